@@ -1,0 +1,204 @@
+/**
+ * The engine addon as TypeScript sees it: the one contract between `native/binding` and `lib`.
+ *
+ * Everything that computes returns a promise and runs on the process's single engine thread, in the
+ * order it was asked for. Handles are opaque, type-tagged and per Node environment; a disposed handle,
+ * or one of the wrong type, is refused with a coded error. Flat typed arrays are copied when a call
+ * is made, so the caller may reuse them at once.
+ */
+
+declare const handleTag: unique symbol;
+export interface ModelHandle { readonly [handleTag]: 'model' }
+export interface DatasetHandle { readonly [handleTag]: 'dataset' }
+export interface TrainerHandle { readonly [handleTag]: 'trainer' }
+
+export type Architecture = 'bert' | 'distilbert' | 'roberta';
+/** Feed-forward activation of the encoder (Hugging Face's `hidden_act` / `activation`). */
+export type HiddenActivation = 'gelu' | 'relu' | 'gelu_tanh';
+export type PoolingMode = 'cls' | 'max' | 'mean' | 'mean_sqrt_len';
+export type DenseActivation = 'tanh' | 'identity' | 'relu' | 'gelu';
+/** Compute precision; weights, moments, norms and losses are fp32 in both. */
+export type NativePrecision = 'fp32' | 'bf16';
+
+export interface EncoderSpec {
+  architecture: Architecture;
+  vocabSize: number;
+  hiddenSize: number;
+  layers: number;
+  heads: number;
+  intermediateSize: number;
+  /** Rows of the position table. */
+  positions: number;
+  /** Rows of the token-type table; 0 where the architecture has none (DistilBERT). */
+  typeVocabSize: number;
+  /** Position of a text's first token: 0, or pad id + 1 for RoBERTa. */
+  positionOffset: number;
+  layerNormEps: number;
+  hiddenActivation: HiddenActivation;
+  /** Dropout probabilities of the model's config, used in training only. */
+  hiddenDropout: number;
+  attentionDropout: number;
+}
+
+/** What follows the encoder, in order. The first is always pooling. */
+export type HeadSpec =
+  /** Several modes are concatenated in the order cls, max, mean, mean_sqrt_len. */
+  | { kind: 'pooling'; modes: PoolingMode[] }
+  | { kind: 'dense'; inFeatures: number; outFeatures: number; bias: boolean; activation: DenseActivation }
+  | { kind: 'normalize' };
+
+export interface NativeModelSpec { encoder: EncoderSpec; head: HeadSpec[] }
+
+/**
+ * A safetensors file to read for one module. `module` is 'encoder' or the index into `head` of a
+ * Dense. Names may carry the prefix `bert.`, `distilbert.` or `roberta.` and old `gamma`/`beta`.
+ */
+export interface WeightFile { path: string; module: 'encoder' | number }
+
+export interface ParameterInfo {
+  /** Hugging Face's name without prefix; a Dense's are `head.{index}.linear.weight` and `.bias`. */
+  name: string;
+  shape: number[];
+}
+
+/** One file that `saveModel` writes (and flushes to disk); the caller renames it into place. */
+export interface SaveFile { path: string; module: 'encoder' | number }
+
+export interface EngineInfo {
+  /** Version of the LibTorch that is loaded, e.g. '2.11.0'. */
+  libtorch: string;
+  /** Version of this package the addon was built from. */
+  addon: string;
+  /** Instruction set of vectune's own kernels. */
+  simd: 'avx512' | 'avx2' | 'plain';
+  /** Who multiplies matrices. */
+  gemm: 'onednn' | 'aten';
+  /** Whether bf16 compute is faster than fp32 here (avx512_bf16 or amx). */
+  bf16: boolean;
+  /** Threads of the engine's OpenMP team. */
+  threads: number;
+}
+
+export interface MemoryInfo {
+  /** Bytes that the engine's allocator holds now, the most it ever held, and its limit. */
+  inUse: number;
+  peak: number;
+  limit: number | null;
+}
+
+export interface TrainerOptions {
+  precision: NativePrecision;
+  /** Seeds dropout; 32-bit. */
+  seed: number;
+  /** null keeps the model's own probabilities; a number replaces both. */
+  dropout: number | null;
+  beta1: number;
+  beta2: number;
+  eps: number;
+  /** Decoupled weight decay; not applied to biases and layer norms. */
+  weightDecay: number;
+  biasCorrection: boolean;
+  /** Clips the global gradient norm; null does not. */
+  maxGradientNorm: number | null;
+  /** Parameters whose name equals, or starts with, one of these followed by '.', are not trained. */
+  freeze: string[];
+  /** Bytes the engine may hold while this trainer works; null is the process-wide limit. */
+  memoryLimit: number | null;
+}
+
+export interface StepRequest {
+  /** Pairs of the dataset that make the effective batch, in order. */
+  rows: Int32Array;
+  /** Pairs computed at once; gradients are accumulated over the rest. */
+  microBatch: number;
+  learningRate: number;
+  /** Counts epochs from 0; part of the dropout mask's key. */
+  epoch: number;
+}
+
+export interface StepResult {
+  /** Mean squared error over the rows. */
+  loss: number;
+  /** Global norm of the gradient before clipping; null where no clipping was asked for. */
+  gradientNorm: number | null;
+  /** Tokens computed, special tokens included. */
+  tokens: number;
+}
+
+export interface TrainerStats {
+  /** Optimiser steps taken. */
+  steps: number;
+  parameters: number;
+  trainableParameters: number;
+  /** Parameters in AdamW: trainable ones, embedding rows that no text uses left out. */
+  optimisedParameters: number;
+  /** Rows (tokens, rounded up) and bytes of the activation buffers as they stand. */
+  workspaceRows: number;
+  workspaceBytes: number;
+  workspaceGrowths: number;
+}
+
+export interface EngineAddon {
+  info(): EngineInfo;
+  memory(): MemoryInfo;
+  /** Forgets the peak. */
+  resetPeak(): void;
+  /** Process-wide limit in bytes of the engine's allocator; null lifts it. */
+  setMemoryLimit(bytes: number | null): void;
+  /** Threads for all later work (an integer from 1). */
+  setThreads(threads: number): Promise<void>;
+  /** Exact counts of native objects of the whole process that are not yet freed. */
+  liveObjects(): { models: number; datasets: number; trainers: number };
+
+  /** Reads weights, or, with `files` empty, draws them N(0, 0.02) from `seed` (norms 1/0, biases 0). */
+  createModel(spec: NativeModelSpec, files: WeightFile[], seed: number): Promise<ModelHandle>;
+  /** In the flat buffer's order. */
+  parameters(model: ModelHandle): ParameterInfo[];
+  /** Writes safetensors with `{"format":"pt"}`: fp32 weights, and unused tensors bitwise as read. */
+  saveModel(model: ModelHandle, files: SaveFile[]): Promise<void>;
+  /**
+   * Texts as token ids, text i = ids[offsets[i] .. offsets[i+1]), packed in the order given.
+   * Returns [texts × dimension]. Zero tokens in a text is refused.
+   */
+  embed(model: ModelHandle, ids: Int32Array, offsets: Int32Array, precision: NativePrecision): Promise<Float32Array>;
+  /**
+   * For parity: writes the tensors `hidden.0` (embedding layer) … `hidden.N` [tokens × hidden],
+   * `pooled` and `embedding` [texts × dimension] of one packed forward (dropout off) to a safetensors file.
+   */
+  traceForward(model: ModelHandle, ids: Int32Array, offsets: Int32Array, path: string): Promise<void>;
+  disposeModel(model: ModelHandle): void;
+
+  /** Pairs: texts 2i and 2i+1 are pair i's columns; `scores` has one number per pair. */
+  createDataset(ids: Int32Array, offsets: Int32Array, scores: Float32Array): Promise<DatasetHandle>;
+  disposeDataset(dataset: DatasetHandle): void;
+
+  /** Copies the model's weights; the model itself changes only by `commit`. */
+  createTrainer(model: ModelHandle, dataset: DatasetHandle, options: TrainerOptions): Promise<TrainerHandle>;
+  /** One optimiser step. On any error (out of memory included) weights, moments and counts are as before. */
+  step(trainer: TrainerHandle, request: StepRequest): Promise<StepResult>;
+  /**
+   * Forward, backward and the optimiser's buffers for `rows` at once, as a step would need them;
+   * weights, moments, step count and random state are left bitwise as they were, buffers are released.
+   */
+  probe(trainer: TrainerHandle, rows: Int32Array): Promise<void>;
+  /** Cosine similarity of each pair's columns under the trainer's weights, dropout off. */
+  evaluate(trainer: TrainerHandle, rows: Int32Array, microBatch: number): Promise<Float32Array>;
+  /** Gives the trainer's weights to the model (decay of unused embedding rows replayed). */
+  commit(trainer: TrainerHandle): Promise<void>;
+  /** The running call, and those queued, of this trainer fail with ERR_ABORTED within a layer's time. */
+  cancel(trainer: TrainerHandle): void;
+  trainerStats(trainer: TrainerHandle): TrainerStats;
+  /** For parity: runs forward and backward of `rows` and writes every gradient by name (full tables). */
+  traceGradients(trainer: TrainerHandle, rows: Int32Array, microBatch: number, path: string): Promise<number>;
+  disposeTrainer(trainer: TrainerHandle): void;
+}
+
+/** `code` of errors that the addon rejects with; `lib/errors.ts` gives each its class. */
+export type NativeErrorCode =
+  | 'ERR_OUT_OF_MEMORY'
+  | 'ERR_ABORTED'
+  | 'ERR_SAFETENSORS'
+  | 'ERR_FILE'
+  | 'ERR_DISPOSED'
+  | 'ERR_INVALID_ARGUMENT'
+  | 'ERR_NATIVE';

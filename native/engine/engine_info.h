@@ -1,0 +1,16 @@
+#pragma once
+#include <string>
+
+namespace vectune {
+
+/// Facts of the loaded engine, none of which needs a tensor.
+struct EngineInfo {
+  std::string libtorch;  // "2.11.0", from the loaded library, not the headers
+  std::string simd;      // "avx512" | "avx2" | "plain"
+  std::string gemm;      // "onednn" | "aten"
+  bool bf16;             // bf16 compute is faster than fp32 on this processor
+  int threads;
+};
+EngineInfo engine_info();
+
+}  // namespace vectune

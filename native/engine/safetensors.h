@@ -1,0 +1,64 @@
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace vectune::safetensors {
+
+/// The dtypes of the format (https://github.com/huggingface/safetensors, README "Format"), by their names there.
+enum class Dtype { kBool, kU8, kI8, kI16, kU16, kF16, kBf16, kI32, kU32, kF32, kF64, kI64, kU64 };
+int64_t byte_size(Dtype dtype);
+const char* name(Dtype dtype);
+
+/// A tensor inside a mapped file. `data` is valid while the File lives and may be unaligned.
+struct Entry {
+  std::string name;
+  Dtype dtype;
+  std::vector<int64_t> shape;
+  const std::byte* data;
+  int64_t bytes;
+  int64_t elements() const;
+};
+
+/// A memory-mapped safetensors file. Treated as hostile: header length, JSON (depth, duplicate keys,
+/// types), dtype, shape (overflow), offsets (order, out of file, overlap, holes) are checked before
+/// anything is handed out; Error(kSafetensors) names the file, the tensor, what was expected and found.
+class File {
+ public:
+  explicit File(const std::string& path);
+  ~File();
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+
+  const std::string& path() const { return path_; }
+  /// In the order of their data.
+  const std::vector<Entry>& entries() const { return entries_; }
+  const Entry* find(const std::string& name) const;
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+
+ private:
+  std::string path_;
+  void* map_ = nullptr;
+  size_t map_bytes_ = 0;
+  std::vector<Entry> entries_;
+  std::map<std::string, size_t> index_;
+  std::map<std::string, std::string> metadata_;
+};
+
+/// A tensor to write.
+struct Item {
+  std::string name;
+  Dtype dtype;
+  std::vector<int64_t> shape;
+  const void* data;
+};
+
+/// Writes the items in the order given, data aligned to 8 bytes as the reference writer does, metadata
+/// as given, and flushes the file to disk (fsync). Writes `path` itself: the caller names a temporary file
+/// and renames it. Error(kFile) carries the operating system's reason.
+void write(const std::string& path, const std::vector<Item>& items,
+           const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
+
+}  // namespace vectune::safetensors

@@ -1,0 +1,56 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace vectune {
+
+enum class Architecture { kBert, kDistilBert, kRoberta };
+enum class HiddenActivation { kGelu, kRelu, kGeluTanh };
+enum class PoolingMode { kCls, kMax, kMean, kMeanSqrtLen };
+enum class DenseActivation { kTanh, kIdentity, kRelu, kGelu };
+enum class Precision { kFp32, kBf16 };
+
+/// Shape of the encoder, in Hugging Face's terms.
+struct EncoderSpec {
+  Architecture architecture = Architecture::kBert;
+  int64_t vocab_size = 0;
+  int64_t hidden_size = 0;
+  int64_t layers = 0;
+  int64_t heads = 0;
+  int64_t intermediate_size = 0;
+  int64_t positions = 0;
+  int64_t type_vocab_size = 0;  // 0: the architecture has no token types
+  int64_t position_offset = 0;  // RoBERTa: pad id + 1
+  float layer_norm_eps = 1e-12f;
+  HiddenActivation hidden_activation = HiddenActivation::kGelu;
+  float hidden_dropout = 0.1f;
+  float attention_dropout = 0.1f;
+
+  int64_t head_size() const { return hidden_size / heads; }
+};
+
+struct PoolingSpec {
+  std::vector<PoolingMode> modes;  // concatenated in the enum's order
+};
+struct DenseSpec {
+  int64_t in_features = 0;
+  int64_t out_features = 0;
+  bool bias = true;
+  DenseActivation activation = DenseActivation::kTanh;
+};
+struct NormalizeSpec {};
+using HeadSpec = std::variant<PoolingSpec, DenseSpec, NormalizeSpec>;
+
+struct ModelSpec {
+  EncoderSpec encoder;
+  std::vector<HeadSpec> head;  // the first is a PoolingSpec
+
+  /// Width of the final embedding.
+  int64_t dimension() const;
+  /// Throws Error(kInvalidArgument) naming the field that cannot be.
+  void validate() const;
+};
+
+}  // namespace vectune

@@ -1,0 +1,67 @@
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dataset.h"
+#include "model.h"
+#include "spec.h"
+
+namespace vectune {
+
+struct TrainerOptions {
+  Precision precision = Precision::kFp32;
+  uint32_t seed = 0;
+  std::optional<float> dropout;  // replaces both of the model's probabilities
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.0;
+  bool bias_correction = true;
+  std::optional<double> max_gradient_norm;
+  std::vector<std::string> freeze;
+  std::optional<int64_t> memory_limit;
+};
+
+struct StepResult {
+  double loss;
+  std::optional<double> gradient_norm;
+  int64_t tokens;
+};
+
+struct TrainerStats {
+  int64_t steps, parameters, trainable_parameters, optimised_parameters;
+  int64_t workspace_rows, workspace_bytes, workspace_growths;
+};
+
+/// Trains a copy of a model's weights on a dataset. The model changes only by `commit`, so it always
+/// holds the best weights so far, whatever happens to a step. Engine thread only, `cancel` and `stats` apart.
+class Trainer {
+ public:
+  Trainer(std::shared_ptr<Model> model, std::shared_ptr<const Dataset> dataset, TrainerOptions options);
+  ~Trainer();
+
+  /// One optimiser step on the pairs `rows`, `micro_batch` pairs at a time. Strong guarantee: on any error
+  /// weights, moments and step count are as before.
+  StepResult step(const int32_t* rows, int64_t count, int64_t micro_batch, double learning_rate, int64_t epoch);
+  /// What a step on these rows needs, without its effect.
+  void probe(const int32_t* rows, int64_t count);
+  /// Cosine similarities of the pairs, dropout off, into out[count].
+  void evaluate(const int32_t* rows, int64_t count, int64_t micro_batch, float* out);
+  void commit();
+  /// Loss of the rows; writes the gradient of every parameter, by name.
+  double trace_gradients(const int32_t* rows, int64_t count, int64_t micro_batch, const std::string& path);
+
+  /// Any thread. Calls running or made from now on fail with Error(kAborted).
+  void cancel();
+  /// Any thread, between jobs of the owner.
+  TrainerStats stats() const;
+
+  static int64_t live();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace vectune
