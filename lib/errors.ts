@@ -1,0 +1,196 @@
+import { types } from 'node:util';
+
+/**
+ * Every error that vectune throws or rejects with. The class says what kind of trouble it is, `code`
+ * is stable and says exactly which one; messages may change between versions, codes do not.
+ */
+
+export type InvalidArgumentCode =
+  | 'ERR_INVALID_ARGUMENT'
+  /** Lists that belong together differ in length. */
+  | 'ERR_LENGTH_MISMATCH'
+  | 'ERR_EMPTY_DATA'
+  /** A score is not a finite number from 0 to 1. */
+  | 'ERR_SCORE_RANGE'
+  /** A text is not a string. */
+  | 'ERR_TEXT_TYPE'
+  /** `balance` was given rows of one class only. */
+  | 'ERR_SINGLE_CLASS'
+  /** `maxInputLength` is more than the model has positions for. */
+  | 'ERR_MAX_INPUT_LENGTH'
+  | 'ERR_UNKNOWN_OPTION'
+  | 'ERR_INVALID_OPTION'
+  /** A data file cannot be read as rows of two texts and a score. */
+  | 'ERR_DATA_FILE';
+
+export type ModelErrorCode =
+  | 'ERR_UNKNOWN_ARCHITECTURE'
+  | 'ERR_UNKNOWN_MODULE'
+  | 'ERR_MODEL_FOLDER'
+  | 'ERR_SAFETENSORS'
+  | 'ERR_PICKLE'
+  | 'ERR_TOKENIZER'
+  | 'ERR_SAVE_TARGET'
+  /** Neither the hub nor a fall-back has the model. */
+  | 'ERR_MODEL_NOT_FOUND';
+
+export type StateErrorCode = 'ERR_DISPOSED' | 'ERR_BUSY';
+export type OutOfMemoryCode = 'ERR_OUT_OF_MEMORY';
+export type AbortCode = 'ERR_ABORTED';
+
+export type LibTorchErrorCode =
+  | 'ERR_LIBTORCH_MISSING'
+  | 'ERR_LIBTORCH_VERSION'
+  | 'ERR_LIBTORCH_LOAD'
+  /** Another LibTorch is in the process already. */
+  | 'ERR_LIBTORCH_CONFLICT'
+  | 'ERR_ADDON_MISSING';
+
+export type DownloadErrorCode = 'ERR_DOWNLOAD' | 'ERR_CHECKSUM' | 'ERR_DISK_SPACE';
+export type ToolErrorCode = 'ERR_TOOL_MISSING';
+export type NativeCode = 'ERR_NATIVE';
+export type FileErrorCode = 'ERR_FILE';
+
+export type ErrorCode =
+  | InvalidArgumentCode
+  | ModelErrorCode
+  | StateErrorCode
+  | OutOfMemoryCode
+  | AbortCode
+  | LibTorchErrorCode
+  | DownloadErrorCode
+  | ToolErrorCode
+  | NativeCode
+  | FileErrorCode;
+
+export interface ErrorDetails {
+  cause?: unknown;
+  /** Row of the data at fault, counted from 0 as in the list that was passed. */
+  row?: number | undefined;
+  /** File or folder at fault. */
+  file?: string | undefined;
+}
+
+/** Base of all of vectune's errors. */
+export class VectuneError extends Error {
+  readonly code: ErrorCode;
+  readonly row?: number;
+  readonly file?: string;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    this.name = new.target.name;
+    this.code = code;
+    if (details.row !== undefined) this.row = details.row;
+    if (details.file !== undefined) this.file = details.file;
+  }
+}
+
+/** What was passed cannot be used; nothing has been touched. */
+export class InvalidArgumentError extends VectuneError {
+  declare readonly code: InvalidArgumentCode;
+  constructor(code: InvalidArgumentCode, message: string, details?: ErrorDetails) {
+    super(code, message, details);
+  }
+}
+
+/** A model folder or file is missing, damaged or of a kind that vectune does not know. */
+export class ModelError extends VectuneError {
+  declare readonly code: ModelErrorCode;
+  constructor(code: ModelErrorCode, message: string, details?: ErrorDetails) {
+    super(code, message, details);
+  }
+}
+
+/** The object cannot do this now: it is disposed, or busy with a run. */
+export class StateError extends VectuneError {
+  declare readonly code: StateErrorCode;
+  constructor(code: StateErrorCode, message: string, details?: ErrorDetails) {
+    super(code, message, details);
+  }
+}
+
+/** The work does not fit in memory, whether the machine's or the limit that was set. */
+export class OutOfMemoryError extends VectuneError {
+  declare readonly code: OutOfMemoryCode;
+  constructor(code: OutOfMemoryCode, message: string, details?: ErrorDetails) {
+    super(code, message, details);
+  }
+}
+
+/** The caller stopped the work. `name` is 'AbortError', as in Node and in browsers. */
+export class AbortError extends VectuneError {
+  declare readonly code: AbortCode;
+  constructor(code: AbortCode, message: string, details?: ErrorDetails) {
+    super(code, message, details);
+  }
+}
+
+/** LibTorch or the addon built for it is missing, of another version, or cannot be loaded. */
+export class LibTorchError extends VectuneError {
+  declare readonly code: LibTorchErrorCode;
+  constructor(code: LibTorchErrorCode, message: string, details?: ErrorDetails) {
+    super(code, message, details);
+  }
+}
+
+/** A download failed, or what came is not what was asked for. */
+export class DownloadError extends VectuneError {
+  declare readonly code: DownloadErrorCode;
+  constructor(code: DownloadErrorCode, message: string, details?: ErrorDetails) {
+    super(code, message, details);
+  }
+}
+
+/** A program that a command needs is not on this machine. */
+export class ToolError extends VectuneError {
+  declare readonly code: ToolErrorCode;
+  constructor(code: ToolErrorCode, message: string, details?: ErrorDetails) {
+    super(code, message, details);
+  }
+}
+
+/** LibTorch or the engine reported an error of no other kind. */
+export class NativeError extends VectuneError {
+  declare readonly code: NativeCode;
+  constructor(code: NativeCode, message: string, details?: ErrorDetails) {
+    super(code, message, details);
+  }
+}
+
+/** A file could not be read or written; `file` names it where it is known. */
+export class FileError extends VectuneError {
+  declare readonly code: FileErrorCode;
+  constructor(code: FileErrorCode, message: string, details?: ErrorDetails) {
+    super(code, message, details);
+  }
+}
+
+/**
+ * Gives what the addon threw or rejected with its class, keeping message and cause. An error that the
+ * addon did not code is returned as it is. Errors are recognised by shape, not with `instanceof`: they
+ * may come from another context of the virtual machine.
+ */
+export function fromNative(error: unknown): Error {
+  if (error instanceof VectuneError) return error;
+  if (!types.isNativeError(error)) {
+    return error instanceof Error ? error : new NativeError('ERR_NATIVE', String(error), { cause: error });
+  }
+  const details: ErrorDetails = { cause: error };
+  switch ((error as { code?: unknown }).code) {
+    case 'ERR_OUT_OF_MEMORY': return new OutOfMemoryError('ERR_OUT_OF_MEMORY', error.message, details);
+    case 'ERR_ABORTED': return new AbortError('ERR_ABORTED', error.message, details);
+    case 'ERR_SAFETENSORS': return new ModelError('ERR_SAFETENSORS', error.message, details);
+    case 'ERR_FILE': return new FileError('ERR_FILE', error.message, details);
+    case 'ERR_DISPOSED': return new StateError('ERR_DISPOSED', error.message, details);
+    case 'ERR_BUSY': return new StateError('ERR_BUSY', error.message, details);
+    case 'ERR_INVALID_ARGUMENT': return new InvalidArgumentError('ERR_INVALID_ARGUMENT', error.message, details);
+    case 'ERR_NATIVE': return new NativeError('ERR_NATIVE', error.message, details);
+    default: return error;
+  }
+}
+
+/** Whether `error` is vectune's error with this code. */
+export function hasCode(error: unknown, code: ErrorCode): error is VectuneError {
+  return error instanceof VectuneError && error.code === code;
+}
