@@ -5,12 +5,16 @@
 
 namespace vectune {
 
+/// Checks texts packed as ids[offsets[i] .. offsets[i+1]): offsets start at 0, rise by at least one token per
+/// text and end at `tokens`, and no id is negative. Error(kInvalidArgument) names the text.
+void check_texts(const int32_t* ids, int64_t tokens, const int32_t* offsets, int64_t texts);
+
 /// Tokenised pairs: one flat buffer of ids; text i is ids[offsets[i] .. offsets[i+1]); texts 2p and
 /// 2p+1 are the columns of pair p. Immutable.
 class Dataset {
  public:
-  /// Copies. Throws Error(kInvalidArgument): offsets that do not start at 0, do not rise by at least one
-  /// token per text or do not end at `ids`' length; not two texts per score; a negative id.
+  /// Copies. Throws Error(kInvalidArgument): texts that `check_texts` refuses, not two texts per score, or a
+  /// score that is not finite.
   Dataset(const int32_t* ids, int64_t tokens, const int32_t* offsets, int64_t texts, const float* scores,
           int64_t pairs);
 

@@ -1,12 +1,16 @@
 #pragma once
 #include <functional>
 #include <future>
+#include <stdexcept>
+#include <string>
+#include <utility>
 
 namespace vectune {
 
 /// The one thread of the process that calls LibTorch. OpenMP's team, grad mode and flush-denormal are
 /// per thread, so work from anywhere else would bring a second team and other settings.
-/// Jobs run first in, first out. Created on first use, never destroyed; `stop` ends it.
+/// Jobs run first in, first out. The object is made on first use and never destroyed; its thread runs from
+/// `start` (or the first `instance`) to `stop`, and may be started again.
 class EngineThread {
  public:
   static EngineThread& instance();
@@ -17,16 +21,21 @@ class EngineThread {
   /// Runs `work` on the thread and waits (tests and programs without Node; never the event loop).
   template <typename Work>
   auto run(Work work) -> decltype(work()) {
-    std::packaged_task<decltype(work())()> task(std::move(work));
-    auto result = task.get_future();
-    if (!post([&task] { task(); })) throw std::runtime_error("the engine thread has stopped");
+    auto task = std::make_shared<std::packaged_task<decltype(work())()>>(std::move(work));
+    auto result = task->get_future();
+    if (!post([task] { (*task)(); })) throw std::runtime_error("the engine thread has stopped");
     return result.get();
   }
 
+  /// Runs the thread again after `stop`, with the thread count it had. Does nothing while it runs.
+  void start();
   /// Drops what is queued, waits for the running job (which sees `stopping()`), joins. Idempotent.
+  /// Never from the engine thread itself.
   void stop();
   /// Long work asks this between layers and ends early with Error(kAborted).
   bool stopping() const;
+  /// Whether the caller is the engine thread.
+  bool is_current() const;
 
  private:
   EngineThread();
@@ -34,8 +43,12 @@ class EngineThread {
   State* state_;
 };
 
-/// Threads of the engine's OpenMP team; set on the engine thread.
+/// Threads of the engine's OpenMP team, at least 1; on the engine thread only.
 void set_threads(int threads);
+/// From any thread.
 int threads();
+/// OMP_NUM_THREADS if it is set; else the physical cores on which the process may run (its CPU affinity), at
+/// most the control group's CPU quota rounded up. `root` stands before the paths read (tests).
+int default_threads(const std::string& root = "");
 
 }  // namespace vectune

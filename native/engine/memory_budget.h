@@ -1,23 +1,30 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <string>
 
 namespace vectune::memory_budget {
 
 /// Makes a counting allocator LibTorch's CPU allocator (c10::SetCPUAllocator). Every buffer of the
-/// engine comes from it; over the limit it throws c10::OutOfMemoryError, and so does the same
-/// allocation that fails in the operating system. Idempotent; must precede the first tensor.
+/// engine comes from it, aligned to 64 bytes; over the limit it throws c10::OutOfMemoryError, and so does an
+/// allocation that the operating system refuses. Idempotent; must precede the first tensor.
 void install();
 
-/// Process-wide limit in bytes; nullopt lifts it.
+/// Process-wide limit in bytes; nullopt lifts it. What is held already stays, even above a lower limit.
 void set_limit(std::optional<int64_t> bytes);
 std::optional<int64_t> limit();
 
+/// Bytes held now, and the most that were held since the start or `reset_peak`.
 int64_t in_use();
 int64_t peak();
 void reset_peak();
 
-/// Narrows the limit while it lives (a trainer's own limit during its jobs); engine thread only.
+/// Bytes that the machine can still give to this process: what its control group leaves it (cgroup v2 or v1),
+/// and at most /proc/meminfo's MemAvailable. `root` stands before the paths read (tests).
+int64_t available(const std::string& root = "");
+
+/// Narrows the limit for the calling thread while it lives (a trainer's own limit during its jobs): the bytes
+/// of the whole process still count, allocations of other threads are not refused by it. Nests.
 class ScopedLimit {
  public:
   explicit ScopedLimit(std::optional<int64_t> bytes);
@@ -30,8 +37,9 @@ class ScopedLimit {
 };
 
 /// For tests: the n-th allocation from now (1 is the next) fails as if memory had run out; 0 switches
-/// it off. Returns through `allocations_since` how many were asked for since then.
+/// it off. Starts `allocations_since` at zero.
 void fail_nth_allocation(int64_t n);
+/// Allocations asked for since the last `fail_nth_allocation`, the failed one included.
 int64_t allocations_since();
 
 }  // namespace vectune::memory_budget

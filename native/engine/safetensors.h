@@ -55,9 +55,11 @@ struct Item {
   const void* data;
 };
 
-/// Writes the items in the order given, data aligned to 8 bytes as the reference writer does, metadata
-/// as given, and flushes the file to disk (fsync). Writes `path` itself: the caller names a temporary file
-/// and renames it. Error(kFile) carries the operating system's reason.
+/// Writes the items, those with the widest elements first and otherwise in the order given, so that every
+/// tensor is aligned to its element as the reference writer's are (PyTorch cannot view an unaligned one), data
+/// aligned to 8 bytes, metadata as given, and flushes the file to disk (fsync). Writes `path` itself: the caller
+/// names a temporary file and renames it. Error(kFile) carries the operating system's reason, and no part of
+/// the file is left; Error(kInvalidArgument): a name twice or reserved, a shape that cannot be.
 void write(const std::string& path, const std::vector<Item>& items,
            const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
 
