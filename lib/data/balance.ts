@@ -1,0 +1,63 @@
+import { checkInteger, checkOptionNames } from '../arguments';
+import { InvalidArgumentError } from '../errors';
+import type { PairData, ScoredRow } from './pair';
+import { Random, Stream } from './random';
+import { checkRow, emptyData } from './validate';
+
+export interface BalanceOptions {
+  /** Rows to take of each class, from 1. Default: as many as the smallest class has. */
+  perClass?: number;
+  /** Chooses the rows of each class at random, by this 32-bit seed. Default: the first rows of each class. */
+  seed?: number;
+}
+
+/**
+ * Takes equally many rows of each class. A class is one value of the score: 0 and 1 for duplicates and
+ * non-duplicates, but there may be more. The chosen rows stay in the order in which they came, so the
+ * result is the same for the same rows and seed; `finetune` shuffles them itself.
+ *
+ * Throws ERR_SINGLE_CLASS where all scores are equal, ERR_EMPTY_DATA for no rows, ERR_INVALID_OPTION where
+ * a class has fewer than `perClass` rows, and the error of the first row that is not valid.
+ */
+export function balance(rows: Iterable<ScoredRow>, options: BalanceOptions = {}): PairData {
+  const given = checkOptionNames(options, ['perClass', 'seed'], 'balance');
+  if (typeof (rows as Partial<Iterable<ScoredRow>> | null | undefined)?.[Symbol.iterator] !== 'function') {
+    throw new InvalidArgumentError('ERR_INVALID_ARGUMENT', 'balance needs a list of rows { text1, text2, score }.');
+  }
+  const checked: ScoredRow[] = [];
+  const classes = new Map<number, number[]>();
+  for (const value of rows) {
+    const row = checkRow(value, { row: checked.length });
+    const members = classes.get(row.score);
+    if (members === undefined) classes.set(row.score, [checked.length]);
+    else members.push(checked.length);
+    checked.push(row);
+  }
+  if (checked.length === 0) throw emptyData('balance was given no rows');
+  if (classes.size === 1) {
+    throw new InvalidArgumentError('ERR_SINGLE_CLASS', `balance needs rows of two classes or more, but the score of ` +
+      `all ${checked.length} rows is ${checked[0]!.score}. Add rows with another score.`);
+  }
+
+  const [smallestScore, smallest] = [...classes].reduce((least, entry) => entry[1].length < least[1].length ? entry : least);
+  const perClass = given.perClass === undefined ? smallest.length : checkInteger('perClass', given.perClass, 1);
+  if (perClass > smallest.length) {
+    throw new InvalidArgumentError('ERR_INVALID_OPTION', `perClass is ${perClass}, but only ${smallest.length} rows have ` +
+      `the score ${smallestScore}. Ask for ${smallest.length} or fewer, or leave perClass out to take ` +
+      `${smallest.length} of each class.`);
+  }
+
+  const seed = given.seed === undefined ? undefined : checkInteger('seed', given.seed, 0, 2 ** 32 - 1);
+  const random = seed === undefined ? undefined : Random.of(seed, Stream.Balance);
+  const chosen: number[] = [];
+  // By score, so that the draw does not depend on which class happens to come first.
+  for (const [, members] of [...classes].sort((a, b) => a[0] - b[0])) {
+    random?.shuffle(members);
+    for (let i = 0; i < perClass; ++i) chosen.push(members[i]!);
+  }
+  chosen.sort((a, b) => a - b);
+  return {
+    pairs: chosen.map((i) => [checked[i]!.text1, checked[i]!.text2]),
+    scores: chosen.map((i) => checked[i]!.score),
+  };
+}
