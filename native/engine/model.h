@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "parameters.h"
-#include "safetensors.h"
 #include "spec.h"
+#include "weights_file.h"
 
 namespace vectune {
 
@@ -36,32 +36,35 @@ class Model {
   const ParameterTable& parameters() const { return table_; }
   float* data() { return flat_.mutable_data_ptr<float>(); }
   const float* data() const { return flat_.const_data_ptr<float>(); }
-  const float* data(int64_t offset) const { return data() + offset; }
+  /// Most tokens that a text may have.
+  int64_t longest_text() const { return spec_.encoder.positions - spec_.encoder.position_offset; }
 
   /// Embeddings of texts packed in the order given: [texts × dimension] into `out`.
-  /// Error(kInvalidArgument): an id outside the vocabulary, a text with no token or more than `positions` allow.
+  /// Error(kInvalidArgument): an id outside the vocabulary, a text with no token or more than `longest_text`.
   void embed(const int32_t* ids, const int32_t* offsets, int64_t texts, Precision precision, float* out);
 
-  /// Writes hidden.0 … hidden.N, pooled, embedding of one forward to a safetensors file.
+  /// Writes hidden.0 … hidden.N, pooled, embedding of one fp32 forward to a safetensors file.
   void trace_forward(const int32_t* ids, const int32_t* offsets, int64_t texts, const std::string& path);
 
+  /// Writes each module's file; the caller renames them into place.
   void save(const std::vector<ModuleFile>& files) const;
 
   /// Must be called after the flat buffer was written: derived copies (bf16) are made again when next needed.
   void weights_changed() { ++weights_version_; }
-  uint64_t weights_version() const { return weights_version_; }
 
   static int64_t live();
 
  private:
   struct Inference;  // buffers and derived weights of embed, kept between calls
-  struct Extra;      // a tensor of the file that no parameter claims
+  Inference& inference();
+  void check_texts_fit(const int32_t* ids, const int32_t* offsets, int64_t texts) const;
+
   ModelSpec spec_;
   ParameterTable table_;
   at::Tensor flat_;
-  std::vector<Extra> extras_;
+  std::vector<UnusedTensor> unused_;
   std::unique_ptr<Inference> inference_;
-  uint64_t weights_version_ = 0;
+  uint64_t weights_version_ = 1;
 };
 
 }  // namespace vectune

@@ -59,8 +59,9 @@ class Trainer {
 
   static int64_t live();
 
- private:
   struct Impl;
+
+ private:
   std::unique_ptr<Impl> impl_;
 };
 

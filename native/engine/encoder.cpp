@@ -1,0 +1,162 @@
+#include "encoder.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "gemm.h"
+
+namespace vectune {
+
+namespace {
+
+uint64_t mix(uint64_t x) {  // SplitMix64's finaliser
+  x += 0x9e3779b97f4a7c15ull;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+  return x ^ (x >> 31);
+}
+
+/// fp32 passes need no copy: their y is already T.
+template <typename T>
+T* copy_of(T* y_t) {
+  if constexpr (std::is_same_v<T, float>) {
+    (void)y_t;
+    return nullptr;
+  } else {
+    return y_t;
+  }
+}
+
+}  // namespace
+
+kernels::Dropout DropoutPlan::at(int64_t layer, Site site) const {
+  const float p = site == kAttention ? attention : site == kAttentionOut ? attention_out : hidden;
+  if (p <= 0.0f) return {};
+  const uint64_t run = mix(static_cast<uint64_t>(seed) << 32 | epoch);
+  return {mix(run + static_cast<uint64_t>(layer) * 4 + static_cast<uint64_t>(site)),
+          static_cast<uint32_t>(std::min(4294967295.0, std::round(static_cast<double>(p) * 4294967296.0))),
+          1.0f / (1.0f - p)};
+}
+
+template <typename T>
+const float* Encoder<T>::forward(const kernels::Rows& rows, const EncoderWeights<T>& w, Activations<T>& a,
+                                 const DropoutPlan& dropout, const Cancel& cancel, const Observer& observe) const {
+  const auto& k = kernels::of<T>(kernels::table());
+  const int64_t hidden = spec_.hidden_size, padded = rows.padded;
+  const auto vector = [&](int64_t offset) { return w.fp32.at(offset); };
+
+  cancel.check();
+  k.embedding_forward({rows, hidden, w.fp32.words, vector(table_.position_embeddings),
+                       table_.type_embeddings < 0 ? nullptr : vector(table_.type_embeddings), spec_.position_offset,
+                       vector(table_.embedding_norm.weight), vector(table_.embedding_norm.bias), spec_.layer_norm_eps,
+                       dropout.at(0, DropoutPlan::kEmbedding), a.sum0, a.stats0, a.y0, copy_of(a.y0_t)});
+  if (observe) observe(0, a.y0);
+
+  const float* x = a.y0;
+  const T* x_t = a.y0_t;
+  for (int64_t i = 0; i < spec_.layers; ++i) {
+    cancel.check();
+    const LayerAt& at = table_.layers[static_cast<size_t>(i)];
+    const auto& l = a.layers[static_cast<size_t>(i)];
+    Gemm<T>::forward(x_t, w.matrix(at.qkv), l.qkv, padded, at.qkv.in, at.qkv.out);
+    k.attention_forward({rows, spec_.heads, spec_.head_size(), l.qkv, vector(at.qkv.bias),
+                         dropout.at(i, DropoutPlan::kAttention), l.context, l.logsumexp, a.scratch, a.scratch_stride});
+    Gemm<T>::forward(l.context, w.matrix(at.attention_out), a.branch, padded, hidden, hidden);
+    k.residual_norm_forward({rows, hidden, a.branch, vector(at.attention_out.bias), x, vector(at.attention_norm.weight),
+                             vector(at.attention_norm.bias), spec_.layer_norm_eps,
+                             dropout.at(i, DropoutPlan::kAttentionOut), l.sum1, l.stats1, l.y1, copy_of(l.y1_t)});
+    Gemm<T>::forward(l.y1_t, w.matrix(at.up), l.up, padded, at.up.in, at.up.out);
+    k.bias_activation_forward({rows, at.up.out, spec_.hidden_activation, l.up, vector(at.up.bias), l.act});
+    Gemm<T>::forward(l.act, w.matrix(at.down), a.branch, padded, at.down.in, at.down.out);
+    k.residual_norm_forward({rows, hidden, a.branch, vector(at.down.bias), l.y1, vector(at.output_norm.weight),
+                             vector(at.output_norm.bias), spec_.layer_norm_eps, dropout.at(i, DropoutPlan::kOutput),
+                             l.sum2, l.stats2, l.y2, copy_of(l.y2_t)});
+    x = l.y2;
+    x_t = l.y2_t;
+    if (observe) observe(i + 1, x);
+  }
+  return x;
+}
+
+template <typename T>
+void Encoder<T>::weight_gradient(const T* dy, const T* x, const LinearAt& linear, int64_t rows, BackwardBuffers<T>& b,
+                                 const FlatView<float>& gradients, bool accumulate) const {
+  float* g = gradients.at(linear.weight);
+  if constexpr (std::is_same_v<T, float>) {
+    (void)b;
+    Gemm<T>::weight_gradient(dy, x, g, rows, linear.in, linear.out, accumulate);
+  } else {
+    Gemm<T>::weight_gradient(dy, x, b.dweight, rows, linear.in, linear.out, false);
+    kernels::of<T>(kernels::table()).store(g, b.dweight, linear.in * linear.out, accumulate);
+  }
+}
+
+template <typename T>
+void Encoder<T>::input_gradient(const T* d, const EncoderWeights<T>& w, const LinearAt& linear, int64_t rows,
+                                BackwardBuffers<T>& b) const {
+  if constexpr (std::is_same_v<T, float>) {
+    Gemm<T>::input_gradient(d, w.matrix(linear), b.dy, rows, linear.in, linear.out, true);
+  } else {
+    Gemm<T>::input_gradient(d, w.matrix(linear), b.dhidden, rows, linear.in, linear.out, false);
+    kernels::of<T>(kernels::table()).add(b.dy, b.dhidden, rows * linear.in);
+  }
+}
+
+template <typename T>
+void Encoder<T>::backward(const kernels::Rows& rows, const EncoderWeights<T>& w, const Activations<T>& a,
+                          const DropoutPlan& dropout, BackwardBuffers<T>& b, const FlatView<float>& g,
+                          const Wanted& wanted, bool accumulate, const Cancel& cancel) const {
+  const auto& table = kernels::table();
+  const auto& k = kernels::of<T>(table);
+  const int64_t hidden = spec_.hidden_size, padded = rows.padded;
+  const auto vector = [&](int64_t offset) { return w.fp32.at(offset); };
+
+  for (int64_t i = spec_.layers - 1; i >= wanted.lowest_layer; --i) {
+    cancel.check();
+    const LayerAt& at = table_.layers[static_cast<size_t>(i)];
+    const auto& l = a.layers[static_cast<size_t>(i)];
+    const T* x_t = i > 0 ? a.layers[static_cast<size_t>(i) - 1].y2_t : a.y0_t;
+    const bool weights = wanted.layers[static_cast<size_t>(i)];
+
+    // y2 = LN(y1 + drop(act·Wdᵀ + bd))
+    k.residual_norm_backward({rows, hidden, l.sum2, l.stats2, vector(at.output_norm.weight),
+                              dropout.at(i, DropoutPlan::kOutput), b.dy, b.dbranch, g.at(at.down.bias),
+                              g.at(at.output_norm.weight), g.at(at.output_norm.bias), accumulate, b.partials});
+    if (weights) weight_gradient(b.dbranch, l.act, at.down, padded, b, g, accumulate);
+    Gemm<T>::input_gradient(b.dbranch, w.matrix(at.down), b.dact, padded, at.down.in, at.down.out, false);
+    // act = gelu(y1·Wuᵀ + bu)
+    k.bias_activation_backward({rows, at.up.out, spec_.hidden_activation, l.up, vector(at.up.bias), b.dact,
+                                g.at(at.up.bias), accumulate, b.partials});
+    if (weights) weight_gradient(b.dact, l.y1_t, at.up, padded, b, g, accumulate);
+    input_gradient(b.dact, w, at.up, padded, b);
+    // y1 = LN(x + drop(context·Woᵀ + bo))
+    k.residual_norm_backward({rows, hidden, l.sum1, l.stats1, vector(at.attention_norm.weight),
+                              dropout.at(i, DropoutPlan::kAttentionOut), b.dy, b.dbranch, g.at(at.attention_out.bias),
+                              g.at(at.attention_norm.weight), g.at(at.attention_norm.bias), accumulate, b.partials});
+    if (weights) weight_gradient(b.dbranch, l.context, at.attention_out, padded, b, g, accumulate);
+    Gemm<T>::input_gradient(b.dbranch, w.matrix(at.attention_out), b.dhidden, padded, hidden, hidden, false);
+    // context = attention(x·Wqkvᵀ + bqkv)
+    k.attention_backward({rows, spec_.heads, spec_.head_size(), l.qkv, vector(at.qkv.bias),
+                          dropout.at(i, DropoutPlan::kAttention), l.logsumexp, b.dhidden, b.dqkv, b.scratch,
+                          b.scratch_stride});
+    k.column_sum({rows.rows, at.qkv.out, b.dqkv, g.at(at.qkv.bias), accumulate, b.partials});
+    if (weights) weight_gradient(b.dqkv, x_t, at.qkv, padded, b, g, accumulate);
+    if (i > wanted.lowest_layer || wanted.embeddings()) input_gradient(b.dqkv, w, at.qkv, padded, b);
+  }
+
+  if (wanted.lowest_layer > 0 || !wanted.embeddings()) return;
+  cancel.check();
+  // y0 = drop(LN(word + position + type))
+  table.common.embedding_backward({rows, hidden, a.sum0, a.stats0, vector(table_.embedding_norm.weight),
+                                   dropout.at(0, DropoutPlan::kEmbedding), b.dy, g.at(table_.embedding_norm.weight),
+                                   g.at(table_.embedding_norm.bias), accumulate, b.partials});
+  table.common.embedding_scatter(
+      {rows, hidden, spec_.position_offset, b.dy, wanted.words ? g.words : nullptr,
+       wanted.positions ? g.at(table_.position_embeddings) : nullptr,
+       wanted.types && table_.type_embeddings >= 0 ? g.at(table_.type_embeddings) : nullptr});
+}
+
+template class Encoder<float>;
+template class Encoder<bf16>;
+
+}  // namespace vectune

@@ -1,0 +1,42 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "encoder.h"
+#include "head.h"
+#include "packed_batch.h"
+
+namespace vectune {
+
+/// One way of computing embeddings: an encoder in precision T, its buffers and the head. Shared by a model's
+/// `embed` and a trainer's evaluation; dropout is off.
+template <typename T>
+class InferencePass {
+ public:
+  InferencePass(const ModelSpec& spec, const ParameterTable& table)
+      : encoder_(spec.encoder, table), head_(spec, table), activations_(spec.encoder, false) {}
+
+  /// Returns [texts × dimension], valid until the next run.
+  const float* run(const PackedBatch& batch, const EncoderWeights<T>& weights, const Cancel& cancel,
+                   const typename Encoder<T>::Observer& observe = nullptr) {
+    activations_.reserve(batch.rows().padded, batch.longest());
+    const float* y = encoder_.forward(batch.rows(), weights, activations_, {}, cancel, observe);
+    return head_.forward(batch.rows(), y, weights.fp32);
+  }
+  const Head& head() const { return head_; }
+  void release() {
+    activations_.release();
+    head_.release();
+  }
+
+ private:
+  Encoder<T> encoder_;
+  Head head_;
+  Activations<T> activations_;
+};
+
+/// Rows of a pack in inference: exact for a few texts, else a multiple that spares oneDNN new primitives.
+inline int64_t inference_rounding(int64_t tokens) { return tokens > 64 ? 32 : 1; }
+
+}  // namespace vectune

@@ -1,0 +1,176 @@
+#include "model.h"
+
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <map>
+
+#include "dataset.h"
+#include "errors.h"
+#include "inference.h"
+
+namespace vectune {
+
+namespace {
+
+std::atomic<int64_t> live_models{0};
+
+/// Tokens that `embed` packs at once: enough rows for full GEMM speed, few enough to stay in cache and to keep the
+/// buffers small.
+constexpr int64_t kTokensPerPack = 4096;
+
+uint64_t mix(uint64_t x) {
+  x += 0x9e3779b97f4a7c15ull;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+  return x ^ (x >> 31);
+}
+
+/// x[i] ~ N(0, σ²) by Box and Muller from a hash of (seed, i): the same for any number of threads.
+void fill_normal(float* x, int64_t count, float sigma, uint64_t seed) {
+#pragma omp parallel for schedule(static)
+  for (int64_t pair = 0; pair < (count + 1) / 2; ++pair) {
+    const uint64_t h = mix(seed + static_cast<uint64_t>(pair));
+    const double u = (static_cast<double>(h >> 32) + 1.0) / 4294967296.0;
+    const double v = static_cast<double>(h & 0xffffffffu) / 4294967296.0 * 6.283185307179586;
+    const double radius = sigma * std::sqrt(-2.0 * std::log(u));
+    x[2 * pair] = static_cast<float>(radius * std::cos(v));
+    if (2 * pair + 1 < count) x[2 * pair + 1] = static_cast<float>(radius * std::sin(v));
+  }
+}
+
+}  // namespace
+
+struct Model::Inference {
+  Inference(const ModelSpec& spec, const ParameterTable& table) : fp32(spec, table), bf16_(spec, table) {}
+
+  PackedBatch batch;
+  InferencePass<float> fp32;
+  InferencePass<bf16> bf16_;
+  at::Tensor matrices;  // bf16 copy of the encoder's layers
+  uint64_t matrices_version = 0;
+};
+
+Model::Model(ModelSpec spec, const std::vector<ModuleFile>& files) : spec_(std::move(spec)), table_((spec_.validate(), spec_)) {
+  flat_ = empty_floats(table_.elements());
+  std::vector<int> modules{ModuleFile::kEncoder};
+  for (size_t i = 0; i < spec_.head.size(); ++i)
+    if (table_.head[i].out > 0) modules.push_back(static_cast<int>(i));
+  for (const int module : modules) {
+    const auto file = std::find_if(files.begin(), files.end(), [&](const auto& f) { return f.module == module; });
+    if (file == files.end())
+      throw Error(ErrorCode::kInvalidArgument,
+                  "No weights file was given for " +
+                      (module == ModuleFile::kEncoder ? std::string("the encoder") : "head[" + std::to_string(module) + "]") + ".");
+    auto unused = read_weights(file->path, module, table_, data());
+    std::move(unused.begin(), unused.end(), std::back_inserter(unused_));
+  }
+  ++live_models;
+}
+
+Model::Model(ModelSpec spec, uint32_t seed) : spec_(std::move(spec)), table_((spec_.validate(), spec_)) {
+  flat_ = empty_floats(table_.elements());
+  uint64_t stream = mix(seed);
+  for (const auto& parameter : table_.all()) {
+    float* x = data() + parameter.offset;
+    stream = mix(stream);
+    if (parameter.shape.size() == 2) {
+      fill_normal(x, parameter.elements, 0.02f, stream);
+    } else {
+      const bool is_norm_weight = !parameter.decays && parameter.name.ends_with("weight");
+      std::fill(x, x + parameter.elements, is_norm_weight ? 1.0f : 0.0f);
+    }
+  }
+  ++live_models;
+}
+
+Model::~Model() { --live_models; }
+
+int64_t Model::live() { return live_models; }
+
+Model::Inference& Model::inference() {
+  if (!inference_) inference_ = std::make_unique<Inference>(spec_, table_);
+  return *inference_;
+}
+
+void Model::check_texts_fit(const int32_t* ids, const int32_t* offsets, int64_t texts) const {
+  check_texts(ids, offsets[texts], offsets, texts);
+  for (int64_t t = 0; t < texts; ++t)
+    if (offsets[t + 1] - offsets[t] > longest_text())
+      throw Error(ErrorCode::kInvalidArgument, "Text " + std::to_string(t) + " has " +
+                                                   std::to_string(offsets[t + 1] - offsets[t]) + " tokens; the model has " +
+                                                   std::to_string(longest_text()) + " positions.");
+  for (int64_t i = 0; i < offsets[texts]; ++i)
+    if (ids[i] >= spec_.encoder.vocab_size)
+      throw Error(ErrorCode::kInvalidArgument, "Token " + std::to_string(ids[i]) + " is outside the vocabulary of " +
+                                                   std::to_string(spec_.encoder.vocab_size) + ".");
+}
+
+void Model::embed(const int32_t* ids, const int32_t* offsets, int64_t texts, Precision precision, float* out) {
+  check_texts_fit(ids, offsets, texts);
+  Inference& pass = inference();
+  const int64_t words = spec_.encoder.vocab_size * spec_.encoder.hidden_size, dimension = spec_.dimension();
+  const FlatView<const float> fp32{data(), data() + words, words};
+
+  if (precision == Precision::kBf16 && pass.matrices_version != weights_version_) {
+    const int64_t begin = table_.embeddings_end, count = table_.layers.back().end - begin;
+    if (!pass.matrices.defined()) pass.matrices = at::empty({count}, at::TensorOptions().dtype(at::kBFloat16));
+    kernels::table().common.to_bf16(static_cast<bf16*>(pass.matrices.mutable_data_ptr()), data() + begin, count);
+    pass.matrices_version = weights_version_;
+  }
+
+  for (int64_t first = 0; first < texts;) {
+    int64_t last = first + 1;
+    while (last < texts && offsets[last + 1] - offsets[first] <= kTokensPerPack) ++last;
+    pass.batch.pack(
+        last - first,
+        [&](int64_t i) {
+          const int64_t t = first + i;
+          return PackedBatch::Text{ids + offsets[t], offsets[t + 1] - offsets[t], static_cast<int32_t>(t)};
+        },
+        inference_rounding(offsets[last] - offsets[first]), nullptr);
+    const float* embeddings;
+    if (precision == Precision::kBf16) {
+      const auto* matrices = static_cast<const bf16*>(pass.matrices.const_data_ptr());
+      embeddings = pass.bf16_.run(pass.batch, {fp32, matrices, table_.embeddings_end}, {});
+    } else {
+      embeddings = pass.fp32.run(pass.batch, {fp32, fp32.rest, words}, {});
+    }
+    std::memcpy(out + first * dimension, embeddings, sizeof(float) * static_cast<size_t>((last - first) * dimension));
+    first = last;
+  }
+}
+
+void Model::trace_forward(const int32_t* ids, const int32_t* offsets, int64_t texts, const std::string& path) {
+  check_texts_fit(ids, offsets, texts);
+  Inference& pass = inference();
+  const int64_t words = spec_.encoder.vocab_size * spec_.encoder.hidden_size, hidden = spec_.encoder.hidden_size;
+  const FlatView<const float> fp32{data(), data() + words, words};
+  pass.batch.pack(
+      texts,
+      [&](int64_t t) {
+        return PackedBatch::Text{ids + offsets[t], offsets[t + 1] - offsets[t], static_cast<int32_t>(t)};
+      },
+      1, nullptr);
+  const int64_t tokens = offsets[texts];
+  std::map<std::string, std::vector<float>> traced;
+  const float* embeddings = pass.fp32.run(pass.batch, {fp32, fp32.rest, words}, {}, [&](int64_t layer, const float* y) {
+    traced["hidden." + std::to_string(layer)].assign(y, y + tokens * hidden);
+  });
+  std::vector<safetensors::Item> items;
+  for (const auto& [name, values] : traced)
+    items.push_back({name, safetensors::Dtype::kF32, {tokens, hidden}, values.data()});
+  const Head& head = pass.fp32.head();
+  items.push_back({"pooled", safetensors::Dtype::kF32, {texts, head.pooled_width()}, head.pooled()});
+  items.push_back({"embedding", safetensors::Dtype::kF32, {texts, head.dimension()}, embeddings});
+  safetensors::write(path, items);
+}
+
+void Model::save(const std::vector<ModuleFile>& files) const {
+  for (const auto& file : files) write_weights(file.path, file.module, table_, data(), unused_);
+}
+
+}  // namespace vectune
