@@ -12,16 +12,6 @@
 namespace vectune {
 namespace {
 
-// One byte each for major, minor and patch stand at the top: 0x020b0000… is 2.11.0.
-std::string libtorch_version() {
-  using Version = uint64_t (*)();
-  const auto version = reinterpret_cast<Version>(dlsym(RTLD_DEFAULT, "aoti_torch_abi_version"));
-  if (!version) throw Error(ErrorCode::kNative, "The loaded LibTorch does not tell its version.");
-  const uint64_t number = version();
-  return std::to_string(number >> 56 & 0xff) + "." + std::to_string(number >> 48 & 0xff) + "." +
-         std::to_string(number >> 40 & 0xff);
-}
-
 std::string simd_name(kernels::SimdLevel level) {
   switch (level) {
     case kernels::SimdLevel::kAvx512: return "avx512";
@@ -42,6 +32,16 @@ bool processor_has_bf16() {
 }
 
 }  // namespace
+
+// One byte each for major, minor and patch stand at the top: 0x020b0000… is 2.11.0.
+std::string libtorch_version() {
+  using Version = uint64_t (*)();
+  const auto version = reinterpret_cast<Version>(dlsym(RTLD_DEFAULT, "aoti_torch_abi_version"));
+  if (!version) throw Error(ErrorCode::kNative, "The loaded LibTorch does not tell its version.");
+  const uint64_t number = version();
+  return std::to_string(number >> 56 & 0xff) + "." + std::to_string(number >> 48 & 0xff) + "." +
+         std::to_string(number >> 40 & 0xff);
+}
 
 EngineInfo engine_info() {
   return {libtorch_version(), simd_name(kernels::simd_level()), gemm_library(), processor_has_bf16(), threads()};

@@ -13,4 +13,7 @@ struct EngineInfo {
 };
 EngineInfo engine_info();
 
+/// EngineInfo::libtorch alone; Error(kNative) where the library does not tell it.
+std::string libtorch_version();
+
 }  // namespace vectune

@@ -150,7 +150,9 @@ int default_threads(const std::string& root) {
     }
     cores = std::max<int>(1, static_cast<int>(seen.size()));
   }
-  if (const auto quota = cgroup::cpu_quota(root)) cores = std::min(cores, std::max(1, static_cast<int>(std::ceil(*quota))));
+  if (const auto quota = cgroup::cpu_quota(root)) {
+    cores = std::min(cores, std::max(1, static_cast<int>(std::ceil(*quota))));
+  }
   return cores;
 }
 

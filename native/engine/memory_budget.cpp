@@ -68,7 +68,9 @@ class BudgetAllocator final : public c10::Allocator {
       throw_out_of_memory(bytes, held.load(), "and this allocation was chosen to fail");
     }
     const int64_t limit = std::min(process_limit.load(std::memory_order_relaxed), scoped_limit.value_or(kNoLimit));
-    if (bytes > static_cast<size_t>(kNoLimit) - kAlignment) throw_out_of_memory(bytes, held.load(), "no machine has it");
+    if (bytes > static_cast<size_t>(kNoLimit) - kAlignment) {
+      throw_out_of_memory(static_cast<size_t>(kNoLimit), held.load(), "no machine has that");
+    }
     const int64_t size = static_cast<int64_t>(bytes);
     // Counted before it is taken, so that two threads cannot pass the limit together.
     const int64_t before = held.fetch_add(size, std::memory_order_relaxed);

@@ -1,0 +1,78 @@
+#include "engine_binding.h"
+
+#include "arguments.h"
+#include "dataset.h"
+#include "engine_info.h"
+#include "engine_thread.h"
+#include "environment.h"
+#include "memory_budget.h"
+#include "model.h"
+#include "register.h"
+#include "trainer.h"
+
+namespace vectune::binding {
+namespace {
+
+// More than any machine has; a team of millions would only exhaust the process.
+constexpr int64_t kMostThreads = 4096;
+
+Napi::Value info_function(const Napi::CallbackInfo& info) {
+  const EngineInfo engine = engine_info();
+  auto result = Napi::Object::New(info.Env());
+  result.Set("libtorch", engine.libtorch);
+  result.Set("addon", VECTUNE_VERSION);
+  result.Set("simd", engine.simd);
+  result.Set("gemm", engine.gemm);
+  result.Set("bf16", engine.bf16);
+  result.Set("threads", engine.threads);
+  return result;
+}
+
+Napi::Value memory(const Napi::CallbackInfo& info) {
+  auto result = Napi::Object::New(info.Env());
+  result.Set("inUse", static_cast<double>(memory_budget::in_use()));
+  result.Set("peak", static_cast<double>(memory_budget::peak()));
+  const auto limit = memory_budget::limit();
+  result.Set("limit", limit ? Napi::Number::New(info.Env(), static_cast<double>(*limit)) : info.Env().Null());
+  return result;
+}
+
+Napi::Value reset_peak(const Napi::CallbackInfo& info) {
+  memory_budget::reset_peak();
+  return info.Env().Undefined();
+}
+
+Napi::Value set_memory_limit(const Napi::CallbackInfo& info) {
+  if (info[0].IsNull()) {
+    memory_budget::set_limit(std::nullopt);
+  } else {
+    memory_budget::set_limit(to_integer(info[0], "bytes", 1, kLargestInteger));
+  }
+  return info.Env().Undefined();
+}
+
+Napi::Value set_threads(const Napi::CallbackInfo& info) {
+  const int threads = static_cast<int>(to_integer(info[0], "threads", 1, kMostThreads));
+  return Environment::of(info.Env()).promise(info.Env(), [threads] { vectune::set_threads(threads); });
+}
+
+Napi::Value live_objects(const Napi::CallbackInfo& info) {
+  auto result = Napi::Object::New(info.Env());
+  result.Set("models", static_cast<double>(Model::live()));
+  result.Set("datasets", static_cast<double>(Dataset::live()));
+  result.Set("trainers", static_cast<double>(Trainer::live()));
+  return result;
+}
+
+}  // namespace
+
+void export_engine_functions(Napi::Object exports) {
+  export_function<info_function>(exports, "info");
+  export_function<memory>(exports, "memory");
+  export_function<reset_peak>(exports, "resetPeak");
+  export_function<set_memory_limit>(exports, "setMemoryLimit");
+  export_async_function<set_threads>(exports, "setThreads");
+  export_function<live_objects>(exports, "liveObjects");
+}
+
+}  // namespace vectune::binding

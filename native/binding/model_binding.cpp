@@ -1,0 +1,113 @@
+#include "model_binding.h"
+
+#include "arguments.h"
+#include "dataset.h"
+#include "environment.h"
+#include "handles.h"
+#include "model.h"
+#include "register.h"
+#include "spec_from_js.h"
+
+namespace vectune::binding {
+namespace {
+
+Napi::Value create_model(const Napi::CallbackInfo& info) {
+  ModelSpec spec = to_model_spec(info[0]);
+  std::vector<ModuleFile> files = to_module_files(info[1], "files");
+  const auto seed = static_cast<uint32_t>(to_integer(info[2], "seed", 0, kLargestUint32));
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(),
+          [spec = std::move(spec), files = std::move(files), seed]() mutable {
+            spec.validate();
+            return files.empty() ? std::make_shared<Model>(std::move(spec), seed)
+                                 : std::make_shared<Model>(std::move(spec), files);
+          },
+          [](Napi::Env env, std::shared_ptr<Model>& model) {
+            const int64_t bytes = model->parameters().elements() * static_cast<int64_t>(sizeof(float));
+            return Handle<Model>::wrap(env, std::move(model), bytes);
+          });
+}
+
+Napi::Value parameters(const Napi::CallbackInfo& info) {
+  const auto model = Handle<Model>::get(info, 0);
+  const auto& all = model->parameters().all();
+  auto result = Napi::Array::New(info.Env(), all.size());
+  for (uint32_t i = 0; i < all.size(); ++i) {
+    auto shape = Napi::Array::New(info.Env(), all[i].shape.size());
+    for (uint32_t d = 0; d < all[i].shape.size(); ++d) shape.Set(d, static_cast<double>(all[i].shape[d]));
+    auto parameter = Napi::Object::New(info.Env());
+    parameter.Set("name", all[i].name);
+    parameter.Set("shape", shape);
+    result.Set(i, parameter);
+  }
+  return result;
+}
+
+Napi::Value save_model(const Napi::CallbackInfo& info) {
+  auto model = Handle<Model>::get(info, 0);
+  std::vector<ModuleFile> files = to_module_files(info[1], "files");
+  return Environment::of(info.Env())
+      .promise(info.Env(), [model = std::move(model), files = std::move(files)] { model->save(files); });
+}
+
+// Texts packed as ids[offsets[i] .. offsets[i+1]). Copied first, then checked: the copy is what is used.
+struct Texts {
+  CountedArray<int32_t> ids, offsets;
+  int64_t count;
+
+  Texts(const Napi::CallbackInfo& info, size_t first)
+      : ids(to_int32_array(info[first], "ids")), offsets(to_int32_array(info[first + 1], "offsets")) {
+    count = offsets.size() - 1;
+    if (count < 0) {
+      throw Error(ErrorCode::kInvalidArgument, "offsets must have one entry more than there are texts; found none.");
+    }
+  }
+  void check() const { check_texts(ids.data(), ids.size(), offsets.data(), count); }
+};
+
+Napi::Value embed(const Napi::CallbackInfo& info) {
+  auto model = Handle<Model>::get(info, 0);
+  Texts texts(info, 1);
+  const Precision precision = to_precision(info[3], "precision");
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(),
+          [model = std::move(model), texts = std::move(texts), precision] {
+            texts.check();
+            CountedArray<float> out(texts.count * model->spec().dimension());
+            if (texts.count == 0) return out;
+            model->embed(texts.ids.data(), texts.offsets.data(), texts.count, precision, out.data());
+            return out;
+          },
+          [](Napi::Env env, CountedArray<float>& out) { return to_js_array(env, out); });
+}
+
+Napi::Value trace_forward(const Napi::CallbackInfo& info) {
+  auto model = Handle<Model>::get(info, 0);
+  Texts texts(info, 1);
+  std::string path = to_path(info[3], "path");
+  return Environment::of(info.Env())
+      .promise(info.Env(), [model = std::move(model), texts = std::move(texts), path = std::move(path)] {
+        texts.check();
+        model->trace_forward(texts.ids.data(), texts.offsets.data(), texts.count, path);
+      });
+}
+
+Napi::Value dispose_model(const Napi::CallbackInfo& info) {
+  Handle<Model>::dispose(info, 0);
+  return info.Env().Undefined();
+}
+
+}  // namespace
+
+void export_model_functions(Napi::Object exports) {
+  export_async_function<create_model>(exports, "createModel");
+  export_function<parameters>(exports, "parameters");
+  export_async_function<save_model>(exports, "saveModel");
+  export_async_function<embed>(exports, "embed");
+  export_async_function<trace_forward>(exports, "traceForward");
+  export_function<dispose_model>(exports, "disposeModel");
+}
+
+}  // namespace vectune::binding

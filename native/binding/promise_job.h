@@ -1,0 +1,68 @@
+#pragma once
+#include <optional>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "js_errors.h"
+
+namespace vectune::binding {
+
+/// One promise of the addon: work for the engine thread, then a value for JavaScript. The two halves never
+/// meet: `run` touches no Node-API, `settle` waits for nothing. If the environment ends in between, the job is
+/// destroyed on the engine thread without `settle`, and its promise stays pending, as nobody can see it any more.
+class PromiseJob {
+ public:
+  explicit PromiseJob(Napi::Env env) : deferred_(Napi::Promise::Deferred::New(env)) {}
+  virtual ~PromiseJob() = default;
+  PromiseJob(const PromiseJob&) = delete;
+  PromiseJob& operator=(const PromiseJob&) = delete;
+
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+  /// Engine thread. Keeps an exception for `settle`. Whatever the work held is released here.
+  void run();
+  /// JavaScript thread, once.
+  void settle(Napi::Env env);
+  /// JavaScript thread, instead of `settle`.
+  void reject(Napi::Env env, const Error& error) { deferred_.Reject(to_js(env, error).Value()); }
+
+ protected:
+  virtual void execute() = 0;
+  virtual void release() = 0;
+  virtual Napi::Value value(Napi::Env env) = 0;
+
+ private:
+  Napi::Promise::Deferred deferred_;
+  std::optional<Error> error_;
+};
+
+/// `Work` is called on the engine thread and may return void; `ToJs` gets (env, Work's result&).
+/// Work owns all it uses (handles by shared_ptr, arrays by copy).
+template <typename Work, typename ToJs>
+class PromiseJobOf final : public PromiseJob {
+  using Returned = std::invoke_result_t<Work&>;
+  using Result = std::conditional_t<std::is_void_v<Returned>, std::monostate, Returned>;
+
+ public:
+  PromiseJobOf(Napi::Env env, Work work, ToJs to_js)
+      : PromiseJob(env), work_(std::move(work)), to_js_(std::move(to_js)) {}
+
+ private:
+  void execute() override {
+    if constexpr (std::is_void_v<Returned>) {
+      (*work_)();
+      result_.emplace();
+    } else {
+      result_.emplace((*work_)());
+    }
+  }
+  void release() override { work_.reset(); }
+  Napi::Value value(Napi::Env env) override { return to_js_(env, *result_); }
+
+  std::optional<Work> work_;
+  std::optional<Result> result_;
+  ToJs to_js_;
+};
+
+}  // namespace vectune::binding

@@ -1,0 +1,133 @@
+#include "spec_from_js.h"
+
+#include "arguments.h"
+
+namespace vectune::binding {
+namespace {
+
+// Far above any model of these architectures; keeps products of sizes inside 64 bits.
+constexpr int64_t kLargestSize = 1 << 28;
+
+EncoderSpec to_encoder_spec(const Napi::Value& value) {
+  Fields fields(value, "spec.encoder");
+  EncoderSpec spec;
+  spec.architecture = to_choice<Architecture>(
+      fields["architecture"], fields.path("architecture"),
+      {{"bert", Architecture::kBert}, {"distilbert", Architecture::kDistilBert}, {"roberta", Architecture::kRoberta}});
+  spec.vocab_size = fields.integer("vocabSize", 1, kLargestSize);
+  spec.hidden_size = fields.integer("hiddenSize", 1, kLargestSize);
+  spec.layers = fields.integer("layers", 0, 4096);
+  spec.heads = fields.integer("heads", 1, kLargestSize);
+  spec.intermediate_size = fields.integer("intermediateSize", 1, kLargestSize);
+  spec.positions = fields.integer("positions", 1, kLargestSize);
+  spec.type_vocab_size = fields.integer("typeVocabSize", 0, kLargestSize);
+  spec.position_offset = fields.integer("positionOffset", 0, kLargestSize);
+  spec.layer_norm_eps = static_cast<float>(fields.within("layerNormEps", 0.0, 1.0));
+  spec.hidden_activation = to_choice<HiddenActivation>(fields["hiddenActivation"], fields.path("hiddenActivation"),
+                                                       {{"gelu", HiddenActivation::kGelu},
+                                                        {"relu", HiddenActivation::kRelu},
+                                                        {"gelu_tanh", HiddenActivation::kGeluTanh}});
+  spec.hidden_dropout = static_cast<float>(fields.within("hiddenDropout", 0.0, 1.0));
+  spec.attention_dropout = static_cast<float>(fields.within("attentionDropout", 0.0, 1.0));
+  fields.finish();
+  return spec;
+}
+
+PoolingSpec to_pooling_spec(Fields& fields) {
+  PoolingSpec spec;
+  const Napi::Array modes = to_array(fields["modes"], fields.path("modes"));
+  for (uint32_t i = 0; i < modes.Length(); ++i) {
+    spec.modes.push_back(to_choice<PoolingMode>(modes.Get(i), fields.path("modes[" + std::to_string(i) + "]"),
+                                                {{"cls", PoolingMode::kCls},
+                                                 {"max", PoolingMode::kMax},
+                                                 {"mean", PoolingMode::kMean},
+                                                 {"mean_sqrt_len", PoolingMode::kMeanSqrtLen}}));
+  }
+  return spec;
+}
+
+DenseSpec to_dense_spec(Fields& fields) {
+  DenseSpec spec;
+  spec.in_features = fields.integer("inFeatures", 1, kLargestSize);
+  spec.out_features = fields.integer("outFeatures", 1, kLargestSize);
+  spec.bias = fields.boolean("bias");
+  spec.activation = to_choice<DenseActivation>(fields["activation"], fields.path("activation"),
+                                               {{"tanh", DenseActivation::kTanh},
+                                                {"identity", DenseActivation::kIdentity},
+                                                {"relu", DenseActivation::kRelu},
+                                                {"gelu", DenseActivation::kGelu}});
+  return spec;
+}
+
+HeadSpec to_head_spec(const Napi::Value& value, const std::string& what) {
+  enum class Module { kPooling, kDense, kNormalize };
+  Fields fields(value, what);
+  HeadSpec spec;
+  switch (to_choice<Module>(
+      fields["kind"], fields.path("kind"),
+      {{"pooling", Module::kPooling}, {"dense", Module::kDense}, {"normalize", Module::kNormalize}})) {
+    case Module::kPooling: spec = to_pooling_spec(fields); break;
+    case Module::kDense: spec = to_dense_spec(fields); break;
+    case Module::kNormalize: spec = NormalizeSpec{}; break;
+  }
+  fields.finish();
+  return spec;
+}
+
+}  // namespace
+
+ModelSpec to_model_spec(const Napi::Value& value) {
+  Fields fields(value, "spec");
+  ModelSpec spec;
+  spec.encoder = to_encoder_spec(fields["encoder"]);
+  const Napi::Array head = to_array(fields["head"], fields.path("head"));
+  for (uint32_t i = 0; i < head.Length(); ++i) {
+    spec.head.push_back(to_head_spec(head.Get(i), fields.path("head[" + std::to_string(i) + "]")));
+  }
+  fields.finish();
+  return spec;
+}
+
+std::vector<ModuleFile> to_module_files(const Napi::Value& value, const std::string& what) {
+  std::vector<ModuleFile> files;
+  const Napi::Array array = to_array(value, what);
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    Fields fields(array.Get(i), what + "[" + std::to_string(i) + "]");
+    ModuleFile file;
+    file.path = to_path(fields["path"], fields.path("path"));
+    const Napi::Value module = fields["module"];
+    file.module = module.IsString()
+                      ? to_choice<int>(module, fields.path("module"), {{"encoder", ModuleFile::kEncoder}})
+                      : static_cast<int>(to_integer(module, fields.path("module"), 0, kLargestInt32));
+    fields.finish();
+    files.push_back(std::move(file));
+  }
+  return files;
+}
+
+Precision to_precision(const Napi::Value& value, const std::string& what) {
+  return to_choice<Precision>(value, what, {{"fp32", Precision::kFp32}, {"bf16", Precision::kBf16}});
+}
+
+TrainerOptions to_trainer_options(const Napi::Value& value) {
+  Fields fields(value, "options");
+  TrainerOptions options;
+  options.precision = to_precision(fields["precision"], fields.path("precision"));
+  options.seed = static_cast<uint32_t>(fields.integer("seed", 0, kLargestUint32));
+  if (!fields.is_null("dropout")) options.dropout = static_cast<float>(fields.within("dropout", 0.0, 1.0));
+  options.beta1 = fields.within("beta1", 0.0, 1.0);
+  options.beta2 = fields.within("beta2", 0.0, 1.0);
+  options.eps = fields.within("eps", 0.0, 1.0);
+  options.weight_decay = fields.finite("weightDecay");
+  options.bias_correction = fields.boolean("biasCorrection");
+  if (!fields.is_null("maxGradientNorm")) options.max_gradient_norm = fields.finite("maxGradientNorm");
+  const Napi::Array freeze = to_array(fields["freeze"], fields.path("freeze"));
+  for (uint32_t i = 0; i < freeze.Length(); ++i) {
+    options.freeze.push_back(to_string(freeze.Get(i), fields.path("freeze[" + std::to_string(i) + "]")));
+  }
+  if (!fields.is_null("memoryLimit")) options.memory_limit = fields.integer("memoryLimit", 1, kLargestInteger);
+  fields.finish();
+  return options;
+}
+
+}  // namespace vectune::binding

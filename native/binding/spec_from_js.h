@@ -1,0 +1,20 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "model.h"
+#include "napi_setup.h"
+#include "spec.h"
+#include "trainer.h"
+
+/// The contract's plain objects (lib/native/addon.ts) as the engine's structs. Types, ranges and unknown
+/// properties are refused here with the path of the property; what fits together is the engine's to check.
+namespace vectune::binding {
+
+ModelSpec to_model_spec(const Napi::Value& value);
+/// Files as `createModel` and `saveModel` name them; `what` names the argument in messages.
+std::vector<ModuleFile> to_module_files(const Napi::Value& value, const std::string& what);
+Precision to_precision(const Napi::Value& value, const std::string& what);
+TrainerOptions to_trainer_options(const Napi::Value& value);
+
+}  // namespace vectune::binding

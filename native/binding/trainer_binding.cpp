@@ -1,0 +1,141 @@
+#include "trainer_binding.h"
+
+#include "arguments.h"
+#include "environment.h"
+#include "handles.h"
+#include "register.h"
+#include "spec_from_js.h"
+#include "trainer.h"
+
+namespace vectune::binding {
+namespace {
+
+Napi::Value create_trainer(const Napi::CallbackInfo& info) {
+  auto model = Handle<Model>::get(info, 0);
+  auto dataset = Handle<Dataset>::get(info, 1);
+  TrainerOptions options = to_trainer_options(info[2]);
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(),
+          [model = std::move(model), dataset = std::move(dataset), options = std::move(options)]() mutable {
+            return std::make_shared<Trainer>(std::move(model), std::move(dataset), std::move(options));
+          },
+          [](Napi::Env env, std::shared_ptr<Trainer>& trainer) {
+            Environment::of(env).cancel_at_end(trainer);
+            // Weights, gradients and the two moments of what is trained.
+            const int64_t bytes = trainer->stats().optimised_parameters * 4 * static_cast<int64_t>(sizeof(float));
+            return Handle<Trainer>::wrap(env, std::move(trainer), bytes);
+          });
+}
+
+CountedArray<int32_t> to_rows(const Napi::Value& value, const std::string& what) {
+  auto rows = to_int32_array(value, what);
+  if (rows.size() == 0) throw Error(ErrorCode::kInvalidArgument, what + " must name at least one pair; found none.");
+  return rows;
+}
+
+Napi::Value step(const Napi::CallbackInfo& info) {
+  auto trainer = Handle<Trainer>::get(info, 0);
+  Fields fields(info[1], "request");
+  auto rows = to_rows(fields["rows"], fields.path("rows"));
+  const int64_t micro_batch = fields.integer("microBatch", 1, kLargestInt32);
+  const double learning_rate = fields.finite("learningRate");
+  const int64_t epoch = fields.integer("epoch", 0, kLargestInt32);
+  fields.finish();
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(),
+          [trainer = std::move(trainer), rows = std::move(rows), micro_batch, learning_rate, epoch] {
+            return trainer->step(rows.data(), rows.size(), micro_batch, learning_rate, epoch);
+          },
+          [](Napi::Env env, StepResult& step) {
+            auto result = Napi::Object::New(env);
+            result.Set("loss", step.loss);
+            result.Set("gradientNorm", step.gradient_norm ? Napi::Number::New(env, *step.gradient_norm) : env.Null());
+            result.Set("tokens", static_cast<double>(step.tokens));
+            return result;
+          });
+}
+
+Napi::Value probe(const Napi::CallbackInfo& info) {
+  auto trainer = Handle<Trainer>::get(info, 0);
+  auto rows = to_rows(info[1], "rows");
+  return Environment::of(info.Env())
+      .promise(info.Env(), [trainer = std::move(trainer), rows = std::move(rows)] {
+        trainer->probe(rows.data(), rows.size());
+      });
+}
+
+Napi::Value evaluate(const Napi::CallbackInfo& info) {
+  auto trainer = Handle<Trainer>::get(info, 0);
+  auto rows = to_rows(info[1], "rows");
+  const int64_t micro_batch = to_integer(info[2], "microBatch", 1, kLargestInt32);
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(),
+          [trainer = std::move(trainer), rows = std::move(rows), micro_batch] {
+            CountedArray<float> out(rows.size());
+            trainer->evaluate(rows.data(), rows.size(), micro_batch, out.data());
+            return out;
+          },
+          [](Napi::Env env, CountedArray<float>& out) { return to_js_array(env, out); });
+}
+
+Napi::Value commit(const Napi::CallbackInfo& info) {
+  auto trainer = Handle<Trainer>::get(info, 0);
+  return Environment::of(info.Env()).promise(info.Env(), [trainer = std::move(trainer)] { trainer->commit(); });
+}
+
+Napi::Value cancel(const Napi::CallbackInfo& info) {
+  Handle<Trainer>::get(info, 0)->cancel();
+  return info.Env().Undefined();
+}
+
+Napi::Value trainer_stats(const Napi::CallbackInfo& info) {
+  const TrainerStats stats = Handle<Trainer>::get(info, 0)->stats();
+  auto result = Napi::Object::New(info.Env());
+  const auto set = [&](const char* name, int64_t number) { result.Set(name, static_cast<double>(number)); };
+  set("steps", stats.steps);
+  set("parameters", stats.parameters);
+  set("trainableParameters", stats.trainable_parameters);
+  set("optimisedParameters", stats.optimised_parameters);
+  set("workspaceRows", stats.workspace_rows);
+  set("workspaceBytes", stats.workspace_bytes);
+  set("workspaceGrowths", stats.workspace_growths);
+  return result;
+}
+
+Napi::Value trace_gradients(const Napi::CallbackInfo& info) {
+  auto trainer = Handle<Trainer>::get(info, 0);
+  auto rows = to_rows(info[1], "rows");
+  const int64_t micro_batch = to_integer(info[2], "microBatch", 1, kLargestInt32);
+  std::string path = to_path(info[3], "path");
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(),
+          [trainer = std::move(trainer), rows = std::move(rows), micro_batch, path = std::move(path)] {
+            return trainer->trace_gradients(rows.data(), rows.size(), micro_batch, path);
+          },
+          [](Napi::Env env, double& loss) { return Napi::Number::New(env, loss); });
+}
+
+Napi::Value dispose_trainer(const Napi::CallbackInfo& info) {
+  Handle<Trainer>::dispose(info, 0);
+  return info.Env().Undefined();
+}
+
+}  // namespace
+
+void export_trainer_functions(Napi::Object exports) {
+  export_async_function<create_trainer>(exports, "createTrainer");
+  export_async_function<step>(exports, "step");
+  export_async_function<probe>(exports, "probe");
+  export_async_function<evaluate>(exports, "evaluate");
+  export_async_function<commit>(exports, "commit");
+  export_function<cancel>(exports, "cancel");
+  export_function<trainer_stats>(exports, "trainerStats");
+  export_async_function<trace_gradients>(exports, "traceGradients");
+  export_function<dispose_trainer>(exports, "disposeTrainer");
+}
+
+}  // namespace vectune::binding
