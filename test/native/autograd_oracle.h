@@ -1,0 +1,182 @@
+#pragma once
+// The reference of the hand-written passes: the same model out of LibTorch's ordinary operators, padded to nothing,
+// text by text, differentiated by autograd. Used by tests only.
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "dataset.h"
+#include "encoder.h"
+#include "model.h"
+
+namespace vectune::oracle {
+
+/// Every parameter of a model as a double leaf that wants a gradient.
+inline std::map<std::string, at::Tensor> leaves(const Model& model) {
+  std::map<std::string, at::Tensor> all;
+  for (const auto& p : model.parameters().all())
+    all[p.name] = at::from_blob(const_cast<float*>(model.data() + p.offset), p.shape, at::kFloat)
+                      .to(at::kDouble)
+                      .set_requires_grad(true);
+  return all;
+}
+
+/// What the kernel keeps of features of rows, times the scale: read off the kernel itself, by giving it ones.
+inline at::Tensor hidden_mask(const kernels::Dropout& dropout, int32_t text, int64_t tokens, int64_t hidden) {
+  std::vector<uint64_t> keys;
+  for (int64_t i = 0; i < tokens; ++i) keys.push_back(static_cast<uint64_t>(text) << 32 | static_cast<uint64_t>(i));
+  kernels::Rows rows;
+  rows.rows = rows.padded = tokens;
+  rows.row_keys = keys.data();
+  const auto floats = [&](int64_t n, float value) { return at::full({n}, value, at::kFloat); };
+  at::Tensor ones = floats(tokens * hidden, 1), zeros = floats(tokens * hidden, 0), sum = zeros.clone(), y = zeros.clone();
+  kernels::ResidualNormForward<float> args{rows,
+                                           hidden,
+                                           ones.data_ptr<float>(),
+                                           zeros.data_ptr<float>(),
+                                           zeros.data_ptr<float>(),
+                                           ones.data_ptr<float>(),
+                                           zeros.data_ptr<float>(),
+                                           1.0f,
+                                           dropout,
+                                           sum.data_ptr<float>(),
+                                           floats(2 * tokens, 0).data_ptr<float>(),
+                                           y.data_ptr<float>(),
+                                           nullptr};
+  at::Tensor stats = floats(2 * tokens, 0);
+  args.stats = stats.data_ptr<float>();
+  kernels::table().fp32.residual_norm_forward(args);
+  return sum.view({tokens, hidden}).to(at::kDouble);
+}
+
+/// What the kernel keeps of attention's probabilities [heads × tokens × tokens], times the scale: with zero queries
+/// and keys every probability is 1/tokens, and values that are unit vectors show them one by one.
+inline at::Tensor attention_mask(const kernels::Dropout& dropout, int32_t text, int64_t tokens, int64_t heads,
+                                 int64_t head_size) {
+  std::vector<uint64_t> keys;
+  for (int64_t i = 0; i < tokens; ++i) keys.push_back(static_cast<uint64_t>(text) << 32 | static_cast<uint64_t>(i));
+  const std::vector<int32_t> starts{0, static_cast<int32_t>(tokens)};
+  kernels::Rows rows;
+  rows.rows = rows.padded = tokens;
+  rows.texts = 1;
+  rows.starts = starts.data();
+  rows.row_keys = keys.data();
+  const int64_t hidden = heads * head_size;
+  at::Tensor mask = at::zeros({heads, tokens, tokens}, at::kDouble);
+  for (int64_t first = 0; first < tokens; first += head_size) {
+    const int64_t shown = std::min(head_size, tokens - first);
+    at::Tensor qkv = at::zeros({tokens, 3, heads, head_size}, at::kFloat), bias = at::zeros({3 * hidden}, at::kFloat);
+    for (int64_t j = 0; j < shown; ++j) qkv.select(0, first + j).select(0, 2).select(1, j).fill_(1.0);
+    at::Tensor out = at::zeros({tokens, heads, head_size}, at::kFloat);
+    const int64_t stride = kernels::attention_scratch(tokens, head_size);
+    at::Tensor scratch = at::empty({64 * stride}, at::kFloat);
+    kernels::table().fp32.attention_forward({rows, heads, head_size, qkv.data_ptr<float>(), bias.data_ptr<float>(),
+                                             dropout, out.data_ptr<float>(), nullptr, scratch.data_ptr<float>(), stride});
+    mask.narrow(2, first, shown) = out.permute({1, 0, 2}).narrow(2, 0, shown).to(at::kDouble) * tokens;
+  }
+  return mask;
+}
+
+class Forward {
+ public:
+  Forward(const ModelSpec& spec, std::map<std::string, at::Tensor> parameters)
+      : spec_(spec), p_(std::move(parameters)) {}
+
+  /// Hidden states of one text [tokens × hidden].
+  at::Tensor hidden_states(const int32_t* ids, int64_t tokens, int32_t text, const DropoutPlan& plan) const {
+    const EncoderSpec& e = spec_.encoder;
+    const at::Tensor id = at::from_blob(const_cast<int32_t*>(ids), {tokens}, at::kInt).to(at::kLong);
+    at::Tensor x = at::index_select(p("embeddings.word_embeddings.weight"), 0, id) +
+                   p("embeddings.position_embeddings.weight").narrow(0, e.position_offset, tokens);
+    if (e.type_vocab_size > 0) x = x + p("embeddings.token_type_embeddings.weight").select(0, 0);
+    x = drop(norm(x, "embeddings.LayerNorm"), plan, 0, DropoutPlan::kEmbedding, text);
+    const bool distil = e.architecture == Architecture::kDistilBert;
+    for (int64_t i = 0; i < e.layers; ++i) {
+      const std::string l = (distil ? "transformer.layer." : "encoder.layer.") + std::to_string(i) + ".";
+      const std::string a = l + "attention.";
+      const auto head = [&](const char* bert, const char* distilbert) {
+        return linear(x, a + (distil ? distilbert : bert)).view({tokens, e.heads, e.head_size()}).transpose(0, 1);
+      };
+      const at::Tensor q = head("self.query", "q_lin"), k = head("self.key", "k_lin"), v = head("self.value", "v_lin");
+      at::Tensor probabilities =
+          at::softmax(at::matmul(q, k.transpose(1, 2)) / std::sqrt(static_cast<double>(e.head_size())), -1);
+      const kernels::Dropout d = plan.at(i, DropoutPlan::kAttention);
+      if (d.on()) probabilities = probabilities * attention_mask(d, text, tokens, e.heads, e.head_size());
+      const at::Tensor context = at::matmul(probabilities, v).transpose(0, 1).reshape({tokens, e.hidden_size});
+      x = norm(x + drop(linear(context, a + (distil ? "out_lin" : "output.dense")), plan, i, DropoutPlan::kAttentionOut,
+                        text),
+               distil ? l + "sa_layer_norm" : a + "output.LayerNorm");
+      at::Tensor inner = linear(x, l + (distil ? "ffn.lin1" : "intermediate.dense"));
+      inner = e.hidden_activation == HiddenActivation::kRelu ? at::relu(inner)
+              : e.hidden_activation == HiddenActivation::kGelu ? at::gelu(inner)
+                                                               : at::gelu(inner, "tanh");
+      x = norm(x + drop(linear(inner, l + (distil ? "ffn.lin2" : "output.dense")), plan, i, DropoutPlan::kOutput, text),
+               l + (distil ? "output_layer_norm" : "output.LayerNorm"));
+    }
+    return x;
+  }
+
+  at::Tensor embedding(const at::Tensor& y) const {
+    at::Tensor x;
+    for (size_t i = 0; i < spec_.head.size(); ++i) {
+      if (const auto* pooling = std::get_if<PoolingSpec>(&spec_.head[i])) {
+        std::vector<at::Tensor> parts;
+        for (const PoolingMode mode : pooling->modes) {
+          if (mode == PoolingMode::kCls) parts.push_back(y.select(0, 0));
+          if (mode == PoolingMode::kMax) parts.push_back(std::get<0>(y.max(0)));
+          if (mode == PoolingMode::kMean) parts.push_back(y.mean(0));
+          if (mode == PoolingMode::kMeanSqrtLen) parts.push_back(y.sum(0) / std::sqrt(static_cast<double>(y.size(0))));
+        }
+        x = at::cat(parts);
+      } else if (const auto* dense = std::get_if<DenseSpec>(&spec_.head[i])) {
+        const std::string name = "head." + std::to_string(i) + ".linear";
+        x = at::matmul(p(name + ".weight"), x);
+        if (dense->bias) x = x + p(name + ".bias");
+        if (dense->activation == DenseActivation::kTanh) x = at::tanh(x);
+        if (dense->activation == DenseActivation::kRelu) x = at::relu(x);
+        if (dense->activation == DenseActivation::kGelu) x = at::gelu(x);
+      } else {
+        x = x / at::norm(x).clamp_min(1e-12);
+      }
+    }
+    return x;
+  }
+
+  /// Cosine MSE of the rows.
+  at::Tensor loss(const Dataset& data, const std::vector<int32_t>& rows, const DropoutPlan& plan) const {
+    at::Tensor total = at::zeros({}, at::kDouble);
+    for (const int32_t row : rows) {
+      at::Tensor uv[2];
+      for (int side = 0; side < 2; ++side) {
+        const int32_t text = 2 * row + side;
+        uv[side] = embedding(hidden_states(data.ids() + data.offsets()[text], data.length(text), text, plan));
+      }
+      const at::Tensor cos = at::cosine_similarity(uv[0], uv[1], 0, 1e-8);
+      total = total + (cos - static_cast<double>(data.scores()[row])).pow(2);
+    }
+    return total / static_cast<double>(rows.size());
+  }
+
+ private:
+  at::Tensor p(const std::string& name) const { return p_.at(name); }
+  at::Tensor linear(const at::Tensor& x, const std::string& name) const {
+    return at::linear(x, p(name + ".weight"), p(name + ".bias"));
+  }
+  at::Tensor norm(const at::Tensor& x, const std::string& name) const {
+    return at::layer_norm(x, {spec_.encoder.hidden_size}, p(name + ".weight"), p(name + ".bias"),
+                          spec_.encoder.layer_norm_eps);
+  }
+  at::Tensor drop(const at::Tensor& x, const DropoutPlan& plan, int64_t layer, DropoutPlan::Site site,
+                  int32_t text) const {
+    const kernels::Dropout d = plan.at(layer, site);
+    return d.on() ? x * hidden_mask(d, text, x.size(0), x.size(1)) : x;
+  }
+
+  ModelSpec spec_;
+  std::map<std::string, at::Tensor> p_;
+};
+
+}  // namespace vectune::oracle

@@ -1,0 +1,279 @@
+// The hand-written passes against LibTorch's autograd, dropout included.
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "autograd_oracle.h"
+#include "check.h"
+#include "engine_thread.h"
+#include "memory_budget.h"
+#include "trainer.h"
+
+using namespace vectune;
+
+namespace {
+
+ModelSpec spec_of(Architecture architecture, std::vector<HeadSpec> after_pooling, std::vector<PoolingMode> modes,
+                  int64_t heads = 3, int64_t head_size = 8, int64_t positions = 100) {
+  ModelSpec spec;
+  EncoderSpec& e = spec.encoder;
+  e.architecture = architecture;
+  e.vocab_size = 61;
+  e.hidden_size = heads * head_size;
+  e.layers = 2;
+  e.heads = heads;
+  e.intermediate_size = 44;
+  e.positions = positions;
+  e.type_vocab_size = architecture == Architecture::kDistilBert ? 0 : architecture == Architecture::kBert ? 2 : 1;
+  e.position_offset = architecture == Architecture::kRoberta ? 2 : 0;
+  e.layer_norm_eps = 1e-5f;
+  spec.head.push_back(PoolingSpec{std::move(modes)});
+  for (auto& module : after_pooling) spec.head.push_back(std::move(module));
+  return spec;
+}
+
+/// Weights large enough that every gradient matters: N(0, 0.2), norms around 1, biases not zero.
+std::shared_ptr<Model> lively_model(const ModelSpec& spec) {
+  auto model = std::make_shared<Model>(spec, 7u);
+  uint32_t state = 12345;
+  for (int64_t i = 0; i < model->parameters().elements(); ++i) {
+    state = state * 1664525u + 1013904223u;
+    model->data()[i] = model->data()[i] * 8.0f + (static_cast<float>(state >> 8) / 16777216.0f - 0.5f) * 0.4f;
+  }
+  for (const auto& p : model->parameters().all())
+    if (!p.decays && p.name.ends_with("weight"))
+      for (int64_t i = 0; i < p.elements; ++i) model->data()[p.offset + i] = 1.0f + 0.1f * std::sin(static_cast<float>(i));
+  model->weights_changed();
+  return model;
+}
+
+std::shared_ptr<Dataset> dataset_of(const std::vector<int>& lengths, int64_t vocab) {
+  std::vector<int32_t> ids, offsets{0};
+  uint32_t state = 99;
+  for (const int length : lengths) {
+    for (int i = 0; i < length; ++i) {
+      state = state * 1664525u + 1013904223u;
+      ids.push_back(static_cast<int32_t>((state >> 8) % static_cast<uint32_t>(vocab)));
+    }
+    offsets.push_back(static_cast<int32_t>(ids.size()));
+  }
+  std::vector<float> scores;
+  for (size_t i = 0; i < lengths.size() / 2; ++i) scores.push_back(static_cast<float>(i % 5) / 4.0f);
+  return std::make_shared<Dataset>(ids.data(), static_cast<int64_t>(ids.size()), offsets.data(),
+                                   static_cast<int64_t>(lengths.size()), scores.data(),
+                                   static_cast<int64_t>(scores.size()));
+}
+
+std::string temporary(const char* name) {
+  const char* folder = std::getenv("TMPDIR");
+  return std::string(folder ? folder : "/tmp") + "/vectune-" + std::to_string(getpid()) + "-" + name;
+}
+
+/// Largest ‖g − r‖ / (1e-4‖r‖ + 1e-7‖all‖) over the parameters: at most 1 is the tolerance of the parity tests.
+double worst_gradient(const std::string& path, const std::map<std::string, at::Tensor>& leaves, std::string* name) {
+  const safetensors::File file(path);
+  double all = 0, worst = 0;
+  for (const auto& [_, leaf] : leaves)
+    if (leaf.grad().defined()) all += leaf.grad().pow(2).sum().item<double>();
+  for (const auto& entry : file.entries()) {
+    const at::Tensor& leaf = leaves.at(entry.name);
+    const at::Tensor reference = leaf.grad().defined() ? leaf.grad() : at::zeros_like(leaf);
+    at::Tensor g = at::empty(entry.shape, at::kFloat);
+    std::memcpy(g.data_ptr<float>(), entry.data, static_cast<size_t>(entry.bytes));
+    const double off = at::norm(g.to(at::kDouble) - reference).item<double>();
+    const double ratio = off / (1e-4 * at::norm(reference).item<double>() + 1e-7 * std::sqrt(all));
+    if (ratio > worst) worst = ratio, *name = entry.name;
+  }
+  return worst;
+}
+
+void compare_with_autograd(const ModelSpec& spec, float dropout, int64_t micro_batch, const std::vector<int>& lengths) {
+  auto model = lively_model(spec);
+  auto data = dataset_of(lengths, spec.encoder.vocab_size);
+  std::vector<int32_t> rows;
+  for (int32_t i = 0; i < data->pairs(); ++i) rows.push_back(i);
+
+  const std::string path = temporary("gradients");
+  TrainerOptions options;
+  options.dropout = dropout;
+  options.seed = 5;
+  const double loss = EngineThread::instance().run([&] {
+    Trainer trainer(model, data, options);
+    return trainer.trace_gradients(rows.data(), static_cast<int64_t>(rows.size()), micro_batch, path);
+  });
+
+  DropoutPlan plan{dropout, dropout, spec.encoder.architecture == Architecture::kDistilBert ? 0.0f : dropout, 5, 0};
+  auto leaves = oracle::leaves(*model);
+  const at::Tensor reference = oracle::Forward(spec, leaves).loss(*data, rows, plan);
+  reference.backward();
+  CHECK(std::abs(loss - reference.item<double>()) < 1e-6);
+  std::string name;
+  const double worst = worst_gradient(path, leaves, &name);
+  if (worst > 1.0) std::printf("  worst gradient: %s, %.3f of the tolerance\n", name.c_str(), worst);
+  CHECK(worst <= 1.0);
+  std::remove(path.c_str());
+}
+
+const std::vector<int> kLengths{5, 9, 1, 17, 33, 2, 40, 8};
+
+}  // namespace
+
+TEST(gradients_of_bert_are_autograds) {
+  compare_with_autograd(spec_of(Architecture::kBert, {}, {PoolingMode::kMean}), 0.0f, 100, kLengths);
+}
+TEST(gradients_of_roberta_with_normalize_are_autograds) {
+  compare_with_autograd(spec_of(Architecture::kRoberta, {NormalizeSpec{}}, {PoolingMode::kCls, PoolingMode::kMeanSqrtLen}),
+                        0.0f, 100, kLengths);
+}
+TEST(gradients_of_distilbert_with_dense_are_autograds) {
+  compare_with_autograd(spec_of(Architecture::kDistilBert, {DenseSpec{48, 20, true, DenseActivation::kTanh}},
+                                {PoolingMode::kMax, PoolingMode::kMean}),
+                        0.0f, 100, kLengths);
+}
+TEST(gradients_with_every_activation_are_autograds) {
+  for (const auto hidden : {HiddenActivation::kRelu, HiddenActivation::kGeluTanh})
+    for (const auto dense : {DenseActivation::kGelu, DenseActivation::kIdentity, DenseActivation::kRelu}) {
+      ModelSpec spec = spec_of(Architecture::kBert, {DenseSpec{24, 7, dense != DenseActivation::kGelu, dense}, NormalizeSpec{}},
+                               {PoolingMode::kMean});
+      spec.encoder.hidden_activation = hidden;
+      compare_with_autograd(spec, 0.0f, 100, kLengths);
+    }
+}
+TEST(gradients_with_dropout_are_autograds_under_the_same_masks) {
+  for (const auto architecture : {Architecture::kBert, Architecture::kDistilBert})
+    compare_with_autograd(spec_of(architecture, {}, {PoolingMode::kMean}), 0.3f, 100, kLengths);
+}
+TEST(gradients_do_not_depend_on_the_split_into_micro_batches) {
+  for (const int64_t micro_batch : {1, 2, 3})
+    compare_with_autograd(spec_of(Architecture::kBert, {}, {PoolingMode::kMean}), 0.2f, micro_batch, kLengths);
+}
+TEST(gradients_of_long_texts_and_wide_heads_are_autograds) {
+  compare_with_autograd(spec_of(Architecture::kBert, {}, {PoolingMode::kMean}, 2, 32, 520), 0.1f, 100, {512, 63, 100, 31});
+  compare_with_autograd(spec_of(Architecture::kBert, {}, {PoolingMode::kMean}, 1, 64, 520), 0.1f, 100, {1, 129, 65, 64});
+}
+
+TEST(a_failed_step_leaves_weights_moments_and_count_alone) {
+  // every allocation of one step in turn is made to fail; the next step gives what it would have given
+  const ModelSpec spec = spec_of(Architecture::kBert, {DenseSpec{24, 8, true, DenseActivation::kTanh}}, {PoolingMode::kMean});
+  auto data = dataset_of(kLengths, spec.encoder.vocab_size);
+  const std::vector<int32_t> rows{0, 1, 2, 3};
+  const auto after_two_steps = [&](bool with_failures) {
+    auto model = lively_model(spec);
+    return EngineThread::instance().run([&] {
+      Trainer trainer(model, data, {});
+      int64_t failures = 0;
+      for (int step = 0; step < 2; ++step) {
+        for (int64_t n = 1; with_failures; ++n) {
+          memory_budget::fail_nth_allocation(n);
+          bool failed = false;
+          try {
+            // a probe makes the allocations of a step and releases them, so that every one can fail
+            trainer.probe(rows.data(), 4);
+          } catch (...) {
+            failed = true;
+            CHECK(current_error().code() == ErrorCode::kOutOfMemory);
+          }
+          memory_budget::fail_nth_allocation(0);
+          if (!failed) break;
+          ++failures;
+        }
+        trainer.step(rows.data(), 4, 2, 1e-3, 0);
+      }
+      if (with_failures) CHECK(failures > 5);
+      trainer.commit();
+      return std::vector<float>(model->data(), model->data() + model->parameters().elements());
+    });
+  };
+  CHECK(after_two_steps(false) == after_two_steps(true));
+}
+
+TEST(freezing_leaves_the_frozen_alone_and_trains_the_rest) {
+  const ModelSpec spec = spec_of(Architecture::kBert, {}, {PoolingMode::kMean});
+  auto data = dataset_of(kLengths, spec.encoder.vocab_size);
+  const std::vector<int32_t> rows{0, 1, 2, 3};
+  auto model = lively_model(spec), before = lively_model(spec);
+  TrainerOptions options;
+  options.freeze = {"embeddings", "encoder.layer.0"};
+  options.weight_decay = 0.1;
+  EngineThread::instance().run([&] {
+    Trainer trainer(model, data, options);
+    trainer.step(rows.data(), 4, 4, 1e-3, 0);
+    trainer.commit();
+  });
+  for (const auto& p : model->parameters().all()) {
+    const bool frozen = p.name.starts_with("embeddings.") || p.name.starts_with("encoder.layer.0.");
+    const bool same = std::memcmp(model->data() + p.offset, before->data() + p.offset,
+                                  sizeof(float) * static_cast<size_t>(p.elements)) == 0;
+    CHECK(same == frozen);
+  }
+  CHECK_THROWS_CODE(EngineThread::instance().run([&] {
+    TrainerOptions wrong;
+    wrong.freeze = {"encoder.layer.9"};
+    Trainer trainer(model, data, wrong);
+  }),
+                    ErrorCode::kInvalidArgument);
+}
+
+TEST(unused_embedding_rows_get_exactly_the_decay_that_adamw_would_give) {
+  const ModelSpec spec = spec_of(Architecture::kBert, {}, {PoolingMode::kMean});
+  auto data = dataset_of({3, 3}, 20);  // ids below 20 only
+  auto model = lively_model(spec), before = lively_model(spec);
+  TrainerOptions options;
+  options.weight_decay = 0.1;
+  const int32_t row = 0;
+  EngineThread::instance().run([&] {
+    Trainer trainer(model, data, options);
+    for (int step = 0; step < 5; ++step) {
+      trainer.step(&row, 1, 1, 1e-2 / (step + 1), 0);
+      if (step == 2) trainer.commit();
+    }
+    trainer.commit();
+  });
+  for (int64_t i = 40 * spec.encoder.hidden_size; i < 50 * spec.encoder.hidden_size; ++i) {
+    float expected = before->data()[i];
+    for (int step = 0; step < 5; ++step) expected *= static_cast<float>(1.0 - 1e-2 / (step + 1) * 0.1);
+    CHECK(expected == model->data()[i]);
+  }
+}
+
+TEST(bf16_embeddings_stay_close_to_fp32) {
+  const ModelSpec spec = spec_of(Architecture::kBert, {}, {PoolingMode::kMean}, 4, 32);
+  auto model = lively_model(spec);
+  auto data = dataset_of(kLengths, spec.encoder.vocab_size);
+  const int64_t texts = 2 * data->pairs(), width = spec.dimension();
+  std::vector<float> exact(static_cast<size_t>(texts * width)), half = exact;
+  EngineThread::instance().run([&] {
+    model->embed(data->ids(), data->offsets(), texts, Precision::kFp32, exact.data());
+    model->embed(data->ids(), data->offsets(), texts, Precision::kBf16, half.data());
+  });
+  for (int64_t t = 0; t < texts; ++t) {
+    double ab = 0, aa = 0, bb = 0;
+    for (int64_t c = 0; c < width; ++c) {
+      const double a = exact[static_cast<size_t>(t * width + c)], b = half[static_cast<size_t>(t * width + c)];
+      ab += a * b, aa += a * a, bb += b * b;
+    }
+    CHECK(ab / std::sqrt(aa * bb) > 0.999);
+  }
+}
+
+TEST(bf16_training_follows_fp32) {
+  const ModelSpec spec = spec_of(Architecture::kBert, {}, {PoolingMode::kMean}, 4, 32);
+  auto data = dataset_of(kLengths, spec.encoder.vocab_size);
+  const std::vector<int32_t> rows{0, 1, 2, 3};
+  const auto losses = [&](Precision precision) {
+    return EngineThread::instance().run([&] {
+      TrainerOptions options;
+      options.precision = precision;
+      options.dropout = 0.0f;
+      Trainer trainer(lively_model(spec), data, options);
+      std::vector<double> values;
+      for (int step = 0; step < 10; ++step) values.push_back(trainer.step(rows.data(), 4, 2, 1e-3, 0).loss);
+      return values;
+    });
+  };
+  const auto exact = losses(Precision::kFp32), half = losses(Precision::kBf16);
+  for (size_t i = 0; i < exact.size(); ++i) CHECK(std::abs(exact[i] - half[i]) < 0.02);
+  CHECK(exact.back() < exact.front());
+  CHECK(half.back() < half.front());
+}
