@@ -1,0 +1,87 @@
+import { hasCode, OutOfMemoryError } from '../errors';
+import type { FinderEvent } from './events';
+
+/** First size that is tried, and the factor from one to the next. */
+const firstSize = 2;
+const factor = 2;
+
+export interface FinderRequest {
+  /** Largest size that is of use. */
+  limit: number;
+  /** Runs a batch of that size in its worst case; rejects with OutOfMemoryError where it does not fit. */
+  probe: (size: number) => Promise<void>;
+  onEvent: (event: FinderEvent) => void;
+}
+
+/**
+ * Looks for the largest batch that fits in memory: doubling from 2 until one fails or the limit is reached.
+ * A size is proposed only if it was run. Rejects with OutOfMemoryError where not even one row fits; any other
+ * error of a probe ends the search.
+ */
+export async function findBatchSize({ limit, probe, onEvent }: FinderRequest): Promise<number> {
+  const fits = async (size: number): Promise<OutOfMemoryError | null> => {
+    try {
+      await probe(size);
+      return null;
+    } catch (error) {
+      if (hasCode(error, 'ERR_OUT_OF_MEMORY')) return error as OutOfMemoryError;
+      throw error;
+    }
+  };
+  const trying = (size: number, outcome: 'succeeded' | 'failed', next: number) => onEvent({
+    kind: 'finder', outcome, batchSize: size, next, message: `Batch size ${size} ${outcome}, trying batch size ${next}`,
+  });
+  const finish = (size: number): number => {
+    const message = `Finished batch size finder, will continue with full run using batch size ${size}`;
+    onEvent({ kind: 'finder', outcome: 'finished', batchSize: size, next: null, message });
+    return size;
+  };
+
+  let fitted = 0;
+  let size = Math.min(firstSize, limit);
+  for (;;) {
+    const failure = await fits(size);
+    if (failure === null) {
+      if (size === limit) return finish(size);
+      const next = Math.min(size * factor, limit);
+      trying(size, 'succeeded', next);
+      fitted = size;
+      size = next;
+      continue;
+    }
+    if (fitted > 0) {
+      // Has been run already, as the size before this one.
+      trying(size, 'failed', fitted);
+      return finish(fitted);
+    }
+    if (size === 1) {
+      throw new OutOfMemoryError('ERR_OUT_OF_MEMORY', 'Not even one row fits in memory: a step on the longest row of the ' +
+        'training data needs more than there is. Lower maxInputLength, raise memoryLimit, or take a smaller model. ' +
+        `(${failure.message})`, { cause: failure });
+    }
+    trying(size, 'failed', 1);
+    size = 1;
+  }
+}
+
+export interface BatchPlanRequest {
+  device: 'cpu' | 'cuda';
+  trainingRows: number;
+  /** null where it was left to vectune. */
+  effectiveBatchSize: number | null;
+}
+
+/** Rows of a step where nothing was asked for: on a processor, and at most on a GPU. */
+const defaultEffective = 32;
+const largestEffective = 128;
+
+/** The largest batch that the finder should look at: more than a step has, or than there are rows, is of no use. */
+export function finderLimit({ device, trainingRows, effectiveBatchSize }: BatchPlanRequest): number {
+  if (effectiveBatchSize === null && device === 'cuda') return trainingRows;
+  return Math.min(trainingRows, effectiveBatchSize ?? defaultEffective);
+}
+
+/** Rows of a step: as asked for; else 32 on a processor, and on a GPU the size that was found, at most 128. */
+export function effectiveBatch(request: BatchPlanRequest, microBatch: number): number {
+  return request.effectiveBatchSize ?? (request.device === 'cuda' ? Math.min(microBatch, largestEffective) : defaultEffective);
+}

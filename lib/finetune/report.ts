@@ -1,0 +1,47 @@
+import type { ResolvedAdamW } from './optimizer';
+import type { ValidationMetrics } from './metrics';
+import type { ScheduleKind } from './schedule';
+
+export interface EpochReport {
+  /** Counts from 1. */
+  epoch: number;
+  /** Mean of the steps' losses, each weighed by its rows. */
+  trainingLoss: number;
+  /** null without validation rows. */
+  validation: ValidationMetrics | null;
+  seconds: number;
+}
+
+/** What a finished run did. Plain data: it survives JSON. */
+export interface FinetuneReport {
+  /** The untrained model on the validation rows, and the model as it is now; null without validation rows. */
+  before: ValidationMetrics | null;
+  after: ValidationMetrics | null;
+  epochs: EpochReport[];
+  /** The epoch whose weights the model has; 0 where training made nothing better, and the model is as before. */
+  bestEpoch: number;
+  /** Whether early stopping ended training before the last epoch. */
+  stoppedEarly: boolean;
+  rows: { training: number; validation: number };
+  /** Optimiser steps, and tokens trained on. */
+  steps: number;
+  tokens: number;
+  /** Rows computed at once at the end (out of memory halves them), and rows of one step. */
+  batchSize: number;
+  effectiveBatchSize: number;
+  maxInputLength: number;
+  learningRate: number;
+  schedule: ScheduleKind;
+  warmupSteps: number;
+  optimizer: ResolvedAdamW;
+  seed: number;
+  threads: number;
+  precision: 'fp32' | 'bf16';
+  device: 'cpu';
+  parameters: number;
+  trainableParameters: number;
+  /** Version of LibTorch that did the work. */
+  libtorch: string;
+  /** From the call to the result, tokenisation, finder and validation included. */
+  seconds: number;
+}

@@ -1,0 +1,65 @@
+import { AbortError, fromNative } from '../errors';
+
+/**
+ * Stops a run: asked to by the caller, or because a callback threw. The first reason counts; what the
+ * engine reports afterwards is only its echo.
+ */
+export class RunControl {
+  readonly #controller = new AbortController();
+  #forget: () => void = () => undefined;
+
+  /** Aborted when the run is to stop; its reason is the error that the run rejects with. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get stopped(): boolean {
+    return this.signal.aborted;
+  }
+
+  stop(reason: unknown): void {
+    if (!this.stopped) this.#controller.abort(reason);
+  }
+
+  abort(cause?: unknown): void {
+    this.stop(new AbortError('ERR_ABORTED', 'The run was aborted; the model keeps its best weights so far.', { cause }));
+  }
+
+  /** Aborts when the caller's signal does, until `release`. */
+  follow(signal: AbortSignal): void {
+    const onAbort = () => this.abort(signal.reason);
+    if (signal.aborted) return onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.#forget = () => signal.removeEventListener('abort', onAbort);
+  }
+
+  release(): void {
+    this.#forget();
+  }
+
+  /** Throws the reason if the run is to stop. */
+  check(): void {
+    if (this.stopped) throw this.signal.reason;
+  }
+
+  /** The error to reject with: the reason to stop if there is one, else `error` with its class. */
+  explain(error: unknown): unknown {
+    return this.stopped ? this.signal.reason : fromNative(error);
+  }
+
+  /** A function that gives events to `listener`; if it throws or rejects, the run stops with that error. */
+  emitter<Event>(listener: ((event: Event) => unknown) | undefined): (event: Event) => void {
+    if (listener === undefined) return () => undefined;
+    return (event) => {
+      if (this.stopped) return;
+      try {
+        const result = listener(event);
+        if (result instanceof Promise || typeof (result as PromiseLike<unknown> | undefined)?.then === 'function') {
+          Promise.resolve(result as PromiseLike<unknown>).catch((error: unknown) => this.stop(error));
+        }
+      } catch (error) {
+        this.stop(error);
+      }
+    };
+  }
+}

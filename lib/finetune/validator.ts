@@ -1,0 +1,59 @@
+import { fromNative, hasCode } from '../errors';
+import { twoValues, validationMetrics, type ValidationMetrics } from './metrics';
+
+/** Pairs of one call of the engine, so that other work (an `embed`) gets its turn in between. */
+const pairsAtOnce = 512;
+
+export interface ValidatorOptions {
+  /** Rows to validate with; may be none. */
+  rows: Int32Array;
+  /** Scores of the whole data set, by row. */
+  scores: readonly number[];
+  /** Cosine similarities of the rows under the weights as they stand. */
+  evaluate: (rows: Int32Array, microBatch: number) => Promise<Float32Array>;
+  onProgress: (epoch: number, done: number) => void;
+  /** Validation did not fit in memory with `before` pairs at once and goes on with `after`. */
+  onSplit: (epoch: number, before: number, after: number) => void;
+  /** Throws if the run is to stop. */
+  check: () => void;
+}
+
+/** Measures the weights on the validation rows. */
+export class Validator {
+  readonly #options: ValidatorOptions;
+  readonly #classes: readonly [number, number] | null;
+  #microBatch: number;
+
+  constructor(options: ValidatorOptions, microBatch: number) {
+    this.#options = options;
+    this.#classes = twoValues(options.scores);
+    this.#microBatch = microBatch;
+  }
+
+  get rows(): number {
+    return this.#options.rows.length;
+  }
+
+  async measure(epoch: number): Promise<ValidationMetrics> {
+    const { rows, scores, onProgress, onSplit, check } = this.#options;
+    const similarities = new Float32Array(rows.length);
+    for (let done = 0; done < rows.length;) {
+      check();
+      const part = rows.subarray(done, done + pairsAtOnce);
+      try {
+        similarities.set(await this.#options.evaluate(part, this.#microBatch), done);
+      } catch (error) {
+        const failure = fromNative(error);
+        if (!hasCode(failure, 'ERR_OUT_OF_MEMORY') || this.#microBatch === 1) throw failure;
+        const before = this.#microBatch;
+        this.#microBatch = Math.max(1, Math.floor(Math.min(before, part.length) / 2));
+        onSplit(epoch, before, this.#microBatch);
+        continue;
+      }
+      done += part.length;
+      onProgress(epoch, done);
+    }
+    check();
+    return validationMetrics(similarities, Array.from(rows, (row) => scores[row]!), this.#classes);
+  }
+}
