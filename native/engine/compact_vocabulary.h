@@ -1,6 +1,8 @@
 #pragma once
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
+
 #include <cstdint>
-#include <vector>
 
 #include "dataset.h"
 
@@ -11,23 +13,26 @@ namespace vectune {
 /// factors at the end is exact.
 class CompactVocabulary {
  public:
-  CompactVocabulary(const Dataset& dataset, int64_t vocab_size) : remap_(static_cast<size_t>(vocab_size), -1) {
-    for (int64_t i = 0; i < dataset.tokens(); ++i) remap_[static_cast<size_t>(dataset.ids()[i])] = 0;
-    for (size_t id = 0; id < remap_.size(); ++id) {
-      if (remap_[id] < 0) continue;
-      remap_[id] = static_cast<int32_t>(used_.size());
-      used_.push_back(static_cast<int32_t>(id));
-    }
+  CompactVocabulary(const Dataset& dataset, int64_t vocab_size)
+      : remap_(at::full({vocab_size}, -1, at::TensorOptions().dtype(at::kInt))) {
+    int32_t* row_of = remap_.mutable_data_ptr<int32_t>();
+    for (int64_t i = 0; i < dataset.tokens(); ++i) row_of[dataset.ids()[i]] = 0;
+    for (int64_t id = 0; id < vocab_size; ++id)
+      if (row_of[id] == 0) row_of[id] = static_cast<int32_t>(size_++);
+    used_ = at::full({size_}, 0, at::TensorOptions().dtype(at::kInt));
+    for (int64_t id = 0; id < vocab_size; ++id)
+      if (row_of[id] >= 0) used_.mutable_data_ptr<int32_t>()[row_of[id]] = static_cast<int32_t>(id);
   }
 
-  int64_t size() const { return static_cast<int64_t>(used_.size()); }
+  int64_t size() const { return size_; }
   /// Vocabulary id of each compact row, rising.
-  const std::vector<int32_t>& used() const { return used_; }
+  int64_t id(int64_t row) const { return used_.const_data_ptr<int32_t>()[row]; }
   /// Compact row of each vocabulary id; −1 where unused.
-  const int32_t* remap() const { return remap_.data(); }
+  const int32_t* remap() const { return remap_.const_data_ptr<int32_t>(); }
 
  private:
-  std::vector<int32_t> remap_, used_;
+  at::Tensor remap_, used_;
+  int64_t size_ = 0;
 };
 
 }  // namespace vectune

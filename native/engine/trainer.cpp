@@ -44,7 +44,7 @@ struct Trainer::Impl {
     const int64_t hidden = spec.encoder.hidden_size;
     float* w = weights.mutable_data_ptr<float>();
     for (int64_t i = 0; i < vocabulary.size(); ++i)
-      std::memcpy(w + i * hidden, model->data() + int64_t{vocabulary.used()[static_cast<size_t>(i)]} * hidden,
+      std::memcpy(w + i * hidden, model->data() + vocabulary.id(i) * hidden,
                   sizeof(float) * static_cast<size_t>(hidden));
     std::memcpy(w + layout.words(), model->data() + layout.rest_begin(),
                 sizeof(float) * static_cast<size_t>(layout.elements() - layout.words()));
@@ -88,7 +88,7 @@ struct Trainer::Impl {
         unused_decay.clear();
       }
       for (int64_t i = 0; i < vocabulary.size(); ++i)
-        std::memcpy(to + int64_t{vocabulary.used()[static_cast<size_t>(i)]} * hidden, w + i * hidden,
+        std::memcpy(to + vocabulary.id(i) * hidden, w + i * hidden,
                     sizeof(float) * static_cast<size_t>(hidden));
     }
     std::memcpy(to + layout.rest_begin(), w + layout.words(),
@@ -378,7 +378,7 @@ double Trainer::trace_gradients(const int32_t* rows, int64_t count, int64_t micr
     if (parameter.offset == t.table.word_embeddings) {
       words = empty_floats(parameter.elements).zero_();
       for (int64_t i = 0; i < t.vocabulary.size(); ++i)
-        std::memcpy(words.mutable_data_ptr<float>() + int64_t{t.vocabulary.used()[static_cast<size_t>(i)]} * hidden,
+        std::memcpy(words.mutable_data_ptr<float>() + t.vocabulary.id(i) * hidden,
                     g + i * hidden, sizeof(float) * static_cast<size_t>(hidden));
       data = words.const_data_ptr<float>();
     }

@@ -1,5 +1,6 @@
 #include "weights_file.h"
 
+#include <ATen/ops/empty.h>
 #include <c10/util/BFloat16.h>
 #include <c10/util/Half.h>
 
@@ -84,7 +85,9 @@ std::vector<UnusedTensor> read_weights(const std::string& path, int module, cons
       std::string name = entry.name;
       if (module == ModuleFile::kEncoder)
         take_prefix(name, "bert.") || take_prefix(name, "distilbert.") || take_prefix(name, "roberta.");
-      unused.push_back({module, name, entry.dtype, entry.shape, {entry.data, entry.data + entry.bytes}});
+      at::Tensor bytes = at::empty({entry.bytes}, at::TensorOptions().dtype(at::kByte));
+      if (entry.bytes > 0) std::memcpy(bytes.mutable_data_ptr(), entry.data, static_cast<size_t>(entry.bytes));
+      unused.push_back({module, name, entry.dtype, entry.shape, bytes});
       continue;
     }
     const auto [at, first] = claimed.emplace(parameter->name, entry.name);
@@ -108,7 +111,7 @@ void write_weights(const std::string& path, int module, const ParameterTable& ta
     if (parameter.module == module)
       items.push_back({file_name(parameter), safetensors::Dtype::kF32, parameter.shape, flat + parameter.offset});
   for (const auto& tensor : unused)
-    if (tensor.module == module) items.push_back({tensor.name, tensor.dtype, tensor.shape, tensor.bytes.data()});
+    if (tensor.module == module) items.push_back({tensor.name, tensor.dtype, tensor.shape, tensor.bytes.const_data_ptr()});
   safetensors::write(path, items);
 }
 

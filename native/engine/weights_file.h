@@ -1,4 +1,6 @@
 #pragma once
+#include <ATen/core/Tensor.h>
+
 #include <string>
 #include <vector>
 
@@ -13,7 +15,7 @@ struct UnusedTensor {
   std::string name;
   safetensors::Dtype dtype;
   std::vector<int64_t> shape;
-  std::vector<std::byte> bytes;
+  at::Tensor bytes;  // kByte
 };
 
 /// Reads one module's parameters out of a file into the flat buffer (F32, F16, BF16 → fp32). Names may have the
