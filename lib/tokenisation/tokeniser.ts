@@ -1,0 +1,178 @@
+import { join } from 'node:path';
+import { Tokenizer } from 'tokenizers';
+import { show } from '../arguments';
+import { AbortError, InvalidArgumentError, ModelError } from '../errors';
+import type { JsonObject } from '../model/folder/json';
+import type { Architecture } from '../native/addon';
+import { jsonFile } from './tokenizer-files';
+import { readyTokenizer } from './tokenizer-json';
+import { tokenizerFromVocabulary } from './vocabulary';
+
+/** Texts as token ids, packed: text i is `ids[offsets[i] .. offsets[i + 1])`. */
+export interface TokenisedTexts {
+  ids: Int32Array;
+  /** One more than there are texts. */
+  offsets: Int32Array;
+}
+
+export interface TokeniserSource {
+  /** For messages. */
+  folder: string;
+  /** The tokenizer's files by name. */
+  files: ReadonlyMap<string, Buffer>;
+  architecture: Architecture;
+  /** Most tokens a text may ever have, special tokens included. */
+  positions: number;
+  /** sentence-transformers' own `do_lower_case`. */
+  doLowerCase: boolean;
+}
+
+/** Texts and UTF-16 units that one call gives to the tokenizer's threads. */
+const PIECE_TEXTS = 256;
+const PIECE_UNITS = 1 << 18;
+
+/** Token ids that grow as pieces come in. */
+class Ids {
+  private buffer = new Int32Array(1 << 12);
+  length = 0;
+
+  append(part: readonly number[], from: number, to: number): void {
+    const needed = this.length + to - from;
+    if (needed > this.buffer.length) {
+      const grown = new Int32Array(Math.max(needed, 2 * this.buffer.length));
+      grown.set(this.buffer.subarray(0, this.length));
+      this.buffer = grown;
+    }
+    for (let i = from; i < to; ++i) this.buffer[this.length++] = part[i]!;
+  }
+
+  finish(): Int32Array {
+    return this.buffer.slice(0, this.length);
+  }
+}
+
+/**
+ * A Hugging Face tokenizer whose ids equal sentence-transformers'. The work is done on the tokenizer's own
+ * threads in bounded pieces. Truncation is set once, to the model's positions, and shorter limits cut the
+ * ids, so that calls with different limits can overlap.
+ */
+export class Tokeniser {
+  private constructor(
+    private readonly tokenizer: Tokenizer,
+    /** The file that describes the tokenizer in use, as made from the folder's. */
+    readonly json: JsonObject,
+    /** Special tokens before and after a text's own. */
+    private readonly before: number,
+    private readonly after: number,
+    private readonly cutLeft: boolean,
+    readonly positions: number,
+    /** One more than the highest token id. */
+    readonly vocabularySize: number,
+  ) {}
+
+  /** @throws ModelError ERR_TOKENIZER names the file and what is wrong with it. */
+  static async open(source: TokeniserSource): Promise<Tokeniser> {
+    const { files, folder } = source;
+    const config = jsonFile(files, 'tokenizer_config.json', folder) ?? {};
+    const map = jsonFile(files, 'special_tokens_map.json', folder) ?? {};
+    const found = jsonFile(files, 'tokenizer.json', folder);
+    const raw = found ?? tokenizerFromVocabulary(files, folder, source.architecture, config, map);
+    const json = readyTokenizer(raw, config, source.doLowerCase, folder);
+    const file = join(folder, found === undefined ? 'vocabulary' : 'tokenizer.json');
+    const cutLeft = truncationSide(raw, config) === 'left';
+    try {
+      const tokenizer = Tokenizer.fromString(JSON.stringify(json));
+      const { before, after } = await countSpecial(tokenizer);
+      if (source.positions > before + after) {
+        tokenizer.setTruncation(source.positions, { direction: cutLeft ? 'left' : 'right' });
+      }
+      const ids = Object.values(tokenizer.getVocab(true));
+      const vocabularySize = ids.reduce((most, id) => Math.max(most, id + 1), 0);
+      return new Tokeniser(tokenizer, json, before, after, cutLeft, source.positions, vocabularySize);
+    } catch (error) {
+      throw new ModelError('ERR_TOKENIZER', `${file} is not a tokenizer that the tokenizers library can read: ` +
+        `${(error as Error).message}. Fetch the model folder again.`, { file, cause: error });
+    }
+  }
+
+  /** Special tokens that every text gets. */
+  get specialTokens(): number {
+    return this.before + this.after;
+  }
+
+  /**
+   * Tokenises texts, special tokens included; a text of more than `maxInputLength` tokens loses those at its
+   * end (at its start where the folder says so), its special tokens never. An empty text has its special tokens.
+   *
+   * @throws InvalidArgumentError ERR_MAX_INPUT_LENGTH: not an integer that leaves room for a token and is at
+   *   most `positions`; ERR_TEXT_TYPE names the row. AbortError.
+   */
+  async encode(texts: readonly string[], maxInputLength: number, signal?: AbortSignal): Promise<TokenisedTexts> {
+    this.checkLimit(maxInputLength);
+    const ids = new Ids();
+    const offsets = new Int32Array(texts.length + 1);
+    for (let from = 0; from < texts.length;) {
+      if (signal?.aborted) throw new AbortError('ERR_ABORTED', 'Tokenising was stopped.', { cause: signal.reason });
+      const to = pieceEnd(texts, from);
+      const encodings = await this.tokenizer.encodeBatch(texts.slice(from, to));
+      encodings.forEach((encoding, i) => {
+        this.appendCut(ids, encoding.getIds(), maxInputLength);
+        offsets[from + i + 1] = ids.length;
+      });
+      from = to;
+    }
+    return { ids: ids.finish(), offsets };
+  }
+
+  private checkLimit(maxInputLength: number): void {
+    const least = this.specialTokens + 1;
+    if (Number.isSafeInteger(maxInputLength) && maxInputLength >= least && maxInputLength <= this.positions) return;
+    throw new InvalidArgumentError('ERR_MAX_INPUT_LENGTH', `maxInputLength must be an integer from ${least} (the special ` +
+      `tokens and one more) to ${this.positions} (the model's positions), but is ${show(maxInputLength)}.`);
+  }
+
+  // What Hugging Face gives: it cuts the text's own tokens, then puts the special tokens around them.
+  private appendCut(ids: Ids, found: readonly number[], limit: number): void {
+    const end = found.length;
+    if (end <= limit) {
+      ids.append(found, 0, end);
+      return;
+    }
+    const kept = limit - this.specialTokens;
+    const first = this.cutLeft ? end - this.after - kept : this.before;
+    ids.append(found, 0, this.before);
+    ids.append(found, first, first + kept);
+    ids.append(found, end - this.after, end);
+  }
+}
+
+/** Where a piece that begins at `from` ends: bounded in texts and in length, one text at least. */
+function pieceEnd(texts: readonly string[], from: number): number {
+  let units = 0;
+  let at = from;
+  while (at < texts.length && at - from < PIECE_TEXTS) {
+    const text: unknown = texts[at];
+    if (typeof text !== 'string') {
+      throw new InvalidArgumentError('ERR_TEXT_TYPE', `A text must be a string, but that of row ${at} (counted from 0) is ` +
+        `${show(text)}.`, { row: at });
+    }
+    units += text.length;
+    if (units > PIECE_UNITS && at > from) break;
+    ++at;
+  }
+  return at;
+}
+
+async function countSpecial(tokenizer: Tokenizer): Promise<{ before: number; after: number }> {
+  const encoding = await tokenizer.encode('a');
+  const mask = encoding.getSpecialTokensMask();
+  const own = mask.indexOf(0);
+  if (own < 0) throw new Error('it gives no token for the text "a"');
+  return { before: own, after: mask.length - 1 - mask.lastIndexOf(0) };
+}
+
+function truncationSide(tokenizer: JsonObject, config: JsonObject): 'left' | 'right' {
+  const baked = tokenizer['truncation'] as { direction?: unknown } | null | undefined;
+  const side = config['truncation_side'] ?? baked?.direction ?? 'right';
+  return String(side).toLowerCase() === 'left' ? 'left' : 'right';
+}

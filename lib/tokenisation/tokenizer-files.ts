@@ -1,0 +1,44 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ModelError } from '../errors';
+import { isObject, type JsonObject } from '../model/folder/json';
+
+/** Names of the files that make a Hugging Face tokenizer. */
+export const TOKENIZER_FILES = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'added_tokens.json',
+  'vocab.txt', 'vocab.json', 'merges.txt'] as const;
+
+/** Those of TOKENIZER_FILES that the folder has, bytes as they are. */
+export async function readTokenizerFiles(folder: string): Promise<Map<string, Buffer>> {
+  const files = new Map<string, Buffer>();
+  for (const name of TOKENIZER_FILES) {
+    const bytes = await readFile(join(folder, name)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      const file = join(folder, name);
+      throw new ModelError('ERR_TOKENIZER', `Cannot read ${file}: ${error.message}.`, { file, cause: error });
+    });
+    if (bytes !== undefined) files.set(name, bytes);
+  }
+  return files;
+}
+
+/** A JSON object out of the tokenizer's files; undefined where there is no such file. */
+export function jsonFile(files: ReadonlyMap<string, Buffer>, name: string, folder: string): JsonObject | undefined {
+  const bytes = files.get(name);
+  if (bytes === undefined) return undefined;
+  const file = join(folder, name);
+  try {
+    const value: unknown = JSON.parse(bytes.toString('utf8'));
+    if (isObject(value)) return value;
+  } catch (error) {
+    throw new ModelError('ERR_TOKENIZER', `${file} is not valid JSON (${(error as Error).message}). Fetch the model ` +
+      'folder again.', { file, cause: error });
+  }
+  throw new ModelError('ERR_TOKENIZER', `${file} must hold a JSON object. Fetch the model folder again.`, { file });
+}
+
+/** A token as the configuration writes it: its text, or an object with the text as `content`. */
+export function tokenText(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  if (isObject(value) && typeof value['content'] === 'string') return value['content'];
+  return undefined;
+}
