@@ -20,19 +20,24 @@ export async function* readDelimited(file: string, delimiter: string, options: R
   input.pipe(parser);
 
   let columns: Record<Role, number> | undefined;
-  let width = 0;
+  // A header says how many columns there are; without one, rows may have more than those that are read.
+  let least = 0;
+  let most = Infinity;
   let row = 0;
   try {
     for await (const record of parser as AsyncIterable<string[]>) {
       if (columns === undefined) {
-        width = record.length;
         const names = options.header ? record.map((name) => name.trim()) : record.map((_, i) => `${i}`);
         columns = resolveColumns(file, names, options.columns);
-        if (options.header) continue;
+        if (options.header) {
+          least = most = record.length;
+          continue;
+        }
+        least = Math.max(...Object.values(columns)) + 1;
       }
-      if (record.length !== width) {
-        const hint = record.length > width && options.quoting ? ' A text with the delimiter in it must stand in quotes.' : '';
-        throw new InvalidArgumentError('ERR_DATA_FILE', `${file}, row ${row} (counted from 0): ${width} columns are ` +
+      if (record.length < least || record.length > most) {
+        const hint = record.length > most && options.quoting ? ' A text with the delimiter in it must stand in quotes.' : '';
+        throw new InvalidArgumentError('ERR_DATA_FILE', `${file}, row ${row} (counted from 0): ${least} columns are ` +
           `expected, ${record.length} found.${hint}`, { file, row });
       }
       const position = columns;
