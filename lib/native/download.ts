@@ -1,0 +1,184 @@
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open, stat, type FileHandle } from 'node:fs/promises';
+import { AbortError, DownloadError } from '../errors';
+
+export interface DownloadOptions {
+  /** In hexadecimal; what comes is refused unless it has it. */
+  sha256?: string | undefined;
+  /** Expected length; default: what the server says. */
+  bytes?: number | undefined;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((receivedBytes: number, totalBytes: number | undefined) => void) | undefined;
+  /** How often a transfer that breaks off is taken up again; default 3. */
+  retries?: number;
+}
+
+/**
+ * Fetches `address` into the new file `target` and checks length and SHA-256. A transfer that breaks off goes on
+ * where it ended if the server can do that, and begins anew if not.
+ *
+ * @throws DownloadError ERR_DOWNLOAD, ERR_CHECKSUM; AbortError. `target` may then hold a part of the file.
+ */
+export async function download(address: string, target: string, options: DownloadOptions = {}): Promise<void> {
+  const file = await open(target, 'wx');
+  try {
+    const transfer = new Transfer(address, target, file, options);
+    for (let attempt = 0; ; ++attempt) {
+      try {
+        await transfer.run();
+        return;
+      } catch (error) {
+        if (options.signal?.aborted) throw stopped(address, options.signal);
+        if (error instanceof DownloadError || attempt >= (options.retries ?? 3)) throw asDownloadError(address, error);
+      }
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** One file on its way: keeps what came before a break, and its hash. */
+class Transfer {
+  private hash: Hash = createHash('sha256');
+  private received = 0;
+  private total: number | undefined;
+  /** Identifies the content, so that a continuation is of the same. */
+  private etag: string | null = null;
+
+  constructor(
+    private readonly address: string,
+    private readonly target: string,
+    private readonly file: FileHandle,
+    private readonly options: DownloadOptions,
+  ) {
+    this.total = options.bytes;
+  }
+
+  async run(): Promise<void> {
+    const headers: Record<string, string> = { 'accept-encoding': 'identity' };
+    if (this.received > 0 && this.etag !== null) {
+      headers['range'] = `bytes=${this.received}-`;
+      headers['if-range'] = this.etag;
+    }
+    const { signal } = this.options;
+    const response = await fetch(this.address, { headers, redirect: 'follow', ...(signal && { signal }) });
+    if (!response.ok) {
+      await response.body?.cancel();
+      const message = `${shown(this.address)} answered ${response.status} ${response.statusText}.`;
+      // What the server may mend by itself is tried again; a plain Error says so.
+      throw response.status >= 500 ? new Error(message) : new DownloadError('ERR_DOWNLOAD', message);
+    }
+    if (!this.continues(response)) await this.restart();
+    this.expectLength(response);
+    this.etag = response.headers.get('etag');
+    await this.receive(response);
+    this.check();
+  }
+
+  private continues(response: Response): boolean {
+    return response.status === 206 && this.received > 0 &&
+      (response.headers.get('content-range') ?? '').startsWith(`bytes ${this.received}-`);
+  }
+
+  private async restart(): Promise<void> {
+    this.hash = createHash('sha256');
+    this.received = 0;
+    await this.file.truncate(0);
+  }
+
+  private expectLength(response: Response): void {
+    const length = response.headers.get('content-length');
+    if (length === null) return;
+    const total = this.received + Number(length);
+    if (this.options.bytes !== undefined && total !== this.options.bytes) {
+      throw new DownloadError(
+        'ERR_DOWNLOAD',
+        `${shown(this.address)} has ${total} bytes, expected ${this.options.bytes}: it is another file.`,
+      );
+    }
+    this.total = total;
+  }
+
+  private async receive(response: Response): Promise<void> {
+    if (response.body === null) return;
+    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+      this.options.signal?.throwIfAborted();
+      this.hash.update(chunk);
+      await writeAll(this.file, chunk, this.received);
+      this.received += chunk.byteLength;
+      this.options.onProgress?.(this.received, this.total);
+    }
+  }
+
+  private check(): void {
+    if (this.total !== undefined && this.received < this.total) {
+      throw new Error(`it broke off after ${this.received} of ${this.total} bytes`);
+    }
+    compareHash(this.target, shown(this.address), this.hash.digest('hex'), this.options.sha256);
+  }
+}
+
+async function writeAll(file: FileHandle, chunk: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < chunk.byteLength;) {
+    const { bytesWritten } = await file.write(chunk, done, chunk.byteLength - done, position + done);
+    done += bytesWritten;
+  }
+}
+
+/** Checks a file's length and SHA-256. @throws DownloadError ERR_DOWNLOAD, ERR_CHECKSUM; AbortError. */
+export async function verifyFile(path: string, options: DownloadOptions): Promise<void> {
+  const { size } = await stat(path);
+  if (options.bytes !== undefined && size !== options.bytes) {
+    throw new DownloadError('ERR_DOWNLOAD', `${path} has ${size} bytes, expected ${options.bytes}.`, { file: path });
+  }
+  const hash = createHash('sha256');
+  const { signal } = options;
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20, ...(signal && { signal }) })) {
+      hash.update(chunk as Buffer);
+    }
+  } catch (error) {
+    if (signal?.aborted) throw stopped(path, signal);
+    throw error;
+  }
+  compareHash(path, path, hash.digest('hex'), options.sha256);
+}
+
+function compareHash(file: string, name: string, found: string, expected: string | undefined): void {
+  if (expected === undefined || found === expected) return;
+  throw new DownloadError(
+    'ERR_CHECKSUM',
+    `${name} has SHA-256 ${found}, expected ${expected}: it is not the file that vectune knows and is not used.`,
+    { file },
+  );
+}
+
+/** An address as it may be shown: name and password left out. */
+export function shown(address: string): string {
+  try {
+    const url = new URL(address);
+    url.username = '';
+    url.password = '';
+    url.search = '';
+    return url.href;
+  } catch {
+    return address;
+  }
+}
+
+function stopped(what: string, signal: AbortSignal): AbortError {
+  return new AbortError('ERR_ABORTED', `The download of ${shown(what)} was stopped.`, { cause: signal.reason });
+}
+
+/** fetch hides the reason in `cause`. */
+function asDownloadError(address: string, error: unknown): DownloadError {
+  if (error instanceof DownloadError) return error;
+  const { message, cause } = error as { message?: string; cause?: { message?: string; code?: string } };
+  const reason = cause?.message || cause?.code || message;
+  return new DownloadError(
+    'ERR_DOWNLOAD',
+    `${shown(address)} could not be fetched: ${String(reason)}. Check the network (and the proxy, if there is one).`,
+    { cause: error },
+  );
+}
