@@ -1,0 +1,129 @@
+import { SingleBar } from 'cli-progress';
+import { Argument, type Command } from 'commander';
+import { LibTorchError } from '../errors';
+import { megabytes } from '../native/disk';
+import { releaseFolder } from '../native/libtorch/cache';
+import type { LibTorchEvent } from '../native/libtorch/events';
+import { listLibTorch } from '../native/libtorch/find';
+import { installLibTorch, removeLibTorch } from '../native/libtorch/install';
+import { REFERENCE_VERSION, releases } from '../native/libtorch/table';
+
+/** `vectune libtorch install | remove | path`. */
+export function registerLibTorch(program: Command): void {
+  const libtorch = program.command('libtorch').description('Install, remove or find LibTorch.');
+  const version = new Argument('[version]', 'version of LibTorch').default(REFERENCE_VERSION);
+  libtorch
+    .command('install')
+    .description("Install LibTorch in vectune's cache, through this machine's pip or from what --from names.")
+    .addArgument(version)
+    .option('--from <source>', 'a folder, an archive (zip, wheel, tar) or an address of one')
+    .option('--sha256 <hash>', 'SHA-256 that the archive must have')
+    .option('--headers', 'install the header files too, to build the engine')
+    .action(install);
+  libtorch
+    .command('remove')
+    .description("Remove a LibTorch from vectune's cache.")
+    .addArgument(version)
+    .action(remove);
+  libtorch
+    .command('path')
+    .description('Print the folder of the LibTorch that would be used.')
+    .action(path);
+}
+
+interface InstallFlags {
+  from?: string;
+  sha256?: string;
+  headers?: boolean;
+}
+
+async function install(version: string, flags: InstallFlags): Promise<void> {
+  const stop = new AbortController();
+  const onSignal = (): void => stop.abort();
+  process.once('SIGINT', onSignal);
+  const display = new InstallDisplay();
+  try {
+    const folder = await installLibTorch({
+      version,
+      from: flags.from,
+      sha256: flags.sha256,
+      headers: flags.headers === true,
+      signal: stop.signal,
+      onEvent: (event) => display.show(event),
+    });
+    display.end();
+    process.stdout.write(`LibTorch ${version}: ${folder.root}\n`);
+  } finally {
+    display.end();
+    process.removeListener('SIGINT', onSignal);
+  }
+}
+
+/** A bar on a terminal, a line per file elsewhere. */
+export class InstallDisplay {
+  private bar: SingleBar | undefined;
+  private current = '';
+
+  show(event: LibTorchEvent): void {
+    switch (event.type) {
+      case 'libtorch-resolve':
+        this.line(`asking ${event.source} for LibTorch ${event.version}`);
+        break;
+      case 'libtorch-download':
+        this.progress(`downloading ${event.file}`, event.receivedBytes, event.totalBytes);
+        break;
+      case 'libtorch-verify':
+        this.line(`checking SHA-256 of ${event.file}`);
+        break;
+      case 'libtorch-unpack':
+        this.progress(`unpacking ${event.file}`, event.unpackedBytes, event.totalBytes);
+        break;
+      case 'libtorch-installed':
+        this.end();
+        break;
+    }
+  }
+
+  end(): void {
+    this.bar?.stop();
+    this.bar = undefined;
+    this.current = '';
+  }
+
+  private line(text: string): void {
+    if (text === this.current) return;
+    this.end();
+    this.current = text;
+    process.stderr.write(`  ${text}\n`);
+  }
+
+  private progress(text: string, done: number, total: number | undefined): void {
+    if (!process.stderr.isTTY || total === undefined) {
+      this.line(total === undefined ? text : `${text} (${megabytes(total)})`);
+      return;
+    }
+    if (text !== this.current) {
+      this.end();
+      this.current = text;
+      this.bar = new SingleBar({ format: '  {task} [{bar}] {percentage} %', hideCursor: true, stream: process.stderr });
+      this.bar.start(total, 0, { task: text });
+    }
+    this.bar?.update(done);
+  }
+}
+
+async function remove(version: string): Promise<void> {
+  const removed = await removeLibTorch(version);
+  const folder = releaseFolder(version);
+  process.stdout.write(removed ? `removed ${folder}\n` : `there is nothing in ${folder}\n`);
+}
+
+async function path(): Promise<void> {
+  const versions = releases().map((release) => release.version);
+  const candidates = await listLibTorch({ versions });
+  const usable = candidates.find(({ rejected }) => rejected === undefined);
+  if (usable?.found === undefined) {
+    throw new LibTorchError('ERR_LIBTORCH_MISSING', 'No LibTorch was found. See: npx vectune doctor');
+  }
+  process.stdout.write(`${usable.found.root}\n`);
+}
