@@ -1,0 +1,216 @@
+"""Writes fixtures/: tiny models and what transformers, sentence-transformers and torch compute with them.
+
+    python test/parity/generate.py
+
+needs sentence-transformers 6.2.0, transformers 5 and torch 2.11.0 (fixtures/versions.json records what was used).
+
+The reference is computed in float64 from the float32 weights of the folder and rounded to float32 at the end, so
+that what a test measures is vectune's own rounding, not the sum of two. Dropout is off (the models are in
+evaluation mode while they train); the losses, the gradients and AdamW are the libraries' own.
+
+Per case, expected.safetensors holds
+  hidden.0 … hidden.2      [tokens × hidden]   of the traced texts, packed: embedding layer, then each layer
+  pooled, embedding        [texts × width]
+  gradient/NAME            of the loss of all pairs
+  update.PRESET/NAME       p10 − p0 after ten steps
+under vectune's parameter names, and case.json the texts, ids, scores, rows of each step and losses.
+"""
+
+import copy
+import json
+import platform
+import shutil
+import sys
+from pathlib import Path
+
+import numpy
+import safetensors
+import sentence_transformers
+import tokenizers
+import torch
+import transformers
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
+from transformers.trainer_pt_utils import get_parameter_names
+
+from tiny_models import CASES, make_folder, write_json, write_tensors
+
+FIXTURES = Path(__file__).parent / "fixtures"
+
+# Lengths from two tokens to more than the limit; words the tokenizers know, letters they do not.
+PAIRS = [
+    ("how many boats are in the harbour?", "how many boats are moored in the harbour tonight?", 0.9),
+    ("the old stone bridge", "bridge", 0.6),
+    ("", "rain", 0.0),
+    ("A red kite turns above the harbour.", "a RED kite, slowly turning over the quiet harbour", 1.0),
+    (
+        "the river runs past the old mill and under the stone bridge, past the boats and the harbour and the quiet "
+        "houses of the millers, and nobody remembers who built them",
+        "the river runs under the bridge",
+        0.7,
+    ),
+    ("the miller's daughter sells bread", "who sells bread near the bridge?", 0.55),
+    ("rain fell on the boats", "the sun stood over the mill", 0.2),
+    ("übermorgen regnet es 🙂", "東京 rain!", 0.1),
+    ("nobody remembers", "nobody remembers who built the old bridge", 0.65),
+    ("the mill", "the mill the mill the mill the mill the mill the mill the mill the mill the mill the mill", 0.8),
+    ("a", "the", 0.3),
+    ("bread", "how many kites turn above the river tonight, and who counts them?", 0.05),
+]
+# Texts whose hidden states are kept: an empty one, a word, one that is cut off, letters outside the vocabulary.
+TRACED = [0, 4, 5, 8, 14, 20]
+STEPS = 10
+ROWS_PER_STEP = 6
+LEARNING_RATE = 1e-3
+CLIP_AT = 0.05
+
+
+class AdamWithoutBiasCorrection(torch.optim.Optimizer):
+    """transformers' former AdamW(correct_bias=False, weight_decay=0): p -= lr * m / (sqrt(v) + eps)."""
+
+    def __init__(self, params, lr, betas=(0.9, 0.999), eps=1e-6):
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            beta1, beta2 = group["betas"]
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                state = self.state[p]
+                if not state:
+                    state["m"], state["v"] = torch.zeros_like(p), torch.zeros_like(p)
+                state["m"].mul_(beta1).add_(p.grad, alpha=1 - beta1)
+                state["v"].mul_(beta2).addcmul_(p.grad, p.grad, value=1 - beta2)
+                p.addcdiv_(state["m"], state["v"].sqrt().add_(group["eps"]), value=-group["lr"])
+
+
+def torch_adamw(model):
+    """torch.optim.AdamW with the Hugging Face Trainer's groups: no decay of biases and layer norms."""
+    forbidden = [r"bias", r"layernorm", r"rmsnorm", r"(?:^|\.)norm(?:$|\.)", r"_norm(?:$|\.)"]
+    decayed = set(get_parameter_names(model, [torch.nn.LayerNorm], forbidden))
+    groups = [
+        {"params": [p for n, p in model.named_parameters() if n in decayed], "weight_decay": 0.1},
+        {"params": [p for n, p in model.named_parameters() if n not in decayed], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=LEARNING_RATE, betas=(0.9, 0.999), eps=1e-8)
+
+
+def notebook_adamw(model):
+    return AdamWithoutBiasCorrection(model.parameters(), lr=LEARNING_RATE)
+
+
+def vectune_names(model: SentenceTransformer):
+    """(vectune's name, parameter) of everything the loss reaches; BERT's pooler is not part of it."""
+    for name, parameter in model[0].auto_model.named_parameters():
+        if not name.startswith("pooler."):
+            yield name, parameter
+    for i, module in enumerate(list(model)[1:]):
+        for name, parameter in module.named_parameters():
+            yield f"head.{i}.{name}", parameter
+
+
+def token_ids(model, text):
+    return model.preprocess([text])["input_ids"][0].tolist()
+
+
+def loss_of(model, pairs):
+    features = [model.preprocess([pair[column] for pair in pairs]) for column in (0, 1)]
+    labels = torch.tensor([pair[2] for pair in pairs], dtype=torch.float32)  # as the engine holds scores
+    squared_error = lambda cosines, scores: torch.nn.functional.mse_loss(cosines, scores.double())
+    return CosineSimilarityLoss(model, loss_fct=squared_error)(features, labels)
+
+
+def trace(model, texts):
+    """Hidden states of the real tokens, text after text, pooled vectors and embeddings."""
+    features = model.preprocess(texts)
+    with torch.no_grad():
+        states = model[0].auto_model(**features, output_hidden_states=True).hidden_states
+        result = {
+            f"hidden.{i}": torch.cat([row[mask == 1] for row, mask in zip(state, features["attention_mask"])])
+            for i, state in enumerate(states)
+        }
+        out = model[1](model[0](dict(features)))
+        result["pooled"] = out["sentence_embedding"]
+        result["embedding"] = model(dict(features))["sentence_embedding"]
+    return result
+
+
+def ten_steps(model, make_optimizer, step_rows, clip_at=None):
+    model = copy.deepcopy(model)
+    before = {name: p.detach().clone() for name, p in vectune_names(model)}
+    optimizer = make_optimizer(model)
+    losses, norms = [], []
+    for rows in step_rows:
+        optimizer.zero_grad()
+        loss = loss_of(model, [PAIRS[row] for row in rows])
+        loss.backward()
+        if clip_at is not None:
+            trained = [p for _, p in vectune_names(model)]
+            norms.append(torch.nn.utils.clip_grad_norm_(trained, clip_at).item())
+        optimizer.step()
+        losses.append(loss.item())
+    return {name: p.detach() - before[name] for name, p in vectune_names(model)}, losses, norms
+
+
+def generate(case, folder):
+    make_folder(case, folder / "model")
+    model = SentenceTransformer(str(folder / "model"), device="cpu").double().eval()
+    texts = [text for pair in PAIRS for text in pair[:2]]
+    generator = torch.Generator().manual_seed(100 + case.seed)
+    step_rows = [torch.randperm(len(PAIRS), generator=generator)[:ROWS_PER_STEP].tolist() for _ in range(STEPS)]
+
+    tensors = trace(model, [texts[i] for i in TRACED])
+    loss = loss_of(model, PAIRS)
+    loss.backward()
+    tensors |= {f"gradient/{name}": p.grad for name, p in vectune_names(model)}
+    model.zero_grad()
+    runs = {"torch": (torch_adamw, None), "notebook": (notebook_adamw, None)}
+    if case.name == "bert-mean":
+        runs["clipped"] = (torch_adamw, CLIP_AT)
+    losses, norms = {}, {}
+    for preset, (make_optimizer, clip_at) in runs.items():
+        updates, losses[preset], norms[preset] = ten_steps(model, make_optimizer, step_rows, clip_at)
+        tensors |= {f"update.{preset}/{name}": update for name, update in updates.items()}
+    write_tensors({k: v.float().contiguous() for k, v in tensors.items()}, folder / "expected.safetensors")
+    facts = {
+        "name": case.name,
+        "texts": texts,
+        "ids": [token_ids(model, text) for text in texts],
+        "scores": [pair[2] for pair in PAIRS],
+        "traced": TRACED,
+        "loss": loss.item(),
+        "learningRate": LEARNING_RATE,
+        "clipAt": CLIP_AT,
+        "stepRows": step_rows,
+        "losses": losses,
+        "gradientNorms": norms.get("clipped", []),
+    }
+    lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in facts.items())
+    (folder / "case.json").write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
+    norm = sum((t.double() ** 2).sum() for k, t in tensors.items() if k.startswith("gradient/")).sqrt().item()
+    print(f"{case.name}: loss {loss.item():.6f}, gradient norm {norm:.4f}")
+
+
+def main():
+    torch.set_num_threads(1)
+    shutil.rmtree(FIXTURES, ignore_errors=True)
+    for case in CASES:
+        generate(case, FIXTURES / case.name)
+    write_json(
+        FIXTURES / "versions.json",
+        {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "sentence-transformers": sentence_transformers.__version__,
+            "tokenizers": tokenizers.__version__,
+            "safetensors": safetensors.__version__,
+            "numpy": numpy.__version__,
+        },
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

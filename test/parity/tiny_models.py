@@ -1,0 +1,237 @@
+"""Complete sentence-transformers folders (2.x layout) of two-layer random models, small enough to commit."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import AutoModel, BertConfig, DistilBertConfig, RobertaConfig
+
+# What the tiny tokenizers have their vocabulary from.
+CORPUS = [
+    "the river runs past the old mill and under the stone bridge",
+    "a red kite turns slowly above the quiet harbour",
+    "how many boats are moored in the harbour tonight?",
+    "the miller's daughter sells bread near the bridge",
+    "rain fell on the river, on the mill and on the boats",
+    "who built the old stone bridge? nobody remembers.",
+]
+
+POSITIONS = 20
+MAX_SEQ_LENGTH = 18
+INITIAL_STD = 0.2  # wide, so that gradients are far from zero and from each other
+
+
+@dataclass
+class Dense:
+    out_features: int
+    activation: str  # class path, as the folder's config.json has it
+    bias: bool = True
+
+
+@dataclass
+class Case:
+    name: str
+    architecture: str
+    seed: int
+    hidden: int = 32
+    heads: int = 4
+    intermediate: int = 48
+    activation: str = "gelu"
+    pooling: tuple = ("mean",)
+    dense: list = field(default_factory=list)
+    normalize: bool = False
+
+
+TANH = "torch.nn.modules.activation.Tanh"
+GELU = "torch.nn.modules.activation.GELU"
+
+# Head sizes 8, 16, 32 and 64; every activation and pooling mode; each architecture with and without Dense.
+CASES = [
+    Case("bert-mean", "bert", seed=1),
+    Case("bert-dense", "bert", seed=2, heads=2, activation="relu", pooling=("cls",), dense=[Dense(24, TANH)]),
+    Case("distilbert-mean", "distilbert", seed=3, hidden=64, heads=1, intermediate=24),
+    Case("distilbert-dense", "distilbert", seed=4, dense=[Dense(24, TANH)]),
+    Case("roberta-mean", "roberta", seed=5, heads=1, activation="gelu_new"),
+    Case(
+        "roberta-dense",
+        "roberta",
+        seed=6,
+        pooling=("cls", "max", "mean", "mean_sqrt_len"),
+        dense=[Dense(24, TANH), Dense(16, GELU, bias=False)],
+        normalize=True,
+    ),
+]
+
+
+def write_json(path: Path, value) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_tensors(tensors: dict, path: Path) -> None:
+    save_file(tensors, path, metadata={"format": "pt"})
+    path.chmod(0o644)  # save_file leaves it readable by its owner alone
+
+
+def word_piece_vocabulary(specials: list) -> dict:
+    """Letters at a word's start and inside it, repeated words and a few endings: the library's own trainer breaks
+    ties in an order that differs from run to run."""
+    words = re.findall(r"\w+|[^\w\s]", " ".join(CORPUS))
+    letters = sorted({letter for word in words for letter in word})
+    repeated = sorted({word for word in words if len(word) > 1 and words.count(word) > 1})
+    inside = ["##" + letter for letter in letters if letter.isalpha()]
+    tokens = specials + letters + inside + repeated + ["##ing", "##ight", "##ers", "##ed", "re", "mo"]
+    return {token: i for i, token in enumerate(tokens)}
+
+
+def word_piece(folder: Path) -> int:
+    """Writes a lower-casing WordPiece tokenizer; returns its vocabulary's size."""
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer = Tokenizer(models.WordPiece(word_piece_vocabulary(specials), unk_token="[UNK]"))
+    tokenizer.add_special_tokens(specials)
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    ids = {token: tokenizer.token_to_id(token) for token in specials}
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", ids["[SEP]"]), ("[CLS]", ids["[CLS]"]))
+    tokenizer.save(str(folder / "tokenizer.json"))
+    vocabulary = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
+    (folder / "vocab.txt").write_text("".join(token + "\n" for token, _ in vocabulary), encoding="utf-8")
+    roles = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), specials))
+    write_json(folder / "special_tokens_map.json", roles)
+    write_json(
+        folder / "tokenizer_config.json",
+        {"tokenizer_class": "BertTokenizer", "do_lower_case": True, "model_max_length": MAX_SEQ_LENGTH, **roles},
+    )
+    return len(vocabulary)
+
+
+def byte_level_bpe(folder: Path) -> int:
+    """Writes a byte-level BPE tokenizer; returns its vocabulary's size."""
+    specials = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=270, special_tokens=specials, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet())
+    )
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    model = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]
+    write_json(folder / "vocab.json", model["vocab"])
+    merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
+    (folder / "merges.txt").write_text("#version: 0.2\n" + "".join(m + "\n" for m in merges), encoding="utf-8")
+    roles = {
+        "bos_token": "<s>",
+        "cls_token": "<s>",
+        "eos_token": "</s>",
+        "sep_token": "</s>",
+        "pad_token": "<pad>",
+        "unk_token": "<unk>",
+        "mask_token": "<mask>",
+    }
+    write_json(folder / "special_tokens_map.json", roles)
+    write_json(
+        folder / "tokenizer_config.json",
+        {"tokenizer_class": "RobertaTokenizer", "model_max_length": MAX_SEQ_LENGTH, **roles},
+    )
+    return len(model["vocab"])
+
+
+def encoder_config(case: Case, vocabulary: int):
+    if case.architecture == "distilbert":
+        return DistilBertConfig(
+            vocab_size=vocabulary,
+            dim=case.hidden,
+            n_layers=2,
+            n_heads=case.heads,
+            hidden_dim=case.intermediate,
+            max_position_embeddings=POSITIONS,
+            activation=case.activation,
+            pad_token_id=0,
+        )
+    shared = dict(
+        vocab_size=vocabulary,
+        hidden_size=case.hidden,
+        num_hidden_layers=2,
+        num_attention_heads=case.heads,
+        intermediate_size=case.intermediate,
+        hidden_act=case.activation,
+    )
+    if case.architecture == "bert":
+        return BertConfig(**shared, max_position_embeddings=POSITIONS, pad_token_id=0)
+    return RobertaConfig(
+        **shared,
+        max_position_embeddings=POSITIONS + 2,
+        type_vocab_size=1,
+        layer_norm_eps=1e-5,
+        pad_token_id=1,
+        bos_token_id=0,
+        eos_token_id=2,
+    )
+
+
+def randomise(named_parameters, generator: torch.Generator) -> None:
+    for name, parameter in named_parameters:
+        values = torch.randn(parameter.shape, generator=generator) * INITIAL_STD
+        is_norm_weight = "norm" in name.lower() and name.endswith("weight")
+        parameter.data.copy_(1 + values if is_norm_weight else values)
+
+
+def make_folder(case: Case, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    vocabulary = byte_level_bpe(folder) if case.architecture == "roberta" else word_piece(folder)
+    generator = torch.Generator().manual_seed(case.seed)
+    encoder = AutoModel.from_config(encoder_config(case, vocabulary))
+    randomise(encoder.named_parameters(), generator)
+    encoder.config.architectures = [type(encoder).__name__]
+    write_json(folder / "config.json", encoder.config.to_dict())
+    weights = {name: parameter.data.contiguous() for name, parameter in encoder.named_parameters()}
+    write_tensors(weights, folder / "model.safetensors")
+    write_json(folder / "sentence_bert_config.json", {"max_seq_length": MAX_SEQ_LENGTH, "do_lower_case": False})
+
+    modules = [("", "Transformer"), ("1_Pooling", "Pooling")]
+    (folder / "1_Pooling").mkdir()
+    write_json(
+        folder / "1_Pooling" / "config.json",
+        {
+            "word_embedding_dimension": case.hidden,
+            "pooling_mode_cls_token": "cls" in case.pooling,
+            "pooling_mode_mean_tokens": "mean" in case.pooling,
+            "pooling_mode_max_tokens": "max" in case.pooling,
+            "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len" in case.pooling,
+        },
+    )
+    width = case.hidden * len(case.pooling)
+    for dense in case.dense:
+        path = f"{len(modules)}_Dense"
+        modules.append((path, "Dense"))
+        (folder / path).mkdir()
+        linear = torch.nn.Linear(width, dense.out_features, bias=dense.bias)
+        randomise(linear.named_parameters(), generator)
+        tensors = {f"linear.{name}": parameter.data for name, parameter in linear.named_parameters()}
+        write_tensors(tensors, folder / path / "model.safetensors")
+        write_json(
+            folder / path / "config.json",
+            {
+                "in_features": width,
+                "out_features": dense.out_features,
+                "bias": dense.bias,
+                "activation_function": dense.activation,
+            },
+        )
+        width = dense.out_features
+    if case.normalize:  # its folder was empty in the 2.x layout; git keeps no empty folder, and no reader needs it
+        modules.append((f"{len(modules)}_Normalize", "Normalize"))
+    write_json(
+        folder / "modules.json",
+        [
+            {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+            for i, (path, kind) in enumerate(modules)
+        ],
+    )
+    write_json(folder / "config_sentence_transformers.json", {"__version__": {"sentence_transformers": "2.7.0"}})
