@@ -1,0 +1,52 @@
+// Makes a clone ready: npm packages, TypeScript, LibTorch, addons. What is up to date is left alone.
+// Until the packages are there, nothing but Node's own modules is used.
+//   node scripts/setup.mjs [--build-only]
+import { pathToFileURL } from 'node:url';
+import { addonsAreBuilt, buildAddons } from './setup/addons.mjs';
+import { findLibTorch, installLibTorch } from './setup/libtorch.mjs';
+import { installPackages } from './setup/packages.mjs';
+import { LIBTORCH_VERSION } from './setup/paths.mjs';
+import { runScript, SetupError, step } from './setup/step.mjs';
+import { checkBuildTools, checkNode } from './setup/tools.mjs';
+import { compileTypeScript } from './setup/typescript.mjs';
+
+/** `buildOnly` neither installs npm packages nor LibTorch. */
+export async function setUp({ buildOnly = false } = {}) {
+  const start = performance.now();
+  checkNode();
+  const toBuild = !addonsAreBuilt();
+  if (toBuild) checkBuildTools();
+  const did = [
+    !buildOnly && (await step('packages', installPackages)),
+    await step('typescript', compileTypeScript),
+    !buildOnly && (await step('libtorch', () => provideLibTorch(toBuild))),
+    toBuild && (await step('addons', buildFoundLibTorch)),
+  ];
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  console.log(did.some(Boolean) ? `set-up done in ${seconds} s` : `set-up is up to date (${seconds} s)`);
+}
+
+async function provideLibTorch(headers) {
+  if ((await findLibTorch({ headers })) !== undefined) return undefined;
+  const { root } = await installLibTorch();
+  return `LibTorch ${LIBTORCH_VERSION} installed in ${root}`;
+}
+
+async function buildFoundLibTorch() {
+  const libtorch = await findLibTorch({ headers: true });
+  if (libtorch === undefined) {
+    throw new SetupError(
+      `There is no LibTorch ${LIBTORCH_VERSION} with header files to build against. Install it by:`,
+      'npm run setup',
+    );
+  }
+  return buildAddons(libtorch);
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  await runScript(async () => {
+    const unknown = process.argv.slice(2).filter((argument) => argument !== '--build-only');
+    if (unknown.length > 0) throw new SetupError(`setup has no option ${unknown[0]}; it has --build-only.`);
+    await setUp({ buildOnly: process.argv.includes('--build-only') });
+  });
+}

@@ -1,0 +1,44 @@
+import { createRequire } from 'node:module';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DIST, ROOT } from './paths.mjs';
+import { run, tail } from './run.mjs';
+import { hashOf, isStamped, stamp, unstamp } from './stamp.mjs';
+import { SetupError } from './step.mjs';
+
+const require = createRequire(import.meta.url);
+
+/** Compiles lib to dist where it changed, and writes the ES module that names the same exports. */
+export async function compileTypeScript() {
+  const hash = hashOf(['lib', 'tsconfig.json', 'package.json', 'package-lock.json']);
+  const main = join(DIST, 'index.js');
+  if (isStamped('typescript', hash) && existsSync(main)) return undefined;
+  unstamp('typescript');
+  const { code, output } = await run(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', ROOT]);
+  if (code !== 0) throw new SetupError(`TypeScript found errors in lib:\n${tail(output)}`);
+  removeOrphans('');
+  writeModule(main);
+  stamp('typescript', hash);
+  return 'lib compiled to dist';
+}
+
+/** Files of sources that are no more would still be found by `require`. Addons do not come from TypeScript. */
+function removeOrphans(folder) {
+  for (const entry of readdirSync(join(DIST, folder), { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) {
+      if (path !== 'addons') removeOrphans(path);
+      continue;
+    }
+    const source = path.replace(/(?:\.d\.ts|\.js)(?:\.map)?$/, '.ts');
+    if (source !== path && !existsSync(join(ROOT, 'lib', source))) rmSync(join(DIST, path));
+  }
+}
+
+/** Node finds most names of a CommonJS module by itself, but not those that are re-exported. */
+function writeModule(main) {
+  delete require.cache[main];
+  const names = Object.keys(require(main)).filter((name) => /^[A-Za-z_$][\w$]*$/.test(name) && name !== 'default');
+  const lines = names.map((name) => `export const ${name} = vectune.${name};`);
+  writeFileSync(join(DIST, 'index.mjs'), ["import vectune from './index.js';", '', ...lines, ''].join('\n'));
+}
