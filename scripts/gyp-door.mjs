@@ -1,0 +1,30 @@
+// What binding.gyp calls: builds the addons by CMake as the set-up does and puts the one that VECTUNE_ADDON names
+// (engine, the default, or loader) where node-gyp and prebuildify look for it.
+//   node scripts/gyp-door.mjs <target file>
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { ADDONS, addonFile, addonsAreBuilt, buildAddons } from './setup/addons.mjs';
+import { findLibTorch, installLibTorch } from './setup/libtorch.mjs';
+import { installPackages } from './setup/packages.mjs';
+import { runScript, SetupError, step } from './setup/step.mjs';
+import { checkBuildTools, checkNode } from './setup/tools.mjs';
+import { compileTypeScript } from './setup/typescript.mjs';
+
+await runScript(async () => {
+  const target = process.argv[2];
+  if (target === undefined) throw new SetupError('gyp-door needs the file to write; it is called by: npx node-gyp rebuild');
+  const addon = process.env.VECTUNE_ADDON ?? 'engine';
+  if (!ADDONS.includes(addon)) {
+    throw new SetupError(`VECTUNE_ADDON is ${addon}; it must be ${ADDONS.join(' or ')}.`);
+  }
+  checkNode();
+  if (!addonsAreBuilt()) {
+    checkBuildTools();
+    await step('packages', installPackages);
+    await step('typescript', compileTypeScript);
+    const libtorch = (await findLibTorch({ headers: true })) ?? (await installLibTorch());
+    await step('addons', () => buildAddons(libtorch));
+  }
+  mkdirSync(dirname(resolve(target)), { recursive: true });
+  copyFileSync(addonFile(addon), target);
+});

@@ -1,0 +1,54 @@
+// npm run test:native: the engine's own tests, without Node, under the address and undefined-behaviour sanitizers.
+// Arguments go to the tests' program.
+import { mkdirSync } from 'node:fs';
+import { availableParallelism, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { findLibTorch, installLibTorch } from './setup/libtorch.mjs';
+import { installPackages } from './setup/packages.mjs';
+import { ROOT } from './setup/paths.mjs';
+import { run, runShown, tail } from './setup/run.mjs';
+import { runScript, SetupError, step } from './setup/step.mjs';
+import { checkBuildTools, checkNode } from './setup/tools.mjs';
+import { compileTypeScript } from './setup/typescript.mjs';
+
+const SANITIZE = 'address,undefined';
+const FOLDER = join(ROOT, '.build', 'sanitized');
+/** A file with LibTorch's headers takes a sanitizing compiler so much memory. */
+const BYTES_PER_JOB = 2e9;
+
+async function build(libtorch) {
+  mkdirSync(FOLDER, { recursive: true });
+  const definitions = {
+    VECTUNE_LIBTORCH: libtorch.root,
+    VECTUNE_TESTS: 'ON',
+    VECTUNE_SANITIZE: SANITIZE,
+    CMAKE_BUILD_TYPE: 'RelWithDebInfo',
+  };
+  const jobs = Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / BYTES_PER_JOB)));
+  await cmake(['-S', ROOT, '-B', FOLDER, ...Object.entries(definitions).map(([name, value]) => `-D${name}=${value}`)]);
+  await cmake(['--build', FOLDER, '--target', 'vectune_tests', '--parallel', String(jobs)]);
+  return `vectune_tests built with ${SANITIZE}`;
+}
+
+async function cmake(args) {
+  const { code, output } = await run('cmake', args);
+  if (code !== 0) throw new SetupError(`cmake failed:\n${tail(output, 40)}`);
+}
+
+await runScript(async () => {
+  checkNode();
+  checkBuildTools();
+  await step('packages', installPackages);
+  await step('typescript', compileTypeScript);
+  const libtorch = (await findLibTorch({ headers: true })) ?? (await installLibTorch());
+  await step('tests', () => build(libtorch));
+  return runShown(join(FOLDER, 'vectune_tests'), process.argv.slice(2), {
+    env: {
+      ...process.env,
+      // The program has no path to LibTorch in it, as the addon has none.
+      LD_LIBRARY_PATH: [libtorch.libDir, process.env.LD_LIBRARY_PATH].filter(Boolean).join(':'),
+      ASAN_OPTIONS: process.env.ASAN_OPTIONS ?? 'detect_leaks=1:strict_init_order=1',
+      UBSAN_OPTIONS: process.env.UBSAN_OPTIONS ?? 'print_stacktrace=1:halt_on_error=1',
+    },
+  });
+});

@@ -1,0 +1,66 @@
+// npm test: the set-up, jest, then the tests that run in plain Node (test/plain), because jest's module contexts
+// hide faults of instanceof. Arguments go to jest, and then jest alone is run. The last line, alone, is
+// `N passed, N failed, N skipped` over both.
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ROOT } from './setup/paths.mjs';
+import { runShown } from './setup/run.mjs';
+import { runScript } from './setup/step.mjs';
+import { setUp } from './setup.mjs';
+
+const require = createRequire(import.meta.url);
+
+async function runJest(temporary, args) {
+  const outputFile = join(temporary, 'jest.json');
+  const jest = join(require.resolve('jest/package.json'), '..', 'bin', 'jest.js');
+  const code = await runShown(process.execPath, [jest, '--json', `--outputFile=${outputFile}`, ...args], {
+    stdio: ['inherit', 'ignore', 'inherit'], // jest's report for people goes to stderr, its JSON to both
+  });
+  if (!existsSync(outputFile)) return { passed: 0, failed: 1, skipped: 0 };
+  const result = JSON.parse(readFileSync(outputFile, 'utf8'));
+  // A file that could not run has no tests to count.
+  const failed = result.numFailedTests + result.numRuntimeErrorTestSuites;
+  return {
+    passed: result.numPassedTests,
+    failed: failed === 0 && code !== 0 ? 1 : failed,
+    skipped: result.numPendingTests + result.numTodoTests,
+  };
+}
+
+async function runPlain(temporary) {
+  const folder = join(ROOT, 'test', 'plain');
+  const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.test.mjs')) : [];
+  if (files.length === 0) return { passed: 0, failed: 0, skipped: 0 };
+  const tap = join(temporary, 'plain.tap');
+  const reporters = [
+    ...['--test-reporter=spec', '--test-reporter-destination=stdout'],
+    ...['--test-reporter=tap', `--test-reporter-destination=${tap}`],
+  ];
+  const paths = files.map((name) => join(folder, name));
+  const code = await runShown(process.execPath, ['--test', ...reporters, ...paths]);
+  const text = existsSync(tap) ? readFileSync(tap, 'utf8') : '';
+  const count = (name) => Number(new RegExp(`^# ${name} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
+  const failed = count('fail') + count('cancelled');
+  return {
+    passed: count('pass'),
+    failed: failed === 0 && code !== 0 ? 1 : failed,
+    skipped: count('skipped') + count('todo'),
+  };
+}
+
+await runScript(async () => {
+  await setUp();
+  const args = process.argv.slice(2);
+  const temporary = mkdtempSync(join(tmpdir(), 'vectune-test-'));
+  try {
+    const results = [await runJest(temporary, args)];
+    if (args.length === 0) results.push(await runPlain(temporary));
+    const sum = (name) => results.reduce((total, result) => total + result[name], 0);
+    console.log(`\n${sum('passed')} passed, ${sum('failed')} failed, ${sum('skipped')} skipped`);
+    return sum('failed') === 0 ? 0 : 1;
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
+});
