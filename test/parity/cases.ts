@@ -1,0 +1,128 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openModel } from '../../lib/model/open';
+import type { OpenedModel } from '../../lib/model/types';
+import type {
+  DatasetHandle, EngineAddon, ModelHandle, TrainerHandle, TrainerOptions,
+} from '../../lib/native/addon';
+import { loadEngine } from '../../lib/native/load';
+import { readTensors, type Tensor } from './safetensors';
+
+/** Each architecture with and without Dense; see tiny_models.py. */
+export const CASES = [
+  'bert-mean', 'bert-dense', 'distilbert-mean', 'distilbert-dense', 'roberta-mean', 'roberta-dense',
+] as const;
+export type CaseName = (typeof CASES)[number];
+
+/** case.json, as generate.py writes it. */
+export interface CaseFacts {
+  /** Texts 2i and 2i + 1 are pair i. */
+  texts: string[];
+  ids: number[][];
+  scores: number[];
+  /** Texts whose hidden states are in expected.safetensors. */
+  traced: number[];
+  loss: number;
+  learningRate: number;
+  clipAt: number;
+  stepRows: number[][];
+  losses: Record<string, number[]>;
+  gradientNorms: number[];
+}
+
+export interface PackedTexts {
+  ids: Int32Array;
+  offsets: Int32Array;
+}
+
+export function packTexts(texts: readonly (readonly number[])[]): PackedTexts {
+  const offsets = new Int32Array(texts.length + 1);
+  texts.forEach((ids, i) => { offsets[i + 1] = offsets[i]! + ids.length; });
+  return { ids: Int32Array.from(texts.flat()), offsets };
+}
+
+export function range(count: number): Int32Array {
+  return Int32Array.from({ length: count }, (_, i) => i);
+}
+
+/** torch.optim.AdamW's defaults, decay and dropout off. */
+export const PLAIN: TrainerOptions = {
+  precision: 'fp32', seed: 1, dropout: 0, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, biasCorrection: true,
+  maxGradientNorm: null, freeze: [], memoryLimit: null,
+};
+
+/** One model of the fixtures in the engine, with the reference's numbers. */
+export class ParityCase {
+  private constructor(
+    readonly addon: EngineAddon,
+    readonly facts: CaseFacts,
+    readonly expected: ReadonlyMap<string, Tensor>,
+    readonly opened: OpenedModel,
+    readonly model: ModelHandle,
+    readonly dataset: DatasetHandle,
+    private readonly folder: string,
+  ) {}
+
+  static async open(name: CaseName): Promise<ParityCase> {
+    const fixture = join(__dirname, 'fixtures', name);
+    const facts = JSON.parse(readFileSync(join(fixture, 'case.json'), 'utf8')) as CaseFacts;
+    const addon = await loadEngine();
+    const opened = await openModel(join(fixture, 'model'));
+    const model = await addon.createModel(opened.spec, opened.weightFiles, 0);
+    const { ids, offsets } = packTexts(facts.ids);
+    const dataset = await addon.createDataset(ids, offsets, Float32Array.from(facts.scores));
+    const expected = readTensors(join(fixture, 'expected.safetensors'));
+    return new ParityCase(addon, facts, expected, opened, model, dataset, mkdtempSync(join(tmpdir(), 'vectune-')));
+  }
+
+  dispose(): void {
+    this.addon.disposeDataset(this.dataset);
+    this.addon.disposeModel(this.model);
+    rmSync(this.folder, { recursive: true });
+  }
+
+  get pairs(): number {
+    return this.facts.scores.length;
+  }
+
+  path(name: string): string {
+    return join(this.folder, name);
+  }
+
+  /** Runs `work` with a trainer of a fresh copy of the model, so that every call begins with the same weights. */
+  async train<T>(
+    options: Partial<TrainerOptions>,
+    work: (trainer: TrainerHandle, model: ModelHandle) => Promise<T>,
+  ): Promise<T> {
+    const model = await this.addon.createModel(this.opened.spec, this.opened.weightFiles, 0);
+    const trainer = await this.addon.createTrainer(model, this.dataset, { ...PLAIN, ...options });
+    try {
+      return await work(trainer, model);
+    } finally {
+      this.addon.disposeTrainer(trainer);
+      this.addon.disposeModel(model);
+    }
+  }
+
+  /** The model's weights by the engine's names, as `saveModel` writes them; tensors that it does not use included. */
+  async weights(model: ModelHandle = this.model): Promise<Map<string, Tensor>> {
+    const tensors = new Map<string, Tensor>();
+    for (const { module } of this.opened.weightFiles) {
+      const path = this.path(`weights-${module}.safetensors`);
+      await this.addon.saveModel(model, [{ path, module }]);
+      for (const [name, tensor] of readTensors(path)) {
+        tensors.set(module === 'encoder' ? name : `head.${module}.${name}`, tensor);
+      }
+    }
+    return tensors;
+  }
+}
+
+/** Gives a case to the tests of one `describe`, opened before them and disposed after. */
+export function useCase(name: CaseName): () => ParityCase {
+  let opened: ParityCase | undefined;
+  beforeAll(async () => { opened = await ParityCase.open(name); });
+  afterAll(() => opened?.dispose());
+  return () => opened!;
+}

@@ -1,0 +1,24 @@
+import { readFileSync } from 'node:fs';
+
+export interface Tensor {
+  shape: number[];
+  data: Float32Array;
+}
+
+/** All tensors of a safetensors file, which must be F32. For files that tests and their generator wrote. */
+export function readTensors(path: string): Map<string, Tensor> {
+  const file = readFileSync(path);
+  const headerBytes = Number(file.readBigUInt64LE(0));
+  const header = JSON.parse(file.toString('utf8', 8, 8 + headerBytes)) as Record<
+    string,
+    { dtype: string; shape: number[]; data_offsets: [number, number] }
+  >;
+  const tensors = new Map<string, Tensor>();
+  for (const [name, { dtype, shape, data_offsets: [begin, end] }] of Object.entries(header)) {
+    if (name === '__metadata__') continue;
+    if (dtype !== 'F32') throw new Error(`${path}: ${name} is ${dtype}, not F32`);
+    const bytes = file.subarray(8 + headerBytes + begin, 8 + headerBytes + end);
+    tensors.set(name, { shape, data: new Float32Array(Uint8Array.from(bytes).buffer) });
+  }
+  return tensors;
+}
