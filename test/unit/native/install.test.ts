@@ -1,0 +1,307 @@
+import { createHash } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { requireSpace } from '../../../lib/native/disk';
+import type { LibTorchEvent } from '../../../lib/native/libtorch/events';
+import { MARKER_FILE } from '../../../lib/native/libtorch/folder';
+import { installLibTorch, removeLibTorch, type InstallOptions } from '../../../lib/native/libtorch/install';
+import type { LibTorchRelease, PinnedWheel } from '../../../lib/native/libtorch/table';
+import { tarOf, zipOf } from './support/archives';
+import { removeFolders, temporaryFolder, writeTorch, writeTree } from './support/folders';
+
+// A release whose wheels are small: everything but the table is real.
+const TORCH = zipOf([
+  { name: 'torch/lib/libtorch_cpu.so', content: 'cpu' },
+  { name: 'torch/lib/libc10.so', content: 'c10' },
+  { name: 'torch/lib/libtorch_cuda.so', content: 'cuda' },
+  { name: 'torch/version.py', content: "__version__ = '2.11.0+cu130'\n" },
+  { name: 'torch/include/ATen/core/Tensor.h', content: '#pragma once' },
+]);
+const CUDART = zipOf([{ name: 'nvidia/cu13/lib/libcudart.so.13', content: 'cudart' }]);
+
+function wheel(name: string, version: string, file: string, content: Buffer, members: string[]): PinnedWheel {
+  return {
+    name, version, file, members,
+    sha256: createHash('sha256').update(content).digest('hex'),
+    bytes: content.length,
+    headers: name === 'torch' ? ['torch/include/'] : [],
+    memberBytes: 100,
+    headerBytes: 100,
+  };
+}
+
+const WHEELS: Record<string, Buffer> = {
+  'torch-2.11.0-cp311-cp311-manylinux_2_28_x86_64.whl': TORCH,
+  'nvidia_cuda_runtime-13.0.96-py3-none-manylinux_2_17_x86_64.whl': CUDART,
+};
+const [TORCH_FILE, CUDART_FILE] = Object.keys(WHEELS) as [string, string];
+const mockRelease: LibTorchRelease = {
+  version: '2.11.0',
+  python: '3.11',
+  wheels: [
+    wheel('torch', '2.11.0', TORCH_FILE, TORCH, ['torch/lib/libtorch_cpu.so', 'torch/lib/libc10.so', 'torch/version.py']),
+    wheel('nvidia-cuda-runtime', '13.0.96', CUDART_FILE, CUDART, ['nvidia/cu13/lib/libcudart.so.13']),
+  ],
+};
+
+jest.mock('../../../lib/native/libtorch/table', () => ({
+  ...jest.requireActual<object>('../../../lib/native/libtorch/table'),
+  releaseOf: () => mockRelease,
+}));
+
+let home: string;
+let environment: NodeJS.ProcessEnv;
+let events: LibTorchEvent[];
+let server: Server;
+let served: string[];
+
+beforeEach(async () => {
+  home = temporaryFolder();
+  environment = { PATH: dirname(process.execPath), VECTUNE_CACHE: join(home, 'cache') };
+  events = [];
+  served = [];
+  server = createServer((request, response) => {
+    const name = request.url!.slice(1);
+    served.push(name);
+    const content = WHEELS[name] ?? ARCHIVES[name];
+    if (content === undefined) response.writeHead(404).end();
+    else response.writeHead(200, { 'content-length': content.length }).end(content);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+});
+
+afterEach(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+afterAll(removeFolders);
+
+const ARCHIVES: Record<string, Buffer> = {
+  'libtorch-2.11.0.tar.gz': gzipSync(tarOf([
+    { name: 'libtorch/lib/libtorch_cpu.so', content: 'cpu' },
+    { name: 'libtorch/lib/libc10.so', content: 'c10' },
+    { name: 'libtorch/build-version', content: '2.11.0+cpu\n' },
+  ])),
+  'libtorch-2.12.0.zip': zipOf([
+    { name: 'libtorch/lib/libtorch_cpu.so', content: 'cpu' },
+    { name: 'libtorch/build-version', content: '2.12.0+cpu\n' },
+  ]),
+};
+
+const address = (name: string) => `http://127.0.0.1:${(server.address() as AddressInfo).port}/${name}`;
+const target = () => join(home, 'cache/libtorch/2.11.0');
+const install = (options: InstallOptions = {}) =>
+  installLibTorch({ environment, onEvent: (event) => events.push(event), ...options });
+/** What of the installation is left in the cache, its own folder apart. */
+const leftovers = () => readdirSync(join(home, 'cache/libtorch')).filter((name) => name !== '2.11.0');
+
+/**
+ * A pip whose answers are written down: `dry` is JavaScript that runs for `install --dry-run` with `report(map)`,
+ * `download` what runs for `download` with `dest`. It keeps a log of its calls.
+ */
+function fakePip(dry: string, download = "fail('no matching distribution')"): readonly string[] {
+  const script = join(home, 'pip.cjs');
+  writeFileSync(script, `
+    const fs = require('node:fs'), path = require('node:path');
+    const args = process.argv.slice(2);
+    fs.appendFileSync(${JSON.stringify(join(home, 'pip.log'))}, args.join(' ') + '\\n');
+    const fail = (text) => { console.error('ERROR: ' + text); process.exit(1); };
+    const base = ${JSON.stringify(address(''))};
+    const hashes = ${JSON.stringify(Object.fromEntries(mockRelease.wheels.map((item) => [item.file, item.sha256])))};
+    const report = (change = {}) => console.log(JSON.stringify({ version: '1', install: Object.entries(hashes).map(
+      ([file, sha256]) => ({
+        metadata: { name: file.split('-')[0] },
+        download_info: { url: (change.base ?? base) + file, archive_info: { hashes: { sha256: change.sha256 ?? sha256 } } },
+      })) }));
+    const dest = args[args.indexOf('--dest') + 1];
+    if (args[0] === 'install') { ${dry} } else if (args[0] === 'download') { ${download} }
+  `);
+  return [process.execPath, script];
+}
+const pipCalls = () => readFileSync(join(home, 'pip.log'), 'utf8').trim().split('\n').map((line) => line.split(' ')[0]);
+
+function expectInstalled(): void {
+  expect(readFileSync(join(target(), 'torch/lib/libtorch_cpu.so'), 'utf8')).toBe('cpu');
+  expect(JSON.parse(readFileSync(join(target(), MARKER_FILE), 'utf8'))).toMatchObject({ version: '2.11.0' });
+  expect(leftovers()).toEqual([]);
+}
+
+describe('through pip', () => {
+  test('pip tells the addresses, vectune fetches', async () => {
+    const folder = await install({ pip: fakePip('report()') });
+    expectInstalled();
+    expect(readFileSync(join(target(), 'nvidia/cu13/lib/libcudart.so.13'), 'utf8')).toBe('cudart');
+    expect(existsSync(join(target(), 'torch/lib/libtorch_cuda.so'))).toBe(false);
+    expect(folder).toMatchObject({ root: join(target(), 'torch'), version: '2.11.0', headers: false });
+    expect(served.sort()).toEqual([CUDART_FILE, TORCH_FILE]);
+    expect(events.map(({ type }) => type)).toEqual(expect.arrayContaining([
+      'libtorch-resolve', 'libtorch-download', 'libtorch-unpack', 'libtorch-installed']));
+    expect(readFileSync(join(home, 'pip.log'), 'utf8')).toMatch(
+      /--only-binary=:all:.*--python-version 3\.11.*--platform manylinux_2_28_x86_64.*torch==2\.11\.0/);
+  });
+
+  test('a second time nothing is done; for headers it is done again', async () => {
+    const pip = fakePip('report()');
+    await install({ pip });
+    served = [];
+    await install({ pip });
+    expect(served).toEqual([]);
+    expect(await install({ pip, headers: true })).toMatchObject({ headers: true });
+    expect(served).not.toEqual([]);
+    expectInstalled();
+  });
+
+  test('a pip that cannot report, or an address that cannot be fetched: pip fetches', async () => {
+    const folder = join(home, 'index');
+    writeTree(folder, WHEELS);
+    const copy = `for (const file of Object.keys(hashes)) fs.copyFileSync(path.join(${JSON.stringify(folder)}, file), ` +
+      'path.join(dest, file));';
+    await install({ pip: fakePip("fail('no such option: --report')", copy) });
+    expectInstalled();
+    expect(pipCalls()).toEqual(['install', 'download']);
+    await removeLibTorch('2.11.0', environment);
+    await install({ pip: fakePip("report({ base: base + 'gone/' })", copy) });
+    expectInstalled();
+  });
+
+  test('a pip that begins to download when it is asked for addresses is stopped, and then let', async () => {
+    const folder = join(home, 'index');
+    writeTree(folder, WHEELS);
+    const download = `for (const file of Object.keys(hashes)) fs.copyFileSync(path.join(${JSON.stringify(folder)}, file), ` +
+      'path.join(dest, file));';
+    const endless = "fs.writeFileSync(path.join(process.env.TMPDIR, 'part'), ''); " +
+      "fs.truncateSync(path.join(process.env.TMPDIR, 'part'), 1e8); setInterval(() => {}, 1000);";
+    await install({ pip: fakePip(endless, download) });
+    expectInstalled();
+    expect(pipCalls()).toEqual(['install', 'download']);
+  });
+
+  test('an index with another build is refused before anything is fetched', async () => {
+    await expect(install({ pip: fakePip("report({ sha256: 'ab'.repeat(32) })") })).rejects.toMatchObject({
+      code: 'ERR_CHECKSUM',
+      message: expect.stringContaining(`expected ${mockRelease.wheels[0]!.sha256}`),
+    });
+    expect(served).toEqual([]);
+    expect(readdirSync(join(home, 'cache/libtorch'))).toEqual([]);
+  });
+
+  test('a wheel that pip fetched with another content is refused, and nothing is left', async () => {
+    const forge = "for (const file of Object.keys(hashes)) fs.writeFileSync(path.join(dest, file), 'x'.repeat(" +
+      'file.startsWith("torch") ? ' + `${TORCH.length} : ${CUDART.length}));`;
+    await expect(install({ pip: fakePip("fail('x')", forge) })).rejects.toMatchObject({ code: 'ERR_CHECKSUM' });
+    expect(readdirSync(join(home, 'cache/libtorch'))).toEqual([]);
+  });
+
+  test("where pip fails too, its own words are told, and what else can be done", async () => {
+    await expect(install({ pip: fakePip("fail('x')") })).rejects.toMatchObject({
+      code: 'ERR_DOWNLOAD',
+      message: expect.stringMatching(/no matching distribution\. .*libtorch install --from/),
+    });
+  });
+
+  test('without pip the sentence names it and the command that installs it', async () => {
+    environment['PATH'] = join(home, 'nothing');
+    await expect(install()).rejects.toMatchObject({
+      name: 'ToolError',
+      code: 'ERR_TOOL_MISSING',
+      message: expect.stringContaining('apt-get install python3-pip'),
+    });
+  });
+});
+
+describe('from what is named', () => {
+  test('a folder that holds the wheels', async () => {
+    writeTree(home, Object.fromEntries(Object.entries(WHEELS).map(([name, content]) => [`wheels/${name}`, content])));
+    await install({ from: join(home, 'wheels'), headers: true });
+    expectInstalled();
+    expect(existsSync(join(target(), 'torch/include/ATen/core/Tensor.h'))).toBe(true);
+  });
+
+  test('a wheel of the release: the CUDA package that it names is taken from beside it', async () => {
+    writeTree(home, Object.fromEntries(Object.entries(WHEELS).map(([name, content]) => [`wheels/${name}`, content])));
+    await install({ from: join(home, 'wheels', TORCH_FILE) });
+    expectInstalled();
+    expect(existsSync(join(target(), 'nvidia/cu13/lib/libcudart.so.13'))).toBe(true);
+  });
+
+  test('a wheel of the release with another content', async () => {
+    writeTree(home, { [TORCH_FILE]: Buffer.concat([TORCH.subarray(0, 50), Buffer.from('!'), TORCH.subarray(51)]) });
+    await expect(install({ from: join(home, TORCH_FILE) })).rejects.toMatchObject({ code: 'ERR_CHECKSUM' });
+  });
+
+  test('an unpacked LibTorch', async () => {
+    writeTorch(join(home, 'mine/torch'), '2.11.0+cpu', true);
+    await install({ from: join(home, 'mine') });
+    expectInstalled();
+  });
+
+  test('an address of an archive, with its hash', async () => {
+    const name = 'libtorch-2.11.0.tar.gz';
+    const sha256 = createHash('sha256').update(ARCHIVES[name]!).digest('hex');
+    await expect(install({ from: address(name), sha256: 'ab'.repeat(32) })).rejects.toMatchObject({ code: 'ERR_CHECKSUM' });
+    await install({ from: address(name), sha256 });
+    expectInstalled();
+  });
+
+  test('another version is refused, and what was there stays', async () => {
+    writeTorch(join(home, 'mine'), '2.11.0');
+    await install({ from: join(home, 'mine') });
+    await expect(install({ from: address('libtorch-2.12.0.zip') })).rejects.toMatchObject({
+      code: 'ERR_LIBTORCH_VERSION',
+      message: expect.stringMatching(/holds LibTorch 2\.12\.0\+cpu, expected 2\.11\.0/),
+    });
+    expectInstalled();
+  });
+
+  test('what is not there, is no LibTorch, or has no headers where they are needed', async () => {
+    await expect(install({ from: join(home, 'gone') })).rejects.toMatchObject({ code: 'ERR_LIBTORCH_MISSING' });
+    mkdirSync(join(home, 'empty'));
+    await expect(install({ from: join(home, 'empty') })).rejects.toMatchObject({ code: 'ERR_LIBTORCH_MISSING' });
+    writeTorch(join(home, 'mine'), '2.11.0');
+    await expect(install({ from: join(home, 'mine'), headers: true })).rejects.toMatchObject({
+      message: expect.stringContaining('no header files'),
+    });
+    expect(existsSync(target())).toBe(false);
+  });
+});
+
+test('a signal stops it and leaves nothing', async () => {
+  const stop = new AbortController();
+  const running = install({ pip: fakePip('setInterval(() => {}, 1000)'), signal: stop.signal, onEvent: () => stop.abort() });
+  await expect(running).rejects.toMatchObject({ name: 'AbortError', code: 'ERR_ABORTED' });
+  expect(readdirSync(join(home, 'cache/libtorch'))).toEqual([]);
+});
+
+test('what a killed process left a day ago is removed; what is younger may be at work', async () => {
+  const old = new Date(Date.now() - 2 * 24 * 3600 * 1000);
+  writeTree(home, { 'cache/libtorch/.install-old/x': 'x', 'cache/libtorch/.install-young/x': 'x' });
+  utimesSync(join(home, 'cache/libtorch/.install-old'), old, old);
+  await install({ pip: fakePip('report()') });
+  expect(leftovers()).toEqual(['.install-young']);
+});
+
+test('an install that was broken off before its marker is done again', async () => {
+  await install({ pip: fakePip('report()') });
+  chmodSync(join(target(), MARKER_FILE), 0o644);
+  writeFileSync(join(target(), 'torch/lib/libtorch_cpu.so'), 'cut off');
+  await install({ pip: fakePip('report()') });
+  expectInstalled();
+});
+
+test('remove says whether there was anything', async () => {
+  await install({ pip: fakePip('report()') });
+  expect(await removeLibTorch('2.11.0', environment)).toBe(true);
+  expect(await removeLibTorch('2.11.0', environment)).toBe(false);
+});
+
+test('too little room is told with what is needed and what is there', async () => {
+  await requireSpace(join(home, 'not', 'yet'), 1, 'It');
+  await expect(requireSpace(join(home, 'not', 'yet'), 1e18, 'The installation')).rejects.toMatchObject({
+    code: 'ERR_DISK_SPACE',
+    message: expect.stringMatching(/^The installation needs \d+ MB under .* has \d+ MB left\..*VECTUNE_CACHE/),
+  });
+});
