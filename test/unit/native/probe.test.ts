@@ -1,0 +1,153 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { probe, subjectOf, type ProbeRequest } from '../../../lib/native/probe';
+import { VerdictStore } from '../../../lib/native/verdicts';
+import { removeFolders, temporaryFolder, writeTorch, writeTree } from './support/folders';
+
+// The child loads its two addons by `require`; these two are scripts that say what happened to them.
+const LOADER = "module.exports = { open: async () => ({ version: '2.11.0', paths: [] }) };";
+const ENGINE = (what: string) => `
+  require('node:fs').appendFileSync(require('node:path').join(__dirname, 'loads'), 'x');
+  ${what}
+`;
+const INFO = { libtorch: '2.11.0', addon: '0.1.0', simd: 'plain', gemm: 'aten', bf16: false, threads: 1 };
+const GOOD = `module.exports = { info: () => (${JSON.stringify(INFO)}) };`;
+
+let home: string;
+let store: VerdictStore;
+let request: ProbeRequest;
+
+beforeEach(() => {
+  home = temporaryFolder();
+  store = new VerdictStore(join(home, 'probes'));
+  writeTorch(join(home, 'torch'), '2.11.0');
+  request = {
+    loader: join(home, 'loader.cjs'),
+    engine: join(home, 'engine.cjs'),
+    libDir: join(home, 'torch/lib'),
+    cuda: false,
+    addonVersion: '0.1.0',
+  };
+  writeFileSync(request.loader, LOADER);
+  setEngine(GOOD);
+});
+
+afterAll(removeFolders);
+
+const setEngine = (what: string) => writeFileSync(request.engine, ENGINE(what));
+const loads = () => (existsSync(join(home, 'loads')) ? readFileSync(join(home, 'loads'), 'utf8').length : 0);
+
+/** Id of a process that has ended. */
+function deadProcess(): number {
+  return spawnSync(process.execPath, ['-e', '']).pid;
+}
+
+/** Puts a marker beside the verdict as a process with these properties would have left it. */
+async function leaveMarker(owner: { pid: number; started: number }): Promise<void> {
+  let marker = '';
+  await store.marked(await subjectOf(request), async () => {
+    marker = readdirSync(join(home, 'probes')).find((name) => name.includes('.loading'))!;
+  });
+  expect(readdirSync(join(home, 'probes'))).not.toContain(marker);
+  writeFileSync(join(home, 'probes', `${marker.replace(/-.*$/, '')}-${owner.pid}-9`), JSON.stringify(owner));
+}
+
+test('the verdict is the engine\'s own and is kept', async () => {
+  expect(await probe(request, store)).toMatchObject({ version: '2.11.0', info: INFO });
+  expect(await probe(request, store)).toMatchObject({ version: '2.11.0', info: INFO });
+  expect(loads()).toBe(1);
+});
+
+test.each([
+  ['the library changed', () => writeFileSync(join(home, 'torch/lib/libtorch_cpu.so'), 'another')],
+  ['the engine was built anew', () => utimesSync(request.engine, new Date(0), new Date(0))],
+  ['the package is of another version', () => { request.addonVersion = '0.2.0'; }],
+  ['CUDA is wanted', () => { request.cuda = true; }],
+])('a new probe where %s', async (_what, change) => {
+  await probe(request, store);
+  change();
+  await probe(request, store);
+  expect(loads()).toBe(2);
+});
+
+test('a failure is told in the linker\'s words and is not kept', async () => {
+  setEngine("throw new Error('libcupti.so.13: cannot open shared object file');");
+  for (const count of [1, 2]) {
+    await expect(probe(request, store)).rejects.toMatchObject({
+      code: 'ERR_LIBTORCH_LOAD',
+      message: expect.stringMatching(/torch\/lib cannot be loaded: libcupti\.so\.13: cannot open/),
+    });
+    expect(loads()).toBe(count);
+  }
+});
+
+test('an engine that refuses the version says so under its own code', async () => {
+  setEngine("throw Object.assign(new Error('built for 2.11.0, loaded 2.12.0'), { code: 'ERR_LIBTORCH_VERSION' });");
+  await expect(probe(request, store)).rejects.toMatchObject({ code: 'ERR_LIBTORCH_VERSION' });
+});
+
+test('a crash happens to the child only, and is told', async () => {
+  setEngine("process.kill(process.pid, 'SIGSEGV'); for (;;);");
+  await expect(probe(request, store)).rejects.toMatchObject({
+    code: 'ERR_LIBTORCH_LOAD',
+    message: expect.stringContaining('SIGSEGV'),
+  });
+  setEngine('process.exit(3);');
+  await expect(probe(request, store)).rejects.toMatchObject({ code: 'ERR_LIBTORCH_LOAD' });
+});
+
+test('a library that prints does not disturb the answer', async () => {
+  setEngine(`console.log('Intel MKL WARNING'); ${GOOD}`);
+  expect(await probe(request, store)).toMatchObject({ info: INFO });
+});
+
+describe('the marker of a load', () => {
+  test('stands while the libraries are loaded, and goes, whether that succeeds or fails', async () => {
+    const subject = await subjectOf(request);
+    const markers = () => readdirSync(join(home, 'probes')).filter((name) => name.includes('.loading'));
+    await store.marked(subject, async () => { expect(markers()).toHaveLength(1); });
+    expect(markers()).toHaveLength(0);
+    await expect(store.marked(subject, async () => { throw new Error('no'); })).rejects.toThrow('no');
+    expect(markers()).toHaveLength(0);
+  });
+
+  test('left by a process that died asks for a new probe, once', async () => {
+    await probe(request, store);
+    await leaveMarker({ pid: deadProcess(), started: Date.now() });
+    await probe(request, store);
+    expect(loads()).toBe(2);
+    await probe(request, store);
+    expect(loads()).toBe(2);
+  });
+
+  test('left by an earlier process with our id (containers give it again) asks too', async () => {
+    await probe(request, store);
+    await leaveMarker({ pid: process.pid, started: Date.now() - 3600_000 });
+    await probe(request, store);
+    expect(loads()).toBe(2);
+  });
+
+  test('of a process that lives asks for nothing', async () => {
+    await probe(request, store);
+    await leaveMarker({ pid: process.ppid, started: Date.now() });
+    await probe(request, store);
+    expect(loads()).toBe(1);
+  });
+
+  test('of other files asks for nothing', async () => {
+    await probe(request, store);
+    const other = { ...request, cuda: true };
+    await store.marked(await subjectOf(other), async () => { await probe(request, store); });
+    expect(loads()).toBe(1);
+  });
+});
+
+test('a folder that cannot be written costs a probe at each start and nothing else', async () => {
+  writeTree(home, { file: '' });
+  const useless = new VerdictStore(join(home, 'file', 'probes'));
+  await probe(request, useless);
+  await probe(request, useless);
+  expect(loads()).toBe(2);
+  expect(await useless.marked(await subjectOf(request), async () => 7)).toBe(7);
+});
