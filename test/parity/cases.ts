@@ -52,6 +52,11 @@ export const PLAIN: TrainerOptions = {
   maxGradientNorm: null, freeze: [], memoryLimit: null,
 };
 
+/** Resolves once the engine has freed what was disposed: it does so on its own thread, in the order of the calls. */
+export async function freed(addon: EngineAddon): Promise<void> {
+  await addon.setThreads(addon.info().threads);
+}
+
 /** One model of the fixtures in the engine, with the reference's numbers. */
 export class ParityCase {
   private constructor(

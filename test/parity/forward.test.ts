@@ -11,10 +11,10 @@ import { readTensors } from './safetensors';
 const VECTOR_TOLERANCE = 1e-5;
 
 /**
- * A text's numbers depend on the batch only through the order in which a matrix product adds up; a text that saw
- * another's tokens would be off by far more than ten roundings.
+ * A text's numbers depend on the batch only through the order in which a matrix product adds up (2e-6 was seen); a
+ * text that saw another's tokens would be off by tenths.
  */
-const ALONE_TOLERANCE = 2e-6;
+const ALONE_TOLERANCE = 5e-6;
 
 describe.each(CASES)('%s', (name) => {
   const parityCase = useCase(name);

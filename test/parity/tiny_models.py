@@ -22,7 +22,6 @@ CORPUS = [
 
 POSITIONS = 20
 MAX_SEQ_LENGTH = 18
-INITIAL_STD = 0.2  # wide, so that gradients are far from zero and from each other
 
 
 @dataclass
@@ -37,6 +36,7 @@ class Case:
     name: str
     architecture: str
     seed: int
+    std: float = 0.2  # wide, so that gradients are far from zero and from each other
     hidden: int = 32
     heads: int = 4
     intermediate: int = 48
@@ -52,16 +52,17 @@ GELU = "torch.nn.modules.activation.GELU"
 # Head sizes 8, 16, 32 and 64; every activation and pooling mode; each architecture with and without Dense.
 CASES = [
     Case("bert-mean", "bert", seed=1),
-    Case("bert-dense", "bert", seed=2, heads=2, activation="relu", pooling=("cls",), dense=[Dense(24, TANH)]),
-    Case("distilbert-mean", "distilbert", seed=3, hidden=64, heads=1, intermediate=24),
+    Case("bert-dense", "bert", seed=52, heads=2, activation="relu", pooling=("cls",), dense=[Dense(24, TANH)]),
+    Case("distilbert-mean", "distilbert", seed=13, std=0.12, hidden=64, heads=1, intermediate=24),
     Case("distilbert-dense", "distilbert", seed=4, dense=[Dense(24, TANH)]),
-    Case("roberta-mean", "roberta", seed=5, heads=1, activation="gelu_new"),
+    Case("roberta-mean", "roberta", seed=15, heads=1, activation="gelu_new"),
     Case(
         "roberta-dense",
         "roberta",
         seed=6,
+        std=0.12,
         pooling=("cls", "max", "mean", "mean_sqrt_len"),
-        dense=[Dense(24, TANH), Dense(16, GELU, bias=False)],
+        dense=[Dense(24, GELU), Dense(16, TANH, bias=False)],
         normalize=True,
     ),
 ]
@@ -175,9 +176,9 @@ def encoder_config(case: Case, vocabulary: int):
     )
 
 
-def randomise(named_parameters, generator: torch.Generator) -> None:
+def randomise(named_parameters, generator: torch.Generator, std: float) -> None:
     for name, parameter in named_parameters:
-        values = torch.randn(parameter.shape, generator=generator) * INITIAL_STD
+        values = torch.randn(parameter.shape, generator=generator) * std
         is_norm_weight = "norm" in name.lower() and name.endswith("weight")
         parameter.data.copy_(1 + values if is_norm_weight else values)
 
@@ -187,7 +188,7 @@ def make_folder(case: Case, folder: Path) -> None:
     vocabulary = byte_level_bpe(folder) if case.architecture == "roberta" else word_piece(folder)
     generator = torch.Generator().manual_seed(case.seed)
     encoder = AutoModel.from_config(encoder_config(case, vocabulary))
-    randomise(encoder.named_parameters(), generator)
+    randomise(encoder.named_parameters(), generator, case.std)
     encoder.config.architectures = [type(encoder).__name__]
     write_json(folder / "config.json", encoder.config.to_dict())
     weights = {name: parameter.data.contiguous() for name, parameter in encoder.named_parameters()}
@@ -212,7 +213,7 @@ def make_folder(case: Case, folder: Path) -> None:
         modules.append((path, "Dense"))
         (folder / path).mkdir()
         linear = torch.nn.Linear(width, dense.out_features, bias=dense.bias)
-        randomise(linear.named_parameters(), generator)
+        randomise(linear.named_parameters(), generator, std=width**-0.5)  # wider would saturate the activation
         tensors = {f"linear.{name}": parameter.data for name, parameter in linear.named_parameters()}
         write_tensors(tensors, folder / path / "model.safetensors")
         write_json(

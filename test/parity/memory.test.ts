@@ -1,0 +1,206 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { FinderEvent } from '../../lib/finetune/events';
+import { findBatchSize } from '../../lib/finetune/finder';
+import type { DatasetHandle, EngineAddon, ModelHandle, TrainerHandle } from '../../lib/native/addon';
+import { loadEngine } from '../../lib/native/load';
+import { freed, PLAIN, range } from './cases';
+import { randomSpec, textsOfLengths } from './random-model';
+
+/**
+ * The batch-size finder under a memory limit that the budget allocator enforces. What a size needs is measured
+ * first without a limit; the limits are then set so that 16 pairs fail in a chosen part of the step, while 8 fit.
+ *
+ * The model has few parameters and long texts, so that doubling the batch asks for more than the optimiser does.
+ */
+const PAIRS = 64;
+const TOKENS = 64;
+const MID = 16;
+const spec = randomSpec({ positions: TOKENS });
+
+let addon: EngineAddon;
+let model: ModelHandle;
+let dataset: DatasetHandle;
+let folder: string;
+/** Bytes of one flat buffer of training: gradients, and each of the two moments. */
+let flat: number;
+/** Bytes in use once a trainer is there and nothing has been run. */
+let baseline: number;
+/** Most bytes in use while so many pairs are probed, without a limit. */
+const needed = new Map<number, number>();
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'vectune-'));
+  addon = await loadEngine();
+  model = await addon.createModel(spec, [], 1);
+  const { ids, offsets } = textsOfLengths(Array.from({ length: 2 * PAIRS }, () => TOKENS));
+  dataset = await addon.createDataset(ids, offsets, Float32Array.from({ length: PAIRS }, (_, i) => (i % 5) / 4));
+  for (const pairs of [2, 4, 8, MID]) {
+    await withTrainer(null, async (trainer) => {
+      baseline = addon.memory().inUse;
+      flat = 4 * addon.trainerStats(trainer).optimisedParameters;
+      needed.set(pairs, await peakOf(() => addon.probe(trainer, range(pairs))));
+    });
+  }
+});
+
+afterAll(() => {
+  addon.setMemoryLimit(null);
+  addon.disposeDataset(dataset);
+  addon.disposeModel(model);
+  rmSync(folder, { recursive: true });
+});
+
+async function withTrainer<T>(memoryLimit: number | null, work: (trainer: TrainerHandle) => Promise<T>): Promise<T> {
+  const trainer = await addon.createTrainer(model, dataset, { ...PLAIN, dropout: null, memoryLimit });
+  try {
+    return await work(trainer);
+  } finally {
+    addon.disposeTrainer(trainer);
+    await freed(addon);
+  }
+}
+
+async function peakOf(work: () => Promise<unknown>): Promise<number> {
+  addon.resetPeak();
+  await work();
+  return addon.memory().peak;
+}
+
+/** Where the step of MID pairs fails, and the most bytes that are in use when it does. */
+interface Part {
+  limit: () => number;
+  /** Bounds of the bytes that MID pairs still lacked when they failed. */
+  lacking: () => [least: number, most: number];
+}
+
+/**
+ * A step takes, in this order: activations (forward), the backward buffers, gradients, both moments; each stays until
+ * the end. So a limit just below the whole fails at the last moment buffer, and one that is lower by the three flat
+ * buffers fails before the gradients, among the backward buffers.
+ */
+const PARTS: Record<'forward' | 'backward' | 'optimiser', Part> = {
+  forward: {
+    limit: () => needed.get(8)! + 4096,
+    // Nothing but the batch's ids had been given out: all buffers of 16 pairs are missing.
+    lacking: () => [needed.get(MID)! - baseline - 65536, needed.get(MID)! - baseline],
+  },
+  backward: {
+    limit: () => needed.get(MID)! - 3 * flat - 1,
+    // More than the flat buffers, but the activations, most of the workspace, were there.
+    lacking: () => [3 * flat + 1, (needed.get(MID)! - baseline) / 2],
+  },
+  optimiser: {
+    limit: () => needed.get(MID)! - 1,
+    // Gradients were there, and at most one of the two moments.
+    lacking: () => [flat, 2 * flat],
+  },
+};
+
+const weightsOf = async (name: string): Promise<string> => {
+  const path = join(folder, name);
+  await addon.saveModel(model, [{ path, module: 'encoder' }]);
+  return readFileSync(path, 'base64');
+};
+
+/** Three steps of 16 pairs by micro-batches of 8, dropout on. */
+async function threeSteps(trainer: TrainerHandle): Promise<number[]> {
+  const losses: number[] = [];
+  for (let i = 0; i < 3; ++i) {
+    const rows = range(PAIRS).subarray(MID * i, MID * (i + 1));
+    losses.push((await addon.step(trainer, { rows, microBatch: 8, learningRate: 1e-3, epoch: 0 })).loss);
+  }
+  return losses;
+}
+
+it('measures sizes that can be told apart', () => {
+  const at = (pairs: number) => needed.get(pairs)!;
+  expect(at(2)).toBeLessThan(at(4));
+  expect(at(4)).toBeLessThan(at(8));
+  expect(at(8) + 3 * flat).toBeLessThan(at(MID) - 3 * flat);
+});
+
+describe.each(['forward', 'backward', 'optimiser'] as const)('a limit at which 16 pairs fail in the %s', (part) => {
+  it('is found, nothing is left behind, and the run completes under it', async () => {
+    const { limit, lacking } = PARTS[part];
+    const withoutFinder = await withTrainer(null, threeSteps);
+    const before = await weightsOf('before.safetensors');
+    await withTrainer(limit(), async (trainer) => {
+      expect(addon.memory().inUse).toBe(baseline);
+      const events: FinderEvent[] = [];
+      const afterEach: number[] = [];
+      const failures: { code: unknown; lacked: number }[] = [];
+      const found = await findBatchSize({
+        limit: 32,
+        probe: async (size) => {
+          addon.resetPeak();
+          try {
+            await addon.probe(trainer, range(size));
+          } catch (error) {
+            failures.push({ code: (error as { code?: unknown }).code, lacked: needed.get(MID)! - addon.memory().peak });
+            throw error;
+          } finally {
+            afterEach.push(addon.memory().inUse);
+          }
+        },
+        onEvent: (event) => events.push(event),
+      });
+
+      expect(found).toBe(8);
+      expect(events.map((event) => event.message)).toEqual([
+        'Batch size 2 succeeded, trying batch size 4',
+        'Batch size 4 succeeded, trying batch size 8',
+        'Batch size 8 succeeded, trying batch size 16',
+        'Batch size 16 failed, trying batch size 8',
+        'Finished batch size finder, will continue with full run using batch size 8',
+      ]);
+      expect(afterEach).toEqual([baseline, baseline, baseline, baseline]);
+      expect(failures.map((failure) => failure.code)).toEqual(['ERR_OUT_OF_MEMORY']);
+      const [least, most] = lacking();
+      expect(failures[0]!.lacked).toBeGreaterThanOrEqual(least);
+      expect(failures[0]!.lacked).toBeLessThanOrEqual(most);
+
+      // Weights, moments, step count and random state are as if nothing had been run: the same bits follow.
+      expect(addon.trainerStats(trainer).steps).toBe(0);
+      let losses: number[] = [];
+      const peak = await peakOf(async () => { losses = await threeSteps(trainer); });
+      expect(losses).toEqual(withoutFinder);
+      expect(peak).toBeLessThanOrEqual(limit());
+    });
+    expect(await weightsOf('after.safetensors') === before).toBe(true);
+  });
+
+  it('fails a step, which can be done again in smaller parts', async () => {
+    const { limit } = PARTS[part];
+    const rows = range(MID);
+    const request = { rows, learningRate: 1e-3, epoch: 0 };
+    const expected = await withTrainer(null, (trainer) => addon.step(trainer, { ...request, microBatch: 4 }));
+    await withTrainer(limit(), async (trainer) => {
+      await expect(addon.step(trainer, { ...request, microBatch: MID })).rejects.toMatchObject({
+        code: 'ERR_OUT_OF_MEMORY', message: expect.stringMatching(/limit is [\d.]+ MB/),
+      });
+      expect(addon.trainerStats(trainer).steps).toBe(0);
+      expect(await addon.step(trainer, { ...request, microBatch: 4 })).toEqual(expected);
+      expect(addon.trainerStats(trainer).steps).toBe(1);
+    });
+    expect(addon.liveObjects().trainers).toBe(0);
+  });
+});
+
+it('obeys the limit of the whole process as it does the trainer\'s own', async () => {
+  const idle = addon.memory().inUse;
+  await withTrainer(null, async (trainer) => {
+    addon.setMemoryLimit(needed.get(MID)! - 1);
+    try {
+      expect(addon.memory().limit).toBe(needed.get(MID)! - 1);
+      await expect(addon.probe(trainer, range(MID))).rejects.toMatchObject({ code: 'ERR_OUT_OF_MEMORY' });
+      await addon.probe(trainer, range(8));
+    } finally {
+      addon.setMemoryLimit(null);
+    }
+    await addon.probe(trainer, range(MID));
+    expect(addon.memory().inUse).toBe(baseline);
+  });
+  expect(addon.memory().inUse).toBe(idle);
+});
