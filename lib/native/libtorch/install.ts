@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { AbortError, DownloadError, LibTorchError } from '../../errors';
+import { AbortError, DownloadError, InvalidArgumentError, LibTorchError } from '../../errors';
 import { requireSpace } from '../disk';
 import { download, shown, verifyFile } from '../download';
 import { libtorchCache, releaseFolder } from './cache';
@@ -109,6 +109,7 @@ async function removeAbandoned(cache: string): Promise<void> {
 async function fill(job: Job): Promise<string> {
   const { from } = job.options;
   if (from === undefined) {
+    refuseHash(job.options, 'no archive is named');
     await unpackWheels(job, await fetchWheels(job, job.release.wheels));
     return 'pip';
   }
@@ -121,6 +122,7 @@ async function fill(job: Job): Promise<string> {
   }
   const path = resolve(from);
   const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory()) refuseHash(job.options, `${path} is a folder`);
   if (found === undefined) {
     throw new LibTorchError('ERR_LIBTORCH_MISSING', `${path} is not there: expected a folder, an archive or an address.`, {
       file: path,
@@ -129,6 +131,12 @@ async function fill(job: Job): Promise<string> {
   if (found.isDirectory()) await fromFolder(job, path);
   else await fromArchive(job, path, resolve(path, '..'));
   return path;
+}
+
+/** A hash is checked or refused, never left aside. */
+function refuseHash({ sha256 }: InstallOptions, why: string): void {
+  if (sha256 === undefined) return;
+  throw new InvalidArgumentError('ERR_INVALID_OPTION', `sha256 is the hash of an archive, and ${why}.`);
 }
 
 /** The wheel of the release whose file name `path` has. */

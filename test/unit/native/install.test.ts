@@ -269,6 +269,16 @@ describe('from what is named', () => {
   });
 });
 
+test('a hash without an archive that could have it is refused', async () => {
+  writeTorch(join(home, 'mine'), '2.11.0');
+  for (const from of [undefined, join(home, 'mine')]) {
+    await expect(install({ from, sha256: 'ab'.repeat(32), pip: fakePip('report()') })).rejects.toMatchObject({
+      code: 'ERR_INVALID_OPTION',
+    });
+  }
+  expect(existsSync(target())).toBe(false);
+});
+
 test('a signal stops it and leaves nothing', async () => {
   const stop = new AbortController();
   const running = install({ pip: fakePip('setInterval(() => {}, 1000)'), signal: stop.signal, onEvent: () => stop.abort() });

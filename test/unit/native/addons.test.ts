@@ -1,0 +1,58 @@
+import { join } from 'node:path';
+import { findAddons } from '../../../lib/native/addons';
+import { removeFolders, temporaryFolder, writeTree } from './support/folders';
+
+let root: string;
+
+beforeEach(() => { root = temporaryFolder(); });
+afterAll(removeFolders);
+
+const tuple = `${process.platform}-${process.arch}`;
+const packaged = (name: string) => `dist/addons/${name}/prebuilds/${tuple}/vectune.node`;
+const built = (version: string, name: string) => `.build/libtorch-${version}/${name}/build/Release/vectune.node`;
+
+function put(...paths: string[]): void {
+  writeTree(root, Object.fromEntries(paths.map((path) => [path, ''])));
+}
+
+test('those of the package, as prebuildify lays them out', async () => {
+  put(packaged('loader'), packaged('engine-2.11.0'), packaged('engine-2.15.0'));
+  expect(await findAddons(root)).toEqual({
+    loader: join(root, packaged('loader')),
+    engines: new Map([
+      ['2.11.0', join(root, packaged('engine-2.11.0'))],
+      ['2.15.0', join(root, packaged('engine-2.15.0'))],
+    ]),
+  });
+});
+
+test('those that a clone built', async () => {
+  put(built('2.11.0', 'loader'), built('2.11.0', 'engine'));
+  expect(await findAddons(root)).toEqual({
+    loader: join(root, built('2.11.0', 'loader')),
+    engines: new Map([['2.11.0', join(root, built('2.11.0', 'engine'))]]),
+  });
+});
+
+test('the package\'s go first, and what it lacks is taken from the build', async () => {
+  put(packaged('loader'), packaged('engine-2.11.0'), built('2.11.0', 'loader'), built('2.11.0', 'engine'),
+    built('2.15.0', 'loader'), built('2.15.0', 'engine'));
+  const { loader, engines } = await findAddons(root);
+  expect(loader).toBe(join(root, packaged('loader')));
+  expect(engines.get('2.11.0')).toBe(join(root, packaged('engine-2.11.0')));
+  expect(engines.get('2.15.0')).toBe(join(root, built('2.15.0', 'engine')));
+});
+
+test('another platform\'s do not count: the error names the platform, the places and the command', async () => {
+  put('dist/addons/loader/prebuilds/aix-ppc64/vectune.node', 'dist/addons/engine-2.11.0/prebuilds/aix-ppc64/vectune.node');
+  await expect(findAddons(root)).rejects.toMatchObject({
+    name: 'LibTorchError',
+    code: 'ERR_ADDON_MISSING',
+    message: expect.stringMatching(new RegExp(`${tuple}.*${join(root, 'dist/addons/loader')}.*npm run setup`)),
+  });
+});
+
+test('an engine without a loader is of no use', async () => {
+  put(packaged('engine-2.11.0'));
+  await expect(findAddons(root)).rejects.toMatchObject({ code: 'ERR_ADDON_MISSING' });
+});
