@@ -1,6 +1,6 @@
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { listLibTorch, type Candidate, type FindOptions } from '../../../lib/native/libtorch/find';
+import { listLibTorch, searchLibTorch, type Candidate, type FindOptions } from '../../../lib/native/libtorch/find';
 import { inspectFolder, MARKER_FILE } from '../../../lib/native/libtorch/folder';
 import { removeFolders, temporaryFolder, torchFiles, writeTorch, writeTree } from './support/folders';
 
@@ -70,6 +70,21 @@ test('the order: cache, the environments of variables, python3, LD_LIBRARY_PATH'
     fullVersion: '2.11.0+cu130',
     headers: false,
   });
+});
+
+test('python3 is asked once where its answer holds a LibTorch, and again where it holds none any more', async () => {
+  writeTorch(inHome('user/torch'), '2.11.0');
+  const first = async () => {
+    for await (const candidate of searchLibTorch({ versions: VERSIONS, environment })) return candidate.path;
+    return undefined;
+  };
+  fakePython([inHome('user')]);
+  expect(await first()).toBe(inHome('user/torch'));
+  fakePython([inHome('other')]);
+  writeTorch(inHome('other/torch'), '2.11.0');
+  expect(await first()).toBe(inHome('user/torch')); // remembered: the changed python3 was not run
+  rmSync(inHome('user'), { recursive: true });
+  expect(await first()).toBe(inHome('other/torch'));
 });
 
 test('VECTUNE_LIBTORCH, and before it the option, end the search, whatever lies there', async () => {
