@@ -12,7 +12,8 @@ import { compileTypeScript } from './setup/typescript.mjs';
 
 await runScript(async () => {
   const target = process.argv[2];
-  if (target === undefined) throw new SetupError('gyp-door needs the file to write; it is called by: npx node-gyp rebuild');
+  if (target === undefined)
+    throw new SetupError('gyp-door needs the file to write; it is called by: npx node-gyp rebuild');
   const addon = process.env.VECTUNE_ADDON ?? 'engine';
   if (!ADDONS.includes(addon)) {
     throw new SetupError(`VECTUNE_ADDON is ${addon}; it must be ${ADDONS.join(' or ')}.`);

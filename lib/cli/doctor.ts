@@ -32,8 +32,13 @@ function describe(report: DoctorReport): string {
   ];
   if (engine !== null) {
     const bf16 = engine.bf16 ? 'bf16 in hardware' : 'no bf16 in hardware';
-    lines.push(row('engine', `LibTorch ${engine.libtorch}, kernels ${engine.simd}, matrix products ${engine.gemm}, ` +
-      `${bf16}, ${engine.threads} threads`));
+    lines.push(
+      row(
+        'engine',
+        `LibTorch ${engine.libtorch}, kernels ${engine.simd}, matrix products ${engine.gemm}, ` +
+          `${bf16}, ${engine.threads} threads`,
+      ),
+    );
   }
   lines.push('');
   for (const problem of report.problems) lines.push(`Problem: ${problem}`);

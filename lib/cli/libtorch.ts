@@ -20,15 +20,8 @@ export function registerLibTorch(program: Command): void {
     .option('--sha256 <hash>', 'SHA-256 that the archive must have')
     .option('--headers', 'install the header files too, to build the engine')
     .action(install);
-  libtorch
-    .command('remove')
-    .description("Remove a LibTorch from vectune's cache.")
-    .addArgument(version)
-    .action(remove);
-  libtorch
-    .command('path')
-    .description('Print the folder of the LibTorch that would be used.')
-    .action(path);
+  libtorch.command('remove').description("Remove a LibTorch from vectune's cache.").addArgument(version).action(remove);
+  libtorch.command('path').description('Print the folder of the LibTorch that would be used.').action(path);
 }
 
 interface InstallFlags {

@@ -46,9 +46,11 @@ export function runChild(program: string, args: readonly string[], options: Chil
           return;
         }
         const missing = error.code !== undefined && (error.code as unknown) === 'ENOENT';
-        const why = missing ? `${program} is not on this machine`
-          : error.signal ? `${program} was ended by ${error.signal}`
-          : `${program} failed with ${String(error.code)}`;
+        const why = missing
+          ? `${program} is not on this machine`
+          : error.signal
+            ? `${program} was ended by ${error.signal}`
+            : `${program} failed with ${String(error.code)}`;
         reject(new ChildError(why, missing, error.signal ?? null, stderr, { cause: error }));
       },
     );

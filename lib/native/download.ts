@@ -77,8 +77,11 @@ class Transfer {
   }
 
   private continues(response: Response): boolean {
-    return response.status === 206 && this.received > 0 &&
-      (response.headers.get('content-range') ?? '').startsWith(`bytes ${this.received}-`);
+    return (
+      response.status === 206 &&
+      this.received > 0 &&
+      (response.headers.get('content-range') ?? '').startsWith(`bytes ${this.received}-`)
+    );
   }
 
   private async restart(): Promise<void> {

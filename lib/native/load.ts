@@ -36,8 +36,9 @@ export interface Choice {
 }
 
 /** Version of this package. */
-export const ADDON_VERSION: string =
-  (JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8')) as { version: string }).version;
+export const ADDON_VERSION: string = (
+  JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8')) as { version: string }
+).version;
 
 let loading: Promise<{ addon: EngineAddon; libDir: string }> | undefined;
 
@@ -80,11 +81,7 @@ async function choose(options: LoadOptions): Promise<Choice> {
   return probed(addons, version, libDir, signal);
 }
 
-async function firstThatLoads(
-  addons: Addons,
-  options: LoadOptions,
-  tried: Candidate[],
-): Promise<Choice | undefined> {
+async function firstThatLoads(addons: Addons, options: LoadOptions, tried: Candidate[]): Promise<Choice | undefined> {
   const versions = versionsOf(addons);
   const search: FindOptions = { libtorch: options.libtorch, versions };
   for await (const candidate of searchLibTorch(search)) {
@@ -171,8 +168,11 @@ function refused(candidate: Candidate, versions: readonly string[]): LibTorchErr
 function missing(addons: Addons, tried: readonly Candidate[]): LibTorchError {
   const versions = versionsOf(addons).join(' or ');
   const reasons = tried.map(({ path, rejected }) => ` ${path}: ${rejected}.`).join('');
-  const wrongVersion = tried.length > 0 && tried.every(({ found }) => found !== undefined && found.version !== undefined
-    && !addons.engines.has(found.version));
+  const wrongVersion =
+    tried.length > 0 &&
+    tried.every(
+      ({ found }) => found !== undefined && found.version !== undefined && !addons.engines.has(found.version),
+    );
   return new LibTorchError(
     wrongVersion ? 'ERR_LIBTORCH_VERSION' : 'ERR_LIBTORCH_MISSING',
     `No LibTorch ${versions} was found.${reasons} Install it by: npx vectune libtorch install`,
@@ -183,9 +183,12 @@ function asLibTorchError(error: unknown, libDir: string): Error {
   const { code, message } = error as { code?: unknown; message: string };
   if (error instanceof VectuneError) return error;
   switch (code) {
-    case 'ERR_LIBTORCH_VERSION': return new LibTorchError(code, message, { cause: error, file: libDir });
+    case 'ERR_LIBTORCH_VERSION':
+      return new LibTorchError(code, message, { cause: error, file: libDir });
     case 'ERR_LIBTORCH_LOAD':
-    case 'ERR_DLOPEN_FAILED': return new LibTorchError('ERR_LIBTORCH_LOAD', message, { cause: error, file: libDir });
-    default: return fromNative(error);
+    case 'ERR_DLOPEN_FAILED':
+      return new LibTorchError('ERR_LIBTORCH_LOAD', message, { cause: error, file: libDir });
+    default:
+      return fromNative(error);
   }
 }

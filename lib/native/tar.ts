@@ -71,7 +71,11 @@ class BlockReader {
   private readonly chunks: AsyncIterator<Buffer>;
   private rest: Buffer = Buffer.alloc(0);
 
-  constructor(private readonly path: string, gzip: boolean, private readonly signal: AbortSignal | undefined) {
+  constructor(
+    private readonly path: string,
+    gzip: boolean,
+    private readonly signal: AbortSignal | undefined,
+  ) {
     this.file = createReadStream(path, { highWaterMark: 1 << 18 });
     let source: Readable = this.file;
     if (gzip) {
@@ -92,7 +96,7 @@ class BlockReader {
     if (block.every((byte) => byte === 0)) return undefined;
     let sum = 0;
     for (let i = 0; i < BLOCK; ++i) sum += i >= 148 && i < 156 ? 32 : block[i]!;
-    if (parseInt(text(block, 148, 8), 8) !== sum) throw damaged(this.path, 'an entry\'s header has a wrong checksum');
+    if (parseInt(text(block, 148, 8), 8) !== sum) throw damaged(this.path, "an entry's header has a wrong checksum");
     const prefix = text(block, 257, 5) === 'ustar' ? text(block, 345, 155) : '';
     const name = text(block, 0, 100);
     return {
@@ -103,7 +107,7 @@ class BlockReader {
   }
 
   async text(bytes: number): Promise<string> {
-    if (bytes > 1 << 20) throw damaged(this.path, 'an entry\'s name is longer than a megabyte');
+    if (bytes > 1 << 20) throw damaged(this.path, "an entry's name is longer than a megabyte");
     const padded = await this.take(Math.ceil(bytes / BLOCK) * BLOCK);
     return padded.toString('utf8', 0, bytes);
   }
@@ -119,7 +123,8 @@ class BlockReader {
         left -= piece.length;
         if (sink === undefined) continue;
         onBytes?.(piece.length);
-        if (!sink.write(piece)) await Promise.race([done, new Promise<void>((resolve) => sink.once('drain', () => resolve()))]);
+        if (!sink.write(piece))
+          await Promise.race([done, new Promise<void>((resolve) => sink.once('drain', () => resolve()))]);
       }
       sink?.end();
       await done;

@@ -62,7 +62,10 @@ export class VerdictStore {
     const mine = { pid: process.pid, started: processStart() };
     const written = await mkdir(this.folder, { recursive: true })
       .then(() => writeFile(marker, JSON.stringify(mine)))
-      .then(() => true, () => false);
+      .then(
+        () => true,
+        () => false,
+      );
     try {
       return await load();
     } finally {
@@ -114,5 +117,8 @@ function isAlive(owner: { pid: number; started: number }): boolean {
 function keyOf(subject: ProbeSubject): string {
   const { electron, node } = process.versions;
   const place = [hostname(), cpus()[0]?.model ?? '', electron ? `electron ${electron}` : `node ${node}`];
-  return createHash('sha256').update(JSON.stringify([subject, place])).digest('hex').slice(0, 32);
+  return createHash('sha256')
+    .update(JSON.stringify([subject, place]))
+    .digest('hex')
+    .slice(0, 32);
 }

@@ -43,7 +43,10 @@ export async function buildAddons(libtorch) {
 function isConfiguredFor(libtorch) {
   try {
     const cache = readFileSync(join(BUILD, 'CMakeCache.txt'), 'utf8');
-    return cache.includes(`VECTUNE_LIBTORCH:PATH=${libtorch.root}\n`) && cache.includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${ROOT}\n`);
+    return (
+      cache.includes(`VECTUNE_LIBTORCH:PATH=${libtorch.root}\n`) &&
+      cache.includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${ROOT}\n`)
+    );
   } catch {
     return false;
   }

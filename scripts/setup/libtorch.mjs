@@ -15,8 +15,8 @@ export async function findLibTorch({ headers }) {
     const named = candidate.origin === 'environment';
     if (named) {
       throw new SetupError(
-        `VECTUNE_LIBTORCH names ${candidate.path}, which cannot be used: ${candidate.rejected}. Name another folder, or ` +
-          'let vectune install its own:',
+        `VECTUNE_LIBTORCH names ${candidate.path}, which cannot be used: ${candidate.rejected}. Name another folder, ` +
+          'or let vectune install its own:',
         'unset VECTUNE_LIBTORCH',
       );
     }

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from './paths.mjs';
-import { run, tail } from './run.mjs';
+import { head, run } from './run.mjs';
 import { SetupError } from './step.mjs';
 
 /** `npm ci` where node_modules is not what package-lock.json asks for. */
@@ -13,12 +13,12 @@ export async function installPackages() {
   if (code === 0) return `npm packages installed (${wrong})`;
   if (/E(?:NOTFOUND|AI_AGAIN|CONNREFUSED|CONNRESET|TIMEDOUT|HOSTUNREACH)|network/i.test(output)) {
     throw new SetupError(
-      `npm cannot reach its registry:\n${tail(output, 5)}\nCheck the network (and npm's proxy and registry settings); ` +
+      `npm cannot reach its registry:\n${head(output, 5)}\nCheck the network (and npm's proxy and registry settings); ` +
         'this says whether it answers:',
       'npm ping',
     );
   }
-  throw new SetupError(`npm could not install the packages:\n${tail(output)}\nOnce that is mended:`, 'npm ci');
+  throw new SetupError(`npm could not install the packages:\n${head(output, 15)}\nOnce that is mended:`, 'npm ci');
 }
 
 /** What of package-lock.json is not in node_modules; undefined where all is. */
@@ -39,6 +39,9 @@ function runNpm(args) {
   const script = process.env.npm_execpath;
   const spawned = script && /npm-cli\.js$/.test(script) ? run(process.execPath, [script, ...args]) : run('npm', args);
   return spawned.catch(() => {
-    throw new SetupError('npm is not on this machine. It comes with Node; install Node with npm, e.g.:', 'nvm install 20');
+    throw new SetupError(
+      'npm is not on this machine. It comes with Node; install Node with npm, e.g.:',
+      'nvm install 20',
+    );
   });
 }

@@ -6,7 +6,9 @@ export function run(program, args, options = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], ...options });
     let output = '';
-    const keep = (chunk) => { output += chunk; };
+    const keep = (chunk) => {
+      output += chunk;
+    };
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);
     child.on('error', reject);
@@ -32,4 +34,9 @@ export function versionOutput(program, args = []) {
 /** The last lines of an output, for a message. */
 export function tail(output, lines = 30) {
   return output.trimEnd().split('\n').slice(-lines).join('\n');
+}
+
+/** The first lines of an output: npm says first what is wrong. */
+export function head(output, lines) {
+  return output.trim().split('\n').slice(0, lines).join('\n');
 }

@@ -11,7 +11,10 @@ export function hashOf(paths, ...more) {
       for (const name of readdirSync(join(ROOT, path)).sort()) add(`${path}/${name}`);
       return;
     }
-    hash.update(`${path}\0`).update(readFileSync(join(ROOT, path))).update('\0');
+    hash
+      .update(`${path}\0`)
+      .update(readFileSync(join(ROOT, path)))
+      .update('\0');
   };
   for (const path of paths) add(path);
   for (const text of more) hash.update(`${text}\0`);

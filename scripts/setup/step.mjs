@@ -23,8 +23,11 @@ export async function runScript(main) {
   try {
     process.exitCode = (await main()) ?? 0;
   } catch (error) {
-    const known = error instanceof SetupError || typeof error.code === 'string' && error.code.startsWith('ERR_') &&
-      /^(?:LibTorch|Download|Tool|Abort)Error$/.test(error.name);
+    const known =
+      error instanceof SetupError ||
+      (typeof error.code === 'string' &&
+        error.code.startsWith('ERR_') &&
+        /^(?:LibTorch|Download|Tool|Abort)Error$/.test(error.name));
     console.error(`\n${known ? error.message : error.stack}`);
     process.exitCode = 1;
   }

@@ -81,12 +81,7 @@ async function* unnamed(options: FindOptions, environment: NodeJS.ProcessEnv): A
   for (const root of SYSTEM_ROOTS) yield await judge('system', 'system', root, options);
 }
 
-async function judge(
-  origin: CandidateOrigin,
-  via: string,
-  path: string,
-  options: FindOptions,
-): Promise<Candidate> {
+async function judge(origin: CandidateOrigin, via: string, path: string, options: FindOptions): Promise<Candidate> {
   const found = await inspectFolder(path);
   return { origin, via, path, found, rejected: await reject(origin, path, found, options) };
 }

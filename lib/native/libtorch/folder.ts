@@ -26,7 +26,10 @@ export interface InstallMarker {
 }
 
 async function isFile(path: string): Promise<boolean> {
-  return stat(path).then((found) => found.isFile(), () => false);
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
 }
 
 /**
@@ -37,7 +40,9 @@ async function isFile(path: string): Promise<boolean> {
 export async function inspectFolder(path: string): Promise<LibTorchFolder | undefined> {
   const place = resolve(path);
   const isLib = basename(place) === 'lib' || basename(place) === 'lib64';
-  const layouts = [place, join(place, 'torch'), join(place, 'libtorch')].map((root) => [root, join(root, 'lib')] as const);
+  const layouts = [place, join(place, 'torch'), join(place, 'libtorch')].map(
+    (root) => [root, join(root, 'lib')] as const,
+  );
   for (const [root, libDir] of [...layouts, [isLib ? dirname(place) : place, place] as const]) {
     if (!(await isFile(join(libDir, 'libtorch_cpu.so')))) continue;
     const real = await realpath(root);

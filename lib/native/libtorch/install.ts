@@ -84,7 +84,10 @@ export async function installLibTorch(options: InstallOptions = {}): Promise<Lib
 /** Removes a release from the cache; false where it was not there. */
 export async function removeLibTorch(version: string, environment = process.env): Promise<boolean> {
   const folder = releaseFolder(version, environment);
-  const there = await stat(folder).then(() => true, () => false);
+  const there = await stat(folder).then(
+    () => true,
+    () => false,
+  );
   await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   return there;
 }
@@ -101,7 +104,8 @@ async function removeAbandoned(cache: string): Promise<void> {
     if (!name.startsWith('.install-')) continue;
     const path = join(cache, name);
     const found = await stat(path).catch(() => undefined);
-    if (found !== undefined && Date.now() - found.mtimeMs > ABANDONED_MS) await rm(path, { recursive: true, force: true });
+    if (found !== undefined && Date.now() - found.mtimeMs > ABANDONED_MS)
+      await rm(path, { recursive: true, force: true });
   }
 }
 
@@ -124,9 +128,13 @@ async function fill(job: Job): Promise<string> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory()) refuseHash(job.options, `${path} is a folder`);
   if (found === undefined) {
-    throw new LibTorchError('ERR_LIBTORCH_MISSING', `${path} is not there: expected a folder, an archive or an address.`, {
-      file: path,
-    });
+    throw new LibTorchError(
+      'ERR_LIBTORCH_MISSING',
+      `${path} is not there: expected a folder, an archive or an address.`,
+      {
+        file: path,
+      },
+    );
   }
   if (found.isDirectory()) await fromFolder(job, path);
   else await fromArchive(job, path, resolve(path, '..'));
@@ -340,4 +348,3 @@ async function flush(path: string): Promise<number> {
     await file.close();
   }
 }
-

@@ -31,7 +31,10 @@ export async function findPip(options: PipOptions = {}): Promise<readonly string
   if (options.pip !== undefined) return options.pip;
   for (const pip of PIPS) {
     const [program, ...prefix] = pip;
-    const works = await runChild(program!, [...prefix, '--version'], options).then(() => true, () => false);
+    const works = await runChild(program!, [...prefix, '--version'], options).then(
+      () => true,
+      () => false,
+    );
     if (works) return pip;
   }
   throw new ToolError(
@@ -144,8 +147,8 @@ export async function downloadByPip(
     if (options.signal?.aborted) throw stopped(options.signal);
     throw new DownloadError(
       'ERR_DOWNLOAD',
-      `\`${pip.join(' ')} download ${requirements(wheels).join(' ')}\` failed: ${whatPipSays(error)} Check the network ` +
-        'and the index that pip is configured for, or name a LibTorch: ' +
+      `\`${pip.join(' ')} download ${requirements(wheels).join(' ')}\` failed: ${whatPipSays(error)} Check the ` +
+        'network and the index that pip is configured for, or name a LibTorch: ' +
         'npx vectune libtorch install --from <folder, archive or URL>.',
       { cause: error },
     );
@@ -162,7 +165,10 @@ export async function downloadByPip(
 /** pip's last complaint, with the sentence's end. */
 function whatPipSays(error: unknown): string {
   const { message, stderr } = error as ChildError;
-  const complaints = stderr.split('\n').map((line) => line.trim()).filter((line) => line.startsWith('ERROR:'));
+  const complaints = stderr
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line.startsWith('ERROR:'));
   return `${(complaints.at(-1) ?? message).replace(/^ERROR:\s*/, '').replace(/[.\s]*$/, '')}.`;
 }
 
@@ -176,7 +182,11 @@ function watchFolder(folder: string, tell: (bytes: number) => void): () => void 
   const timer = setInterval(() => {
     if (busy) return;
     busy = true;
-    void sizeBelow(folder).then(tell).finally(() => { busy = false; });
+    void sizeBelow(folder)
+      .then(tell)
+      .finally(() => {
+        busy = false;
+      });
   }, WATCH_MS);
   timer.unref();
   return () => clearInterval(timer);
@@ -185,10 +195,15 @@ function watchFolder(folder: string, tell: (bytes: number) => void): () => void 
 /** Files that vanish meanwhile do not count. */
 async function sizeBelow(folder: string): Promise<number> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-  const sizes = await Promise.all(entries.map(async (entry) => {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) return sizeBelow(path);
-    return stat(path).then((found) => found.size, () => 0);
-  }));
+  const sizes = await Promise.all(
+    entries.map(async (entry) => {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) return sizeBelow(path);
+      return stat(path).then(
+        (found) => found.size,
+        () => 0,
+      );
+    }),
+  );
   return sizes.reduce((sum, size) => sum + size, 0);
 }

@@ -34,7 +34,9 @@ export async function* packageFolders(environment: NodeJS.ProcessEnv): AsyncGene
 
 /** Which Python `python3` is, and what it has, depends on these. */
 function situation(environment: NodeJS.ProcessEnv): string {
-  const names = Object.keys(environment).filter((name) => /^(?:PATH$|HOME$|PYTHON|PYENV|ASDF|UV_)/.test(name)).sort();
+  const names = Object.keys(environment)
+    .filter((name) => /^(?:PATH$|HOME$|PYTHON|PYENV|ASDF|UV_)/.test(name))
+    .sort();
   const values = [process.cwd(), ...names.map((name) => `${name}=${environment[name]}`)];
   return createHash('sha256').update(JSON.stringify(values)).digest('hex').slice(0, 16);
 }
@@ -54,7 +56,9 @@ function readPaths(text: string): string[] {
 
 async function sitePackages(prefix: string): Promise<string[]> {
   const versions = await readdir(join(prefix, 'lib')).catch(() => [] as string[]);
-  return versions.filter((name) => /^python3\.\d+$/.test(name)).map((name) => join(prefix, 'lib', name, 'site-packages'));
+  return versions
+    .filter((name) => /^python3\.\d+$/.test(name))
+    .map((name) => join(prefix, 'lib', name, 'site-packages'));
 }
 
 async function pythonPaths(environment: NodeJS.ProcessEnv): Promise<string[]> {

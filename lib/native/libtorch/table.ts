@@ -64,10 +64,7 @@ const RELEASES: Readonly<Record<string, readonly LibTorchRelease[]>> = {
           file: 'nvidia_cuda_cupti-13.0.85-py3-none-manylinux_2_25_x86_64.whl',
           sha256: '4eb01c08e859bf924d222250d2e8f8b8ff6d3db4721288cf35d14252a4d933c8',
           bytes: 10715597,
-          members: [
-            'nvidia/cu13/lib/libcupti.so.13',
-            'nvidia_cuda_cupti-13.0.85.dist-info/licenses/License.txt',
-          ],
+          members: ['nvidia/cu13/lib/libcupti.so.13', 'nvidia_cuda_cupti-13.0.85.dist-info/licenses/License.txt'],
           headers: [],
           memberBytes: 4_300_000,
           headerBytes: 0,
@@ -78,10 +75,7 @@ const RELEASES: Readonly<Record<string, readonly LibTorchRelease[]>> = {
           file: 'nvidia_cuda_runtime-13.0.96-py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.whl',
           sha256: '7f82250d7782aa23b6cfe765ecc7db554bd3c2870c43f3d1821f1d18aebf0548',
           bytes: 2243632,
-          members: [
-            'nvidia/cu13/lib/libcudart.so.13',
-            'nvidia_cuda_runtime-13.0.96.dist-info/licenses/License.txt',
-          ],
+          members: ['nvidia/cu13/lib/libcudart.so.13', 'nvidia_cuda_runtime-13.0.96.dist-info/licenses/License.txt'],
           headers: [],
           memberBytes: 800_000,
           headerBytes: 0,
@@ -106,13 +100,16 @@ export function releaseOf(version: string, platform: string = platformKey()): Li
     known.length === 0
       ? `vectune knows no LibTorch for ${platform}; it runs on ${Object.keys(RELEASES).join(', ')}.`
       : `vectune does not know LibTorch ${version} on ${platform}; it knows ` +
-        `${known.map((candidate) => candidate.version).join(', ')}.`,
+          `${known.map((candidate) => candidate.version).join(', ')}.`,
   );
 }
 
 /** The platform tags of a wheel's file name, e.g. ['manylinux_2_28_x86_64']. */
 export function platformTags(file: string): string[] {
-  const tags = file.replace(/\.whl$/, '').split('-').at(-1);
+  const tags = file
+    .replace(/\.whl$/, '')
+    .split('-')
+    .at(-1);
   return tags === undefined ? [] : tags.split('.');
 }
 

@@ -4,7 +4,9 @@ import { removeFolders, temporaryFolder, writeTree } from './support/folders';
 
 let root: string;
 
-beforeEach(() => { root = temporaryFolder(); });
+beforeEach(() => {
+  root = temporaryFolder();
+});
 afterAll(removeFolders);
 
 const tuple = `${process.platform}-${process.arch}`;
@@ -34,17 +36,26 @@ test('those that a clone built', async () => {
   });
 });
 
-test('the package\'s go first, and what it lacks is taken from the build', async () => {
-  put(packaged('loader'), packaged('engine-2.11.0'), built('2.11.0', 'loader'), built('2.11.0', 'engine'),
-    built('2.15.0', 'loader'), built('2.15.0', 'engine'));
+test("the package's go first, and what it lacks is taken from the build", async () => {
+  put(
+    packaged('loader'),
+    packaged('engine-2.11.0'),
+    built('2.11.0', 'loader'),
+    built('2.11.0', 'engine'),
+    built('2.15.0', 'loader'),
+    built('2.15.0', 'engine'),
+  );
   const { loader, engines } = await findAddons(root);
   expect(loader).toBe(join(root, packaged('loader')));
   expect(engines.get('2.11.0')).toBe(join(root, packaged('engine-2.11.0')));
   expect(engines.get('2.15.0')).toBe(join(root, built('2.15.0', 'engine')));
 });
 
-test('another platform\'s do not count: the error names the platform, the places and the command', async () => {
-  put('dist/addons/loader/prebuilds/aix-ppc64/vectune.node', 'dist/addons/engine-2.11.0/prebuilds/aix-ppc64/vectune.node');
+test("another platform's do not count: the error names the platform, the places and the command", async () => {
+  put(
+    'dist/addons/loader/prebuilds/aix-ppc64/vectune.node',
+    'dist/addons/engine-2.11.0/prebuilds/aix-ppc64/vectune.node',
+  );
   await expect(findAddons(root)).rejects.toMatchObject({
     name: 'LibTorchError',
     code: 'ERR_ADDON_MISSING',

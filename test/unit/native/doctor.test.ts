@@ -14,7 +14,14 @@ function vectune(args: string[], environment: NodeJS.ProcessEnv = {}) {
 
 /** Nothing but what the test puts there. */
 function bare(home: string): NodeJS.ProcessEnv {
-  return { VECTUNE_LIBTORCH: '', VECTUNE_CACHE: home, VIRTUAL_ENV: '', CONDA_PREFIX: '', LD_LIBRARY_PATH: '', PATH: home };
+  return {
+    VECTUNE_LIBTORCH: '',
+    VECTUNE_CACHE: home,
+    VIRTUAL_ENV: '',
+    CONDA_PREFIX: '',
+    LD_LIBRARY_PATH: '',
+    PATH: home,
+  };
 }
 
 test('after the set-up nothing is missing, and the exit code says so', () => {
@@ -51,7 +58,12 @@ test('every candidate is told, with the reason why it is not used', () => {
   expect(engine).toBeNull();
   expect(libtorch.candidates).toMatchObject([
     { via: 'VIRTUAL_ENV', version: '2.6.0+cu124', accepted: false, reason: expect.stringContaining('2.11.0') },
-    { via: 'CONDA_PREFIX', version: '2.11.0', accepted: false, reason: expect.stringMatching(/cannot be loaded: .*(?:short|invalid ELF)/) },
+    {
+      via: 'CONDA_PREFIX',
+      version: '2.11.0',
+      accepted: false,
+      reason: expect.stringMatching(/cannot be loaded: .*(?:short|invalid ELF)/),
+    },
   ]);
 });
 
@@ -76,8 +88,9 @@ test('install from a folder, remove', () => {
   const home = temporaryFolder();
   writeTorch(join(home, 'mine/torch'), '2.11.0');
   const environment = bare(join(home, 'cache'));
-  expect(vectune(['libtorch', 'install', '--from', join(home, 'mine')], environment).stdout)
-    .toBe(`LibTorch 2.11.0: ${join(home, 'cache/libtorch/2.11.0/torch')}\n`);
+  expect(vectune(['libtorch', 'install', '--from', join(home, 'mine')], environment).stdout).toBe(
+    `LibTorch 2.11.0: ${join(home, 'cache/libtorch/2.11.0/torch')}\n`,
+  );
   expect(vectune(['libtorch', 'path'], environment).stdout).toBe(`${join(home, 'cache/libtorch/2.11.0/torch')}\n`);
   expect(vectune(['libtorch', 'remove'], environment).stdout).toMatch(/^removed /);
   expect(vectune(['libtorch', 'remove'], environment).stdout).toMatch(/^there is nothing in /);

@@ -50,7 +50,11 @@ const half: Answer = (_request, response) => {
   response.write(CONTENT.subarray(0, HALF));
 };
 const onProgress = () => cut();
-const status = (code: number): Answer => (_request, response) => { response.writeHead(code).end('no'); };
+const status =
+  (code: number): Answer =>
+  (_request, response) => {
+    response.writeHead(code).end('no');
+  };
 
 test('fetches a file, checks it and tells how far it is', async () => {
   const target = newFile();
@@ -65,7 +69,11 @@ test('fetches a file, checks it and tells how far it is', async () => {
 });
 
 test('follows a redirect', async () => {
-  answers = [(_request, response) => { response.writeHead(302, { location: '/elsewhere' }).end(); }];
+  answers = [
+    (_request, response) => {
+      response.writeHead(302, { location: '/elsewhere' }).end();
+    },
+  ];
   const target = newFile();
   await download(address(), target, { sha256: SHA256 });
   expect(requests.map(({ url }) => url)).toEqual(['/file', '/elsewhere']);
@@ -92,15 +100,20 @@ test('a server that fails is asked again, and not for ever', async () => {
 
 test('a transfer that breaks off goes on where it ended', async () => {
   let from = 0;
-  answers = [half, (request, response) => {
-    from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1]);
-    expect(request.headers['if-range']).toBe('"one"');
-    response.writeHead(206, {
-      'content-length': CONTENT.length - from,
-      'content-range': `bytes ${from}-${CONTENT.length - 1}/${CONTENT.length}`,
-      etag: '"one"',
-    }).end(CONTENT.subarray(from));
-  }];
+  answers = [
+    half,
+    (request, response) => {
+      from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1]);
+      expect(request.headers['if-range']).toBe('"one"');
+      response
+        .writeHead(206, {
+          'content-length': CONTENT.length - from,
+          'content-range': `bytes ${from}-${CONTENT.length - 1}/${CONTENT.length}`,
+          etag: '"one"',
+        })
+        .end(CONTENT.subarray(from));
+    },
+  ];
   const target = newFile();
   await download(address(), target, { sha256: SHA256, onProgress });
   expect(from).toBeGreaterThan(0);
@@ -116,7 +129,9 @@ test('a server that cannot continue is made to begin anew', async () => {
 
 test('a transfer that always breaks off says how far it came', async () => {
   answers = [half, half];
-  await expect(download(address(), newFile(), { retries: 1, onProgress })).rejects.toMatchObject({ code: 'ERR_DOWNLOAD' });
+  await expect(download(address(), newFile(), { retries: 1, onProgress })).rejects.toMatchObject({
+    code: 'ERR_DOWNLOAD',
+  });
   expect(requests).toHaveLength(2);
 });
 
@@ -134,10 +149,12 @@ test('another file than expected is refused: by its hash, by its length', async 
 
 test('a signal stops it', async () => {
   const stop = new AbortController();
-  answers = [(_request, response) => {
-    response.writeHead(200, { 'content-length': CONTENT.length });
-    response.write(CONTENT.subarray(0, HALF)); // and never the rest
-  }];
+  answers = [
+    (_request, response) => {
+      response.writeHead(200, { 'content-length': CONTENT.length });
+      response.write(CONTENT.subarray(0, HALF)); // and never the rest
+    },
+  ];
   const running = download(address(), newFile(), { signal: stop.signal, onProgress: () => stop.abort() });
   await expect(running).rejects.toMatchObject({ name: 'AbortError', code: 'ERR_ABORTED' });
 });

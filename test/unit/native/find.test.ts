@@ -37,7 +37,8 @@ const LIBRARIES = { 'torch/lib/libtorch_cpu.so': 3, 'torch/lib/libc10.so': 3 };
 function fakePython(paths: string[]): void {
   const bin = inHome('bin');
   writeTree(bin, {
-    python3: `#!${process.execPath}\nif (/import torch/.test(process.argv.join(' '))) process.exit(9);\n` +
+    python3:
+      `#!${process.execPath}\nif (/import torch/.test(process.argv.join(' '))) process.exit(9);\n` +
       `console.log(${JSON.stringify(JSON.stringify(paths))});\n`,
   });
   chmodSync(join(bin, 'python3'), 0o755);
@@ -135,7 +136,7 @@ test('to build, header files are needed, and a version', async () => {
   expect((await search({ libtorch: inHome('c') }))[0]!.rejected).toBeUndefined(); // a probe will tell
 });
 
-test('a folder may be LibTorch itself, what holds it, or its lib; the archives tell their version otherwise', async () => {
+test('a folder may be LibTorch itself, what holds it, or its lib; archives tell their version otherwise', async () => {
   writeTree(home, {
     'site/torch/lib/libtorch_cpu.so': '',
     'site/torch/version.py': "__version__: str = '2.15.0a0+git123'\n",

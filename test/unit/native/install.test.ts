@@ -24,7 +24,10 @@ const CUDART = zipOf([{ name: 'nvidia/cu13/lib/libcudart.so.13', content: 'cudar
 
 function wheel(name: string, version: string, file: string, content: Buffer, members: string[]): PinnedWheel {
   return {
-    name, version, file, members,
+    name,
+    version,
+    file,
+    members,
     sha256: createHash('sha256').update(content).digest('hex'),
     bytes: content.length,
     headers: name === 'torch' ? ['torch/include/'] : [],
@@ -42,7 +45,11 @@ const mockRelease: LibTorchRelease = {
   version: '2.11.0',
   python: '3.11',
   wheels: [
-    wheel('torch', '2.11.0', TORCH_FILE, TORCH, ['torch/lib/libtorch_cpu.so', 'torch/lib/libc10.so', 'torch/version.py']),
+    wheel('torch', '2.11.0', TORCH_FILE, TORCH, [
+      'torch/lib/libtorch_cpu.so',
+      'torch/lib/libc10.so',
+      'torch/version.py',
+    ]),
     wheel('nvidia-cuda-runtime', '13.0.96', CUDART_FILE, CUDART, ['nvidia/cu13/lib/libcudart.so.13']),
   ],
 };
@@ -81,11 +88,13 @@ afterEach(async () => {
 afterAll(removeFolders);
 
 const ARCHIVES: Record<string, Buffer> = {
-  'libtorch-2.11.0.tar.gz': gzipSync(tarOf([
-    { name: 'libtorch/lib/libtorch_cpu.so', content: 'cpu' },
-    { name: 'libtorch/lib/libc10.so', content: 'c10' },
-    { name: 'libtorch/build-version', content: '2.11.0+cpu\n' },
-  ])),
+  'libtorch-2.11.0.tar.gz': gzipSync(
+    tarOf([
+      { name: 'libtorch/lib/libtorch_cpu.so', content: 'cpu' },
+      { name: 'libtorch/lib/libc10.so', content: 'c10' },
+      { name: 'libtorch/build-version', content: '2.11.0+cpu\n' },
+    ]),
+  ),
   'libtorch-2.12.0.zip': zipOf([
     { name: 'libtorch/lib/libtorch_cpu.so', content: 'cpu' },
     { name: 'libtorch/build-version', content: '2.12.0+cpu\n' },
@@ -105,7 +114,9 @@ const leftovers = () => readdirSync(join(home, 'cache/libtorch')).filter((name) 
  */
 function fakePip(dry: string, download = "fail('no matching distribution')"): readonly string[] {
   const script = join(home, 'pip.cjs');
-  writeFileSync(script, `
+  writeFileSync(
+    script,
+    `
     const fs = require('node:fs'), path = require('node:path');
     const args = process.argv.slice(2);
     fs.appendFileSync(${JSON.stringify(join(home, 'pip.log'))}, args.join(' ') + '\\n');
@@ -115,14 +126,20 @@ function fakePip(dry: string, download = "fail('no matching distribution')"): re
     const report = (change = {}) => console.log(JSON.stringify({ version: '1', install: Object.entries(hashes).map(
       ([file, sha256]) => ({
         metadata: { name: file.split('-')[0] },
-        download_info: { url: (change.base ?? base) + file, archive_info: { hashes: { sha256: change.sha256 ?? sha256 } } },
+        download_info: {
+          url: (change.base ?? base) + file, archive_info: { hashes: { sha256: change.sha256 ?? sha256 } } },
       })) }));
     const dest = args[args.indexOf('--dest') + 1];
     if (args[0] === 'install') { ${dry} } else if (args[0] === 'download') { ${download} }
-  `);
+  `,
+  );
   return [process.execPath, script];
 }
-const pipCalls = () => readFileSync(join(home, 'pip.log'), 'utf8').trim().split('\n').map((line) => line.split(' ')[0]);
+const pipCalls = () =>
+  readFileSync(join(home, 'pip.log'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' ')[0]);
 
 function expectInstalled(): void {
   expect(readFileSync(join(target(), 'torch/lib/libtorch_cpu.so'), 'utf8')).toBe('cpu');
@@ -138,10 +155,12 @@ describe('through pip', () => {
     expect(existsSync(join(target(), 'torch/lib/libtorch_cuda.so'))).toBe(false);
     expect(folder).toMatchObject({ root: join(target(), 'torch'), version: '2.11.0', headers: false });
     expect(served.sort()).toEqual([CUDART_FILE, TORCH_FILE]);
-    expect(events.map(({ type }) => type)).toEqual(expect.arrayContaining([
-      'libtorch-resolve', 'libtorch-download', 'libtorch-unpack', 'libtorch-installed']));
+    expect(events.map(({ type }) => type)).toEqual(
+      expect.arrayContaining(['libtorch-resolve', 'libtorch-download', 'libtorch-unpack', 'libtorch-installed']),
+    );
     expect(readFileSync(join(home, 'pip.log'), 'utf8')).toMatch(
-      /--only-binary=:all:.*--python-version 3\.11.*--platform manylinux_2_28_x86_64.*torch==2\.11\.0/);
+      /--only-binary=:all:.*--python-version 3\.11.*--platform manylinux_2_28_x86_64.*torch==2\.11\.0/,
+    );
   });
 
   test('a second time nothing is done; for headers it is done again', async () => {
@@ -158,7 +177,8 @@ describe('through pip', () => {
   test('a pip that cannot report, or an address that cannot be fetched: pip fetches', async () => {
     const folder = join(home, 'index');
     writeTree(folder, WHEELS);
-    const copy = `for (const file of Object.keys(hashes)) fs.copyFileSync(path.join(${JSON.stringify(folder)}, file), ` +
+    const copy =
+      `for (const file of Object.keys(hashes)) fs.copyFileSync(path.join(${JSON.stringify(folder)}, file), ` +
       'path.join(dest, file));';
     await install({ pip: fakePip("fail('no such option: --report')", copy) });
     expectInstalled();
@@ -171,9 +191,11 @@ describe('through pip', () => {
   test('a pip that begins to download when it is asked for addresses is stopped, and then let', async () => {
     const folder = join(home, 'index');
     writeTree(folder, WHEELS);
-    const download = `for (const file of Object.keys(hashes)) fs.copyFileSync(path.join(${JSON.stringify(folder)}, file), ` +
+    const download =
+      `for (const file of Object.keys(hashes)) fs.copyFileSync(path.join(${JSON.stringify(folder)}, file), ` +
       'path.join(dest, file));';
-    const endless = "fs.writeFileSync(path.join(process.env.TMPDIR, 'part'), ''); " +
+    const endless =
+      "fs.writeFileSync(path.join(process.env.TMPDIR, 'part'), ''); " +
       "fs.truncateSync(path.join(process.env.TMPDIR, 'part'), 1e8); setInterval(() => {}, 1000);";
     await install({ pip: fakePip(endless, download) });
     expectInstalled();
@@ -190,13 +212,15 @@ describe('through pip', () => {
   });
 
   test('a wheel that pip fetched with another content is refused, and nothing is left', async () => {
-    const forge = "for (const file of Object.keys(hashes)) fs.writeFileSync(path.join(dest, file), 'x'.repeat(" +
-      'file.startsWith("torch") ? ' + `${TORCH.length} : ${CUDART.length}));`;
+    const forge =
+      "for (const file of Object.keys(hashes)) fs.writeFileSync(path.join(dest, file), 'x'.repeat(" +
+      'file.startsWith("torch") ? ' +
+      `${TORCH.length} : ${CUDART.length}));`;
     await expect(install({ pip: fakePip("fail('x')", forge) })).rejects.toMatchObject({ code: 'ERR_CHECKSUM' });
     expect(readdirSync(join(home, 'cache/libtorch'))).toEqual([]);
   });
 
-  test("where pip fails too, its own words are told, and what else can be done", async () => {
+  test('where pip fails too, its own words are told, and what else can be done', async () => {
     await expect(install({ pip: fakePip("fail('x')") })).rejects.toMatchObject({
       code: 'ERR_DOWNLOAD',
       message: expect.stringMatching(/no matching distribution\. .*libtorch install --from/),
@@ -242,7 +266,9 @@ describe('from what is named', () => {
   test('an address of an archive, with its hash', async () => {
     const name = 'libtorch-2.11.0.tar.gz';
     const sha256 = createHash('sha256').update(ARCHIVES[name]!).digest('hex');
-    await expect(install({ from: address(name), sha256: 'ab'.repeat(32) })).rejects.toMatchObject({ code: 'ERR_CHECKSUM' });
+    await expect(install({ from: address(name), sha256: 'ab'.repeat(32) })).rejects.toMatchObject({
+      code: 'ERR_CHECKSUM',
+    });
     await install({ from: address(name), sha256 });
     expectInstalled();
   });
@@ -281,7 +307,11 @@ test('a hash without an archive that could have it is refused', async () => {
 
 test('a signal stops it and leaves nothing', async () => {
   const stop = new AbortController();
-  const running = install({ pip: fakePip('setInterval(() => {}, 1000)'), signal: stop.signal, onEvent: () => stop.abort() });
+  const running = install({
+    pip: fakePip('setInterval(() => {}, 1000)'),
+    signal: stop.signal,
+    onEvent: () => stop.abort(),
+  });
   await expect(running).rejects.toMatchObject({ name: 'AbortError', code: 'ERR_ABORTED' });
   expect(readdirSync(join(home, 'cache/libtorch'))).toEqual([]);
 });

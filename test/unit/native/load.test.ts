@@ -10,7 +10,9 @@ const LOADER = join(ROOT, '.build/libtorch-2.11.0/loader/build/Release/vectune.n
 
 let home: string;
 
-beforeEach(() => { home = temporaryFolder(); });
+beforeEach(() => {
+  home = temporaryFolder();
+});
 afterAll(removeFolders);
 
 interface Outcome {
@@ -39,7 +41,10 @@ function inProcess(code: string, environment: NodeJS.ProcessEnv = {}): Outcome {
 /** Compiles two shared objects with the names of LibTorch's. */
 function fakeLibraries(folder: string, cpu: string): string {
   writeTree(folder, { 'c10.c': 'int c10_marker;', 'cpu.c': cpu });
-  for (const [source, name] of [['c10.c', 'libc10.so'], ['cpu.c', 'libtorch_cpu.so']] as const) {
+  for (const [source, name] of [
+    ['c10.c', 'libc10.so'],
+    ['cpu.c', 'libtorch_cpu.so'],
+  ] as const) {
     const { status, stderr } = spawnSync('cc', ['-shared', '-fPIC', '-o', join(folder, name), join(folder, source)]);
     if (status !== 0) throw new Error(String(stderr));
   }
@@ -113,7 +118,10 @@ test('VECTUNE_LIBTORCH that names nothing is an error, not a reason to look else
 });
 
 test('a folder that does not tell its version is tried, and what it holds is told', () => {
-  const lib = fakeLibraries(join(home, 'lib'), 'unsigned long aoti_torch_abi_version(void) { return 0x020c000000000000UL; }');
+  const lib = fakeLibraries(
+    join(home, 'lib'),
+    'unsigned long aoti_torch_abi_version(void) { return 0x020c000000000000UL; }',
+  );
   const outcome = inProcess(`await loadEngine({ libtorch: ${JSON.stringify(home)} });`);
   expect(outcome.code).toBe('ERR_LIBTORCH_LOAD');
   expect(outcome.message).toContain(lib);
@@ -121,7 +129,12 @@ test('a folder that does not tell its version is tried, and what it holds is tol
 
 test('where nothing is found, what was looked at is told, and the command', () => {
   const outcome = inProcess('await loadEngine();', {
-    VECTUNE_LIBTORCH: '', VECTUNE_CACHE: home, VIRTUAL_ENV: '', CONDA_PREFIX: '', LD_LIBRARY_PATH: '', PATH: home,
+    VECTUNE_LIBTORCH: '',
+    VECTUNE_CACHE: home,
+    VIRTUAL_ENV: '',
+    CONDA_PREFIX: '',
+    LD_LIBRARY_PATH: '',
+    PATH: home,
   });
   expect(outcome.message).toMatch(/^No LibTorch 2\.11\.0 was found\..*npx vectune libtorch install$/);
 });
@@ -164,7 +177,7 @@ describe('the loader', () => {
     });
   });
 
-  test('gives the dynamic linker\'s words, and lets go what it had opened', () => {
+  test("gives the dynamic linker's words, and lets go what it had opened", () => {
     const lib = fakeLibraries(home, 'extern int nowhere(void); int cpu_marker(void) { return nowhere(); }');
     const outcome = inProcess(`
       try { await loader.open(${JSON.stringify(lib)}, { cuda: false }); } catch (error) {

@@ -53,7 +53,7 @@ async function leaveMarker(owner: { pid: number; started: number }): Promise<voi
   writeFileSync(join(home, 'probes', `${marker.replace(/-.*$/, '')}-${owner.pid}-9`), JSON.stringify(owner));
 }
 
-test('the verdict is the engine\'s own and is kept', async () => {
+test("the verdict is the engine's own and is kept", async () => {
   expect(await probe(request, store)).toMatchObject({ version: '2.11.0', info: INFO });
   expect(await probe(request, store)).toMatchObject({ version: '2.11.0', info: INFO });
   expect(loads()).toBe(1);
@@ -62,8 +62,18 @@ test('the verdict is the engine\'s own and is kept', async () => {
 test.each([
   ['the library changed', () => writeFileSync(join(home, 'torch/lib/libtorch_cpu.so'), 'another')],
   ['the engine was built anew', () => utimesSync(request.engine, new Date(0), new Date(0))],
-  ['the package is of another version', () => { request.addonVersion = '0.2.0'; }],
-  ['CUDA is wanted', () => { request.cuda = true; }],
+  [
+    'the package is of another version',
+    () => {
+      request.addonVersion = '0.2.0';
+    },
+  ],
+  [
+    'CUDA is wanted',
+    () => {
+      request.cuda = true;
+    },
+  ],
 ])('a new probe where %s', async (_what, change) => {
   await probe(request, store);
   change();
@@ -71,7 +81,7 @@ test.each([
   expect(loads()).toBe(2);
 });
 
-test('a failure is told in the linker\'s words and is not kept', async () => {
+test("a failure is told in the linker's words and is not kept", async () => {
   setEngine("throw new Error('libcupti.so.13: cannot open shared object file');");
   for (const count of [1, 2]) {
     await expect(probe(request, store)).rejects.toMatchObject({
@@ -106,9 +116,15 @@ describe('the marker of a load', () => {
   test('stands while the libraries are loaded, and goes, whether that succeeds or fails', async () => {
     const subject = await subjectOf(request);
     const markers = () => readdirSync(join(home, 'probes')).filter((name) => name.includes('.loading'));
-    await store.marked(subject, async () => { expect(markers()).toHaveLength(1); });
+    await store.marked(subject, async () => {
+      expect(markers()).toHaveLength(1);
+    });
     expect(markers()).toHaveLength(0);
-    await expect(store.marked(subject, async () => { throw new Error('no'); })).rejects.toThrow('no');
+    await expect(
+      store.marked(subject, async () => {
+        throw new Error('no');
+      }),
+    ).rejects.toThrow('no');
     expect(markers()).toHaveLength(0);
   });
 
@@ -138,7 +154,9 @@ describe('the marker of a load', () => {
   test('of other files asks for nothing', async () => {
     await probe(request, store);
     const other = { ...request, cuda: true };
-    await store.marked(await subjectOf(other), async () => { await probe(request, store); });
+    await store.marked(await subjectOf(other), async () => {
+      await probe(request, store);
+    });
     expect(loads()).toBe(1);
   });
 });

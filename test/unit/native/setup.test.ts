@@ -19,8 +19,15 @@ afterAll(removeFolders);
 /** A clone in which nothing was done yet. */
 function freshClone(): string {
   const clone = join(home, 'clone');
-  for (const path of ['scripts/setup', 'scripts/setup.mjs', 'native', 'CMakeLists.txt', 'package.json',
-    'package-lock.json', '.ci']) {
+  for (const path of [
+    'scripts/setup',
+    'scripts/setup.mjs',
+    'native',
+    'CMakeLists.txt',
+    'package.json',
+    'package-lock.json',
+    '.ci',
+  ]) {
     cpSync(join(ROOT, path), join(clone, path), { recursive: true });
   }
   return clone;
@@ -28,7 +35,10 @@ function freshClone(): string {
 
 /** A program on the PATH that prints this, exits so, and does nothing else. */
 function program(name: string, output: string, code = 0): void {
-  writeFileSync(join(bin, name), `#!${process.execPath}\nconsole.log(${JSON.stringify(output)}); process.exit(${code});\n`);
+  writeFileSync(
+    join(bin, name),
+    `#!${process.execPath}\nconsole.log(${JSON.stringify(output)}); process.exit(${code});\n`,
+  );
   chmodSync(join(bin, name), 0o755);
 }
 
@@ -54,10 +64,38 @@ test('without any tool: one sentence that names them all, and the command that i
 });
 
 test.each<[string, () => void, RegExp]>([
-  ['a compiler', () => { program('cmake', 'cmake version 3.25.1'); program('ninja', '1.11'); }, /needs a C\+\+20 compiler[^,]*, Clang 14 or newer\)\. Install it by:\n {2}.*(?:g\+\+|gcc)/],
-  ['CMake', () => { program('g++', 'g++ (Debian) 12.2.0'); program('make', 'GNU Make'); }, /needs CMake 3\.22 or newer\. Install it by:\n {2}.* cmake$/],
-  ['a compiler that is new enough', () => { goodTools(); program('c++', 'c++ (GCC) 9.4.0'); }, /C\+\+20 compiler .*, and c\+\+ is version 9\./],
-  ['a CMake that is new enough', () => { goodTools(); program('cmake', 'cmake version 3.16.3'); }, /CMake 3\.22 or newer, and this is CMake 3\.16\./],
+  [
+    'a compiler',
+    () => {
+      program('cmake', 'cmake version 3.25.1');
+      program('ninja', '1.11');
+    },
+    /needs a C\+\+20 compiler[^,]*, Clang 14 or newer\)\. Install it by:\n {2}.*(?:g\+\+|gcc)/,
+  ],
+  [
+    'CMake',
+    () => {
+      program('g++', 'g++ (Debian) 12.2.0');
+      program('make', 'GNU Make');
+    },
+    /needs CMake 3\.22 or newer\. Install it by:\n {2}.* cmake$/,
+  ],
+  [
+    'a compiler that is new enough',
+    () => {
+      goodTools();
+      program('c++', 'c++ (GCC) 9.4.0');
+    },
+    /C\+\+20 compiler .*, and c\+\+ is version 9\./,
+  ],
+  [
+    'a CMake that is new enough',
+    () => {
+      goodTools();
+      program('cmake', 'cmake version 3.16.3');
+    },
+    /CMake 3\.22 or newer, and this is CMake 3\.16\./,
+  ],
 ])('without %s', (_what, tools, expected) => {
   tools();
   const { status, stderr } = run(join(freshClone(), 'scripts/setup.mjs'));
@@ -71,13 +109,15 @@ test('CXX that names nothing', () => {
   expect(stderr).toContain('CXX names nowhere++, which is not there');
 });
 
-test('without a network npm\'s words are kept to one sentence and a command', () => {
+test("without a network npm's words are kept to one sentence and a command", () => {
   goodTools();
   const npm = join(home, 'npm-cli.js');
   writeFileSync(npm, "console.error('npm error code ENOTFOUND'); process.exit(1);");
   const { status, stderr } = run(join(freshClone(), 'scripts/setup.mjs'), [], { npm_execpath: npm });
   expect(status).toBe(1);
-  expect(stderr).toMatch(/^npm cannot reach its registry:\nnpm error code ENOTFOUND\nCheck the network.*\n {2}npm ping$/s);
+  expect(stderr).toMatch(
+    /^npm cannot reach its registry:\nnpm error code ENOTFOUND\nCheck the network.*\n {2}npm ping$/s,
+  );
 });
 
 test('without npm', () => {
@@ -93,12 +133,15 @@ test('without pip, where LibTorch must be installed', () => {
   // The packages and the compiled TypeScript are there; LibTorch is not.
   symlinkSync(join(ROOT, 'node_modules'), join(clone, 'node_modules'));
   symlinkSync(join(ROOT, 'dist'), join(clone, 'dist'));
-  const check = "import { installLibTorch } from './scripts/setup/libtorch.mjs'; " +
+  const check =
+    "import { installLibTorch } from './scripts/setup/libtorch.mjs'; " +
     "import { runScript } from './scripts/setup/step.mjs'; await runScript(installLibTorch);";
   writeFileSync(join(clone, 'check.mjs'), check);
   const { status, stderr } = run(join(clone, 'check.mjs'));
   expect(status).toBe(1);
-  expect(stderr).toMatch(/^LibTorch comes through pip, and there is none .*VECTUNE_LIBTORCH.*\n {2}.*(?:python3-pip|python-pip)$/);
+  expect(stderr).toMatch(
+    /^LibTorch comes through pip, and there is none .*VECTUNE_LIBTORCH.*\n {2}.*(?:python3-pip|python-pip)$/,
+  );
 });
 
 test('an unknown option is refused', () => {
@@ -119,11 +162,16 @@ describe('.ci/run', () => {
     return { status, lastLine: stdout.split('\n').at(-2), end: stdout.endsWith('\n') };
   }
 
-  test('ends with the tests\' summary, alone, whatever npm says after it', () => {
+  test("ends with the tests' summary, alone, whatever npm says after it", () => {
     expect(ci('x\n7 passed, 0 failed, 2 skipped\nnpm notice', 0)).toEqual({
-      status: 0, lastLine: '7 passed, 0 failed, 2 skipped', end: true,
+      status: 0,
+      lastLine: '7 passed, 0 failed, 2 skipped',
+      end: true,
     });
-    expect(ci('7 passed, 1 failed, 2 skipped', 1)).toMatchObject({ status: 1, lastLine: '7 passed, 1 failed, 2 skipped' });
+    expect(ci('7 passed, 1 failed, 2 skipped', 1)).toMatchObject({
+      status: 1,
+      lastLine: '7 passed, 1 failed, 2 skipped',
+    });
   });
 
   test('says so where the set-up did not get as far as the tests', () => {
@@ -136,7 +184,9 @@ test('stamps tell what changed', () => {
   const clone = freshClone();
   writeTree(clone, { 'lib/a.ts': '1', 'lib/b/c.ts': '2' });
   const program_ = join(clone, 'stamp.mjs');
-  writeFileSync(program_, `
+  writeFileSync(
+    program_,
+    `
     import { writeFileSync, renameSync } from 'node:fs';
     import { hashOf, isStamped, stamp, unstamp } from './scripts/setup/stamp.mjs';
     const hash = () => hashOf(['lib']);
@@ -146,7 +196,8 @@ test('stamps tell what changed', () => {
     stamp('x', hash()); renameSync('lib/a.ts', 'lib/d.ts'); said.push(isStamped('x', hash()));
     stamp('x', hash()); unstamp('x'); said.push(isStamped('x', hash()));
     console.log(JSON.stringify(said));
-  `);
+  `,
+  );
   const { stdout } = spawnSync(process.execPath, [program_], { cwd: clone, encoding: 'utf8' });
   expect(JSON.parse(stdout)).toEqual([true, false, false, false]);
   expect(readFileSync(join(clone, 'lib/b/c.ts'), 'utf8')).toBe('3');

@@ -26,12 +26,14 @@ async function unpacked(members: readonly Member[]): Promise<string> {
 describe('zip', () => {
   test('unpacks deflated, stored and empty members, and tells how far it is', async () => {
     const big = 'abc'.repeat(300_000);
-    const { path, target } = archive(zipOf([
-      { name: 'a/', content: '' },
-      { name: 'a/big', content: big },
-      { name: 'a/b/stored', content: 'as it is', stored: true },
-      { name: 'empty', content: '', stored: true },
-    ]));
+    const { path, target } = archive(
+      zipOf([
+        { name: 'a/', content: '' },
+        { name: 'a/big', content: big },
+        { name: 'a/b/stored', content: 'as it is', stored: true },
+        { name: 'empty', content: '', stored: true },
+      ]),
+    );
     const seen: [number, number | undefined][] = [];
     await unpackArchive(path, target, everything, { onBytes: (done, total) => seen.push([done, total]) });
     expect(readFileSync(join(target, 'a/big'), 'utf8')).toBe(big);
@@ -41,7 +43,12 @@ describe('zip', () => {
   });
 
   test('takes only what is chosen', async () => {
-    const { path, target } = archive(zipOf([{ name: 'wanted', content: '1' }, { name: 'other', content: '2' }]));
+    const { path, target } = archive(
+      zipOf([
+        { name: 'wanted', content: '1' },
+        { name: 'other', content: '2' },
+      ]),
+    );
     await unpackArchive(path, target, (member) => (member === 'wanted' ? 'x/y' : undefined));
     expect(readFileSync(join(target, 'x/y'), 'utf8')).toBe('1');
     expect(existsSync(join(target, 'other'))).toBe(false);
@@ -62,7 +69,9 @@ describe('zip', () => {
   test('a header folder is no way out of the target', async () => {
     const torch = releaseOf('2.11.0', 'linux-x64').wheels[0]!;
     const { path, target } = archive(zipOf([{ name: 'torch/include/../../../evil', content: 'evil' }]));
-    await expect(unpackArchive(path, target, chooseFromWheel(torch, true))).rejects.toMatchObject({ code: 'ERR_DOWNLOAD' });
+    await expect(unpackArchive(path, target, chooseFromWheel(torch, true))).rejects.toMatchObject({
+      code: 'ERR_DOWNLOAD',
+    });
     expect(existsSync(join(target, '..', 'evil'))).toBe(false);
   });
 
@@ -71,12 +80,19 @@ describe('zip', () => {
       code: 'ERR_DOWNLOAD',
       message: expect.stringContaining('CRC-32'),
     });
-    await expect(unpacked([{ name: 'a', content: 'text', claimedBytes: 2 }])).rejects.toMatchObject({ code: 'ERR_DOWNLOAD' });
-    await expect(unpacked([{ name: 'a', content: 'text', claimedBytes: 9 }])).rejects.toMatchObject({ code: 'ERR_DOWNLOAD' });
+    await expect(unpacked([{ name: 'a', content: 'text', claimedBytes: 2 }])).rejects.toMatchObject({
+      code: 'ERR_DOWNLOAD',
+    });
+    await expect(unpacked([{ name: 'a', content: 'text', claimedBytes: 9 }])).rejects.toMatchObject({
+      code: 'ERR_DOWNLOAD',
+    });
   });
 
   test('an archive that was cut off anywhere is refused', async () => {
-    const whole = zipOf([{ name: 'a', content: 'x'.repeat(1000), stored: true }, { name: 'b', content: 'y' }]);
+    const whole = zipOf([
+      { name: 'a', content: 'x'.repeat(1000), stored: true },
+      { name: 'b', content: 'y' },
+    ]);
     for (const length of [2, 21, 40, 600, whole.length - 23, whole.length - 1]) {
       const { path, target } = archive(whole.subarray(0, length));
       await expect(unpackArchive(path, target, everything)).rejects.toMatchObject({ code: 'ERR_DOWNLOAD' });
@@ -99,7 +115,10 @@ describe('tar', () => {
     { name: 'libtorch/big', content: 'z'.repeat(700_000) },
   ];
 
-  test.each([['plain', tarOf(members)], ['gzip', gzipSync(tarOf(members))]])('unpacks files, %s', async (_kind, content) => {
+  test.each([
+    ['plain', tarOf(members)],
+    ['gzip', gzipSync(tarOf(members))],
+  ])('unpacks files, %s', async (_kind, content) => {
     const { path, target } = archive(content, 'archive.tar');
     await unpackArchive(path, target, everything);
     expect(readFileSync(join(target, 'libtorch/lib/libc10.so'), 'utf8')).toBe('c10');
@@ -110,7 +129,9 @@ describe('tar', () => {
 
   test('refuses a member outside, a cut and a wrong checksum', async () => {
     const outside = archive(tarOf([{ name: '../evil', content: 'evil' }]), 'a.tar');
-    await expect(unpackArchive(outside.path, outside.target, everything)).rejects.toMatchObject({ code: 'ERR_DOWNLOAD' });
+    await expect(unpackArchive(outside.path, outside.target, everything)).rejects.toMatchObject({
+      code: 'ERR_DOWNLOAD',
+    });
     expect(existsSync(join(outside.target, '..', 'evil'))).toBe(false);
 
     for (const content of [tarOf(members).subarray(0, 2000), gzipSync(tarOf(members)).subarray(0, 300)]) {
@@ -137,11 +158,20 @@ describe('tar', () => {
 describe('what is taken', () => {
   test('of the torch wheel: three libraries, the version, the licences; headers when asked', () => {
     const torch = releaseOf('2.11.0', 'linux-x64').wheels[0]!;
-    const names = ['torch/lib/libtorch_cpu.so', 'torch/lib/libtorch_cuda.so', 'torch/lib/libtorch_python.so',
-      'torch/version.py', 'torch/__init__.py', 'torch/include/ATen/Tensor.h'];
+    const names = [
+      'torch/lib/libtorch_cpu.so',
+      'torch/lib/libtorch_cuda.so',
+      'torch/lib/libtorch_python.so',
+      'torch/version.py',
+      'torch/__init__.py',
+      'torch/include/ATen/Tensor.h',
+    ];
     expect(names.filter(chooseFromWheel(torch, false))).toEqual(['torch/lib/libtorch_cpu.so', 'torch/version.py']);
-    expect(names.filter(chooseFromWheel(torch, true))).toEqual(
-      ['torch/lib/libtorch_cpu.so', 'torch/version.py', 'torch/include/ATen/Tensor.h']);
+    expect(names.filter(chooseFromWheel(torch, true))).toEqual([
+      'torch/lib/libtorch_cpu.so',
+      'torch/version.py',
+      'torch/include/ATen/Tensor.h',
+    ]);
   });
 
   test('of another archive: the same libraries, whatever its top folder is called', () => {

@@ -1,14 +1,16 @@
 import { deflateRawSync } from 'node:zlib';
 import * as zlib from 'node:zlib';
 
-const crc32 = (zlib as unknown as { crc32?: (data: Buffer) => number }).crc32 ?? ((data: Buffer): number => {
-  let crc = 0xffffffff;
-  for (const byte of data) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; ++bit) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  }
-  return ~crc >>> 0;
-});
+const crc32 =
+  (zlib as unknown as { crc32?: (data: Buffer) => number }).crc32 ??
+  ((data: Buffer): number => {
+    let crc = 0xffffffff;
+    for (const byte of data) {
+      crc ^= byte;
+      for (let bit = 0; bit < 8; ++bit) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+    }
+    return ~crc >>> 0;
+  });
 
 export interface Member {
   name: string;
