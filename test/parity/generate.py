@@ -31,8 +31,10 @@ import torch
 import transformers
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
-from transformers.trainer_pt_utils import get_parameter_names
 
+sys.dont_write_bytecode = True
+sys.path.append(str(Path(__file__).parents[2] / "scripts" / "reference"))
+from adamw import notebook_adamw, torch_adamw
 from tiny_models import CASES, make_folder, write_json, write_tensors
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -63,42 +65,6 @@ STEPS = 10
 ROWS_PER_STEP = 6
 LEARNING_RATE = 1e-3
 CLIP_AT = 0.05
-
-
-class AdamWithoutBiasCorrection(torch.optim.Optimizer):
-    """transformers' former AdamW(correct_bias=False, weight_decay=0): p -= lr * m / (sqrt(v) + eps)."""
-
-    def __init__(self, params, lr, betas=(0.9, 0.999), eps=1e-6):
-        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps})
-
-    @torch.no_grad()
-    def step(self, closure=None):
-        for group in self.param_groups:
-            beta1, beta2 = group["betas"]
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
-                state = self.state[p]
-                if not state:
-                    state["m"], state["v"] = torch.zeros_like(p), torch.zeros_like(p)
-                state["m"].mul_(beta1).add_(p.grad, alpha=1 - beta1)
-                state["v"].mul_(beta2).addcmul_(p.grad, p.grad, value=1 - beta2)
-                p.addcdiv_(state["m"], state["v"].sqrt().add_(group["eps"]), value=-group["lr"])
-
-
-def torch_adamw(model):
-    """torch.optim.AdamW with the Hugging Face Trainer's groups: no decay of biases and layer norms."""
-    forbidden = [r"bias", r"layernorm", r"rmsnorm", r"(?:^|\.)norm(?:$|\.)", r"_norm(?:$|\.)"]
-    decayed = set(get_parameter_names(model, [torch.nn.LayerNorm], forbidden))
-    groups = [
-        {"params": [p for n, p in model.named_parameters() if n in decayed], "weight_decay": 0.1},
-        {"params": [p for n, p in model.named_parameters() if n not in decayed], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=LEARNING_RATE, betas=(0.9, 0.999), eps=1e-8)
-
-
-def notebook_adamw(model):
-    return AdamWithoutBiasCorrection(model.parameters(), lr=LEARNING_RATE)
 
 
 def vectune_names(model: SentenceTransformer):
@@ -185,9 +151,10 @@ def generate(case, folder):
     loss.backward()
     tensors |= {f"gradient/{name}": p.grad for name, p in vectune_names(model)}
     model.zero_grad()
-    runs = {"torch": (torch_adamw, None), "notebook": (notebook_adamw, None)}
+    with_decay = lambda m: torch_adamw(m, LEARNING_RATE, weight_decay=0.1)
+    runs = {"torch": (with_decay, None), "notebook": (lambda m: notebook_adamw(m, LEARNING_RATE), None)}
     if case.name == "bert-mean":
-        runs["clipped"] = (torch_adamw, CLIP_AT)
+        runs["clipped"] = (with_decay, CLIP_AT)
     losses, norms = {}, {}
     for preset, (make_optimizer, clip_at) in runs.items():
         updates, losses[preset], norms[preset] = ten_steps(model, make_optimizer, step_rows, clip_at)

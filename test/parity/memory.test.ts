@@ -16,6 +16,7 @@ import { randomSpec, textsOfLengths } from './random-model';
  */
 const PAIRS = 64;
 const TOKENS = 64;
+/** Pairs that do not fit; half of them do. */
 const MID = 16;
 const spec = randomSpec({ positions: TOKENS });
 
@@ -29,6 +30,8 @@ let flat: number;
 let baseline: number;
 /** Most bytes in use while so many pairs are probed, without a limit. */
 const needed = new Map<number, number>();
+/** The same for forward and backward of MID pairs alone, no moments being there. */
+let withoutOptimiser: number;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'vectune-'));
@@ -43,9 +46,12 @@ beforeAll(async () => {
       needed.set(pairs, await peakOf(() => addon.probe(trainer, range(pairs))));
     });
   }
+  withoutOptimiser = await withTrainer(null, (trainer) =>
+    peakOf(() => addon.traceGradients(trainer, range(MID), MID, join(folder, 'gradients.safetensors'))));
 });
 
 afterAll(() => {
+  if (addon === undefined) return;
   addon.setMemoryLimit(null);
   addon.disposeDataset(dataset);
   addon.disposeModel(model);
@@ -68,33 +74,31 @@ async function peakOf(work: () => Promise<unknown>): Promise<number> {
   return addon.memory().peak;
 }
 
-/** Where the step of MID pairs fails, and the most bytes that are in use when it does. */
+/** Where the step of MID pairs fails, and bounds of the bytes that forward and backward still lacked when it did. */
 interface Part {
   limit: () => number;
-  /** Bounds of the bytes that MID pairs still lacked when they failed. */
   lacking: () => [least: number, most: number];
 }
 
 /**
  * A step takes, in this order: activations (forward), the backward buffers, gradients, both moments; each stays until
- * the end. So a limit just below the whole fails at the last moment buffer, and one that is lower by the three flat
- * buffers fails before the gradients, among the backward buffers.
+ * the end, and what products need for a moment is less than the two moments.
  */
 const PARTS: Record<'forward' | 'backward' | 'optimiser', Part> = {
   forward: {
     limit: () => needed.get(8)! + 4096,
     // Nothing but the batch's ids had been given out: all buffers of 16 pairs are missing.
-    lacking: () => [needed.get(MID)! - baseline - 65536, needed.get(MID)! - baseline],
+    lacking: () => [withoutOptimiser - baseline - 65536, withoutOptimiser - baseline],
   },
   backward: {
-    limit: () => needed.get(MID)! - 3 * flat - 1,
-    // More than the flat buffers, but the activations, most of the workspace, were there.
-    lacking: () => [3 * flat + 1, (needed.get(MID)! - baseline) / 2],
+    limit: () => withoutOptimiser - 2 * flat,
+    // At least what the limit lacks; but the activations, most of all, were there.
+    lacking: () => [2 * flat, (withoutOptimiser - baseline) / 2],
   },
   optimiser: {
-    limit: () => needed.get(MID)! - 1,
-    // Gradients were there, and at most one of the two moments.
-    lacking: () => [flat, 2 * flat],
+    // Forward and backward have what they need; both moments have not.
+    limit: () => withoutOptimiser + 4096,
+    lacking: () => [-2 * flat, 0],
   },
 };
 
@@ -118,7 +122,11 @@ it('measures sizes that can be told apart', () => {
   const at = (pairs: number) => needed.get(pairs)!;
   expect(at(2)).toBeLessThan(at(4));
   expect(at(4)).toBeLessThan(at(8));
-  expect(at(8) + 3 * flat).toBeLessThan(at(MID) - 3 * flat);
+  const { forward, backward, optimiser } = PARTS;
+  for (const { limit } of [forward, backward, optimiser]) expect(limit()).toBeGreaterThan(at(8));
+  expect(forward.limit()).toBeLessThan(backward.limit() - flat);
+  expect(backward.limit()).toBeLessThan(optimiser.limit() - flat);
+  expect(optimiser.limit()).toBeLessThan(at(MID));
 });
 
 describe.each(['forward', 'backward', 'optimiser'] as const)('a limit at which 16 pairs fail in the %s', (part) => {
@@ -138,7 +146,7 @@ describe.each(['forward', 'backward', 'optimiser'] as const)('a limit at which 1
           try {
             await addon.probe(trainer, range(size));
           } catch (error) {
-            failures.push({ code: (error as { code?: unknown }).code, lacked: needed.get(MID)! - addon.memory().peak });
+            failures.push({ code: (error as { code?: unknown }).code, lacked: withoutOptimiser - addon.memory().peak });
             throw error;
           } finally {
             afterEach.push(addon.memory().inUse);
@@ -191,9 +199,10 @@ describe.each(['forward', 'backward', 'optimiser'] as const)('a limit at which 1
 it('obeys the limit of the whole process as it does the trainer\'s own', async () => {
   const idle = addon.memory().inUse;
   await withTrainer(null, async (trainer) => {
-    addon.setMemoryLimit(needed.get(MID)! - 1);
+    const limit = PARTS.optimiser.limit();
+    addon.setMemoryLimit(limit);
     try {
-      expect(addon.memory().limit).toBe(needed.get(MID)! - 1);
+      expect(addon.memory().limit).toBe(limit);
       await expect(addon.probe(trainer, range(MID))).rejects.toMatchObject({ code: 'ERR_OUT_OF_MEMORY' });
       await addon.probe(trainer, range(8));
     } finally {
