@@ -36,7 +36,8 @@ function finetune(tv, { pairs, scores }, options) {
 
 function printResult({ before, after, bestEpoch, stoppedEarly, epochs, seconds }) {
   const number = (value) => (value === null || value === undefined ? '-' : value.toFixed(4)).padStart(9);
-  console.log(`\n${epochs.length} epochs${stoppedEarly ? ', stopped early' : ''}, best ${bestEpoch}, ${seconds.toFixed(0)} s`);
+  const ended = stoppedEarly ? ', stopped early' : '';
+  console.log(`\nepochs ${epochs.length}${ended}, best ${bestEpoch}, ${seconds.toFixed(0)} s`);
   console.log(`${'validation'.padEnd(22)}${'before'.padStart(9)}${'after'.padStart(9)}`);
   for (const [label, of] of [
     ['loss', (m) => m.loss],
@@ -57,7 +58,7 @@ async function miniLm(vectune, options = {}) {
     const report = await finetune(tv, await quoraPairs(vectune), options);
     printResult(report);
     const ordered = await similarities(vectune, tv, 'after');
-    console.log(ordered ? 'In the right order.' : 'NOT IN THE RIGHT ORDER: a paraphrase, the same person, another subject.');
+    console.log(ordered ? 'In the right order.' : 'NOT IN THE RIGHT ORDER, which is the one above from top to bottom.');
     return ordered;
   } finally {
     await tv.dispose();

@@ -25,6 +25,7 @@ const POOLING = {
 const DENSE = {
   in_features: 768, out_features: 512, bias: true, activation_function: 'torch.nn.modules.activation.Tanh',
 };
+const TOKENIZER = { tokenizer_class: 'DistilBertTokenizer', do_lower_case: false, model_max_length: 512 };
 const HEAD = [
   { kind: 'pooling', modes: ['mean'] },
   { kind: 'dense', inFeatures: 768, outFeatures: 512, bias: true, activation: 'tanh' },
@@ -45,7 +46,7 @@ export async function randomDistiluse() {
     put('sentence_bert_config.json', { max_seq_length: MAX_INPUT_LENGTH, do_lower_case: false });
     put('1_Pooling/config.json', POOLING);
     put('2_Dense/config.json', DENSE);
-    put('tokenizer_config.json', { tokenizer_class: 'DistilBertTokenizer', do_lower_case: false, model_max_length: 512 });
+    put('tokenizer_config.json', TOKENIZER);
     for (const name of ['tokenizer.json', 'vocab.txt']) {
       copyFileSync(testData('tokenizers', 'bert-base-multilingual-cased', name), join(aside, name));
     }

@@ -37,18 +37,18 @@ async function install(folder, python) {
     throw new SetupError(`The comparison needs Python ${OLDEST.join('.')} or newer, and there is none on the path. ` +
       'Install it, e.g.:', 'sudo apt-get install python3 python3-venv');
   }
-  console.log(`Installing the reference (${readFileSync(REQUIREMENTS, 'utf8').trim().split('\n').join(', ')}) in ${folder}; ` +
-    'this happens once and takes some minutes.');
+  const packages = readFileSync(REQUIREMENTS, 'utf8').trim().split('\n').join(', ');
+  console.log(`Installing the reference (${packages}) in ${folder}; this happens once and takes some minutes.`);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const made = await run(base, ['-m', 'venv', folder]);
   if (made.code !== 0) {
-    throw new SetupError(`${base} could not make a virtual environment:\n${tail(made.output)}\nInstall what it lacks, e.g.:`,
-      'sudo apt-get install python3-venv');
+    throw new SetupError(`${base} could not make a virtual environment:\n${tail(made.output)}\nInstall what it ` +
+      'lacks, e.g.:', 'sudo apt-get install python3-venv');
   }
   const installed = await run(python, ['-m', 'pip', 'install', '--disable-pip-version-check', '-r', REQUIREMENTS]);
   if (installed.code !== 0) {
-    throw new SetupError(`pip could not install the reference:\n${tail(installed.output)}\nWhen the network is back, run:`,
+    throw new SetupError(`pip could not install the reference:\n${tail(installed.output)}\nWhen that is mended, run:`,
       'npm run parity');
   }
 }
