@@ -1,0 +1,220 @@
+import { InvalidArgumentError as NotANumber, Option, type Command } from 'commander';
+import { TextVectorisation, type FinetuneOptions, type FinetuneReport } from '../index';
+import type { DataFormat, ReadOptions } from '../data/read';
+import { AbortError, InvalidArgumentError } from '../errors';
+import type { FinetuneEvent } from '../finetune/events';
+import { checkSaveTarget } from '../model/save-target';
+import { DownloadDisplay, FinetuneDisplay } from './progress';
+import { comparison } from './table';
+
+/** Exit code of a program that Ctrl-C ended. */
+const INTERRUPTED = 130;
+
+interface Flags {
+  model: string;
+  out: string;
+  json?: boolean;
+  maxInputLength?: number;
+  validationSplit?: number;
+  epochs?: number;
+  batchSize?: number | 'auto';
+  effectiveBatchSize?: number;
+  earlyStopping: boolean;
+  patience?: number;
+  minDelta?: number;
+  learningRate?: number;
+  schedule?: string;
+  warmupSteps?: number;
+  warmupRatio?: number;
+  optimizer?: string;
+  maxGradientNorm?: number;
+  freeze?: string[];
+  shuffle: boolean;
+  dropout?: number;
+  precision?: string;
+  seed?: number;
+  memoryLimit?: number;
+  device?: string;
+  format?: string;
+  text1?: string;
+  text2?: string;
+  score?: string;
+  header?: boolean;
+  quoting: boolean;
+  scoreRange?: [number, number];
+}
+
+/**
+ * `vectune finetune <file> --model <id|folder> --out <folder>`: progress on stderr, the result on stdout. Ctrl-C stops
+ * within one step and saves what the finished epochs made better, if anything; a second Ctrl-C ends the process at once.
+ */
+export function registerFinetune(program: Command): void {
+  program
+    .command('finetune')
+    .description('Fine-tune a model on a file of text pairs with scores, and save it.')
+    .argument('<file>', 'rows of two texts and a score: .csv, .tsv, .jsonl or .parquet')
+    .requiredOption('--model <id|folder>', 'model to start from: a name on the hub, or a folder')
+    .requiredOption('--out <folder>', 'where the tuned model is saved; a model that is there is replaced')
+    .option('--max-input-length <tokens>', "most tokens of a text (default: the model's own limit)", toNumber)
+    .option('--epochs <n>', 'passes over the training rows, at most (default: 20)', toNumber)
+    .option('--learning-rate <rate>', 'peak learning rate (default: 2e-5)', toNumber)
+    .option('--validation-split <share>', 'share of the rows kept for validation (default: 0.15)', toNumber)
+    .option('--patience <epochs>', 'epochs without improvement before training ends (default: 1)', toNumber)
+    .option('--min-delta <loss>', 'fall of the validation loss that counts as one (default: 0)', toNumber)
+    .option('--no-early-stopping', 'train all epochs; the best weights are kept all the same')
+    .option('--batch-size <rows|auto>', 'rows computed at once (default: auto)', toBatchSize)
+    .option('--effective-batch-size <rows>', 'rows of one optimiser step (default: 32)', toNumber)
+    .option('--schedule <name>', 'constant, linear or cosine (default: constant)')
+    .option('--warmup-steps <n>', 'steps of rising learning rate (default: 0)', toNumber)
+    .option('--warmup-ratio <share>', 'the same as a share of all steps', toNumber)
+    .option('--optimizer <preset>', "AdamW's constants: notebook or torch (default: notebook)")
+    .option('--max-gradient-norm <norm>', 'clip the gradient to this norm (default: no clipping)', toNumber)
+    .option('--freeze <name...>', 'parameters or modules that keep their weights')
+    .option('--no-shuffle', "keep the file's order in every epoch")
+    .option('--dropout <p>', "replaces the model's dropout", toNumber)
+    .option('--precision <kind>', 'auto, fp32 or bf16 (default: auto)')
+    .option('--seed <n>', 'seed of split, order and dropout (default: 1)', toNumber)
+    .option('--memory-limit <size>', 'memory that training may hold, e.g. 2GB (default: what is free)', toBytes)
+    .option('--device <name>', 'auto or cpu (default: auto)')
+    .option('--format <name>', "csv, tsv, jsonl or parquet (default: by the file's extension)")
+    .option('--text1 <column>', 'column of the first text: its name, or #0 for the first one')
+    .option('--text2 <column>', 'column of the second text')
+    .option('--score <column>', 'column of the score')
+    .option('--score-range <low,high>', 'lowest and highest score of the file (default: 0,1)', toRange)
+    .addOption(new Option('--no-header', "the file's first row is data already; columns are then #0, #1, …"))
+    .option('--no-quoting', 'double quotes are ordinary characters')
+    .option('--json', 'print the report as JSON')
+    .action(finetune);
+}
+
+async function finetune(file: string, flags: Flags, command: Command): Promise<void> {
+  const options = finetuneOptions(flags, command);
+  // Before hours of training, not after them.
+  await checkSaveTarget(flags.out);
+  const download = new DownloadDisplay();
+  const display = new FinetuneDisplay();
+  const stop = new AbortController();
+  const onSignal = (): void => stop.abort();
+  process.once('SIGINT', onSignal);
+  const tv = new TextVectorisation(flags.model, { onProgress: (event) => download.show(event) });
+  const kept = new Kept();
+  const onProgress = (event: FinetuneEvent): void => {
+    download.end();
+    kept.note(event);
+    display.show(event);
+  };
+  try {
+    const report = await tv.finetune(file, { ...options, signal: stop.signal, onProgress });
+    process.removeListener('SIGINT', onSignal);
+    display.end();
+    const folder = await tv.save(flags.out);
+    process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : describe(report, folder));
+  } catch (error) {
+    display.end();
+    if (!stop.signal.aborted || !(error instanceof AbortError)) throw error;
+    process.exitCode = INTERRUPTED;
+    if (kept.epoch === 0) {
+      process.stderr.write('stopped: no epoch has made the model better yet, so nothing is saved\n');
+      return;
+    }
+    process.stderr.write(`stopped: the weights of epoch ${kept.epoch} are saved to ${await tv.save(flags.out)}\n`);
+  } finally {
+    process.removeListener('SIGINT', onSignal);
+    download.end();
+    display.end();
+    await tv.dispose();
+  }
+}
+
+/** The last epoch whose weights the model has for sure; 0 while it has none of this run. */
+class Kept {
+  epoch = 0;
+  #validates = false;
+
+  note(event: FinetuneEvent): void {
+    if (event.kind === 'data') this.#validates = event.validationRows > 0;
+    else if (event.kind === 'validation' && event.best) this.epoch = event.epoch;
+    // Without validation rows the model takes the weights of every epoch that is over.
+    else if (event.kind === 'epoch-start' && !this.#validates) this.epoch = event.epoch - 1;
+  }
+}
+
+function describe({ before, after, rows }: FinetuneReport, folder: string): string {
+  const table = before === null || after === null ? 'Nothing was measured: there were no validation rows.' :
+    comparison(`${rows.validation} validation rows`, before, after);
+  return `\n${table}\n\nsaved to ${folder}\n`;
+}
+
+/** What was typed, as the library's options; what was not typed is left to its defaults. */
+function finetuneOptions(flags: Flags, command: Command): FinetuneOptions {
+  const typed = (name: keyof Flags): boolean => command.getOptionValueSource(name) === 'cli';
+  const { earlyStopping, patience, minDelta } = flags;
+  if (!earlyStopping && (patience !== undefined || minDelta !== undefined)) {
+    throw new InvalidArgumentError('ERR_INVALID_OPTION', '--no-early-stopping leaves nothing for --patience or --min-delta ' +
+      'to do; give one or the other.');
+  }
+  const columns = given({ text1: column(flags.text1), text2: column(flags.text2), score: column(flags.score) });
+  const file = given({
+    format: flags.format as DataFormat | undefined,
+    columns: Object.keys(columns).length > 0 ? columns : undefined,
+    header: typed('header') ? flags.header : undefined,
+    quoting: typed('quoting') ? flags.quoting : undefined,
+    scoreRange: flags.scoreRange,
+  }) as ReadOptions;
+  const stopping = patience === undefined && minDelta === undefined ? undefined : given({ patience, minDelta });
+  return given({
+    maxInputLength: flags.maxInputLength,
+    validationSplit: flags.validationSplit,
+    epochs: flags.epochs,
+    batchSize: flags.batchSize,
+    effectiveBatchSize: flags.effectiveBatchSize,
+    earlyStopping: earlyStopping ? stopping : false,
+    learningRate: flags.learningRate,
+    schedule: flags.schedule,
+    warmupSteps: flags.warmupSteps,
+    warmupRatio: flags.warmupRatio,
+    optimizer: flags.optimizer,
+    maxGradientNorm: flags.maxGradientNorm,
+    freeze: flags.freeze,
+    shuffle: typed('shuffle') ? flags.shuffle : undefined,
+    dropout: flags.dropout,
+    precision: flags.precision,
+    seed: flags.seed,
+    memoryLimit: flags.memoryLimit,
+    device: flags.device,
+    file: Object.keys(file).length > 0 ? file : undefined,
+  }) as FinetuneOptions;
+}
+
+/** Without the names that have no value. Values are checked where they are used: by the library. */
+function given(values: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}
+
+/** `#2` is a column by its number from 0, anything else a name. */
+function column(text: string | undefined): string | number | undefined {
+  return text !== undefined && /^#\d+$/.test(text) ? Number(text.slice(1)) : text;
+}
+
+function toNumber(text: string): number {
+  const number = Number(text);
+  if (text.trim() === '' || Number.isNaN(number)) throw new NotANumber('Expected a number.');
+  return number;
+}
+
+function toBatchSize(text: string): number | 'auto' {
+  return text === 'auto' ? text : toNumber(text);
+}
+
+function toBytes(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(B|KB|MB|GB)?$/i.exec(text.trim());
+  if (match === null) throw new NotANumber('Expected a size such as 2GB, 1800MB, or a number of bytes.');
+  const unit = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9 }[(match[2] ?? 'B').toUpperCase() as 'B' | 'KB' | 'MB' | 'GB'];
+  return Math.round(Number(match[1]) * unit);
+}
+
+function toRange(text: string): [number, number] {
+  const parts = text.split(',');
+  if (parts.length !== 2) throw new NotANumber('Expected two numbers, as 0,5.');
+  return [toNumber(parts[0]!), toNumber(parts[1]!)];
+}

