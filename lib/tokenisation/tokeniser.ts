@@ -90,8 +90,12 @@ export class Tokeniser {
       const vocabularySize = ids.reduce((most, id) => Math.max(most, id + 1), 0);
       return new Tokeniser(tokenizer, json, before, after, cutLeft, source.positions, vocabularySize);
     } catch (error) {
-      throw new ModelError('ERR_TOKENIZER', `${file} is not a tokenizer that the tokenizers library can read: ` +
-        `${(error as Error).message}. Fetch the model folder again.`, { file, cause: error });
+      throw new ModelError(
+        'ERR_TOKENIZER',
+        `${file} is not a tokenizer that the tokenizers library can read: ` +
+          `${(error as Error).message}. Fetch the model folder again.`,
+        { file, cause: error },
+      );
     }
   }
 
@@ -127,8 +131,11 @@ export class Tokeniser {
   private checkLimit(maxInputLength: number): void {
     const least = this.specialTokens + 1;
     if (Number.isSafeInteger(maxInputLength) && maxInputLength >= least && maxInputLength <= this.positions) return;
-    throw new InvalidArgumentError('ERR_MAX_INPUT_LENGTH', `maxInputLength must be an integer from ${least} (the special ` +
-      `tokens and one more) to ${this.positions} (the model's positions), but is ${show(maxInputLength)}.`);
+    throw new InvalidArgumentError(
+      'ERR_MAX_INPUT_LENGTH',
+      `maxInputLength must be an integer from ${least} (the special ` +
+        `tokens and one more) to ${this.positions} (the model's positions), but is ${show(maxInputLength)}.`,
+    );
   }
 
   // What Hugging Face gives: it cuts the text's own tokens, then puts the special tokens around them.
@@ -153,8 +160,11 @@ function pieceEnd(texts: readonly string[], from: number): number {
   while (at < texts.length && at - from < PIECE_TEXTS) {
     const text: unknown = texts[at];
     if (typeof text !== 'string') {
-      throw new InvalidArgumentError('ERR_TEXT_TYPE', `A text must be a string, but that of row ${at} (counted from 0) is ` +
-        `${show(text)}.`, { row: at });
+      throw new InvalidArgumentError(
+        'ERR_TEXT_TYPE',
+        `A text must be a string, but that of row ${at} (counted from 0) is ` + `${show(text)}.`,
+        { row: at },
+      );
     }
     units += text.length;
     if (units > PIECE_UNITS && at > from) break;

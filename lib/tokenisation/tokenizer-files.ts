@@ -4,8 +4,15 @@ import { ModelError } from '../errors';
 import { isObject, type JsonObject } from '../model/folder/json';
 
 /** Names of the files that make a Hugging Face tokenizer. */
-export const TOKENIZER_FILES = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'added_tokens.json',
-  'vocab.txt', 'vocab.json', 'merges.txt'] as const;
+export const TOKENIZER_FILES = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'vocab.txt',
+  'vocab.json',
+  'merges.txt',
+] as const;
 
 /** Those of TOKENIZER_FILES that the folder has, bytes as they are. */
 export async function readTokenizerFiles(folder: string): Promise<Map<string, Buffer>> {
@@ -30,8 +37,11 @@ export function jsonFile(files: ReadonlyMap<string, Buffer>, name: string, folde
     const value: unknown = JSON.parse(bytes.toString('utf8'));
     if (isObject(value)) return value;
   } catch (error) {
-    throw new ModelError('ERR_TOKENIZER', `${file} is not valid JSON (${(error as Error).message}). Fetch the model ` +
-      'folder again.', { file, cause: error });
+    throw new ModelError(
+      'ERR_TOKENIZER',
+      `${file} is not valid JSON (${(error as Error).message}). Fetch the model ` + 'folder again.',
+      { file, cause: error },
+    );
   }
   throw new ModelError('ERR_TOKENIZER', `${file} must hold a JSON object. Fetch the model folder again.`, { file });
 }

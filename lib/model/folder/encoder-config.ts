@@ -15,8 +15,12 @@ const ACTIVATIONS: Record<string, HiddenActivation> = {
 };
 
 function unknownArchitecture(found: string, file: string): ModelError {
-  return new ModelError('ERR_UNKNOWN_ARCHITECTURE', `${file} describes ${found}; vectune runs the architectures ` +
-    `${ARCHITECTURES.join(', ')}. Choose a model of one of these, for example one of the constants in \`models\`.`, { file });
+  return new ModelError(
+    'ERR_UNKNOWN_ARCHITECTURE',
+    `${file} describes ${found}; vectune runs the architectures ` +
+      `${ARCHITECTURES.join(', ')}. Choose a model of one of these, for example one of the constants in \`models\`.`,
+    { file },
+  );
 }
 
 /** `model_type`, or, in files of before 2020 that lack it, what the class names or the fields tell. */
@@ -40,8 +44,12 @@ function activation(fields: Fields, name: string, config: JsonObject): HiddenAct
   const found = fields.string(name, 'gelu');
   const known = Object.hasOwn(ACTIVATIONS, found) ? ACTIVATIONS[found] : undefined;
   if (known !== undefined) return known;
-  throw new ModelError('ERR_UNKNOWN_ARCHITECTURE', `${fields.file}: "${name}" is ${JSON.stringify(config[name])}; ` +
-    `vectune runs ${Object.keys(ACTIVATIONS).join(', ')}.`, { file: fields.file });
+  throw new ModelError(
+    'ERR_UNKNOWN_ARCHITECTURE',
+    `${fields.file}: "${name}" is ${JSON.stringify(config[name])}; ` +
+      `vectune runs ${Object.keys(ACTIVATIONS).join(', ')}.`,
+    { file: fields.file },
+  );
 }
 
 /**
@@ -56,12 +64,19 @@ export function readEncoderSpec(config: JsonObject, file: string): EncoderSpec {
   refuseVariants(fields);
   const spec = architecture === 'distilbert' ? distilbert(fields) : bert(fields, architecture);
   if (spec.hiddenSize % spec.heads !== 0) {
-    throw new ModelError('ERR_MODEL_FOLDER', `${file}: the hidden size ${spec.hiddenSize} cannot be divided among ` +
-      `${spec.heads} attention heads.`, { file });
+    throw new ModelError(
+      'ERR_MODEL_FOLDER',
+      `${file}: the hidden size ${spec.hiddenSize} cannot be divided among ` + `${spec.heads} attention heads.`,
+      { file },
+    );
   }
   if (spec.positions <= spec.positionOffset) {
-    throw new ModelError('ERR_MODEL_FOLDER', `${file}: "max_position_embeddings" ${spec.positions} leaves no position ` +
-      `behind the offset ${spec.positionOffset} (pad_token_id + 1).`, { file });
+    throw new ModelError(
+      'ERR_MODEL_FOLDER',
+      `${file}: "max_position_embeddings" ${spec.positions} leaves no position ` +
+        `behind the offset ${spec.positionOffset} (pad_token_id + 1).`,
+      { file },
+    );
   }
   return spec;
 }

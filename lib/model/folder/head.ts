@@ -18,7 +18,10 @@ const OLD_POOLING_KEYS: Record<string, string> = {
   pooling_mode_lasttoken: 'lasttoken',
 };
 const NEW_POOLING_NAMES: Record<string, PoolingMode> = {
-  cls: 'cls', max: 'max', mean: 'mean', mean_sqrt_len_tokens: 'mean_sqrt_len',
+  cls: 'cls',
+  max: 'max',
+  mean: 'mean',
+  mean_sqrt_len_tokens: 'mean_sqrt_len',
 };
 
 const DENSE_ACTIVATIONS: Record<string, DenseActivation> = {
@@ -77,31 +80,51 @@ export async function readHead(modules: readonly FolderModule[], width: number):
 }
 
 function missing(file: string): ModelError {
-  return new ModelError('ERR_MODEL_FOLDER', `${file} is missing, though modules.json names its folder. Fetch the model ` +
-    'folder again.', { file });
+  return new ModelError(
+    'ERR_MODEL_FOLDER',
+    `${file} is missing, though modules.json names its folder. Fetch the model ` + 'folder again.',
+    { file },
+  );
 }
 
 /** Pooling's config.json, old keys and new. Without any mode it is the mean, as in sentence-transformers. */
-export function readPooling(config: JsonObject, file: string, width: number): { modes: PoolingMode[]; includePrompt: boolean } {
+export function readPooling(
+  config: JsonObject,
+  file: string,
+  width: number,
+): { modes: PoolingMode[]; includePrompt: boolean } {
   const fields = new Fields(config, file);
   const dimension = fields.integer(['embedding_dimension', 'word_embedding_dimension'], 1, width);
   if (dimension !== width) {
-    throw new ModelError('ERR_MODEL_FOLDER', `${file}: the pooling expects token vectors of width ${dimension}, but the ` +
-      `encoder gives ${width}.`, { file });
+    throw new ModelError(
+      'ERR_MODEL_FOLDER',
+      `${file}: the pooling expects token vectors of width ${dimension}, but the ` + `encoder gives ${width}.`,
+      { file },
+    );
   }
-  const names = fields.has('pooling_mode') ? newNames(fields) : Object.entries(OLD_POOLING_KEYS)
-    .filter(([key]) => fields.boolean(key, false)).map(([, name]) => name);
+  const names = fields.has('pooling_mode')
+    ? newNames(fields)
+    : Object.entries(OLD_POOLING_KEYS)
+        .filter(([key]) => fields.boolean(key, false))
+        .map(([, name]) => name);
   if (names.length === 0) names.push('mean');
   const modes = names.map((name): PoolingMode => {
     const mode = Object.hasOwn(NEW_POOLING_NAMES, name) ? NEW_POOLING_NAMES[name] : undefined;
     if (mode !== undefined) return mode;
-    throw new ModelError('ERR_UNKNOWN_MODULE', `${file}: the pooling "${name}" is not one that vectune has ` +
-      `(${Object.keys(NEW_POOLING_NAMES).join(', ')}).`, { file });
+    throw new ModelError(
+      'ERR_UNKNOWN_MODULE',
+      `${file}: the pooling "${name}" is not one that vectune has ` + `(${Object.keys(NEW_POOLING_NAMES).join(', ')}).`,
+      { file },
+    );
   });
   const ordered = POOLING_MODES.filter((mode) => modes.includes(mode));
   if (ordered.length !== modes.length || ordered.some((mode, i) => mode !== modes[i])) {
-    throw new ModelError('ERR_UNKNOWN_MODULE', `${file}: the poolings are concatenated as ${names.join(', ')}; vectune ` +
-      `concatenates each once, in the order ${Object.keys(NEW_POOLING_NAMES).join(', ')}.`, { file });
+    throw new ModelError(
+      'ERR_UNKNOWN_MODULE',
+      `${file}: the poolings are concatenated as ${names.join(', ')}; vectune ` +
+        `concatenates each once, in the order ${Object.keys(NEW_POOLING_NAMES).join(', ')}.`,
+      { file },
+    );
   }
   return { modes, includePrompt: fields.boolean('include_prompt', true) };
 }
@@ -118,18 +141,27 @@ export function readDense(config: JsonObject, file: string, width: number): Head
   const fields = new Fields(config, file);
   checkNames(fields);
   if (fields.boolean('use_residual', false)) {
-    throw new ModelError('ERR_UNKNOWN_MODULE', `${file}: a Dense with "use_residual" is not one that vectune has.`, { file });
+    throw new ModelError('ERR_UNKNOWN_MODULE', `${file}: a Dense with "use_residual" is not one that vectune has.`, {
+      file,
+    });
   }
   const inFeatures = fields.integer('in_features', 1);
   if (inFeatures !== width) {
-    throw new ModelError('ERR_MODEL_FOLDER', `${file}: "in_features" is ${inFeatures}, but the module before gives vectors ` +
-      `of width ${width}.`, { file });
+    throw new ModelError(
+      'ERR_MODEL_FOLDER',
+      `${file}: "in_features" is ${inFeatures}, but the module before gives vectors ` + `of width ${width}.`,
+      { file },
+    );
   }
   const name = fields.string('activation_function', 'torch.nn.modules.activation.Tanh');
   const activation = Object.hasOwn(DENSE_ACTIVATIONS, name) ? DENSE_ACTIVATIONS[name] : undefined;
   if (activation === undefined) {
-    throw new ModelError('ERR_UNKNOWN_MODULE', `${file}: the activation ${show(name)} is not one that vectune has ` +
-      `(${Object.keys(DENSE_ACTIVATIONS).join(', ')}).`, { file });
+    throw new ModelError(
+      'ERR_UNKNOWN_MODULE',
+      `${file}: the activation ${show(name)} is not one that vectune has ` +
+        `(${Object.keys(DENSE_ACTIVATIONS).join(', ')}).`,
+      { file },
+    );
   }
   return {
     kind: 'dense',
@@ -145,8 +177,12 @@ function checkNames(fields: Fields): void {
   for (const key of ['module_input_name', 'module_output_name']) {
     const name = fields.string(key, 'sentence_embedding');
     if (name !== 'sentence_embedding') {
-      throw new ModelError('ERR_UNKNOWN_MODULE', `${fields.file}: "${key}" is "${name}"; vectune's modules after the ` +
-        'pooling read and write "sentence_embedding".', { file: fields.file });
+      throw new ModelError(
+        'ERR_UNKNOWN_MODULE',
+        `${fields.file}: "${key}" is "${name}"; vectune's modules after the ` +
+          'pooling read and write "sentence_embedding".',
+        { file: fields.file },
+      );
     }
   }
 }

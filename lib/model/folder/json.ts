@@ -17,13 +17,20 @@ export async function readJson(file: string): Promise<unknown> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT' || (error as NodeJS.ErrnoException).code === 'ENOTDIR') {
       return undefined;
     }
-    throw new ModelError('ERR_MODEL_FOLDER', `Cannot read ${file}: ${(error as Error).message}.`, { file, cause: error });
+    throw new ModelError('ERR_MODEL_FOLDER', `Cannot read ${file}: ${(error as Error).message}.`, {
+      file,
+      cause: error,
+    });
   }
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new ModelError('ERR_MODEL_FOLDER', `${file} is not valid JSON (${(error as Error).message}). The file is ` +
-      'damaged or was cut off; fetch the model folder again.', { file, cause: error });
+    throw new ModelError(
+      'ERR_MODEL_FOLDER',
+      `${file} is not valid JSON (${(error as Error).message}). The file is ` +
+        'damaged or was cut off; fetch the model folder again.',
+      { file, cause: error },
+    );
   }
 }
 
@@ -36,7 +43,10 @@ export async function readJsonObject(file: string): Promise<JsonObject | undefin
 
 /** Typed access to the fields of a configuration file; what is missing or of another type is an error that names it. */
 export class Fields {
-  constructor(readonly object: JsonObject, readonly file: string) {}
+  constructor(
+    readonly object: JsonObject,
+    readonly file: string,
+  ) {}
 
   has(name: string): boolean {
     return this.object[name] !== undefined && this.object[name] !== null;
@@ -51,7 +61,9 @@ export class Fields {
 
   fail(name: string, expected: string, found: unknown): ModelError {
     const what = found === undefined ? 'it is missing' : `found ${show(found)}`;
-    return new ModelError('ERR_MODEL_FOLDER', `${this.file}: "${name}" must be ${expected}, ${what}.`, { file: this.file });
+    return new ModelError('ERR_MODEL_FOLDER', `${this.file}: "${name}" must be ${expected}, ${what}.`, {
+      file: this.file,
+    });
   }
 
   integer(names: string | readonly string[], from: number, fallback?: number): number {

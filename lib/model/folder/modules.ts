@@ -43,16 +43,23 @@ export async function readModules(folder: string): Promise<FolderModule[] | unde
   }
   const modules = list.map((entry: unknown): FolderModule => {
     const type = isObject(entry) ? entry['type'] : undefined;
-    const path = isObject(entry) ? entry['path'] ?? '' : undefined;
+    const path = isObject(entry) ? (entry['path'] ?? '') : undefined;
     if (typeof type !== 'string' || typeof path !== 'string') {
-      throw new ModelError('ERR_MODEL_FOLDER', `${file}: a module must have a "type" and a "path", found ` +
-        `${show(entry)}.`, { file });
+      throw new ModelError(
+        'ERR_MODEL_FOLDER',
+        `${file}: a module must have a "type" and a "path", found ` + `${show(entry)}.`,
+        { file },
+      );
     }
     const name = TYPE.exec(type)?.[1];
     const kind = name !== undefined && Object.hasOwn(KINDS, name) ? KINDS[name] : undefined;
     if (kind === undefined) {
-      throw new ModelError('ERR_UNKNOWN_MODULE', `${file} names the module "${type}"; vectune has Transformer, Pooling, ` +
-        'Dense and Normalize of sentence-transformers.', { file });
+      throw new ModelError(
+        'ERR_UNKNOWN_MODULE',
+        `${file} names the module "${type}"; vectune has Transformer, Pooling, ` +
+          'Dense and Normalize of sentence-transformers.',
+        { file },
+      );
     }
     return { kind, folder: inside(folder, path, file) };
   });
@@ -72,9 +79,17 @@ function inside(folder: string, path: string, file: string): string {
 function checkOrder(modules: readonly FolderModule[], file: string): void {
   const kinds = modules.map((module) => module.kind);
   const rest = kinds.slice(2);
-  if (kinds[0] === 'transformer' && kinds[1] === 'pooling' && rest.every((kind) => kind === 'dense' || kind === 'normalize')) {
+  if (
+    kinds[0] === 'transformer' &&
+    kinds[1] === 'pooling' &&
+    rest.every((kind) => kind === 'dense' || kind === 'normalize')
+  ) {
     return;
   }
-  throw new ModelError('ERR_UNKNOWN_MODULE', `${file} orders its modules ${kinds.join(', ')}; vectune runs a Transformer, ` +
-    'then a Pooling, then any number of Dense and Normalize.', { file });
+  throw new ModelError(
+    'ERR_UNKNOWN_MODULE',
+    `${file} orders its modules ${kinds.join(', ')}; vectune runs a Transformer, ` +
+      'then a Pooling, then any number of Dense and Normalize.',
+    { file },
+  );
 }

@@ -3,8 +3,9 @@ import { ModelError } from '../../errors';
 import { Fields, isObject, readJsonObject, type JsonObject } from './json';
 
 /** Names of the Transformer module's own configuration, newest first, as sentence-transformers looks for them. */
-const FILES = ['bert', 'roberta', 'distilbert', 'camembert', 'albert', 'xlm-roberta', 'xlnet']
-  .map((name) => `sentence_${name}_config.json`);
+const FILES = ['bert', 'roberta', 'distilbert', 'camembert', 'albert', 'xlm-roberta', 'xlnet'].map(
+  (name) => `sentence_${name}_config.json`,
+);
 
 export interface SentenceConfig {
   /** null: the tokenizer's configuration or the positions tell (5.4 and later always). */
@@ -30,12 +31,24 @@ export async function readSentenceConfig(folder: string): Promise<SentenceConfig
 
 /** Settings of 5.4 and later under which the module would compute something else. */
 function refuseUnknown(fields: Fields): void {
-  const fail = (key: string) => new ModelError('ERR_UNKNOWN_MODULE', `${fields.file}: "${key}" is ` +
-    `${JSON.stringify(fields.object[key])}, which vectune's Transformer does not have.`, { file: fields.file });
+  const fail = (key: string) =>
+    new ModelError(
+      'ERR_UNKNOWN_MODULE',
+      `${fields.file}: "${key}" is ` +
+        `${JSON.stringify(fields.object[key])}, which vectune's Transformer does not have.`,
+      { file: fields.file },
+    );
   if (fields.string('transformer_task', 'feature-extraction') !== 'feature-extraction') throw fail('transformer_task');
   if (fields.string('module_output_name', 'token_embeddings') !== 'token_embeddings') throw fail('module_output_name');
-  for (const key of ['processing_kwargs', 'model_args', 'model_kwargs', 'tokenizer_args', 'processor_kwargs',
-    'config_args', 'config_kwargs']) {
+  for (const key of [
+    'processing_kwargs',
+    'model_args',
+    'model_kwargs',
+    'tokenizer_args',
+    'processor_kwargs',
+    'config_args',
+    'config_kwargs',
+  ]) {
     const value = fields.object[key];
     if (isObject(value) && Object.keys(value).length > 0) throw fail(key);
   }
@@ -51,21 +64,30 @@ export interface ModelConfig {
 /** config_sentence_transformers.json of the folder; every field is optional. */
 export async function readModelConfig(folder: string): Promise<ModelConfig> {
   const file = join(folder, 'config_sentence_transformers.json');
-  const config: JsonObject = await readJsonObject(file) ?? {};
+  const config: JsonObject = (await readJsonObject(file)) ?? {};
   const fields = new Fields(config, file);
   if (fields.has('truncate_dim')) {
-    throw new ModelError('ERR_UNKNOWN_MODULE', `${file}: "truncate_dim" (embeddings cut to their first numbers) is not ` +
-      'something that vectune does. Remove the field to get whole embeddings.', { file });
+    throw new ModelError(
+      'ERR_UNKNOWN_MODULE',
+      `${file}: "truncate_dim" (embeddings cut to their first numbers) is not ` +
+        'something that vectune does. Remove the field to get whole embeddings.',
+      { file },
+    );
   }
   const type = fields.string('model_type', 'SentenceTransformer');
   if (type !== 'SentenceTransformer') {
-    throw new ModelError('ERR_UNKNOWN_MODULE', `${file} describes a ${type}; vectune runs a SentenceTransformer.`, { file });
+    throw new ModelError('ERR_UNKNOWN_MODULE', `${file} describes a ${type}; vectune runs a SentenceTransformer.`, {
+      file,
+    });
   }
   const prompts = strings(fields, 'prompts');
   const defaultPromptName = fields.has('default_prompt_name') ? fields.string('default_prompt_name') : null;
   if (defaultPromptName !== null && !Object.hasOwn(prompts, defaultPromptName)) {
-    throw fields.fail('default_prompt_name', `one of the prompts (${Object.keys(prompts).join(', ') || 'there is none'})`,
-      defaultPromptName);
+    throw fields.fail(
+      'default_prompt_name',
+      `one of the prompts (${Object.keys(prompts).join(', ') || 'there is none'})`,
+      defaultPromptName,
+    );
   }
   return {
     prompts,

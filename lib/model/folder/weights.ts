@@ -3,7 +3,10 @@ import { join } from 'node:path';
 import { ModelError } from '../../errors';
 
 async function exists(file: string): Promise<boolean> {
-  return stat(file).then((info) => info.isFile(), () => false);
+  return stat(file).then(
+    (info) => info.isFile(),
+    () => false,
+  );
 }
 
 /** Text as a Python string literal in single quotes. */
@@ -13,15 +16,20 @@ function pythonString(text: string): string {
 
 /** The shell command that turns a model of pickles into a folder of safetensors. */
 export function conversionCommand(source: string, target: string): string {
-  const program = 'from sentence_transformers import SentenceTransformer; ' +
+  const program =
+    'from sentence_transformers import SentenceTransformer; ' +
     `SentenceTransformer(${pythonString(source)}, device='cpu').save(${pythonString(target)})`;
   return `python -c "${program.replaceAll(/[\\"$`]/g, '\\$&')}"`;
 }
 
 export function pickleError(found: string, source: string, target: string): ModelError {
-  return new ModelError('ERR_PICKLE', `${found} is a Python pickle, which can run any code when it is opened; vectune reads ` +
-    'safetensors only. Convert the model once (Python with sentence-transformers), then open ' +
-    `${target}:\n  ${conversionCommand(source, target)}`, { file: found });
+  return new ModelError(
+    'ERR_PICKLE',
+    `${found} is a Python pickle, which can run any code when it is opened; vectune reads ` +
+      'safetensors only. Convert the model once (Python with sentence-transformers), then open ' +
+      `${target}:\n  ${conversionCommand(source, target)}`,
+    { file: found },
+  );
 }
 
 /**
@@ -34,11 +42,18 @@ export async function findWeights(folder: string, root: string): Promise<string>
   if (await exists(file)) return file;
   const index = join(folder, 'model.safetensors.index.json');
   if (await exists(index)) {
-    throw new ModelError('ERR_MODEL_FOLDER', `${index}: the weights are split over several files; vectune reads one ` +
-      `model.safetensors. Write it once with Python:\n  ${conversionCommand(root, `${root}-safetensors`)}`, { file: index });
+    throw new ModelError(
+      'ERR_MODEL_FOLDER',
+      `${index}: the weights are split over several files; vectune reads one ` +
+        `model.safetensors. Write it once with Python:\n  ${conversionCommand(root, `${root}-safetensors`)}`,
+      { file: index },
+    );
   }
   const pickle = join(folder, 'pytorch_model.bin');
   if (await exists(pickle)) throw pickleError(pickle, root, `${root}-safetensors`);
-  throw new ModelError('ERR_MODEL_FOLDER', `${file} is missing: ${folder} holds no weights. Fetch the model folder again.`,
-    { file });
+  throw new ModelError(
+    'ERR_MODEL_FOLDER',
+    `${file} is missing: ${folder} holds no weights. Fetch the model folder again.`,
+    { file },
+  );
 }

@@ -1,0 +1,84 @@
+import { randomBytes } from 'node:crypto';
+import { lstat, mkdir, open, readdir, realpath, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+/**
+ * Folders that are there whole or not at all. A folder is written beside its place, flushed to disk and
+ * renamed; a process that is killed at any moment leaves the old one, the new one, or (between two
+ * renames) both beside each other under names that begin with a dot.
+ */
+
+/** Flushes a file, or a folder's list of names, to disk. */
+async function flush(path: string, isFolder: boolean): Promise<void> {
+  if (isFolder && process.platform === 'win32') return; // Windows has no handle on a folder to flush
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Flushes every file and folder below `folder`, and itself, to disk. */
+export async function flushTree(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) await flushTree(path);
+    else if (entry.isFile()) await flush(path, false);
+  }
+  await flush(folder, true);
+}
+
+/** A name beside `target` that no one else uses; what is left under it after a crash is known by the prefix. */
+export function siblingName(target: string, purpose: 'new' | 'old'): string {
+  return join(
+    dirname(target),
+    `.${basename(target)}.vectune-${purpose}-${process.pid}-${randomBytes(4).toString('hex')}`,
+  );
+}
+
+async function exists(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return false;
+      throw error;
+    },
+  );
+}
+
+/**
+ * Puts a folder at `target`. `write` fills an empty folder that is given to it; only when it is done and on
+ * disk does it take the place of what was there. Where anything fails, what was there is there still and
+ * nothing new is. A link at `target` is followed: the folder it leads to is replaced.
+ */
+export async function replaceFolder(target: string, write: (folder: string) => Promise<void>): Promise<void> {
+  const place = (await exists(target)) ? await realpath(target) : target;
+  await mkdir(dirname(place), { recursive: true });
+  const fresh = siblingName(place, 'new');
+  await mkdir(fresh);
+  try {
+    await write(fresh);
+    await flushTree(fresh);
+    await swap(place, fresh);
+  } catch (error) {
+    await rm(fresh, { recursive: true, force: true });
+    throw error;
+  }
+  await flush(dirname(place), true);
+}
+
+/** Renames `fresh` to `place`; an older folder there is moved aside before, and back if that fails. */
+async function swap(place: string, fresh: string): Promise<void> {
+  const old = siblingName(place, 'old');
+  const replaces = await exists(place);
+  if (replaces) await rename(place, old);
+  try {
+    await rename(fresh, place);
+  } catch (error) {
+    if (replaces) await rename(old, place);
+    throw error;
+  }
+  // The new folder stands: what cannot be removed of the old one is no failure of the write.
+  if (replaces) await rm(old, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined);
+}

@@ -1,0 +1,53 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { InvalidArgumentError } from '../errors';
+import { isObject, readJson } from './folder/json';
+
+/** Marks a complete cached folder and says where it came from. */
+export const ORIGIN_FILE = 'vectune.json';
+
+export interface CachedOrigin {
+  id: string;
+  source: 'hub' | 'wheel';
+  /** Commit of the hub repository, or `name==version` of the wheel. */
+  revision: string;
+  /** SHA-256 of each file that was fetched and could be checked. */
+  sha256: Record<string, string>;
+}
+
+/** The folder under which vectune keeps what it fetched: VECTUNE_CACHE, or the system's place for caches. */
+export function cacheRoot(environment: NodeJS.ProcessEnv = process.env): string {
+  if (environment['VECTUNE_CACHE']) return environment['VECTUNE_CACHE'];
+  if (environment['XDG_CACHE_HOME']) return join(environment['XDG_CACHE_HOME'], 'vectune');
+  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Caches', 'vectune');
+  if (process.platform === 'win32') {
+    return join(environment['LOCALAPPDATA'] ?? join(homedir(), 'AppData', 'Local'), 'vectune', 'cache');
+  }
+  return join(homedir(), '.cache', 'vectune');
+}
+
+const ID = /^[A-Za-z0-9][\w.-]*(?:\/[A-Za-z0-9][\w.-]*)?$/;
+
+/** Whether the text has the form of a repository's name: `owner/name`, or `name` alone. */
+export function isHubId(text: string): boolean {
+  return ID.test(text) && !text.includes('..') && !text.includes('--');
+}
+
+/** Where the model of a hub id and revision is kept. */
+export function cachedModelFolder(cacheFolder: string, id: string, revision: string): string {
+  if (!isHubId(id) || !/^[\w.-]+(?:\/[\w.-]+)*$/.test(revision) || revision.includes('..')) {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_ARGUMENT',
+      `"${id}" at revision "${revision}" is not a repository of the ` +
+        'hub: expected owner/name and a branch, tag or commit.',
+    );
+  }
+  const version = revision === 'main' ? '' : `@${revision.replaceAll('/', '--')}`;
+  return join(cacheFolder, 'models', id.replace('/', '--') + version);
+}
+
+/** The origin of a complete cached folder; undefined where it is not there or not complete. */
+export async function readOrigin(folder: string): Promise<CachedOrigin | undefined> {
+  const value = await readJson(join(folder, ORIGIN_FILE)).catch(() => undefined);
+  return isObject(value) && typeof value['id'] === 'string' ? (value as unknown as CachedOrigin) : undefined;
+}

@@ -1,0 +1,133 @@
+import type { ModelFacts } from './save';
+
+/** What a model card says about a model's training. Every field that is not there is left out of the card. */
+export interface CardFacts {
+  /** Pairs that were trained on, and pairs held out for validation. */
+  trainPairs?: number;
+  validationPairs?: number;
+  /** Epochs run, and the one whose weights these are; 0 is the untrained model. */
+  epochs?: number;
+  bestEpoch?: number;
+  /** Options of the run as they were in force. */
+  options?: Record<string, string | number | boolean | null>;
+  /** Runs before this one that changed the weights too. */
+  earlierRuns?: number;
+  /** On the validation pairs, before and after. */
+  metrics?: { name: string; before: number; after: number }[];
+  /** Versions of what computed it, e.g. { vectune, libtorch }. */
+  versions?: Record<string, string>;
+}
+
+function number(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toPrecision(6).replace(/\.?0+$/, '');
+}
+
+/** Text that stands in a Markdown table's cell. */
+function cell(text: string): string {
+  return text.replaceAll(/[\r\n]+/g, ' ').replaceAll('|', '\\|');
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map(cell).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+/** The README.md of a saved model. */
+export function modelCard(model: ModelFacts, facts: CardFacts): string {
+  const onHub = model.id.includes('/');
+  const trained = facts.trainPairs !== undefined;
+  const parts = [
+    [
+      '---',
+      'library_name: sentence-transformers',
+      'pipeline_tag: sentence-similarity',
+      ...(onHub ? [`base_model: ${JSON.stringify(model.id)}`] : []),
+      'tags:',
+      '- sentence-transformers',
+      '- sentence-similarity',
+      '- feature-extraction',
+      '- vectune',
+      '---',
+    ].join('\n'),
+    `# ${trained ? `${model.name}, fine-tuned` : model.name}`,
+    `A sentence-embedding model: a text becomes ${model.dimension} numbers, and texts of like meaning have vectors of high ` +
+      `cosine similarity. ${trained ? 'It was fine-tuned with vectune from' : 'It was saved by vectune, unchanged, from'} ` +
+      `${onHub ? `[${model.id}](https://huggingface.co/${model.id})` : `a local model named "${cell(model.id)}"`}` +
+      `${model.revision === undefined ? '' : ` (revision ${model.revision})`}.`,
+    table(
+      ['', ''],
+      [
+        ['Architecture', model.architecture],
+        ['Modules', model.modules.join(', ')],
+        ['Dimension', String(model.dimension)],
+        ['Longest input', `${model.maxInputLength} tokens`],
+      ],
+    ),
+  ];
+  if (trained) parts.push('## Training', training(facts));
+  if (facts.metrics !== undefined && facts.metrics.length > 0) {
+    parts.push(
+      '## Before and after',
+      `On ${facts.validationPairs ?? 'the'} pairs that were held out of training (they also ` +
+        'chose the epoch, so a fresh test set is the better judge):',
+      table(
+        ['', 'before', 'after'],
+        facts.metrics.map((row) => [row.name, number(row.before), number(row.after)]),
+      ),
+    );
+  }
+  parts.push('## Use', usage(model));
+  return `${parts.join('\n\n')}\n`;
+}
+
+function training(facts: CardFacts): string {
+  const rows: [string, string][] = [['Loss', 'mean squared error of the cosine similarity and the score']];
+  if (facts.trainPairs !== undefined) rows.push(['Text pairs trained on', String(facts.trainPairs)]);
+  if (facts.validationPairs !== undefined) rows.push(['Text pairs held out', String(facts.validationPairs)]);
+  if (facts.epochs !== undefined) rows.push(['Epochs run', String(facts.epochs)]);
+  if (facts.earlierRuns) rows.push(['Fine-tuned before, in runs', String(facts.earlierRuns)]);
+  if (facts.bestEpoch !== undefined) {
+    rows.push([
+      'Weights of',
+      facts.bestEpoch === 0 ? 'before training (no epoch was better)' : `epoch ${facts.bestEpoch}`,
+    ]);
+  }
+  for (const [name, value] of Object.entries(facts.options ?? {})) {
+    rows.push([`\`${name}\``, typeof value === 'number' ? number(value) : String(value)]);
+  }
+  for (const [name, value] of Object.entries(facts.versions ?? {})) rows.push([`Version of ${name}`, value]);
+  return table(['', ''], rows);
+}
+
+function usage(model: ModelFacts): string {
+  const [first, second] = ['How old are you?', 'What is your age?'];
+  return [
+    'With vectune (TypeScript):',
+    '',
+    '```ts',
+    "import { TextVectorisation, cosineSimilarity } from 'vectune';",
+    '',
+    `const model = new TextVectorisation('path/to/this-folder');`,
+    `const [a, b] = await model.embed(['${first}', '${second}']);`,
+    'console.log(cosineSimilarity(a, b));',
+    '```',
+    '',
+    'With sentence-transformers (Python):',
+    '',
+    '```python',
+    'from sentence_transformers import SentenceTransformer, util',
+    '',
+    "model = SentenceTransformer('path/to/this-folder')",
+    `a, b = model.encode(['${first}', '${second}'])`,
+    'print(util.cos_sim(a, b))',
+    '```',
+    ...(Object.values(model.prompts).some((prompt) => prompt !== '')
+      ? [
+          '',
+          `Prompts: ${Object.entries(model.prompts)
+            .map(([name, prompt]) => `\`${name}\` = ${JSON.stringify(prompt)}`)
+            .join(', ')}.`,
+        ]
+      : []),
+  ].join('\n');
+}

@@ -1,0 +1,153 @@
+import { stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { ModelError } from '../../errors';
+import type { NativeModelSpec, WeightFile } from '../../native/addon';
+import { Tokeniser } from '../../tokenisation/tokeniser';
+import { jsonFile, readTokenizerFiles } from '../../tokenisation/tokenizer-files';
+import type { ModelLayout, OpenedModel } from '../types';
+import { readEncoderSpec } from './encoder-config';
+import { readHead, type FolderHead } from './head';
+import { readJsonObject, type JsonObject } from './json';
+import { readModules } from './modules';
+import { readModelConfig, readSentenceConfig } from './sentence-config';
+import { findWeights } from './weights';
+
+/**
+ * Reads a sentence-transformers folder of any era (0.4 with `0_Transformer`, 2 to 5.3, 5.4 to 6), or a plain
+ * transformers folder, which gets mean pooling. Weights are looked for but not read: the engine maps them.
+ *
+ * @param id hub id or name for messages and the model card
+ * @throws ModelError with the code of what is wrong, and the file.
+ */
+export async function readFolder(folder: string, id: string): Promise<OpenedModel> {
+  const root = resolve(folder);
+  if (
+    !(await stat(root).then(
+      (info) => info.isDirectory(),
+      () => false,
+    ))
+  ) {
+    throw new ModelError('ERR_MODEL_FOLDER', `${root} is not a folder. Pass a model folder or a hub id.`, {
+      file: root,
+    });
+  }
+  const modules = await readModules(root);
+  const notes: string[] = [];
+  const encoderFolder = modules?.[0]!.folder ?? root;
+  const { config, file } = await readEncoderConfig(encoderFolder, modules !== undefined);
+  const encoder = readEncoderSpec(config, file);
+  let head: FolderHead;
+  if (modules === undefined) {
+    notes.push(
+      'The folder has no modules.json: it is read as a plain transformers model, with the mean of the token ' +
+        'vectors as pooling, as sentence-transformers does.',
+    );
+    head = {
+      head: [{ kind: 'pooling', modes: ['mean'] }],
+      denseFolders: new Map(),
+      includePrompt: true,
+      dimension: encoder.hiddenSize,
+    };
+  } else {
+    head = await readHead(modules.slice(1), encoder.hiddenSize);
+  }
+  const sentence = await readSentenceConfig(encoderFolder);
+  const about = await readModelConfig(root);
+  const files = await readTokenizerFiles(encoderFolder);
+  const tokenizerConfig = jsonFile(files, 'tokenizer_config.json', encoderFolder) ?? {};
+  const positions = encoder.positions - encoder.positionOffset;
+  const tokeniser = await Tokeniser.open({
+    folder: encoderFolder,
+    files,
+    architecture: encoder.architecture,
+    positions,
+    doLowerCase: sentence.doLowerCase,
+  });
+  checkVocabulary(tokeniser, encoder.vocabSize, encoderFolder, file);
+  const defaultPrompt = about.prompts[about.defaultPromptName ?? ''] ?? '';
+  checkPrompt(defaultPrompt, head.includePrompt, root);
+  const layout: ModelLayout = {
+    ...about,
+    encoderConfig: config,
+    doLowerCase: sentence.doLowerCase,
+    includePrompt: head.includePrompt,
+    tokenizerFiles: files,
+    tokenizerConfig,
+    notes,
+  };
+  const spec: NativeModelSpec = { encoder, head: head.head };
+  return {
+    id,
+    folder: root,
+    spec,
+    weightFiles: await weightFiles(root, encoderFolder, head),
+    dimension: head.dimension,
+    maxInputLength: inputLimit(sentence.maxSeqLength, tokenizerConfig, positions, notes),
+    positions,
+    defaultPrompt,
+    tokeniser,
+    layout,
+  };
+}
+
+async function readEncoderConfig(folder: string, named: boolean): Promise<{ config: JsonObject; file: string }> {
+  const file = join(folder, 'config.json');
+  const config = await readJsonObject(file);
+  if (config !== undefined) return { config, file };
+  throw new ModelError(
+    'ERR_MODEL_FOLDER',
+    named
+      ? `${file} is missing, though modules.json names its folder. Fetch the model ` + 'folder again.'
+      : `${folder} is not a model folder: it has neither modules.json nor config.json.`,
+    { file },
+  );
+}
+
+async function weightFiles(root: string, encoderFolder: string, head: FolderHead): Promise<WeightFile[]> {
+  const files: WeightFile[] = [{ path: await findWeights(encoderFolder, root), module: 'encoder' }];
+  for (const [module, folder] of head.denseFolders) files.push({ path: await findWeights(folder, root), module });
+  return files;
+}
+
+/** A token without a row in the embedding table would be refused by the engine, text by text. */
+function checkVocabulary(tokeniser: Tokeniser, rows: number, folder: string, config: string): void {
+  if (tokeniser.vocabularySize <= rows) return;
+  throw new ModelError(
+    'ERR_TOKENIZER',
+    `The tokenizer in ${folder} has ids up to ${tokeniser.vocabularySize - 1}, but ` +
+      `${config} says "vocab_size" ${rows}: they are not of one model. Fetch the model folder again.`,
+    { file: folder },
+  );
+}
+
+function checkPrompt(defaultPrompt: string, includePrompt: boolean, root: string): void {
+  if (defaultPrompt === '' || includePrompt) return;
+  throw new ModelError(
+    'ERR_UNKNOWN_MODULE',
+    `${root} puts a prompt before every text and leaves it out of the pooling ` +
+      '("include_prompt": false), which vectune\'s pooling does not do.',
+    { file: root },
+  );
+}
+
+/** Some tokenizers write 1e30 for "no limit". */
+const NO_LIMIT = 1e9;
+
+/** Most tokens of a text: the sentence configuration's, else the tokenizer's, else as many as there are positions. */
+function inputLimit(
+  maxSeqLength: number | null,
+  tokenizerConfig: JsonObject,
+  positions: number,
+  notes: string[],
+): number {
+  const baked = tokenizerConfig['model_max_length'] ?? tokenizerConfig['max_len'];
+  const tokenizer = typeof baked === 'number' && baked >= 1 && baked < NO_LIMIT ? Math.floor(baked) : null;
+  const limit = maxSeqLength ?? tokenizer ?? positions;
+  if (limit <= positions) return limit;
+  if (maxSeqLength !== null) {
+    notes.push(
+      `The folder's limit of ${limit} tokens is more than the model's ${positions} positions; it is ${positions} here.`,
+    );
+  }
+  return positions;
+}

