@@ -6,6 +6,8 @@
 #include <ATen/ops/mm.h>
 #include <dlfcn.h>
 
+#include "profile.h"
+
 namespace vectune {
 
 namespace {
@@ -43,16 +45,19 @@ const char* gemm_library() { return mkldnn_matmul() ? "onednn" : "aten"; }
 
 template <typename T>
 void Gemm<T>::forward(const T* x, const T* w, T* y, int64_t rows, int64_t in, int64_t out) {
+  const profile::Scope scope(profile::kGemmForward);
   multiply(matrix(x, rows, in), matrix(w, out, in).t(), matrix(y, rows, out), false);
 }
 
 template <typename T>
 void Gemm<T>::input_gradient(const T* dy, const T* w, T* dx, int64_t rows, int64_t in, int64_t out, bool accumulate) {
+  const profile::Scope scope(profile::kGemmBackward);
   multiply(matrix(dy, rows, out), matrix(w, out, in), matrix(dx, rows, in), accumulate);
 }
 
 template <typename T>
 void Gemm<T>::weight_gradient(const T* dy, const T* x, T* dw, int64_t rows, int64_t in, int64_t out, bool accumulate) {
+  const profile::Scope scope(profile::kGemmBackward);
   multiply(matrix(dy, rows, out).t(), matrix(x, rows, in), matrix(dw, out, in), accumulate);
 }
 

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <string>
 
+#include "profile.h"
+
 namespace vectune::kernels {
 
 namespace plain { const Table& table(); }
@@ -40,9 +42,58 @@ const Table& table(SimdLevel level) {
   return plain::table();
 }
 
-const Table& table() {
-  static const Table& chosen = table(simd_level());
-  return chosen;
+namespace {
+
+const Table& chosen() {
+  static const Table& best = table(simd_level());
+  return best;
 }
+
+/// A kernel of the chosen table, timed: `Group` picks fp32, bf16_ or common out of the table, `Kernel` its entry.
+template <auto Group, auto Kernel, profile::Phase phase, typename Result, typename... Args>
+Result timed(Args... args) {
+  const profile::Scope scope(phase);
+  return (chosen().*Group.*Kernel)(args...);
+}
+
+template <auto Group, auto Kernel, profile::Phase phase, typename Result, typename... Args>
+void time_entry(Result (*&entry)(Args...)) {
+  entry = timed<Group, Kernel, phase, Result, Args...>;
+}
+
+template <auto Group, typename T>
+void time_group(Kernels<T>& k) {
+  time_entry<Group, &Kernels<T>::embedding_forward, profile::kEmbedding>(k.embedding_forward);
+  time_entry<Group, &Kernels<T>::residual_norm_forward, profile::kNorm>(k.residual_norm_forward);
+  time_entry<Group, &Kernels<T>::residual_norm_backward, profile::kNorm>(k.residual_norm_backward);
+  time_entry<Group, &Kernels<T>::attention_forward, profile::kAttention>(k.attention_forward);
+  time_entry<Group, &Kernels<T>::attention_backward, profile::kAttention>(k.attention_backward);
+  time_entry<Group, &Kernels<T>::bias_activation_forward, profile::kActivation>(k.bias_activation_forward);
+  time_entry<Group, &Kernels<T>::bias_activation_backward, profile::kActivation>(k.bias_activation_backward);
+  time_entry<Group, &Kernels<T>::column_sum, profile::kOther>(k.column_sum);
+  time_entry<Group, &Kernels<T>::add, profile::kOther>(k.add);
+  time_entry<Group, &Kernels<T>::store, profile::kOther>(k.store);
+}
+
+/// The chosen kernels behind clocks, so that the passes that call them need not know of profiling.
+const Table& timed_table() {
+  static const Table wrapped = [] {
+    Table t{};
+    time_group<&Table::fp32>(t.fp32);
+    time_group<&Table::bf16_>(t.bf16_);
+    CommonKernels& c = t.common;
+    time_entry<&Table::common, &CommonKernels::embedding_backward, profile::kEmbedding>(c.embedding_backward);
+    time_entry<&Table::common, &CommonKernels::embedding_scatter, profile::kEmbedding>(c.embedding_scatter);
+    time_entry<&Table::common, &CommonKernels::adamw, profile::kAdamW>(c.adamw);
+    time_entry<&Table::common, &CommonKernels::to_bf16, profile::kOther>(c.to_bf16);
+    time_entry<&Table::common, &CommonKernels::sum_of_squares, profile::kAdamW>(c.sum_of_squares);
+    return t;
+  }();
+  return wrapped;
+}
+
+}  // namespace
+
+const Table& table() { return profile::enabled() ? timed_table() : chosen(); }
 
 }  // namespace vectune::kernels
