@@ -1,4 +1,4 @@
-import { hasCode, OutOfMemoryError } from '../errors';
+import { fromNative, hasCode, OutOfMemoryError } from '../errors';
 import type { FinderEvent } from './events';
 
 /** First size that is tried, and the factor from one to the next. */
@@ -24,8 +24,9 @@ export async function findBatchSize({ limit, probe, onEvent }: FinderRequest): P
       await probe(size);
       return null;
     } catch (error) {
-      if (hasCode(error, 'ERR_OUT_OF_MEMORY')) return error as OutOfMemoryError;
-      throw error;
+      const failure = fromNative(error);
+      if (hasCode(failure, 'ERR_OUT_OF_MEMORY')) return failure as OutOfMemoryError;
+      throw failure;
     }
   };
   const trying = (size: number, outcome: 'succeeded' | 'failed', next: number) => onEvent({
@@ -37,13 +38,14 @@ export async function findBatchSize({ limit, probe, onEvent }: FinderRequest): P
     return size;
   };
 
+  let largest = limit;
   let fitted = 0;
   let size = Math.min(firstSize, limit);
   for (;;) {
     const failure = await fits(size);
     if (failure === null) {
-      if (size === limit) return finish(size);
-      const next = Math.min(size * factor, limit);
+      if (size === largest) return finish(size);
+      const next = Math.min(size * factor, largest);
       trying(size, 'succeeded', next);
       fitted = size;
       size = next;
@@ -60,7 +62,7 @@ export async function findBatchSize({ limit, probe, onEvent }: FinderRequest): P
         `(${failure.message})`, { cause: failure });
     }
     trying(size, 'failed', 1);
-    size = 1;
+    size = largest = 1;
   }
 }
 
