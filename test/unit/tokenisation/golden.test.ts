@@ -14,17 +14,29 @@ const golden = (name: string) => JSON.parse(readFileSync(join(data, 'golden', na
 const present = existsSync(join(data, 'golden'));
 if (!present) console.warn('Golden token ids are not tested: the folder shared/data/tokenizers is not here.');
 
-interface Case { name: string; text: string; ids: number[] }
+interface Case {
+  name: string;
+  text: string;
+  ids: number[];
+}
 
 function swift(tokenizer: string): Case[] {
-  return golden('swift_tokenizer_tests.json')[tokenizer].map((entry: { input: string; encoded: { input_ids: number[] } },
-    i: number) => ({ name: `swift ${tokenizer} ${i}`, text: entry.input, ids: entry.encoded.input_ids }));
+  return golden('swift_tokenizer_tests.json')[tokenizer].map(
+    (entry: { input: string; encoded: { input_ids: number[] } }, i: number) => ({
+      name: `swift ${tokenizer} ${i}`,
+      text: entry.input,
+      ids: entry.encoded.input_ids,
+    }),
+  );
 }
 
 function javascript(tokenizer: string): Case[] {
-  const cases = golden('tokenizers_js_expected.json')[tokenizer] as Record<string, { text: string; text_pair?: string;
-    ids: number[] }>;
-  return Object.entries(cases).filter(([, entry]) => entry.text_pair === undefined)
+  const cases = golden('tokenizers_js_expected.json')[tokenizer] as Record<
+    string,
+    { text: string; text_pair?: string; ids: number[] }
+  >;
+  return Object.entries(cases)
+    .filter(([, entry]) => entry.text_pair === undefined)
     .map(([name, entry]) => ({ name: `js ${tokenizer} ${name}`, text: entry.text, ids: entry.ids }));
 }
 
@@ -45,28 +57,47 @@ function questions(): Case[] {
 
 const vocabularies = [
   {
-    folder: 'bert-base-uncased', architecture: 'bert' as const, lower: true, vocabulary: ['vocab.txt'],
-    cases: () => [...swift('bert-base-uncased'), ...swift('google-bert/bert-base-uncased'),
-      ...javascript('Xenova/bert-base-uncased'), ...javascript('Xenova/distilbert-base-uncased-finetuned-sst-2-english'),
-      ...encodedFile('swift_bert_uncased_encoded.json'), ...questions()],
+    folder: 'bert-base-uncased',
+    architecture: 'bert' as const,
+    lower: true,
+    vocabulary: ['vocab.txt'],
+    cases: () => [
+      ...swift('bert-base-uncased'),
+      ...swift('google-bert/bert-base-uncased'),
+      ...javascript('Xenova/bert-base-uncased'),
+      ...javascript('Xenova/distilbert-base-uncased-finetuned-sst-2-english'),
+      ...encodedFile('swift_bert_uncased_encoded.json'),
+      ...questions(),
+    ],
     atLeast: 10_600,
   },
   {
-    folder: 'all-MiniLM-L6-v2', architecture: 'bert' as const, lower: true, vocabulary: ['vocab.txt'],
+    folder: 'all-MiniLM-L6-v2',
+    architecture: 'bert' as const,
+    lower: true,
+    vocabulary: ['vocab.txt'],
     cases: () => [...swift('bert-base-uncased'), ...javascript('Xenova/bert-base-uncased')],
     atLeast: 48,
   },
   {
-    folder: 'bert-base-multilingual-cased', architecture: 'distilbert' as const, lower: false, vocabulary: ['vocab.txt'],
-    cases: () => [...swift('distilbert/distilbert-base-multilingual-cased'),
+    folder: 'bert-base-multilingual-cased',
+    architecture: 'distilbert' as const,
+    lower: false,
+    vocabulary: ['vocab.txt'],
+    cases: () => [
+      ...swift('distilbert/distilbert-base-multilingual-cased'),
       ...javascript('distilbert/distilbert-base-multilingual-cased'),
       ...javascript('Xenova/bert-base-multilingual-cased-ner-hrl'),
       ...javascript('Xenova/distiluse-base-multilingual-cased-v2'),
-      ...encodedFile('swift_distilbert_cased_encoded.json')],
+      ...encodedFile('swift_distilbert_cased_encoded.json'),
+    ],
     atLeast: 50,
   },
   {
-    folder: 'roberta-base', architecture: 'roberta' as const, lower: false, vocabulary: ['vocab.json', 'merges.txt'],
+    folder: 'roberta-base',
+    architecture: 'roberta' as const,
+    lower: false,
+    vocabulary: ['vocab.json', 'merges.txt'],
     cases: () => javascript('Xenova/all-distilroberta-v1'),
     atLeast: 11,
   },
@@ -76,10 +107,19 @@ const vocabularies = [
   async function check(files: Map<string, Buffer>): Promise<void> {
     const cases = vocabulary.cases();
     expect(cases.length).toBeGreaterThanOrEqual(vocabulary.atLeast);
-    const tokeniser = await Tokeniser.open({ folder: vocabulary.folder, files, architecture: vocabulary.architecture,
-      positions: 100_000, doLowerCase: false });
-    const { ids, offsets } = await tokeniser.encode(cases.map((entry) => entry.text), 100_000);
-    const wrong = cases.map((entry, i) => ({ ...entry, found: Array.from(ids.subarray(offsets[i], offsets[i + 1])) }))
+    const tokeniser = await Tokeniser.open({
+      folder: vocabulary.folder,
+      files,
+      architecture: vocabulary.architecture,
+      positions: 100_000,
+      doLowerCase: false,
+    });
+    const { ids, offsets } = await tokeniser.encode(
+      cases.map((entry) => entry.text),
+      100_000,
+    );
+    const wrong = cases
+      .map((entry, i) => ({ ...entry, found: Array.from(ids.subarray(offsets[i], offsets[i + 1])) }))
       .filter((entry) => entry.found.length !== entry.ids.length || entry.found.some((id, k) => id !== entry.ids[k]));
     expect(wrong.slice(0, 5)).toEqual([]);
   }

@@ -1,0 +1,104 @@
+import { NativeError, OutOfMemoryError } from '../../../lib/errors';
+import type { FinderEvent } from '../../../lib/finetune/events';
+import { effectiveBatch, findBatchSize, finderLimit } from '../../../lib/finetune/finder';
+
+/** A machine that fits batches up to `capacity`. */
+async function search(capacity: number, limit: number) {
+  const probed: number[] = [];
+  const events: FinderEvent[] = [];
+  const probe = async (size: number) => {
+    probed.push(size);
+    await Promise.resolve();
+    if (size > capacity) throw new OutOfMemoryError('ERR_OUT_OF_MEMORY', `no room for ${size}`);
+  };
+  const outcome = await findBatchSize({ limit, probe, onEvent: (event) => events.push(event) })
+    .then((size) => ({ size, error: undefined }), (error: unknown) => ({ size: NaN, error }));
+  return { ...outcome, probed, events, messages: events.map(({ message }) => message) };
+}
+
+test('says what the notebook says, word for word', async () => {
+  const { messages } = await search(200, 850);
+  expect(messages).toEqual([
+    'Batch size 2 succeeded, trying batch size 4',
+    'Batch size 4 succeeded, trying batch size 8',
+    'Batch size 8 succeeded, trying batch size 16',
+    'Batch size 16 succeeded, trying batch size 32',
+    'Batch size 32 succeeded, trying batch size 64',
+    'Batch size 64 succeeded, trying batch size 128',
+    'Batch size 128 succeeded, trying batch size 256',
+    'Batch size 256 failed, trying batch size 128',
+    'Finished batch size finder, will continue with full run using batch size 128',
+  ]);
+});
+
+test('events carry the numbers of their sentences', async () => {
+  const { events } = await search(5, 32);
+  expect(events).toMatchObject([
+    { kind: 'finder', outcome: 'succeeded', batchSize: 2, next: 4 },
+    { kind: 'finder', outcome: 'succeeded', batchSize: 4, next: 8 },
+    { kind: 'finder', outcome: 'failed', batchSize: 8, next: 4 },
+    { kind: 'finder', outcome: 'finished', batchSize: 4, next: null },
+  ]);
+});
+
+test.each([[32, [2, 4, 8, 16, 32]], [100, [2, 4, 8, 16, 32, 64, 100]], [3, [2, 3]], [2, [2]], [1, [1]]])(
+  'with room for all it ends at the limit %i, which it has run', async (limit, sizes) => {
+    const { size, probed, messages } = await search(Infinity, limit);
+    expect(size).toBe(limit);
+    expect(probed).toEqual(sizes);
+    expect(messages.at(-1)).toBe(`Finished batch size finder, will continue with full run using batch size ${limit}`);
+    expect(messages.filter((message) => message.includes('failed'))).toEqual([]);
+  });
+
+test('only a size that was run and fitted is proposed, for every capacity and limit', async () => {
+  for (let limit = 1; limit <= 70; ++limit) {
+    for (let capacity = 1; capacity <= 70; ++capacity) {
+      const { size, probed } = await search(capacity, limit);
+      expect(probed).toContain(size);
+      expect(size).toBeLessThanOrEqual(Math.min(capacity, limit));
+      expect(new Set(probed).size).toBe(probed.length);
+      expect(Math.max(...probed)).toBeLessThanOrEqual(limit);
+    }
+  }
+});
+
+test('goes down to 1 where 2 does not fit', async () => {
+  const { size, probed, messages } = await search(1, 32);
+  expect({ size, probed }).toEqual({ size: 1, probed: [2, 1] });
+  expect(messages[0]).toBe('Batch size 2 failed, trying batch size 1');
+});
+
+test('where not even one row fits there is a typed error with its cause', async () => {
+  for (const limit of [1, 32]) {
+    const result = await search(0, limit);
+    expect(result.error).toBeInstanceOf(OutOfMemoryError);
+    expect(result.error).toMatchObject({ code: 'ERR_OUT_OF_MEMORY', cause: expect.objectContaining({ message: 'no room for 1' }) });
+  }
+});
+
+test('any other error of a probe ends the search', async () => {
+  const failure = new NativeError('ERR_NATIVE', 'broken');
+  const probe = (size: number) => size === 8 ? Promise.reject(failure) : Promise.resolve();
+  await expect(findBatchSize({ limit: 32, probe, onEvent: () => undefined })).rejects.toBe(failure);
+});
+
+describe('what is searched and what becomes of it', () => {
+  const cpu = { device: 'cpu' as const, trainingRows: 850, effectiveBatchSize: null };
+  const cuda = { device: 'cuda' as const, trainingRows: 850, effectiveBatchSize: null };
+
+  test('on a processor not beyond the effective batch, nor beyond the rows', () => {
+    expect(finderLimit(cpu)).toBe(32);
+    expect(finderLimit({ ...cpu, effectiveBatchSize: 256 })).toBe(256);
+    expect(finderLimit({ ...cpu, trainingRows: 20 })).toBe(20);
+    expect(effectiveBatch(cpu, 8)).toBe(32);
+    expect(effectiveBatch({ ...cpu, effectiveBatchSize: 256 }, 8)).toBe(256);
+  });
+
+  test('on a GPU as far as there is memory; the effective batch is the size found, at most 128', () => {
+    expect(finderLimit(cuda)).toBe(850);
+    expect(effectiveBatch(cuda, 64)).toBe(64);
+    expect(effectiveBatch(cuda, 512)).toBe(128);
+    expect(finderLimit({ ...cuda, effectiveBatchSize: 48 })).toBe(48);
+    expect(effectiveBatch({ ...cuda, effectiveBatchSize: 48 }, 16)).toBe(48);
+  });
+});

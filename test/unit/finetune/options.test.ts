@@ -1,0 +1,98 @@
+import { InvalidArgumentError } from '../../../lib/errors';
+import { resolveOptions, type FinetuneOptions } from '../../../lib/finetune/options';
+
+test('the defaults are those of the notebook', () => {
+  expect(resolveOptions(undefined)).toEqual({
+    maxInputLength: null, validationSplit: 0.15, epochs: 20, batchSize: 'auto', effectiveBatchSize: null,
+    earlyStopping: { patience: 1, minDelta: 0 }, learningRate: 2e-5, schedule: 'constant', warmup: { steps: 0 },
+    optimizer: { beta1: 0.9, beta2: 0.999, eps: 1e-6, weightDecay: 0, biasCorrection: false },
+    maxGradientNorm: null, freeze: [], shuffle: true, dropout: null, precision: 'auto', seed: 1, memoryLimit: null,
+    device: 'cpu', file: undefined, signal: undefined, onProgress: undefined,
+  });
+});
+
+test('optimizer: the preset of torch, and numbers of one\'s own over it', () => {
+  const torch = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01, biasCorrection: true };
+  expect(resolveOptions({ optimizer: 'torch' }).optimizer).toEqual(torch);
+  expect(resolveOptions({ optimizer: {} }).optimizer).toEqual(torch);
+  expect(resolveOptions({ optimizer: { eps: 0, biasCorrection: false } }).optimizer)
+    .toEqual({ ...torch, eps: 0, biasCorrection: false });
+});
+
+test('early stopping: what each form means', () => {
+  const resolve = (options: FinetuneOptions) => resolveOptions(options).earlyStopping;
+  expect(resolve({ earlyStopping: true })).toEqual({ patience: 1, minDelta: 0 });
+  expect(resolve({ earlyStopping: false })).toBeNull();
+  expect(resolve({ earlyStopping: { patience: 3 } })).toEqual({ patience: 3, minDelta: 0 });
+  expect(resolve({ earlyStopping: { minDelta: 0.01 } })).toEqual({ patience: 1, minDelta: 0.01 });
+  expect(resolve({ validationSplit: 0 })).toBeNull();
+});
+
+test('a batch size beyond the default step makes the step as large, unless that was chosen', () => {
+  expect(resolveOptions({ batchSize: 128 }).effectiveBatchSize).toBe(128);
+  expect(resolveOptions({ batchSize: 16 }).effectiveBatchSize).toBeNull();
+  expect(resolveOptions({ batchSize: 128, effectiveBatchSize: 256 }).effectiveBatchSize).toBe(256);
+});
+
+test('a signal is known by what it does, and everything given is passed on', () => {
+  const { signal } = new AbortController();
+  const onProgress = () => undefined;
+  expect(resolveOptions({
+    signal, onProgress, warmupRatio: 0.1, schedule: 'cosine', seed: 0, dropout: 0, device: 'auto', freeze: ['embeddings'],
+    memoryLimit: 1e9, maxGradientNorm: 1, precision: 'bf16', shuffle: false, maxInputLength: 64, epochs: 1,
+    learningRate: 1e-3, validationSplit: 0.5,
+  })).toMatchObject({
+    signal, onProgress, warmup: { ratio: 0.1 }, schedule: 'cosine', seed: 0, dropout: 0, device: 'cpu', freeze: ['embeddings'],
+    memoryLimit: 1e9, maxGradientNorm: 1, precision: 'bf16', shuffle: false, maxInputLength: 64, epochs: 1,
+    learningRate: 1e-3, validationSplit: 0.5,
+  });
+});
+
+test.each<[object, string, RegExp]>([
+  [{ epoch: 3 }, 'ERR_UNKNOWN_OPTION', /no option "epoch".*"epochs"/],
+  [{ max_input_length: 64 }, 'ERR_UNKNOWN_OPTION', /"maxInputLength"/],
+  [{ learning_rate: 1 }, 'ERR_UNKNOWN_OPTION', /"learningRate"/],
+  [{ somethingElse: 1 }, 'ERR_UNKNOWN_OPTION', /It has: maxInputLength, /],
+  [{ earlyStopping: { patiense: 2 } }, 'ERR_UNKNOWN_OPTION', /"patience"/],
+  [{ optimizer: { lr: 2 } }, 'ERR_UNKNOWN_OPTION', /optimizer has no option "lr"/],
+  [{ epochs: 0 }, 'ERR_INVALID_OPTION', /epochs must be an integer from 1, but is 0/],
+  [{ epochs: 1.5 }, 'ERR_INVALID_OPTION', /epochs/],
+  [{ epochs: '20' }, 'ERR_INVALID_OPTION', /'20'/],
+  [{ epochs: null }, 'ERR_INVALID_OPTION', /null/],
+  [{ batchSize: 'largest' }, 'ERR_INVALID_OPTION', /'auto'/],
+  [{ batchSize: 0 }, 'ERR_INVALID_OPTION', /batchSize/],
+  [{ batchSize: 64, effectiveBatchSize: 32 }, 'ERR_INVALID_OPTION', /batchSize .* is 64, but effectiveBatchSize .* is only 32/],
+  [{ effectiveBatchSize: 'auto' }, 'ERR_INVALID_OPTION', /effectiveBatchSize/],
+  [{ validationSplit: 1 }, 'ERR_INVALID_OPTION', /below 1/],
+  [{ validationSplit: -0.1 }, 'ERR_INVALID_OPTION', /validationSplit/],
+  [{ validationSplit: 0, earlyStopping: true }, 'ERR_INVALID_OPTION', /needs validation rows/],
+  [{ earlyStopping: 2 }, 'ERR_INVALID_OPTION', /true, false or an object/],
+  [{ earlyStopping: { patience: 0 } }, 'ERR_INVALID_OPTION', /patience/],
+  [{ learningRate: 0 }, 'ERR_INVALID_OPTION', /above 0/],
+  [{ learningRate: Infinity }, 'ERR_INVALID_OPTION', /learningRate/],
+  [{ schedule: 'lineer' }, 'ERR_INVALID_OPTION', /Did you mean 'linear'/],
+  [{ warmupSteps: 5, warmupRatio: 0.1 }, 'ERR_INVALID_OPTION', /give one/],
+  [{ warmupRatio: 1.5 }, 'ERR_INVALID_OPTION', /0 to 1/],
+  [{ optimizer: 'adam' }, 'ERR_INVALID_OPTION', /'notebook', 'torch'/],
+  [{ optimizer: { beta1: 1 } }, 'ERR_INVALID_OPTION', /optimizer.beta1/],
+  [{ maxGradientNorm: 0 }, 'ERR_INVALID_OPTION', /maxGradientNorm/],
+  [{ freeze: 'embeddings' }, 'ERR_INVALID_OPTION', /list of names/],
+  [{ dropout: 1 }, 'ERR_INVALID_OPTION', /below 1/],
+  [{ precision: 'fp16' }, 'ERR_INVALID_OPTION', /'auto', 'fp32', 'bf16'/],
+  [{ seed: -1 }, 'ERR_INVALID_OPTION', /4294967295/],
+  [{ seed: 2 ** 32 }, 'ERR_INVALID_OPTION', /seed/],
+  [{ memoryLimit: 0 }, 'ERR_INVALID_OPTION', /memoryLimit/],
+  [{ maxInputLength: 2 }, 'ERR_INVALID_OPTION', /from 3/],
+  [{ device: 'cuda' }, 'ERR_INVALID_OPTION', /not built yet/],
+  [{ device: 'cuda:0' }, 'ERR_INVALID_OPTION', /not built yet/],
+  [{ device: 'gpu' }, 'ERR_INVALID_OPTION', /'auto', 'cpu'/],
+  [{ shuffle: 1 }, 'ERR_INVALID_OPTION', /true or false/],
+  [{ signal: {} }, 'ERR_INVALID_OPTION', /AbortSignal/],
+  [{ onProgress: 'log' }, 'ERR_INVALID_OPTION', /function/],
+  [[], 'ERR_INVALID_ARGUMENT', /object/],
+])('refuses %j', (options, code, message) => {
+  const work = () => resolveOptions(options);
+  expect(work).toThrow(InvalidArgumentError);
+  expect(work).toThrow(message);
+  expect(work).toThrow(expect.objectContaining({ code }));
+});
