@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import { show } from '../arguments';
 import { InvalidArgumentError } from '../errors';
-import { TextVectorisation } from '../index';
+import { TextVectorisation } from '../task/text-vectorisation';
 import { DownloadDisplay } from './progress';
 
 /** Lines read before their vectors are written: enough to compute well, few enough to hold. */

@@ -1,9 +1,12 @@
 import { InvalidArgumentError as NotANumber, Option, type Command } from 'commander';
-import { TextVectorisation, type FinetuneOptions, type FinetuneReport } from '../index';
 import type { DataFormat, ReadOptions } from '../data/read';
 import { AbortError, InvalidArgumentError } from '../errors';
 import type { FinetuneEvent } from '../finetune/events';
+import { KeptEpoch } from '../finetune/kept';
+import type { FinetuneOptions } from '../finetune/options';
+import type { FinetuneReport } from '../finetune/report';
 import { checkSaveTarget } from '../model/save-target';
+import { TextVectorisation } from '../task/text-vectorisation';
 import { DownloadDisplay, FinetuneDisplay } from './progress';
 import { comparison } from './table';
 
@@ -97,7 +100,7 @@ async function finetune(file: string, flags: Flags, command: Command): Promise<v
   const onSignal = (): void => stop.abort();
   process.once('SIGINT', onSignal);
   const tv = new TextVectorisation(flags.model, { onProgress: (event) => download.show(event) });
-  const kept = new Kept();
+  const kept = new KeptEpoch();
   const onProgress = (event: FinetuneEvent): void => {
     download.end();
     kept.note(event);
@@ -123,19 +126,6 @@ async function finetune(file: string, flags: Flags, command: Command): Promise<v
     download.end();
     display.end();
     await tv.dispose();
-  }
-}
-
-/** The last epoch whose weights the model has for sure; 0 while it has none of this run. */
-class Kept {
-  epoch = 0;
-  #validates = false;
-
-  note(event: FinetuneEvent): void {
-    if (event.kind === 'data') this.#validates = event.validationRows > 0;
-    else if (event.kind === 'validation' && event.best) this.epoch = event.epoch;
-    // Without validation rows the model takes the weights of every epoch that is over.
-    else if (event.kind === 'epoch-start' && !this.#validates) this.epoch = event.epoch - 1;
   }
 }
 

@@ -3,6 +3,8 @@ import { Command } from 'commander';
 import { VectuneError } from '../errors';
 import { ADDON_VERSION } from '../native/load';
 import { registerDoctor } from './doctor';
+import { registerEmbed } from './embed';
+import { registerFinetune } from './finetune';
 import { registerLibTorch } from './libtorch';
 
 /** `vectune`: the commands register themselves; what the library never does, print, is done here only. */
@@ -11,6 +13,8 @@ async function main(): Promise<void> {
     .description('Fine-tune and run sentence-embedding models.')
     .version(ADDON_VERSION)
     .showHelpAfterError();
+  registerFinetune(program);
+  registerEmbed(program);
   registerDoctor(program);
   registerLibTorch(program);
   await program.parseAsync();

@@ -1,7 +1,7 @@
 import { SingleBar } from 'cli-progress';
 import type { FinetuneEvent, StepEvent, ValidationEvent } from '../finetune/events';
 import type { FinetuneReport } from '../finetune/report';
-import type { ModelDownloadEvent } from '../model/types';
+import type { LoadEvent } from '../task/text-vectorisation';
 import { megabytes } from '../native/disk';
 
 /** Where progress is shown: a terminal gets a bar, anything else whole lines. */
@@ -83,7 +83,9 @@ export class DownloadDisplay {
     this.#bar = new Bar(stream);
   }
 
-  show({ id, source, file, receivedBytes, totalBytes }: ModelDownloadEvent): void {
+  show(event: LoadEvent): void {
+    if (event.type !== 'model-download') return; // LibTorch is installed by a command of its own
+    const { id, source, file, receivedBytes, totalBytes } = event;
     if (file !== this.#file) {
       this.end();
       this.#file = file;

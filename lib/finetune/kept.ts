@@ -1,0 +1,16 @@
+import type { FinetuneEvent } from './events';
+
+/** Follows a run's events and knows which of its weights the model has. */
+export class KeptEpoch {
+  /** The last epoch whose weights the model has for sure; 0 while it has none of this run. */
+  epoch = 0;
+  #validates = false;
+
+  note(event: FinetuneEvent): void {
+    if (event.kind === 'data') this.#validates = event.validationRows > 0;
+    else if (event.kind === 'validation' && event.best) this.epoch = event.epoch;
+    // Without validation rows the model takes the weights of every epoch that is over.
+    else if (event.kind === 'epoch-start' && !this.#validates) this.epoch = event.epoch - 1;
+    else if (event.kind === 'done') this.epoch = event.report.bestEpoch;
+  }
+}

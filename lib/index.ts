@@ -1,0 +1,26 @@
+/** vectune: fine-tune and run sentence-embedding models. Importing this loads neither LibTorch nor a model. */
+export { TextVectorisation } from './task/text-vectorisation';
+export type { EmbedOptions, LoadEvent, ModelInfo, TextVectorisationOptions } from './task/text-vectorisation';
+export { cosineSimilarity } from './task/similarity';
+export type { Vector } from './task/similarity';
+export { models } from './model/presets';
+export type { ModelDownloadEvent, ModelPreset } from './model/types';
+export { balance } from './data/balance';
+export type { BalanceOptions } from './data/balance';
+export { readRows, streamRows } from './data/read';
+export type { DataFormat, ReadOptions } from './data/read';
+export type { PairData, ScoredRow, TextPair } from './data/pair';
+export type { DataSource } from './data/source';
+export type { AdamWOptions, OptimizerPreset } from './finetune/optimizer';
+export type { EarlyStoppingOptions, FinetuneOptions } from './finetune/options';
+export type { FinetuneEvent } from './finetune/events';
+export type { EpochReport, FinetuneReport } from './finetune/report';
+export type { FinetuneRun } from './finetune/run';
+export type { ThresholdMetric, ValidationMetrics } from './finetune/metrics';
+export type { ScheduleKind } from './finetune/schedule';
+export type { LibTorchEvent } from './native/libtorch/events';
+export {
+  AbortError, DownloadError, FileError, InvalidArgumentError, LibTorchError, ModelError, NativeError, OutOfMemoryError,
+  StateError, ToolError, VectuneError,
+} from './errors';
+export type { ErrorCode } from './errors';
