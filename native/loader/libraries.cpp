@@ -60,8 +60,6 @@ int collect(dl_phdr_info* info, size_t, void* paths) {
 }  // namespace
 
 Opened open_libtorch(const std::string& folder, bool cuda) {
-  // libgomp reads its settings (OMP_WAIT_POLICY, GOMP_SPINCOUNT, …) once, when it is mapped. It comes with
-  // libtorch_cpu: whatever sets them in the environment belongs here, before the first library is opened.
   Handles handles;
   Opened opened;
   opened.paths.push_back(folder + "/libc10.so");

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "libraries.h"
+#include "wait_policy.h"
 
 namespace vectune::loader {
 namespace {
@@ -42,6 +43,7 @@ class OpenJob : public Napi::AsyncWorker {
   }
 
  private:
+  WaitPolicy wait_policy_;  // made and destroyed on the JavaScript thread, around Execute
   Napi::Promise::Deferred deferred_;
   std::string folder_;
   bool cuda_;

@@ -1,0 +1,25 @@
+#include "wait_policy.h"
+
+#include <cstdlib>
+
+namespace vectune::loader {
+
+namespace {
+/// Turns of the loop in which a thread waits before it sleeps.
+constexpr const char* kSpins = "2000";
+}  // namespace
+
+WaitPolicy::WaitPolicy() {
+#ifndef _WIN32
+  if (std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT")) return;
+  set_ = setenv("GOMP_SPINCOUNT", kSpins, 1) == 0;
+#endif
+}
+
+WaitPolicy::~WaitPolicy() {
+#ifndef _WIN32
+  if (set_) unsetenv("GOMP_SPINCOUNT");  // processes that the host starts choose for themselves
+#endif
+}
+
+}  // namespace vectune::loader
