@@ -26,6 +26,11 @@ std::atomic<int64_t> held{0}, most_held{0}, process_limit{kNoLimit};
 std::atomic<int64_t> asked{0}, fail_at{0};
 thread_local std::optional<int64_t> scoped_limit;
 
+/// What bounds the calling thread.
+int64_t limit_here() {
+  return std::min(process_limit.load(std::memory_order_relaxed), scoped_limit.value_or(kNoLimit));
+}
+
 std::string megabytes(int64_t bytes) {
   char text[32];
   std::snprintf(text, sizeof text, "%.1f MB", static_cast<double>(bytes) / 1e6);
@@ -67,7 +72,7 @@ class BudgetAllocator final : public c10::Allocator {
     if (number == fail_at.load(std::memory_order_relaxed)) {
       throw_out_of_memory(bytes, held.load(), "and this allocation was chosen to fail");
     }
-    const int64_t limit = std::min(process_limit.load(std::memory_order_relaxed), scoped_limit.value_or(kNoLimit));
+    const int64_t limit = limit_here();
     if (bytes > static_cast<size_t>(kNoLimit) - kAlignment) {
       throw_out_of_memory(static_cast<size_t>(kNoLimit), held.load(), "no machine has that");
     }
@@ -116,6 +121,11 @@ std::optional<int64_t> limit() {
   const int64_t bytes = process_limit.load();
   if (bytes == kNoLimit) return std::nullopt;
   return bytes;
+}
+
+int64_t headroom() {
+  const int64_t limit = limit_here();
+  return limit == kNoLimit ? kNoLimit : std::max<int64_t>(0, limit - held.load());
 }
 
 int64_t in_use() { return held.load(); }

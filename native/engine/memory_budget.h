@@ -19,6 +19,10 @@ int64_t in_use();
 int64_t peak();
 void reset_peak();
 
+/// Bytes that the calling thread may still take under the limits, the process's and its own; the largest number
+/// where there is none.
+int64_t headroom();
+
 /// Bytes that the machine can still give to this process: what its control group leaves it (cgroup v2 or v1),
 /// and at most /proc/meminfo's MemAvailable. `root` stands before the paths read (tests).
 int64_t available(const std::string& root = "");

@@ -41,4 +41,10 @@ void PackedBatch::pack(int64_t texts, const std::function<Text(int64_t)>& text, 
            text_index_};
 }
 
+void PackedBatch::release() {
+  arena_.release();
+  capacity_rows_ = capacity_texts_ = 0;
+  rows_ = {};
+}
+
 }  // namespace vectune

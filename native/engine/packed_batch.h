@@ -21,6 +21,8 @@ class PackedBatch {
   /// primitive for every sum of lengths. `remap` (may be null) replaces ids by rows of a compact table.
   void pack(int64_t texts, const std::function<Text(int64_t)>& text, int64_t rounding, const int32_t* remap);
 
+  void release();
+
   const kernels::Rows& rows() const { return rows_; }
   int64_t longest() const { return longest_; }
 

@@ -1,5 +1,7 @@
 #include "trainer.h"
 
+#include <c10/util/Exception.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -140,11 +142,16 @@ class TrainerIn final : public Trainer::Impl {
   StepResult step(const int32_t* rows, int64_t count, int64_t micro_batch, double learning_rate,
                   int64_t epoch) override {
     StepResult result{};
-    result.loss = accumulate(rows, count, micro_batch, epoch, &result.tokens);
+    try {
+      result.loss = accumulate(rows, count, micro_batch, epoch, &result.tokens);
+      reserve_moments();
+    } catch (const c10::OutOfMemoryError&) {
+      release_workspace();  // the buffers of a batch that is too large must not take the room of a smaller one
+      throw;
+    }
     if (!std::isfinite(result.loss))
       throw Error(ErrorCode::kNative, "The loss is not finite; the weights were left as before the step. Lower the "
                                       "learning rate, or look for damaged weights in the model.");
-    reserve_moments();
     cancel().check();
     double scale = 1.0;
     if (options.max_gradient_norm) {
@@ -169,13 +176,22 @@ class TrainerIn final : public Trainer::Impl {
     } release{*this, !had_moments, !had_gradients};
     accumulate(rows, count, count, 0, nullptr);
     reserve_moments();
+    // Later steps have the moments beside what products need for a moment, and add to what gradients there are.
+    // Where that may not fit it is tried.
+    if (memory_budget::headroom() > product_bytes()) return;
+    std::vector<int32_t> twice(rows, rows + count);
+    twice.insert(twice.end(), rows, rows + count);
+    accumulate(twice.data(), 2 * count, count, 0, nullptr);
   }
 
   void evaluate(const int32_t* rows, int64_t count, int64_t micro_batch, float* out) override {
     struct Release {
-      InferencePass<T>& pass;
-      ~Release() { pass.release(); }
-    } release{evaluation_};
+      TrainerIn& t;
+      ~Release() {
+        t.evaluation_.release();
+        t.batch_.release();
+      }
+    } release{*this};
     for (int64_t first = 0; first < count; first += micro_batch) {
       const int64_t pairs = std::min(micro_batch, count - first);
       int64_t tokens = 0;
@@ -257,6 +273,12 @@ class TrainerIn final : public Trainer::Impl {
     return loss;
   }
 
+  /// More than any product takes beside its operands: a copy of all three.
+  int64_t product_bytes() const {
+    const int64_t hidden = spec.encoder.hidden_size, widest = std::max(3 * hidden, spec.encoder.intermediate_size);
+    return static_cast<int64_t>(sizeof(float)) * (activations_.rows() * (hidden + widest) + hidden * widest);
+  }
+
   void reserve_moments() {
     if (first_moments.defined()) return;
     at::Tensor m = empty_floats(layout.elements()), v = empty_floats(layout.elements());
@@ -314,6 +336,7 @@ class TrainerIn final : public Trainer::Impl {
     backward_.release();
     head_.release();
     head_gradient_.reset();
+    batch_.release();
     note_workspace();
   }
 

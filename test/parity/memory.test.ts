@@ -28,7 +28,7 @@ let folder: string;
 let flat: number;
 /** Bytes in use once a trainer is there and nothing has been run. */
 let baseline: number;
-/** Most bytes in use while so many pairs are probed, without a limit. */
+/** Most bytes in use while steps are taken with so many pairs at once, without a limit. */
 const needed = new Map<number, number>();
 /** The same for forward and backward of MID pairs alone, no moments being there. */
 let withoutOptimiser: number;
@@ -43,7 +43,12 @@ beforeAll(async () => {
     await withTrainer(null, async (trainer) => {
       baseline = addon.memory().inUse;
       flat = 4 * addon.trainerStats(trainer).optimisedParameters;
-      needed.set(pairs, await peakOf(() => addon.probe(trainer, range(pairs))));
+      // The second step has the moments beside what products need for a moment; both add up gradients.
+      const request = { rows: range(2 * pairs), microBatch: pairs, learningRate: 1e-3, epoch: 0 };
+      needed.set(pairs, await peakOf(async () => {
+        await addon.step(trainer, request);
+        await addon.step(trainer, request);
+      }));
     });
   }
   withoutOptimiser = await withTrainer(null, (trainer) =>
@@ -81,8 +86,8 @@ interface Part {
 }
 
 /**
- * A step takes, in this order: activations (forward), the backward buffers, gradients, both moments; each stays until
- * the end, and what products need for a moment is less than the two moments.
+ * A first step takes, in this order: activations (forward), the backward buffers, gradients, both moments; each stays
+ * until the end, and what products need for a moment is less than the two moments.
  */
 const PARTS: Record<'forward' | 'backward' | 'optimiser', Part> = {
   forward: {
