@@ -18,14 +18,14 @@ const FOLDER = join(ROOT, '.build', 'quickstart', 'model');
 
 /** Chosen with training topics left out in turn, not with the held-out topics: see DATA.md. */
 const OPTIONS = {
-  maxInputLength: 64, learningRate: 5e-5, effectiveBatchSize: 16, epochs: 8, earlyStopping: { patience: 2 }, seed: 1,
+  maxInputLength: 64, learningRate: 2e-5, effectiveBatchSize: 16, epochs: 8, earlyStopping: { patience: 2 }, seed: 1,
 };
 
 const QUESTION = 'How do I give back the bike I had reserved for Sunday? We are not coming.';
 const OTHERS = [
   ['a paraphrase', "We won't be needing our booking at the weekend, please drop it"],
   ['related', 'How many days in advance may I reserve?'],
-  ['unrelated', 'Who pays for the dent in the car door?'],
+  ['unrelated', 'How big is the moon?'],
 ];
 
 function title(text) {
