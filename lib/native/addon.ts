@@ -19,6 +19,8 @@ export type PoolingMode = 'cls' | 'max' | 'mean' | 'mean_sqrt_len';
 export type DenseActivation = 'tanh' | 'identity' | 'relu' | 'gelu';
 /** Compute precision; weights, moments, norms and losses are fp32 in both. */
 export type NativePrecision = 'fp32' | 'bf16';
+/** For embedding also int8: the encoder's products of quantised weights and activations, all else fp32. */
+export type EmbeddingPrecision = NativePrecision | 'int8';
 
 export interface EncoderSpec {
   architecture: Architecture;
@@ -75,6 +77,8 @@ export interface EngineInfo {
   gemm: 'onednn' | 'aten';
   /** Whether bf16 compute is faster than fp32 here (avx512_bf16 or amx). */
   bf16: boolean;
+  /** Whether int8 products are exact and fast here (avx512_vnni). */
+  int8: boolean;
   /** Threads of the engine's OpenMP team. */
   threads: number;
 }
@@ -160,7 +164,7 @@ export interface EngineAddon {
    * Texts as token ids, text i = ids[offsets[i] .. offsets[i+1]), packed in the order given.
    * Returns [texts × dimension]. Zero tokens in a text is refused.
    */
-  embed(model: ModelHandle, ids: Int32Array, offsets: Int32Array, precision: NativePrecision): Promise<Float32Array>;
+  embed(model: ModelHandle, ids: Int32Array, offsets: Int32Array, precision: EmbeddingPrecision): Promise<Float32Array>;
   /**
    * For parity: writes the tensors `hidden.0` (embedding layer) … `hidden.N` [tokens × hidden],
    * `pooled` and `embedding` [texts × dimension] of one packed forward (dropout off) to a safetensors file.

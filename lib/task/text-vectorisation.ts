@@ -14,18 +14,22 @@ import type { RunControl } from '../finetune/run-control';
 import { openModel } from '../model/open';
 import { saveModel } from '../model/save';
 import type { ModelDownloadEvent, ModelPreset, OpenedModel } from '../model/types';
-import type { EngineAddon, ModelHandle } from '../native/addon';
+import type { EmbeddingPrecision, EngineAddon, ModelHandle } from '../native/addon';
 import type { LibTorchEvent } from '../native/libtorch/events';
 import { loadEngine } from '../native/load';
-import { embedTexts } from './embedder';
+import { Embedder } from './embedder';
 import { TrainingRecord } from './training-record';
 
 /** What the fetching of a model, or of LibTorch, tells; told apart by `type`. */
 export type LoadEvent = ModelDownloadEvent | LibTorchEvent;
 
 export interface TextVectorisationOptions {
-  /** Compute precision of `embed`; 'auto' is bf16 where the processor multiplies it faster. Default 'fp32'. */
-  precision?: 'auto' | 'fp32' | 'bf16';
+  /**
+   * Compute precision of `embed`. 'auto' is bf16 where the processor multiplies it faster; 'int8' quantises weights and
+   * activations of the encoder as it goes, is the fastest and the least exact (README), and needs a processor with VNNI.
+   * Training has an option of its own. Default 'fp32'.
+   */
+  precision?: 'auto' | 'fp32' | 'bf16' | 'int8';
   /** Folder of the LibTorch to use. Default: VECTUNE_LIBTORCH, else what `npx vectune doctor` finds. */
   libtorch?: string;
   /**
@@ -75,6 +79,7 @@ interface LoadedModel {
   addon: EngineAddon;
   handle: ModelHandle;
   opened: OpenedModel;
+  embedder: Embedder;
 }
 
 const names: readonly (keyof TextVectorisationOptions)[] = [
@@ -93,7 +98,7 @@ function checkOptions(options: unknown): TextVectorisationOptions {
   const take = (name: keyof TextVectorisationOptions, check: (name: string, value: unknown) => unknown) => {
     if (given[name] !== undefined) checked[name] = check(name, given[name]);
   };
-  take('precision', (name, value) => checkChoice(name, value, ['auto', 'fp32', 'bf16']));
+  take('precision', (name, value) => checkChoice(name, value, ['auto', 'fp32', 'bf16', 'int8']));
   for (const name of ['libtorch', 'cacheFolder', 'hubUrl', 'revision', 'accessToken'] as const) take(name, checkText);
   for (const name of ['installLibTorch', 'offline'] as const) take(name, checkBoolean);
   take('onProgress', checkFunction);
@@ -108,6 +113,13 @@ function checkSource(source: unknown): string | ModelPreset {
   if (typeof preset === 'object' && preset !== null && typeof preset.id === 'string') return { ...preset } as ModelPreset;
   throw new InvalidArgumentError('ERR_INVALID_ARGUMENT', 'A model is given as a folder, a hub id or one of the constants ' +
     `in \`models\`, but is ${show(source)}.`);
+}
+
+function embeddingPrecision(precision: 'auto' | 'fp32' | 'bf16' | 'int8', addon: EngineAddon): EmbeddingPrecision {
+  if (precision !== 'int8') return choosePrecision(precision, addon);
+  if (addon.info().int8) return precision;
+  throw new InvalidArgumentError('ERR_INVALID_OPTION', "precision 'int8' needs a processor that multiplies int8 exactly " +
+    "(avx512_vnni), and this one does not. Use 'fp32', or 'auto'.");
 }
 
 /** Gives `promise`, or rejects with the signal's reason as soon as it is aborted. */
@@ -193,12 +205,8 @@ export class TextVectorisation {
     const limit = given.maxInputLength === undefined ? null : checkInteger('maxInputLength', given.maxInputLength, 3);
     const signal = given.signal === undefined ? undefined : checkSignal('signal', given.signal);
     const list = this.#checkTexts(texts);
-    const { addon, handle, opened } = await this.#loaded();
-    const maxInputLength = inputLength(limit, opened);
-    const precision = choosePrecision(this.#options.precision ?? 'fp32', addon);
-    const { tokeniser, defaultPrompt, dimension } = opened;
-    const vectors = await embedTexts({ addon, handle, tokeniser, defaultPrompt, dimension }, list,
-      { precision, maxInputLength, signal });
+    const { embedder, opened } = await this.#loaded();
+    const vectors = await embedder.embed(list, inputLength(limit, opened), signal);
     return typeof texts === 'string' ? vectors[0]! : vectors;
   }
 
@@ -312,12 +320,12 @@ export class TextVectorisation {
     if (!Array.isArray(texts)) {
       throw new InvalidArgumentError('ERR_TEXT_TYPE', `embed takes a text or a list of texts, but was given ${show(texts)}.`);
     }
-    texts.forEach((text: unknown, row) => {
-      if (typeof text === 'string') return;
+    const list: unknown[] = [...texts]; // holes become undefined, which is refused
+    return list.map((text, row) => {
+      if (typeof text === 'string') return text;
       throw new InvalidArgumentError('ERR_TEXT_TYPE', `A text must be a string (an empty one is fine), but texts[${row}] is ` +
         `${show(text)}.`, { row });
     });
-    return [...texts] as string[];
   }
 
   async #loaded(): Promise<LoadedModel> {
@@ -336,7 +344,7 @@ export class TextVectorisation {
   }
 
   async #load(): Promise<LoadedModel> {
-    const { libtorch, installLibTorch, precision: _, signal: stop, onProgress, ...where } = this.#options;
+    const { libtorch, installLibTorch, precision: _precision, signal: stop, onProgress, ...where } = this.#options;
     const signal = stop === undefined ? this.#closing.signal : AbortSignal.any([stop, this.#closing.signal]);
     try {
       // Together: LibTorch is read from disk while the model's folder is. A failure of one does not wait for the other.
@@ -344,7 +352,9 @@ export class TextVectorisation {
         openModel(this.#source, { ...where, onProgress, signal }),
         loadEngine({ libtorch, consent: installLibTorch, onEvent: onProgress, signal }),
       ]);
-      return { addon, opened, handle: await addon.createModel(opened.spec, opened.weightFiles, 0) };
+      const handle = await addon.createModel(opened.spec, opened.weightFiles, 0);
+      const precision = embeddingPrecision(this.#options.precision ?? 'fp32', addon);
+      return { addon, handle, opened, embedder: new Embedder({ ...opened, addon, handle }, precision) };
     } catch (error) {
       throw this.#disposed === undefined ? fromNative(error) : disposed();
     }

@@ -24,6 +24,7 @@ Napi::Value info_function(const Napi::CallbackInfo& info) {
   result.Set("simd", engine.simd);
   result.Set("gemm", engine.gemm);
   result.Set("bf16", engine.bf16);
+  result.Set("int8", engine.int8);
   result.Set("threads", engine.threads);
   return result;
 }

@@ -69,7 +69,7 @@ struct Texts {
 Napi::Value embed(const Napi::CallbackInfo& info) {
   auto model = Handle<Model>::get(info, 0);
   Texts texts(info, 1);
-  const Precision precision = to_precision(info[3], "precision");
+  const Precision precision = to_embedding_precision(info[3], "precision");
   return Environment::of(info.Env())
       .promise(
           info.Env(),

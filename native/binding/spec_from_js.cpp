@@ -109,6 +109,11 @@ Precision to_precision(const Napi::Value& value, const std::string& what) {
   return to_choice<Precision>(value, what, {{"fp32", Precision::kFp32}, {"bf16", Precision::kBf16}});
 }
 
+Precision to_embedding_precision(const Napi::Value& value, const std::string& what) {
+  return to_choice<Precision>(
+      value, what, {{"fp32", Precision::kFp32}, {"bf16", Precision::kBf16}, {"int8", Precision::kInt8}});
+}
+
 TrainerOptions to_trainer_options(const Napi::Value& value) {
   Fields fields(value, "options");
   TrainerOptions options;

@@ -39,6 +39,10 @@ void Activations<T>::reserve(int64_t padded, int64_t longest) {
     scratch_stride = (kernels::attention_scratch(length, spec_.head_size()) + 15) / 16 * 16;
     scratch = carver.take<float>(scratch_stride * team);
     branch = ts(hidden);
+    if (quantised_) {
+      quantised = carver.take<int8_t>(rows * std::max(hidden, inner));
+      scales = floats(2);
+    }
     if (training_) {
       // bf16: the fp32 stream is needed by the next residual only, so two buffers take turns
       float* turn[2] = {kFloat ? nullptr : floats(hidden), kFloat ? nullptr : floats(hidden)};

@@ -39,6 +39,17 @@ kernels::Dropout DropoutPlan::at(int64_t layer, Site site) const {
 }
 
 template <typename T>
+void Encoder<T>::product(const T* x, const LinearAt& linear, T* y, int64_t rows, const EncoderWeights<T>& w,
+                         const Activations<T>& a) const {
+  if constexpr (std::is_same_v<T, float>) {
+    if (w.int8) return quantised_product(x, w.int8->at(linear), y, rows, linear.in, linear.out, a.quantised, a.scales);
+  } else {
+    (void)a;
+  }
+  Gemm<T>::forward(x, w.matrix(linear), y, rows, linear.in, linear.out);
+}
+
+template <typename T>
 const float* Encoder<T>::forward(const kernels::Rows& rows, const EncoderWeights<T>& w, Activations<T>& a,
                                  const DropoutPlan& dropout, const Cancel& cancel, const Observer& observe) const {
   const auto& k = kernels::of<T>(kernels::table());
@@ -58,16 +69,16 @@ const float* Encoder<T>::forward(const kernels::Rows& rows, const EncoderWeights
     cancel.check();
     const LayerAt& at = table_.layers[static_cast<size_t>(i)];
     const auto& l = a.layers[static_cast<size_t>(i)];
-    Gemm<T>::forward(x_t, w.matrix(at.qkv), l.qkv, padded, at.qkv.in, at.qkv.out);
+    product(x_t, at.qkv, l.qkv, padded, w, a);
     k.attention_forward({rows, spec_.heads, spec_.head_size(), l.qkv, vector(at.qkv.bias),
                          dropout.at(i, DropoutPlan::kAttention), l.context, l.logsumexp, a.scratch, a.scratch_stride});
-    Gemm<T>::forward(l.context, w.matrix(at.attention_out), a.branch, padded, hidden, hidden);
+    product(l.context, at.attention_out, a.branch, padded, w, a);
     k.residual_norm_forward({rows, hidden, a.branch, vector(at.attention_out.bias), x, vector(at.attention_norm.weight),
                              vector(at.attention_norm.bias), spec_.layer_norm_eps,
                              dropout.at(i, DropoutPlan::kAttentionOut), l.sum1, l.stats1, l.y1, copy_of(l.y1_t)});
-    Gemm<T>::forward(l.y1_t, w.matrix(at.up), l.up, padded, at.up.in, at.up.out);
+    product(l.y1_t, at.up, l.up, padded, w, a);
     k.bias_activation_forward({rows, at.up.out, spec_.hidden_activation, l.up, vector(at.up.bias), l.act});
-    Gemm<T>::forward(l.act, w.matrix(at.down), a.branch, padded, at.down.in, at.down.out);
+    product(l.act, at.down, a.branch, padded, w, a);
     k.residual_norm_forward({rows, hidden, a.branch, vector(at.down.bias), l.y1, vector(at.output_norm.weight),
                              vector(at.output_norm.bias), spec_.layer_norm_eps, dropout.at(i, DropoutPlan::kOutput),
                              l.sum2, l.stats2, l.y2, copy_of(l.y2_t)});

@@ -7,6 +7,7 @@
 #include "cancel.h"
 #include "kernels.h"
 #include "parameters.h"
+#include "quantised.h"
 #include "spec.h"
 
 namespace vectune {
@@ -27,6 +28,7 @@ struct EncoderWeights {
   FlatView<const float> fp32;
   const T* matrices = nullptr;
   int64_t matrices_begin = 0;
+  const QuantisedMatrices* int8 = nullptr;  // read in place of `matrices` where it is given (T float, inference)
 
   const T* matrix(const LinearAt& linear) const { return matrices + (linear.weight - matrices_begin); }
 };
@@ -56,7 +58,8 @@ class Activations {
     T* y2_t;
   };
 
-  Activations(const EncoderSpec& spec, bool training) : spec_(spec), training_(training) {}
+  Activations(const EncoderSpec& spec, bool training, bool quantised = false)
+      : spec_(spec), training_(training), quantised_(quantised) {}
   /// Makes room for so many rows with texts of up to `longest` tokens; keeps what is large enough.
   void reserve(int64_t padded, int64_t longest);
   void release();
@@ -69,13 +72,15 @@ class Activations {
   float *sum0 = nullptr, *stats0 = nullptr, *y0 = nullptr;
   T* y0_t = nullptr;
   T* branch = nullptr;  // a GEMM's output on its way to the norm
+  int8_t* quantised = nullptr;  // a product's left operand in int8 inference, and its rows' scales and zeros
+  float* scales = nullptr;
   std::vector<Layer> layers;
   float* scratch = nullptr;  // attention, per thread
   int64_t scratch_stride = 0;
 
  private:
   EncoderSpec spec_;
-  bool training_;
+  bool training_, quantised_;
   Arena arena_;
   int64_t rows_ = 0, longest_ = 0, growths_ = 0;
   int threads_ = 0;
@@ -134,6 +139,9 @@ class Encoder {
                 const Wanted& wanted, bool accumulate, const Cancel& cancel) const;
 
  private:
+  /// y = x·Wᵀ
+  void product(const T* x, const LinearAt& linear, T* y, int64_t rows, const EncoderWeights<T>& weights,
+               const Activations<T>& activations) const;
   void weight_gradient(const T* dy, const T* x, const LinearAt& linear, int64_t rows, BackwardBuffers<T>& buffers,
                        const FlatView<float>& gradients, bool accumulate) const;
   /// dy += d·W

@@ -31,6 +31,15 @@ bool processor_has_bf16() {
 #endif
 }
 
+// A processor that sums products of int8 in int32 (VNNI). The instructions before it saturate at 16 bits.
+bool processor_has_int8() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512vnni");
+#else
+  return false;
+#endif
+}
+
 }  // namespace
 
 // One byte each for major, minor and patch stand at the top: 0x020b0000… is 2.11.0.
@@ -44,7 +53,8 @@ std::string libtorch_version() {
 }
 
 EngineInfo engine_info() {
-  return {libtorch_version(), simd_name(kernels::simd_level()), gemm_library(), processor_has_bf16(), threads()};
+  return {libtorch_version(), simd_name(kernels::simd_level()), gemm_library(), processor_has_bf16(),
+          processor_has_int8(), threads()};
 }
 
 }  // namespace vectune

@@ -9,6 +9,7 @@ struct EngineInfo {
   std::string simd;      // "avx512" | "avx2" | "plain"
   std::string gemm;      // "onednn" | "aten"
   bool bf16;             // bf16 compute is faster than fp32 on this processor
+  bool int8;             // int8 products are exact and fast on this processor
   int threads;
 };
 EngineInfo engine_info();

@@ -1,6 +1,7 @@
 #include "gemm.h"
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/_int_mm.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/mm.h>
@@ -23,9 +24,16 @@ MkldnnMatmul mkldnn_matmul() {
 }
 
 template <typename T>
+constexpr at::ScalarType dtype_of() {
+  if constexpr (std::is_same_v<T, float>) return at::kFloat;
+  if constexpr (std::is_same_v<T, bf16>) return at::kBFloat16;
+  if constexpr (std::is_same_v<T, int8_t>) return at::kChar;
+  if constexpr (std::is_same_v<T, int32_t>) return at::kInt;
+}
+
+template <typename T>
 at::Tensor matrix(const T* data, int64_t rows, int64_t columns) {
-  constexpr auto dtype = std::is_same_v<T, float> ? at::kFloat : at::kBFloat16;
-  return at::from_blob(const_cast<T*>(data), {rows, columns}, at::TensorOptions().dtype(dtype));
+  return at::from_blob(const_cast<T*>(data), {rows, columns}, at::TensorOptions().dtype(dtype_of<T>()));
 }
 
 /// c = a·b (+ c)
@@ -59,6 +67,12 @@ template <typename T>
 void Gemm<T>::weight_gradient(const T* dy, const T* x, T* dw, int64_t rows, int64_t in, int64_t out, bool accumulate) {
   const profile::Scope scope(profile::kGemmBackward);
   multiply(matrix(dy, rows, out).t(), matrix(x, rows, in), matrix(dw, out, in), accumulate);
+}
+
+void int8_product(const int8_t* x, const int8_t* w, int32_t* y, int64_t rows, int64_t in, int64_t out) {
+  const profile::Scope scope(profile::kGemmForward);
+  at::Tensor sums = matrix(y, rows, out);
+  at::_int_mm_out(sums, matrix(x, rows, in), matrix(w, out, in).t());
 }
 
 template struct Gemm<float>;

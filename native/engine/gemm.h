@@ -19,6 +19,9 @@ struct Gemm {
   /// dw (+)= dyᵀ·x
   static void weight_gradient(const T* dy, const T* x, T* dw, int64_t rows, int64_t in, int64_t out, bool accumulate);
 };
+/// y = x·Wᵀ of int8 operands, summed exactly in int32.
+void int8_product(const int8_t* x, const int8_t* w, int32_t* y, int64_t rows, int64_t in, int64_t out);
+
 extern template struct Gemm<float>;
 extern template struct Gemm<bf16>;
 

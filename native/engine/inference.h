@@ -14,8 +14,8 @@ namespace vectune {
 template <typename T>
 class InferencePass {
  public:
-  InferencePass(const ModelSpec& spec, const ParameterTable& table)
-      : encoder_(spec.encoder, table), head_(spec, table), activations_(spec.encoder, false) {}
+  InferencePass(const ModelSpec& spec, const ParameterTable& table, bool quantised = false)
+      : encoder_(spec.encoder, table), head_(spec, table), activations_(spec.encoder, false, quantised) {}
 
   /// Returns [texts × dimension], valid until the next run.
   const float* run(const PackedBatch& batch, const EncoderWeights<T>& weights, const Cancel& cancel,

@@ -200,6 +200,13 @@ struct CommonKernels {
   void (*embedding_scatter)(const EmbeddingScatter&);
   void (*adamw)(const AdamW&);
   void (*to_bf16)(bf16* y, const float* x, int64_t elements);
+  /// W [outputs × width] as int8, with each output's scale and the sum of its integers.
+  void (*quantise_weights)(const float* w, int64_t outputs, int64_t width, int8_t* q, float* scales, float* sums);
+  /// x [rows × width] as int8, with each row's scale and zero point [rows × 2].
+  void (*quantise_rows)(const float* x, int64_t rows, int64_t width, int8_t* q, float* scales_and_zeros);
+  /// In place: the int32 sums of a product of such operands [rows × width] → the floats that they stand for.
+  void (*dequantise_rows)(float* y, int64_t rows, int64_t width, const float* scales_and_zeros, const float* scales,
+                          const float* sums);
   /// Σ x² in double.
   double (*sum_of_squares)(const float* x, int64_t elements);
 };

@@ -45,13 +45,16 @@ void fill_normal(float* x, int64_t count, float sigma, uint64_t seed) {
 }  // namespace
 
 struct Model::Inference {
-  Inference(const ModelSpec& spec, const ParameterTable& table) : fp32(spec, table), bf16_(spec, table) {}
+  Inference(const ModelSpec& spec, const ParameterTable& table) : fp32(spec, table), bf16_(spec, table), int8(spec, table, true) {}
 
   PackedBatch batch;
   InferencePass<float> fp32;
   InferencePass<bf16> bf16_;
+  InferencePass<float> int8;
   at::Tensor matrices;  // bf16 copy of the encoder's layers
   uint64_t matrices_version = 0;
+  std::unique_ptr<QuantisedMatrices> quantised;
+  uint64_t quantised_version = 0;
 };
 
 Model::Model(ModelSpec spec, const std::vector<ModuleFile>& files) : spec_(std::move(spec)), table_((spec_.validate(), spec_)) {
@@ -121,6 +124,11 @@ void Model::embed(const int32_t* ids, const int32_t* offsets, int64_t texts, Pre
     kernels::table().common.to_bf16(static_cast<bf16*>(pass.matrices.mutable_data_ptr()), data() + begin, count);
     pass.matrices_version = weights_version_;
   }
+  if (precision == Precision::kInt8 && pass.quantised_version != weights_version_) {
+    pass.quantised.reset();
+    pass.quantised = std::make_unique<QuantisedMatrices>(table_, data());
+    pass.quantised_version = weights_version_;
+  }
 
   for (int64_t first = 0; first < texts;) {
     int64_t last = first + 1;
@@ -136,6 +144,8 @@ void Model::embed(const int32_t* ids, const int32_t* offsets, int64_t texts, Pre
     if (precision == Precision::kBf16) {
       const auto* matrices = static_cast<const bf16*>(pass.matrices.const_data_ptr());
       embeddings = pass.bf16_.run(pass.batch, {fp32, matrices, table_.embeddings_end}, {});
+    } else if (precision == Precision::kInt8) {
+      embeddings = pass.int8.run(pass.batch, {fp32, fp32.rest, words, pass.quantised.get()}, {});
     } else {
       embeddings = pass.fp32.run(pass.batch, {fp32, fp32.rest, words}, {});
     }

@@ -10,7 +10,7 @@ enum class Architecture { kBert, kDistilBert, kRoberta };
 enum class HiddenActivation { kGelu, kRelu, kGeluTanh };
 enum class PoolingMode { kCls, kMax, kMean, kMeanSqrtLen };
 enum class DenseActivation { kTanh, kIdentity, kRelu, kGelu };
-enum class Precision { kFp32, kBf16 };
+enum class Precision { kFp32, kBf16, kInt8 };  // int8 for embedding only
 
 /// Shape of the encoder, in Hugging Face's terms.
 struct EncoderSpec {

@@ -10,6 +10,7 @@ const Table& table() {
     register_attention(t);
     register_activation(t);
     register_elementwise(t);
+    register_quantise(t);
     return t;
   }();
   return filled;

@@ -9,6 +9,7 @@ void register_residual_norm(Table& t);
 void register_attention(Table& t);
 void register_activation(Table& t);
 void register_elementwise(Table& t);
+void register_quantise(Table& t);
 
 const Table& table();
 

@@ -59,7 +59,7 @@ export class FakeEngine {
   }
 
   readonly addon = {
-    info: () => ({ libtorch: '2.11.0', addon: '0.1.0', simd: 'plain', gemm: 'aten', bf16: false, threads: 2 }),
+    info: () => ({ libtorch: '2.11.0', addon: '0.1.0', simd: 'plain', gemm: 'aten', bf16: false, int8: false, threads: 2 }),
     memory: () => ({ inUse: 0, peak: 0, limit: null }),
     parameters: () => ['embeddings.word_embeddings.weight', 'encoder.layer.0.output.dense.weight', 'encoder.layer.1.output.dense.weight']
       .map((name) => ({ name, shape: [2, 2] })),

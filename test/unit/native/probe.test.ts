@@ -11,7 +11,7 @@ const ENGINE = (what: string) => `
   require('node:fs').appendFileSync(require('node:path').join(__dirname, 'loads'), 'x');
   ${what}
 `;
-const INFO = { libtorch: '2.11.0', addon: '0.1.0', simd: 'plain', gemm: 'aten', bf16: false, threads: 1 };
+const INFO = { libtorch: '2.11.0', addon: '0.1.0', simd: 'plain', gemm: 'aten', bf16: false, int8: false, threads: 1 };
 const GOOD = `module.exports = { info: () => (${JSON.stringify(INFO)}) };`;
 
 let home: string;

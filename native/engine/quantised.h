@@ -1,0 +1,32 @@
+#pragma once
+#include <cstdint>
+#include <unordered_map>
+
+#include "arena.h"
+#include "parameters.h"
+
+namespace vectune {
+
+/// int8 copies of the encoder's matrices, with a scale for each output (row of W): kernels/quantise.cpp.
+class QuantisedMatrices {
+ public:
+  struct Matrix {
+    const int8_t* q;      // [out × in]
+    const float *scales, *sums;  // [out]; sums of each row's integers
+  };
+
+  /// `flat` is the model's buffer in the table's layout.
+  QuantisedMatrices(const ParameterTable& table, const float* flat);
+  Matrix at(const LinearAt& linear) const { return matrices_.at(linear.weight); }
+
+ private:
+  Arena arena_;
+  std::unordered_map<int64_t, Matrix> matrices_;  // by the weight's offset
+};
+
+/// y ≈ x·Wᵀ with x [rows × in] quantised row by row as it comes. `q` and `scales` are scratch of rows·in bytes and
+/// 2·rows floats; y [rows × out].
+void quantised_product(const float* x, const QuantisedMatrices::Matrix& w, float* y, int64_t rows, int64_t in,
+                       int64_t out, int8_t* q, float* scales);
+
+}  // namespace vectune
