@@ -1,0 +1,88 @@
+"""One piece of work by sentence-transformers, in a process of its own: python peer_sentence_transformers.py REQUEST.json
+
+The request: kind ('finetune' | 'embed' | 'single' | 'start'), model (folder), precision ('fp32' | 'bf16'), threads, and
+for 'finetune' pairs, scores, batchSize, maxInputLength; for the others texts, batchSize. Prints one JSON object.
+"""
+
+import json
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+request = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+
+import torch  # noqa: E402
+from sentence_transformers import SentenceTransformer  # noqa: E402
+
+torch.set_num_threads(request["threads"])
+
+
+def open_model():
+    kwargs = {"dtype": torch.bfloat16} if request["precision"] == "bf16" and request["kind"] != "finetune" else {}
+    model = SentenceTransformer(request["model"], device="cpu", model_kwargs=kwargs)
+    if "maxInputLength" in request:
+        model.max_seq_length = request["maxInputLength"]
+    return model
+
+
+def finetune():
+    from datasets import Dataset
+    from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+    from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
+
+    model = open_model()
+    first, second = zip(*request["pairs"])
+    data = Dataset.from_dict({"text1": first, "text2": second, "score": request["scores"]})
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = SentenceTransformerTrainingArguments(
+            output_dir=folder,
+            num_train_epochs=1,
+            per_device_train_batch_size=request["batchSize"],
+            learning_rate=2e-5,
+            lr_scheduler_type="constant",
+            bf16=request["precision"] == "bf16",
+            use_cpu=True,
+            save_strategy="no",
+            logging_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            dataloader_pin_memory=False,
+        )
+        trainer = SentenceTransformerTrainer(
+            model=model, args=arguments, train_dataset=data, loss=CosineSimilarityLoss(model)
+        )
+        begin = time.perf_counter()
+        trainer.train()
+        return {"seconds": time.perf_counter() - begin}
+
+
+def embed():
+    model = open_model()
+    model.encode(request["texts"][:64], batch_size=request["batchSize"])
+    begin = time.perf_counter()
+    model.encode(request["texts"], batch_size=request["batchSize"])
+    return {"seconds": time.perf_counter() - begin}
+
+
+def single():
+    model = open_model()
+    times = []
+    for text in request["texts"]:
+        begin = time.perf_counter()
+        model.encode(text)
+        times.append(1000 * (time.perf_counter() - begin))
+    times = sorted(times[len(times) // 10 :])
+    return {"medianMs": statistics.median(times), "p95Ms": times[int(0.95 * len(times))]}
+
+
+def start():
+    open_model().encode(request["texts"][0])
+    return {}
+
+
+result = {"finetune": finetune, "embed": embed, "single": single, "start": start}[request["kind"]]()
+result["peakBytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print("\n" + json.dumps(result))

@@ -1,0 +1,77 @@
+// One piece of work by vectune through its public surface, in a process of its own: node vectune_work.mjs REQUEST.json
+// The request: kind ('finetune' | 'embed' | 'single' | 'callers' | 'start'), model (folder), precision, threads (as
+// OMP_NUM_THREADS), and pairs, scores, batchSize, maxInputLength, or texts. Prints one JSON object.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { quantiles } from './quantiles.mjs';
+
+const request = JSON.parse(readFileSync(process.argv[2], 'utf8'));
+const { TextVectorisation } = createRequire(import.meta.url)(fileURLToPath(new URL('../../dist/index.js', import.meta.url)));
+const { model, precision, maxInputLength } = request;
+const tv = new TextVectorisation(model, request.kind === 'finetune' ? {} : { precision });
+
+/** Keeps the event loop busy for that share of the time, in turns of 20 ms. */
+function keepBusy(share) {
+  const timer = setInterval(() => {
+    const end = performance.now() + 20 * share;
+    while (performance.now() < end);
+  }, 20);
+  return () => clearInterval(timer);
+}
+
+const works = {
+  async finetune() {
+    await tv.load();
+    const { pairs, scores, batchSize } = request;
+    const release = request.busyLoop ? keepBusy(request.busyLoop) : () => undefined;
+    let events = 0;
+    const begin = performance.now();
+    const report = await tv.finetune(pairs, scores, {
+      maxInputLength, precision, batchSize, effectiveBatchSize: batchSize, validationSplit: 0, epochs: 1, seed: 1,
+      onProgress: () => { ++events; },
+    });
+    const seconds = (performance.now() - begin) / 1000;
+    release();
+    return { seconds, tokens: report.tokens, events };
+  },
+  async embed() {
+    const options = maxInputLength === undefined ? {} : { maxInputLength };
+    await tv.embed(request.texts.slice(0, 64), options);
+    const begin = performance.now();
+    await tv.embed(request.texts, options);
+    return { seconds: (performance.now() - begin) / 1000 };
+  },
+  async single() {
+    const times = [];
+    for (const text of request.texts) {
+      const begin = performance.now();
+      await tv.embed(text);
+      times.push(performance.now() - begin);
+    }
+    return quantiles(times);
+  },
+  /** The same texts eight at a time, by one call and by eight callers at once. */
+  async callers() {
+    const together = [];
+    const apart = [];
+    for (let first = 0; first + 8 <= request.texts.length; first += 8) {
+      const eight = request.texts.slice(first, first + 8);
+      let begin = performance.now();
+      await tv.embed(eight);
+      together.push(performance.now() - begin);
+      begin = performance.now();
+      await Promise.all(eight.map((text) => tv.embed(text)));
+      apart.push(performance.now() - begin);
+    }
+    return { together: quantiles(together), apart: quantiles(apart) };
+  },
+  async start() {
+    await tv.embed(request.texts[0]);
+    return {};
+  },
+};
+const result = await works[request.kind]();
+console.log(`\n${JSON.stringify({ ...result, residentBytes: process.memoryUsage.rss(),
+  peakBytes: 1024 * process.resourceUsage().maxRSS })}`);
+await tv.dispose();
