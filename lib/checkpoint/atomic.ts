@@ -37,30 +37,39 @@ export function siblingName(target: string, purpose: 'new' | 'old'): string {
   );
 }
 
-async function exists(path: string): Promise<boolean> {
-  return lstat(path).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return false;
-      throw error;
-    },
-  );
+/** `target`, or where it leads if it is a link. */
+async function placeOf(target: string): Promise<string> {
+  try {
+    return await realpath(target);
+  } catch (error) {
+    const isLink = await lstat(target).then((info) => info.isSymbolicLink(), () => false);
+    if (isLink || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return target;
+  }
 }
 
 /**
  * Puts a folder at `target`. `write` fills an empty folder that is given to it; only when it is done and on
  * disk does it take the place of what was there. Where anything fails, what was there is there still and
- * nothing new is. A link at `target` is followed: the folder it leads to is replaced.
+ * nothing new is. A link at `target` is followed: the folder it leads to is replaced. Of several writers of one
+ * target at once, the last to be done wins.
+ *
+ * @param keep asked when the new folder is done: whether what is at `target` by then stays, and the new one goes
  */
-export async function replaceFolder(target: string, write: (folder: string) => Promise<void>): Promise<void> {
-  const place = (await exists(target)) ? await realpath(target) : target;
+export async function replaceFolder(
+  target: string,
+  write: (folder: string) => Promise<void>,
+  keep: () => Promise<boolean> = () => Promise.resolve(false),
+): Promise<void> {
+  const place = await placeOf(target);
   await mkdir(dirname(place), { recursive: true });
   const fresh = siblingName(place, 'new');
   await mkdir(fresh);
   try {
     await write(fresh);
     await flushTree(fresh);
-    await swap(place, fresh);
+    if (await keep()) await rm(fresh, { recursive: true });
+    else await swap(place, fresh);
   } catch (error) {
     await rm(fresh, { recursive: true, force: true });
     throw error;
@@ -71,14 +80,34 @@ export async function replaceFolder(target: string, write: (folder: string) => P
 /** Renames `fresh` to `place`; an older folder there is moved aside before, and back if that fails. */
 async function swap(place: string, fresh: string): Promise<void> {
   const old = siblingName(place, 'old');
-  const replaces = await exists(place);
-  if (replaces) await rename(place, old);
+  const replaces = await moveAside(place, old);
   try {
     await rename(fresh, place);
   } catch (error) {
-    if (replaces) await rename(old, place);
-    throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') {
+      if (replaces) await rename(old, place);
+      throw error;
+    }
+    // Another writer's folder came to the free place: now that one is replaced.
+    await discard(old);
+    return swap(place, fresh);
   }
-  // The new folder stands: what cannot be removed of the old one is no failure of the write.
-  if (replaces) await rm(old, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined);
+  await discard(old);
+}
+
+/** The new folder stands: what cannot be removed of the old one is no failure of the write. */
+async function discard(old: string): Promise<void> {
+  await rm(old, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined);
+}
+
+/** Whether there was something to move; another writer may have moved it just now. */
+async function moveAside(place: string, old: string): Promise<boolean> {
+  return rename(place, old).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return false;
+      throw error;
+    },
+  );
 }

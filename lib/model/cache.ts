@@ -1,10 +1,12 @@
+import { writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { replaceFolder } from '../checkpoint/atomic';
 import { InvalidArgumentError } from '../errors';
 import { isObject, readJson } from './folder/json';
 
 /** Marks a complete cached folder and says where it came from. */
-export const ORIGIN_FILE = 'vectune.json';
+const ORIGIN_FILE = 'vectune.json';
 
 export interface CachedOrigin {
   id: string;
@@ -50,4 +52,28 @@ export function cachedModelFolder(cacheFolder: string, id: string, revision: str
 export async function readOrigin(folder: string): Promise<CachedOrigin | undefined> {
   const value = await readJson(join(folder, ORIGIN_FILE)).catch(() => undefined);
   return isObject(value) && typeof value['id'] === 'string' ? (value as unknown as CachedOrigin) : undefined;
+}
+
+/**
+ * Puts a fetched model at `folder`, whole or not at all. One that another caller or process put there meanwhile
+ * stays: it may be in use.
+ *
+ * @param write fills the folder that is given to it, and the hashes of `origin`
+ * @returns the origin of the model that is there
+ */
+export async function addToCache(
+  folder: string,
+  origin: CachedOrigin,
+  write: (folder: string) => Promise<void>,
+): Promise<CachedOrigin> {
+  const there = () => readOrigin(folder);
+  await replaceFolder(
+    folder,
+    async (fresh) => {
+      await write(fresh);
+      await writeFile(join(fresh, ORIGIN_FILE), `${JSON.stringify(origin, null, 2)}\n`);
+    },
+    async () => (await there()) !== undefined,
+  );
+  return (await there()) ?? origin;
 }

@@ -19,7 +19,7 @@ export interface CardFacts {
 }
 
 function number(value: number): string {
-  return Number.isInteger(value) ? String(value) : value.toPrecision(6).replace(/\.?0+$/, '');
+  return String(Number.isInteger(value) ? value : Number(value.toPrecision(6)));
 }
 
 /** Text that stands in a Markdown table's cell. */

@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, writeFile } from 'node:fs/promises';
+import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ListFileEntry } from '@huggingface/hub';
-import { replaceFolder } from '../checkpoint/atomic';
 import { AbortError, DownloadError, ModelError } from '../errors';
 import { TOKENIZER_FILES } from '../tokenisation/tokenizer-files';
-import { ORIGIN_FILE, type CachedOrigin } from './cache';
+import { addToCache, type CachedOrigin } from './cache';
 import { conversionCommand } from './folder/weights';
 import type { ModelDownloadEvent } from './types';
 
@@ -70,16 +69,14 @@ export async function fetchFromHub(id: string, folder: string, options: HubOptio
       if (entry.type === 'file') files.push(entry);
     }
     const wanted = chooseFiles(id, files);
-    await replaceFolder(folder, async (temporary) => {
+    return await addToCache(folder, origin, async (temporary) => {
       for (const entry of wanted) {
         const blob = await hub.downloadFile({ repo: id, path: entry.path, revision: origin.revision, ...common });
         if (blob === null)
           throw new DownloadError('ERR_DOWNLOAD', `${hubUrl} lists ${entry.path} of ${id} but does not have it.`);
         origin.sha256[entry.path] = await store(blob, entry, id, temporary, options);
       }
-      await writeFile(join(temporary, ORIGIN_FILE), `${JSON.stringify(origin, null, 2)}\n`);
     });
-    return origin;
   } catch (error) {
     if (options.signal?.aborted) {
       throw new AbortError('ERR_ABORTED', `Fetching ${id} was stopped.`, { cause: options.signal.reason });
@@ -176,8 +173,9 @@ function fetchWith(signal: AbortSignal | undefined): typeof fetch {
   };
 }
 
-/** fetch hides the reason in `cause`. */
+/** fetch hides the reason in `cause`; a stream of the hub's client breaks off with the message alone. */
 function describe(error: unknown): string {
+  if (typeof error === 'string') return error;
   const { message, cause } = error as { message?: unknown; cause?: { message?: unknown; code?: unknown } };
   const reason = cause?.message || cause?.code;
   return reason ? `${String(message)} (${String(reason)})` : String(message);

@@ -51,7 +51,9 @@ export async function checkSaveTarget(target: string): Promise<string> {
     throw refusal(place, code === 'ENOTDIR' ? 'a part of the path is a file' : message);
   }
   if (!info.isDirectory()) throw refusal(place, 'it is a file');
-  const names = await readdir(place);
+  const names = await readdir(place).catch((error: Error) => {
+    throw refusal(place, error.message);
+  });
   if (names.length === 0) return place;
   const isModel =
     names.includes('modules.json') ||

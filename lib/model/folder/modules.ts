@@ -1,4 +1,5 @@
-import { isAbsolute, join, normalize } from 'node:path';
+import { realpath } from 'node:fs/promises';
+import { isAbsolute, join, normalize, relative, sep } from 'node:path';
 import { show } from '../../arguments';
 import { ModelError } from '../../errors';
 import { isObject, readJson } from './json';
@@ -41,7 +42,8 @@ export async function readModules(folder: string): Promise<FolderModule[] | unde
   if (!Array.isArray(list) || list.length === 0) {
     throw new ModelError('ERR_MODEL_FOLDER', `${file} must hold a list of modules, found ${show(list)}.`, { file });
   }
-  const modules = list.map((entry: unknown): FolderModule => {
+  const modules: FolderModule[] = [];
+  for (const entry of list as unknown[]) {
     const type = isObject(entry) ? entry['type'] : undefined;
     const path = isObject(entry) ? (entry['path'] ?? '') : undefined;
     if (typeof type !== 'string' || typeof path !== 'string') {
@@ -61,19 +63,29 @@ export async function readModules(folder: string): Promise<FolderModule[] | unde
         { file },
       );
     }
-    return { kind, folder: inside(folder, path, file) };
-  });
+    modules.push({ kind, folder: await inside(folder, path, file) });
+  }
   checkOrder(modules, file);
   return modules;
 }
 
-/** The path joined to the folder; it must not lead out of it. */
-function inside(folder: string, path: string, file: string): string {
+/**
+ * The path joined to the folder; neither it nor a link on it may lead out. Files in it may be links to anywhere,
+ * as those of Hugging Face's own cache are.
+ */
+async function inside(folder: string, path: string, file: string): Promise<string> {
   const plain = normalize(path.replaceAll('\\', '/'));
-  if (isAbsolute(plain) || plain.split('/').includes('..')) {
-    throw new ModelError('ERR_MODEL_FOLDER', `${file}: the path "${path}" leads out of the model folder.`, { file });
+  const module = join(folder, plain);
+  if (isBelow(plain)) {
+    const [from, to] = await Promise.all([folder, module].map((place) => realpath(place).catch(() => undefined)));
+    // A folder that is not there is for its reader to judge: Normalize needs none.
+    if (from === undefined || to === undefined || isBelow(relative(from, to))) return module;
   }
-  return join(folder, plain);
+  throw new ModelError('ERR_MODEL_FOLDER', `${file}: the path "${path}" leads out of the model folder.`, { file });
+}
+
+function isBelow(path: string): boolean {
+  return !isAbsolute(path) && path.split(sep)[0] !== '..';
 }
 
 function checkOrder(modules: readonly FolderModule[], file: string): void {

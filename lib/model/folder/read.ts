@@ -99,7 +99,7 @@ async function readEncoderConfig(folder: string, named: boolean): Promise<{ conf
     named
       ? `${file} is missing, though modules.json names its folder. Fetch the model ` + 'folder again.'
       : `${folder} is not a model folder: it has neither modules.json nor config.json.`,
-    { file },
+    { file: named ? file : folder },
   );
 }
 

@@ -1,0 +1,158 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { sha256 } from './fixture';
+
+/** Repositories as the Hugging Face hub serves them to `@huggingface/hub`: facts, listing, files by commit. */
+
+export type Files = Record<string, Buffer>;
+
+export interface Repository {
+  /** Files of each commit. */
+  commits: Record<string, Files>;
+  /** Commit of each branch and tag. */
+  references: Record<string, string>;
+}
+
+export interface HubRequest {
+  /** As it came, without the query. */
+  path: string;
+  range: string | undefined;
+  authorization: string | undefined;
+}
+
+/** Answers a request in its own way and says that it did. */
+export type Fault = (request: HubRequest, response: ServerResponse) => boolean;
+
+/** Entries of one page of a listing; the hub has a thousand. */
+const PAGE = 5;
+
+function commitOf(label: string): string {
+  return createHash('sha1').update(label).digest('hex');
+}
+
+/** What the hub keeps in large file storage. */
+function isLarge(path: string): boolean {
+  return /\.(safetensors|bin|onnx)$/.test(path);
+}
+
+export function filesBelow(folder: string, prefix = ''): Files {
+  const files: Files = {};
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    if (statSync(path).isDirectory()) Object.assign(files, filesBelow(path, `${prefix}${name}/`));
+    else files[prefix + name] = readFileSync(path);
+  }
+  return files;
+}
+
+export class HubServer {
+  readonly repositories = new Map<string, Repository>();
+  readonly requests: HubRequest[] = [];
+  /** Stands in for the server's own answers where it wants to. */
+  fault: Fault = () => false;
+  private readonly server: Server;
+  private port = 0;
+
+  private constructor() {
+    this.server = createServer((request, response) => this.answer(request, response));
+  }
+
+  static async start(): Promise<HubServer> {
+    const hub = new HubServer();
+    await new Promise<void>((resolve) => hub.server.listen(0, '127.0.0.1', resolve));
+    hub.port = (hub.server.address() as AddressInfo).port;
+    return hub;
+  }
+
+  /** May be called twice; the address stays, and nobody is there. */
+  async stop(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** A repository with one commit on `main`; gives the commit. */
+  add(id: string, files: Files, label = `first of ${id}`): string {
+    const commit = commitOf(label);
+    const found = this.repositories.get(id) ?? { commits: {}, references: {} };
+    found.commits[commit] = files;
+    found.references['main'] = commit;
+    this.repositories.set(id, found);
+    return commit;
+  }
+
+  /** Paths of files that were asked for, each once, in order. */
+  get fetched(): string[] {
+    const paths = this.requests.map(({ path }) => /\/resolve\/[^/]+\/(.+)$/.exec(path)?.[1]);
+    return [...new Set(paths.filter((path) => path !== undefined))];
+  }
+
+  private answer(incoming: IncomingMessage, response: ServerResponse): void {
+    const { pathname, searchParams } = new URL(incoming.url!, this.url);
+    const { range, authorization } = incoming.headers;
+    const request = { path: pathname, range, authorization };
+    this.requests.push(request);
+    if (this.fault(request, response)) return;
+    const parts = /^\/(?:api\/models\/)?([^/]+\/[^/]+)\/(revision|tree|resolve)\/([^/]+)(?:\/(.+))?$/.exec(
+      request.path,
+    );
+    const [, id, action, revision, path] = (parts ?? []).map((part) => part && decodeURIComponent(part));
+    const repository = this.repositories.get(id ?? '');
+    if (repository === undefined) return notFound(response, 'RepoNotFound', 'Repository not found');
+    const commit = repository.references[revision!] ?? revision!;
+    const files = repository.commits[commit];
+    if (files === undefined) return notFound(response, 'RevisionNotFound', `Invalid rev id: ${revision}`);
+    if (action === 'revision') return json(response, { _id: '1', id, sha: commit, private: false });
+    if (action === 'tree') return this.list(response, pathname, files, Number(searchParams.get('cursor') ?? 0));
+    const content = files[path!];
+    if (content === undefined) return notFound(response, 'EntryNotFound', 'Entry not found');
+    sendFile(response, content, range);
+  }
+
+  private list(response: ServerResponse, path: string, files: Files, from: number): void {
+    const folders = new Set(
+      Object.keys(files)
+        .filter((name) => name.includes('/'))
+        .map((name) => name.split('/')[0]!),
+    );
+    const entries = [
+      ...[...folders].map((name) => ({ type: 'directory', oid: commitOf(name), size: 0, path: name })),
+      ...Object.entries(files).map(([name, content]) => ({
+        type: 'file',
+        oid: commitOf(name),
+        size: content.length,
+        path: name,
+        ...(isLarge(name) && { lfs: { oid: sha256(content), size: content.length, pointerSize: 134 } }),
+      })),
+    ];
+    const next = from + PAGE;
+    if (next < entries.length)
+      response.setHeader('Link', `<${this.url}${path}?recursive=true&cursor=${next}>; rel="next"`);
+    json(response, entries.slice(from, next));
+  }
+}
+
+function json(response: ServerResponse, value: unknown, status = 200): void {
+  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify(value));
+}
+
+export function notFound(response: ServerResponse, code: string, error: string): void {
+  response.setHeader('X-Error-Code', code);
+  json(response, { error }, 404);
+}
+
+function sendFile(response: ServerResponse, content: Buffer, range: string | undefined): void {
+  response.setHeader('etag', `"${sha256(content).slice(0, 40)}"`);
+  if (range === 'bytes=0-0') {
+    response.writeHead(206, { 'content-range': `bytes 0-0/${content.length}`, 'content-length': 1 });
+    response.end(content.subarray(0, 1));
+  } else {
+    response.writeHead(200, { 'content-length': content.length }).end(content);
+  }
+}
