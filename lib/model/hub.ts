@@ -71,7 +71,9 @@ export async function fetchFromHub(id: string, folder: string, options: HubOptio
     const wanted = chooseFiles(id, files);
     return await addToCache(folder, origin, async (temporary) => {
       for (const entry of wanted) {
-        const blob = await hub.downloadFile({ repo: id, path: entry.path, revision: origin.revision, ...common });
+        // Plain HTTP: the hub's other protocol would be a second path to the same bytes.
+        const request = { repo: id, path: entry.path, revision: origin.revision, xet: false, ...common };
+        const blob = await hub.downloadFile(request);
         if (blob === null)
           throw new DownloadError('ERR_DOWNLOAD', `${hubUrl} lists ${entry.path} of ${id} but does not have it.`);
         origin.sha256[entry.path] = await store(blob, entry, id, temporary, options);
@@ -121,7 +123,7 @@ async function store(
   const file = await open(path, 'wx');
   let received = 0;
   try {
-    for await (const chunk of blob.stream() as unknown as AsyncIterable<Uint8Array>) {
+    for await (const chunk of unlessSilent(blob.stream() as unknown as AsyncIterable<Uint8Array>)) {
       options.signal?.throwIfAborted();
       hash.update(chunk);
       await file.writeFile(chunk);
@@ -154,6 +156,28 @@ async function store(
     );
   }
   return sha256;
+}
+
+/** The chunks of a body; fails where the next one takes too long. */
+async function* unlessSilent(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  const iterator = body[Symbol.asyncIterator]();
+  let over = false;
+  try {
+    for (;;) {
+      let timer: NodeJS.Timeout | undefined;
+      const silence = new Promise<never>((_, reject) => {
+        const error = new Error(`nothing came for ${MAX_SILENCE_S} seconds`);
+        timer = setTimeout(() => reject(error), MAX_SILENCE_S * 1000);
+      });
+      const next = await Promise.race([iterator.next(), silence]).finally(() => clearTimeout(timer));
+      over = next.done === true;
+      if (next.done) return;
+      yield next.value;
+    }
+  } finally {
+    // Not awaited: a connection that is stuck would never answer.
+    if (!over) void Promise.resolve(iterator.return?.()).catch(() => undefined);
+  }
 }
 
 /** fetch under the caller's signal, with a bound on how long a hub may be silent before it answers. */
