@@ -4,17 +4,11 @@
 #include <cmath>
 
 #include "gemm.h"
+#include "split_mix.h"
 
 namespace vectune {
 
 namespace {
-
-uint64_t mix(uint64_t x) {  // SplitMix64's finaliser
-  x += 0x9e3779b97f4a7c15ull;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-  return x ^ (x >> 31);
-}
 
 /// fp32 passes need no copy: their y is already T.
 template <typename T>
@@ -32,8 +26,8 @@ T* copy_of(T* y_t) {
 kernels::Dropout DropoutPlan::at(int64_t layer, Site site) const {
   const float p = site == kAttention ? attention : site == kAttentionOut ? attention_out : hidden;
   if (p <= 0.0f) return {};
-  const uint64_t run = mix(static_cast<uint64_t>(seed) << 32 | epoch);
-  return {mix(run + static_cast<uint64_t>(layer) * 4 + static_cast<uint64_t>(site)),
+  const uint64_t run = split_mix(static_cast<uint64_t>(seed) << 32 | epoch);
+  return {split_mix(run + static_cast<uint64_t>(layer) * 4 + static_cast<uint64_t>(site)),
           static_cast<uint32_t>(std::min(4294967295.0, std::round(static_cast<double>(p) * 4294967296.0))),
           1.0f / (1.0f - p)};
 }

@@ -11,6 +11,7 @@
 #include "dataset.h"
 #include "errors.h"
 #include "inference.h"
+#include "split_mix.h"
 
 namespace vectune {
 
@@ -22,18 +23,11 @@ std::atomic<int64_t> live_models{0};
 /// buffers small.
 constexpr int64_t kTokensPerPack = 4096;
 
-uint64_t mix(uint64_t x) {
-  x += 0x9e3779b97f4a7c15ull;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-  return x ^ (x >> 31);
-}
-
 /// x[i] ~ N(0, σ²) by Box and Muller from a hash of (seed, i): the same for any number of threads.
 void fill_normal(float* x, int64_t count, float sigma, uint64_t seed) {
 #pragma omp parallel for schedule(static)
   for (int64_t pair = 0; pair < (count + 1) / 2; ++pair) {
-    const uint64_t h = mix(seed + static_cast<uint64_t>(pair));
+    const uint64_t h = split_mix(seed + static_cast<uint64_t>(pair));
     const double u = (static_cast<double>(h >> 32) + 1.0) / 4294967296.0;
     const double v = static_cast<double>(h & 0xffffffffu) / 4294967296.0 * 6.283185307179586;
     const double radius = sigma * std::sqrt(-2.0 * std::log(u));
@@ -76,10 +70,10 @@ Model::Model(ModelSpec spec, const std::vector<ModuleFile>& files) : spec_(std::
 
 Model::Model(ModelSpec spec, uint32_t seed) : spec_(std::move(spec)), table_((spec_.validate(), spec_)) {
   flat_ = empty_floats(table_.elements());
-  uint64_t stream = mix(seed);
+  uint64_t stream = split_mix(seed);
   for (const auto& parameter : table_.all()) {
     float* x = data() + parameter.offset;
-    stream = mix(stream);
+    stream = split_mix(stream);
     if (parameter.shape.size() == 2) {
       fill_normal(x, parameter.elements, 0.02f, stream);
     } else {

@@ -1,0 +1,147 @@
+// npm run bench: vectune beside its peers, in turn on this machine; prints a table and writes .build/bench/results.json.
+//   npm run bench                         everything; takes more than an hour on two cores
+//   npm run bench -- --only training,single   some groups (training, distiluse, embedding, single, start, lengths,
+//                                         neighbour, eventLoop, scale, avx2)
+//   npm run bench -- --runs 3             runs of each work (default 5); the median counts
+//   npm run bench -- --full               100,000 pairs too
+//   npm run bench -- --profile            where a training step's time goes, nothing else
+import { createRequire } from 'node:module';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { onnxModel, pythonPeer, transformersJs } from '../test/bench/peers.mjs';
+import { groups } from '../test/bench/works.mjs';
+import { randomDistiluse } from './quora/random-distiluse.mjs';
+import { testData } from './reference/test-data.mjs';
+import { findLibTorch } from './setup/libtorch.mjs';
+import { DIST, LIBTORCH_VERSION, ROOT } from './setup/paths.mjs';
+import { run, tail } from './setup/run.mjs';
+import { runScript, SetupError } from './setup/step.mjs';
+import { setUp } from './setup.mjs';
+
+const require = createRequire(import.meta.url);
+const FOLDER = join(ROOT, '.build', 'bench');
+
+async function must(program, args, options) {
+  const { code, output } = await run(program, args, options);
+  if (code !== 0) throw new SetupError(`${program} failed:\n${tail(output, 40)}`);
+  return output;
+}
+
+/** The engine's own benchmark program; gives a function that runs it and reads its lines. */
+async function engineBench() {
+  const libtorch = await findLibTorch({ headers: true });
+  mkdirSync(FOLDER, { recursive: true });
+  await must('cmake', ['-S', ROOT, '-B', FOLDER, `-DVECTUNE_LIBTORCH=${libtorch.root}`, '-DVECTUNE_BENCH=ON', '-DCMAKE_BUILD_TYPE=Release']);
+  await must('cmake', ['--build', FOLDER, '--target', 'engine_bench', '--parallel', '2']);
+  return async (args, environment = {}) => {
+    // As the loader sets it for a host that sets nothing itself.
+    const env = { GOMP_SPINCOUNT: '2000', ...process.env, ...environment, LD_LIBRARY_PATH: libtorch.libDir };
+    const output = await must(join(FOLDER, 'engine_bench'), args, { env });
+    return output.trim().split('\n').map((line) => JSON.parse(line));
+  };
+}
+
+async function measurePeak(engine, environment) {
+  const [fp32, bf16, { simd }] = await engine(['peak'], environment);
+  return { fp32: fp32.gflops, bf16: bf16.gflops, at: { fp32: fp32.at, bf16: bf16.at }, simd };
+}
+
+/** Lengths in tokens of texts, as the tokeniser of the model gives them. */
+async function lengthsOf(model, texts, limit) {
+  const { tokeniser } = await require(join(DIST, 'model', 'open.js')).openModel(model);
+  const { offsets } = await tokeniser.encode(texts, limit);
+  return texts.map((_, i) => offsets[i + 1] - offsets[i]);
+}
+
+function print(rows) {
+  const columns = ['what', 'ours', 'peer', 'ratio', 'share', 'peak', 'goal', 'reached'];
+  const width = columns.map((name) => Math.max(name.length, ...rows.map((row) => String(row[name]).length)));
+  const line = (cells) => cells.map((cell, i) => String(cell).padEnd(width[i])).join('  ').trimEnd();
+  console.log(line(columns));
+  for (const row of rows) console.log(line(columns.map((name) => row[name])));
+}
+
+async function profile(engine, lengths) {
+  const folder = mkdtempSync(join(tmpdir(), 'vectune-profile-'));
+  try {
+    const file = join(folder, 'lengths.txt');
+    writeFileSync(file, `${lengths.join('\n')}\n`);
+    const found = [];
+    for (const [shape, pairs] of [['minilm', 16], ['minilm', 32], ['minilm', 128], ['distiluse', 16]]) {
+      for (const precision of ['fp32', 'bf16']) {
+        const [result] = await engine(['profile', shape, precision, String(pairs), file]);
+        found.push(result);
+        const { seconds, steps, tokens, phases } = result;
+        console.log(`\n${shape}, ${precision}, ${pairs} pairs: ${(1000 * seconds / steps).toFixed(1)} ms a step, ` +
+          `${(tokens / seconds).toFixed(0)} tokens/s`);
+        let rest = seconds;
+        for (const [phase, spent] of Object.entries(phases)) {
+          rest -= spent;
+          console.log(`  ${phase.padEnd(34)}${(1000 * spent / steps).toFixed(2).padStart(8)} ms ${(100 * spent / seconds).toFixed(1).padStart(6)} %`);
+        }
+        console.log(`  ${'packing and everything else'.padEnd(34)}${(1000 * rest / steps).toFixed(2).padStart(8)} ms ${(100 * rest / seconds).toFixed(1).padStart(6)} %`);
+      }
+    }
+    return found;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+await runScript(async () => {
+  const { values } = parseArgs({ options: {
+    only: { type: 'string' }, runs: { type: 'string', default: '5' }, full: { type: 'boolean' }, profile: { type: 'boolean' },
+  } });
+  const wanted = values.only?.split(',') ?? Object.keys(groups);
+  const unknown = wanted.find((name) => groups[name] === undefined);
+  if (unknown !== undefined) throw new SetupError(`bench has no group ${unknown}; it has ${Object.keys(groups).join(', ')}.`);
+  await setUp();
+  const { models, readRows, TextVectorisation } = require(join(DIST, 'index.js'));
+  const tv = new TextVectorisation(models.AllMiniLML6V2);
+  await tv.load();
+  await tv.dispose();
+  const model = (await require(join(DIST, 'model', 'open.js')).openModel(models.AllMiniLML6V2)).folder;
+  const quora = await readRows(testData('quora', 'quora_pairs.tsv'));
+  const train = quora.slice(0, 850);
+  const training = { pairs: train.map((row) => [row.text1, row.text2]), scores: train.map((row) => row.score) };
+  const texts = quora.flatMap((row) => [row.text1, row.text2]).slice(0, 3000);
+  const lengths = await lengthsOf(model, training.pairs.flat(), 64);
+  const engine = await engineBench();
+  const { info } = await require(join(DIST, 'native', 'load.js')).loadEngine().then((addon) => ({ info: addon.info() }));
+  const machine = {
+    processor: cpus()[0].model, threads: info.threads, memoryBytes: totalmem(), simd: info.simd, node: process.version,
+    libtorch: LIBTORCH_VERSION, date: new Date().toISOString(),
+  };
+  console.log(`${machine.processor}, ${machine.threads} threads, LibTorch ${LIBTORCH_VERSION}, Node ${process.version}`);
+  if (values.profile) {
+    writeFileSync(join(FOLDER, 'profile.json'), JSON.stringify({ machine, profile: await profile(engine, lengths) }, null, 1));
+    return 0;
+  }
+  const peak = await measurePeak(engine);
+  console.log(`GEMM peak: fp32 ${peak.fp32} GFLOP/s (${peak.at.fp32}), bf16 ${peak.bf16} GFLOP/s (${peak.at.bf16})\n`);
+  const python = await pythonPeer();
+  const context = {
+    model, python, peak, training, lengths, pairs: quora.map((row) => [row.text1, row.text2]), threads: info.threads,
+    runs: Number(values.runs), full: values.full === true, figures: [],
+    embedding: { kind: 'embed', model, threads: info.threads, texts, batchSize: 32 },
+    embeddingLengths: await lengthsOf(model, texts, 256),
+    onnx: { package: await transformersJs(), model: await onnxModel(python, model) },
+    distiluse: randomDistiluse,
+    measurePeak: (environment) => measurePeak(engine, environment),
+  };
+  const rows = [];
+  for (const name of wanted) {
+    const begin = performance.now();
+    const found = await groups[name](context);
+    print(found);
+    console.log(`(${name}: ${((performance.now() - begin) / 1000).toFixed(0)} s)\n`);
+    rows.push(...found);
+    writeFileSync(join(FOLDER, 'results.json'), JSON.stringify({ machine, peak, rows, figures: context.figures }, null, 1));
+  }
+  const missed = rows.filter(({ reached }) => reached === 'NO').length;
+  console.log(`${rows.filter(({ reached }) => reached === 'yes').length} goals reached, ${missed} missed. ` +
+    `Written to ${join('.build', 'bench', 'results.json')}.`);
+  return 0;
+});
