@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "engine_thread.h"
+#include "gemm.h"
 #include "trainer.h"
 
 namespace vectune::binding {
@@ -24,11 +25,15 @@ void enter_process() {
   std::lock_guard<std::mutex> lock(process().mutex);
   if (process().open++ > 0) return;
   EngineThread::instance().start();
-  // The net under `exit` called from native code, which runs no hook of Node's.
+  // The net under `exit` called from native code, which runs no hook of Node's. Handlers run last in, first out: this
+  // one must come after those that destroy what the engine thread uses.
   static std::once_flag once;
   std::call_once(once, [] {
-    std::atexit([] {
-      if (!EngineThread::instance().is_current()) EngineThread::instance().stop();
+    EngineThread::instance().post([] {
+      prepare_products();
+      std::atexit([] {
+        if (!EngineThread::instance().is_current()) EngineThread::instance().stop();
+      });
     });
   });
 }

@@ -51,6 +51,24 @@ void multiply(const at::Tensor& a, const at::Tensor& b, at::Tensor c, bool accum
 
 const char* gemm_library() { return mkldnn_matmul() ? "onednn" : "aten"; }
 
+namespace {
+
+template <typename T>
+void prepare() {
+  constexpr int64_t n = 16;
+  T x[n * n] = {}, y[n * n] = {};
+  Gemm<T>::forward(x, x, y, n, n, n);
+  Gemm<T>::input_gradient(x, x, y, n, n, n, true);
+  Gemm<T>::weight_gradient(x, x, y, n, n, n, false);
+}
+
+}  // namespace
+
+void prepare_products() {
+  prepare<float>();
+  prepare<bf16>();
+}
+
 template <typename T>
 void Gemm<T>::forward(const T* x, const T* w, T* y, int64_t rows, int64_t in, int64_t out) {
   const profile::Scope scope(profile::kGemmForward);

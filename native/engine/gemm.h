@@ -8,6 +8,10 @@ namespace vectune {
 /// Who multiplies: oneDNN through the function that libtorch_cpu exports, or, where it does not, ATen.
 const char* gemm_library();
 
+/// Runs one tiny product of each kind, so that the library's static objects exist: what is registered with `atexit`
+/// after this runs before they are destroyed. Engine thread.
+void prepare_products();
+
 /// The three products of a linear layer y = x·Wᵀ with x [rows × in], W [out × in], all row-major and dense.
 /// T is float or bf16 (accumulated in fp32 inside).
 template <typename T>
