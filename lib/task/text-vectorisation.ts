@@ -352,8 +352,8 @@ export class TextVectorisation {
         openModel(this.#source, { ...where, onProgress, signal }),
         loadEngine({ libtorch, consent: installLibTorch, onEvent: onProgress, signal }),
       ]);
-      const handle = await addon.createModel(opened.spec, opened.weightFiles, 0);
       const precision = embeddingPrecision(this.#options.precision ?? 'fp32', addon);
+      const handle = await addon.createModel(opened.spec, opened.weightFiles, 0);
       return { addon, handle, opened, embedder: new Embedder({ ...opened, addon, handle }, precision) };
     } catch (error) {
       throw this.#disposed === undefined ? fromNative(error) : disposed();

@@ -60,7 +60,10 @@ async function training(engine, { long = false } = {}) {
 
 const stepRequest = (rows) => ({ rows, microBatch: 4, learningRate: 1e-4, epoch: 0 });
 
-/** Starts a long step and resolves when the engine is inside it; a step that ends says so on standard output. */
+/**
+ * Starts a long step and resolves when the engine is inside it; a step that ends says so on standard output. Does
+ * not return the step: an async function would wait for it.
+ */
 async function startLongStep(engine, { trainer, all }) {
   const step = engine.step(trainer, stepRequest(all));
   step.then(
@@ -68,7 +71,6 @@ async function startLongStep(engine, { trainer, all }) {
     (error) => console.log(`step rejected ${error.code}`),
   );
   while (engine.trainerStats(trainer).workspaceRows === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-  return step;
 }
 
 /** Frees happen on the engine thread: waits for those asked for so far, and returns the counts. */

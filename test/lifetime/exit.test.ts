@@ -1,0 +1,41 @@
+import { inProgram, runProgram, type Ended } from './run-program';
+
+/**
+ * However a process ends, and whatever the engine is at, it ends as it was told to, with its exit code and its output:
+ * no crash, no hang. 'ready' is told from inside a step; where the step is not told to have ended, it was cut off.
+ */
+
+const quiet = (code: number, stdout = 'ready\n'): Ended => ({ code, signal: null, stdout, stderr: '' });
+const fails = (message: string): Ended => ({
+  code: 1,
+  signal: null,
+  stdout: 'ready\n',
+  stderr: expect.stringMatching(
+    new RegExp(`^\\S+exit\\.cjs:\\d+\\n[^]*\\nError: ${message}\\n(    at .*\\n)+\\nNode\\.js v\\S+\\n$`),
+  ) as string,
+});
+
+const endings: Record<string, Ended> = {
+  'at once': quiet(0, ''),
+  disposed: quiet(0),
+  'not disposed': quiet(0),
+  exit: quiet(7),
+  'exit in a step': quiet(7),
+  'exit with a queue in a step': quiet(7),
+  'exception in a step': fails('uncaught on purpose'),
+  'rejection in a step': fails('unhandled on purpose'),
+  'kill in a step': { code: null, signal: 'SIGTERM', stdout: 'ready\n', stderr: '' },
+  'calls on exit in a step': quiet(7),
+  'native exit in a step': quiet(7),
+  'nobody waits in a step': quiet(0, 'ready\nstep ended\n'),
+};
+
+test('the table has every ending of the program', () => {
+  expect(Object.keys(endings).sort()).toEqual(
+    inProgram('exit.cjs', /(?:case |ending === )'([^']+)'/g).filter((name, i, all) => name !== all[i - 1]),
+  );
+});
+
+test.each(Object.entries(endings))('%s', async (ending, expected) => {
+  expect(await runProgram('exit.cjs', [ending])).toEqual(expected);
+});

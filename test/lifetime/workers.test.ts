@@ -1,0 +1,28 @@
+import { inProgram, runProgram } from './run-program';
+
+/** Workers come and go, in the middle of whatever the engine does for them; the program checks what is left. */
+
+const scenarios: Record<string, { rounds: number; stdout?: string }> = {
+  'in turn': { rounds: 5 },
+  'terminate in a step': { rounds: 6 },
+  'terminate in a step beside main': { rounds: 6 },
+  'terminate with a queue': { rounds: 10 },
+  'terminate while creating': { rounds: 10 },
+  'exit of a worker': { rounds: 8 },
+  // The process ends with the worker's step; nobody is left to say so.
+  'exit of the process with workers in a step': { rounds: 1, stdout: '' },
+  'at once': { rounds: 1 },
+};
+
+test('the table has every scenario of the program', () => {
+  expect(Object.keys(scenarios).sort()).toEqual(inProgram('workers.cjs', /^ {2}async '([^']+)'/gm));
+});
+
+test.each(Object.entries(scenarios))('%s', async (scenario, { rounds, stdout = 'all rounds done\n' }) => {
+  expect(await runProgram('workers.cjs', [scenario, String(rounds)])).toEqual({
+    code: 0,
+    signal: null,
+    stdout,
+    stderr: '',
+  });
+});

@@ -1,0 +1,78 @@
+import type {
+  FinetuneEvent,
+  FinetuneOptions,
+  FinetuneReport,
+  FinetuneRun,
+  ScoredRow,
+  TextVectorisation,
+} from '../../lib';
+import { loadEngine } from '../../lib/native/load';
+import { lists } from './rows';
+
+type Of<K extends FinetuneEvent['kind']> = Extract<FinetuneEvent, { kind: K }>;
+
+export interface Observed {
+  run: FinetuneRun;
+  events: FinetuneEvent[];
+  of<K extends FinetuneEvent['kind']>(kind: K): Of<K>[];
+}
+
+/** Starts a run on two lists, and keeps its events; in fp32, whatever the processor multiplies faster. */
+export function start(model: TextVectorisation, rows: readonly ScoredRow[], options: FinetuneOptions = {}): Observed {
+  const events: FinetuneEvent[] = [];
+  const { pairs, scores } = lists(rows);
+  const run = model.finetune(pairs, scores, {
+    precision: 'fp32',
+    ...options,
+    onProgress: (event) => {
+      events.push(event);
+      return options.onProgress?.(event);
+    },
+  });
+  // A test that fails before it awaits the run must not end jest with an unhandled rejection.
+  run.catch(() => undefined);
+  const of = <K extends FinetuneEvent['kind']>(kind: K) =>
+    events.filter((event): event is Of<K> => event.kind === kind);
+  return { run, events, of };
+}
+
+export async function finish(model: TextVectorisation, rows: readonly ScoredRow[], options: FinetuneOptions = {}) {
+  const observed = start(model, rows, options);
+  return { ...observed, report: await observed.run };
+}
+
+/** What a promise rejects with. */
+export async function rejection(promise: PromiseLike<unknown>): Promise<unknown> {
+  return promise.then(
+    (value) => {
+      throw new Error(`expected a rejection, but it resolved with ${String(value)}`);
+    },
+    (error: unknown) => error,
+  );
+}
+
+/**
+ * While `work` goes on, a step begins only when all that `hold` was given has settled: what is asked for at an event
+ * of a run (but the last two steps of an epoch, which have begun) is done at that point of it, and not later.
+ */
+export async function holdingSteps<T>(work: (hold: (until: Promise<unknown>) => void) => Promise<T>): Promise<T> {
+  const addon = await loadEngine();
+  const { step } = addon;
+  let held: Promise<unknown> = Promise.resolve();
+  const spy = jest.spyOn(addon, 'step').mockImplementation(async (trainer, request) => {
+    await held;
+    return step(trainer, request);
+  });
+  try {
+    return await work((until) => {
+      held = Promise.allSettled([held, until]);
+    });
+  } finally {
+    spy.mockRestore();
+  }
+}
+
+/** A report without what depends on the clock. */
+export function withoutTimes(report: FinetuneReport) {
+  return { ...report, seconds: null, epochs: report.epochs.map((epoch) => ({ ...epoch, seconds: null })) };
+}
