@@ -28,6 +28,7 @@ export interface ModelFacts {
  * into place. A model folder that is there already is replaced; on any failure it is there as it was.
  *
  * @param target folder to write; its parents are made
+ * @param card what is known of the training, asked when the weights are written
  * @returns the folder's absolute path
  * @throws ModelError ERR_SAVE_TARGET: something that is not a model is there; FileError; the engine's errors.
  */
@@ -36,11 +37,10 @@ export async function saveModel(
   addon: Pick<EngineAddon, 'saveModel'>,
   handle: ModelHandle,
   target: string,
-  card: CardFacts = {},
+  card: () => CardFacts = () => ({}),
 ): Promise<string> {
   const place = await checkSaveTarget(target);
   const files = layoutFiles(opened);
-  files.set('README.md', modelCard(factsOf(opened), card));
   try {
     await replaceFolder(place, async (folder) => {
       for (const [path, content] of files) {
@@ -49,6 +49,8 @@ export async function saveModel(
       }
       for (const name of moduleFolders(opened.spec.head)) await mkdir(join(folder, name), { recursive: true });
       await addon.saveModel(handle, weightTargets(opened, folder));
+      // Asked now: the facts are those of the weights that were written, whatever a run that is on has made since.
+      await writeFile(join(folder, 'README.md'), modelCard(factsOf(opened), card()), { flag: 'wx' });
     });
   } catch (error) {
     throw asError(error, place);

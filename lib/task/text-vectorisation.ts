@@ -289,9 +289,10 @@ export class TextVectorisation {
       throw new InvalidArgumentError('ERR_INVALID_ARGUMENT', `save needs the path of a folder, but was given ${show(folder)}.`);
     }
     const { addon, handle, opened } = await this.#loaded();
-    const records = this.#records.filter(({ changedModel }) => changedModel);
-    const facts = records.at(-1)?.facts(records.length - 1, addon.info().libtorch);
-    return saveModel(opened, addon, handle, folder, facts);
+    return saveModel(opened, addon, handle, folder, () => {
+      const records = this.#records.filter(({ changedModel }) => changedModel);
+      return records.at(-1)?.facts(records.length - 1, addon.info().libtorch) ?? {};
+    });
   }
 
   /**

@@ -51,6 +51,12 @@ void ModelSpec::validate() const {
   require_probability(encoder.hidden_dropout, "hiddenDropout");
   require_probability(encoder.attention_dropout, "attentionDropout");
 
+  // Sizes are multiplied below and in the flat buffers: beyond this they could overflow.
+  const double hidden = static_cast<double>(encoder.hidden_size), inner = static_cast<double>(encoder.intermediate_size);
+  const double elements = static_cast<double>(encoder.layers) * hidden * (4 * hidden + 2 * inner) +
+                          hidden * static_cast<double>(encoder.vocab_size + encoder.positions + encoder.type_vocab_size);
+  require(elements < 1e12, "a model of more than 1e12 parameters cannot be made");
+
   require(!head.empty() && std::holds_alternative<PoolingSpec>(head.front()), "head[0] must be a pooling");
   int64_t width = 0;
   for (size_t i = 0; i < head.size(); ++i) {

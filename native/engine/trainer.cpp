@@ -198,7 +198,7 @@ class TrainerIn final : public Trainer::Impl {
       for (int64_t i = 0; i < pairs; ++i)
         tokens += dataset->length(2 * rows[first + i]) + dataset->length(2 * rows[first + i] + 1);
       pack(rows + first, pairs, inference_rounding(tokens));
-      const float* embeddings = evaluation_.run(batch_, encoder_weights(), cancel());
+      const float* embeddings = infer();
       cosine_mse::similarities(embeddings, pairs, head_.dimension(), out + first);
     }
   }
@@ -331,13 +331,29 @@ class TrainerIn final : public Trainer::Impl {
     workspace_growths = activations_.growths() + backward_.growths();
   }
 
-  void release_workspace() {
+  /// Embeddings of the batch. What training left standing goes where there is no room beside it.
+  const float* infer() {
+    try {
+      return evaluation_.run(batch_, encoder_weights(), cancel());
+    } catch (const c10::OutOfMemoryError&) {
+      if (activations_.rows() == 0) throw;
+    }
+    evaluation_.release();
+    release_training_buffers();
+    return evaluation_.run(batch_, encoder_weights(), cancel());
+  }
+
+  void release_training_buffers() {
     activations_.release();
     backward_.release();
     head_.release();
     head_gradient_.reset();
-    batch_.release();
     note_workspace();
+  }
+
+  void release_workspace() {
+    release_training_buffers();
+    batch_.release();
   }
 
   Encoder<T> encoder_;

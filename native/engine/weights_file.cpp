@@ -110,6 +110,8 @@ void write_weights(const std::string& path, int module, const ParameterTable& ta
   for (const auto& parameter : table.all())
     if (parameter.module == module)
       items.push_back({file_name(parameter), safetensors::Dtype::kF32, parameter.shape, flat + parameter.offset});
+  if (items.empty())
+    throw Error(ErrorCode::kInvalidArgument, "Module " + std::to_string(module) + " has no weights to save.");
   for (const auto& tensor : unused)
     if (tensor.module == module) items.push_back({tensor.name, tensor.dtype, tensor.shape, tensor.bytes.const_data_ptr()});
   safetensors::write(path, items);

@@ -197,3 +197,15 @@ describe('embed under a limit of the whole process', () => {
     expect(bits(await model.embed(PROBE_TEXTS)) === expected).toBe(true);
   });
 });
+
+test('a run whose batch the finder proposed completes, however little the limit leaves beside its steps', async () => {
+  const model = models.open(fixture('bert-mean'));
+  const least = await leastLimit(model, 1);
+  const failed: string[] = [];
+  for (let memoryLimit = least; memoryLimit < 2 * least; memoryLimit += Math.ceil(least / 24)) {
+    const { run, of } = start(model, rows, { ...options, memoryLimit });
+    const found = await run.then(() => 'completed', (error: Error) => error.message);
+    if (found !== 'completed') failed.push(`${memoryLimit}: ${of('finder').at(-1)!.message}, then ${found}`);
+  }
+  expect(failed).toEqual([]);
+});
