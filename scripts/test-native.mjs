@@ -55,6 +55,8 @@ await runScript(async () => {
   return runShown(join(FOLDER, 'vectune_tests'), process.argv.slice(2), {
     env: {
       ...process.env,
+      // As the loader sets it: on a busy machine threads that spin take seconds from each other.
+      GOMP_SPINCOUNT: process.env.GOMP_SPINCOUNT ?? '2000',
       // The program has no path to LibTorch in it, as the addon has none.
       LD_LIBRARY_PATH: [libtorch.libDir, process.env.LD_LIBRARY_PATH].filter(Boolean).join(':'),
       ASAN_OPTIONS: process.env.ASAN_OPTIONS ?? ASAN.join(':'),

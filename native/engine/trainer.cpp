@@ -297,8 +297,11 @@ class TrainerIn final : public Trainer::Impl {
 
   void update(double learning_rate, double gradient_scale) {
     const double t = static_cast<double>(++steps);
-    const double correction1 = options.bias_correction ? 1.0 - std::pow(options.beta1, t) : 1.0;
-    const double correction2 = options.bias_correction ? 1.0 - std::pow(options.beta2, t) : 1.0;
+    // Of the decays as the kernel has them: 1 − float(0.999) is not float(0.001), and the first steps would show it.
+    const auto correction = [&](double beta) {
+      return options.bias_correction ? 1.0 - std::pow(static_cast<double>(static_cast<float>(beta)), t) : 1.0;
+    };
+    const double correction1 = correction(options.beta1), correction2 = correction(options.beta2);
     const auto decay = static_cast<float>(1.0 - learning_rate * options.weight_decay);
     const int64_t matrices_begin = layout.at(table.embeddings_end), matrices_end = layout.at(table.layers.back().end);
     for (const auto& s : layout.segments()) {

@@ -9,6 +9,9 @@
 namespace vectune::kernels::VECTUNE_SIMD {
 namespace {
 
+/// A row whose numbers are all smaller is taken for zeros: 127 divided by them would not be a number.
+constexpr float kLeast = 1e-30f;
+
 using B = int8_t __attribute__((vector_size(kLanes)));
 
 inline F round(F v) {
@@ -32,14 +35,14 @@ void quantise_weights(const float* w, int64_t outputs, int64_t width, int8_t* q,
         const F v = load(row + i, n);
         most = max(most, max(v, -v));
       });
-      const float largest = max(most), inverse = largest > 0.0f ? 127.0f / largest : 0.0f;
+      const float largest = max(most), inverse = largest > kLeast ? 127.0f / largest : 0.0f;
       F total{};
       for_lanes(width, [&](int64_t i, auto n) {
         const F v = round(load(row + i, n) * inverse);
         total += v;
         store_bytes(q + r * width + i, to_integers(v), n);
       });
-      scales[r] = largest / 127.0f;
+      scales[r] = inverse > 0.0f ? largest / 127.0f : 0.0f;
       sums[r] = sum(total);  // of integers below 2²⁴: exact
     }
   });
@@ -56,9 +59,9 @@ void quantise_rows(const float* x, int64_t rows, int64_t width, int8_t* q, float
         high = max(high, v);
       });
       const float least = -max(-low), range = max(high) - least;
-      const float inverse = range > 0.0f ? 255.0f / range : 0.0f;
+      const float inverse = range > kLeast ? 255.0f / range : 0.0f;
       const float zero = std::nearbyint(-128.0f - least * inverse);
-      scales_and_zeros[2 * r] = range / 255.0f;
+      scales_and_zeros[2 * r] = inverse > 0.0f ? range / 255.0f : 0.0f;
       scales_and_zeros[2 * r + 1] = zero;
       for_lanes(width, [&](int64_t i, auto n) {
         const F v = min(max(round(load(row + i, n) * inverse) + zero, splat(-128.0f)), splat(127.0f));

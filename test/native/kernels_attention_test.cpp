@@ -1,0 +1,191 @@
+// Attention, forward and backward, against its formula in double.
+//
+// Every text is compared on its own, because a long text's outputs are averages and far smaller than a short one's.
+// Tolerance: kFp32 of the text's largest magnitude (scores up to about 10 carry an error of about 1e-6, which exp turns
+// into a relative one); bf16 outputs one rounding more. Where scores reach hundreds, their error grows with them.
+#include "kernels_reference.h"
+
+using namespace vectune;
+using namespace vectune::reference;
+
+namespace {
+
+using Matrix = std::vector<double>;
+
+struct Shape {
+  std::vector<int64_t> lengths;
+  int64_t heads, head_size, padding;
+  double dropout;
+  double scale = 1.5;  // of queries and keys
+  double tolerance = kFp32;
+};
+
+/// What attention computes, and its gradients, for one head of one text: [tokens × head size].
+struct Head {
+  Matrix out, logsumexp, dq, dk, dv;
+
+  /// q, k, v with their biases; `mask(i, j)` is what query i's probability of key j is multiplied by.
+  template <typename Mask>
+  Head(const Matrix& q, const Matrix& k, const Matrix& v, const Matrix& dout, int64_t d, Mask mask)
+      : out(q.size()), dq(q.size()), dk(q.size()), dv(q.size()) {
+    const int64_t tokens = static_cast<int64_t>(q.size()) / d;
+    const double root = 1.0 / std::sqrt(static_cast<double>(d));
+    Matrix p(tokens), dp(tokens);
+    for (int64_t i = 0; i < tokens; ++i) {
+      for (int64_t j = 0; j < tokens; ++j) p[j] = root * dot(&q[i * d], &k[j * d], d);
+      const double top = *std::max_element(p.begin(), p.end());
+      double total = 0;
+      for (const double s : p) total += std::exp(s - top);
+      logsumexp.push_back(top + std::log(total));
+      // O = (mask∘P) V     dV = (mask∘P)ᵀ dO     dP = mask∘(dO Vᵀ)
+      double mean = 0;
+      for (int64_t j = 0; j < tokens; ++j) {
+        p[j] = std::exp(p[j] - logsumexp.back());
+        const double m = mask(i, j);
+        add(&out[i * d], p[j] * m, &v[j * d], d);
+        add(&dv[j * d], p[j] * m, &dout[i * d], d);
+        dp[j] = m * dot(&dout[i * d], &v[j * d], d);
+        mean += p[j] * dp[j];
+      }
+      // dS = P∘(dP − rowsum(P∘dP))     dQ = dS K/√d     dK = dSᵀ Q/√d
+      for (int64_t j = 0; j < tokens; ++j) {
+        const double ds = root * p[j] * (dp[j] - mean);
+        add(&dq[i * d], ds, &k[j * d], d);
+        add(&dk[j * d], ds, &q[i * d], d);
+      }
+    }
+  }
+  static double dot(const double* a, const double* b, int64_t n) {
+    double s = 0;
+    for (int64_t c = 0; c < n; ++c) s += a[c] * b[c];
+    return s;
+  }
+  static void add(double* y, double a, const double* x, int64_t n) {
+    for (int64_t c = 0; c < n; ++c) y[c] += a * x[c];
+  }
+};
+
+template <typename T>
+void attention(const Shape& shape, Random& random) {
+  const Batch batch(shape.lengths, shape.padding, random);
+  const int64_t d = shape.head_size, heads = shape.heads, hidden = heads * d;
+  const int64_t rows = batch.count(), extra = shape.padding;
+  auto qkv = random.normals<T>(rows * 3 * hidden);
+  for (int64_t i = 0; i < rows * 3 * hidden; ++i)
+    if (i % (3 * hidden) < 2 * hidden) qkv[i] = narrow<T>(widen(qkv[i]) * shape.scale);
+  const auto bias = random.normals(3 * hidden, 0.3);
+  const auto dout = random.normals<T>(rows * hidden);
+  const kernels::Dropout dropout = dropout_of(shape.dropout, random.bits());
+
+  Matrix out(batch.padded * hidden), dqkv(batch.padded * 3 * hidden), logsumexp(heads * rows);
+  for (int64_t text = 0; text < batch.texts(); ++text)
+    for (int64_t head = 0; head < heads; ++head) {
+      const int64_t first = batch.starts[text], tokens = batch.starts[text + 1] - first;
+      Matrix x[4];  // q, k, v, dout
+      for (int64_t i = 0; i < tokens; ++i)
+        for (int64_t c = 0; c < d; ++c) {
+          for (int64_t part = 0; part < 3; ++part) {
+            const int64_t column = part * hidden + head * d + c;
+            x[part].push_back(widen(qkv[(first + i) * 3 * hidden + column]) + bias[column]);
+          }
+          x[3].push_back(widen(dout[(first + i) * hidden + head * d + c]));
+        }
+      const kernels::Dropout mask = of_head(dropout, head);
+      const Head h(x[0], x[1], x[2], x[3], d,
+                   [&](int64_t i, int64_t j) { return kept(mask, batch.row_keys[first + i], j); });
+      for (int64_t i = 0; i < tokens; ++i) {
+        logsumexp[head * rows + first + i] = h.logsumexp[i];
+        for (int64_t c = 0; c < d; ++c) {
+          const int64_t column = head * d + c, at = (first + i) * 3 * hidden + column;
+          out[(first + i) * hidden + column] = h.out[i * d + c];
+          dqkv[at] = h.dq[i * d + c];
+          dqkv[at + hidden] = h.dk[i * d + c];
+          dqkv[at + 2 * hidden] = h.dv[i * d + c];
+        }
+      }
+    }
+
+  // each text's rows as an output of their own, then the rows after the last text
+  std::vector<std::pair<int64_t, int64_t>> pieces;
+  for (int64_t t = 0; t < batch.texts(); ++t) pieces.emplace_back(batch.starts[t], batch.starts[t + 1]);
+  pieces.emplace_back(rows, batch.padded);
+  const auto expect = [&](std::vector<Expected>& all, const char* name, const Matrix& values, int64_t width) {
+    for (const auto& [begin, end] : pieces) {
+      const int64_t zeros = begin == rows ? extra * width : 0;
+      all.push_back(Expected::near<T>(name + (" of rows from " + std::to_string(begin)),
+                                      Matrix(values.begin() + begin * width, values.begin() + end * width), zeros,
+                                      shape.tolerance));
+    }
+  };
+  const auto find = [&](Found& all, const Guarded<T>& values, int64_t width) {
+    for (const auto& [begin, end] : pieces) all.push_back(values.values(begin * width, (end - begin) * width));
+  };
+  std::vector<Expected> forward, backward;
+  expect(forward, "out", out, hidden);
+  forward.push_back(Expected::near("logsumexp", logsumexp, 0, shape.tolerance));
+  expect(forward, "out without logsumexp", out, hidden);
+  expect(backward, "dqkv", dqkv, 3 * hidden);
+
+  const auto qkv_padded = with_nans(qkv, extra * 3 * hidden), dout_padded = with_nans(dout, extra * hidden);
+  const int64_t stride = kernels::attention_scratch(batch.longest(), d);
+  const std::string what = std::to_string(heads) + " heads of " + std::to_string(d) + ", " +
+                           std::to_string(batch.texts()) + " texts up to " + std::to_string(batch.longest()) +
+                           ", dropout " + std::to_string(shape.dropout);
+  check_levels("attention_forward, " + what, forward, [&](const kernels::Table& table, int threads) {
+    Guarded<T> y(batch.padded * hidden), inference(batch.padded * hidden);
+    Guarded<float> lse(heads * rows), scratch(threads * stride);
+    kernels::AttentionForward<T> a{batch.rows(), heads,      d,          qkv_padded.data(), bias.data(), dropout,
+                                   y.data(),     lse.data(), scratch.data(), stride};
+    kernels::of<T>(table).attention_forward(a);
+    a.logsumexp = nullptr;
+    a.out = inference.data();
+    kernels::of<T>(table).attention_forward(a);
+    scratch.check_guards();
+    Found found;
+    find(found, y, hidden);
+    found.push_back(lse.values());
+    find(found, inference, hidden);
+    return found;
+  });
+  std::vector<float> lse(logsumexp.begin(), logsumexp.end());
+  check_levels("attention_backward, " + what, backward, [&](const kernels::Table& table, int threads) {
+    Guarded<T> dx(batch.padded * 3 * hidden);
+    Guarded<float> scratch(threads * stride);
+    kernels::of<T>(table).attention_backward({batch.rows(), heads, d, qkv_padded.data(), bias.data(), dropout,
+                                              lse.data(), dout_padded.data(), dx.data(), scratch.data(), stride});
+    scratch.check_guards();
+    Found found;
+    find(found, dx, 3 * hidden);
+    return found;
+  });
+}
+
+}  // namespace
+
+TEST(kernels_attention_of_every_length_is_the_formula) {
+  Random random(11);
+  attention<float>({border_lengths(), 2, 32, 9, 0.1}, random);
+  attention<bf16>({border_lengths(), 1, 64, 40, 0.0}, random);
+}
+TEST(kernels_attention_of_every_length_is_the_formula_the_other_way_round) {
+  Random random(12);
+  attention<float>({border_lengths(), 1, 64, 1, 0.0}, random);
+  attention<bf16>({border_lengths(), 2, 32, 7, 0.5}, random);
+}
+TEST(kernels_attention_of_any_shape_is_the_formula) {
+  Random random(13);
+  for (const int64_t head_size : {20, 8, 33, 64, 32, 16})
+    for (const double dropout : {0.0, 0.1}) {
+      const Shape shape{random_lengths(random, 130), random.whole(1, 4), head_size, random.whole(0, 20), dropout};
+      attention<float>(shape, random);
+      attention<bf16>(shape, random);
+    }
+  attention<float>({{1}, 1, 20, 0, 0.5}, random);  // fewer heads than threads
+}
+TEST(kernels_attention_with_scores_of_hundreds_is_the_formula) {
+  // Most rows have one probability of 1 and else 0. A score of 300 and its logsumexp are off by 2e-5 or so, and with
+  // them P; dS, exactly 0 in such rows, is off by that much of dO·V, and dQ by dS·K/√d.
+  Random random(14);
+  attention<float>({{40, 1, 97}, 2, 32, 3, 0.0, 6.0, 5e-4}, random);
+  attention<float>({{65, 3}, 1, 64, 3, 0.2, 6.0, 5e-4}, random);
+}
