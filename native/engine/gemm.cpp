@@ -72,6 +72,15 @@ void prepare_products() {
 template <typename T>
 void Gemm<T>::forward(const T* x, const T* w, T* y, int64_t rows, int64_t in, int64_t out) {
   const profile::Scope scope(profile::kGemmForward);
+  if constexpr (std::is_same_v<T, float>) {
+    // From 16 rows on oneDNN copies W to another order; MKL does not, which pays until about 32 (one short text:
+    // 5.1 to 7.5 ms for a MiniLM's products instead of 7.8 to 9.3 on a 2-core EPYC).
+    if (rows >= 16 && rows < 32) {
+      at::Tensor to = matrix(y, rows, out);
+      at::mm_out(to, matrix(x, rows, in), matrix(w, out, in).t());
+      return;
+    }
+  }
   multiply(matrix(x, rows, in), matrix(w, out, in).t(), matrix(y, rows, out), false);
 }
 
