@@ -9,5 +9,5 @@ export async function resave(source: string, target: string, card?: CardFacts): 
 }
 
 export function save(opened: OpenedModel, target: string, card?: CardFacts): Promise<string> {
-  return inEngine(opened, (addon, handle) => saveModel(opened, addon, handle, target, card));
+  return inEngine(opened, (addon, handle) => saveModel(opened, addon, handle, target, () => card ?? {}));
 }
