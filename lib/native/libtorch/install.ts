@@ -7,7 +7,7 @@ import { download, shown, verifyFile } from '../download';
 import { libtorchCache, releaseFolder } from './cache';
 import type { OnLibTorchEvent } from './events';
 import { incompleteInstall, inspectFolder, MARKER_FILE, type InstallMarker, type LibTorchFolder } from './folder';
-import { downloadByPip, findPip, resolveWheels } from './pip';
+import { downloadByPip, pipOf, resolveWheels } from './pip';
 import { bytesNeeded, REFERENCE_VERSION, releaseOf, type LibTorchRelease, type PinnedWheel } from './table';
 import { chooseFromArchive, chooseFromWheel, copyLibTorch, unpackArchive } from './unpack';
 
@@ -215,7 +215,7 @@ async function besideOrFetched(
 /** Through pip: it tells the addresses and we fetch, or where it cannot tell them or we cannot fetch, it fetches. */
 async function fetchWheels(job: Job, wheels: readonly PinnedWheel[]): Promise<WheelFile[]> {
   const { options, release } = job;
-  const found = await findPip(options);
+  const found = await pipOf(options);
   options.onEvent?.({ type: 'libtorch-resolve', version: release.version, source: found.join(' ') });
   const asking = await mkdtemp(join(job.temporary, 'ask-'));
   const addresses = await resolveWheels(release, wheels, asking, { ...options, pip: found });

@@ -1,7 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AbortError, DownloadError, ToolError } from '../../errors';
+import { AbortError, DownloadError } from '../../errors';
 import { ChildError, runChild } from '../child';
+import { findPip } from '../pip';
 import { platformTags, type LibTorchRelease, type PinnedWheel } from './table';
 
 /**
@@ -21,28 +22,14 @@ export interface WheelAddress {
   address: string;
 }
 
-const PIPS: readonly (readonly string[])[] = [['python3', '-m', 'pip'], ['python', '-m', 'pip'], ['pip3'], ['pip']];
 /** More than any answer of an index. A pip that fetches this much while it is asked for an address downloads. */
 const RESOLVE_MAX_BYTES = 24_000_000;
 const WATCH_MS = 250;
 
 /** @throws ToolError ERR_TOOL_MISSING */
-export async function findPip(options: PipOptions = {}): Promise<readonly string[]> {
-  if (options.pip !== undefined) return options.pip;
-  for (const pip of PIPS) {
-    const [program, ...prefix] = pip;
-    const works = await runChild(program!, [...prefix, '--version'], options).then(
-      () => true,
-      () => false,
-    );
-    if (works) return pip;
-  }
-  throw new ToolError(
-    'ERR_TOOL_MISSING',
-    `LibTorch comes through pip, and there is none on this machine (tried ` +
-      `${PIPS.map((pip) => `\`${pip.join(' ')}\``).join(', ')}). Install it (on Debian and Ubuntu: ` +
-      'apt-get install python3-pip), or name a LibTorch: npx vectune libtorch install --from <folder, archive or URL>.',
-  );
+export async function pipOf(options: PipOptions): Promise<readonly string[]> {
+  const otherwise = ', or name a LibTorch: npx vectune libtorch install --from <folder, archive or URL>';
+  return options.pip ?? findPip(options, 'LibTorch', otherwise);
 }
 
 /** What pip needs to be told to choose a release's wheels whatever Python it runs on. */
@@ -71,7 +58,7 @@ export async function resolveWheels(
   temporary: string,
   options: PipOptions,
 ): Promise<WheelAddress[] | undefined> {
-  const pip = await findPip(options);
+  const pip = await pipOf(options);
   const [program, ...prefix] = pip;
   const tooMuch = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, tooMuch.signal]) : tooMuch.signal;
@@ -134,7 +121,7 @@ export async function downloadByPip(
   folder: string,
   options: PipOptions & { onBytes?: (bytes: number) => void },
 ): Promise<string[]> {
-  const pip = await findPip(options);
+  const pip = await pipOf(options);
   const [program, ...prefix] = pip;
   const stopWatching = watchFolder(folder, (bytes) => options.onBytes?.(bytes));
   try {

