@@ -86,6 +86,7 @@ const Table& timed_table() {
     time_entry<&Table::common, &CommonKernels::embedding_scatter, profile::kEmbedding>(c.embedding_scatter);
     time_entry<&Table::common, &CommonKernels::adamw, profile::kAdamW>(c.adamw);
     time_entry<&Table::common, &CommonKernels::to_bf16, profile::kOther>(c.to_bf16);
+    time_entry<&Table::common, &CommonKernels::quantise_weights, profile::kOther>(c.quantise_weights);
     time_entry<&Table::common, &CommonKernels::quantise_rows, profile::kOther>(c.quantise_rows);
     time_entry<&Table::common, &CommonKernels::dequantise_rows, profile::kOther>(c.dequantise_rows);
     time_entry<&Table::common, &CommonKernels::sum_of_squares, profile::kAdamW>(c.sum_of_squares);
