@@ -16,29 +16,23 @@ import { randomDistiluse } from './quora/random-distiluse.mjs';
 import { testData } from './reference/test-data.mjs';
 import { findLibTorch } from './setup/libtorch.mjs';
 import { DIST, LIBTORCH_VERSION, ROOT } from './setup/paths.mjs';
-import { run, tail } from './setup/run.mjs';
+import { mustRun } from './setup/run.mjs';
 import { runScript, SetupError } from './setup/step.mjs';
 import { setUp } from './setup.mjs';
 
 const require = createRequire(import.meta.url);
 const FOLDER = join(ROOT, '.build', 'bench');
 
-async function must(program, args, options) {
-  const { code, output } = await run(program, args, options);
-  if (code !== 0) throw new SetupError(`${program} failed:\n${tail(output, 40)}`);
-  return output;
-}
-
 /** The engine's own benchmark program; gives a function that runs it and reads its lines. */
 async function engineBench() {
   const libtorch = await findLibTorch({ headers: true });
   mkdirSync(FOLDER, { recursive: true });
-  await must('cmake', ['-S', ROOT, '-B', FOLDER, `-DVECTUNE_LIBTORCH=${libtorch.root}`, '-DVECTUNE_BENCH=ON', '-DCMAKE_BUILD_TYPE=Release']);
-  await must('cmake', ['--build', FOLDER, '--target', 'engine_bench', '--parallel', '2']);
+  await mustRun('cmake', ['-S', ROOT, '-B', FOLDER, `-DVECTUNE_LIBTORCH=${libtorch.root}`, '-DVECTUNE_BENCH=ON', '-DCMAKE_BUILD_TYPE=Release']);
+  await mustRun('cmake', ['--build', FOLDER, '--target', 'engine_bench', '--parallel', '2']);
   return async (args, environment = {}) => {
     // As the loader sets it for a host that sets nothing itself.
     const env = { GOMP_SPINCOUNT: '2000', ...process.env, ...environment, LD_LIBRARY_PATH: libtorch.libDir };
-    const output = await must(join(FOLDER, 'engine_bench'), args, { env });
+    const output = await mustRun(join(FOLDER, 'engine_bench'), args, { env });
     return output.trim().split('\n').map((line) => JSON.parse(line));
   };
 }

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { findLibTorch, installLibTorch } from './setup/libtorch.mjs';
 import { installPackages } from './setup/packages.mjs';
 import { ROOT } from './setup/paths.mjs';
-import { run, runShown, tail } from './setup/run.mjs';
-import { runScript, SetupError, step } from './setup/step.mjs';
+import { mustRun, runShown } from './setup/run.mjs';
+import { runScript, step } from './setup/step.mjs';
 import { checkBuildTools, checkNode } from './setup/tools.mjs';
 import { compileTypeScript } from './setup/typescript.mjs';
 
@@ -35,14 +35,10 @@ async function build(libtorch) {
     CMAKE_CXX_FLAGS_RELWITHDEBINFO: '-O1 -g1', // lines for the reports; more costs minutes with LibTorch's headers
   };
   const jobs = Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / BYTES_PER_JOB)));
-  await cmake(['-S', ROOT, '-B', FOLDER, ...Object.entries(definitions).map(([name, value]) => `-D${name}=${value}`)]);
-  await cmake(['--build', FOLDER, '--target', 'vectune_tests', '--parallel', String(jobs)]);
+  const flags = Object.entries(definitions).map(([name, value]) => `-D${name}=${value}`);
+  await mustRun('cmake', ['-S', ROOT, '-B', FOLDER, ...flags]);
+  await mustRun('cmake', ['--build', FOLDER, '--target', 'vectune_tests', '--parallel', String(jobs)]);
   return `vectune_tests built with ${SANITIZE}`;
-}
-
-async function cmake(args) {
-  const { code, output } = await run('cmake', args);
-  if (code !== 0) throw new SetupError(`cmake failed:\n${tail(output, 40)}`);
 }
 
 await runScript(async () => {

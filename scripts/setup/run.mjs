@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { ROOT } from './paths.mjs';
+import { SetupError } from './step.mjs';
 
 /** Runs a program to its end, silently; `output` holds everything that it printed. */
 export function run(program, args, options = {}) {
@@ -14,6 +15,13 @@ export function run(program, args, options = {}) {
     child.on('error', reject);
     child.on('close', (code, signal) => resolve({ code: code ?? 1, signal, output }));
   });
+}
+
+/** As `run`, but a program that fails is a SetupError with its last lines; gives the output. */
+export async function mustRun(program, args, options) {
+  const { code, output } = await run(program, args, options);
+  if (code !== 0) throw new SetupError(`${program} ${args[0]} failed:\n${tail(output, 40)}`);
+  return output;
 }
 
 /** Runs a program that shares this terminal; gives its exit code. */

@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
-export const PROGRAMS = {
+const PROGRAMS = {
   vectune: (file) => [process.execPath, [join(HERE, 'vectune_work.mjs'), file]],
   transformersJs: (file) => [process.execPath, [join(HERE, 'peer_transformers_js.mjs'), file]],
   sentenceTransformers: (file, python) => [python, [join(HERE, 'peer_sentence_transformers.py'), file]],
 };
 
-export function median(values) {
+function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;

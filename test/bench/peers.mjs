@@ -6,18 +6,11 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { referencePython } from '../../scripts/reference/python.mjs';
 import { DIST } from '../../scripts/setup/paths.mjs';
-import { run, tail } from '../../scripts/setup/run.mjs';
-import { SetupError } from '../../scripts/setup/step.mjs';
+import { mustRun } from '../../scripts/setup/run.mjs';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const TRANSFORMERS_JS = '4.2.0';
 const CACHE = createRequire(import.meta.url)(join(DIST, 'model', 'cache.js')).cacheRoot();
-
-async function must(program, args, options) {
-  const { code, output } = await run(program, args, options);
-  if (code !== 0) throw new SetupError(`${program} ${args[0]} failed:\n${tail(output)}`);
-  return output;
-}
 
 /** Python with sentence-transformers and what its trainer needs. */
 export async function pythonPeer() {
@@ -26,7 +19,7 @@ export async function pythonPeer() {
   const mark = join(dirname(python), 'vectune-bench-requirements.txt');
   if (!existsSync(mark) || readFileSync(mark, 'utf8') !== readFileSync(requirements, 'utf8')) {
     console.log('Installing what the peers need in Python; this happens once.');
-    await must(python, ['-m', 'pip', 'install', '--disable-pip-version-check', '-r', requirements]);
+    await mustRun(python, ['-m', 'pip', 'install', '--disable-pip-version-check', '-r', requirements]);
     writeFileSync(mark, readFileSync(requirements));
   }
   return python;
@@ -40,7 +33,7 @@ export async function transformersJs() {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
-  await must('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', `@huggingface/transformers@${TRANSFORMERS_JS}`],
+  await mustRun('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', `@huggingface/transformers@${TRANSFORMERS_JS}`],
     { cwd: folder });
   writeFileSync(join(folder, 'complete'), '');
   return folder;
@@ -52,7 +45,7 @@ export async function onnxModel(python, model) {
   if (existsSync(folder)) return folder;
   console.log('Exporting all-MiniLM-L6-v2 to ONNX; this happens once.');
   const aside = `${folder}.${process.pid}`;
-  await must(python, [join(HERE, 'export_onnx.py'), model, aside], { env: { ...process.env, HF_HUB_OFFLINE: '1' } });
+  await mustRun(python, [join(HERE, 'export_onnx.py'), model, aside], { env: { ...process.env, HF_HUB_OFFLINE: '1' } });
   renameSync(aside, folder);
   return folder;
 }
