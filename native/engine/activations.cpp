@@ -104,7 +104,6 @@ void BackwardBuffers<T>::reserve(int64_t padded, int64_t longest) {
     dhidden = carver.take<T>(rows * hidden);
     dqkv = carver.take<T>(rows * 3 * hidden);
     dact = carver.take<T>(rows * inner);
-    dweight = std::is_same_v<T, float> ? nullptr : carver.take<T>(hidden * std::max(3 * hidden, inner));
   });
   rows_ = rows;
   longest_ = length;

@@ -38,6 +38,7 @@ class Arena {
     layout(hand_out);
   }
   void release() { memory_.reset(); }
+  void* data() const { return memory_.defined() ? memory_.mutable_data_ptr() : nullptr; }
   int64_t bytes() const { return memory_.defined() ? memory_.numel() : 0; }
 
  private:

@@ -84,30 +84,6 @@ const float* Encoder<T>::forward(const kernels::Rows& rows, const EncoderWeights
 }
 
 template <typename T>
-void Encoder<T>::weight_gradient(const T* dy, const T* x, const LinearAt& linear, int64_t rows, BackwardBuffers<T>& b,
-                                 const FlatView<float>& gradients, bool accumulate) const {
-  float* g = gradients.at(linear.weight);
-  if constexpr (std::is_same_v<T, float>) {
-    (void)b;
-    Gemm<T>::weight_gradient(dy, x, g, rows, linear.in, linear.out, accumulate);
-  } else {
-    Gemm<T>::weight_gradient(dy, x, b.dweight, rows, linear.in, linear.out, false);
-    kernels::of<T>(kernels::table()).store(g, b.dweight, linear.in * linear.out, accumulate);
-  }
-}
-
-template <typename T>
-void Encoder<T>::input_gradient(const T* d, const EncoderWeights<T>& w, const LinearAt& linear, int64_t rows,
-                                BackwardBuffers<T>& b) const {
-  if constexpr (std::is_same_v<T, float>) {
-    Gemm<T>::input_gradient(d, w.matrix(linear), b.dy, rows, linear.in, linear.out, true);
-  } else {
-    Gemm<T>::input_gradient(d, w.matrix(linear), b.dhidden, rows, linear.in, linear.out, false);
-    kernels::of<T>(kernels::table()).add(b.dy, b.dhidden, rows * linear.in);
-  }
-}
-
-template <typename T>
 void Encoder<T>::backward(const kernels::Rows& rows, const EncoderWeights<T>& w, const Activations<T>& a,
                           const DropoutPlan& dropout, BackwardBuffers<T>& b, const FlatView<float>& g,
                           const Wanted& wanted, bool accumulate, const Cancel& cancel) const {
@@ -115,6 +91,17 @@ void Encoder<T>::backward(const kernels::Rows& rows, const EncoderWeights<T>& w,
   const auto& k = kernels::of<T>(table);
   const int64_t hidden = spec_.hidden_size, padded = rows.padded;
   const auto vector = [&](int64_t offset) { return w.fp32.at(offset); };
+
+  /// dW of y = x·Wᵀ
+  const auto weight_gradient = [&](const T* dy, const T* x, const LinearAt& linear) {
+    Gemm<T>::weight_gradient(dy, x, g.at(linear.weight), padded, linear.in, linear.out, accumulate);
+  };
+  const auto input_gradient = [&](const T* dy, const LinearAt& linear, T* dx) {
+    Gemm<T>::input_gradient(dy, w.matrix(linear), dx, padded, linear.in, linear.out);
+  };
+  const auto add_input_gradient = [&](const T* dy, const LinearAt& linear) {
+    Gemm<T>::add_input_gradient(dy, w.matrix(linear), b.dy, padded, linear.in, linear.out);
+  };
 
   for (int64_t i = spec_.layers - 1; i >= wanted.lowest_layer; --i) {
     cancel.check();
@@ -127,26 +114,26 @@ void Encoder<T>::backward(const kernels::Rows& rows, const EncoderWeights<T>& w,
     k.residual_norm_backward({rows, hidden, l.sum2, l.stats2, vector(at.output_norm.weight),
                               dropout.at(i, DropoutPlan::kOutput), b.dy, b.dbranch, g.at(at.down.bias),
                               g.at(at.output_norm.weight), g.at(at.output_norm.bias), accumulate, b.partials});
-    if (weights) weight_gradient(b.dbranch, l.act, at.down, padded, b, g, accumulate);
-    Gemm<T>::input_gradient(b.dbranch, w.matrix(at.down), b.dact, padded, at.down.in, at.down.out, false);
+    if (weights) weight_gradient(b.dbranch, l.act, at.down);
+    input_gradient(b.dbranch, at.down, b.dact);
     // act = gelu(y1·Wuᵀ + bu)
     k.bias_activation_backward({rows, at.up.out, spec_.hidden_activation, l.up, vector(at.up.bias), b.dact,
                                 g.at(at.up.bias), accumulate, b.partials});
-    if (weights) weight_gradient(b.dact, l.y1_t, at.up, padded, b, g, accumulate);
-    input_gradient(b.dact, w, at.up, padded, b);
+    if (weights) weight_gradient(b.dact, l.y1_t, at.up);
+    add_input_gradient(b.dact, at.up);
     // y1 = LN(x + drop(context·Woᵀ + bo))
     k.residual_norm_backward({rows, hidden, l.sum1, l.stats1, vector(at.attention_norm.weight),
                               dropout.at(i, DropoutPlan::kAttentionOut), b.dy, b.dbranch, g.at(at.attention_out.bias),
                               g.at(at.attention_norm.weight), g.at(at.attention_norm.bias), accumulate, b.partials});
-    if (weights) weight_gradient(b.dbranch, l.context, at.attention_out, padded, b, g, accumulate);
-    Gemm<T>::input_gradient(b.dbranch, w.matrix(at.attention_out), b.dhidden, padded, hidden, hidden, false);
+    if (weights) weight_gradient(b.dbranch, l.context, at.attention_out);
+    input_gradient(b.dbranch, at.attention_out, b.dhidden);
     // context = attention(x·Wqkvᵀ + bqkv)
     k.attention_backward({rows, spec_.heads, spec_.head_size(), l.qkv, vector(at.qkv.bias),
                           dropout.at(i, DropoutPlan::kAttention), l.logsumexp, b.dhidden, b.dqkv, b.scratch,
                           b.scratch_stride});
     k.column_sum({rows.rows, at.qkv.out, b.dqkv, g.at(at.qkv.bias), accumulate, b.partials});
-    if (weights) weight_gradient(b.dqkv, x_t, at.qkv, padded, b, g, accumulate);
-    if (i > wanted.lowest_layer || wanted.embeddings()) input_gradient(b.dqkv, w, at.qkv, padded, b);
+    if (weights) weight_gradient(b.dqkv, x_t, at.qkv);
+    if (i > wanted.lowest_layer || wanted.embeddings()) add_input_gradient(b.dqkv, at.qkv);
   }
 
   if (wanted.lowest_layer > 0 || !wanted.embeddings()) return;

@@ -98,7 +98,6 @@ class BackwardBuffers {
 
   float* dy = nullptr;  // gradient of the residual stream [rows × hidden]
   T *dbranch = nullptr, *dhidden = nullptr, *dqkv = nullptr, *dact = nullptr;
-  T* dweight = nullptr;  // a matrix's gradient before it is added in fp32; null when T is float
   float* partials = nullptr;
   float* scratch = nullptr;
   int64_t scratch_stride = 0;
@@ -142,11 +141,6 @@ class Encoder {
   /// y = x·Wᵀ
   void product(const T* x, const LinearAt& linear, T* y, int64_t rows, const EncoderWeights<T>& weights,
                const Activations<T>& activations) const;
-  void weight_gradient(const T* dy, const T* x, const LinearAt& linear, int64_t rows, BackwardBuffers<T>& buffers,
-                       const FlatView<float>& gradients, bool accumulate) const;
-  /// dy += d·W
-  void input_gradient(const T* d, const EncoderWeights<T>& weights, const LinearAt& linear, int64_t rows,
-                      BackwardBuffers<T>& buffers) const;
 
   EncoderSpec spec_;
   const ParameterTable& table_;

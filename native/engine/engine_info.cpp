@@ -14,6 +14,7 @@ namespace {
 
 std::string simd_name(kernels::SimdLevel level) {
   switch (level) {
+    case kernels::SimdLevel::kAvx512Bf16: return "avx512_bf16";
     case kernels::SimdLevel::kAvx512: return "avx512";
     case kernels::SimdLevel::kAvx2: return "avx2";
     case kernels::SimdLevel::kPlain: return "plain";

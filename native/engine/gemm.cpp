@@ -7,6 +7,9 @@
 #include <ATen/ops/mm.h>
 #include <dlfcn.h>
 
+#include "arena.h"
+#include "engine_thread.h"
+#include "kernels.h"
 #include "profile.h"
 
 namespace vectune {
@@ -14,7 +17,8 @@ namespace vectune {
 namespace {
 
 // at::native::mkldnn_matmul(mat1, mat2, result, beta, alpha): exported by libtorch_cpu 2.11 to 2.15 without a
-// shipped header, hence looked up by its mangled name. For fp32 oneDNN is 10-20 % faster than MKL on these shapes.
+// shipped header, hence looked up by its mangled name. For fp32 oneDNN is 10-20 % faster than MKL on these shapes. It
+// compiles a primitive for every new shape, which costs a first epoch about 8 %: hence own products where there are any.
 using MkldnnMatmul = void (*)(const at::Tensor&, const at::Tensor&, const at::Tensor&, float, float);
 
 MkldnnMatmul mkldnn_matmul() {
@@ -47,31 +51,62 @@ void multiply(const at::Tensor& a, const at::Tensor& b, at::Tensor c, bool accum
   }
 }
 
-}  // namespace
+/// Own products, or null where a library is faster or the only one: bf16 goes to it where the processor has AMX.
+template <typename T>
+const kernels::Products<T>* own_products() {
+  static const kernels::Products<T>* const found = []() -> const kernels::Products<T>* {
+    const auto& product = kernels::of<T>(kernels::table(kernels::simd_level())).product;
+#if defined(__x86_64__)
+    if (std::is_same_v<T, bf16> && __builtin_cpu_supports("amx-bf16")) return nullptr;
+#endif
+    return product.forward ? &product : nullptr;
+  }();
+  return found;
+}
 
-const char* gemm_library() { return mkldnn_matmul() ? "onednn" : "aten"; }
+/// As own_products, where these dimensions suit it: bf16 comes in pairs.
+template <typename T>
+const kernels::Products<T>* own_products(int64_t a, int64_t b) {
+  return sizeof(T) == sizeof(float) || (a % 2 == 0 && b % 2 == 0) ? own_products<T>() : nullptr;
+}
 
-namespace {
+/// What products need for a moment; grows, and stays until `release_products`.
+Arena& scratch_arena() {
+  static Arena& arena = *new Arena;  // never destroyed: LibTorch may be gone by then
+  return arena;
+}
 
 template <typename T>
-void prepare() {
-  constexpr int64_t n = 16;
-  T x[n * n] = {}, y[n * n] = {};
-  Gemm<T>::forward(x, x, y, n, n, n);
-  Gemm<T>::input_gradient(x, x, y, n, n, n, true);
-  Gemm<T>::weight_gradient(x, x, y, n, n, n, false);
+T* scratch(int64_t elements) {
+  Arena& arena = scratch_arena();
+  const int64_t bytes = elements * static_cast<int64_t>(sizeof(T));
+  if (arena.bytes() < bytes) arena.carve([&](Arena::Carver& carver) { carver.take<std::byte>(bytes); });
+  return static_cast<T*>(arena.data());
 }
 
 }  // namespace
 
-void prepare_products() {
-  prepare<float>();
-  prepare<bf16>();
+const char* gemm_library() { return own_products<float>() ? "vectune" : mkldnn_matmul() ? "onednn" : "aten"; }
+
+void release_products() { scratch_arena().release(); }
+
+template <typename T>
+int64_t Gemm<T>::row_rounding() {
+  return own_products<T>() ? kernels::kTileRows : kLibraryRowRounding;
+}
+
+template <typename T>
+void Gemm<T>::library_forward(const T* x, const T* w, T* y, int64_t rows, int64_t in, int64_t out) {
+  multiply(matrix(x, rows, in), matrix(w, out, in).t(), matrix(y, rows, out), false);
 }
 
 template <typename T>
 void Gemm<T>::forward(const T* x, const T* w, T* y, int64_t rows, int64_t in, int64_t out) {
   const profile::Scope scope(profile::kGemmForward);
+  if (const auto* own = own_products<T>(in, out)) {
+    T* panels = rows > kernels::kFewRows ? scratch<T>(kernels::product_panels(in, threads())) : nullptr;
+    return own->forward(x, w, y, rows, in, out, panels);
+  }
   if constexpr (std::is_same_v<T, float>) {
     // From 16 rows on oneDNN copies W to another order; MKL does not, which pays until about 32 (one short text:
     // 5.1 to 7.5 ms for a MiniLM's products instead of 7.8 to 9.3 on a 2-core EPYC).
@@ -81,25 +116,70 @@ void Gemm<T>::forward(const T* x, const T* w, T* y, int64_t rows, int64_t in, in
       return;
     }
   }
-  multiply(matrix(x, rows, in), matrix(w, out, in).t(), matrix(y, rows, out), false);
+  library_forward(x, w, y, rows, in, out);
 }
 
 template <typename T>
-void Gemm<T>::input_gradient(const T* dy, const T* w, T* dx, int64_t rows, int64_t in, int64_t out, bool accumulate) {
+void Gemm<T>::input_gradient(const T* dy, const T* w, T* dx, int64_t rows, int64_t in, int64_t out) {
   const profile::Scope scope(profile::kGemmBackward);
-  multiply(matrix(dy, rows, out), matrix(w, out, in), matrix(dx, rows, in), accumulate);
+  if (const auto* own = own_products<T>(in, out))
+    return own->input_gradient(dy, w, dx, rows, in, out, false, scratch<T>(kernels::product_panels(out, threads())));
+  multiply(matrix(dy, rows, out), matrix(w, out, in), matrix(dx, rows, in), false);
 }
 
 template <typename T>
-void Gemm<T>::weight_gradient(const T* dy, const T* x, T* dw, int64_t rows, int64_t in, int64_t out, bool accumulate) {
+void Gemm<T>::add_input_gradient(const T* dy, const T* w, float* dx, int64_t rows, int64_t in, int64_t out) {
   const profile::Scope scope(profile::kGemmBackward);
-  multiply(matrix(dy, rows, out).t(), matrix(x, rows, in), matrix(dw, out, in), accumulate);
+  if (const auto* own = own_products<T>(in, out))
+    return own->input_gradient_fp32(dy, w, dx, rows, in, out, true, scratch<T>(kernels::product_panels(out, threads())));
+  if constexpr (std::is_same_v<T, float>) {
+    multiply(matrix(dy, rows, out), matrix(w, out, in), matrix(dx, rows, in), true);
+  } else {
+    T* product = scratch<T>(rows * in);
+    multiply(matrix(dy, rows, out), matrix(w, out, in), matrix(product, rows, in), false);
+    kernels::of<T>(kernels::table()).add(dx, product, rows * in);
+  }
 }
 
-void int8_product(const int8_t* x, const int8_t* w, int32_t* y, int64_t rows, int64_t in, int64_t out) {
+template <typename T>
+void Gemm<T>::weight_gradient(const T* dy, const T* x, float* dw, int64_t rows, int64_t in, int64_t out,
+                              bool accumulate) {
+  const profile::Scope scope(profile::kGemmBackward);
+  if (const auto* own = own_products<T>(rows, in))
+    return own->weight_gradient(dy, x, dw, rows, in, out, accumulate,
+                                scratch<T>(kernels::weight_gradient_scratch(rows, out, threads())));
+  if constexpr (std::is_same_v<T, float>) {
+    multiply(matrix(dy, rows, out).t(), matrix(x, rows, in), matrix(dw, out, in), accumulate);
+  } else {
+    T* product = scratch<T>(in * out);
+    multiply(matrix(dy, rows, out).t(), matrix(x, rows, in), matrix(product, out, in), false);
+    kernels::of<T>(kernels::table()).store(dw, product, in * out, accumulate);
+  }
+}
+
+void int8_product(const int8_t* x, const int8_t* w, const float* sums, int32_t* y, int64_t rows, int64_t in,
+                  int64_t out) {
   const profile::Scope scope(profile::kGemmForward);
-  at::Tensor sums = matrix(y, rows, out);
-  at::_int_mm_out(sums, matrix(x, rows, in), matrix(w, out, in).t());
+  const auto few = kernels::table().common.int8_forward;
+  if (few && few(x, w, sums, y, rows, in, out)) return;
+  at::Tensor to = matrix(y, rows, out);
+  at::_int_mm_out(to, matrix(x, rows, in), matrix(w, out, in).t());
+}
+
+namespace {
+
+template <typename T>
+void prepare() {
+  constexpr int64_t n = 16;
+  T x[n * n] = {}, y[n * n] = {};
+  Gemm<T>::library_forward(x, x, y, n, n, n);
+}
+
+}  // namespace
+
+void prepare_products() {
+  prepare<float>();
+  prepare<bf16>();
 }
 
 template struct Gemm<float>;

@@ -5,26 +5,42 @@
 
 namespace vectune {
 
-/// Who multiplies: oneDNN through the function that libtorch_cpu exports, or, where it does not, ATen.
+/// Who multiplies fp32 matrices here: "vectune" (kernels/product.cpp), or where it has no kernel for the processor
+/// "onednn", through the function that libtorch_cpu exports, or "aten".
 const char* gemm_library();
 
 /// Runs one tiny product of each kind, so that the library's static objects exist: what is registered with `atexit`
 /// after this runs before they are destroyed. Engine thread.
 void prepare_products();
+/// Gives back the memory that products keep for the next one.
+void release_products();
+
+/// A library compiles a primitive for every new number of rows, so there should be few.
+inline constexpr int64_t kLibraryRowRounding = 32;
 
 /// The three products of a linear layer y = x·Wᵀ with x [rows × in], W [out × in], all row-major and dense.
-/// T is float or bf16 (accumulated in fp32 inside).
+/// T is float or bf16; sums are fp32. Engine thread.
 template <typename T>
 struct Gemm {
   /// y = x·Wᵀ
   static void forward(const T* x, const T* w, T* y, int64_t rows, int64_t in, int64_t out);
-  /// dx (+)= dy·W
-  static void input_gradient(const T* dy, const T* w, T* dx, int64_t rows, int64_t in, int64_t out, bool accumulate);
+  /// dx = dy·W
+  static void input_gradient(const T* dy, const T* w, T* dx, int64_t rows, int64_t in, int64_t out);
+  /// dx += dy·W
+  static void add_input_gradient(const T* dy, const T* w, float* dx, int64_t rows, int64_t in, int64_t out);
   /// dw (+)= dyᵀ·x
-  static void weight_gradient(const T* dy, const T* x, T* dw, int64_t rows, int64_t in, int64_t out, bool accumulate);
+  static void weight_gradient(const T* dy, const T* x, float* dw, int64_t rows, int64_t in, int64_t out,
+                              bool accumulate);
+
+  /// The number of rows of a large batch is best a multiple of this.
+  static int64_t row_rounding();
+  /// y = x·Wᵀ by the library, whoever would multiply: what benchmarks compare with.
+  static void library_forward(const T* x, const T* w, T* y, int64_t rows, int64_t in, int64_t out);
 };
-/// y = x·Wᵀ of int8 operands, summed exactly in int32.
-void int8_product(const int8_t* x, const int8_t* w, int32_t* y, int64_t rows, int64_t in, int64_t out);
+
+/// y = x·Wᵀ of int8 operands, summed exactly in int32; `sums` are W's by row.
+void int8_product(const int8_t* x, const int8_t* w, const float* sums, int32_t* y, int64_t rows, int64_t in,
+                  int64_t out);
 
 extern template struct Gemm<float>;
 extern template struct Gemm<bf16>;

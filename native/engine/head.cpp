@@ -177,7 +177,7 @@ void Head::backward(const kernels::Rows& rows, const FlatView<const float>& weig
         for (int64_t t = 0; t < rows.texts; ++t)
           for (int64_t c = 0; c < out; ++c) dbias[c] += now[t * out + c];
       }
-      Gemm<float>::input_gradient(now, weights.at(at.weight), next, rows.texts, in, out, false);
+      Gemm<float>::input_gradient(now, weights.at(at.weight), next, rows.texts, in, out);
     } else {
       // y = x/|x|:  dx = (dy − y·(y·dy))/|x|
       for (int64_t t = 0; t < rows.texts; ++t) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "encoder.h"
+#include "gemm.h"
 #include "head.h"
 #include "packed_batch.h"
 
@@ -36,7 +37,11 @@ class InferencePass {
   Activations<T> activations_;
 };
 
-/// Rows of a pack in inference: exact for a few texts, else a multiple that spares oneDNN new primitives.
-inline int64_t inference_rounding(int64_t tokens) { return tokens > 64 ? 32 : 1; }
+/// Rows of a pack in inference: exact for a few texts, else a multiple that suits the products (int8's are a library's).
+inline int64_t inference_rounding(Precision precision, int64_t tokens) {
+  if (tokens <= 64) return 1;
+  return precision == Precision::kBf16 ? Gemm<bf16>::row_rounding()
+       : precision == Precision::kFp32 ? Gemm<float>::row_rounding() : kLibraryRowRounding;
+}
 
 }  // namespace vectune

@@ -12,6 +12,7 @@ namespace plain { const Table& table(); }
 #ifdef VECTUNE_X86
 namespace avx2 { const Table& table(); }
 namespace avx512 { const Table& table(); }
+namespace avx512_bf16 { const Table& table(); }
 #endif
 
 SimdLevel simd_level() {
@@ -25,7 +26,8 @@ SimdLevel simd_level() {
     const std::string limit = asked ? asked : "";
     if (limit == "default" || !has_avx2) return SimdLevel::kPlain;
     if (limit == "avx2" || !has_avx512) return SimdLevel::kAvx2;
-    return SimdLevel::kAvx512;
+    const bool has_bf16 = __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
+    return has_bf16 ? SimdLevel::kAvx512Bf16 : SimdLevel::kAvx512;
 #else
     return SimdLevel::kPlain;
 #endif
@@ -35,6 +37,7 @@ SimdLevel simd_level() {
 
 const Table& table(SimdLevel level) {
 #ifdef VECTUNE_X86
+  if (level == SimdLevel::kAvx512Bf16) return avx512_bf16::table();
   if (level == SimdLevel::kAvx512) return avx512::table();
   if (level == SimdLevel::kAvx2) return avx2::table();
 #endif
@@ -63,6 +66,7 @@ void time_entry(Result (*&entry)(Args...)) {
 
 template <auto Group, typename T>
 void time_group(Kernels<T>& k) {
+  k.product = (chosen().*Group).product;  // Gemm has clocks of its own, around a library's products too
   time_entry<Group, &Kernels<T>::embedding_forward, profile::kEmbedding>(k.embedding_forward);
   time_entry<Group, &Kernels<T>::residual_norm_forward, profile::kNorm>(k.residual_norm_forward);
   time_entry<Group, &Kernels<T>::residual_norm_backward, profile::kNorm>(k.residual_norm_backward);
@@ -89,6 +93,7 @@ const Table& timed_table() {
     time_entry<&Table::common, &CommonKernels::quantise_weights, profile::kOther>(c.quantise_weights);
     time_entry<&Table::common, &CommonKernels::quantise_rows, profile::kOther>(c.quantise_rows);
     time_entry<&Table::common, &CommonKernels::dequantise_rows, profile::kOther>(c.dequantise_rows);
+    c.int8_forward = chosen().common.int8_forward;
     time_entry<&Table::common, &CommonKernels::sum_of_squares, profile::kAdamW>(c.sum_of_squares);
     return t;
   }();

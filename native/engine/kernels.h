@@ -14,7 +14,8 @@
 /// threads adds fixed parts in a fixed order.
 namespace vectune::kernels {
 
-enum class SimdLevel { kPlain, kAvx2, kAvx512 };
+/// kAvx512Bf16 is AVX-512 with its bf16 and int8 (VNNI) instructions.
+enum class SimdLevel { kPlain, kAvx2, kAvx512, kAvx512Bf16 };
 /// The best level of this processor; ATEN_CPU_CAPABILITY (avx2, default) narrows it as it does ATen's kernels.
 SimdLevel simd_level();
 
@@ -179,8 +180,37 @@ struct AdamW {
   float root;  // 1 / √(1 − β₂ᵗ), or 1
 };
 
+/// The three products of a linear layer y = x·Wᵀ with x [rows × in], W [out × in], all row-major and dense; summed in
+/// fp32. Null where the instruction set has none, and then a library multiplies. in, out and, for weight_gradient, rows
+/// must be even when T is bf16. `scratch` has product_panels of the dimension that is summed over, or weight_gradient_scratch.
+template <typename T>
+struct Products {
+  /// y = x·Wᵀ
+  void (*forward)(const T* x, const T* w, T* y, int64_t rows, int64_t in, int64_t out, void* scratch);
+  /// dx (+)= dy·W
+  void (*input_gradient)(const T* dy, const T* w, T* dx, int64_t rows, int64_t in, int64_t out, bool accumulate,
+                         void* scratch);
+  void (*input_gradient_fp32)(const T* dy, const T* w, float* dx, int64_t rows, int64_t in, int64_t out,
+                              bool accumulate, void* scratch);
+  /// dw (+)= dyᵀ·x
+  void (*weight_gradient)(const T* dy, const T* x, float* dw, int64_t rows, int64_t in, int64_t out, bool accumulate,
+                          void* scratch);
+};
+
+/// Rows and columns of a product's tile; rows that weight_gradient takes at a time, and by what its transposed rows are longer, so that
+/// they do not fall on the same cache sets; rows up to which forward needs no scratch.
+inline constexpr int64_t kTileRows = 8, kProductPanel = 48, kProductDepth = 1024, kProductSkew = 32, kFewRows = 48;
+/// Elements of scratch for products that sum over `depth`: a panel for each thread.
+inline int64_t product_panels(int64_t depth, int64_t threads) { return threads * kProductPanel * depth; }
+/// The same for weight_gradient, which needs dyᵀ too.
+inline int64_t weight_gradient_scratch(int64_t rows, int64_t out, int64_t threads) {
+  const int64_t depth = rows < kProductDepth ? rows : kProductDepth;
+  return product_panels(depth, threads) + out * (depth + kProductSkew);
+}
+
 template <typename T>
 struct Kernels {
+  Products<T> product;
   void (*embedding_forward)(const EmbeddingForward<T>&);
   void (*residual_norm_forward)(const ResidualNormForward<T>&);
   void (*residual_norm_backward)(const ResidualNormBackward<T>&);
@@ -207,6 +237,10 @@ struct CommonKernels {
   /// In place: the int32 sums of a product of such operands [rows × width] → the floats that they stand for.
   void (*dequantise_rows)(float* y, int64_t rows, int64_t width, const float* scales_and_zeros, const float* scales,
                           const float* sums);
+  /// y = x·Wᵀ of int8 operands for a short text, `sums` being W's sums by row; false where a library is as good.
+  /// Null without VNNI.
+  bool (*int8_forward)(const int8_t* x, const int8_t* w, const float* sums, int32_t* y, int64_t rows, int64_t in,
+                       int64_t out);
   /// Σ x² in double.
   double (*sum_of_squares)(const float* x, int64_t elements);
 };

@@ -133,7 +133,7 @@ void Model::embed(const int32_t* ids, const int32_t* offsets, int64_t texts, Pre
           const int64_t t = first + i;
           return PackedBatch::Text{ids + offsets[t], offsets[t + 1] - offsets[t], static_cast<int32_t>(t)};
         },
-        inference_rounding(offsets[last] - offsets[first]), nullptr);
+        inference_rounding(precision, offsets[last] - offsets[first]), nullptr);
     const float* embeddings;
     if (precision == Precision::kBf16) {
       const auto* matrices = static_cast<const bf16*>(pass.matrices.const_data_ptr());

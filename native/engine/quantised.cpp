@@ -31,7 +31,7 @@ void quantised_product(const float* x, const QuantisedMatrices::Matrix& w, float
   const auto& k = kernels::table().common;
   k.quantise_rows(x, rows, in, q, scales);
   static_assert(sizeof(int32_t) == sizeof(float));
-  int8_product(q, w.q, reinterpret_cast<int32_t*>(y), rows, in, out);
+  int8_product(q, w.q, w.sums, reinterpret_cast<int32_t*>(y), rows, in, out);
   k.dequantise_rows(y, rows, out, scales, w.scales, w.sums);
 }
 

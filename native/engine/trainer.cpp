@@ -9,6 +9,7 @@
 #include "arena.h"
 #include "cosine_mse.h"
 #include "errors.h"
+#include "gemm.h"
 #include "inference.h"
 #include "memory_budget.h"
 #include "training_layout.h"
@@ -18,9 +19,6 @@ namespace vectune {
 namespace {
 
 std::atomic<int64_t> live_trainers{0};
-
-/// Rows of a training batch are rounded up to this: fewer oneDNN primitives, and with them less memory.
-constexpr int64_t kRowRounding = 32;
 
 void check_rows(const int32_t* rows, int64_t count, int64_t pairs) {
   if (count < 1) throw Error(ErrorCode::kInvalidArgument, "A batch needs at least one row.");
@@ -197,7 +195,7 @@ class TrainerIn final : public Trainer::Impl {
       int64_t tokens = 0;
       for (int64_t i = 0; i < pairs; ++i)
         tokens += dataset->length(2 * rows[first + i]) + dataset->length(2 * rows[first + i] + 1);
-      pack(rows + first, pairs, inference_rounding(tokens));
+      pack(rows + first, pairs, inference_rounding(options.precision, tokens));
       const float* embeddings = infer();
       cosine_mse::similarities(embeddings, pairs, head_.dimension(), out + first);
     }
@@ -247,7 +245,7 @@ class TrainerIn final : public Trainer::Impl {
     double loss = 0;
     for (int64_t first = 0; first < count; first += micro_batch) {
       const int64_t pairs = std::min(micro_batch, count - first);
-      pack(rows + first, pairs, kRowRounding);
+      pack(rows + first, pairs, Gemm<T>::row_rounding());
       if (tokens) *tokens += batch_.rows().rows;
       activations_.reserve(batch_.rows().padded, batch_.longest());
       note_workspace();
@@ -357,6 +355,7 @@ class TrainerIn final : public Trainer::Impl {
   void release_workspace() {
     release_training_buffers();
     batch_.release();
+    release_products();
   }
 
   Encoder<T> encoder_;

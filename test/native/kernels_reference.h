@@ -231,11 +231,18 @@ using Found = std::vector<std::vector<double>>;
 inline std::vector<SimdLevel> levels() {
   std::vector<SimdLevel> all{SimdLevel::kPlain};
   if (kernels::simd_level() != SimdLevel::kPlain) all.push_back(SimdLevel::kAvx2);
-  if (kernels::simd_level() == SimdLevel::kAvx512) all.push_back(SimdLevel::kAvx512);
+  if (kernels::simd_level() >= SimdLevel::kAvx512) all.push_back(SimdLevel::kAvx512);
+  if (kernels::simd_level() >= SimdLevel::kAvx512Bf16) all.push_back(SimdLevel::kAvx512Bf16);
   return all;
 }
 inline const char* name_of(SimdLevel level) {
-  return level == SimdLevel::kPlain ? "plain" : level == SimdLevel::kAvx2 ? "avx2" : "avx512";
+  switch (level) {
+    case SimdLevel::kPlain: return "plain";
+    case SimdLevel::kAvx2: return "avx2";
+    case SimdLevel::kAvx512: return "avx512";
+    case SimdLevel::kAvx512Bf16: return "avx512_bf16";
+  }
+  return "";
 }
 
 /// Runs work on the engine's thread (where kernels run, with denormals flushed) with a team of so many.

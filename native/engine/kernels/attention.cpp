@@ -52,13 +52,18 @@ template <int kRows, int kVectors>
 inline void multiply_block(int64_t k, const float* a, int64_t a_row, int64_t a_column, const float* b, int64_t ldb,
                            float* c, int64_t ldc, bool accumulate) {
   F acc[kRows][kVectors];
+#pragma GCC unroll 4
   for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 4
     for (int j = 0; j < kVectors; ++j) acc[i][j] = accumulate ? load(c + i * ldc + j * kLanes) : F{};
   for (int64_t p = 0; p < k; ++p) {
     F bv[kVectors];
+#pragma GCC unroll 4
     for (int j = 0; j < kVectors; ++j) bv[j] = load(b + p * ldb + j * kLanes);
+#pragma GCC unroll 4
     for (int i = 0; i < kRows; ++i) {
       const F av = splat(a[i * a_row + p * a_column]);
+#pragma GCC unroll 4
       for (int j = 0; j < kVectors; ++j) acc[i][j] += av * bv[j];
     }
   }
@@ -72,8 +77,13 @@ inline void multiply_columns(int64_t m, int64_t k, const float* a, int64_t a_row
   int64_t i = 0;
   for (; i + 4 <= m; i += 4)
     multiply_block<4, kVectors>(k, a + i * a_row, a_row, a_column, b, ldb, c + i * ldc, ldc, accumulate);
-  for (; i < m; ++i)
-    multiply_block<1, kVectors>(k, a + i * a_row, a_row, a_column, b, ldb, c + i * ldc, ldc, accumulate);
+  const auto rest = [&](auto rows) {
+    if (((m - i) & rows()) == 0) return;
+    multiply_block<rows(), kVectors>(k, a + i * a_row, a_row, a_column, b, ldb, c + i * ldc, ldc, accumulate);
+    i += rows();
+  };
+  rest(std::integral_constant<int, 2>{});
+  rest(std::integral_constant<int, 1>{});
 }
 
 inline void multiply(int64_t m, int64_t n, int64_t k, const float* a, int64_t a_row, int64_t a_column, const float* b,
@@ -103,11 +113,15 @@ void gather(const T* x, int64_t stride, const float* bias, float scale, int64_t 
 }
 
 /// to[c][i] = x[i][c]; columns beyond the tokens are zero.
-void transpose(const float* x, int64_t tokens, int64_t width, int64_t keys, float* to) {
-  for (int64_t c = 0; c < width; ++c) {
-    for (int64_t i = 0; i < tokens; ++i) to[c * keys + i] = x[i * width + c];
-    for (int64_t i = tokens; i < keys; ++i) to[c * keys + i] = 0.0f;
-  }
+void transpose_rows(const float* x, int64_t tokens, int64_t width, int64_t keys, float* to) {
+  for (int64_t i = 0; i < keys; i += kLanes)
+    for (int64_t c = 0; c < width; c += kLanes) {
+      U block[kLanes];
+      for (int64_t k = 0; k < kLanes; ++k)
+        block[k] = i + k < tokens ? reinterpret_cast<U>(load(x + (i + k) * width + c)) : U{};
+      transpose(block);
+      for (int64_t k = 0; k < kLanes; ++k) store(to + (c + k) * keys + i, reinterpret_cast<F>(block[k]));
+    }
 }
 
 template <typename T>
@@ -132,7 +146,7 @@ void forward_head(const AttentionForward<T>& a, int64_t text, int64_t head, floa
   gather(qkv, 3 * hidden, bias, scale, tokens, d, s.width, s.q);
   gather(qkv + hidden, 3 * hidden, bias + hidden, 1.0f, tokens, d, s.width, s.k);
   gather(qkv + 2 * hidden, 3 * hidden, bias + 2 * hidden, 1.0f, tokens, d, s.width, s.v);
-  transpose(s.k, tokens, s.width, s.keys, s.k_t);
+  transpose_rows(s.k, tokens, s.width, s.keys, s.k_t);
 
   for (int64_t from = 0; from < tokens; from += kTile) {
     const int64_t queries = std::min(kTile, tokens - from);
@@ -176,8 +190,8 @@ void backward_head(const AttentionBackward<T>& a, int64_t text, int64_t head, fl
   gather(qkv + hidden, 3 * hidden, bias + hidden, 1.0f, tokens, d, s.width, s.k);
   gather(qkv + 2 * hidden, 3 * hidden, bias + 2 * hidden, 1.0f, tokens, d, s.width, s.v);
   gather(a.dout + first * hidden + head * d, hidden, nullptr, 1.0f, tokens, d, s.width, s.dout);
-  transpose(s.k, tokens, s.width, s.keys, s.k_t);
-  transpose(s.v, tokens, s.width, s.keys, s.v_t);
+  transpose_rows(s.k, tokens, s.width, s.keys, s.k_t);
+  transpose_rows(s.v, tokens, s.width, s.keys, s.v_t);
   std::memset(s.dk, 0, sizeof(float) * static_cast<size_t>(tokens * s.width));
   std::memset(s.dv, 0, sizeof(float) * static_cast<size_t>(tokens * s.width));
 

@@ -11,6 +11,7 @@ const Table& table() {
     register_activation(t);
     register_elementwise(t);
     register_quantise(t);
+    register_product(t);
     return t;
   }();
   return filled;

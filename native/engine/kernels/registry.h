@@ -10,6 +10,7 @@ void register_attention(Table& t);
 void register_activation(Table& t);
 void register_elementwise(Table& t);
 void register_quantise(Table& t);
+void register_product(Table& t);
 
 const Table& table();
 

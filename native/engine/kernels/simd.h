@@ -3,6 +3,10 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 #include "../bf16.h"
 
 #ifndef VECTUNE_SIMD
@@ -19,7 +23,7 @@ using I = int32_t __attribute__((vector_size(4 * kLanes)));
 using U = uint32_t __attribute__((vector_size(4 * kLanes)));
 using H = uint16_t __attribute__((vector_size(2 * kLanes)));
 
-inline F splat(float x) { return F{} + x; }
+inline F splat(float x) { return F{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
 inline U splat_u(uint32_t x) { return U{} + x; }
 
 inline F load(const float* p) {
@@ -27,18 +31,27 @@ inline F load(const float* p) {
   std::memcpy(&v, p, sizeof v);
   return v;
 }
-inline F load(const bf16* p) {
+/// 16 halves, each as the lower half of a word. (GCC takes a vector conversion apart, hence the intrinsics.)
+inline U widen(const bf16* p) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<U>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
+#else
   H h;
   std::memcpy(&h, p, sizeof h);
-  U u = __builtin_convertvector(h, U) << 16;
-  return reinterpret_cast<F>(u);
+  return __builtin_convertvector(h, U);
+#endif
 }
+inline F load(const bf16* p) { return reinterpret_cast<F>(widen(p) << 16); }
 inline void store(float* p, F v) { std::memcpy(p, &v, sizeof v); }
 inline void store(bf16* p, F v) {
   U u = reinterpret_cast<U>(v);
   u = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;  // NaNs do not reach here with a payload that could carry over
+#if defined(__AVX512F__)
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(reinterpret_cast<__m512i>(u)));
+#else
   H h = __builtin_convertvector(u, H);
   std::memcpy(p, &h, sizeof h);
+#endif
 }
 
 /// The first n lanes; the others are zero, and are left alone in memory.
@@ -67,22 +80,67 @@ inline F load(const T* p, std::integral_constant<int, kLanes>) { return load(p);
 template <typename T>
 inline void store(T* p, F v, std::integral_constant<int, kLanes>) { store(p, v); }
 
+/// Of vectors a and b: the lanes whose number lacks bit `kBit`, of a and then b where the lane's number has it; or,
+/// kUpper, the lanes whose number has it.
+template <int kBit, bool kUpper, typename V>
+inline V exchange(V a, V b) {
+#define VECTUNE_LANE(i) (i & kBit ? kLanes + i - kBit : i) + (kUpper ? kBit : 0)
+  return __builtin_shufflevector(a, b, VECTUNE_LANE(0), VECTUNE_LANE(1), VECTUNE_LANE(2), VECTUNE_LANE(3),
+                                 VECTUNE_LANE(4), VECTUNE_LANE(5), VECTUNE_LANE(6), VECTUNE_LANE(7), VECTUNE_LANE(8),
+                                 VECTUNE_LANE(9), VECTUNE_LANE(10), VECTUNE_LANE(11), VECTUNE_LANE(12),
+                                 VECTUNE_LANE(13), VECTUNE_LANE(14), VECTUNE_LANE(15));
+#undef VECTUNE_LANE
+}
+
+template <int kBit>
+inline void transpose_bit(U (&x)[kLanes]) {
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i) {
+    if (i & kBit) continue;
+    const U low = exchange<kBit, false>(x[i], x[i | kBit]), high = exchange<kBit, true>(x[i], x[i | kBit]);
+    x[i] = low;
+    x[i | kBit] = high;
+  }
+}
+/// Lane j of vector i goes to lane i of vector j: the bits of the two numbers change places one by one.
+inline void transpose(U (&x)[kLanes]) {
+  transpose_bit<8>(x);
+  transpose_bit<4>(x);
+  transpose_bit<2>(x);
+  transpose_bit<1>(x);
+}
+
+template <int kBit, typename V>
+inline void fold(V (&x)[kLanes]) {
+#pragma GCC unroll 16
+  for (int i = 0; i < kBit; ++i) x[i] = exchange<kBit, false>(x[i], x[i + kBit]) + exchange<kBit, true>(x[i], x[i + kBit]);
+}
+/// Lane i: the sum of the lanes of vector i, which is lost.
+template <typename V>
+inline V sums_of(V (&x)[kLanes]) {
+  fold<8>(x);
+  fold<4>(x);
+  fold<2>(x);
+  fold<1>(x);
+  return x[0];
+}
+
 /// Sum of the lanes, pairwise: always the same order.
 inline float sum(F v) {
-  alignas(64) float a[kLanes];
-  store(a, v);
-  for (int width = kLanes / 2; width > 0; width /= 2)
-    for (int i = 0; i < width; ++i) a[i] += a[i + width];
-  return a[0];
+  v += exchange<8, true>(v, v);
+  v += exchange<4, true>(v, v);
+  v += exchange<2, true>(v, v);
+  v += exchange<1, true>(v, v);
+  return v[0];
 }
 inline F max(F a, F b) { return a > b ? a : b; }
 inline F min(F a, F b) { return a < b ? a : b; }
 inline float max(F v) {
-  alignas(64) float a[kLanes];
-  store(a, v);
-  for (int width = kLanes / 2; width > 0; width /= 2)
-    for (int i = 0; i < width; ++i) a[i] = a[i] > a[i + width] ? a[i] : a[i + width];
-  return a[0];
+  v = max(v, exchange<8, true>(v, v));
+  v = max(v, exchange<4, true>(v, v));
+  v = max(v, exchange<2, true>(v, v));
+  v = max(v, exchange<1, true>(v, v));
+  return v[0];
 }
 
 /// eˣ by 2ⁿ·eʳ, |r| ≤ ln2/2, Taylor to r⁷ (relative error below 2 ulp); 0 below −87, capped above 88.

@@ -1,0 +1,372 @@
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
+#include <algorithm>
+
+#include "registry.h"
+#include "simd.h"
+#include "team.h"
+
+// C = A·B in tiles of kTileRows × kPanel sums that stay in registers over the whole of k (Goto & van de Geijn 2008):
+//   for each panel of kPanel columns of B, copied so that one step of k reads a few whole vectors
+//     for each kTileRows rows of A
+//       C[i, j] = Σ_k A[i, k]·B[k, j]         one number of A, times a vector of B
+// Few rows (a short text, kFewRows) are not worth the copy; x·Wᵀ is then made of dot products along k, where both are dense:
+//   y[i, j] = Σ_lanes Σ_k x[i, k]·W[j, k]     a vector of each
+// A sum runs over k in order, whatever the number of threads.
+//
+// Everything below is in words of 32 bits: a float, or a pair of bf16 that one instruction multiplies and adds.
+namespace vectune::kernels::VECTUNE_SIMD {
+
+#ifdef __AVX512F__
+
+namespace {
+
+// kTileRows × kPanelVectors vectors of sums, kPanelVectors of B and one of A take 28 of 32 registers
+constexpr int kPanelVectors = kProductPanel / kLanes;
+constexpr int kDotRows = 4, kDotOutputs = 4;     // their 16 sums make one vector
+
+template <typename T>
+constexpr int kInWord = sizeof(float) / sizeof(T);
+
+inline U load_word(const void* p) {
+  U v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+inline void store_word(void* p, U v) { std::memcpy(p, &v, sizeof v); }
+/// The first n words; the others are zero.
+inline U load_word(const void* p, int64_t n) {
+  U v{};
+  std::memcpy(&v, p, 4 * static_cast<size_t>(n));
+  return v;
+}
+
+/// One multiply-add of words: acc + a·b, in each lane.
+inline F multiply_add(F acc, U a, U b, const float*) { return acc + reinterpret_cast<F>(a) * reinterpret_cast<F>(b); }
+#ifdef __AVX512BF16__
+inline F multiply_add(F acc, U a, U b, const bf16*) {
+  return reinterpret_cast<F>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(acc), reinterpret_cast<__m512bh>(a),
+                                              reinterpret_cast<__m512bh>(b)));
+}
+#endif
+inline U broadcast_word(const void* p) {
+  int32_t word;
+  std::memcpy(&word, p, sizeof word);
+  return reinterpret_cast<U>(_mm512_set1_epi32(word));
+}
+
+// --- panels of B ------------------------------------------------------------------------------------------------
+
+/// Words of kLanes columns at rows k (and k + 1) of a row-major matrix, or of the n columns that there are.
+inline U word_of_rows(const float* at, int64_t, int64_t n) { return n >= kLanes ? load_word(at) : load_word(at, n); }
+inline U word_of_rows(const bf16* at, int64_t row, int64_t n) {
+  if (n >= kLanes) return widen(at) | widen(at + row) << 16;
+  bf16 low[kLanes] = {}, high[kLanes] = {};
+  std::memcpy(low, at, sizeof(bf16) * static_cast<size_t>(n));
+  std::memcpy(high, at + row, sizeof(bf16) * static_cast<size_t>(n));
+  return widen(low) | widen(high) << 16;
+}
+
+/// B[k × n] row-major, `row` apart → panel. Rows lie on pages of their own, where no hardware looks ahead.
+template <typename T>
+void pack(const T* b, int64_t row, int64_t n, int64_t k, T* panel) {
+  constexpr int64_t kAhead = 64;
+  for (int64_t i = 0; i < k; i += kInWord<T>) {
+    for (int r = 0; r < kInWord<T>; ++r)
+      for (int64_t j = 0; j < n; j += kLanes) __builtin_prefetch(b + (i + kAhead + r) * row + j);
+    for (int64_t j = 0; j < n; j += kLanes)
+      store_word(panel + i * kProductPanel + j * kInWord<T>, word_of_rows(b + i * row + j, row, n - j));
+  }
+}
+
+/// B given as its transpose [n × k], `row` apart → panel.
+template <typename T>
+void pack_transposed(const T* b, int64_t row, int64_t n, int64_t k, T* panel) {
+  const int64_t words = k / kInWord<T>;
+  for (int64_t i = 0; i < words; i += kLanes)
+    for (int64_t j = 0; j < n; j += kLanes) {
+      const int64_t columns = std::min<int64_t>(kLanes, n - j), depth = std::min<int64_t>(kLanes, words - i);
+      U x[kLanes];
+      for (int64_t c = 0; c < kLanes; ++c) {
+        const T* at = b + (j + c) * row + i * kInWord<T>;
+        __builtin_prefetch(at + 4 * kLanes * kInWord<T>);
+        x[c] = c >= columns ? U{} : depth == kLanes ? load_word(at) : load_word(at, depth);
+      }
+      transpose(x);
+      for (int64_t d = 0; d < depth; ++d) store_word(panel + ((i + d) * kProductPanel + j) * kInWord<T>, x[d]);
+    }
+}
+
+/// Asks for a share of what the next panel will be packed from: part `part` of `parts` of `rows` rows of `width` elements.
+template <typename T>
+inline void prefetch_share(const T* b, int64_t row, int64_t rows, int64_t width, int64_t part, int64_t parts) {
+  constexpr int64_t kLine = 64 / sizeof(T);
+  const int64_t lines = (width + kLine - 1) / kLine + 1, all = rows * lines;  // rows need not begin on a line
+  for (int64_t i = all * part / parts; i < all * (part + 1) / parts; ++i)
+    __builtin_prefetch(b + i / lines * row + std::min(i % lines * kLine, width - 1), 0, 3);
+}
+
+/// Aᵀ[m × k] from A[k × m], columns `begin` … `end` of A.
+template <typename T>
+void transpose_columns(const T* a, int64_t row, int64_t begin, int64_t end, int64_t k, T* to, int64_t to_row) {
+  const int64_t words = k / kInWord<T>;
+  for (int64_t i = 0; i < words; i += kLanes)
+    for (int64_t j = begin; j < end; j += kLanes) {
+      const int64_t columns = std::min<int64_t>(kLanes, end - j), depth = std::min<int64_t>(kLanes, words - i);
+      U x[kLanes];
+      for (int64_t d = 0; d < kLanes; ++d)
+        x[d] = d >= depth ? U{} : word_of_rows(a + (i + d) * kInWord<T> * row + j, row, columns);
+      transpose(x);
+      for (int64_t c = 0; c < columns; ++c)
+        std::memcpy(to + (j + c) * to_row + i * kInWord<T>, &x[c], 4 * static_cast<size_t>(depth));
+    }
+}
+
+// --- tiles ------------------------------------------------------------------------------------------------------
+
+/// C[R × V vectors] (+)= A[R × k] · panel. `lanes` of the last vector are C's.
+template <int R, int V, typename T, typename C>
+__attribute__((noinline)) void tile(const T* a, int64_t a_row, const T* panel, int64_t k, C* c, int64_t c_row,
+                                    int lanes, bool accumulate) {
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) __builtin_prefetch(c + r * c_row + v * kLanes, 1);
+  F sums[R][V] = {};
+  for (int64_t i = 0; i < k; i += kInWord<T>, panel += kProductPanel * kInWord<T>) {
+    if (R == kTileRows && i % (kLanes * kInWord<T>) == 0) {
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) __builtin_prefetch(a + (r + R) * a_row + i);  // the next tile's rows
+    }
+    U b[V];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) b[v] = load_word(panel + v * kLanes * kInWord<T>);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const U x = broadcast_word(a + r * a_row + i);
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) sums[r][v] = multiply_add(sums[r][v], b[v], x, a);
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) {
+      C* to = c + r * c_row + v * kLanes;
+      const F sum = sums[r][v];
+      if (v < V - 1 || lanes == kLanes) store(to, accumulate ? load(to) + sum : sum);
+      else store(to, accumulate ? load(to, lanes) + sum : sum, lanes);
+    }
+}
+
+template <int V, typename T, typename C>
+void tiles(int64_t rows, const T* a, int64_t a_row, const T* panel, int64_t k, C* c, int64_t c_row, int lanes,
+           bool accumulate) {
+  if (rows >= 8) return tile<8, V>(a, a_row, panel, k, c, c_row, lanes, accumulate);
+  int64_t r = 0;
+  const auto part = [&](auto count) {
+    if ((rows & count()) == 0) return;
+    tile<count(), V>(a + r * a_row, a_row, panel, k, c + r * c_row, c_row, lanes, accumulate);
+    r += count();
+  };
+  part(std::integral_constant<int, 4>{});
+  part(std::integral_constant<int, 2>{});
+  part(std::integral_constant<int, 1>{});
+}
+
+/// C[m × n] (+)= A[m × k]·B, B being [k × n], or (kTransposed) given as [n × k].
+template <bool kTransposed, typename T, typename C>
+void multiply(const T* a, int64_t a_row, const T* b, int64_t b_row, C* c, int64_t m, int64_t n, int64_t k,
+              bool accumulate, T* panels) {
+  const int64_t columns = (n + kProductPanel - 1) / kProductPanel, blocks = (m + kTileRows - 1) / kTileRows;
+  for_parts(columns * blocks, [&](int64_t begin, int64_t end, int thread) {
+    T* panel = panels + thread * k * kProductPanel;
+    for (int64_t at = begin; at < end; ++at) {
+      const int64_t from = at / blocks * kProductPanel, width = std::min<int64_t>(kProductPanel, n - from);
+      const int64_t r = at % blocks * kTileRows, rows = std::min<int64_t>(kTileRows, m - r);
+      if (at == begin || r == 0) {
+        if constexpr (kTransposed) pack_transposed(b + from * b_row, b_row, width, k, panel);
+        else pack(b + from, b_row, width, k, panel);
+      }
+      if (const int64_t next = from + kProductPanel; next < n && at - at % blocks + blocks < end) {
+        const int64_t columns_of_next = std::min(kProductPanel, n - next);
+        if constexpr (kTransposed) prefetch_share(b + next * b_row, b_row, columns_of_next, k, at % blocks, blocks);
+        else prefetch_share(b + next, b_row, k, columns_of_next, at % blocks, blocks);
+      }
+      const int vectors = static_cast<int>((width + kLanes - 1) / kLanes);
+      const int lanes = static_cast<int>(width) - (vectors - 1) * kLanes;
+      const auto run = [&](auto count) {
+        tiles<count()>(rows, a + r * a_row, a_row, panel, k, c + r * n + from, n, lanes, accumulate);
+      };
+      if (vectors == 3) run(std::integral_constant<int, 3>{});
+      else if (vectors == 2) run(std::integral_constant<int, 2>{});
+      else run(std::integral_constant<int, 1>{});
+    }
+  });
+  static_assert(kPanelVectors == 3);
+}
+
+// --- few rows ---------------------------------------------------------------------------------------------------
+
+/// y[R × J] = x[R × k] · (W[J × k])ᵀ; `fold_in(sums, r, j)` stores.
+template <int R, int J, typename T, typename Out>
+inline void dots(const T* x, const T* w, int64_t k, Out* y, int64_t out) {
+  constexpr int kStep = kLanes * kInWord<T>;
+  F sums[kLanes] = {};
+  const auto step = [&](int64_t i, auto get) {
+    U b[J];
+#pragma GCC unroll 4
+    for (int j = 0; j < J; ++j) b[j] = get(w + j * k + i);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+      const U a = get(x + r * k + i);
+#pragma GCC unroll 4
+      for (int j = 0; j < J; ++j) sums[r * kDotOutputs + j] = multiply_add(sums[r * kDotOutputs + j], a, b[j], x);
+    }
+  };
+  int64_t i = 0;
+  for (; i + kStep <= k; i += kStep) {
+#pragma GCC unroll 4
+    for (int j = 0; j < J; ++j) __builtin_prefetch(w + (j + J) * k + i);  // the next outputs' rows
+    step(i, [](const T* p) { return load_word(p); });
+  }
+  if (i < k) step(i, [&](const T* p) { return load_word(p, (k - i) / kInWord<T>); });
+  alignas(64) float total[kLanes];
+  store(total, sums_of(sums));
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+    for (int j = 0; j < J; ++j) {
+      if constexpr (std::is_same_v<Out, float>) y[r * out + j] = total[r * kDotOutputs + j];
+      else y[r * out + j] = to_bf16(total[r * kDotOutputs + j]);
+    }
+}
+
+template <typename T>
+void forward_of_few(const T* x, const T* w, T* y, int64_t rows, int64_t in, int64_t out) {
+  const auto outputs = [&](int64_t o, auto count) {
+    constexpr int kCount = count();
+    const T* at = w + o * in;
+    int64_t r = 0;
+    for (; r + kDotRows <= rows; r += kDotRows) dots<kDotRows, kCount>(x + r * in, at, in, y + r * out + o, out);
+    const auto part = [&](auto size) {
+      if (((rows - r) & size()) == 0) return;
+      dots<size(), kCount>(x + r * in, at, in, y + r * out + o, out);
+      r += size();
+    };
+    part(std::integral_constant<int, 2>{});
+    part(std::integral_constant<int, 1>{});
+  };
+  for_parts((out + kDotOutputs - 1) / kDotOutputs, [&](int64_t begin, int64_t end, int) {
+    for (int64_t o = begin * kDotOutputs; o < std::min(out, end * kDotOutputs); o += kDotOutputs) {
+      if (o + kDotOutputs <= out) outputs(o, std::integral_constant<int, kDotOutputs>{});
+      else for (int64_t last = o; last < out; ++last) outputs(last, std::integral_constant<int, 1>{});
+    }
+  });
+}
+
+#ifdef __AVX512VNNI__
+
+/// As `dots`, of int8. The instruction wants its first operand unsigned: x + 128, so that each sum is 128·ΣW too large.
+template <int R>
+inline void int8_dots(const int8_t* x, const int8_t* w, const float* w_sums, int64_t k, int32_t* y, int64_t out) {
+  constexpr int64_t kStep = 4 * kLanes;
+  I sums[kLanes] = {};
+  const auto step = [&](int64_t i, auto get) {
+    U b[kDotOutputs];
+#pragma GCC unroll 4
+    for (int j = 0; j < kDotOutputs; ++j) b[j] = get(w + j * k + i);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+      const U a = get(x + r * k + i) ^ 0x80808080u;
+#pragma GCC unroll 4
+      for (int j = 0; j < kDotOutputs; ++j) {
+        I& sum = sums[r * kDotOutputs + j];
+        sum = reinterpret_cast<I>(_mm512_dpbusd_epi32(reinterpret_cast<__m512i>(sum), reinterpret_cast<__m512i>(a),
+                                                      reinterpret_cast<__m512i>(b[j])));
+      }
+    }
+  };
+  int64_t i = 0;
+  for (; i + kStep <= k; i += kStep) step(i, [](const int8_t* p) { return load_word(p); });
+  if (i < k) step(i, [&](const int8_t* p) { return load_word(p, (k - i) / 4); });
+  alignas(64) int32_t total[kLanes];
+  const I all = sums_of(sums);
+  std::memcpy(total, &all, sizeof total);
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+    for (int j = 0; j < kDotOutputs; ++j)
+      y[r * out + j] = total[r * kDotOutputs + j] - 128 * static_cast<int32_t>(w_sums[j]);
+}
+
+bool int8_forward(const int8_t* x, const int8_t* w, const float* w_sums, int32_t* y, int64_t rows, int64_t in,
+                  int64_t out) {
+  if (rows > kFewRows || in % 4 != 0 || out % kDotOutputs != 0) return false;
+  for_parts(out / kDotOutputs, [&](int64_t begin, int64_t end, int) {
+    for (int64_t o = begin * kDotOutputs; o < end * kDotOutputs; o += kDotOutputs) {
+      int64_t r = 0;
+      const auto part = [&](auto size) {
+        int8_dots<size()>(x + r * in, w + o * in, w_sums + o, in, y + r * out + o, out);
+        r += size();
+      };
+      while (r + kDotRows <= rows) part(std::integral_constant<int, kDotRows>{});
+      if ((rows - r) & 2) part(std::integral_constant<int, 2>{});
+      if ((rows - r) & 1) part(std::integral_constant<int, 1>{});
+    }
+  });
+  return true;
+}
+
+#endif
+
+// --- the products of a linear layer -----------------------------------------------------------------------------
+
+template <typename T>
+void forward(const T* x, const T* w, T* y, int64_t rows, int64_t in, int64_t out, void* scratch) {
+  if (rows <= kFewRows) return forward_of_few(x, w, y, rows, in, out);
+  multiply<true>(x, in, w, in, y, rows, out, in, false, static_cast<T*>(scratch));
+}
+
+template <typename T, typename C>
+void input_gradient(const T* dy, const T* w, C* dx, int64_t rows, int64_t in, int64_t out, bool accumulate,
+                    void* scratch) {
+  multiply<false>(dy, out, w, in, dx, rows, in, out, accumulate, static_cast<T*>(scratch));
+}
+
+template <typename T>
+void weight_gradient(const T* dy, const T* x, float* dw, int64_t rows, int64_t in, int64_t out, bool accumulate,
+                     void* scratch) {
+  const int64_t most = std::min(kProductDepth, rows);
+  T* transposed = static_cast<T*>(scratch);
+  T* panels = transposed + out * (most + kProductSkew);
+  for (int64_t first = 0; first < rows; first += most) {
+    const int64_t depth = std::min(most, rows - first), row = depth + kProductSkew;
+    for_parts((out + kLanes - 1) / kLanes, [&](int64_t begin, int64_t end, int) {
+      transpose_columns(dy + first * out, out, begin * kLanes, std::min(out, end * kLanes), depth, transposed, row);
+    });
+    multiply<false>(transposed, row, x + first * in, in, dw, out, in, depth, accumulate || first > 0, panels);
+  }
+}
+
+}  // namespace
+
+void register_product(Table& t) {
+  t.fp32.product = {forward<float>, input_gradient<float, float>, input_gradient<float, float>, weight_gradient<float>};
+#ifdef __AVX512BF16__
+  t.bf16_.product = {forward<bf16>, input_gradient<bf16, bf16>, input_gradient<bf16, float>, weight_gradient<bf16>};
+#endif
+#ifdef __AVX512VNNI__
+  t.common.int8_forward = int8_forward;
+#endif
+}
+
+#else  // without AVX-512 a library multiplies
+
+void register_product(Table&) {}
+
+#endif
+
+}  // namespace vectune::kernels::VECTUNE_SIMD
