@@ -31,7 +31,7 @@ async function engineBench() {
   await mustRun('cmake', ['--build', FOLDER, '--target', 'engine_bench', '--parallel', '2']);
   return async (args, environment = {}) => {
     // As the loader sets it for a host that sets nothing itself.
-    const env = { GOMP_SPINCOUNT: '2000', ...process.env, ...environment, LD_LIBRARY_PATH: libtorch.libDir };
+    const env = { GOMP_SPINCOUNT: '1000', ...process.env, ...environment, LD_LIBRARY_PATH: libtorch.libDir };
     const output = await mustRun(join(FOLDER, 'engine_bench'), args, { env });
     return output.trim().split('\n').map((line) => JSON.parse(line));
   };

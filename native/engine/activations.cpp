@@ -85,6 +85,7 @@ void Activations<T>::reserve(int64_t padded, int64_t longest) {
 template <typename T>
 void Activations<T>::release() {
   arena_.release();
+  products.release();
   rows_ = longest_ = 0;
 }
 
@@ -114,6 +115,7 @@ void BackwardBuffers<T>::reserve(int64_t padded, int64_t longest) {
 template <typename T>
 void BackwardBuffers<T>::release() {
   arena_.release();
+  products.release();
   rows_ = longest_ = 0;
 }
 

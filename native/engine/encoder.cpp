@@ -34,13 +34,11 @@ kernels::Dropout DropoutPlan::at(int64_t layer, Site site) const {
 
 template <typename T>
 void Encoder<T>::product(const T* x, const LinearAt& linear, T* y, int64_t rows, const EncoderWeights<T>& w,
-                         const Activations<T>& a) const {
+                         Activations<T>& a) const {
   if constexpr (std::is_same_v<T, float>) {
     if (w.int8) return quantised_product(x, w.int8->at(linear), y, rows, linear.in, linear.out, a.quantised, a.scales);
-  } else {
-    (void)a;
   }
-  Gemm<T>::forward(x, w.matrix(linear), y, rows, linear.in, linear.out);
+  Gemm<T>::forward(x, w.matrix(linear), y, rows, linear.in, linear.out, a.products);
 }
 
 template <typename T>
@@ -94,13 +92,13 @@ void Encoder<T>::backward(const kernels::Rows& rows, const EncoderWeights<T>& w,
 
   /// dW of y = x·Wᵀ
   const auto weight_gradient = [&](const T* dy, const T* x, const LinearAt& linear) {
-    Gemm<T>::weight_gradient(dy, x, g.at(linear.weight), padded, linear.in, linear.out, accumulate);
+    Gemm<T>::weight_gradient(dy, x, g.at(linear.weight), padded, linear.in, linear.out, accumulate, b.products);
   };
   const auto input_gradient = [&](const T* dy, const LinearAt& linear, T* dx) {
-    Gemm<T>::input_gradient(dy, w.matrix(linear), dx, padded, linear.in, linear.out);
+    Gemm<T>::input_gradient(dy, w.matrix(linear), dx, padded, linear.in, linear.out, b.products);
   };
   const auto add_input_gradient = [&](const T* dy, const LinearAt& linear) {
-    Gemm<T>::add_input_gradient(dy, w.matrix(linear), b.dy, padded, linear.in, linear.out);
+    Gemm<T>::add_input_gradient(dy, w.matrix(linear), b.dy, padded, linear.in, linear.out, b.products);
   };
 
   for (int64_t i = spec_.layers - 1; i >= wanted.lowest_layer; --i) {

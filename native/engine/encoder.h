@@ -5,6 +5,7 @@
 
 #include "arena.h"
 #include "cancel.h"
+#include "gemm.h"
 #include "kernels.h"
 #include "parameters.h"
 #include "quantised.h"
@@ -65,7 +66,7 @@ class Activations {
   void release();
 
   int64_t rows() const { return rows_; }
-  int64_t bytes() const { return arena_.bytes(); }
+  int64_t bytes() const { return arena_.bytes() + products.bytes(); }
   int64_t growths() const { return growths_; }
   bool training() const { return training_; }
 
@@ -77,6 +78,7 @@ class Activations {
   std::vector<Layer> layers;
   float* scratch = nullptr;  // attention, per thread
   int64_t scratch_stride = 0;
+  ProductScratch products;
 
  private:
   EncoderSpec spec_;
@@ -93,7 +95,7 @@ class BackwardBuffers {
   explicit BackwardBuffers(const EncoderSpec& spec) : spec_(spec) {}
   void reserve(int64_t padded, int64_t longest);
   void release();
-  int64_t bytes() const { return arena_.bytes(); }
+  int64_t bytes() const { return arena_.bytes() + products.bytes(); }
   int64_t growths() const { return growths_; }
 
   float* dy = nullptr;  // gradient of the residual stream [rows × hidden]
@@ -101,6 +103,7 @@ class BackwardBuffers {
   float* partials = nullptr;
   float* scratch = nullptr;
   int64_t scratch_stride = 0;
+  ProductScratch products;
 
  private:
   EncoderSpec spec_;
@@ -140,7 +143,7 @@ class Encoder {
  private:
   /// y = x·Wᵀ
   void product(const T* x, const LinearAt& linear, T* y, int64_t rows, const EncoderWeights<T>& weights,
-               const Activations<T>& activations) const;
+               Activations<T>& activations) const;
 
   EncoderSpec spec_;
   const ParameterTable& table_;

@@ -7,7 +7,6 @@
 #include <ATen/ops/mm.h>
 #include <dlfcn.h>
 
-#include "arena.h"
 #include "engine_thread.h"
 #include "kernels.h"
 #include "profile.h"
@@ -70,25 +69,9 @@ const kernels::Products<T>* own_products(int64_t a, int64_t b) {
   return sizeof(T) == sizeof(float) || (a % 2 == 0 && b % 2 == 0) ? own_products<T>() : nullptr;
 }
 
-/// What products need for a moment; grows, and stays until `release_products`.
-Arena& scratch_arena() {
-  static Arena& arena = *new Arena;  // never destroyed: LibTorch may be gone by then
-  return arena;
-}
-
-template <typename T>
-T* scratch(int64_t elements) {
-  Arena& arena = scratch_arena();
-  const int64_t bytes = elements * static_cast<int64_t>(sizeof(T));
-  if (arena.bytes() < bytes) arena.carve([&](Arena::Carver& carver) { carver.take<std::byte>(bytes); });
-  return static_cast<T*>(arena.data());
-}
-
 }  // namespace
 
 const char* gemm_library() { return own_products<float>() ? "vectune" : mkldnn_matmul() ? "onednn" : "aten"; }
-
-void release_products() { scratch_arena().release(); }
 
 template <typename T>
 int64_t Gemm<T>::row_rounding() {
@@ -101,10 +84,10 @@ void Gemm<T>::library_forward(const T* x, const T* w, T* y, int64_t rows, int64_
 }
 
 template <typename T>
-void Gemm<T>::forward(const T* x, const T* w, T* y, int64_t rows, int64_t in, int64_t out) {
+void Gemm<T>::forward(const T* x, const T* w, T* y, int64_t rows, int64_t in, int64_t out, ProductScratch& scratch) {
   const profile::Scope scope(profile::kGemmForward);
   if (const auto* own = own_products<T>(in, out)) {
-    T* panels = rows > kernels::kFewRows ? scratch<T>(kernels::product_panels(in, threads())) : nullptr;
+    T* panels = rows > kernels::kFewRows ? scratch.template take<T>(kernels::product_panels(in, threads())) : nullptr;
     return own->forward(x, w, y, rows, in, out, panels);
   }
   if constexpr (std::is_same_v<T, float>) {
@@ -120,22 +103,26 @@ void Gemm<T>::forward(const T* x, const T* w, T* y, int64_t rows, int64_t in, in
 }
 
 template <typename T>
-void Gemm<T>::input_gradient(const T* dy, const T* w, T* dx, int64_t rows, int64_t in, int64_t out) {
+void Gemm<T>::input_gradient(const T* dy, const T* w, T* dx, int64_t rows, int64_t in, int64_t out,
+                             ProductScratch& scratch) {
   const profile::Scope scope(profile::kGemmBackward);
   if (const auto* own = own_products<T>(in, out))
-    return own->input_gradient(dy, w, dx, rows, in, out, false, scratch<T>(kernels::product_panels(out, threads())));
+    return own->input_gradient(dy, w, dx, rows, in, out, false,
+                               scratch.template take<T>(kernels::product_panels(out, threads())));
   multiply(matrix(dy, rows, out), matrix(w, out, in), matrix(dx, rows, in), false);
 }
 
 template <typename T>
-void Gemm<T>::add_input_gradient(const T* dy, const T* w, float* dx, int64_t rows, int64_t in, int64_t out) {
+void Gemm<T>::add_input_gradient(const T* dy, const T* w, float* dx, int64_t rows, int64_t in, int64_t out,
+                                 ProductScratch& scratch) {
   const profile::Scope scope(profile::kGemmBackward);
   if (const auto* own = own_products<T>(in, out))
-    return own->input_gradient_fp32(dy, w, dx, rows, in, out, true, scratch<T>(kernels::product_panels(out, threads())));
+    return own->input_gradient_fp32(dy, w, dx, rows, in, out, true,
+                                    scratch.template take<T>(kernels::product_panels(out, threads())));
   if constexpr (std::is_same_v<T, float>) {
     multiply(matrix(dy, rows, out), matrix(w, out, in), matrix(dx, rows, in), true);
   } else {
-    T* product = scratch<T>(rows * in);
+    T* product = scratch.template take<T>(rows * in);
     multiply(matrix(dy, rows, out), matrix(w, out, in), matrix(product, rows, in), false);
     kernels::of<T>(kernels::table()).add(dx, product, rows * in);
   }
@@ -143,15 +130,15 @@ void Gemm<T>::add_input_gradient(const T* dy, const T* w, float* dx, int64_t row
 
 template <typename T>
 void Gemm<T>::weight_gradient(const T* dy, const T* x, float* dw, int64_t rows, int64_t in, int64_t out,
-                              bool accumulate) {
+                              bool accumulate, ProductScratch& scratch) {
   const profile::Scope scope(profile::kGemmBackward);
   if (const auto* own = own_products<T>(rows, in))
     return own->weight_gradient(dy, x, dw, rows, in, out, accumulate,
-                                scratch<T>(kernels::weight_gradient_scratch(rows, out, threads())));
+                                scratch.template take<T>(kernels::weight_gradient_scratch(rows, out, threads())));
   if constexpr (std::is_same_v<T, float>) {
     multiply(matrix(dy, rows, out).t(), matrix(x, rows, in), matrix(dw, out, in), accumulate);
   } else {
-    T* product = scratch<T>(in * out);
+    T* product = scratch.template take<T>(in * out);
     multiply(matrix(dy, rows, out).t(), matrix(x, rows, in), matrix(product, out, in), false);
     kernels::of<T>(kernels::table()).store(dw, product, in * out, accumulate);
   }

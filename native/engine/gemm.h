@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 
+#include "arena.h"
 #include "bf16.h"
 
 namespace vectune {
@@ -12,8 +13,22 @@ const char* gemm_library();
 /// Runs one tiny product of each kind, so that the library's static objects exist: what is registered with `atexit`
 /// after this runs before they are destroyed. Engine thread.
 void prepare_products();
-/// Gives back the memory that products keep for the next one.
-void release_products();
+
+/// What products need for a moment; grows, and stays for the next one until it is released.
+class ProductScratch {
+ public:
+  template <typename T>
+  T* take(int64_t elements) {
+    const int64_t bytes = elements * static_cast<int64_t>(sizeof(T));
+    if (arena_.bytes() < bytes) arena_.carve([&](Arena::Carver& carver) { carver.take<std::byte>(bytes); });
+    return static_cast<T*>(arena_.data());
+  }
+  void release() { arena_.release(); }
+  int64_t bytes() const { return arena_.bytes(); }
+
+ private:
+  Arena arena_;
+};
 
 /// A library compiles a primitive for every new number of rows, so there should be few.
 inline constexpr int64_t kLibraryRowRounding = 32;
@@ -23,14 +38,16 @@ inline constexpr int64_t kLibraryRowRounding = 32;
 template <typename T>
 struct Gemm {
   /// y = x·Wᵀ
-  static void forward(const T* x, const T* w, T* y, int64_t rows, int64_t in, int64_t out);
+  static void forward(const T* x, const T* w, T* y, int64_t rows, int64_t in, int64_t out, ProductScratch& scratch);
   /// dx = dy·W
-  static void input_gradient(const T* dy, const T* w, T* dx, int64_t rows, int64_t in, int64_t out);
+  static void input_gradient(const T* dy, const T* w, T* dx, int64_t rows, int64_t in, int64_t out,
+                             ProductScratch& scratch);
   /// dx += dy·W
-  static void add_input_gradient(const T* dy, const T* w, float* dx, int64_t rows, int64_t in, int64_t out);
+  static void add_input_gradient(const T* dy, const T* w, float* dx, int64_t rows, int64_t in, int64_t out,
+                                 ProductScratch& scratch);
   /// dw (+)= dyᵀ·x
   static void weight_gradient(const T* dy, const T* x, float* dw, int64_t rows, int64_t in, int64_t out,
-                              bool accumulate);
+                              bool accumulate, ProductScratch& scratch);
 
   /// The number of rows of a large batch is best a multiple of this.
   static int64_t row_rounding();

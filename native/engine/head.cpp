@@ -73,6 +73,7 @@ void Head::reserve(int64_t texts) {
 
 void Head::release() {
   arena_.release();
+  products_.release();
   texts_ = 0;
 }
 
@@ -85,7 +86,7 @@ const float* Head::forward(const kernels::Rows& rows, const float* y, const Flat
     if (const auto* dense = std::get_if<DenseSpec>(&spec_.head[i])) {
       const LinearAt& at = table_.head[i];
       float* before = values_[i] + texts_ * out;
-      Gemm<float>::forward(x, weights.at(at.weight), before, rows.texts, in, out);
+      Gemm<float>::forward(x, weights.at(at.weight), before, rows.texts, in, out, products_);
       for (int64_t t = 0; t < rows.texts; ++t)
         for (int64_t c = 0; c < out; ++c) {
           float& z = before[t * out + c];
@@ -170,14 +171,14 @@ void Head::backward(const kernels::Rows& rows, const FlatView<const float>& weig
       const LinearAt& at = table_.head[i];
       const float* before = values_[i] + texts_ * out;
       for (int64_t k = 0; k < rows.texts * out; ++k) now[k] *= slope(dense->activation, before[k], values_[i][k]);
-      Gemm<float>::weight_gradient(now, x, gradients.at(at.weight), rows.texts, in, out, accumulate);
+      Gemm<float>::weight_gradient(now, x, gradients.at(at.weight), rows.texts, in, out, accumulate, products_);
       if (at.bias >= 0) {
         float* dbias = gradients.at(at.bias);
         if (!accumulate) std::memset(dbias, 0, sizeof(float) * static_cast<size_t>(out));
         for (int64_t t = 0; t < rows.texts; ++t)
           for (int64_t c = 0; c < out; ++c) dbias[c] += now[t * out + c];
       }
-      Gemm<float>::input_gradient(now, weights.at(at.weight), next, rows.texts, in, out);
+      Gemm<float>::input_gradient(now, weights.at(at.weight), next, rows.texts, in, out, products_);
     } else {
       // y = x/|x|:  dx = (dy − y·(y·dy))/|x|
       for (int64_t t = 0; t < rows.texts; ++t) {

@@ -31,7 +31,7 @@ class Head {
                 const FlatView<float>& gradients, bool accumulate);
 
   void release();
-  int64_t bytes() const { return arena_.bytes(); }
+  int64_t bytes() const { return arena_.bytes() + products_.bytes(); }
 
  private:
   void reserve(int64_t texts);
@@ -42,6 +42,7 @@ class Head {
   const ParameterTable& table_;
   std::vector<int64_t> widths_;  // output width of each module
   Arena arena_;
+  ProductScratch products_;
   int64_t texts_ = 0;
   std::vector<float*> values_;     // output of each module [texts × width]
   float* gradient_ = nullptr;      // the other of the two gradients that take turns

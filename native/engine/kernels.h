@@ -197,15 +197,17 @@ struct Products {
                           void* scratch);
 };
 
-/// Rows and columns of a product's tile; rows that weight_gradient takes at a time, and by what its transposed rows are longer, so that
-/// they do not fall on the same cache sets; rows up to which forward needs no scratch.
-inline constexpr int64_t kTileRows = 8, kProductPanel = 48, kProductDepth = 1024, kProductSkew = 32, kFewRows = 48;
+/// Rows and columns of a product's tile; rows that weight_gradient takes at a time; rows up to which forward needs no
+/// scratch.
+inline constexpr int64_t kTileRows = 8, kProductPanel = 48, kProductDepth = 1024, kFewRows = 48;
+/// Elements from one row of dyᵀ to the next: an odd number of cache lines, so that rows do not share cache sets.
+inline int64_t transposed_row(int64_t depth) { return ((depth + 31) / 32 | 1) * 32; }
 /// Elements of scratch for products that sum over `depth`: a panel for each thread.
 inline int64_t product_panels(int64_t depth, int64_t threads) { return threads * kProductPanel * depth; }
 /// The same for weight_gradient, which needs dyᵀ too.
 inline int64_t weight_gradient_scratch(int64_t rows, int64_t out, int64_t threads) {
   const int64_t depth = rows < kProductDepth ? rows : kProductDepth;
-  return product_panels(depth, threads) + out * (depth + kProductSkew);
+  return product_panels(depth, threads) + out * transposed_row(depth);
 }
 
 template <typename T>

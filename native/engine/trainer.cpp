@@ -267,6 +267,7 @@ class TrainerIn final : public Trainer::Impl {
       head_.backward(batch_.rows(), encoder_weights().fp32, d, backward_.dy, layout.view(g), add);
       encoder_.backward(batch_.rows(), encoder_weights(), activations_, plan, backward_, layout.view(g),
                         layout.wanted(), add, cancel());
+      note_workspace();
     }
     return loss;
   }
@@ -355,7 +356,6 @@ class TrainerIn final : public Trainer::Impl {
   void release_workspace() {
     release_training_buffers();
     batch_.release();
-    release_products();
   }
 
   Encoder<T> encoder_;

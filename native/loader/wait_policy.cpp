@@ -6,7 +6,7 @@ namespace vectune::loader {
 
 namespace {
 /// Turns of the loop in which a thread waits before it sleeps.
-constexpr const char* kSpins = "2000";
+constexpr const char* kSpins = "1000";
 }  // namespace
 
 WaitPolicy::WaitPolicy() {

@@ -61,8 +61,9 @@ void peak(const char* name) {
       const auto* from = static_cast<const T*>(x.const_data_ptr());
       const auto* weights = static_cast<const T*>(w.const_data_ptr());
       auto* to = static_cast<T*>(y.mutable_data_ptr());
+      ProductScratch scratch;
       const std::pair<const char*, double> rates[] = {
-          {"vectune", best_rate(flop, [&] { Gemm<T>::forward(from, weights, to, rows, in, out); })},
+          {"vectune", best_rate(flop, [&] { Gemm<T>::forward(from, weights, to, rows, in, out, scratch); })},
           {"onednn", best_rate(flop, [&] { Gemm<T>::library_forward(from, weights, to, rows, in, out); })},
           {"aten", best_rate(flop, [&] { at::mm_out(y, x, w.t()); })},
       };

@@ -167,10 +167,11 @@ TEST(gemm_of_odd_bf16_dimensions_goes_to_the_library) {
   const auto dx = random.normals(rows * in);
   Guarded<bf16> y(rows * out);
   Guarded<float> added(dx), dw(out * in);
+  ProductScratch scratch;
   with_threads(2, [&] {
-    Gemm<bf16>::forward(x.data(), w.data(), y.data(), rows, in, out);
-    Gemm<bf16>::add_input_gradient(dy.data(), w.data(), added.data(), rows, in, out);
-    Gemm<bf16>::weight_gradient(dy.data(), x.data(), dw.data(), rows, in, out, false);
+    Gemm<bf16>::forward(x.data(), w.data(), y.data(), rows, in, out, scratch);
+    Gemm<bf16>::add_input_gradient(dy.data(), w.data(), added.data(), rows, in, out, scratch);
+    Gemm<bf16>::weight_gradient(dy.data(), x.data(), dw.data(), rows, in, out, false, scratch);
   });
   const auto check = [](const char* name, const std::vector<double>& found, const std::vector<double>& expected) {
     check_close(name, found, expected, kBf16 * largest(expected), 0);  // the library rounds to bf16 on the way

@@ -101,9 +101,10 @@ const PARTS: Record<'forward' | 'backward' | 'optimiser', Part> = {
     lacking: () => [2 * flat, (withoutOptimiser - baseline) / 2],
   },
   optimiser: {
-    // Forward and backward have what they need; both moments have not.
+    // Forward and backward have what they need; both moments have not. What was measured may count the gradients of all
+    // words too, which are gathered for the file.
     limit: () => withoutOptimiser + 4096,
-    lacking: () => [-2 * flat, 0],
+    lacking: () => [-2 * flat, 4 * spec.encoder.vocabSize * spec.encoder.hiddenSize],
   },
 };
 

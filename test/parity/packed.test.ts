@@ -67,8 +67,9 @@ it('has bytes that grow with the rows alone', async () => {
     expect(stats.workspaceRows - sum(lengths)).toBeGreaterThanOrEqual(0);
     expect(stats.workspaceRows - sum(lengths)).toBeLessThan(ROUNDING);
     const predicted = small.stats.workspaceBytes + perRow * (stats.workspaceRows - small.stats.workspaceRows);
-    // Each buffer is aligned to 64 bytes, and the head has a few vectors per text.
-    expect(Math.abs(stats.workspaceBytes - predicted)).toBeLessThan(0.01 * predicted);
+    // Each buffer is aligned to 64 bytes, the head has a few vectors per text, and what weight gradients keep of their
+    // left operand stops growing at 1,024 rows.
+    expect(Math.abs(stats.workspaceBytes - predicted)).toBeLessThan(0.03 * predicted);
   }
 });
 

@@ -239,7 +239,7 @@ void backward_head(const AttentionBackward<T>& a, int64_t text, int64_t head, fl
 template <typename Args, typename Head>
 void for_heads(const Args& a, Head head_of) {
   const int64_t tasks = a.rows.texts * a.heads;
-#pragma omp parallel for schedule(dynamic, 1)
+#pragma omp parallel for schedule(dynamic, 4)
   for (int64_t task = 0; task < tasks; ++task)
     head_of(a, task / a.heads, task % a.heads, a.scratch + omp_get_thread_num() * a.scratch_stride);
 }

@@ -25,7 +25,7 @@ namespace {
 
 // kTileRows × kPanelVectors vectors of sums, kPanelVectors of B and one of A take 28 of 32 registers
 constexpr int kPanelVectors = kProductPanel / kLanes;
-constexpr int kDotRows = 4, kDotOutputs = 4;     // their 16 sums make one vector
+constexpr int kDotRows = 4, kDotOutputs = 4;  // their 16 sums make one vector
 
 template <typename T>
 constexpr int kInWord = sizeof(float) / sizeof(T);
@@ -108,19 +108,22 @@ inline void prefetch_share(const T* b, int64_t row, int64_t rows, int64_t width,
     __builtin_prefetch(b + i / lines * row + std::min(i % lines * kLine, width - 1), 0, 3);
 }
 
-/// Aᵀ[m × k] from A[k × m], columns `begin` … `end` of A.
+/// Aᵀ[m × k] from A[k × m]: its words `begin` … `end` of k.
 template <typename T>
-void transpose_columns(const T* a, int64_t row, int64_t begin, int64_t end, int64_t k, T* to, int64_t to_row) {
+void transpose_words(const T* a, int64_t m, int64_t k, int64_t begin, int64_t end, T* to, int64_t to_row) {
   const int64_t words = k / kInWord<T>;
-  for (int64_t i = 0; i < words; i += kLanes)
-    for (int64_t j = begin; j < end; j += kLanes) {
-      const int64_t columns = std::min<int64_t>(kLanes, end - j), depth = std::min<int64_t>(kLanes, words - i);
+  for (int64_t i = begin; i < end; i += kLanes)
+    for (int64_t j = 0; j < m; j += kLanes) {
+      const int64_t columns = std::min<int64_t>(kLanes, m - j), depth = std::min<int64_t>(kLanes, words - i);
       U x[kLanes];
       for (int64_t d = 0; d < kLanes; ++d)
-        x[d] = d >= depth ? U{} : word_of_rows(a + (i + d) * kInWord<T> * row + j, row, columns);
+        x[d] = d >= depth ? U{} : word_of_rows(a + (i + d) * kInWord<T> * m + j, m, columns);
       transpose(x);
-      for (int64_t c = 0; c < columns; ++c)
-        std::memcpy(to + (j + c) * to_row + i * kInWord<T>, &x[c], 4 * static_cast<size_t>(depth));
+      for (int64_t c = 0; c < columns; ++c) {
+        T* at = to + (j + c) * to_row + i * kInWord<T>;
+        if (depth == kLanes) store_word(at, x[c]);
+        else std::memcpy(at, &x[c], 4 * static_cast<size_t>(depth));
+      }
     }
 }
 
@@ -184,16 +187,16 @@ void multiply(const T* a, int64_t a_row, const T* b, int64_t b_row, C* c, int64_
   for_parts(columns * blocks, [&](int64_t begin, int64_t end, int thread) {
     T* panel = panels + thread * k * kProductPanel;
     for (int64_t at = begin; at < end; ++at) {
-      const int64_t from = at / blocks * kProductPanel, width = std::min<int64_t>(kProductPanel, n - from);
-      const int64_t r = at % blocks * kTileRows, rows = std::min<int64_t>(kTileRows, m - r);
-      if (at == begin || r == 0) {
+      const int64_t column = at / blocks, from = column * kProductPanel, width = std::min(kProductPanel, n - from);
+      const int64_t block = at % blocks, r = block * kTileRows, rows = std::min(kTileRows, m - r);
+      if (at == begin || block == 0) {
         if constexpr (kTransposed) pack_transposed(b + from * b_row, b_row, width, k, panel);
         else pack(b + from, b_row, width, k, panel);
       }
-      if (const int64_t next = from + kProductPanel; next < n && at - at % blocks + blocks < end) {
-        const int64_t columns_of_next = std::min(kProductPanel, n - next);
-        if constexpr (kTransposed) prefetch_share(b + next * b_row, b_row, columns_of_next, k, at % blocks, blocks);
-        else prefetch_share(b + next, b_row, k, columns_of_next, at % blocks, blocks);
+      if (const int64_t next = from + kProductPanel; next < n && (column + 1) * blocks < end) {
+        const int64_t next_width = std::min(kProductPanel, n - next);
+        if constexpr (kTransposed) prefetch_share(b + next * b_row, b_row, next_width, k, block, blocks);
+        else prefetch_share(b + next, b_row, k, next_width, block, blocks);
       }
       const int vectors = static_cast<int>((width + kLanes - 1) / kLanes);
       const int lanes = static_cast<int>(width) - (vectors - 1) * kLanes;
@@ -341,11 +344,13 @@ void weight_gradient(const T* dy, const T* x, float* dw, int64_t rows, int64_t i
                      void* scratch) {
   const int64_t most = std::min(kProductDepth, rows);
   T* transposed = static_cast<T*>(scratch);
-  T* panels = transposed + out * (most + kProductSkew);
+  T* panels = transposed + out * transposed_row(most);
   for (int64_t first = 0; first < rows; first += most) {
-    const int64_t depth = std::min(most, rows - first), row = depth + kProductSkew;
-    for_parts((out + kLanes - 1) / kLanes, [&](int64_t begin, int64_t end, int) {
-      transpose_columns(dy + first * out, out, begin * kLanes, std::min(out, end * kLanes), depth, transposed, row);
+    const int64_t depth = std::min(most, rows - first), row = transposed_row(depth);
+    const int64_t words = depth / kInWord<T>;
+    // by rows, as they were written: they are in the thread's cache
+    for_parts((words + kLanes - 1) / kLanes, [&](int64_t begin, int64_t end, int) {
+      transpose_words(dy + first * out, out, depth, begin * kLanes, std::min(words, end * kLanes), transposed, row);
     });
     multiply<false>(transposed, row, x + first * in, in, dw, out, in, depth, accumulate || first > 0, panels);
   }

@@ -17,7 +17,7 @@ function settings(environment: NodeJS.ProcessEnv): { spins: string | undefined; 
 }
 
 test('threads that wait spin for a short time only, and the environment is as it was', () => {
-  expect(settings({})).toEqual({ spins: '2000', output: 'left behind: undefined\n' });
+  expect(settings({})).toEqual({ spins: '1000', output: 'left behind: undefined\n' });
 });
 
 test('what the user set is left alone', () => {
