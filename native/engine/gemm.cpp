@@ -144,13 +144,15 @@ void Gemm<T>::weight_gradient(const T* dy, const T* x, float* dw, int64_t rows, 
   }
 }
 
-void int8_product(const int8_t* x, const int8_t* w, const float* sums, int32_t* y, int64_t rows, int64_t in,
-                  int64_t out) {
+void int8_product(const int8_t* x, const int8_t* w, const float* w_sums, int32_t* y, int64_t rows, int64_t in,
+                  int64_t out, ProductScratch& scratch) {
   const profile::Scope scope(profile::kGemmForward);
-  const auto few = kernels::table().common.int8_forward;
-  if (few && few(x, w, sums, y, rows, in, out)) return;
-  at::Tensor to = matrix(y, rows, out);
-  at::_int_mm_out(to, matrix(x, rows, in), matrix(w, out, in).t());
+  if (const auto own = kernels::table().common.int8_forward; own && in % 4 == 0) {
+    int8_t* panels = rows > kernels::kFewRows ? scratch.take<int8_t>(kernels::product_panels(in, threads())) : nullptr;
+    return own(x, w, w_sums, y, rows, in, out, panels);
+  }
+  at::Tensor sums = matrix(y, rows, out);
+  at::_int_mm_out(sums, matrix(x, rows, in), matrix(w, out, in).t());
 }
 
 namespace {

@@ -55,9 +55,9 @@ struct Gemm {
   static void library_forward(const T* x, const T* w, T* y, int64_t rows, int64_t in, int64_t out);
 };
 
-/// y = x·Wᵀ of int8 operands, summed exactly in int32; `sums` are W's by row.
-void int8_product(const int8_t* x, const int8_t* w, const float* sums, int32_t* y, int64_t rows, int64_t in,
-                  int64_t out);
+/// y = x·Wᵀ of int8 operands, summed exactly in int32; `w_sums` are W's by row.
+void int8_product(const int8_t* x, const int8_t* w, const float* w_sums, int32_t* y, int64_t rows, int64_t in,
+                  int64_t out, ProductScratch& scratch);
 
 extern template struct Gemm<float>;
 extern template struct Gemm<bf16>;

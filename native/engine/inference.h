@@ -37,11 +37,10 @@ class InferencePass {
   Activations<T> activations_;
 };
 
-/// Rows of a pack in inference: exact for a few texts, else a multiple that suits the products (int8's are a library's).
+/// Rows of a pack in inference: exact for a few texts, else a multiple that suits the products.
 inline int64_t inference_rounding(Precision precision, int64_t tokens) {
   if (tokens <= 64) return 1;
-  return precision == Precision::kBf16 ? Gemm<bf16>::row_rounding()
-       : precision == Precision::kFp32 ? Gemm<float>::row_rounding() : kLibraryRowRounding;
+  return precision == Precision::kBf16 ? Gemm<bf16>::row_rounding() : Gemm<float>::row_rounding();
 }
 
 }  // namespace vectune

@@ -239,10 +239,10 @@ struct CommonKernels {
   /// In place: the int32 sums of a product of such operands [rows × width] → the floats that they stand for.
   void (*dequantise_rows)(float* y, int64_t rows, int64_t width, const float* scales_and_zeros, const float* scales,
                           const float* sums);
-  /// y = x·Wᵀ of int8 operands for a short text, `sums` being W's sums by row; false where a library is as good.
+  /// y = x·Wᵀ of int8 operands, `w_sums` being W's sums by row; in must be a multiple of 4, and `scratch` as for forward.
   /// Null without VNNI.
-  bool (*int8_forward)(const int8_t* x, const int8_t* w, const float* sums, int32_t* y, int64_t rows, int64_t in,
-                       int64_t out);
+  void (*int8_forward)(const int8_t* x, const int8_t* w, const float* w_sums, int32_t* y, int64_t rows, int64_t in,
+                       int64_t out, void* scratch);
   /// Σ x² in double.
   double (*sum_of_squares)(const float* x, int64_t elements);
 };

@@ -27,11 +27,11 @@ QuantisedMatrices::QuantisedMatrices(const ParameterTable& table, const float* f
 }
 
 void quantised_product(const float* x, const QuantisedMatrices::Matrix& w, float* y, int64_t rows, int64_t in,
-                       int64_t out, int8_t* q, float* scales) {
+                       int64_t out, int8_t* q, float* scales, ProductScratch& scratch) {
   const auto& k = kernels::table().common;
   k.quantise_rows(x, rows, in, q, scales);
   static_assert(sizeof(int32_t) == sizeof(float));
-  int8_product(q, w.q, w.sums, reinterpret_cast<int32_t*>(y), rows, in, out);
+  int8_product(q, w.q, w.sums, reinterpret_cast<int32_t*>(y), rows, in, out, scratch);
   k.dequantise_rows(y, rows, out, scales, w.scales, w.sums);
 }
 

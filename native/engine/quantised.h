@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "arena.h"
+#include "gemm.h"
 #include "parameters.h"
 
 namespace vectune {
@@ -27,6 +28,6 @@ class QuantisedMatrices {
 /// y ≈ x·Wᵀ with x [rows × in] quantised row by row as it comes. `q` and `scales` are scratch of rows·in bytes and
 /// 2·rows floats; y [rows × out].
 void quantised_product(const float* x, const QuantisedMatrices::Matrix& w, float* y, int64_t rows, int64_t in,
-                       int64_t out, int8_t* q, float* scales);
+                       int64_t out, int8_t* q, float* scales, ProductScratch& scratch);
 
 }  // namespace vectune

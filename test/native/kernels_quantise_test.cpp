@@ -183,9 +183,10 @@ TEST(kernels_quantised_product_is_within_the_bound_that_the_scales_give) {
       for (const int threads : {1, 2}) {
         Guarded<float> y(rows * outputs), scales(2 * rows);
         Guarded<int8_t> q(rows * in);
+        ProductScratch scratch;
         with_threads(threads, [&] {
           quantised_product(x.data(), {b.q.data(), b.scales.data(), b.second.data()}, y.data(), rows, in, outputs,
-                            q.data(), scales.data());
+                            q.data(), scales.data(), scratch);
         });
         q.check_guards();
         scales.check_guards();

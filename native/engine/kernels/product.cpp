@@ -16,7 +16,7 @@
 //   y[i, j] = Σ_lanes Σ_k x[i, k]·W[j, k]     a vector of each
 // A sum runs over k in order, whatever the number of threads.
 //
-// Everything below is in words of 32 bits: a float, or a pair of bf16 that one instruction multiplies and adds.
+// Everything below is in words of 32 bits: a float, a pair of bf16 or four int8, which one instruction multiplies and adds.
 namespace vectune::kernels::VECTUNE_SIMD {
 
 #ifdef __AVX512F__
@@ -43,14 +43,45 @@ inline U load_word(const void* p, int64_t n) {
   return v;
 }
 
-/// One multiply-add of words: acc + a·b, in each lane.
-inline F multiply_add(F acc, U a, U b, const float*) { return acc + reinterpret_cast<F>(a) * reinterpret_cast<F>(b); }
+/// What a lane sums in: fp32, or int32 for int8.
+template <typename T>
+struct SumsOf {
+  using Vector = F;
+};
+template <>
+struct SumsOf<int8_t> {
+  using Vector = I;
+};
+
+/// One multiply-add of words, W's and x's: acc + w·x, in each lane.
+inline F multiply_add(F acc, U w, U x, const float*) { return acc + reinterpret_cast<F>(w) * reinterpret_cast<F>(x); }
 #ifdef __AVX512BF16__
-inline F multiply_add(F acc, U a, U b, const bf16*) {
-  return reinterpret_cast<F>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(acc), reinterpret_cast<__m512bh>(a),
-                                              reinterpret_cast<__m512bh>(b)));
+inline F multiply_add(F acc, U w, U x, const bf16*) {
+  return reinterpret_cast<F>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(acc), reinterpret_cast<__m512bh>(w),
+                                              reinterpret_cast<__m512bh>(x)));
 }
 #endif
+#ifdef __AVX512VNNI__
+/// The instruction wants its first operand unsigned: x + 128, so that each sum is 128·Σw too large.
+inline I multiply_add(I acc, U w, U x, const int8_t*) {
+  return reinterpret_cast<I>(_mm512_dpbusd_epi32(reinterpret_cast<__m512i>(acc),
+                                                 reinterpret_cast<__m512i>(x ^ 0x80808080u),
+                                                 reinterpret_cast<__m512i>(w)));
+}
+#endif
+/// The first `lanes` of sums to C, rounded to its type, or added to what is there.
+template <typename C>
+inline void finish(F sum, C* to, int lanes, bool accumulate, const float*) {
+  if (lanes == kLanes) store(to, accumulate ? load(to) + sum : sum);
+  else store(to, accumulate ? load(to, lanes) + sum : sum, lanes);
+}
+inline void finish(I sum, int32_t* to, int lanes, bool, const float* w_sums) {
+  const F offset = lanes == kLanes ? load(w_sums) : load(w_sums, lanes);
+  sum -= __builtin_convertvector(offset, I) * 128;
+  if (lanes == kLanes) std::memcpy(to, &sum, sizeof sum);
+  else std::memcpy(to, &sum, 4 * static_cast<size_t>(lanes));
+}
+
 inline U broadcast_word(const void* p) {
   int32_t word;
   std::memcpy(&word, p, sizeof word);
@@ -129,15 +160,15 @@ void transpose_words(const T* a, int64_t m, int64_t k, int64_t begin, int64_t en
 
 // --- tiles ------------------------------------------------------------------------------------------------------
 
-/// C[R × V vectors] (+)= A[R × k] · panel. `lanes` of the last vector are C's.
+/// C[R × V vectors] (+)= A[R × k] · panel. `lanes` of the last vector are C's; `b_sums` are B's by column (int8 only).
 template <int R, int V, typename T, typename C>
 __attribute__((noinline)) void tile(const T* a, int64_t a_row, const T* panel, int64_t k, C* c, int64_t c_row,
-                                    int lanes, bool accumulate) {
+                                    int lanes, bool accumulate, const float* b_sums) {
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) __builtin_prefetch(c + r * c_row + v * kLanes, 1);
-  F sums[R][V] = {};
+  typename SumsOf<T>::Vector sums[R][V] = {};
   for (int64_t i = 0; i < k; i += kInWord<T>, panel += kProductPanel * kInWord<T>) {
     if (R == kTileRows && i % (kLanes * kInWord<T>) == 0) {
 #pragma GCC unroll 8
@@ -156,22 +187,18 @@ __attribute__((noinline)) void tile(const T* a, int64_t a_row, const T* panel, i
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) {
-      C* to = c + r * c_row + v * kLanes;
-      const F sum = sums[r][v];
-      if (v < V - 1 || lanes == kLanes) store(to, accumulate ? load(to) + sum : sum);
-      else store(to, accumulate ? load(to, lanes) + sum : sum, lanes);
-    }
+    for (int v = 0; v < V; ++v)
+      finish(sums[r][v], c + r * c_row + v * kLanes, v < V - 1 ? kLanes : lanes, accumulate, b_sums + v * kLanes);
 }
 
 template <int V, typename T, typename C>
 void tiles(int64_t rows, const T* a, int64_t a_row, const T* panel, int64_t k, C* c, int64_t c_row, int lanes,
-           bool accumulate) {
-  if (rows >= 8) return tile<8, V>(a, a_row, panel, k, c, c_row, lanes, accumulate);
+           bool accumulate, const float* b_sums) {
+  if (rows >= 8) return tile<8, V>(a, a_row, panel, k, c, c_row, lanes, accumulate, b_sums);
   int64_t r = 0;
   const auto part = [&](auto count) {
     if ((rows & count()) == 0) return;
-    tile<count(), V>(a + r * a_row, a_row, panel, k, c + r * c_row, c_row, lanes, accumulate);
+    tile<count(), V>(a + r * a_row, a_row, panel, k, c + r * c_row, c_row, lanes, accumulate, b_sums);
     r += count();
   };
   part(std::integral_constant<int, 4>{});
@@ -182,7 +209,7 @@ void tiles(int64_t rows, const T* a, int64_t a_row, const T* panel, int64_t k, C
 /// C[m × n] (+)= A[m × k]·B, B being [k × n], or (kTransposed) given as [n × k].
 template <bool kTransposed, typename T, typename C>
 void multiply(const T* a, int64_t a_row, const T* b, int64_t b_row, C* c, int64_t m, int64_t n, int64_t k,
-              bool accumulate, T* panels) {
+              bool accumulate, T* panels, const float* b_sums = nullptr) {
   const int64_t columns = (n + kProductPanel - 1) / kProductPanel, blocks = (m + kTileRows - 1) / kTileRows;
   for_parts(columns * blocks, [&](int64_t begin, int64_t end, int thread) {
     T* panel = panels + thread * k * kProductPanel;
@@ -201,7 +228,7 @@ void multiply(const T* a, int64_t a_row, const T* b, int64_t b_row, C* c, int64_
       const int vectors = static_cast<int>((width + kLanes - 1) / kLanes);
       const int lanes = static_cast<int>(width) - (vectors - 1) * kLanes;
       const auto run = [&](auto count) {
-        tiles<count()>(rows, a + r * a_row, a_row, panel, k, c + r * n + from, n, lanes, accumulate);
+        tiles<count()>(rows, a + r * a_row, a_row, panel, k, c + r * n + from, n, lanes, accumulate, b_sums + from);
       };
       if (vectors == 3) run(std::integral_constant<int, 3>{});
       else if (vectors == 2) run(std::integral_constant<int, 2>{});
@@ -213,11 +240,11 @@ void multiply(const T* a, int64_t a_row, const T* b, int64_t b_row, C* c, int64_
 
 // --- few rows ---------------------------------------------------------------------------------------------------
 
-/// y[R × J] = x[R × k] · (W[J × k])ᵀ; `fold_in(sums, r, j)` stores.
+/// y[R × J] = x[R × k] · (W[J × k])ᵀ
 template <int R, int J, typename T, typename Out>
-inline void dots(const T* x, const T* w, int64_t k, Out* y, int64_t out) {
+inline void dots(const T* x, const T* w, int64_t k, Out* y, int64_t out, const float* w_sums) {
   constexpr int kStep = kLanes * kInWord<T>;
-  F sums[kLanes] = {};
+  typename SumsOf<T>::Vector sums[kLanes] = {};
   const auto step = [&](int64_t i, auto get) {
     U b[J];
 #pragma GCC unroll 4
@@ -226,7 +253,7 @@ inline void dots(const T* x, const T* w, int64_t k, Out* y, int64_t out) {
     for (int r = 0; r < R; ++r) {
       const U a = get(x + r * k + i);
 #pragma GCC unroll 4
-      for (int j = 0; j < J; ++j) sums[r * kDotOutputs + j] = multiply_add(sums[r * kDotOutputs + j], a, b[j], x);
+      for (int j = 0; j < J; ++j) sums[r * kDotOutputs + j] = multiply_add(sums[r * kDotOutputs + j], b[j], a, x);
     }
   };
   int64_t i = 0;
@@ -236,31 +263,30 @@ inline void dots(const T* x, const T* w, int64_t k, Out* y, int64_t out) {
     step(i, [](const T* p) { return load_word(p); });
   }
   if (i < k) step(i, [&](const T* p) { return load_word(p, (k - i) / kInWord<T>); });
-  alignas(64) float total[kLanes];
-  store(total, sums_of(sums));
+  const auto total = sums_of(sums);
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
     for (int j = 0; j < J; ++j) {
-      if constexpr (std::is_same_v<Out, float>) y[r * out + j] = total[r * kDotOutputs + j];
-      else y[r * out + j] = to_bf16(total[r * kDotOutputs + j]);
+      const auto sum = total[r * kDotOutputs + j];
+      Out& to = y[r * out + j];
+      if constexpr (std::is_same_v<T, int8_t>) to = sum - 128 * static_cast<int32_t>(w_sums[j]);
+      else if constexpr (std::is_same_v<Out, bf16>) to = to_bf16(sum);
+      else to = sum;
     }
 }
 
-template <typename T>
-void forward_of_few(const T* x, const T* w, T* y, int64_t rows, int64_t in, int64_t out) {
+template <typename T, typename Out>
+void forward_of_few(const T* x, const T* w, Out* y, int64_t rows, int64_t in, int64_t out, const float* w_sums = nullptr) {
   const auto outputs = [&](int64_t o, auto count) {
-    constexpr int kCount = count();
-    const T* at = w + o * in;
     int64_t r = 0;
-    for (; r + kDotRows <= rows; r += kDotRows) dots<kDotRows, kCount>(x + r * in, at, in, y + r * out + o, out);
     const auto part = [&](auto size) {
-      if (((rows - r) & size()) == 0) return;
-      dots<size(), kCount>(x + r * in, at, in, y + r * out + o, out);
+      dots<size(), count()>(x + r * in, w + o * in, in, y + r * out + o, out, w_sums + o);
       r += size();
     };
-    part(std::integral_constant<int, 2>{});
-    part(std::integral_constant<int, 1>{});
+    while (r + kDotRows <= rows) part(std::integral_constant<int, kDotRows>{});
+    if ((rows - r) & 2) part(std::integral_constant<int, 2>{});
+    if ((rows - r) & 1) part(std::integral_constant<int, 1>{});
   };
   for_parts((out + kDotOutputs - 1) / kDotOutputs, [&](int64_t begin, int64_t end, int) {
     for (int64_t o = begin * kDotOutputs; o < std::min(out, end * kDotOutputs); o += kDotOutputs) {
@@ -269,61 +295,6 @@ void forward_of_few(const T* x, const T* w, T* y, int64_t rows, int64_t in, int6
     }
   });
 }
-
-#ifdef __AVX512VNNI__
-
-/// As `dots`, of int8. The instruction wants its first operand unsigned: x + 128, so that each sum is 128·ΣW too large.
-template <int R>
-inline void int8_dots(const int8_t* x, const int8_t* w, const float* w_sums, int64_t k, int32_t* y, int64_t out) {
-  constexpr int64_t kStep = 4 * kLanes;
-  I sums[kLanes] = {};
-  const auto step = [&](int64_t i, auto get) {
-    U b[kDotOutputs];
-#pragma GCC unroll 4
-    for (int j = 0; j < kDotOutputs; ++j) b[j] = get(w + j * k + i);
-#pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) {
-      const U a = get(x + r * k + i) ^ 0x80808080u;
-#pragma GCC unroll 4
-      for (int j = 0; j < kDotOutputs; ++j) {
-        I& sum = sums[r * kDotOutputs + j];
-        sum = reinterpret_cast<I>(_mm512_dpbusd_epi32(reinterpret_cast<__m512i>(sum), reinterpret_cast<__m512i>(a),
-                                                      reinterpret_cast<__m512i>(b[j])));
-      }
-    }
-  };
-  int64_t i = 0;
-  for (; i + kStep <= k; i += kStep) step(i, [](const int8_t* p) { return load_word(p); });
-  if (i < k) step(i, [&](const int8_t* p) { return load_word(p, (k - i) / 4); });
-  alignas(64) int32_t total[kLanes];
-  const I all = sums_of(sums);
-  std::memcpy(total, &all, sizeof total);
-#pragma GCC unroll 4
-  for (int r = 0; r < R; ++r)
-#pragma GCC unroll 4
-    for (int j = 0; j < kDotOutputs; ++j)
-      y[r * out + j] = total[r * kDotOutputs + j] - 128 * static_cast<int32_t>(w_sums[j]);
-}
-
-bool int8_forward(const int8_t* x, const int8_t* w, const float* w_sums, int32_t* y, int64_t rows, int64_t in,
-                  int64_t out) {
-  if (rows > kFewRows || in % 4 != 0 || out % kDotOutputs != 0) return false;
-  for_parts(out / kDotOutputs, [&](int64_t begin, int64_t end, int) {
-    for (int64_t o = begin * kDotOutputs; o < end * kDotOutputs; o += kDotOutputs) {
-      int64_t r = 0;
-      const auto part = [&](auto size) {
-        int8_dots<size()>(x + r * in, w + o * in, w_sums + o, in, y + r * out + o, out);
-        r += size();
-      };
-      while (r + kDotRows <= rows) part(std::integral_constant<int, kDotRows>{});
-      if ((rows - r) & 2) part(std::integral_constant<int, 2>{});
-      if ((rows - r) & 1) part(std::integral_constant<int, 1>{});
-    }
-  });
-  return true;
-}
-
-#endif
 
 // --- the products of a linear layer -----------------------------------------------------------------------------
 
@@ -355,6 +326,14 @@ void weight_gradient(const T* dy, const T* x, float* dw, int64_t rows, int64_t i
     multiply<false>(transposed, row, x + first * in, in, dw, out, in, depth, accumulate || first > 0, panels);
   }
 }
+
+#ifdef __AVX512VNNI__
+void int8_forward(const int8_t* x, const int8_t* w, const float* w_sums, int32_t* y, int64_t rows, int64_t in,
+                  int64_t out, void* scratch) {
+  if (rows <= kFewRows) return forward_of_few(x, w, y, rows, in, out, w_sums);
+  multiply<true>(x, in, w, in, y, rows, out, in, false, static_cast<int8_t*>(scratch), w_sums);
+}
+#endif
 
 }  // namespace
 
