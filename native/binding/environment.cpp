@@ -81,7 +81,7 @@ void Environment::open(Napi::Env env) {
 
 Environment& Environment::of(Napi::Env env) { return **env.GetInstanceData<std::shared_ptr<Environment>>(); }
 
-Napi::Promise Environment::queue(Napi::Env env, std::shared_ptr<PromiseJob> job) {
+Napi::Promise Environment::queue(Napi::Env env, std::shared_ptr<PromiseJob> job, const void* lane) {
   const Napi::Promise promise = job->promise();
   bool accepted;
   {
@@ -89,7 +89,7 @@ Napi::Promise Environment::queue(Napi::Env env, std::shared_ptr<PromiseJob> job)
     accepted = !closed_;
   }
   accepted = accepted && EngineThread::instance().post(
-                             [self = shared_from_this(), job]() mutable { self->run(std::move(job)); });
+                             [self = shared_from_this(), job]() mutable { self->run(std::move(job)); }, lane);
   if (!accepted) {
     job->reject(env, Error(ErrorCode::kAborted, "The environment is ending; the engine takes no more work from it."));
     return promise;
