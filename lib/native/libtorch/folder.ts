@@ -1,7 +1,8 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { isObject } from '../../model/folder/json';
 
-/** Name of the file that says that a folder of the cache was installed whole. It is written last. */
+/** Name of the file that says that a folder of the cache was installed whole; it comes with the folder. */
 export const MARKER_FILE = 'vectune-libtorch.json';
 
 export interface LibTorchFolder {
@@ -82,7 +83,7 @@ export async function incompleteInstall(folder: string): Promise<string | undefi
 export async function readMarker(folder: string): Promise<InstallMarker | undefined> {
   try {
     const marker = JSON.parse(await readFile(join(folder, MARKER_FILE), 'utf8')) as Partial<InstallMarker> | null;
-    const whole = typeof marker?.version === 'string' && typeof marker.libraries === 'object';
+    const whole = typeof marker?.version === 'string' && isObject(marker.libraries);
     return whole ? (marker as InstallMarker) : undefined;
   } catch {
     return undefined;
