@@ -41,6 +41,9 @@ export async function* readParquet(file: string, options: ResolvedReadOptions): 
       const rowEnd = Math.min(total, rowStart + rowsAtOnce);
       const records = await parquetReadObjects({ file: source, metadata, columns: [text1, text2, score], rowStart, rowEnd })
         .catch((error: unknown) => { throw fail(error); });
+      if (records.length !== rowEnd - rowStart) {
+        throw fail(new Error(`it says that it has ${total} rows, but ends after ${rowStart + records.length}.`));
+      }
       for (const record of records) yield { text1: record[text1], text2: record[text2], score: record[score] };
     }
   } finally {
