@@ -68,6 +68,8 @@ export class Tokeniser {
     readonly positions: number,
     /** One more than the highest token id. */
     readonly vocabularySize: number,
+    /** For messages. */
+    private readonly file: string,
   ) {}
 
   /** @throws ModelError ERR_TOKENIZER names the file and what is wrong with it. */
@@ -88,7 +90,7 @@ export class Tokeniser {
       }
       const ids = Object.values(tokenizer.getVocab(true));
       const vocabularySize = ids.reduce((most, id) => Math.max(most, id + 1), 0);
-      return new Tokeniser(tokenizer, json, before, after, cutLeft, source.positions, vocabularySize);
+      return new Tokeniser(tokenizer, json, before, after, cutLeft, source.positions, vocabularySize, file);
     } catch (error) {
       throw new ModelError(
         'ERR_TOKENIZER',
@@ -118,7 +120,13 @@ export class Tokeniser {
     for (let from = 0; from < texts.length;) {
       if (signal?.aborted) throw new AbortError('ERR_ABORTED', 'Tokenising was stopped.', { cause: signal.reason });
       const to = pieceEnd(texts, from);
-      const encodings = await this.tokenizer.encodeBatch(texts.slice(from, to));
+      const encodings = await this.tokenizer.encodeBatch(texts.slice(from, to)).catch((error: unknown) => {
+        // What it lacks may show only now: a token for what is in no vocabulary, for one.
+        throw new ModelError('ERR_TOKENIZER', `${this.file} cannot tokenise a text: ${(error as Error).message}.`, {
+          file: this.file,
+          cause: error,
+        });
+      });
       encodings.forEach((encoding, i) => {
         this.appendCut(ids, encoding.getIds(), maxInputLength);
         offsets[from + i + 1] = ids.length;

@@ -3,7 +3,7 @@ import { inProgram, runProgram } from './run-program';
 /** Workers come and go, in the middle of whatever the engine does for them; the program checks what is left. */
 
 const scenarios: Record<string, { rounds: number; stdout?: string }> = {
-  'in turn': { rounds: 5 },
+  'in turn': { rounds: 50 },
   'terminate in a step': { rounds: 6 },
   'terminate in a step beside main': { rounds: 6 },
   'terminate with a queue': { rounds: 10 },
@@ -11,6 +11,8 @@ const scenarios: Record<string, { rounds: number; stdout?: string }> = {
   'exit of a worker': { rounds: 8 },
   // The process ends with the worker's step; nobody is left to say so.
   'exit of the process with workers in a step': { rounds: 1, stdout: '' },
+  'a queue beside main': { rounds: 1 },
+  'finetune at once': { rounds: 1 },
   'at once': { rounds: 1 },
 };
 
