@@ -84,12 +84,12 @@ export class Tokeniser {
     const cutLeft = truncationSide(raw, config) === 'left';
     try {
       const tokenizer = Tokenizer.fromString(JSON.stringify(json));
-      const { before, after } = await countSpecial(tokenizer);
+      const { before, after, largestId } = await countSpecial(tokenizer);
       if (source.positions > before + after) {
         tokenizer.setTruncation(source.positions, { direction: cutLeft ? 'left' : 'right' });
       }
       const ids = Object.values(tokenizer.getVocab(true));
-      const vocabularySize = ids.reduce((most, id) => Math.max(most, id + 1), 0);
+      const vocabularySize = ids.reduce((most, id) => Math.max(most, id + 1), largestId + 1);
       return new Tokeniser(tokenizer, json, before, after, cutLeft, source.positions, vocabularySize, file);
     } catch (error) {
       throw new ModelError(
@@ -181,12 +181,13 @@ function pieceEnd(texts: readonly string[], from: number): number {
   return at;
 }
 
-async function countSpecial(tokenizer: Tokenizer): Promise<{ before: number; after: number }> {
+/** Their ids need not be those of the vocabulary. */
+async function countSpecial(tokenizer: Tokenizer): Promise<{ before: number; after: number; largestId: number }> {
   const encoding = await tokenizer.encode('a');
   const mask = encoding.getSpecialTokensMask();
   const own = mask.indexOf(0);
   if (own < 0) throw new Error('it gives no token for the text "a"');
-  return { before: own, after: mask.length - 1 - mask.lastIndexOf(0) };
+  return { before: own, after: mask.length - 1 - mask.lastIndexOf(0), largestId: Math.max(...encoding.getIds()) };
 }
 
 function truncationSide(tokenizer: JsonObject, config: JsonObject): 'left' | 'right' {

@@ -90,7 +90,7 @@ test.each<[string, Architecture]>([
   const folder = fixtureFolder(name as 'bert-dense');
   const vocabulary = architecture === 'bert' ? ['vocab.txt'] : ['vocab.json', 'merges.txt'];
   const names = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', ...vocabulary];
-  const whole = new Map(names.map((file) => [file, readFileSync(join(folder, file))]));
+  const whole = new Map<string, Buffer>(names.map((file) => [file, readFileSync(join(folder, file))]));
   const outcomes = { refused: 0, opened: 0 };
   const change = fc.constantFrom(...names).chain((file) => fc.tuple(fc.constant(file), changedFile(join(folder, file)), fc.boolean()));
   await fc.assert(

@@ -19,11 +19,12 @@ export function runProgram(
   name: string,
   args: readonly string[] = [],
   nodeOptions: readonly string[] = [],
+  environment: NodeJS.ProcessEnv = {},
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const { NODE_OPTIONS: _, ...env } = process.env;
     const child = spawn(process.execPath, [...nodeOptions, join(programs, name), ...args], {
-      env,
+      env: { ...env, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: PATIENCE_MS,
       killSignal: 'SIGKILL',

@@ -35,10 +35,15 @@ function random(seed) {
 }
 
 async function nothingLives(engine) {
-  global.gc();
-  await new Promise(setImmediate);
-  const live = await liveObjects(engine);
-  if (live.models + live.datasets + live.trainers !== 0) throw new Error(`left alive: ${JSON.stringify(live)}`);
+  let live;
+  // Finalizers run in a turn of the event loop after a collection, frees on the engine's thread.
+  for (let i = 0; i < 20; ++i) {
+    global.gc();
+    await new Promise(setImmediate);
+    live = await liveObjects(engine);
+    if (live.models + live.datasets + live.trainers === 0) return;
+  }
+  throw new Error(`left alive: ${JSON.stringify(live)}`);
 }
 
 const things = {
@@ -93,6 +98,33 @@ const things = {
     if (order.length !== 53) throw new Error(`${order.length} calls came to their end`);
     disposeAll(engine, busy);
     disposeAll(engine, other);
+  },
+
+  /**
+   * No call waits for the engine, whatever it is at: all functions are called in the middle of a step of some seconds,
+   * and the step is still on when the last one has returned. (A call that waited for its end would see it ended.)
+   */
+  async 'in the middle of a step'(engine) {
+    const long = await training(engine, { long: true });
+    const step = outcome(() => engine.step(long.trainer, stepRequest(long.all)));
+    while (engine.trainerStats(long.trainer).workspaceRows === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    const pending = [];
+    for (const { name, parameters } of functions) {
+      if (name.startsWith('dispose') || name === 'cancel') continue;
+      pending.push(outcome(() => engine[name](...validArguments(name, parameters, long, folder))));
+      if (engine.trainerStats(long.trainer).steps !== 0) throw new Error(`${name} waited for the end of the step`);
+    }
+    for (const dispose of Object.values(disposers)) {
+      const { steps } = engine.trainerStats(long.trainer);
+      if (steps !== 0) throw new Error('a call waited for the end of the step');
+      if (dispose !== disposers.TrainerHandle) dispose(engine, long);
+    }
+    engine.cancel(long.trainer);
+    engine.disposeTrainer(long.trainer);
+    const { code } = await step;
+    if (code !== 'ERR_ABORTED') throw new Error(`the step ended with ${code}`);
+    await Promise.all(pending); // what was created is let go
+    await engine.setThreads(2);
   },
 
   /** Arguments that do something when they are read. */
