@@ -1,14 +1,15 @@
 import fc from 'fast-check';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
-import { InvalidArgumentError, ModelError, VectuneError } from '../../lib/errors';
+import { fromNative, InvalidArgumentError, ModelError, VectuneError } from '../../lib/errors';
 import { readFolder } from '../../lib/model/folder/read';
 import { isModelFile } from '../../lib/model/hub';
 import { loadEngine } from '../../lib/native/load';
-import { fromNative } from '../../lib/errors';
 import { Tokeniser } from '../../lib/tokenisation/tokeniser';
 import type { Architecture, EngineAddon } from '../../lib/native/addon';
 import { copyFixture, fixtureFolder } from '../unit/model/support/fixture';
+import { readParts, writeParts } from '../unit/model/support/raw-safetensors';
 import { removeFolders } from '../unit/native/support/folders';
 import { changedJson, damaged, PATIENCE_MS, tries } from './property';
 
@@ -135,6 +136,37 @@ test("any path of a hub's listing that counts as a model's file lies in the mode
     tries(5000),
   );
   expect(accepted).toBeGreaterThan(10);
+});
+
+/** Bytes between what the machine has left and what it has: a system that promises memory grants them, and then ends us. */
+function moreThanIsLeft(): number {
+  const left = Number(/^MemAvailable:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))![1]) * 1024;
+  return Math.floor((left + totalmem()) / 2);
+}
+
+test('a weights file of few bytes on disk that says it has more than there is memory', async () => {
+  const folder = copyFixture('bert-dense');
+  const { spec, weightFiles } = await readFolder(folder, 'hostile');
+  const file = join(folder, '2_Dense', 'model.safetensors');
+  const { header, metadata, data } = readParts(file);
+  const end = data.length + moreThanIsLeft();
+  const more = { dtype: 'U8', shape: [end - data.length], data_offsets: [data.length, end] as [number, number] };
+  writeParts(file, { __metadata__: metadata, ...header, more }, data);
+  truncateSync(file, statSync(file).size + end - data.length);
+  await expect(engine.createModel(spec, weightFiles, 0)).rejects.toMatchObject({
+    code: 'ERR_OUT_OF_MEMORY',
+    message: expect.stringContaining("its tensors that are not the model's take"),
+  });
+});
+
+test('a configuration of more parameters than there is memory', async () => {
+  const folder = copyFixture('bert-dense');
+  const { spec, weightFiles } = await readFolder(folder, 'hostile');
+  const vocabSize = Math.ceil(moreThanIsLeft() / 4 / spec.encoder.hiddenSize);
+  const tooLarge = { ...spec, encoder: { ...spec.encoder, vocabSize } };
+  for (const files of [weightFiles, []]) {
+    await expect(engine.createModel(tooLarge, files, 0)).rejects.toMatchObject({ code: 'ERR_OUT_OF_MEMORY' });
+  }
 });
 
 /** The engine's own reader, through the addon: bytes of a whole file of weights with a few of them changed. */
