@@ -97,6 +97,12 @@ describe('a server that', () => {
     expect(existsSync(join(cache, '..', 'evil'))).toBe(false);
   });
 
+  test('sends less than is known to be there, and does not say how much it sends', async () => {
+    server.answers = [(_, response) => response.writeHead(200).end(ARCHIVE.subarray(0, 3000))];
+    const fetching = download(from(), join(cache, 'file'), { bytes: ARCHIVE.length, retries: 0 });
+    await expect(fetching).rejects.toThrow(`it broke off after 3000 of ${ARCHIVE.length} bytes`);
+  });
+
   describe('stalls', () => {
     const fetchFile = (options: Parameters<typeof download>[2] = {}) => {
       const file = join(cache, 'file');

@@ -121,6 +121,30 @@ test.each<[string, Architecture]>([
   expect(outcomes.opened).toBeGreaterThan(20);
 }, PATIENCE_MS);
 
+describe('a tokenizer.json', () => {
+  const folder = fixtureFolder('bert-dense');
+  const opened = (change: (json: Record<string, any>) => void): Promise<Tokeniser> => {
+    const json = JSON.parse(readFileSync(join(folder, 'tokenizer.json'), 'utf8')) as Record<string, any>;
+    change(json);
+    const files = new Map([['tokenizer.json', Buffer.from(JSON.stringify(json))]]);
+    return Tokeniser.open({ folder: 'hostile', files, architecture: 'bert', positions: 64, doLowerCase: false });
+  };
+
+  test('without the token for what it does not know: told by the first text that needs it', async () => {
+    const tokeniser = await opened((json) => (json['model'].unk_token = 'nowhere'));
+    await expect(tokeniser.encode(['\u4e00'], 10)).rejects.toMatchObject({
+      name: 'ModelError',
+      code: 'ERR_TOKENIZER',
+      message: expect.stringContaining('cannot tokenise a text'),
+    });
+  });
+
+  test('whose special tokens have ids of their own: these count', async () => {
+    const tokeniser = await opened((json) => (json['post_processor'].sep[1] = 70_000));
+    expect(tokeniser.vocabularySize).toBe(70_001);
+  });
+});
+
 test("any path of a hub's listing that counts as a model's file lies in the model's folder", () => {
   const part = fc.oneof(fc.constantFrom('..', '.', '', '1_Pooling', '2_Dense', 'onnx', '\\', 'C:'), fc.string({ unit: 'binary' }));
   const last = fc.oneof(fc.constantFrom('config.json', 'modules.json', 'vocab.txt', 'sentence_bert_config.json'), part);
