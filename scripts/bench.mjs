@@ -1,7 +1,7 @@
 // npm run bench: vectune beside its peers, in turn on this machine; prints a table and writes .build/bench/results.json.
 //   npm run bench                         everything; takes more than an hour on two cores
 //   npm run bench -- --only training,single   some groups (training, distiluse, embedding, single, start, lengths,
-//                                         neighbour, eventLoop, scale, avx2)
+//                                         neighbour, eventLoop, blocks, scale, avx2)
 //   npm run bench -- --runs 3             runs of each work (default 5); the median counts
 //   npm run bench -- --full               100,000 pairs too
 //   npm run bench -- --profile            where a training step's time goes, nothing else

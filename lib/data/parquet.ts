@@ -17,6 +17,12 @@ async function readBytes(handle: FileHandle, start: number, end: number): Promis
   return bytes.buffer;
 }
 
+/** The reader hands out what the file says; a damaged one may leave out what must be there. */
+function named(element: { name?: unknown }): string {
+  if (typeof element.name === 'string') return element.name;
+  throw new Error('a column has no name');
+}
+
 /** Rows of a Parquet file, uncompressed or with Snappy; three columns are read, whatever else there is. */
 export async function* readParquet(file: string, options: ResolvedReadOptions): AsyncGenerator<RawRow, void, undefined> {
   // hyparquet is an ES module: only a true dynamic import reaches it from CommonJS.
@@ -32,8 +38,9 @@ export async function* readParquet(file: string, options: ResolvedReadOptions): 
     const source = cachedAsyncBuffer({
       byteLength, slice: (start, end = byteLength) => readBytes(handle, start, Math.min(end, byteLength)),
     });
-    const metadata = await parquetMetadataAsync(source).catch((error: unknown) => { throw fail(error); });
-    const names = parquetSchema(metadata).children.map((child) => child.element.name);
+    const { metadata, names } = await parquetMetadataAsync(source)
+      .then((found) => ({ metadata: found, names: parquetSchema(found).children.map(({ element }) => named(element)) }))
+      .catch((error: unknown) => { throw fail(error); });
     const position = resolveColumns(file, names, options.columns);
     const [text1, text2, score] = roles.map((role) => names[position[role]]!) as [string, string, string];
     const total = Number(metadata.num_rows);
@@ -41,6 +48,9 @@ export async function* readParquet(file: string, options: ResolvedReadOptions): 
       const rowEnd = Math.min(total, rowStart + rowsAtOnce);
       const records = await parquetReadObjects({ file: source, metadata, columns: [text1, text2, score], rowStart, rowEnd })
         .catch((error: unknown) => { throw fail(error); });
+      if (records.length !== rowEnd - rowStart) {
+        throw fail(new Error(`it says that it has ${total} rows, but ends after ${rowStart + records.length}.`));
+      }
       for (const record of records) yield { text1: record[text1], text2: record[text2], score: record[score] };
     }
   } finally {

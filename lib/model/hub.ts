@@ -3,6 +3,7 @@ import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ListFileEntry } from '@huggingface/hub';
 import { AbortError, DownloadError, ModelError } from '../errors';
+import { fetchUnlessSilent, unlessSilent } from '../native/silence';
 import { TOKENIZER_FILES } from '../tokenisation/tokenizer-files';
 import { addToCache, type CachedOrigin } from './cache';
 import { conversionCommand } from './folder/weights';
@@ -18,9 +19,9 @@ export interface HubOptions {
   onProgress?: ((event: ModelDownloadEvent) => void) | undefined;
   signal?: AbortSignal | undefined;
   environment?: NodeJS.ProcessEnv | undefined;
+  /** How long the hub may be silent; default MAX_SILENCE_MS. */
+  silenceMs?: number | undefined;
 }
-
-const MAX_SILENCE_S = 30;
 
 const MODEL_FILES = new Set<string>([
   'modules.json',
@@ -57,7 +58,9 @@ export async function fetchFromHub(id: string, folder: string, options: HubOptio
   const hubUrl = (options.hubUrl ?? environment['HF_ENDPOINT'] ?? hub.HUB_URL).replace(/\/+$/, '');
   const common = {
     hubUrl,
-    fetch: fetchWith(options.signal),
+    // Under the caller's signal; a hub that does not answer is given up.
+    fetch: (input: Parameters<typeof fetch>[0], init?: RequestInit) =>
+      fetchUnlessSilent(input, options.signal ? { ...init, signal: options.signal } : init, options.silenceMs),
     ...(accessToken ? { accessToken } : {}),
   };
   const origin: CachedOrigin = { id, source: 'hub', revision: options.revision, sha256: {} };
@@ -121,9 +124,10 @@ async function store(
   const total = entry.lfs?.size ?? entry.size;
   const hash = createHash('sha256');
   const file = await open(path, 'wx');
+  const body = blob.stream() as unknown as AsyncIterable<Uint8Array>;
   let received = 0;
   try {
-    for await (const chunk of unlessSilent(blob.stream() as unknown as AsyncIterable<Uint8Array>)) {
+    for await (const chunk of unlessSilent(body, options.silenceMs)) {
       options.signal?.throwIfAborted();
       hash.update(chunk);
       await file.writeFile(chunk);
@@ -156,45 +160,6 @@ async function store(
     );
   }
   return sha256;
-}
-
-/** The chunks of a body; fails where the next one takes too long. */
-async function* unlessSilent(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-  const iterator = body[Symbol.asyncIterator]();
-  let over = false;
-  try {
-    for (;;) {
-      let timer: NodeJS.Timeout | undefined;
-      const silence = new Promise<never>((_, reject) => {
-        const error = new Error(`nothing came for ${MAX_SILENCE_S} seconds`);
-        timer = setTimeout(() => reject(error), MAX_SILENCE_S * 1000);
-      });
-      const next = await Promise.race([iterator.next(), silence]).finally(() => clearTimeout(timer));
-      over = next.done === true;
-      if (next.done) return;
-      yield next.value;
-    }
-  } finally {
-    // Not awaited: a connection that is stuck would never answer.
-    if (!over) void Promise.resolve(iterator.return?.()).catch(() => undefined);
-  }
-}
-
-/** fetch under the caller's signal, with a bound on how long a hub may be silent before it answers. */
-function fetchWith(signal: AbortSignal | undefined): typeof fetch {
-  return async (input, init) => {
-    const silence = new AbortController();
-    const timer = setTimeout(
-      () => silence.abort(new Error(`no answer in ${MAX_SILENCE_S} seconds`)),
-      MAX_SILENCE_S * 1000,
-    );
-    const both = AbortSignal.any(signal === undefined ? [silence.signal] : [silence.signal, signal]);
-    try {
-      return await fetch(input, { ...init, signal: both });
-    } finally {
-      clearTimeout(timer);
-    }
-  };
 }
 
 /** fetch hides the reason in `cause`; a stream of the hub's client breaks off with the message alone. */

@@ -1,8 +1,8 @@
 /**
  * The engine addon as TypeScript sees it: the one contract between `native/binding` and `lib`.
  *
- * Everything that computes returns a promise and runs on the process's single engine thread, in the
- * order it was asked for. Handles are opaque, type-tagged and per Node environment; a disposed handle,
+ * Everything that computes returns a promise and runs on the process's single engine thread: what is asked of
+ * one handle (the first that a call takes) in the order of the calls, handles taking turns. Handles are opaque, type-tagged and per Node environment; a disposed handle,
  * or one of the wrong type, is refused with a coded error. Flat typed arrays are copied when a call
  * is made, so the caller may reuse them at once.
  */

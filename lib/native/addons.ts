@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { LibTorchError } from '../errors';
+import { outsideArchive } from './archive';
 import { platformKey } from './platform';
 
 /** The compiled addons of this installation. */
@@ -33,14 +34,18 @@ export async function findAddons(packageRoot: string = PACKAGE_ROOT): Promise<Ad
       return undefined;
     }
   };
-  let loader = resolveIn(join(packageRoot, 'dist', 'addons', 'loader'));
+  let loader: string | undefined;
   const engines = new Map<string, string>();
-  for (const [version, root] of await engineRoots(packageRoot)) {
-    if (engines.has(version)) continue;
-    const engine = resolveIn(root);
-    if (engine === undefined) continue;
-    engines.set(version, engine);
-    loader ??= resolveIn(join(root, '..', 'loader'));
+  // Node's own functions look into an Electron app's archive, the linker does not: what lies beside it goes first.
+  for (const place of new Set([outsideArchive(packageRoot), packageRoot])) {
+    loader ??= resolveIn(join(place, 'dist', 'addons', 'loader'));
+    for (const [version, root] of await engineRoots(place)) {
+      if (engines.has(version)) continue;
+      const engine = resolveIn(root);
+      if (engine === undefined) continue;
+      engines.set(version, engine);
+      loader ??= resolveIn(join(root, '..', 'loader'));
+    }
   }
   if (loader !== undefined && engines.size > 0) return { loader, engines };
   throw new LibTorchError(

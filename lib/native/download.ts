@@ -2,6 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { AbortError, DownloadError } from '../errors';
+import { fetchUnlessSilent, unlessSilent } from './silence';
 
 export interface DownloadOptions {
   /** In hexadecimal; what comes is refused unless it has it. */
@@ -12,6 +13,8 @@ export interface DownloadOptions {
   onProgress?: ((receivedBytes: number, totalBytes: number | undefined) => void) | undefined;
   /** How often a transfer that breaks off is taken up again; default 3. */
   retries?: number;
+  /** How long the server may be silent before that counts as a break; default MAX_SILENCE_MS. */
+  silenceMs?: number | undefined;
 }
 
 /**
@@ -61,8 +64,9 @@ class Transfer {
       headers['range'] = `bytes=${this.received}-`;
       headers['if-range'] = this.etag;
     }
-    const { signal } = this.options;
-    const response = await fetch(this.address, { headers, redirect: 'follow', ...(signal && { signal }) });
+    const { signal, silenceMs } = this.options;
+    const request: RequestInit = { headers, redirect: 'follow', ...(signal && { signal }) };
+    const response = await fetchUnlessSilent(this.address, request, silenceMs);
     if (!response.ok) {
       await response.body?.cancel();
       const message = `${shown(this.address)} answered ${response.status} ${response.statusText}.`;
@@ -105,7 +109,8 @@ class Transfer {
 
   private async receive(response: Response): Promise<void> {
     if (response.body === null) return;
-    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+    const body = response.body as unknown as AsyncIterable<Uint8Array>;
+    for await (const chunk of unlessSilent(body, this.options.silenceMs)) {
       this.options.signal?.throwIfAborted();
       this.hash.update(chunk);
       await writeAll(this.file, chunk, this.received);

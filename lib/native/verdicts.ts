@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/p
 import { cpus, hostname } from 'node:os';
 import { join } from 'node:path';
 import { threadId } from 'node:worker_threads';
+import { isObject } from '../model/folder/json';
 import type { EngineInfo } from './addon';
 
 /** What a successful probe says. Failures are not kept: what was missing may be there the next time. */
@@ -38,7 +39,7 @@ export class VerdictStore {
     if (await this.forgetCrash(name)) return undefined;
     try {
       const verdict = JSON.parse(await readFile(join(this.folder, `${name}.json`), 'utf8')) as Partial<Verdict>;
-      return typeof verdict.version === 'string' && typeof verdict.info === 'object' ? (verdict as Verdict) : undefined;
+      return typeof verdict.version === 'string' && isObject(verdict.info) ? (verdict as Verdict) : undefined;
     } catch {
       return undefined;
     }

@@ -68,6 +68,8 @@ export class Tokeniser {
     readonly positions: number,
     /** One more than the highest token id. */
     readonly vocabularySize: number,
+    /** For messages. */
+    private readonly file: string,
   ) {}
 
   /** @throws ModelError ERR_TOKENIZER names the file and what is wrong with it. */
@@ -82,13 +84,13 @@ export class Tokeniser {
     const cutLeft = truncationSide(raw, config) === 'left';
     try {
       const tokenizer = Tokenizer.fromString(JSON.stringify(json));
-      const { before, after } = await countSpecial(tokenizer);
+      const { before, after, largestId } = await countSpecial(tokenizer);
       if (source.positions > before + after) {
         tokenizer.setTruncation(source.positions, { direction: cutLeft ? 'left' : 'right' });
       }
       const ids = Object.values(tokenizer.getVocab(true));
-      const vocabularySize = ids.reduce((most, id) => Math.max(most, id + 1), 0);
-      return new Tokeniser(tokenizer, json, before, after, cutLeft, source.positions, vocabularySize);
+      const vocabularySize = ids.reduce((most, id) => Math.max(most, id + 1), largestId + 1);
+      return new Tokeniser(tokenizer, json, before, after, cutLeft, source.positions, vocabularySize, file);
     } catch (error) {
       throw new ModelError(
         'ERR_TOKENIZER',
@@ -118,7 +120,13 @@ export class Tokeniser {
     for (let from = 0; from < texts.length;) {
       if (signal?.aborted) throw new AbortError('ERR_ABORTED', 'Tokenising was stopped.', { cause: signal.reason });
       const to = pieceEnd(texts, from);
-      const encodings = await this.tokenizer.encodeBatch(texts.slice(from, to));
+      const encodings = await this.tokenizer.encodeBatch(texts.slice(from, to)).catch((error: unknown) => {
+        // What it lacks may show only now: a token for what is in no vocabulary, for one.
+        throw new ModelError('ERR_TOKENIZER', `${this.file} cannot tokenise a text: ${(error as Error).message}.`, {
+          file: this.file,
+          cause: error,
+        });
+      });
       encodings.forEach((encoding, i) => {
         this.appendCut(ids, encoding.getIds(), maxInputLength);
         offsets[from + i + 1] = ids.length;
@@ -173,12 +181,13 @@ function pieceEnd(texts: readonly string[], from: number): number {
   return at;
 }
 
-async function countSpecial(tokenizer: Tokenizer): Promise<{ before: number; after: number }> {
+/** Their ids need not be those of the vocabulary. */
+async function countSpecial(tokenizer: Tokenizer): Promise<{ before: number; after: number; largestId: number }> {
   const encoding = await tokenizer.encode('a');
   const mask = encoding.getSpecialTokensMask();
   const own = mask.indexOf(0);
   if (own < 0) throw new Error('it gives no token for the text "a"');
-  return { before: own, after: mask.length - 1 - mask.lastIndexOf(0) };
+  return { before: own, after: mask.length - 1 - mask.lastIndexOf(0), largestId: Math.max(...encoding.getIds()) };
 }
 
 function truncationSide(tokenizer: JsonObject, config: JsonObject): 'left' | 'right' {

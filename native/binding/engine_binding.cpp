@@ -54,7 +54,7 @@ Napi::Value set_memory_limit(const Napi::CallbackInfo& info) {
 
 Napi::Value set_threads(const Napi::CallbackInfo& info) {
   const int threads = static_cast<int>(to_integer(info[0], "threads", 1, kMostThreads));
-  return Environment::of(info.Env()).promise(info.Env(), [threads] { vectune::set_threads(threads); });
+  return Environment::of(info.Env()).after_all().promise(info.Env(), [threads] { vectune::set_threads(threads); });
 }
 
 Napi::Value live_objects(const Napi::CallbackInfo& info) {

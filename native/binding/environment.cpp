@@ -1,5 +1,8 @@
 #include "environment.h"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdlib>
 
@@ -21,21 +24,35 @@ Process& process() {
   return *instance;
 }
 
-void enter_process() {
-  std::lock_guard<std::mutex> lock(process().mutex);
-  if (process().open++ > 0) return;
-  EngineThread::instance().start();
-  // The net under `exit` called from native code, which runs no hook of Node's. Handlers run last in, first out: this
-  // one must come after those that destroy what the engine thread uses.
+void stop_engine() {
+  if (!EngineThread::instance().is_current()) EngineThread::instance().stop();
+}
+
+// The net under `exit` called from native code, which runs no hook of Node's. What the engine thread uses is destroyed
+// by handlers of `exit`, last in, first out, and LibTorch adds some at any time (the first product of a new shape makes
+// a kernel). Before all of them go the objects of the thread that calls `exit`: where that is the main thread, the
+// engine thread stops in time. From any other, a handler must do, which stands after those that are known.
+struct MainThreadEnds {
+  ~MainThreadEnds() { stop_engine(); }
+};
+void stop_engine_at_exit() {
+  if (::syscall(SYS_gettid) == ::getpid()) {
+    thread_local const MainThreadEnds here;
+    static_cast<void>(here);
+  }
   static std::once_flag once;
   std::call_once(once, [] {
     EngineThread::instance().post([] {
       prepare_products();
-      std::atexit([] {
-        if (!EngineThread::instance().is_current()) EngineThread::instance().stop();
-      });
+      std::atexit(stop_engine);
     });
   });
+}
+
+void enter_process() {
+  std::lock_guard<std::mutex> lock(process().mutex);
+  if (process().open++ == 0) EngineThread::instance().start();
+  stop_engine_at_exit();
 }
 
 void leave_process() {
@@ -81,7 +98,7 @@ void Environment::open(Napi::Env env) {
 
 Environment& Environment::of(Napi::Env env) { return **env.GetInstanceData<std::shared_ptr<Environment>>(); }
 
-Napi::Promise Environment::queue(Napi::Env env, std::shared_ptr<PromiseJob> job) {
+Napi::Promise Environment::queue(Napi::Env env, std::shared_ptr<PromiseJob> job, const void* lane) {
   const Napi::Promise promise = job->promise();
   bool accepted;
   {
@@ -89,7 +106,7 @@ Napi::Promise Environment::queue(Napi::Env env, std::shared_ptr<PromiseJob> job)
     accepted = !closed_;
   }
   accepted = accepted && EngineThread::instance().post(
-                             [self = shared_from_this(), job]() mutable { self->run(std::move(job)); });
+                             [self = shared_from_this(), job]() mutable { self->run(std::move(job)); }, lane);
   if (!accepted) {
     job->reject(env, Error(ErrorCode::kAborted, "The environment is ending; the engine takes no more work from it."));
     return promise;

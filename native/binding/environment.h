@@ -29,16 +29,39 @@ class Environment : public std::enable_shared_from_this<Environment> {
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
 
-  /// Queues `work` for the engine thread; `to_js(env, result&)` makes the promise's value. JavaScript thread.
-  template <typename Work, typename ToJs>
-  Napi::Promise promise(Napi::Env env, Work work, ToJs to_js) {
-    return queue(env, std::make_shared<PromiseJobOf<Work, ToJs>>(env, std::move(work), std::move(to_js)));
+  /// Where the work of one object is queued: in the order of the calls, taking turns with the work of others.
+  class Lane {
+   public:
+    /// Queues `work` for the engine thread; `to_js(env, result&)` makes the promise's value. JavaScript thread.
+    template <typename Work, typename ToJs>
+    Napi::Promise promise(Napi::Env env, Work work, ToJs to_js) {
+      return environment_.queue(env, std::make_shared<PromiseJobOf<Work, ToJs>>(env, std::move(work), std::move(to_js)),
+                                lane_);
+    }
+    /// The same for a promise of nothing.
+    template <typename Work>
+    Napi::Promise promise(Napi::Env env, Work work) {
+      return promise(env, std::move(work), [](Napi::Env env, auto&) { return env.Undefined(); });
+    }
+
+   private:
+    friend class Environment;
+    Lane(Environment& environment, const void* lane) : environment_(environment), lane_(lane) {}
+    Environment& environment_;
+    const void* lane_;
+  };
+  /// The lane of an object of the engine.
+  template <typename T>
+  Lane lane_of(const std::shared_ptr<T>& object) {
+    return {*this, object.get()};
   }
-  /// The same for a promise of nothing.
-  template <typename Work>
-  Napi::Promise promise(Napi::Env env, Work work) {
-    return promise(env, std::move(work), [](Napi::Env env, auto&) { return env.Undefined(); });
+  /// The environment's own, for what concerns no object yet.
+  template <typename... Arguments>
+  Napi::Promise promise(Napi::Env env, Arguments... arguments) {
+    return Lane(*this, this).promise(env, std::move(arguments)...);
   }
+  /// For what concerns everybody: after all that is queued.
+  Lane after_all() { return {*this, nullptr}; }
 
   /// The trainer is cancelled when the environment ends.
   void cancel_at_end(const std::shared_ptr<Trainer>& trainer);
@@ -48,7 +71,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
 
  private:
   static void deliver(napi_env env, napi_value function, void* context, void* data);
-  Napi::Promise queue(Napi::Env env, std::shared_ptr<PromiseJob> job);
+  Napi::Promise queue(Napi::Env env, std::shared_ptr<PromiseJob> job, const void* lane);
   void run(std::shared_ptr<PromiseJob> job);
   void settle_done(Napi::Env env);
   void close();

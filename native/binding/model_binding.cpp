@@ -48,6 +48,7 @@ Napi::Value save_model(const Napi::CallbackInfo& info) {
   auto model = Handle<Model>::get(info, 0);
   std::vector<ModuleFile> files = to_module_files(info[1], "files");
   return Environment::of(info.Env())
+      .lane_of(model)
       .promise(info.Env(), [model = std::move(model), files = std::move(files)] { model->save(files); });
 }
 
@@ -71,6 +72,7 @@ Napi::Value embed(const Napi::CallbackInfo& info) {
   Texts texts(info, 1);
   const Precision precision = to_embedding_precision(info[3], "precision");
   return Environment::of(info.Env())
+      .lane_of(model)
       .promise(
           info.Env(),
           [model = std::move(model), texts = std::move(texts), precision] {
@@ -88,6 +90,7 @@ Napi::Value trace_forward(const Napi::CallbackInfo& info) {
   Texts texts(info, 1);
   std::string path = to_path(info[3], "path");
   return Environment::of(info.Env())
+      .lane_of(model)
       .promise(info.Env(), [model = std::move(model), texts = std::move(texts), path = std::move(path)] {
         texts.check();
         model->trace_forward(texts.ids.data(), texts.offsets.data(), texts.count, path);

@@ -16,7 +16,7 @@ EncoderSpec to_encoder_spec(const Napi::Value& value) {
       {{"bert", Architecture::kBert}, {"distilbert", Architecture::kDistilBert}, {"roberta", Architecture::kRoberta}});
   spec.vocab_size = fields.integer("vocabSize", 1, kLargestSize);
   spec.hidden_size = fields.integer("hiddenSize", 1, kLargestSize);
-  spec.layers = fields.integer("layers", 1, 4096);
+  spec.layers = fields.integer("layers", 1, kLargestSize);
   spec.heads = fields.integer("heads", 1, kLargestSize);
   spec.intermediate_size = fields.integer("intermediateSize", 1, kLargestSize);
   spec.positions = fields.integer("positions", 1, kLargestSize);

@@ -15,6 +15,7 @@ Napi::Value create_trainer(const Napi::CallbackInfo& info) {
   auto dataset = Handle<Dataset>::get(info, 1);
   TrainerOptions options = to_trainer_options(info[2]);
   return Environment::of(info.Env())
+      .lane_of(model)
       .promise(
           info.Env(),
           [model = std::move(model), dataset = std::move(dataset), options = std::move(options)]() mutable {
@@ -43,6 +44,7 @@ Napi::Value step(const Napi::CallbackInfo& info) {
   const int64_t epoch = fields.integer("epoch", 0, kLargestInt32);
   fields.finish();
   return Environment::of(info.Env())
+      .lane_of(trainer)
       .promise(
           info.Env(),
           [trainer = std::move(trainer), rows = std::move(rows), micro_batch, learning_rate, epoch] {
@@ -61,6 +63,7 @@ Napi::Value probe(const Napi::CallbackInfo& info) {
   auto trainer = Handle<Trainer>::get(info, 0);
   auto rows = to_rows(info[1], "rows");
   return Environment::of(info.Env())
+      .lane_of(trainer)
       .promise(info.Env(), [trainer = std::move(trainer), rows = std::move(rows)] {
         trainer->probe(rows.data(), rows.size());
       });
@@ -71,6 +74,7 @@ Napi::Value evaluate(const Napi::CallbackInfo& info) {
   auto rows = to_rows(info[1], "rows");
   const int64_t micro_batch = to_integer(info[2], "microBatch", 1, kLargestInt32);
   return Environment::of(info.Env())
+      .lane_of(trainer)
       .promise(
           info.Env(),
           [trainer = std::move(trainer), rows = std::move(rows), micro_batch] {
@@ -83,7 +87,7 @@ Napi::Value evaluate(const Napi::CallbackInfo& info) {
 
 Napi::Value commit(const Napi::CallbackInfo& info) {
   auto trainer = Handle<Trainer>::get(info, 0);
-  return Environment::of(info.Env()).promise(info.Env(), [trainer = std::move(trainer)] { trainer->commit(); });
+  return Environment::of(info.Env()).lane_of(trainer).promise(info.Env(), [trainer = std::move(trainer)] { trainer->commit(); });
 }
 
 Napi::Value cancel(const Napi::CallbackInfo& info) {
@@ -111,6 +115,7 @@ Napi::Value trace_gradients(const Napi::CallbackInfo& info) {
   const int64_t micro_batch = to_integer(info[2], "microBatch", 1, kLargestInt32);
   std::string path = to_path(info[3], "path");
   return Environment::of(info.Env())
+      .lane_of(trainer)
       .promise(
           info.Env(),
           [trainer = std::move(trainer), rows = std::move(rows), micro_batch, path = std::move(path)] {

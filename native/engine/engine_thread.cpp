@@ -12,11 +12,12 @@
 #include <cmath>
 #include <condition_variable>
 #include <cstdlib>
-#include <deque>
 #include <fstream>
+#include <map>
 #include <mutex>
 #include <set>
 #include <thread>
+#include <unordered_map>
 
 #include "cgroup.h"
 #include "errors.h"
@@ -35,12 +36,49 @@ int threads_or_default() {
   return team.load();
 }
 
+/// Jobs by the turn in which they run, and in a turn by the order in which they came. A lane has one job in a turn; one
+/// that was idle joins in the turn that is on.
+class FairQueue {
+ public:
+  using Job = std::function<void()>;
+
+  bool empty() const { return jobs_.empty(); }
+
+  void push(Job job, const void* lane) {
+    uint64_t turn = turn_;
+    if (lane == nullptr) {
+      if (!jobs_.empty()) turn = jobs_.rbegin()->first.first;
+    } else {
+      uint64_t& next = next_turn_[lane];
+      turn = std::max(turn, next);
+      next = turn + 1;
+    }
+    jobs_.emplace(std::pair(turn, ++number_), std::move(job));
+  }
+
+  Job pop() {
+    const auto first = jobs_.begin();
+    if (first->first.first > turn_) {
+      turn_ = first->first.first;
+      std::erase_if(next_turn_, [this](const auto& lane) { return lane.second <= turn_; });  // as good as unknown
+    }
+    Job job = std::move(first->second);
+    jobs_.erase(first);
+    return job;
+  }
+
+ private:
+  std::map<std::pair<uint64_t, uint64_t>, Job> jobs_;
+  std::unordered_map<const void*, uint64_t> next_turn_;
+  uint64_t turn_ = 0, number_ = 0;
+};
+
 }  // namespace
 
 struct EngineThread::State {
   std::mutex mutex;
   std::condition_variable wake;
-  std::deque<std::function<void()>> queue;
+  FairQueue queue;
   std::atomic<bool> stopping{false};
   std::atomic<std::thread::id> id{};
   std::mutex lifetime;  // serialises start and stop
@@ -59,8 +97,7 @@ struct EngineThread::State {
         std::unique_lock<std::mutex> lock(mutex);
         wake.wait(lock, [this] { return stopping || !queue.empty(); });
         if (stopping) return;
-        job = std::move(queue.front());
-        queue.pop_front();
+        job = queue.pop();
       }
       job();
     }
@@ -77,11 +114,11 @@ EngineThread& EngineThread::instance() {
   return *engine;
 }
 
-bool EngineThread::post(std::function<void()> job) {
+bool EngineThread::post(std::function<void()> job, const void* lane) {
   {
     std::lock_guard<std::mutex> lock(state_->mutex);
     if (state_->stopping) return false;
-    state_->queue.push_back(std::move(job));
+    state_->queue.push(std::move(job), lane);
   }
   state_->wake.notify_one();
   return true;
@@ -108,11 +145,11 @@ void EngineThread::start() {
 void EngineThread::stop() {
   std::lock_guard<std::mutex> lifetime(state_->lifetime);
   if (!state_->thread.joinable()) return;
-  std::deque<std::function<void()>> dropped;
+  FairQueue dropped;
   {
     std::lock_guard<std::mutex> lock(state_->mutex);
     state_->stopping = true;
-    dropped.swap(state_->queue);
+    std::swap(dropped, state_->queue);
   }
   state_->wake.notify_one();
   state_->thread.join();

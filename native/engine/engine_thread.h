@@ -9,14 +9,18 @@ namespace vectune {
 
 /// The one thread of the process that calls LibTorch. OpenMP's team, grad mode and flush-denormal are
 /// per thread, so work from anywhere else would bring a second team and other settings.
-/// Jobs run first in, first out. The object is made on first use and never destroyed; its thread runs from
-/// `start` (or the first `instance`) to `stop`, and may be started again.
+/// The object is made on first use and never destroyed; its thread runs from `start` (or the first `instance`) to
+/// `stop`, and may be started again.
+///
+/// Each job belongs to a lane, a name for whose work it is (the address of what it works on). Jobs of one lane run first
+/// in, first out; lanes take turns, a job each, so that who queues a thousand jobs keeps nobody waiting for more than
+/// one. Jobs without a lane run after all that were queued before them.
 class EngineThread {
  public:
   static EngineThread& instance();
 
   /// Queues a job; it must not throw. After `stop` the job is dropped (destroyed, not run) and false returned.
-  bool post(std::function<void()> job);
+  bool post(std::function<void()> job, const void* lane = nullptr);
 
   /// Runs `work` on the thread and waits (tests and programs without Node; never the event loop).
   template <typename Work>

@@ -11,6 +11,7 @@
 #include "dataset.h"
 #include "errors.h"
 #include "inference.h"
+#include "memory_budget.h"
 #include "split_mix.h"
 
 namespace vectune {
@@ -22,6 +23,16 @@ std::atomic<int64_t> live_models{0};
 /// Tokens that `embed` packs at once: enough rows for full GEMM speed, few enough to stay in cache and to keep the
 /// buffers small.
 constexpr int64_t kTokensPerPack = 4096;
+
+/// Memory for all parameters. Systems promise more than they have and then end who uses it: what is beyond that is refused.
+at::Tensor parameters_buffer(int64_t elements) {
+  const int64_t bytes = elements * static_cast<int64_t>(sizeof(float)), available = memory_budget::available();
+  if (bytes > available)
+    throw Error(ErrorCode::kOutOfMemory, "The model's " + std::to_string(elements) + " parameters take " +
+                                             std::to_string(bytes / 1000000) + " MB, and there are " +
+                                             std::to_string(available / 1000000) + " MB left.");
+  return empty_floats(elements);
+}
 
 /// x[i] ~ N(0, σ²) by Box and Muller from a hash of (seed, i): the same for any number of threads.
 void fill_normal(float* x, int64_t count, float sigma, uint64_t seed) {
@@ -52,7 +63,7 @@ struct Model::Inference {
 };
 
 Model::Model(ModelSpec spec, const std::vector<ModuleFile>& files) : spec_(std::move(spec)), table_((spec_.validate(), spec_)) {
-  flat_ = empty_floats(table_.elements());
+  flat_ = parameters_buffer(table_.elements());
   std::vector<int> modules{ModuleFile::kEncoder};
   for (size_t i = 0; i < spec_.head.size(); ++i)
     if (table_.head[i].out > 0) modules.push_back(static_cast<int>(i));
@@ -69,7 +80,7 @@ Model::Model(ModelSpec spec, const std::vector<ModuleFile>& files) : spec_(std::
 }
 
 Model::Model(ModelSpec spec, uint32_t seed) : spec_(std::move(spec)), table_((spec_.validate(), spec_)) {
-  flat_ = empty_floats(table_.elements());
+  flat_ = parameters_buffer(table_.elements());
   uint64_t stream = split_mix(seed);
   for (const auto& parameter : table_.all()) {
     float* x = data() + parameter.offset;

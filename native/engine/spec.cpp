@@ -6,6 +6,9 @@ namespace vectune {
 
 namespace {
 
+/// Far above any model; each layer has a dozen names and views, however narrow it is.
+constexpr int64_t kMostLayers = 4096;
+
 void require(bool holds, const std::string& message) {
   if (!holds) throw Error(ErrorCode::kInvalidArgument, message);
 }
@@ -37,6 +40,8 @@ void ModelSpec::validate() const {
   require_positive(encoder.vocab_size, "vocabSize");
   require_positive(encoder.hidden_size, "hiddenSize");
   require_positive(encoder.layers, "layers");
+  require(encoder.layers <= kMostLayers,
+          "encoder.layers must be at most " + std::to_string(kMostLayers) + ", found " + std::to_string(encoder.layers));
   require_positive(encoder.heads, "heads");
   require_positive(encoder.intermediate_size, "intermediateSize");
   require_positive(encoder.positions, "positions");
@@ -51,11 +56,15 @@ void ModelSpec::validate() const {
   require_probability(encoder.hidden_dropout, "hiddenDropout");
   require_probability(encoder.attention_dropout, "attentionDropout");
 
-  // Sizes are multiplied below and in the flat buffers: beyond this they could overflow.
+  // Sizes are multiplied below and in the flat buffers: beyond this they could overflow, as here only a double cannot.
   const double hidden = static_cast<double>(encoder.hidden_size), inner = static_cast<double>(encoder.intermediate_size);
-  const double elements = static_cast<double>(encoder.layers) * hidden * (4 * hidden + 2 * inner) +
-                          hidden * static_cast<double>(encoder.vocab_size + encoder.positions + encoder.type_vocab_size);
-  require(elements < 1e12, "a model of more than 1e12 parameters cannot be made");
+  const double rows = static_cast<double>(encoder.vocab_size) + static_cast<double>(encoder.positions) +
+                      static_cast<double>(encoder.type_vocab_size);
+  double elements = static_cast<double>(encoder.layers) * hidden * (4 * hidden + 2 * inner) + hidden * rows;
+  const auto require_countable = [&] {
+    require(elements < 1e12, "a model of more than 1e12 parameters cannot be made");
+  };
+  require_countable();
 
   require(!head.empty() && std::holds_alternative<PoolingSpec>(head.front()), "head[0] must be a pooling");
   int64_t width = 0;
@@ -73,6 +82,8 @@ void ModelSpec::validate() const {
                                                std::to_string(width) + ", found " +
                                                std::to_string(dense->in_features));
       require(dense->out_features > 0, where + ": outFeatures must be positive");
+      elements += static_cast<double>(dense->in_features) * static_cast<double>(dense->out_features);
+      require_countable();
       width = dense->out_features;
     }
   }

@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "errors.h"
+#include "memory_budget.h"
 #include "model.h"
 
 namespace vectune {
@@ -73,15 +74,35 @@ void read_tensor(const std::string& path, const safetensors::Entry& entry, const
   }
 }
 
+/// The parameter that a tensor of the file is; null where it is none of the model's.
+const Parameter* claimant(const safetensors::Entry& entry, int module, const ParameterTable& table) {
+  const Parameter* parameter = table.find(table_name(entry.name, module));
+  return parameter && parameter->module == module ? parameter : nullptr;
+}
+
+/// What no parameter claims has any size, and a file with holes costs its maker nothing: copying it must not take what
+/// the machine has not.
+void check_unused_fit(const safetensors::File& file, int module, const ParameterTable& table) {
+  int64_t bytes = 0;  // at most the file's
+  for (const auto& entry : file.entries())
+    if (!claimant(entry, module, table)) bytes += entry.bytes;
+  const int64_t available = memory_budget::available();
+  if (bytes > available)
+    throw Error(ErrorCode::kOutOfMemory, file.path() + ": its tensors that are not the model's take " +
+                                             std::to_string(bytes / 1000000) + " MB, and there are " +
+                                             std::to_string(available / 1000000) + " MB left.");
+}
+
 }  // namespace
 
 std::vector<UnusedTensor> read_weights(const std::string& path, int module, const ParameterTable& table, float* flat) {
   const safetensors::File file(path);
+  check_unused_fit(file, module, table);
   std::vector<UnusedTensor> unused;
   std::unordered_map<std::string, std::string> claimed;  // parameter → name in the file
   for (const auto& entry : file.entries()) {
-    const Parameter* parameter = table.find(table_name(entry.name, module));
-    if (!parameter || parameter->module != module) {
+    const Parameter* parameter = claimant(entry, module, table);
+    if (!parameter) {
       std::string name = entry.name;
       if (module == ModuleFile::kEncoder)
         take_prefix(name, "bert.") || take_prefix(name, "distilbert.") || take_prefix(name, "roberta.");

@@ -1,8 +1,10 @@
 // One piece of work by vectune through its public surface, in a process of its own: node vectune_work.mjs REQUEST.json
-// The request: kind ('finetune' | 'embed' | 'single' | 'callers' | 'start'), model (folder), precision, threads (as
+// The request: kind ('finetune' | 'embed' | 'single' | 'callers' | 'start' | 'blocks'), model (folder), precision, threads (as
 // OMP_NUM_THREADS), and pairs, scores, batchSize, maxInputLength, or texts. Prints one JSON object.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { quantiles } from './quantiles.mjs';
 
@@ -20,7 +22,29 @@ function keepBusy(share) {
   return () => clearInterval(timer);
 }
 
+/** The longest times between two turns of a timer of a millisecond while `work` goes on. */
+async function blocksOf(work) {
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  await setTimeout(20); // it counts from its second turn on
+  delay.reset();
+  await work();
+  await setTimeout(5);
+  delay.disable();
+  return { longestMs: delay.max / 1e6, p999Ms: delay.percentile(99.9) / 1e6 };
+}
+
 const works = {
+  /** How long the caller's event loop stands still: while the model is loaded, in `embed`, in `finetune`. */
+  async blocks() {
+    const { pairs, scores, batchSize, texts } = request;
+    const load = await blocksOf(() => tv.load());
+    const embed = await blocksOf(() => tv.embed(texts));
+    const finetune = await blocksOf(() => tv.finetune(pairs, scores, {
+      maxInputLength, precision, batchSize, effectiveBatchSize: batchSize, epochs: 1, seed: 1, onProgress: () => undefined,
+    }));
+    return { load, embed, finetune };
+  },
   async finetune() {
     await tv.load();
     const { pairs, scores, batchSize } = request;

@@ -25,9 +25,21 @@ const endings: Record<string, Ended> = {
   'exception in a step': fails('uncaught on purpose'),
   'rejection in a step': fails('unhandled on purpose'),
   'kill in a step': { code: null, signal: 'SIGTERM', stdout: 'ready\n', stderr: '' },
+  'listener of the signal in a step': quiet(15),
   'calls on exit in a step': quiet(7),
   'native exit in a step': quiet(7),
   'nobody waits in a step': quiet(0, 'ready\nstep ended\n'),
+};
+
+/** The same in the middle of a run of `finetune`, to which the event loop belongs as much as the engine. */
+const inRun: Record<string, Ended> = {
+  'exit in a run': quiet(7),
+  'exception in a run': fails('uncaught on purpose'),
+  'rejection in a run': fails('unhandled on purpose'),
+  'kill in a run': { code: null, signal: 'SIGTERM', stdout: 'ready\n', stderr: '' },
+  'listener of the signal in a run': quiet(15),
+  'native exit in a run': quiet(7),
+  'nobody waits in a run': quiet(0, 'ready\nrun of 3 epochs ended\n'),
 };
 
 test('the table has every ending of the program', () => {
@@ -36,6 +48,6 @@ test('the table has every ending of the program', () => {
   );
 });
 
-test.each(Object.entries(endings))('%s', async (ending, expected) => {
+test.each(Object.entries({ ...endings, ...inRun }))('%s', async (ending, expected) => {
   expect(await runProgram('exit.cjs', [ending])).toEqual(expected);
 });

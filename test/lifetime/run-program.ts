@@ -12,20 +12,22 @@ export interface Ended {
 const programs = join(__dirname, 'programs');
 
 /** Longer than any program takes on a busy machine; one that hangs is killed, which its signal then tells. */
-const PATIENCE_MS = 50_000;
+export const PATIENCE_MS = 50_000;
 
 /** Runs a program of test/lifetime/programs in plain Node, as a process of its own. */
 export function runProgram(
   name: string,
   args: readonly string[] = [],
   nodeOptions: readonly string[] = [],
+  environment: NodeJS.ProcessEnv = {},
+  patienceMs = PATIENCE_MS,
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const { NODE_OPTIONS: _, ...env } = process.env;
     const child = spawn(process.execPath, [...nodeOptions, join(programs, name), ...args], {
-      env,
+      env: { ...env, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: PATIENCE_MS,
+      timeout: patienceMs,
       killSignal: 'SIGKILL',
     });
     let [stdout, stderr] = ['', ''];

@@ -47,6 +47,32 @@ TEST(engine_thread_runs_jobs_in_order_on_one_thread) {
   CHECK(!engine.is_current());
 }
 
+TEST(engine_thread_lets_lanes_take_turns) {
+  auto& engine = EngineThread::instance();
+  const int lanes[3] = {};
+  std::atomic<bool> go{false};
+  std::string order;
+  const auto queue = [&](int lane, char name) { engine.post([&order, name] { order += name; }, &lanes[lane]); };
+  engine.post([&] { wait_until([&] { return go.load(); }); }, &lanes[0]);
+  for (int i = 0; i < 4; ++i) queue(0, 'a');
+  for (int i = 0; i < 2; ++i) queue(1, 'b');
+  engine.post([&] { order += '.'; });  // without a lane: after all of these
+  queue(2, 'c');                       // idle so far: in the turn that is on
+  go = true;
+  engine.run([] {});
+  CHECK_EQ(order, "bcabaaa.");
+
+  // A lane that was busy and is idle again has neither lost a turn nor saved any.
+  order.clear();
+  go = false;
+  engine.post([&] { wait_until([&] { return go.load(); }); }, &lanes[1]);
+  for (int i = 0; i < 3; ++i) queue(1, 'b');
+  for (int i = 0; i < 3; ++i) queue(0, 'a');
+  go = true;
+  engine.run([] {});
+  CHECK_EQ(order, "bababa");
+}
+
 TEST(engine_thread_hands_exceptions_to_who_waits) {
   CHECK_THROWS_CODE(EngineThread::instance().run([] { throw vectune::Error(ErrorCode::kFile, "lost"); }),
                     ErrorCode::kFile, "lost");

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ModelError } from '../../errors';
+import { outsideArchive } from '../../native/archive';
 
 async function exists(file: string): Promise<boolean> {
   return stat(file).then(
@@ -39,7 +40,16 @@ export function pickleError(found: string, source: string, target: string): Mode
  */
 export async function findWeights(folder: string, root: string): Promise<string> {
   const file = join(folder, 'model.safetensors');
-  if (await exists(file)) return file;
+  const mapped = outsideArchive(file);
+  if (await exists(mapped)) return mapped;
+  if (mapped !== file && (await exists(file))) {
+    throw new ModelError(
+      'ERR_MODEL_FOLDER',
+      `${file} lies in an archive of Electron's, from which weights cannot be mapped. Have the app's packager leave ` +
+        'the model unpacked (asarUnpack), or keep it outside of the app.',
+      { file },
+    );
+  }
   const index = join(folder, 'model.safetensors.index.json');
   if (await exists(index)) {
     throw new ModelError(

@@ -1,7 +1,9 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { isObject } from '../../model/folder/json';
+import { outsideArchive } from '../archive';
 
-/** Name of the file that says that a folder of the cache was installed whole. It is written last. */
+/** Name of the file that says that a folder of the cache was installed whole; it comes with the folder. */
 export const MARKER_FILE = 'vectune-libtorch.json';
 
 export interface LibTorchFolder {
@@ -38,7 +40,7 @@ async function isFile(path: string): Promise<boolean> {
  * where there is none.
  */
 export async function inspectFolder(path: string): Promise<LibTorchFolder | undefined> {
-  const place = resolve(path);
+  const place = outsideArchive(resolve(path));
   const isLib = basename(place) === 'lib' || basename(place) === 'lib64';
   const layouts = [place, join(place, 'torch'), join(place, 'libtorch')].map(
     (root) => [root, join(root, 'lib')] as const,
@@ -82,7 +84,7 @@ export async function incompleteInstall(folder: string): Promise<string | undefi
 export async function readMarker(folder: string): Promise<InstallMarker | undefined> {
   try {
     const marker = JSON.parse(await readFile(join(folder, MARKER_FILE), 'utf8')) as Partial<InstallMarker> | null;
-    const whole = typeof marker?.version === 'string' && typeof marker.libraries === 'object';
+    const whole = typeof marker?.version === 'string' && isObject(marker.libraries);
     return whole ? (marker as InstallMarker) : undefined;
   } catch {
     return undefined;

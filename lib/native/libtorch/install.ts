@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AbortError, DownloadError, InvalidArgumentError, LibTorchError } from '../../errors';
@@ -37,6 +37,7 @@ interface Job {
   temporary: string;
   /** What will be renamed. */
   tree: string;
+  begunMs: number;
   options: InstallOptions;
 }
 
@@ -44,7 +45,7 @@ const ABANDONED_MS = 24 * 3600 * 1000;
 
 /**
  * Installs a LibTorch release in vectune's cache and gives its folder. A release that is there whole is left as it
- * is. Nothing appears in its place before it is whole: download, length and SHA-256, unpack aside, rename, marker.
+ * is. Nothing appears in its place before it is whole: download, length and SHA-256, unpack aside, marker, rename.
  *
  * @throws LibTorchError, DownloadError, ToolError, AbortError
  */
@@ -64,7 +65,7 @@ export async function installLibTorch(options: InstallOptions = {}): Promise<Lib
   await mkdir(cache, { recursive: true });
   await removeAbandoned(cache);
   const temporary = await mkdtemp(join(cache, '.install-'));
-  const job: Job = { release, headers, temporary, tree: join(temporary, 'tree'), options };
+  const job: Job = { release, headers, temporary, tree: join(temporary, 'tree'), begunMs: Date.now(), options };
   try {
     await mkdir(job.tree);
     const source = await fill(job);
@@ -77,8 +78,13 @@ export async function installLibTorch(options: InstallOptions = {}): Promise<Lib
     await rm(temporary, { recursive: true, force: true, maxRetries: 3 });
   }
   const folder = await inspectFolder(target);
+  if (folder === undefined) {
+    throw new LibTorchError('ERR_LIBTORCH_MISSING', `Another process is replacing ${target}. Try again when it is done.`, {
+      file: target,
+    });
+  }
   options.onEvent?.({ type: 'libtorch-installed', version: release.version, folder: target });
-  return folder!;
+  return folder;
 }
 
 /** Removes a release from the cache; false where it was not there. */
@@ -323,19 +329,45 @@ async function checkTree(job: Job): Promise<void> {
   }
 }
 
-/** The tree takes its place; the marker, which makes it count, is written when the libraries are on disk. */
+/** The tree takes its place with its marker, which is written when the libraries are on disk: whole or not at all. */
 async function place(job: Job, target: string, source: string): Promise<void> {
   const libraries: InstallMarker['libraries'] = {};
   for (const path of await readdir(job.tree, { recursive: true })) {
     if (/\.so(?:\.[\d.]+)?$/.test(path)) libraries[path] = await flush(join(job.tree, path));
   }
-  if ((await stat(target).catch(() => undefined)) !== undefined) await rename(target, join(job.temporary, 'old'));
-  await rename(job.tree, target);
-  const marker: InstallMarker = { version: job.release.version, source, headers: job.headers, libraries };
-  const aside = join(target, `.${MARKER_FILE}`);
-  await writeFile(aside, `${JSON.stringify(marker, null, 2)}\n`);
-  await flush(aside);
-  await rename(aside, join(target, MARKER_FILE));
+  const { headers, options, release } = job;
+  const marker: InstallMarker = { version: release.version, source, headers, libraries };
+  const text = `${JSON.stringify(marker, null, 2)}\n`;
+  await writeFile(join(job.tree, MARKER_FILE), text);
+  await flush(join(job.tree, MARKER_FILE));
+  for (let attempt = 0; !(await renamed(job.tree, target)); ++attempt) {
+    // Another process that was at the same was quicker, and may be using its libraries.
+    const whole = (await wholeInstall(target, headers)) !== undefined;
+    if (whole && (options.from === undefined || (await wasPlaced(target, text, job.begunMs)))) return;
+    await rename(target, join(job.temporary, `old-${attempt}`)).catch(ignoreMissing);
+  }
+}
+
+/** Whether a folder got this very marker since a time. */
+async function wasPlaced(folder: string, marker: string, sinceMs: number): Promise<boolean> {
+  const path = join(folder, MARKER_FILE);
+  const found = await Promise.all([stat(path), readFile(path, 'utf8')]).catch(() => undefined);
+  return found !== undefined && found[0].mtimeMs >= sinceMs && found[1] === marker;
+}
+
+/** Whether a folder could take a place; false where something is there. */
+async function renamed(folder: string, target: string): Promise<boolean> {
+  try {
+    await rename(folder, target);
+    return true;
+  } catch (error) {
+    if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+    throw error;
+  }
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error;
 }
 
 /** Brings a file to disk; gives its length. */

@@ -39,13 +39,38 @@ export function chooseFromArchive(headers: boolean): Choose {
   };
 }
 
-/** Unpacks what `choose` wants from a zip archive (a wheel is one) or a tar archive below `target`. */
+/**
+ * Unpacks what `choose` wants from a zip archive (a wheel is one) or a tar archive below `target`: plain files only,
+ * links and devices are passed over.
+ *
+ * @throws DownloadError ERR_DOWNLOAD: the archive is damaged, or its members cannot lie where they say;
+ *   ERR_DISK_SPACE; the signal's reason. A part of it may then lie below `target`.
+ */
 export async function unpackArchive(
   archive: string,
   target: string,
   choose: Choose,
   options: UnpackOptions = {},
 ): Promise<void> {
+  try {
+    await unpack(archive, target, choose, options);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOSPC') {
+      throw new DownloadError('ERR_DISK_SPACE', `There is no room to unpack ${archive} in ${target}.`, { cause: error });
+    }
+    if (!MISPLACED.has(code ?? '')) throw error;
+    throw new DownloadError('ERR_DOWNLOAD', `${archive} has members that cannot lie beside each other: ${message}.`, {
+      file: archive,
+      cause: error,
+    });
+  }
+}
+
+/** What the system says to a name that is taken, is too long, or lies in a file. */
+const MISPLACED = new Set(['EEXIST', 'EISDIR', 'ENOTDIR', 'ENAMETOOLONG']);
+
+async function unpack(archive: string, target: string, choose: Choose, options: UnpackOptions): Promise<void> {
   const signature = await firstBytes(archive, 6);
   if (signature.subarray(0, 2).toString('latin1') === 'PK') return unpackZip(archive, target, choose, options);
   if (signature.equals(Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]))) {

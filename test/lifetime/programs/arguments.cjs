@@ -4,39 +4,10 @@
 // are is told by the addon itself. Each call prints a line of JSON: { name, given, outcome, code }.
 const path = require('node:path');
 const { liveObjects, loadEngine, spec, stepRequest, texts, trainerOptions, training } = require('./engine.cjs');
-
-const disposers = {
-  TrainerHandle: (engine, { trainer }) => engine.disposeTrainer(trainer),
-  DatasetHandle: (engine, { dataset }) => engine.disposeDataset(dataset),
-  ModelHandle: (engine, { model }) => engine.disposeModel(model),
-};
-const disposeAll = (engine, made) => Object.values(disposers).forEach((dispose) => dispose(engine, made));
+const { disposeAll, disposers, handleTypes, validArguments } = require('./valid.cjs');
 
 const { functions, folder } = JSON.parse(process.argv[2]);
 const declared = new Map(functions.map(({ name, parameters }) => [name, parameters]));
-const handleTypes = { ModelHandle: 'model', DatasetHandle: 'dataset', TrainerHandle: 'trainer' };
-
-/** Values that every function accepts, by the name of the parameter. */
-function validValues() {
-  const { ids, offsets } = texts(4, 6);
-  return {
-    spec: spec(),
-    files: [],
-    seed: 1,
-    ids,
-    offsets,
-    scores: Float32Array.of(0, 1),
-    precision: 'fp32',
-    path: path.join(folder, 'trace.safetensors'),
-    rows: Int32Array.of(0, 1),
-    microBatch: 2,
-    options: { ...trainerOptions },
-    request: stepRequest(Int32Array.of(0, 1)),
-    bytes: null,
-    threads: 1,
-  };
-}
-
 const detached = (array) => {
   structuredClone(array.buffer, { transfer: [array.buffer] });
   return array;
@@ -70,6 +41,12 @@ const values = {
   'a list of objects': () => [{}],
   'an empty Int32Array': () => new Int32Array(0),
   'a detached Int32Array': () => detached(Int32Array.of(0, 1)),
+  'an Int32Array whose memory shrank': () => {
+    const memory = new ArrayBuffer(16, { maxByteLength: 16 });
+    const array = new Int32Array(memory, 8, 2);
+    memory.resize(4);
+    return array;
+  },
   'a Float32Array': () => Float32Array.of(0, 1),
   'a Float64Array': () => Float64Array.of(0, 1),
   'a Uint8Array': () => Uint8Array.of(0, 1),
@@ -120,12 +97,7 @@ async function main() {
       continue;
     }
     await call(name, 'no arguments', []);
-    const valid = (handles = made) =>
-      parameters.map(({ name: parameter, type }) => {
-        const value = type in handleTypes ? handles[handleTypes[type]] : validValues()[parameter];
-        if (value === undefined) throw new Error(`no valid value is known for ${parameter}: ${type} of ${name}`);
-        return value;
-      });
+    const valid = (handles = made) => validArguments(name, parameters, handles, folder);
     // What follows is refused for what is changed in these, and for nothing else.
     const fresh = await training(engine);
     await call(name, 'valid arguments', valid(fresh));
@@ -194,6 +166,7 @@ function misfits({ model, dataset, trainer }) {
   const scores = Float32Array.of(0, 1);
   const sized = (change) => ({ ...spec(), encoder: { ...spec().encoder, ...change } });
   const largest = 2 ** 28;
+  const dense = (inFeatures, outFeatures) => ({ kind: 'dense', inFeatures, outFeatures, bias: true, activation: 'tanh' });
   const texted = [
     ['offsets that go back', ids, Int32Array.of(0, 12, 6, 18, 24)],
     ['offsets beyond the ids', ids, Int32Array.of(0, 6, 12, 18, 25)],
@@ -238,6 +211,12 @@ function misfits({ model, dataset, trainer }) {
     ['createModel', 'heads that do not divide the width', [sized({ heads: 3 }), [], 1]],
     ['createModel', 'no layers', [sized({ layers: 0 }), [], 1]],
     ['createModel', 'an offset beyond the positions', [sized({ positionOffset: 128 }), [], 1]],
+    ['createModel', 'more layers than any model', [sized({ layers: 2 ** 20 }), [], 1]],
+    ...[1, 200].map((count) => {
+      const wide = Array.from({ length: count }, () => dense(largest, largest));
+      const head = [{ kind: 'pooling', modes: ['mean'] }, dense(32, largest), ...wide];
+      return ['createModel', `${count} Dense of more parameters than can be counted`, [{ ...spec(), head }, [], 1]];
+    }),
     ['createModel', 'a width beyond any machine', [sized({ hiddenSize: largest, vocabSize: largest }), [], 1]],
     [
       'createModel',

@@ -1,17 +1,44 @@
 'use strict';
 // argv[2]: how the process ends.
+const path = require('node:path');
 const { training, startLongStep, stepRequest, loadEngine } = require('./engine.cjs');
+const { TextVectorisation } = require(path.resolve(__dirname, '../../../dist/index.js'));
+
+const MODEL = path.resolve(__dirname, '../../parity/fixtures/bert-dense/model');
+const pairs = Array.from({ length: 40 }, (_, i) => [['the old mill', 'the quiet mill'], ['rain', 'bread']][i % 2]);
+
+/** Starts a run of the public surface and resolves when it is at its steps. */
+async function startFinetune(epochs) {
+  let begun;
+  const stepping = new Promise((resolve) => (begun = resolve));
+  const onProgress = ({ kind }) => kind === 'step' && begun();
+  const scores = pairs.map((_, i) => 1 - (i % 2));
+  const run = new TextVectorisation(MODEL).finetune(pairs, scores, { epochs, earlyStopping: false, precision: 'fp32', onProgress });
+  run.then(
+    ({ epochs: done }) => console.log(`run of ${done.length} epochs ended`),
+    (error) => console.log(`run rejected ${error.code}`),
+  );
+  await stepping;
+}
 
 async function main(ending) {
   const engine = await loadEngine();
   if (ending === 'at once') return;
+  if (ending.endsWith('in a run')) {
+    await startFinetune(ending.startsWith('nobody waits') ? 3 : 1e6);
+    console.log('ready');
+    return ends(ending.replace('in a run', 'in a step'));
+  }
   const inStep = ending.endsWith('in a step');
   const made = await training(engine, { long: inStep });
   if (ending === 'nobody waits in a step') made.all = made.all.slice(0, 16); // it is waited for to its end
   if (inStep) await startLongStep(engine, made);
   else await engine.step(made.trainer, stepRequest(made.all));
   console.log('ready');
+  await ends(ending, engine, made);
+}
 
+async function ends(ending, engine, made) {
   switch (ending) {
     case 'disposed':
       engine.disposeTrainer(made.trainer);
@@ -36,6 +63,10 @@ async function main(ending) {
     case 'rejection in a step':
       throw new Error('unhandled on purpose');
     case 'kill in a step':
+      process.kill(process.pid, 'SIGTERM');
+      break;
+    case 'listener of the signal in a step':
+      process.once('SIGTERM', () => process.exit(15));
       process.kill(process.pid, 'SIGTERM');
       break;
     case 'calls on exit in a step':

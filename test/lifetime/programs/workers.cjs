@@ -2,9 +2,28 @@
 // argv[2]: scenario; argv[3]: rounds. Workers run this file too, told by `workerData`.
 const { once } = require('node:events');
 const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads');
+const path = require('node:path');
 const { liveObjects, loadEngine, spec, startLongStep, stepRequest, training } = require('./engine.cjs');
 
+const MODEL = path.resolve(__dirname, '../../parity/fixtures/bert-dense/model');
+const pairs = Array.from({ length: 24 }, (_, i) => [['the old mill', 'the quiet mill'], ['rain', 'bread']][i % 2]);
+
+/** A run of the public surface, and a vector of the model that it gave. */
+async function finetune() {
+  const { TextVectorisation } = require(path.resolve(__dirname, '../../../dist/index.js'));
+  const model = new TextVectorisation(MODEL);
+  const scores = pairs.map((_, i) => 1 - (i % 2));
+  const { epochs } = await model.finetune(pairs, scores, { epochs: 3, earlyStopping: false, precision: 'fp32' });
+  const vector = await model.embed('the old mill');
+  await model.dispose();
+  return [epochs.map(({ trainingLoss }) => trainingLoss), Buffer.from(vector.buffer).toString('hex')];
+}
+
 async function work(task) {
+  if (task === 'finetune') {
+    parentPort.postMessage(await finetune());
+    return;
+  }
   const engine = await loadEngine();
   const made = await training(engine, { long: task === 'in a step' });
   switch (task) {
@@ -16,6 +35,13 @@ async function work(task) {
       for (let i = 0; i < 200; ++i) void engine.step(made.trainer, stepRequest(made.all));
       parentPort.postMessage('queued');
       break;
+    case 'queue to its end': {
+      const steps = Array.from({ length: 200 }, () => engine.step(made.trainer, stepRequest(made.all)));
+      parentPort.postMessage('queued');
+      await Promise.all(steps);
+      parentPort.postMessage('all');
+      break;
+    }
     case 'create':
       void engine.createModel(spec({ hiddenSize: 256, layers: 8 }), [], 1);
       parentPort.postMessage('creating');
@@ -90,6 +116,27 @@ const scenarios = {
     const worker = new Worker(__filename, { workerData: 'in a step' });
     await once(worker, 'message');
     process.exit(0);
+  },
+  /** A worker that has queued 200 steps keeps the main thread waiting for one at a time. */
+  async 'a queue beside main'() {
+    const engine = await loadEngine();
+    const made = await training(engine);
+    const worker = new Worker(__filename, { workerData: 'queue to its end' });
+    const ended = once(worker, 'exit');
+    let all = false;
+    await once(worker, 'message');
+    worker.on('message', (message) => (all ||= message === 'all'));
+    for (let i = 0; i < 5; ++i) await engine.step(made.trainer, stepRequest(made.all));
+    if (all) throw new Error("the main thread's steps came after all of the worker's");
+    await ended;
+    if (!all) throw new Error("the worker's steps did not come to their end");
+  },
+  /** Main and five workers fine-tune at once: each gets what one alone gets. */
+  async 'finetune at once'() {
+    const alone = JSON.stringify(await finetune());
+    const all = await Promise.all([finetune(), ...Array.from({ length: 5 }, () => round('finetune', false))]);
+    for (const other of all) if (JSON.stringify(other) !== alone) throw new Error(`runs differ: ${other} and ${alone}`);
+    await nothingLives(await loadEngine());
   },
   /** Main and five workers at once: all see the losses that one alone sees. */
   async 'at once'() {

@@ -30,7 +30,9 @@ beforeEach(async () => {
 afterEach(() => hub.stop());
 
 const open = (options: OpenOptions = {}) => openModel(ID, { cacheFolder, hubUrl: hub.url, ...options });
-const fetchModel = (options: { signal?: AbortSignal; onProgress?: (event: ModelDownloadEvent) => void } = {}) =>
+const fetchModel = (
+  options: { signal?: AbortSignal; onProgress?: (event: ModelDownloadEvent) => void; silenceMs?: number } = {},
+) =>
   fetchFromHub(ID, place(), { hubUrl: hub.url, revision: 'main', ...options });
 const place = (revision = 'main') => cachedModelFolder(cacheFolder, ID, revision);
 
@@ -277,6 +279,34 @@ describe('a failure leaves nothing in the cache:', () => {
     const error = await rejection(fetchModel(), DownloadError, 'ERR_DOWNLOAD');
     expect(error.message).toContain(`${hub.url} did not give ${ID} at revision main: `);
     expect(error.message).not.toMatch(/undefined|\[object/);
+  });
+
+  test.each<[string, Fault, RegExp]>([
+    [
+      'stalls in its middle',
+      (request, response) => {
+        if (!isBody(request, WEIGHTS)) return false;
+        response.writeHead(200, { 'content-length': FILES[WEIGHTS]!.length });
+        response.write(FILES[WEIGHTS]!.subarray(0, 1000));
+        return true;
+      },
+      /nothing came for 0\.1 seconds/,
+    ],
+    [
+      'does not begin',
+      (request, response) => {
+        if (!isBody(request, WEIGHTS)) return false;
+        response.writeHead(200, { 'content-length': FILES[WEIGHTS]!.length }).flushHeaders();
+        return true;
+      },
+      /nothing came for 0\.1 seconds/,
+    ],
+    ['is not answered for', (request) => isBody(request, WEIGHTS), /no answer in 0\.1 seconds/],
+  ])('a file that %s', async (_, fault, message) => {
+    hub.add(ID, FILES);
+    hub.fault = fault;
+    const error = await rejection(fetchModel({ silenceMs: 100 }), DownloadError, 'ERR_DOWNLOAD');
+    expect(error.message).toMatch(message);
   });
 
   test.each([

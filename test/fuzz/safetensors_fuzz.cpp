@@ -1,0 +1,111 @@
+#include "safetensors.h"
+
+#include <ATen/ops/empty.h>
+
+#include "errors.h"
+#include "fuzz.h"
+#include "memory_file.h"
+#include "weights_file.h"
+#include "model.h"
+
+using namespace vectune;
+using fuzz::fail;
+using fuzz::MemoryFile;
+using fuzz::safetensors_of;
+using namespace std::string_literals;
+
+namespace {
+
+const std::vector<std::string> kWords = {
+    "\"dtype\":\"F32\"", "\"dtype\":\"BF16\"", "\"dtype\":\"U8\"", "\"dtype\":\"BOOL\"", "\"shape\":[", "\"data_offsets\":[",
+    "\"__metadata__\":{", "\"format\":\"pt\"", "[0,0]", "[]", "[4294967296,4294967296]", "9223372036854775807", ",", "{", "}",
+    "\"a\":", "\0"s};
+
+/// The files that are handed out lie inside the file's bytes, and are read to their last.
+uint64_t sum_of(const safetensors::File& file) {
+  uint64_t sum = 0;
+  for (const auto& entry : file.entries()) {
+    int64_t elements = 1;
+    for (const int64_t size : entry.shape) elements *= size;
+    if (elements != entry.elements() || elements * safetensors::byte_size(entry.dtype) != entry.bytes) {
+      fail("an entry whose shape is not that of its bytes");
+    }
+    for (int64_t i = 0; i < entry.bytes; ++i) sum = sum * 31 + static_cast<uint64_t>(entry.data[i]);
+  }
+  return sum;
+}
+
+ModelSpec small_spec() {
+  ModelSpec spec;
+  EncoderSpec& e = spec.encoder;
+  e.vocab_size = 3, e.hidden_size = 2, e.layers = 1, e.heads = 1, e.intermediate_size = 2, e.positions = 3, e.type_vocab_size = 1;
+  spec.head = {PoolingSpec{{PoolingMode::kMean}}, DenseSpec{2, 2, true, DenseActivation::kTanh}};
+  return spec;
+}
+
+/// A whole weights file of the small model's Dense, framed as an input.
+std::string dense_input() {
+  return "\0{\"linear.weight\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]},"
+         "\"linear.bias\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[16,20]},"
+         "\"more\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[20,23]}}\0"s +
+         std::string(23, 'x');
+}
+
+}  // namespace
+
+/// Refuses with kSafetensors, or reads what, written again, is read the same.
+FUZZ(safetensors,
+     (std::vector<std::string>{
+         "\0{\"__metadata__\":{\"format\":\"pt\"},\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
+         "\"b\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[8,11]}}\0abcdefghijk"s,
+         "\1\2\0\0\0\0\0\0\0{}"s, "\0{\"e\":{\"dtype\":\"I64\",\"shape\":[0,9],\"data_offsets\":[0,0]}}"s}),
+     kWords) {
+  const MemoryFile source(safetensors_of(input));
+  try {
+    const safetensors::File file(source.path());
+    const uint64_t sum = sum_of(file);
+    std::vector<safetensors::Item> items;
+    for (const auto& entry : file.entries()) items.push_back({entry.name, entry.dtype, entry.shape, entry.data});
+    const MemoryFile target;
+    safetensors::write(target.path(), items, file.metadata());
+    const safetensors::File again(target.path());
+    if (again.entries().size() != file.entries().size() || again.metadata() != file.metadata()) {
+      fail("what was written is read as something else");
+    }
+    for (const auto& entry : file.entries()) {
+      const auto* same = again.find(entry.name);
+      if (!same || same->shape != entry.shape || same->bytes != entry.bytes ||
+          (entry.bytes > 0 && std::memcmp(same->data, entry.data, static_cast<size_t>(entry.bytes)) != 0)) {
+        fail("tensor " + entry.name + " was not written as it was read");
+      }
+    }
+    (void)sum;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kSafetensors) fail(std::string("an error of another code: ") + error.what());
+  }
+}
+
+/// A file of weights for a model: refused with kSafetensors, or every parameter is filled.
+FUZZ(weights, (std::vector<std::string>{dense_input()}),
+     {"linear.weight", "linear.bias", "\"dtype\":\"F16\"", "\"dtype\":\"F32\"", "\"shape\":[2,2]", "\"data_offsets\":[0,16]"}) {
+  static const ModelSpec spec = small_spec();
+  static const ParameterTable table(spec);
+  const MemoryFile source(safetensors_of(input));
+  at::Tensor flat = at::empty({table.elements()}, at::TensorOptions().dtype(at::kFloat));
+  try {
+    const auto unused = read_weights(source.path(), 1, table, flat.mutable_data_ptr<float>());
+    const MemoryFile target;
+    write_weights(target.path(), 1, table, flat.const_data_ptr<float>(), unused);
+    at::Tensor again = at::empty({table.elements()}, at::TensorOptions().dtype(at::kFloat));
+    read_weights(target.path(), 1, table, again.mutable_data_ptr<float>());
+    for (const auto& parameter : table.all()) {
+      if (parameter.module != 1) continue;
+      if (std::memcmp(flat.const_data_ptr<float>() + parameter.offset, again.const_data_ptr<float>() + parameter.offset,
+                      static_cast<size_t>(parameter.elements) * sizeof(float)) != 0) {
+        fail(parameter.name + " was not written as it was read");
+      }
+    }
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kSafetensors) fail(std::string("an error of another code: ") + error.what());
+  }
+}
