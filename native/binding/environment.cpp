@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "engine_thread.h"
+#include "file_thread.h"
 #include "gemm.h"
 #include "trainer.h"
 
@@ -25,6 +26,7 @@ void enter_process() {
   std::lock_guard<std::mutex> lock(process().mutex);
   if (process().open++ > 0) return;
   EngineThread::instance().start();
+  FileThread::instance().start();
   // The net under `exit` called from native code, which runs no hook of Node's. Handlers run last in, first out: this
   // one must come after those that destroy what the engine thread uses.
   static std::once_flag once;
@@ -32,6 +34,7 @@ void enter_process() {
     EngineThread::instance().post([] {
       prepare_products();
       std::atexit([] {
+        FileThread::instance().stop();
         if (!EngineThread::instance().is_current()) EngineThread::instance().stop();
       });
     });
@@ -40,7 +43,9 @@ void enter_process() {
 
 void leave_process() {
   std::lock_guard<std::mutex> lock(process().mutex);
-  if (--process().open == 0) EngineThread::instance().stop();
+  if (--process().open > 0) return;
+  FileThread::instance().stop();
+  EngineThread::instance().stop();
 }
 
 void check(Napi::Env env, napi_status status) {
@@ -81,22 +86,61 @@ void Environment::open(Napi::Env env) {
 
 Environment& Environment::of(Napi::Env env) { return **env.GetInstanceData<std::shared_ptr<Environment>>(); }
 
-Napi::Promise Environment::queue(Napi::Env env, std::shared_ptr<PromiseJob> job) {
+bool Environment::post_to_engine(std::function<void()> job) { return EngineThread::instance().post(std::move(job)); }
+bool Environment::post_to_files(std::function<void()> job) { return FileThread::instance().post(std::move(job)); }
+
+Napi::Promise Environment::queue(Napi::Env env, std::shared_ptr<PromiseJob> job, std::shared_ptr<KeepAlive> keep_alive,
+                                 bool (*post)(std::function<void()>)) {
   const Napi::Promise promise = job->promise();
+  job->keep_alive = keep_alive;  // before another thread has the job
   bool accepted;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     accepted = !closed_;
   }
-  accepted = accepted && EngineThread::instance().post(
-                             [self = shared_from_this(), job]() mutable { self->run(std::move(job)); });
+  accepted = accepted && post([self = shared_from_this(), job]() mutable { self->run(std::move(job)); });
   if (!accepted) {
     job->reject(env, Error(ErrorCode::kAborted, "The environment is ending; the engine takes no more work from it."));
     return promise;
   }
-  if (pending_++ == 0) check(env, napi_ref_threadsafe_function(env, wake_));
+  if (keep_alive) ++keep_alive->pending;
+  if (!keep_alive || keep_alive->wanted) hold(env, 1);
   return promise;
 }
+
+void Environment::hold(Napi::Env env, size_t jobs) {
+  if (jobs == 0) return;
+  if (pending_ == 0) check(env, napi_ref_threadsafe_function(env, wake_));
+  pending_ += jobs;
+}
+
+void Environment::let_go(Napi::Env env, size_t jobs) {
+  if (jobs == 0) return;
+  pending_ -= jobs;
+  if (pending_ == 0) napi_unref_threadsafe_function(env, wake_);
+}
+
+std::shared_ptr<KeepAlive> Environment::keep_alive_of(const std::shared_ptr<Trainer>& trainer) {
+  std::erase_if(keep_alive_, [](const auto& known) { return known.first.expired(); });
+  auto& found = keep_alive_[trainer];
+  if (!found) found = std::make_shared<KeepAlive>();
+  return found;
+}
+
+void Environment::set_keep_alive(Napi::Env env, const std::shared_ptr<Trainer>& trainer, bool wanted) {
+  const auto found = keep_alive_of(trainer);
+  if (found->wanted == wanted) return;
+  found->wanted = wanted;
+  if (wanted) hold(env, found->pending);
+  else let_go(env, found->pending);
+}
+
+int64_t Environment::keep_lock(FileLock lock) {
+  locks_.emplace(++locks_given_, std::move(lock));
+  return locks_given_;
+}
+
+bool Environment::release_lock(int64_t number) { return locks_.erase(number) > 0; }
 
 void Environment::run(std::shared_ptr<PromiseJob> job) {
   {
@@ -130,10 +174,10 @@ void Environment::settle_done(Napi::Env env) {
     } catch (const Napi::Error&) {
       // The worker is being terminated and JavaScript refuses every call; nobody is left to be told.
     }
+    if (const auto& group = job->keep_alive) --group->pending;
+    if (!job->keep_alive || job->keep_alive->wanted) let_go(env, 1);
     job.reset();
   }
-  pending_ -= done.size();
-  if (pending_ == 0) napi_unref_threadsafe_function(env, wake_);
 }
 
 void Environment::cancel_at_end(const std::shared_ptr<Trainer>& trainer) {
