@@ -131,6 +131,9 @@ export interface StepResult {
   tokens: number;
 }
 
+/** null is possible only where the request says `after`. */
+export type StepOutcome<R extends StepRequest> = R extends { after: number } ? StepResult | null : StepResult;
+
 export interface TrainerStats {
   /** Optimiser steps taken. */
   steps: number;
@@ -161,10 +164,11 @@ export interface EngineAddon {
   /** Checksum of a file's content, 16 hexadecimal digits. */
   checksum(path: string): Promise<string>;
   /**
-   * Takes the lock of a file, which is made where it is missing, and writes `text` to it. Gives a number for
-   * `unlockFile`, or null where someone else has the lock. The lock ends with the environment at the latest.
+   * Takes the lock of a file, which is made where it is missing, and writes who has it: {"pid", "host", "since"}, the
+   * last in seconds since 1970. Gives a number for `unlockFile`, or null where someone else has the lock. It ends
+   * with the environment at the latest.
    */
-  lockFile(path: string, text: string): Promise<number | null>;
+  lockFile(path: string): Promise<number | null>;
   /** Whether there was such a lock. */
   unlockFile(lock: number): boolean;
 
@@ -198,8 +202,7 @@ export interface EngineAddon {
    * One optimiser step. On any error (out of memory included) weights, moments and counts are as before. null where
    * `after` is given and another number of steps has been taken: nothing was done then.
    */
-  step(trainer: TrainerHandle, request: StepRequest & { after: number }): Promise<StepResult | null>;
-  step(trainer: TrainerHandle, request: Omit<StepRequest, 'after'>): Promise<StepResult>;
+  step<R extends StepRequest>(trainer: TrainerHandle, request: R): Promise<StepOutcome<R>>;
   /**
    * Forward, backward and the optimiser's buffers for `rows` at once, as a step would need them;
    * weights, moments, step count and random state are left bitwise as they were, buffers are released.

@@ -81,10 +81,10 @@ Napi::Value checksum(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value lock_file(const Napi::CallbackInfo& info) {
-  std::string path = to_path(info[0], "path"), text = to_string(info[1], "text");
+  std::string path = to_path(info[0], "path");
   return Environment::of(info.Env())
       .file_promise(
-          info.Env(), [path = std::move(path), text = std::move(text)] { return FileLock::take(path, text); },
+          info.Env(), [path = std::move(path)] { return FileLock::take(path); },
           [](Napi::Env env, std::optional<FileLock>& lock) -> Napi::Value {
             if (!lock) return env.Null();
             return Napi::Number::New(env, static_cast<double>(Environment::of(env).keep_lock(std::move(*lock))));

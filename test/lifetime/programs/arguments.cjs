@@ -34,6 +34,10 @@ function validValues() {
     request: stepRequest(Int32Array.of(0, 1)),
     bytes: null,
     threads: 1,
+    nth: 0,
+    lock: 1,
+    wanted: true,
+    replayDecay: true,
   };
 }
 
@@ -128,6 +132,8 @@ async function main() {
       });
     // What follows is refused for what is changed in these, and for nothing else.
     const fresh = await training(engine);
+    await engine.copyState(fresh.trainer);
+    if (name === 'restoreState') await engine.writeState(fresh.trainer, validValues().path);
     await call(name, 'valid arguments', valid(fresh));
     disposeAll(engine, fresh);
     const withValue = (i, value) => valid().map((given, at) => (at === i ? value : given));
@@ -255,6 +261,15 @@ function misfits({ model, dataset, trainer }) {
     ],
     ['saveModel', 'a folder as file', [model, [{ path: folder, module: 'encoder' }]]],
     ['traceForward', 'a folder that is not there', [model, ids, offsets, path.join(folder, 'no', 'file')]],
+    ['writeCopy', 'no copy', [trainer, out]],
+    ['writeState', 'a folder that is not there', [trainer, path.join(folder, 'no', 'file')]],
+    ['restoreState', 'a file that is not there', [trainer, path.join(folder, 'none'), true]],
+    ['restoreState', 'a file that is no safetensors', [trainer, __filename, true]],
+    ['setTrainerLimit', 'no bytes', [trainer, 0]],
+    ['checksum', 'a file that is not there', [path.join(folder, 'none')]],
+    ['checksum', 'a folder', [folder]],
+    ['lockFile', 'a folder', [folder]],
+    ['lockFile', 'a folder that is not there', [path.join(folder, 'no', 'file')]],
     ['setThreads', 'no threads', [0]],
     ['setThreads', 'more threads than any machine', [2 ** 31]],
     ['setMemoryLimit', 'no bytes', [0]],
