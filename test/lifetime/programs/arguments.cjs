@@ -87,6 +87,7 @@ const values = {
 const taken = {
   'number | null': ['null'],
   string: ['a text'],
+  boolean: ['true'],
   'WeightFile[]': ['an empty list'],
   'SaveFile[]': ['an empty list'],
   Float32Array: ['a Float32Array'],
@@ -133,7 +134,7 @@ async function main() {
     // What follows is refused for what is changed in these, and for nothing else.
     const fresh = await training(engine);
     await engine.copyState(fresh.trainer);
-    if (name === 'restoreState') await engine.writeState(fresh.trainer, validValues().path);
+    if (name === 'restoreState' || name === 'checksum') await engine.writeState(fresh.trainer, validValues().path);
     await call(name, 'valid arguments', valid(fresh));
     disposeAll(engine, fresh);
     const withValue = (i, value) => valid().map((given, at) => (at === i ? value : given));
