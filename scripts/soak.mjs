@@ -18,7 +18,7 @@ const FIXTURE = join(ROOT, 'test', 'parity', 'fixtures', 'bert-mean', 'model');
 /** At least this share of the kills is to fall into the writing of a checkpoint. */
 const WRITING_SHARE = 0.3;
 /** Seconds within which a process is killed: its start, and training for longer than that. */
-const LIFE_S = 4;
+const LIFE_S = 5;
 /** Bytes per step and per round that are put down to the allocator's and the JavaScript engine's own growth. */
 const FLAT = { steps: 4_000, rounds: 80_000 };
 
@@ -110,7 +110,7 @@ async function killAndResume(folder, model, { kills, seed }, engine) {
     const checkpoints = join(folder, `run-${run}`);
     const job = {
       ...base, log: join(folder, `run-${run}.log`), out: join(folder, `out-${run}`),
-      options: { ...base.options, resume: true, checkpoint: { folder: checkpoints, everySteps: 4 } },
+      options: { ...base.options, resume: true, checkpoint: { folder: checkpoints, everySteps: 2 } },
     };
     let killed = false;
     for (let seen = 0; ;) {

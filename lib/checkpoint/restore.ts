@@ -61,7 +61,7 @@ export async function restore({ path, checkpoint }: FoundCheckpoint, request: Re
   const untouched = request.run.model.before === run.model.before;
   await request.addon.restoreState(request.trainer, join(path, STATE_FILE), untouched);
   request.emit({
-    kind: 'restored', from: path, totalSteps: progress.steps, bestEpoch: progress.bestEpoch,
+    kind: 'restored', from: path, totalSteps: progress.steps, epoch: progress.epoch, bestEpoch: progress.bestEpoch,
     before: progress.before, after: progress.after, differences: inexact,
     message: `Training goes on from ${path}, after step ${progress.steps}`,
   });

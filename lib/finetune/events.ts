@@ -114,8 +114,9 @@ export interface RestoredEvent {
   kind: 'restored';
   /** The checkpoint; null where there is none. */
   from: string | null;
-  /** Steps done, and the epoch whose weights the model has. */
+  /** Steps done, epochs that are over, and the epoch whose weights the model has. */
   totalSteps: number;
+  epoch: number;
   bestEpoch: number;
   before: ValidationMetrics | null;
   after: ValidationMetrics | null;

@@ -233,7 +233,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
 
 function nothingToResume(folder: string): FinetuneEvent {
   return {
-    kind: 'restored', from: null, totalSteps: 0, bestEpoch: 0, before: null, after: null, differences: [],
+    kind: 'restored', from: null, totalSteps: 0, epoch: 0, bestEpoch: 0, before: null, after: null, differences: [],
     message: `There is no checkpoint in ${folder}; training begins afresh`,
   };
 }

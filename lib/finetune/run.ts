@@ -17,7 +17,8 @@ export class FinetuneRun implements Promise<FinetuneReport> {
 
   /**
    * Stops within one step. The promise then rejects with an AbortError whose cause is `reason`, and the model
-   * keeps its best weights so far. Does nothing once the run is over.
+   * keeps its best weights so far; with the option `checkpoint` the state is written to disk before it rejects. Does
+   * nothing once the run is over.
    */
   abort(reason?: unknown): void {
     this.#control.abort(reason);

@@ -37,6 +37,7 @@ export class TrainingRecord {
     else if (event.kind === 'summary') this.#summary = event;
     else if (event.kind === 'epoch-start') this.#epochs = event.epoch;
     else if (event.kind === 'restored') {
+      this.#epochs = event.epoch;
       this.#before = event.before;
       this.#after = event.after;
     } else if (event.kind === 'done') this.#batch = event.report;

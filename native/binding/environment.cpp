@@ -202,6 +202,7 @@ void Environment::close() {
     unseen.swap(done_);
     napi_release_threadsafe_function(wake_, napi_tsfn_abort);
   }
+  locks_.clear();
   for (const auto& trainer : trainers) {
     if (auto alive = trainer.lock()) {
       alive->cancel();

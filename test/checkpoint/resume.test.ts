@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FinetuneOptions, ScoredRow } from '../../lib';
 import { loadEngine } from '../../lib/native/load';
@@ -121,6 +121,18 @@ test('more epochs than before, where the learning rate does not ask how many the
   expect(report(longer)).toEqual(report(whole));
 });
 
+test('a model card tells of the whole run, though only its end was done here', async () => {
+  const folder = models.path('done');
+  const card = async (given: FinetuneOptions, to: string) => {
+    const model = models.open(fixture('bert-mean'));
+    const { report: { bestEpoch } } = await finish(model, rows, { ...EVERYTHING, ...given });
+    expect(bestEpoch).toBeGreaterThan(0);
+    return readFileSync(join(await model.save(models.path(to)), 'README.md'), 'utf8');
+  };
+  const whole = await card({ checkpoint: { folder } }, 'whole');
+  expect(await card({ resume: folder }, 'resumed')).toBe(whole);
+});
+
 test('twice over in one object: stopped, gone on with, stopped and gone on with again', async () => {
   const folder = models.path('twice');
   const model = models.open(fixture('distilbert-mean'));
@@ -166,6 +178,7 @@ test('processes that are killed, each at a moment of its own, make one run', asy
 
   const lines = logged(resumed.log);
   expect(lines.filter(({ kind }) => kind === 'restored').length).toBe(5);
+  expect(lines.filter(({ kind }) => /damaged|failed/.test(kind))).toEqual([]);
   const expected = new Map(steps(logged(whole.log)).map((step) => [step.step, step]));
   // Steps behind a checkpoint were done by two processes, and are the same; none is missing.
   for (const step of steps(lines)) expect(step).toEqual(expected.get(step.step));
