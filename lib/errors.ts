@@ -51,6 +51,18 @@ export type ToolErrorCode = 'ERR_TOOL_MISSING';
 export type NativeCode = 'ERR_NATIVE';
 export type FileErrorCode = 'ERR_FILE';
 
+export type CheckpointErrorCode =
+  /** Not one checkpoint of the folder is whole. */
+  | 'ERR_CHECKPOINT_DAMAGED'
+  /** The checkpoint is of other data, another model or other options. */
+  | 'ERR_CHECKPOINT_MISMATCH'
+  /** Other threads, kernels or versions would not give the same numbers; `allowInexact` accepts that. */
+  | 'ERR_CHECKPOINT_INEXACT'
+  /** Another run writes to the folder. */
+  | 'ERR_CHECKPOINT_LOCKED'
+  /** The folder has an earlier run's checkpoints, and `resume` was not given. */
+  | 'ERR_CHECKPOINT_EXISTS';
+
 export type ErrorCode =
   | InvalidArgumentCode
   | ModelErrorCode
@@ -61,7 +73,8 @@ export type ErrorCode =
   | DownloadErrorCode
   | ToolErrorCode
   | NativeCode
-  | FileErrorCode;
+  | FileErrorCode
+  | CheckpointErrorCode;
 
 export interface ErrorDetails {
   cause?: unknown;
@@ -162,6 +175,14 @@ export class NativeError extends VectuneError {
 export class FileError extends VectuneError {
   declare readonly code: FileErrorCode;
   constructor(code: FileErrorCode, message: string, details?: ErrorDetails) {
+    super(code, message, details);
+  }
+}
+
+/** Checkpoints that cannot be gone on from, or a folder for them that cannot be used. */
+export class CheckpointError extends VectuneError {
+  declare readonly code: CheckpointErrorCode;
+  constructor(code: CheckpointErrorCode, message: string, details?: ErrorDetails) {
     super(code, message, details);
   }
 }

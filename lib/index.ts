@@ -14,13 +14,14 @@ export type { DataSource } from './data/source';
 export type { AdamWOptions, OptimizerPreset } from './finetune/optimizer';
 export type { EarlyStoppingOptions, FinetuneOptions } from './finetune/options';
 export type { FinetuneEvent } from './finetune/events';
-export type { EpochReport, FinetuneReport } from './finetune/report';
+export type { CheckpointOptions } from './checkpoint/options';
+export type { CheckpointReport, EpochReport, FinetuneReport } from './finetune/report';
 export type { FinetuneRun } from './finetune/run';
 export type { ThresholdMetric, ValidationMetrics } from './finetune/metrics';
 export type { ScheduleKind } from './finetune/schedule';
 export type { LibTorchEvent } from './native/libtorch/events';
 export {
-  AbortError, DownloadError, FileError, InvalidArgumentError, LibTorchError, ModelError, NativeError, OutOfMemoryError,
+  AbortError, CheckpointError, DownloadError, FileError, InvalidArgumentError, LibTorchError, ModelError, NativeError, OutOfMemoryError,
   StateError, ToolError, VectuneError,
 } from './errors';
 export type { ErrorCode } from './errors';

@@ -1,4 +1,5 @@
 import { InvalidArgumentError as NotANumber, Option, type Command } from 'commander';
+import type { CheckpointOptions } from '../checkpoint/options';
 import type { DataFormat, ReadOptions } from '../data/read';
 import { AbortError, InvalidArgumentError } from '../errors';
 import type { FinetuneEvent } from '../finetune/events';
@@ -38,6 +39,13 @@ interface Flags {
   seed?: number;
   memoryLimit?: number;
   device?: string;
+  checkpoint?: string;
+  checkpointSteps?: number;
+  checkpointMinutes?: number;
+  checkpointKeep?: number;
+  checkpointBest?: boolean;
+  resume?: boolean | string;
+  allowInexact?: boolean;
   format?: string;
   text1?: string;
   text2?: string;
@@ -79,6 +87,13 @@ export function registerFinetune(program: Command): void {
     .option('--seed <n>', 'seed of split, order and dropout (default: 1)', toNumber)
     .option('--memory-limit <size>', 'memory that training may hold, e.g. 2GB (default: what is free)', toBytes)
     .option('--device <name>', 'auto or cpu (default: auto)')
+    .option('--checkpoint <folder>', 'keep the state of the run there, to resume it (after each epoch, and on Ctrl-C)')
+    .option('--checkpoint-steps <n>', 'write it after every so many steps instead', toNumber)
+    .option('--checkpoint-minutes <n>', 'write it whenever so many minutes have passed', toNumber)
+    .option('--checkpoint-keep <n>', 'how many of the newest stay (default: 2)', toNumber)
+    .option('--checkpoint-best', "also keep the best epoch's")
+    .option('--resume [folder]', 'go on from the newest checkpoint, of --checkpoint or of another folder')
+    .option('--allow-inexact', 'resume with other threads, another processor or version, whose numbers differ a little')
     .option('--format <name>', "csv, tsv, jsonl or parquet (default: by the file's extension)")
     .option('--text1 <column>', 'column of the first text: its name, or #0 for the first one')
     .option('--text2 <column>', 'column of the second text')
@@ -116,6 +131,7 @@ async function finetune(file: string, flags: Flags, command: Command): Promise<v
     display.end();
     if (!stop.signal.aborted || !(error instanceof AbortError)) throw error;
     process.exitCode = INTERRUPTED;
+    if (flags.checkpoint !== undefined) process.stderr.write('the same command with --resume goes on from the last checkpoint\n');
     if (kept.epoch === 0) {
       process.stderr.write('stopped: no epoch has made the model better yet, so nothing is saved\n');
       return;
@@ -172,8 +188,20 @@ function finetuneOptions(flags: Flags, command: Command): FinetuneOptions {
     seed: flags.seed,
     memoryLimit: flags.memoryLimit,
     device: flags.device,
+    checkpoint: checkpoint(flags),
+    resume: flags.resume,
+    allowInexact: flags.allowInexact,
     file: Object.keys(file).length > 0 ? file : undefined,
   }) as FinetuneOptions;
+}
+
+function checkpoint({ checkpoint: folder, ...flags }: Flags): CheckpointOptions | undefined {
+  const rest = given({
+    everySteps: flags.checkpointSteps, everyMinutes: flags.checkpointMinutes, keep: flags.checkpointKeep, keepBest: flags.checkpointBest,
+  });
+  if (folder !== undefined) return { folder, ...rest };
+  if (Object.keys(rest).length === 0) return undefined;
+  throw new InvalidArgumentError('ERR_INVALID_OPTION', 'The options --checkpoint-… need --checkpoint, which names the folder.');
 }
 
 /** Without the names that have no value. Values are checked where they are used: by the library. */

@@ -32,7 +32,16 @@ export class FinetuneDisplay {
         return this.#lines(describeSummary(event));
       case 'finder':
       case 'out-of-memory':
-        return this.#lines(event.message);
+      case 'restored':
+      case 'checkpoint-damaged':
+      case 'checkpoint-failed':
+        return this.#lines(describeMessage(event));
+      case 'checkpoint':
+        // Often: it must not push a terminal's bar away.
+        return this.#bar.visible ? undefined : this.#lines(`checkpoint after step ${integer(event.totalSteps)}: ${event.folder}`);
+      case 'paused':
+      case 'resumed':
+        return;
       case 'epoch-start':
         this.#epochs = event.epochs;
         this.#losses = [];
@@ -156,6 +165,11 @@ export function barLine(name: string, progress: number, text: string, columns: n
   if (width < 4) return `${name} ${text}`.slice(0, columns);
   const done = Math.round(Math.min(1, Math.max(0, progress)) * width);
   return `${name} [${'='.repeat(done)}${' '.repeat(width - done)}] ${text}`;
+}
+
+function describeMessage(event: { message: string; differences?: readonly string[] }): string {
+  const { message, differences = [] } = event;
+  return differences.length === 0 ? message : `${message}, with other numbers than it would have had: ${differences.join('; ')}`;
 }
 
 function describeData(event: Extract<FinetuneEvent, { kind: 'data' }>): string {

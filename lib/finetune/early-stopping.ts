@@ -27,6 +27,18 @@ export class EarlyStopping {
     this.#state = { best: loss, bestEpoch: 0, reference: loss, waited: 0 };
   }
 
+  /** Goes on from a saved state. */
+  static from(patience: number | null, minDelta: number, state: EarlyStoppingState): EarlyStopping {
+    const stopping = new EarlyStopping(patience, minDelta, state.best);
+    stopping.#state = { ...state };
+    return stopping;
+  }
+
+  /** There was no improvement by more than minDelta for `patience` epochs. */
+  get exhausted(): boolean {
+    return this.patience !== null && this.#state.waited >= this.patience;
+  }
+
   get state(): Readonly<EarlyStoppingState> {
     return { ...this.#state };
   }
@@ -44,6 +56,6 @@ export class EarlyStopping {
     } else {
       ++state.waited;
     }
-    return { best, stop: this.patience !== null && state.waited >= this.patience };
+    return { best, stop: this.exhausted };
   }
 }

@@ -109,6 +109,61 @@ export interface EarlyStopEvent {
   patience: number;
 }
 
+/** Training goes on from a checkpoint, or was to but there is none and it begins afresh. */
+export interface RestoredEvent {
+  kind: 'restored';
+  /** The checkpoint; null where there is none. */
+  from: string | null;
+  /** Steps done, epochs that are over, and the epoch whose weights the model has. */
+  totalSteps: number;
+  epoch: number;
+  bestEpoch: number;
+  before: ValidationMetrics | null;
+  after: ValidationMetrics | null;
+  /** What `allowInexact` let pass: each says what was in the checkpoint and what is now. */
+  differences: readonly string[];
+  message: string;
+}
+
+/** A checkpoint is not whole; the one before it is tried. */
+export interface CheckpointDamagedEvent {
+  kind: 'checkpoint-damaged';
+  folder: string;
+  message: string;
+}
+
+/** A checkpoint is written, flushed to disk and in its place. */
+export interface CheckpointEvent {
+  kind: 'checkpoint';
+  folder: string;
+  totalSteps: number;
+  bytes: number;
+  /** From the copy of the state until it is in place. */
+  seconds: number;
+  /** false where memory did not suffice for a copy: training then waited for the disk. */
+  copied: boolean;
+}
+
+/** A checkpoint could not be written, or an old one not removed. Training goes on; those before it are untouched. */
+export interface CheckpointFailedEvent {
+  kind: 'checkpoint-failed';
+  totalSteps: number;
+  error: Error;
+  message: string;
+}
+
+/** The run stands, after `pause`; nothing is under way. */
+export interface PausedEvent {
+  kind: 'paused';
+  totalSteps: number;
+}
+
+/** The run goes on, after `resume`. */
+export interface ResumedEvent {
+  kind: 'resumed';
+  totalSteps: number;
+}
+
 export interface DoneEvent {
   kind: 'done';
   report: FinetuneReport;
@@ -125,6 +180,12 @@ export type FinetuneEvent =
   | ValidationEvent
   | OutOfMemoryEvent
   | EarlyStopEvent
+  | RestoredEvent
+  | CheckpointDamagedEvent
+  | CheckpointEvent
+  | CheckpointFailedEvent
+  | PausedEvent
+  | ResumedEvent
   | DoneEvent;
 
 /** Bytes in millions with three decimals. */

@@ -1,14 +1,19 @@
 import { nearest } from '../arguments';
+import { Checkpointer } from '../checkpoint/checkpointer';
+import { CheckpointFolder, listCheckpoints } from '../checkpoint/folder';
+import { arithmeticOf, hashData, hashTokens, optionsOf } from '../checkpoint/identity';
+import { findCheckpoint, restore, type FoundCheckpoint } from '../checkpoint/restore';
 import type { PairData } from '../data/pair';
-import { InvalidArgumentError } from '../errors';
+import { CheckpointError, hasCode, InvalidArgumentError } from '../errors';
 import type { DatasetHandle, EngineAddon, ModelHandle, NativePrecision, TrainerHandle } from '../native/addon';
 import { megabytes, type FinetuneEvent } from './events';
 import { effectiveBatch, findBatchSize, finderLimit } from './finder';
 import { train } from './loop';
-import { defaultMemoryLimit } from './memory-limit';
+import { defaultMemoryLimit, MemoryFollower } from './memory-limit';
 import type { ResolvedOptions } from './options';
 import { longestRows } from './order';
-import type { FinetuneReport } from './report';
+import { freshProgress, type Progress } from './progress';
+import type { CheckpointReport, FinetuneReport } from './report';
 import type { RunControl } from './run-control';
 import { splitRows } from './split';
 import { tokenisePairs, type TextEncoder } from './tokens';
@@ -67,19 +72,25 @@ function checkFreeze(freeze: readonly string[], model: TrainableModel): void {
   }
 }
 
+/** Whether an event is told of a run that is stopped already: its last checkpoint is written after that. */
+const late = ({ kind }: FinetuneEvent): boolean => kind === 'checkpoint' || kind === 'checkpoint-failed';
+
 /** A run from data to report. Rejects with what `control` says where that stopped it. */
 export async function finetune(job: FinetuneJob, control: RunControl): Promise<FinetuneReport> {
   const { options } = job;
   let addon: EngineAddon | undefined;
   let dataset: DatasetHandle | undefined;
   let trainer: TrainerHandle | undefined;
+  let folder: CheckpointFolder | undefined;
+  let checkpointer: Checkpointer | null = null;
+  let progress: Progress | undefined;
   // Queued work and the running call fail at once; the loop then waits for them and ends.
   const cancel = () => {
     if (addon !== undefined && trainer !== undefined) addon.cancel(trainer);
   };
   control.signal.addEventListener('abort', cancel);
   if (options.signal !== undefined) control.follow(options.signal);
-  const emit = control.emitter<FinetuneEvent>(options.onProgress);
+  const emit = control.emitter<FinetuneEvent>(options.onProgress, late);
   const started = performance.now();
   try {
     control.check();
@@ -90,6 +101,8 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     addon = model.addon;
     const maxInputLength = inputLength(options.maxInputLength, model);
     checkFreeze(options.freeze, model);
+    const found = await openCheckpoints();
+    control.check();
 
     const tokens = await tokenisePairs(model.tokeniser, data.pairs, maxInputLength, model.defaultPrompt,
       () => control.check());
@@ -106,6 +119,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       precision, seed: options.seed, dropout: options.dropout, ...options.optimizer,
       maxGradientNorm: options.maxGradientNorm, freeze: [...options.freeze], memoryLimit,
     });
+    control.applyReference((wanted) => addon!.keepAlive(trainer!, wanted));
     control.check();
 
     const engine = addon.info();
@@ -117,40 +131,109 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     };
     emit({ kind: 'summary', ...facts, bytes, megabytes: megabytes(bytes), memoryLimit });
 
-    const plan = {
-      device: options.device, trainingRows: split.train.length, effectiveBatchSize: options.effectiveBatchSize,
+    const run = options.checkpoint === null && options.resume === null ? undefined : {
+      model: { id: model.id, before: await addon.fingerprint(model.handle) },
+      data: { rows: data.pairs.length, sha256: await hashData(data) },
+      tokenizer: await hashTokens(tokens),
+      options: optionsOf(options),
+      arithmetic: await arithmeticOf(addon, precision),
     };
-    const found = options.batchSize !== 'auto' ? options.batchSize : await findBatchSize({
-      limit: finderLimit(plan),
-      probe: async (size) => {
-        control.check();
-        await addon!.probe(trainer!, longestRows(split.train, lengths, size));
-      },
-      onEvent: emit,
-    });
     control.check();
-    const effective = effectiveBatch(plan, found);
+    if (found !== null) {
+      progress = await restore(found, { addon, trainer, run: run!, allowInexact: options.allowInexact, emit });
+      // The model that a later run has to begin with is the one that this run began with.
+      run!.model.before = found.checkpoint.run.model.before;
+    } else {
+      if (options.resume !== null) emit(nothingToResume(options.resume));
+      progress = await plan(split.train, lengths);
+    }
+    control.check();
+    if (folder !== undefined) {
+      const here = found !== null && options.resume === folder.path;
+      checkpointer = new Checkpointer({
+        addon, trainer, folder, when: options.checkpoint!, run: run!, emit,
+        restored: here ? { path: found.path, progress } : null,
+      });
+      for (const name of here ? found.damaged : []) folder.damaged.add(name);
+    }
     const result = await train({
-      addon, trainer, split, lengths, scores: data.scores, options, control, emit,
-      microBatch: Math.min(found, effective), effectiveBatch: effective,
-    });
+      addon, model: model.handle, trainer, split, lengths, scores: data.scores, options, control, checkpointer, emit,
+      memory: new MemoryFollower(addon, trainer, options.memoryLimit),
+    }, progress);
+    await checkpointer?.settled();
+    control.check();
+    const { before, after, epochs, bestEpoch, steps, tokens: trained, microBatch, effectiveBatch: effective } = progress;
     const report: FinetuneReport = {
-      before: result.before, after: result.after, epochs: result.epochs, bestEpoch: result.bestEpoch,
-      stoppedEarly: result.stoppedEarly,
+      before, after, epochs, bestEpoch, stoppedEarly: result.stoppedEarly,
       rows: { training: split.train.length, validation: split.validation.length },
-      steps: result.steps, tokens: result.tokens, batchSize: result.microBatch, effectiveBatchSize: effective,
+      steps, tokens: trained, batchSize: microBatch, effectiveBatchSize: effective,
       maxInputLength, learningRate: options.learningRate, schedule: options.schedule, warmupSteps: result.warmupSteps,
-      optimizer: options.optimizer, ...facts, libtorch: engine.libtorch, seconds: (performance.now() - started) / 1000,
+      optimizer: options.optimizer, ...facts, libtorch: engine.libtorch,
+      checkpoint: run === undefined ? null : checkpointReport(found),
+      seconds: (performance.now() - started) / 1000,
     };
     emit({ kind: 'done', report });
     control.check();
     return report;
   } catch (error) {
+    // An aborted run stands between two steps: whatever was under way is undone or done.
+    if (control.stopped && hasCode(control.signal.reason, 'ERR_ABORTED') && checkpointer !== null) {
+      await checkpointer.onAbort(progress!);
+    }
     throw control.explain(error);
   } finally {
+    await checkpointer?.settled();
+    folder?.close();
     control.signal.removeEventListener('abort', cancel);
     control.release();
     if (addon !== undefined && trainer !== undefined) addon.disposeTrainer(trainer);
     if (addon !== undefined && dataset !== undefined) addon.disposeDataset(dataset);
   }
+
+  /** Takes the folder, so that no other run gets it, and looks for what to go on from: before the long work begins. */
+  async function openCheckpoints(): Promise<FoundCheckpoint | null> {
+    const { checkpoint, resume } = options;
+    if (checkpoint !== null) {
+      folder = await CheckpointFolder.open(checkpoint.folder, addon!);
+      const there = resume === checkpoint.folder ? [] : await listCheckpoints(checkpoint.folder);
+      if (there.length > 0) {
+        throw new CheckpointError('ERR_CHECKPOINT_EXISTS', `The checkpoint folder ${checkpoint.folder} has checkpoints of an earlier ` +
+          `run (${there[0]} is the newest). Pass resume: true to go on with it, or name or empty a folder for the new run.`,
+          { file: checkpoint.folder });
+      }
+    }
+    return resume === null ? null : findCheckpoint(resume, addon!, emit);
+  }
+
+  /** A new run's batch sizes: as asked for, or as the finder finds them. */
+  async function plan(rows: Int32Array, lengths: Int32Array): Promise<Progress> {
+    const request = { device: options.device, trainingRows: rows.length, effectiveBatchSize: options.effectiveBatchSize };
+    const found = options.batchSize !== 'auto' ? options.batchSize : await findBatchSize({
+      limit: finderLimit(request),
+      probe: async (size) => {
+        await control.resumed();
+        control.check();
+        await addon!.probe(trainer!, longestRows(rows, lengths, size));
+      },
+      onEvent: emit,
+    });
+    const effective = effectiveBatch(request, found);
+    return freshProgress(Math.min(found, effective), effective);
+  }
+
+  function checkpointReport(found: FoundCheckpoint | null): CheckpointReport {
+    const error = checkpointer?.lastError ?? null;
+    return {
+      folder: options.checkpoint?.folder ?? null, restoredFrom: found?.path ?? null,
+      written: checkpointer?.written ?? 0, failed: checkpointer?.failed ?? 0,
+      error: error && { code: error.code, message: error.message },
+    };
+  }
+}
+
+function nothingToResume(folder: string): FinetuneEvent {
+  return {
+    kind: 'restored', from: null, totalSteps: 0, epoch: 0, bestEpoch: 0, before: null, after: null, differences: [],
+    message: `There is no checkpoint in ${folder}; training begins afresh`,
+  };
 }

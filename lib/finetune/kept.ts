@@ -11,6 +11,7 @@ export class KeptEpoch {
     else if (event.kind === 'validation' && event.best) this.epoch = event.epoch;
     // Without validation rows the model takes the weights of every epoch that is over.
     else if (event.kind === 'epoch-start' && !this.#validates) this.epoch = event.epoch - 1;
+    else if (event.kind === 'restored') this.epoch = event.bestEpoch;
     else if (event.kind === 'done') this.epoch = event.report.bestEpoch;
   }
 }

@@ -1,11 +1,13 @@
+import type { Checkpointer } from '../checkpoint/checkpointer';
 import { hasCode, OutOfMemoryError } from '../errors';
-import type { EngineAddon, TrainerHandle } from '../native/addon';
+import type { EngineAddon, ModelHandle, TrainerHandle } from '../native/addon';
 import { EarlyStopping } from './early-stopping';
 import type { FinetuneEvent } from './events';
+import type { MemoryFollower } from './memory-limit';
 import type { ValidationMetrics } from './metrics';
 import type { ResolvedOptions } from './options';
 import { epochBatches } from './order';
-import type { EpochReport } from './report';
+import type { Progress } from './progress';
 import type { RunControl } from './run-control';
 import { learningRateAt, warmupSteps } from './schedule';
 import type { Split } from './split';
@@ -14,50 +16,50 @@ import { StepTimer } from './step-timer';
 import { Validator } from './validator';
 
 export interface LoopRequest {
-  addon: Pick<EngineAddon, 'step' | 'evaluate' | 'commit'>;
+  addon: Pick<EngineAddon, 'step' | 'evaluate' | 'commit' | 'fingerprint'>;
+  model: ModelHandle;
   trainer: TrainerHandle;
   split: Split;
   /** Tokens and score of each row of the data set, by row. */
   lengths: Int32Array;
   scores: readonly number[];
-  microBatch: number;
-  effectiveBatch: number;
   options: ResolvedOptions;
   control: RunControl;
+  memory: MemoryFollower;
+  /** null where none are written. */
+  checkpointer: Checkpointer | null;
   emit: (event: FinetuneEvent) => void;
 }
 
 export interface LoopResult {
-  before: ValidationMetrics | null;
-  after: ValidationMetrics | null;
-  epochs: EpochReport[];
-  bestEpoch: number;
   stoppedEarly: boolean;
-  steps: number;
-  tokens: number;
-  microBatch: number;
   warmupSteps: number;
 }
 
 /**
- * Trains epoch by epoch. The model takes the trainer's weights only through `commit`, after an epoch whose
- * validation loss is the lowest so far (the untrained model counts as epoch 0), so whenever this ends, and
- * however, the model has its best weights so far and nothing needs restoring. Without validation rows there
- * is no better and worse: each finished epoch is committed.
+ * Trains epoch by epoch, from where `progress` is, which is kept up to date. The model takes the trainer's weights only
+ * through `commit`, after an epoch whose validation loss is the lowest so far (the untrained model counts as epoch 0),
+ * so whenever this ends, and however, the model has its best weights so far and nothing needs restoring. Without
+ * validation rows there is no better and worse: each finished epoch is committed.
  */
-export async function train(request: LoopRequest): Promise<LoopResult> {
-  const { addon, trainer, split, lengths, options, control, emit } = request;
+export async function train(request: LoopRequest, progress: Progress): Promise<LoopResult> {
+  const { addon, trainer, split, lengths, options, control, memory, checkpointer, emit } = request;
   const { epochs, seed, shuffle } = options;
-  const stepsPerEpoch = Math.ceil(split.train.length / request.effectiveBatch);
+  const stepsPerEpoch = Math.ceil(split.train.length / progress.effectiveBatch);
   const totalSteps = stepsPerEpoch * epochs;
   const warmup = warmupSteps(options.warmup, totalSteps);
-  const timer = new StepTimer(totalSteps);
-  const result: LoopResult = {
-    before: null, after: null, epochs: [], bestEpoch: 0, stoppedEarly: false, steps: 0, tokens: 0,
-    microBatch: request.microBatch, warmupSteps: warmup,
+  const timer = new StepTimer(totalSteps - progress.steps);
+  let stoppedEarly = false;
+
+  const ready = async (): Promise<void> => {
+    if (control.paused) {
+      emit({ kind: 'paused', totalSteps: progress.steps });
+      await control.resumed();
+      emit({ kind: 'resumed', totalSteps: progress.steps });
+      timer.start();
+    }
+    control.check();
   };
-  let epoch = 0;
-  let epochLoss = 0;
 
   const onSplit = (during: 'step' | 'validation') => (at: number, before: number, after: number) => emit({
     kind: 'out-of-memory', during, epoch: at, batchSize: before, next: after,
@@ -67,44 +69,79 @@ export async function train(request: LoopRequest): Promise<LoopResult> {
   const validator = new Validator({
     rows: split.validation,
     scores: request.scores,
-    evaluate: (rows, microBatch) => addon.evaluate(trainer, rows, microBatch),
+    evaluate: (rows, microBatch) => {
+      memory.follow();
+      return addon.evaluate(trainer, rows, microBatch);
+    },
     onProgress: (at, done) => emit({ kind: 'validating', epoch: at, done, rows: split.validation.length }),
-    onSplit: onSplit('validation'),
-    check: () => control.check(),
-  }, request.microBatch);
+    onSplit: (at, before, after) => {
+      progress.validationBatch = after;
+      onSplit('validation')(at, before, after);
+    },
+    ready,
+  }, progress.validationBatch);
 
   const queue = new StepQueue({
-    run: (step) => addon.step(trainer, step),
+    run: (step) => {
+      memory.follow();
+      return addon.step(trainer, step);
+    },
     stopped: () => control.stopped,
     onStep: (step, { loss, gradientNorm, tokens }) => {
-      ++result.steps;
-      result.tokens += tokens;
-      epochLoss += loss * step.rows.length / split.train.length;
+      ++progress.steps;
+      ++progress.epochSteps;
+      progress.tokens += tokens;
+      progress.epochLoss += loss * step.rows.length / split.train.length;
       const speed = timer.done(tokens);
       emit({
-        kind: 'step', epoch, epochs, step: result.steps - (epoch - 1) * stepsPerEpoch, steps: stepsPerEpoch,
-        totalSteps: result.steps, loss, learningRate: step.learningRate, gradientNorm, tokens, ...speed,
+        kind: 'step', epoch: progress.epoch + 1, epochs, step: progress.epochSteps, steps: stepsPerEpoch,
+        totalSteps: progress.steps, loss, learningRate: step.learningRate, gradientNorm, tokens, ...speed,
       });
     },
-    onSplit: (before, after) => onSplit('step')(epoch, before, after),
-  }, request.microBatch);
+    onSplit: (before, after) => {
+      progress.microBatch = after;
+      progress.splits.push({ step: progress.steps + 1, from: before, to: after });
+      onSplit('step')(progress.epoch + 1, before, after);
+    },
+    rests: (taken) => control.paused || (checkpointer?.due(taken) ?? false),
+    rest: async () => {
+      await checkpointer?.atStep(progress);
+      if (control.paused) await ready();
+    },
+    // The copy of a checkpoint that is on its way to disk.
+    relieve: async () => checkpointer?.settled() ?? false,
+  }, progress.microBatch, progress.steps);
+
+  const commit = async (epoch: number): Promise<void> => {
+    await addon.commit(trainer);
+    progress.bestEpoch = epoch;
+    if (checkpointer !== null) progress.committed = await addon.fingerprint(request.model);
+  };
 
   let stopping: EarlyStopping | null = null;
   if (validator.rows > 0) {
-    result.before = result.after = await validator.measure(0);
-    stopping = new EarlyStopping(options.earlyStopping?.patience ?? null, options.earlyStopping?.minDelta ?? 0,
-      result.before.loss);
-    emit({ kind: 'validation', epoch: 0, trainingLoss: null, metrics: result.before, best: true });
+    const { patience, minDelta } = options.earlyStopping ?? { patience: null, minDelta: 0 };
+    if (progress.stopping !== null) stopping = EarlyStopping.from(patience, minDelta, progress.stopping);
+    else {
+      const before = await validator.measure(0);
+      stopping = new EarlyStopping(patience, minDelta, before.loss);
+      Object.assign(progress, { before, after: before, stopping: stopping.state });
+      emit({ kind: 'validation', epoch: 0, trainingLoss: null, metrics: before, best: true });
+    }
   }
 
-  while (epoch < epochs && !result.stoppedEarly) {
-    control.check();
-    ++epoch;
-    epochLoss = 0;
-    const started = performance.now();
+  while (progress.epoch < epochs) {
+    if (stopping?.exhausted === true) {
+      stoppedEarly = true;
+      emit({ kind: 'early-stop', epoch: progress.epoch, bestEpoch: progress.bestEpoch, patience: stopping.patience! });
+      break;
+    }
+    await ready();
+    const epoch = progress.epoch + 1;
+    const started = performance.now() - progress.epochSeconds * 1000;
     emit({ kind: 'epoch-start', epoch, epochs, steps: stepsPerEpoch });
     const batches = epochBatches({
-      rows: split.train, lengths, batchSize: request.effectiveBatch, shuffle, seed, epoch: epoch - 1,
+      rows: split.train, lengths, batchSize: progress.effectiveBatch, shuffle, seed, epoch: epoch - 1,
     });
     const firstStep = (epoch - 1) * stepsPerEpoch;
     const steps = batches.map((rows, i): PlannedStep => ({
@@ -114,37 +151,33 @@ export async function train(request: LoopRequest): Promise<LoopResult> {
     }));
     timer.start();
     try {
-      await queue.drain(steps);
+      await queue.drain(steps.slice(progress.epochSteps));
     } catch (error) {
       throw hasCode(error, 'ERR_OUT_OF_MEMORY') && !control.stopped ? outOfMemory(error) : error;
+    } finally {
+      progress.epochSeconds = (performance.now() - started) / 1000;
     }
-    control.check();
+    await ready();
 
-    const trainingLoss = epochLoss;
+    const trainingLoss = progress.epochLoss;
     let validation: ValidationMetrics | null = null;
-    if (stopping === null) {
-      await addon.commit(trainer);
-      result.bestEpoch = epoch;
-    } else {
+    let best = true;
+    if (stopping !== null) {
       validation = await validator.measure(epoch);
-      const verdict = stopping.update(epoch, validation.loss);
-      if (verdict.best) {
-        // Before the event: whoever is told that these weights are the best may stop the run at once.
-        await addon.commit(trainer);
-        result.bestEpoch = epoch;
-        result.after = validation;
-      }
-      emit({ kind: 'validation', epoch, trainingLoss, metrics: validation, best: verdict.best });
-      if (verdict.stop && epoch < epochs) {
-        result.stoppedEarly = true;
-        emit({ kind: 'early-stop', epoch, bestEpoch: result.bestEpoch, patience: stopping.patience! });
-      }
+      ({ best } = stopping.update(epoch, validation.loss));
     }
-    result.epochs.push({ epoch, trainingLoss, validation, seconds: (performance.now() - started) / 1000 });
+    // Before the event: whoever is told that these weights are the best may stop the run at once.
+    if (best) await commit(epoch);
+    progress.epochs.push({ epoch, trainingLoss, validation, seconds: (performance.now() - started) / 1000 });
+    Object.assign(progress, {
+      epoch, epochSteps: 0, epochLoss: 0, epochSeconds: 0, stopping: stopping?.state ?? null,
+      after: best ? validation : progress.after,
+    });
+    if (validation !== null) emit({ kind: 'validation', epoch, trainingLoss, metrics: validation, best });
+    await checkpointer?.atEpochEnd(progress);
   }
   control.check();
-  result.microBatch = queue.microBatch;
-  return result;
+  return { stoppedEarly, warmupSteps: warmup };
 }
 
 function outOfMemory(cause: Error): OutOfMemoryError {

@@ -1,6 +1,8 @@
+import { resolve } from 'node:path';
 import {
   checkBoolean, checkChoice, checkFunction, checkInteger, checkNumber, checkOptionNames, checkSignal, invalidOption,
 } from '../arguments';
+import { resolveCheckpoint, type CheckpointOptions, type ResolvedCheckpoint } from '../checkpoint/options';
 import type { ReadOptions } from '../data/read';
 import { InvalidArgumentError } from '../errors';
 import type { FinetuneEvent } from './events';
@@ -56,6 +58,20 @@ export interface FinetuneOptions {
   device?: 'auto' | 'cpu';
   /** Where the data is a file: its format and columns. */
   file?: ReadOptions;
+  /** Writes the run's state to a folder as it goes on, so that it can be resumed. Default: no checkpoints. */
+  checkpoint?: CheckpointOptions;
+  /**
+   * Goes on from the newest whole checkpoint of `checkpoint.folder`, or of the folder that is named, as if the run had
+   * never been interrupted: losses and weights come out the same to the last bit. Where there is no checkpoint training
+   * begins afresh. Data, model and options must be those of the checkpoint (`epochs` may be more where the learning
+   * rate does not depend on them). Default false.
+   */
+  resume?: boolean | string;
+  /**
+   * Resumes also with other threads, on another processor or with another version of LibTorch or vectune than the
+   * checkpoint was written with; the numbers are then about the same, not the same. Default false.
+   */
+  allowInexact?: boolean;
   /** Stops the run within one step. */
   signal?: AbortSignal;
   /**
@@ -87,6 +103,10 @@ export interface ResolvedOptions {
   memoryLimit: number | null;
   device: 'cpu';
   file: ReadOptions | undefined;
+  checkpoint: ResolvedCheckpoint | null;
+  /** The folder to resume from. */
+  resume: string | null;
+  allowInexact: boolean;
   signal: AbortSignal | undefined;
   onProgress: ((event: FinetuneEvent) => void) | undefined;
 }
@@ -94,7 +114,8 @@ export interface ResolvedOptions {
 const names: readonly (keyof FinetuneOptions)[] = [
   'maxInputLength', 'validationSplit', 'epochs', 'batchSize', 'effectiveBatchSize', 'earlyStopping', 'learningRate',
   'schedule', 'warmupSteps', 'warmupRatio', 'optimizer', 'maxGradientNorm', 'freeze', 'shuffle', 'dropout', 'precision',
-  'seed', 'memoryLimit', 'device', 'file', 'signal', 'onProgress',
+  'seed', 'memoryLimit', 'device', 'file', 'checkpoint', 'resume', 'allowInexact', 'signal',
+  'onProgress',
 ];
 
 /** Refuses CUDA with the reason, anything else but 'auto' and 'cpu' as not known. */
@@ -140,6 +161,15 @@ function checkFreeze(value: unknown): readonly string[] {
   throw invalidOption('freeze', 'a list of names of parameters or modules', value);
 }
 
+function checkResume(value: unknown, checkpoint: ResolvedCheckpoint | null): string | null {
+  if (value === undefined || value === false) return null;
+  if (typeof value === 'string' && value !== '') return resolve(value);
+  if (value !== true) throw invalidOption('resume', 'true, false or the path of a folder', value);
+  if (checkpoint !== null) return checkpoint.folder;
+  throw new InvalidArgumentError('ERR_INVALID_OPTION', 'resume is true, but no checkpoint.folder tells where to look. Give ' +
+    'checkpoint: { folder }, or the folder as resume.');
+}
+
 /** The given option through `check`, or `otherwise` where it was left out. */
 function optional<T, D>(value: unknown, otherwise: D, check: (value: unknown) => T): T | D {
   return value === undefined ? otherwise : check(value);
@@ -160,6 +190,11 @@ export function resolveOptions(options: unknown): ResolvedOptions {
   if (effective !== null && batchSize !== 'auto' && batchSize > effective) {
     throw new InvalidArgumentError('ERR_INVALID_OPTION', `batchSize (rows computed at once) is ${batchSize}, but ` +
       `effectiveBatchSize (rows of one step) is only ${effective}. Raise effectiveBatchSize, or lower batchSize.`);
+  }
+  const checkpoint = optional(o.checkpoint, null, resolveCheckpoint);
+  const resume = checkResume(o.resume, checkpoint);
+  if (o.allowInexact === true && resume === null) {
+    throw new InvalidArgumentError('ERR_INVALID_OPTION', 'allowInexact says how to resume, but resume was not given.');
   }
   return {
     maxInputLength: optional(o.maxInputLength, null, (v) => checkInteger('maxInputLength', v, 3)),
@@ -182,6 +217,9 @@ export function resolveOptions(options: unknown): ResolvedOptions {
     memoryLimit: optional(o.memoryLimit, null, (v) => checkInteger('memoryLimit', v, 1)),
     device: checkDevice(o.device),
     file: o.file as ReadOptions | undefined,
+    checkpoint,
+    resume,
+    allowInexact: optional(o.allowInexact, false, (v) => checkBoolean('allowInexact', v)),
     signal: optional(o.signal, undefined, (v) => checkSignal('signal', v)),
     onProgress: optional(o.onProgress, undefined, (v) => checkFunction<(event: FinetuneEvent) => void>('onProgress', v)),
   };

@@ -12,6 +12,18 @@ export interface EpochReport {
   seconds: number;
 }
 
+/** What became of a run's checkpoints. */
+export interface CheckpointReport {
+  /** null where the run went on from a checkpoint but wrote none. */
+  folder: string | null;
+  /** The checkpoint that the run went on from. */
+  restoredFrom: string | null;
+  written: number;
+  failed: number;
+  /** Of the last failure; null where all went well. */
+  error: { code: string; message: string } | null;
+}
+
 /** What a finished run did. Plain data: it survives JSON. */
 export interface FinetuneReport {
   /** The untrained model on the validation rows, and the model as it is now; null without validation rows. */
@@ -42,6 +54,8 @@ export interface FinetuneReport {
   trainableParameters: number;
   /** Version of LibTorch that did the work. */
   libtorch: string;
+  /** null without the options `checkpoint` and `resume`. */
+  checkpoint: CheckpointReport | null;
   /** From the call to the result, tokenisation, finder and validation included. */
   seconds: number;
 }

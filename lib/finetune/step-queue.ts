@@ -1,71 +1,86 @@
-import { fromNative, hasCode } from '../errors';
+import { fromNative, hasCode, NativeError } from '../errors';
 import type { StepRequest, StepResult } from '../native/addon';
 
 /** Steps given to the engine at once: one that runs and one that waits, so that it never waits for the event loop. */
 const inFlight = 2;
 
-/** A step before its micro-batch is known. */
-export type PlannedStep = Omit<StepRequest, 'microBatch'>;
+/** A step before its micro-batch and its place are known. */
+export type PlannedStep = Omit<StepRequest, 'microBatch' | 'after'>;
 
-type Outcome = { step: PlannedStep; microBatch: number } & ({ result: StepResult } | { error: Error });
+/** `result` is null where the engine refused the step because one before it had failed. */
+type Outcome = { step: PlannedStep; microBatch: number } & ({ result: StepResult | null } | { error: Error });
 
 export interface StepQueueOptions {
-  run: (request: StepRequest) => Promise<StepResult>;
+  /** Does a step, or gives null where another number of steps than `after` has been taken. */
+  run: (request: StepRequest & { after: number }) => Promise<StepResult | null>;
   /** Whether the run is to stop: nothing more is begun then. */
   stopped: () => boolean;
   onStep: (step: PlannedStep, result: StepResult) => void;
   /** A step did not fit in memory with `before` rows at once and is done again with `after`. */
   onSplit: (before: number, after: number) => void;
+  /** Asked before a step, with the number of steps taken until then: whether `rest` is to be called, with none under way. */
+  rests?: (taken: number) => boolean;
+  rest?: () => Promise<void>;
+  /** Gives back memory that is taken only for a moment. Whether there was any: the step is then tried as it was. */
+  relieve?: () => Promise<boolean>;
 }
 
 /**
  * Keeps the engine supplied with steps and takes their results in order. A step that runs out of memory left
- * everything as it was; it is done again with half the micro-batch, which stays for the rest of the run. Every
- * planned step is done exactly once, or `drain` throws; it never leaves a step in flight behind.
+ * everything as it was; it is done again with half the micro-batch, which stays for the rest of the run, and the
+ * one queued behind it, which the engine refuses, after it. Every planned step is done exactly once and in order, or
+ * `drain` throws; it never leaves a step in flight behind.
  */
 export class StepQueue {
-  constructor(readonly options: StepQueueOptions, public microBatch: number) {}
+  /** `taken` are the steps that the engine has taken already. */
+  constructor(readonly options: StepQueueOptions, public microBatch: number, public taken = 0) {}
 
   /** Does all steps. Throws the first error that half the micro-batch cannot mend. */
   async drain(steps: readonly PlannedStep[]): Promise<void> {
-    const { stopped } = this.options;
+    const { stopped, rests = () => false, rest = async () => undefined } = this.options;
     let planned = [...steps];
     let flying: Promise<Outcome>[] = [];
     while (flying.length > 0 || (planned.length > 0 && !stopped())) {
-      while (flying.length < inFlight && planned.length > 0 && !stopped()) flying.push(this.#begin(planned.shift()!));
+      while (flying.length < inFlight && planned.length > 0 && !stopped()) {
+        if (rests(this.taken + flying.length)) {
+          if (flying.length > 0) break;
+          await rest();
+          if (stopped()) break;
+        }
+        flying.push(this.#begin(planned.shift()!, this.taken + flying.length));
+      }
+      if (flying.length === 0) continue;
       const outcome = await flying.shift()!;
       if ('result' in outcome) {
+        if (outcome.result === null) throw new NativeError('ERR_NATIVE', 'The engine has lost count of the steps.');
+        ++this.taken;
         this.options.onStep(outcome.step, outcome.result);
         continue;
       }
+      // What is queued behind a failed step is refused; it comes again after it.
       const later = await Promise.all(flying);
       flying = [];
-      planned = [...this.#again(outcome, later), ...planned];
+      await this.#mend(outcome);
+      planned = [outcome.step, ...later.map(({ step }) => step), ...planned];
     }
   }
 
-  async #begin(step: PlannedStep): Promise<Outcome> {
+  async #begin(step: PlannedStep, after: number): Promise<Outcome> {
     const { microBatch } = this;
     try {
-      return { step, microBatch, result: await this.options.run({ ...step, microBatch }) };
+      return { step, microBatch, result: await this.options.run({ ...step, microBatch, after }) };
     } catch (error) {
       return { step, microBatch, error: fromNative(error) };
     }
   }
 
-  /** The steps to do again after `first` failed and those begun after it have ended too, in order. */
-  #again(first: Extract<Outcome, { error: Error }>, later: readonly Outcome[]): PlannedStep[] {
-    const split = hasCode(first.error, 'ERR_OUT_OF_MEMORY') && first.microBatch > 1 && !this.options.stopped();
-    if (!split) throw first.error;
-    const rows = Math.min(first.microBatch, first.step.rows.length);
+  /** Makes another attempt worth while, or throws. */
+  async #mend({ error, step, microBatch }: Extract<Outcome, { error: Error }>): Promise<void> {
+    if (!hasCode(error, 'ERR_OUT_OF_MEMORY') || this.options.stopped()) throw error;
+    if (await this.options.relieve?.()) return;
+    const rows = Math.min(microBatch, step.rows.length);
+    if (rows === 1) throw error;
     this.microBatch = Math.max(1, Math.floor(rows / 2));
-    this.options.onSplit(first.microBatch, this.microBatch);
-    const again = [first.step];
-    for (const outcome of later) {
-      if ('result' in outcome) this.options.onStep(outcome.step, outcome.result);
-      else if (hasCode(outcome.error, 'ERR_OUT_OF_MEMORY')) again.push(outcome.step);
-      else throw outcome.error;
-    }
-    return again;
+    this.options.onSplit(microBatch, this.microBatch);
   }
 }

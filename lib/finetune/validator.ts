@@ -14,8 +14,8 @@ export interface ValidatorOptions {
   onProgress: (epoch: number, done: number) => void;
   /** Validation did not fit in memory with `before` pairs at once and goes on with `after`. */
   onSplit: (epoch: number, before: number, after: number) => void;
-  /** Throws if the run is to stop. */
-  check: () => void;
+  /** Waits while the run is paused; throws if it is to stop. */
+  ready: () => Promise<void>;
 }
 
 /** Measures the weights on the validation rows. */
@@ -30,15 +30,20 @@ export class Validator {
     this.#microBatch = microBatch;
   }
 
+  /** Pairs computed at once; running out of memory halves them. */
+  get microBatch(): number {
+    return this.#microBatch;
+  }
+
   get rows(): number {
     return this.#options.rows.length;
   }
 
   async measure(epoch: number): Promise<ValidationMetrics> {
-    const { rows, scores, onProgress, onSplit, check } = this.#options;
+    const { rows, scores, onProgress, onSplit, ready } = this.#options;
     const similarities = new Float32Array(rows.length);
     for (let done = 0; done < rows.length;) {
-      check();
+      await ready();
       const part = rows.subarray(done, done + pairsAtOnce);
       try {
         similarities.set(await this.#options.evaluate(part, this.#microBatch), done);
@@ -53,7 +58,7 @@ export class Validator {
       done += part.length;
       onProgress(epoch, done);
     }
-    check();
+    await ready();
     return validationMetrics(similarities, Array.from(rows, (row) => scores[row]!), this.#classes);
   }
 }

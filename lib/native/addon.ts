@@ -118,6 +118,8 @@ export interface StepRequest {
   learningRate: number;
   /** Counts epochs from 0; part of the dropout mask's key. */
   epoch: number;
+  /** Steps that must have been taken before this one, where the caller asks for steps before it knows how others went. */
+  after?: number;
 }
 
 export interface StepResult {
@@ -128,6 +130,9 @@ export interface StepResult {
   /** Tokens computed, special tokens included. */
   tokens: number;
 }
+
+/** null is possible only where the request says `after`. */
+export type StepOutcome<R extends StepRequest> = R extends { after: number } ? StepResult | null : StepResult;
 
 export interface TrainerStats {
   /** Optimiser steps taken. */
@@ -153,6 +158,19 @@ export interface EngineAddon {
   setThreads(threads: number): Promise<void>;
   /** Exact counts of native objects of the whole process that are not yet freed. */
   liveObjects(): { models: number; datasets: number; trainers: number };
+  /** For tests: the nth allocation from now on (1 is the next) fails as if there were no memory; 0 ends that. */
+  failAllocation(nth: number): void;
+
+  /** Checksum of a file's content, 16 hexadecimal digits. */
+  checksum(path: string): Promise<string>;
+  /**
+   * Takes the lock of a file, which is made where it is missing, and writes who has it: {"pid", "host", "since"}, the
+   * last in seconds since 1970. Gives a number for `unlockFile`, or null where someone else has the lock. It ends
+   * with the environment at the latest.
+   */
+  lockFile(path: string): Promise<number | null>;
+  /** Whether there was such a lock. */
+  unlockFile(lock: number): boolean;
 
   /** Reads weights, or, with `files` empty, draws them N(0, 0.02) from `seed` (norms 1/0, biases 0). */
   createModel(spec: NativeModelSpec, files: WeightFile[], seed: number): Promise<ModelHandle>;
@@ -160,6 +178,8 @@ export interface EngineAddon {
   parameters(model: ModelHandle): ParameterInfo[];
   /** Writes safetensors with `{"format":"pt"}`: fp32 weights, and unused tensors bitwise as read. */
   saveModel(model: ModelHandle, files: SaveFile[]): Promise<void>;
+  /** Checksum of all parameters, 16 hexadecimal digits. */
+  fingerprint(model: ModelHandle): Promise<string>;
   /**
    * Texts as token ids, text i = ids[offsets[i] .. offsets[i+1]), packed in the order given.
    * Returns [texts × dimension]. Zero tokens in a text is refused.
@@ -178,8 +198,11 @@ export interface EngineAddon {
 
   /** Copies the model's weights; the model itself changes only by `commit`. */
   createTrainer(model: ModelHandle, dataset: DatasetHandle, options: TrainerOptions): Promise<TrainerHandle>;
-  /** One optimiser step. On any error (out of memory included) weights, moments and counts are as before. */
-  step(trainer: TrainerHandle, request: StepRequest): Promise<StepResult>;
+  /**
+   * One optimiser step. On any error (out of memory included) weights, moments and counts are as before. null where
+   * `after` is given and another number of steps has been taken: nothing was done then.
+   */
+  step<R extends StepRequest>(trainer: TrainerHandle, request: R): Promise<StepOutcome<R>>;
   /**
    * Forward, backward and the optimiser's buffers for `rows` at once, as a step would need them;
    * weights, moments, step count and random state are left bitwise as they were, buffers are released.
@@ -189,6 +212,24 @@ export interface EngineAddon {
   evaluate(trainer: TrainerHandle, rows: Int32Array, microBatch: number): Promise<Float32Array>;
   /** Gives the trainer's weights to the model (decay of unused embedding rows replayed). */
   commit(trainer: TrainerHandle): Promise<void>;
+  /** Copies all that training changes, for `writeCopy`; ERR_OUT_OF_MEMORY where there is no room beside it. */
+  copyState(trainer: TrainerHandle): Promise<void>;
+  /**
+   * Writes the copy to a safetensors file and flushes it to disk, while the engine does other work; the copy is freed.
+   * Gives the file's checksum. On any error no file is left.
+   */
+  writeCopy(trainer: TrainerHandle, path: string): Promise<string>;
+  /** The same without a copy: the engine waits for the disk. */
+  writeState(trainer: TrainerHandle, path: string): Promise<string>;
+  /**
+   * Goes on from such a file, the model's weights included; on any error all is as before. `replayDecay`: the model
+   * has the weights from before training, so embedding rows that no text uses get the decay of the steps since.
+   */
+  restoreState(trainer: TrainerHandle, path: string, replayDecay: boolean): Promise<void>;
+  /** Another `memoryLimit`, from the next call on. */
+  setTrainerLimit(trainer: TrainerHandle, bytes: number | null): void;
+  /** Whether this trainer's calls keep the process alive, those that are running too; at first they do. */
+  keepAlive(trainer: TrainerHandle, wanted: boolean): void;
   /** The running call, and those queued, of this trainer fail with ERR_ABORTED within a layer's time. */
   cancel(trainer: TrainerHandle): void;
   trainerStats(trainer: TrainerHandle): TrainerStats;

@@ -36,7 +36,11 @@ export class TrainingRecord {
     if (event.kind === 'data') this.#data = event;
     else if (event.kind === 'summary') this.#summary = event;
     else if (event.kind === 'epoch-start') this.#epochs = event.epoch;
-    else if (event.kind === 'done') this.#batch = event.report;
+    else if (event.kind === 'restored') {
+      this.#epochs = event.epoch;
+      this.#before = event.before;
+      this.#after = event.after;
+    } else if (event.kind === 'done') this.#batch = event.report;
     else if (event.kind === 'validation') {
       if (event.epoch === 0) this.#before = event.metrics;
       if (event.best) this.#after = event.metrics;

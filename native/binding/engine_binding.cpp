@@ -5,6 +5,8 @@
 #include "engine_info.h"
 #include "engine_thread.h"
 #include "environment.h"
+#include "file_thread.h"
+#include "fingerprint.h"
 #include "memory_budget.h"
 #include "model.h"
 #include "register.h"
@@ -65,6 +67,35 @@ Napi::Value live_objects(const Napi::CallbackInfo& info) {
   return result;
 }
 
+Napi::Value fail_allocation(const Napi::CallbackInfo& info) {
+  memory_budget::fail_nth_allocation(to_integer(info[0], "nth", 0, kLargestInteger));
+  return info.Env().Undefined();
+}
+
+Napi::Value checksum(const Napi::CallbackInfo& info) {
+  std::string path = to_path(info[0], "path");
+  return Environment::of(info.Env())
+      .file_promise(
+          info.Env(), [path = std::move(path)] { return fingerprint_of_file(path, &FileThread::check).text(); },
+          [](Napi::Env env, std::string& text) { return Napi::String::New(env, text); });
+}
+
+Napi::Value lock_file(const Napi::CallbackInfo& info) {
+  std::string path = to_path(info[0], "path");
+  return Environment::of(info.Env())
+      .file_promise(
+          info.Env(), [path = std::move(path)] { return FileLock::take(path); },
+          [](Napi::Env env, std::optional<FileLock>& lock) -> Napi::Value {
+            if (!lock) return env.Null();
+            return Napi::Number::New(env, static_cast<double>(Environment::of(env).keep_lock(std::move(*lock))));
+          });
+}
+
+Napi::Value unlock_file(const Napi::CallbackInfo& info) {
+  const int64_t lock = to_integer(info[0], "lock", 1, kLargestInteger);
+  return Napi::Boolean::New(info.Env(), Environment::of(info.Env()).release_lock(lock));
+}
+
 }  // namespace
 
 void export_engine_functions(Napi::Object exports) {
@@ -74,6 +105,10 @@ void export_engine_functions(Napi::Object exports) {
   export_function<set_memory_limit>(exports, "setMemoryLimit");
   export_async_function<set_threads>(exports, "setThreads");
   export_function<live_objects>(exports, "liveObjects");
+  export_function<fail_allocation>(exports, "failAllocation");
+  export_async_function<checksum>(exports, "checksum");
+  export_async_function<lock_file>(exports, "lockFile");
+  export_function<unlock_file>(exports, "unlockFile");
 }
 
 }  // namespace vectune::binding

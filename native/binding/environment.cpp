@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "engine_thread.h"
+#include "file_thread.h"
 #include "gemm.h"
 #include "trainer.h"
 
@@ -24,7 +25,8 @@ Process& process() {
   return *instance;
 }
 
-void stop_engine() {
+void stop_threads() {
+  FileThread::instance().stop();
   if (!EngineThread::instance().is_current()) EngineThread::instance().stop();
 }
 
@@ -33,9 +35,9 @@ void stop_engine() {
 // a kernel). Before all of them go the objects of the thread that calls `exit`: where that is the main thread, the
 // engine thread stops in time. From any other, a handler must do, which stands after those that are known.
 struct MainThreadEnds {
-  ~MainThreadEnds() { stop_engine(); }
+  ~MainThreadEnds() { stop_threads(); }
 };
-void stop_engine_at_exit() {
+void stop_threads_at_exit() {
   if (::syscall(SYS_gettid) == ::getpid()) {
     thread_local const MainThreadEnds here;
     static_cast<void>(here);
@@ -44,20 +46,25 @@ void stop_engine_at_exit() {
   std::call_once(once, [] {
     EngineThread::instance().post([] {
       prepare_products();
-      std::atexit(stop_engine);
+      std::atexit(stop_threads);
     });
   });
 }
 
 void enter_process() {
   std::lock_guard<std::mutex> lock(process().mutex);
-  if (process().open++ == 0) EngineThread::instance().start();
-  stop_engine_at_exit();
+  if (process().open++ == 0) {
+    EngineThread::instance().start();
+    FileThread::instance().start();
+  }
+  stop_threads_at_exit();
 }
 
 void leave_process() {
   std::lock_guard<std::mutex> lock(process().mutex);
-  if (--process().open == 0) EngineThread::instance().stop();
+  if (--process().open > 0) return;
+  FileThread::instance().stop();
+  EngineThread::instance().stop();
 }
 
 void check(Napi::Env env, napi_status status) {
@@ -98,22 +105,58 @@ void Environment::open(Napi::Env env) {
 
 Environment& Environment::of(Napi::Env env) { return **env.GetInstanceData<std::shared_ptr<Environment>>(); }
 
-Napi::Promise Environment::queue(Napi::Env env, std::shared_ptr<PromiseJob> job, const void* lane) {
+Napi::Promise Environment::queue(Napi::Env env, std::shared_ptr<PromiseJob> job, std::shared_ptr<KeepAlive> keep_alive,
+                                 const Post& post) {
   const Napi::Promise promise = job->promise();
+  job->keep_alive = keep_alive;  // before another thread has the job
   bool accepted;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     accepted = !closed_;
   }
-  accepted = accepted && EngineThread::instance().post(
-                             [self = shared_from_this(), job]() mutable { self->run(std::move(job)); }, lane);
+  accepted = accepted && post([self = shared_from_this(), job]() mutable { self->run(std::move(job)); });
   if (!accepted) {
     job->reject(env, Error(ErrorCode::kAborted, "The environment is ending; the engine takes no more work from it."));
     return promise;
   }
-  if (pending_++ == 0) check(env, napi_ref_threadsafe_function(env, wake_));
+  if (keep_alive) ++keep_alive->pending;
+  if (!keep_alive || keep_alive->wanted) hold(env, 1);
   return promise;
 }
+
+void Environment::hold(Napi::Env env, size_t jobs) {
+  if (jobs == 0) return;
+  if (pending_ == 0) check(env, napi_ref_threadsafe_function(env, wake_));
+  pending_ += jobs;
+}
+
+void Environment::let_go(Napi::Env env, size_t jobs) {
+  if (jobs == 0) return;
+  pending_ -= jobs;
+  if (pending_ == 0) napi_unref_threadsafe_function(env, wake_);
+}
+
+std::shared_ptr<KeepAlive> Environment::keep_alive_of(const std::shared_ptr<Trainer>& trainer) {
+  std::erase_if(keep_alive_, [](const auto& known) { return known.first.expired(); });
+  auto& found = keep_alive_[trainer];
+  if (!found) found = std::make_shared<KeepAlive>();
+  return found;
+}
+
+void Environment::set_keep_alive(Napi::Env env, const std::shared_ptr<Trainer>& trainer, bool wanted) {
+  const auto found = keep_alive_of(trainer);
+  if (found->wanted == wanted) return;
+  found->wanted = wanted;
+  if (wanted) hold(env, found->pending);
+  else let_go(env, found->pending);
+}
+
+int64_t Environment::keep_lock(FileLock lock) {
+  locks_.emplace(++locks_given_, std::move(lock));
+  return locks_given_;
+}
+
+bool Environment::release_lock(int64_t number) { return locks_.erase(number) > 0; }
 
 void Environment::run(std::shared_ptr<PromiseJob> job) {
   {
@@ -147,10 +190,10 @@ void Environment::settle_done(Napi::Env env) {
     } catch (const Napi::Error&) {
       // The worker is being terminated and JavaScript refuses every call; nobody is left to be told.
     }
+    if (const auto& group = job->keep_alive) --group->pending;
+    if (!job->keep_alive || job->keep_alive->wanted) let_go(env, 1);
     job.reset();
   }
-  pending_ -= done.size();
-  if (pending_ == 0) napi_unref_threadsafe_function(env, wake_);
 }
 
 void Environment::cancel_at_end(const std::shared_ptr<Trainer>& trainer) {
@@ -175,6 +218,7 @@ void Environment::close() {
     unseen.swap(done_);
     napi_release_threadsafe_function(wake_, napi_tsfn_abort);
   }
+  locks_.clear();
   for (const auto& trainer : trainers) {
     if (auto alive = trainer.lock()) {
       alive->cancel();

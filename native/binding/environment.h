@@ -1,9 +1,14 @@
 #pragma once
 #include <deque>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <vector>
 
+#include "engine_thread.h"
+#include "file_lock.h"
+#include "file_thread.h"
 #include "promise_job.h"
 
 namespace vectune {
@@ -29,19 +34,29 @@ class Environment : public std::enable_shared_from_this<Environment> {
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
 
+  /// What makes the value of a promise of nothing.
+  static auto nothing() {
+    return [](Napi::Env env, auto&) { return env.Undefined(); };
+  }
   /// Where the work of one object is queued: in the order of the calls, taking turns with the work of others.
   class Lane {
    public:
     /// Queues `work` for the engine thread; `to_js(env, result&)` makes the promise's value. JavaScript thread.
     template <typename Work, typename ToJs>
-    Napi::Promise promise(Napi::Env env, Work work, ToJs to_js) {
+    Napi::Promise promise(Napi::Env env, Work work, ToJs to_js, std::shared_ptr<KeepAlive> keep_alive = nullptr) {
       return environment_.queue(env, std::make_shared<PromiseJobOf<Work, ToJs>>(env, std::move(work), std::move(to_js)),
-                                lane_);
+                                std::move(keep_alive), [lane = lane_](std::function<void()> job) {
+                                  return EngineThread::instance().post(std::move(job), lane);
+                                });
     }
     /// The same for a promise of nothing.
     template <typename Work>
     Napi::Promise promise(Napi::Env env, Work work) {
-      return promise(env, std::move(work), [](Napi::Env env, auto&) { return env.Undefined(); });
+      return promise(env, std::move(work), nothing());
+    }
+    template <typename Work>
+    Napi::Promise promise(Napi::Env env, Work work, std::shared_ptr<KeepAlive> keep_alive) {
+      return promise(env, std::move(work), nothing(), std::move(keep_alive));
     }
 
    private:
@@ -62,6 +77,22 @@ class Environment : public std::enable_shared_from_this<Environment> {
   }
   /// For what concerns everybody: after all that is queued.
   Lane after_all() { return {*this, nullptr}; }
+  /// Queues work for the file thread.
+  template <typename Work, typename ToJs>
+  Napi::Promise file_promise(Napi::Env env, Work work, ToJs to_js, std::shared_ptr<KeepAlive> keep_alive = nullptr) {
+    return queue(env, std::make_shared<PromiseJobOf<Work, ToJs>>(env, std::move(work), std::move(to_js)),
+                 std::move(keep_alive),
+                 [](std::function<void()> job) { return FileThread::instance().post(std::move(job)); });
+  }
+
+  /// Whether a trainer's jobs, those queued already too, keep the event loop alive; at first they do.
+  std::shared_ptr<KeepAlive> keep_alive_of(const std::shared_ptr<Trainer>& trainer);
+  void set_keep_alive(Napi::Env env, const std::shared_ptr<Trainer>& trainer, bool wanted);
+
+  /// Locks that end with the environment at the latest; by number, which is never given twice.
+  int64_t keep_lock(FileLock lock);
+  /// Whether there was such a lock.
+  bool release_lock(int64_t number);
 
   /// The trainer is cancelled when the environment ends.
   void cancel_at_end(const std::shared_ptr<Trainer>& trainer);
@@ -71,7 +102,13 @@ class Environment : public std::enable_shared_from_this<Environment> {
 
  private:
   static void deliver(napi_env env, napi_value function, void* context, void* data);
-  Napi::Promise queue(Napi::Env env, std::shared_ptr<PromiseJob> job, const void* lane);
+  /// Gives a job to a thread; false where the thread takes no more.
+  using Post = std::function<bool(std::function<void()>)>;
+  Napi::Promise queue(Napi::Env env, std::shared_ptr<PromiseJob> job, std::shared_ptr<KeepAlive> keep_alive,
+                      const Post& post);
+  /// Jobs that keep the event loop alive become more or fewer.
+  void hold(Napi::Env env, size_t jobs);
+  void let_go(Napi::Env env, size_t jobs);
   void run(std::shared_ptr<PromiseJob> job);
   void settle_done(Napi::Env env);
   void close();
@@ -82,7 +119,10 @@ class Environment : public std::enable_shared_from_this<Environment> {
   napi_threadsafe_function wake_ = nullptr;  // valid until closed_
   std::vector<std::weak_ptr<Trainer>> trainers_;
 
-  size_t pending_ = 0;  // promises not settled; JavaScript thread only. The event loop lives while there is one.
+  size_t pending_ = 0;  // jobs not settled that keep the event loop alive; JavaScript thread only
+  std::map<std::weak_ptr<Trainer>, std::shared_ptr<KeepAlive>, std::owner_less<>> keep_alive_;  // JavaScript thread only
+  std::map<int64_t, FileLock> locks_;  // JavaScript thread only
+  int64_t locks_given_ = 0;
 };
 
 }  // namespace vectune::binding

@@ -3,6 +3,7 @@
 #include "arguments.h"
 #include "dataset.h"
 #include "environment.h"
+#include "fingerprint.h"
 #include "handles.h"
 #include "model.h"
 #include "register.h"
@@ -50,6 +51,19 @@ Napi::Value save_model(const Napi::CallbackInfo& info) {
   return Environment::of(info.Env())
       .lane_of(model)
       .promise(info.Env(), [model = std::move(model), files = std::move(files)] { model->save(files); });
+}
+
+Napi::Value fingerprint(const Napi::CallbackInfo& info) {
+  auto model = Handle<Model>::get(info, 0);
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(),
+          [model = std::move(model)] {
+            Fingerprint all;
+            all.add(static_cast<const Model&>(*model).data(), sizeof(float) * static_cast<size_t>(model->parameters().elements()));
+            return all.text();
+          },
+          [](Napi::Env env, std::string& text) { return Napi::String::New(env, text); });
 }
 
 // Texts packed as ids[offsets[i] .. offsets[i+1]). Copied first, then checked: the copy is what is used.
@@ -108,6 +122,7 @@ void export_model_functions(Napi::Object exports) {
   export_async_function<create_model>(exports, "createModel");
   export_function<parameters>(exports, "parameters");
   export_async_function<save_model>(exports, "saveModel");
+  export_async_function<fingerprint>(exports, "fingerprint");
   export_async_function<embed>(exports, "embed");
   export_async_function<trace_forward>(exports, "traceForward");
   export_function<dispose_model>(exports, "disposeModel");

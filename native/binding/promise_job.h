@@ -1,4 +1,6 @@
 #pragma once
+#include <cstddef>
+#include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -7,6 +9,12 @@
 #include "js_errors.h"
 
 namespace vectune::binding {
+
+/// Whether jobs that belong together, those of one trainer, keep the event loop alive. JavaScript thread only.
+struct KeepAlive {
+  bool wanted = true;
+  size_t pending = 0;
+};
 
 /// One promise of the addon: work for the engine thread, then a value for JavaScript. The two halves never
 /// meet: `run` touches no Node-API, `settle` waits for nothing. If the environment ends in between, the job is
@@ -19,6 +27,9 @@ class PromiseJob {
   PromiseJob& operator=(const PromiseJob&) = delete;
 
   Napi::Promise promise() const { return deferred_.Promise(); }
+
+  /// Null: keeps the event loop alive until it is settled.
+  std::shared_ptr<KeepAlive> keep_alive;
 
   /// Engine thread. Keeps an exception for `settle`. Whatever the work held is released here.
   void run();

@@ -1,7 +1,9 @@
 #include "trainer_binding.h"
 
 #include "arguments.h"
+#include "engine_thread.h"
 #include "environment.h"
+#include "file_thread.h"
 #include "handles.h"
 #include "register.h"
 #include "spec_from_js.h"
@@ -42,37 +44,48 @@ Napi::Value step(const Napi::CallbackInfo& info) {
   const int64_t micro_batch = fields.integer("microBatch", 1, kLargestInt32);
   const double learning_rate = fields.finite("learningRate");
   const int64_t epoch = fields.integer("epoch", 0, kLargestInt32);
+  // Steps are queued behind each other before the first is known to have gone well.
+  std::optional<int64_t> after;
+  if (!fields["after"].IsUndefined()) after = fields.integer("after", 0, kLargestInteger);
   fields.finish();
+  auto keep_alive = Environment::of(info.Env()).keep_alive_of(trainer);
   return Environment::of(info.Env())
       .lane_of(trainer)
       .promise(
           info.Env(),
-          [trainer = std::move(trainer), rows = std::move(rows), micro_batch, learning_rate, epoch] {
+          [trainer = std::move(trainer), rows = std::move(rows), micro_batch, learning_rate, epoch,
+           after]() -> std::optional<StepResult> {
+            if (after && trainer->stats().steps != *after) return std::nullopt;
             return trainer->step(rows.data(), rows.size(), micro_batch, learning_rate, epoch);
           },
-          [](Napi::Env env, StepResult& step) {
+          [](Napi::Env env, std::optional<StepResult>& step) -> Napi::Value {
+            if (!step) return env.Null();
             auto result = Napi::Object::New(env);
-            result.Set("loss", step.loss);
-            result.Set("gradientNorm", step.gradient_norm ? Napi::Number::New(env, *step.gradient_norm) : env.Null());
-            result.Set("tokens", static_cast<double>(step.tokens));
+            result.Set("loss", step->loss);
+            result.Set("gradientNorm", step->gradient_norm ? Napi::Number::New(env, *step->gradient_norm) : env.Null());
+            result.Set("tokens", static_cast<double>(step->tokens));
             return result;
-          });
+          },
+          std::move(keep_alive));
 }
 
 Napi::Value probe(const Napi::CallbackInfo& info) {
   auto trainer = Handle<Trainer>::get(info, 0);
   auto rows = to_rows(info[1], "rows");
+  auto keep_alive = Environment::of(info.Env()).keep_alive_of(trainer);
   return Environment::of(info.Env())
       .lane_of(trainer)
-      .promise(info.Env(), [trainer = std::move(trainer), rows = std::move(rows)] {
-        trainer->probe(rows.data(), rows.size());
-      });
+      .promise(
+          info.Env(),
+          [trainer = std::move(trainer), rows = std::move(rows)] { trainer->probe(rows.data(), rows.size()); },
+          std::move(keep_alive));
 }
 
 Napi::Value evaluate(const Napi::CallbackInfo& info) {
   auto trainer = Handle<Trainer>::get(info, 0);
   auto rows = to_rows(info[1], "rows");
   const int64_t micro_batch = to_integer(info[2], "microBatch", 1, kLargestInt32);
+  auto keep_alive = Environment::of(info.Env()).keep_alive_of(trainer);
   return Environment::of(info.Env())
       .lane_of(trainer)
       .promise(
@@ -82,12 +95,80 @@ Napi::Value evaluate(const Napi::CallbackInfo& info) {
             trainer->evaluate(rows.data(), rows.size(), micro_batch, out.data());
             return out;
           },
-          [](Napi::Env env, CountedArray<float>& out) { return to_js_array(env, out); });
+          [](Napi::Env env, CountedArray<float>& out) { return to_js_array(env, out); }, std::move(keep_alive));
 }
 
 Napi::Value commit(const Napi::CallbackInfo& info) {
   auto trainer = Handle<Trainer>::get(info, 0);
-  return Environment::of(info.Env()).lane_of(trainer).promise(info.Env(), [trainer = std::move(trainer)] { trainer->commit(); });
+  auto keep_alive = Environment::of(info.Env()).keep_alive_of(trainer);
+  return Environment::of(info.Env())
+      .lane_of(trainer)
+      .promise(info.Env(), [trainer = std::move(trainer)] { trainer->commit(); }, std::move(keep_alive));
+}
+
+Napi::Value copy_state(const Napi::CallbackInfo& info) {
+  auto trainer = Handle<Trainer>::get(info, 0);
+  auto keep_alive = Environment::of(info.Env()).keep_alive_of(trainer);
+  return Environment::of(info.Env())
+      .lane_of(trainer)
+      .promise(info.Env(), [trainer = std::move(trainer)] { trainer->copy_state(); }, std::move(keep_alive));
+}
+
+Napi::Value to_js_text(Napi::Env env, std::string& text) { return Napi::String::New(env, text); }
+
+Napi::Value write_copy(const Napi::CallbackInfo& info) {
+  auto trainer = Handle<Trainer>::get(info, 0);
+  std::string path = to_path(info[1], "path");
+  auto keep_alive = Environment::of(info.Env()).keep_alive_of(trainer);
+  auto copy = trainer->take_copy();
+  if (!copy) throw Error(ErrorCode::kInvalidArgument, "The trainer has no copy of its state to write; copyState makes one.");
+  return Environment::of(info.Env())
+      .file_promise(
+          info.Env(),
+          [copy = std::move(copy), path = std::move(path)] { return copy->write(path, &FileThread::check).text(); },
+          &to_js_text, std::move(keep_alive));
+}
+
+Napi::Value write_state(const Napi::CallbackInfo& info) {
+  auto trainer = Handle<Trainer>::get(info, 0);
+  std::string path = to_path(info[1], "path");
+  auto keep_alive = Environment::of(info.Env()).keep_alive_of(trainer);
+  return Environment::of(info.Env())
+      .lane_of(trainer)
+      .promise(
+          info.Env(),
+          [trainer = std::move(trainer), path = std::move(path)] {
+            return trainer->state().write(path, [] {
+              if (EngineThread::instance().stopping()) throw Error(ErrorCode::kAborted, "The process is ending.");
+            }).text();
+          },
+          &to_js_text, std::move(keep_alive));
+}
+
+Napi::Value restore_state(const Napi::CallbackInfo& info) {
+  auto trainer = Handle<Trainer>::get(info, 0);
+  std::string path = to_path(info[1], "path");
+  const bool replay_decay = to_boolean(info[2], "replayDecay");
+  auto keep_alive = Environment::of(info.Env()).keep_alive_of(trainer);
+  return Environment::of(info.Env())
+      .lane_of(trainer)
+      .promise(
+          info.Env(),
+          [trainer = std::move(trainer), path = std::move(path), replay_decay] { trainer->restore(path, replay_decay); },
+          std::move(keep_alive));
+}
+
+Napi::Value set_trainer_limit(const Napi::CallbackInfo& info) {
+  const auto trainer = Handle<Trainer>::get(info, 0);
+  if (info[1].IsNull()) trainer->set_memory_limit(std::nullopt);
+  else trainer->set_memory_limit(to_integer(info[1], "bytes", 1, kLargestInteger));
+  return info.Env().Undefined();
+}
+
+Napi::Value keep_alive(const Napi::CallbackInfo& info) {
+  const auto trainer = Handle<Trainer>::get(info, 0);
+  Environment::of(info.Env()).set_keep_alive(info.Env(), trainer, to_boolean(info[1], "wanted"));
+  return info.Env().Undefined();
 }
 
 Napi::Value cancel(const Napi::CallbackInfo& info) {
@@ -137,6 +218,12 @@ void export_trainer_functions(Napi::Object exports) {
   export_async_function<probe>(exports, "probe");
   export_async_function<evaluate>(exports, "evaluate");
   export_async_function<commit>(exports, "commit");
+  export_async_function<copy_state>(exports, "copyState");
+  export_async_function<write_copy>(exports, "writeCopy");
+  export_async_function<write_state>(exports, "writeState");
+  export_async_function<restore_state>(exports, "restoreState");
+  export_function<set_trainer_limit>(exports, "setTrainerLimit");
+  export_function<keep_alive>(exports, "keepAlive");
   export_function<cancel>(exports, "cancel");
   export_function<trainer_stats>(exports, "trainerStats");
   export_async_function<trace_gradients>(exports, "traceGradients");

@@ -255,17 +255,22 @@ void check_items(const std::vector<Item>& items) {
   }
 }
 
-void write_all(int fd, const void* data, size_t bytes) {
-  constexpr size_t kPiece = size_t{1} << 30;  // one call takes at most 2 GiB on Linux
+void write_all(int fd, const void* data, size_t bytes, const std::function<void(const void*, size_t)>& on_piece) {
+  constexpr size_t kPiece = size_t{16} << 20;
   const char* at = static_cast<const char*>(data);
   while (bytes > 0) {
-    const ssize_t done = ::write(fd, at, std::min(bytes, kPiece));
-    if (done < 0) {
-      if (errno == EINTR) continue;
-      throw Error(ErrorCode::kFile, os_error());
+    const size_t piece = std::min(bytes, kPiece);
+    if (on_piece) on_piece(at, piece);
+    for (size_t left = piece; left > 0;) {
+      const ssize_t done = ::write(fd, at, left);
+      if (done < 0) {
+        if (errno == EINTR) continue;
+        throw Error(ErrorCode::kFile, os_error());
+      }
+      at += done;
+      left -= static_cast<size_t>(done);
     }
-    at += done;
-    bytes -= static_cast<size_t>(done);
+    bytes -= piece;
   }
 }
 
@@ -329,7 +334,8 @@ const Entry* File::find(const std::string& name) const {
 }
 
 void write(const std::string& path, const std::vector<Item>& items,
-           const std::map<std::string, std::string>& metadata) {
+           const std::map<std::string, std::string>& metadata,
+           const std::function<void(const void*, size_t)>& on_piece) {
   check_items(items);
   std::vector<const Item*> order;
   for (const Item& item : items) order.push_back(&item);
@@ -345,11 +351,12 @@ void write(const std::string& path, const std::vector<Item>& items,
   Descriptor file{::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
   if (file.fd < 0) fail(os_error());
   try {
-    write_all(file.fd, length, kPrefix);
-    write_all(file.fd, header.data(), header.size());
+    write_all(file.fd, length, kPrefix, on_piece);
+    write_all(file.fd, header.data(), header.size(), on_piece);
     for (const Item* item : order) {
       const int64_t item_bytes = byte_size(item->dtype);
-      write_all(file.fd, item->data, static_cast<size_t>(count(item->shape, item_bytes) * item_bytes));
+      write_all(file.fd, item->data, static_cast<size_t>(count(item->shape, item_bytes) * item_bytes),
+                on_piece);
     }
     if (::fsync(file.fd) != 0) throw Error(ErrorCode::kFile, os_error());
     const int fd = file.fd;
@@ -357,6 +364,7 @@ void write(const std::string& path, const std::vector<Item>& items,
     if (::close(fd) != 0) throw Error(ErrorCode::kFile, os_error());
   } catch (const Error& error) {
     ::unlink(path.c_str());  // a part of a file must not pass for one
+    if (error.code() != ErrorCode::kFile) throw;
     fail(error.what());
   }
 }

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -59,8 +60,10 @@ struct Item {
 /// tensor is aligned to its element as the reference writer's are (PyTorch cannot view an unaligned one), data
 /// aligned to 8 bytes, metadata as given, and flushes the file to disk (fsync). Writes `path` itself: the caller
 /// names a temporary file and renames it. Error(kFile) carries the operating system's reason, and no part of
-/// the file is left; Error(kInvalidArgument): a name twice or reserved, a shape that cannot be.
+/// the file is left; Error(kInvalidArgument): a name twice or reserved, a shape that cannot be. `on_piece` sees all
+/// bytes in order, in pieces of at most 16 MiB, each before it is written; what it throws ends the write.
 void write(const std::string& path, const std::vector<Item>& items,
-           const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
+           const std::map<std::string, std::string>& metadata = {{"format", "pt"}},
+           const std::function<void(const void*, size_t)>& on_piece = {});
 
 }  // namespace vectune::safetensors

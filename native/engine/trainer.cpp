@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
+#include <mutex>
 
 #include "arena.h"
 #include "cosine_mse.h"
@@ -57,6 +59,8 @@ struct Trainer::Impl {
   virtual void probe(const int32_t* rows, int64_t count) = 0;
   virtual void evaluate(const int32_t* rows, int64_t count, int64_t micro_batch, float* out) = 0;
   virtual double gradients_of(const int32_t* rows, int64_t count, int64_t micro_batch) = 0;
+  /// Makes again what is derived from `weights`.
+  virtual void weights_replaced() = 0;
 
   /// The dataset must fit the model: known tokens, no text longer than its positions.
   static const Dataset& checked(const Dataset& dataset, const Model& model) {
@@ -85,6 +89,7 @@ struct Trainer::Impl {
           for (const float factor : unused_decay)
             for (int64_t c = 0; c < hidden; ++c) to[id * hidden + c] *= factor;
         }
+        committed_decay.insert(committed_decay.end(), unused_decay.begin(), unused_decay.end());
         unused_decay.clear();
       }
       for (int64_t i = 0; i < vocabulary.size(); ++i)
@@ -94,6 +99,71 @@ struct Trainer::Impl {
     std::memcpy(to + layout.rest_begin(), w + layout.words(),
                 sizeof(float) * static_cast<size_t>(layout.elements() - layout.words()));
     model->weights_changed();
+    committed_step = steps;
+  }
+
+  std::optional<int64_t> memory_limit() const {
+    const int64_t bytes = limit_now;
+    return bytes == kNoLimit ? std::nullopt : std::optional<int64_t>(bytes);
+  }
+
+  /// Names and places only.
+  TrainerState empty_state() const {
+    TrainerState state;
+    for (const auto& parameter : table.all()) {
+      const bool is_words = parameter.offset == table.word_embeddings;
+      const int64_t hidden = spec.encoder.hidden_size;
+      if (is_words)
+        state.parts.push_back({parameter.name, {vocabulary.size(), hidden}, 0, layout.words()});
+      else
+        state.parts.push_back({parameter.name, parameter.shape, layout.at(parameter.offset), parameter.elements});
+    }
+    for (int64_t i = 0; i < vocabulary.size(); ++i) state.vocabulary.push_back(static_cast<int32_t>(vocabulary.id(i)));
+    return state;
+  }
+
+  TrainerState state() const {
+    TrainerState state = empty_state();
+    state.weights = weights;
+    state.first_moments = first_moments;
+    state.second_moments = second_moments;
+    state.steps = steps;
+    state.committed_step = committed_step;
+    state.pending_decay = unused_decay;
+    state.committed_decay = committed_decay;
+    if (state.has_committed()) {
+      // out of the model, which only `commit` writes
+      const int64_t hidden = spec.encoder.hidden_size;
+      const memory_budget::ScopedLimit limit(memory_limit());
+      state.committed = empty_floats(layout.elements());
+      float* to = state.committed.mutable_data_ptr<float>();
+      for (int64_t i = 0; i < vocabulary.size(); ++i)
+        std::memcpy(to + i * hidden, model->data() + vocabulary.id(i) * hidden, sizeof(float) * static_cast<size_t>(hidden));
+      std::memcpy(to + layout.words(), model->data() + layout.rest_begin(),
+                  sizeof(float) * static_cast<size_t>(layout.elements() - layout.words()));
+    }
+    return state;
+  }
+
+  void restore(const std::string& path, bool replay_decay) {
+    const memory_budget::ScopedLimit limit(memory_limit());
+    TrainerState from = empty_state();
+    from.read(path, layout.elements());
+    // Nothing from here on can fail. The commit takes its weights and decays from the members, so those come in turn.
+    if (from.committed_step >= 0) {
+      weights = from.has_committed() ? from.committed : from.weights;
+      unused_decay.clear();
+      if (replay_decay) unused_decay = from.committed_decay;
+      commit();
+    }
+    weights = from.weights;
+    first_moments = from.first_moments;
+    second_moments = from.second_moments;
+    steps = from.steps;
+    committed_step = from.committed_step;
+    unused_decay = std::move(from.pending_decay);
+    committed_decay = std::move(from.committed_decay);
+    weights_replaced();
   }
 
   TrainerStats stats() const {
@@ -110,6 +180,12 @@ struct Trainer::Impl {
   TrainingLayout layout;
   at::Tensor weights, gradients, first_moments, second_moments;
   std::vector<float> unused_decay;  // 1 − lr·λ of each step since the last commit, where not 1
+  std::vector<float> committed_decay;  // the same of the steps before it
+  int64_t committed_step = -1;         // whose weights the model has; −1: none of this trainer's
+  std::mutex copy_mutex;
+  std::shared_ptr<const TrainerState> copy;
+  static constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
+  std::atomic<int64_t> limit_now{options.memory_limit.value_or(kNoLimit)};
   std::atomic<bool> cancelled{false};
   // Written on the engine thread, read by `stats` from any.
   std::atomic<int64_t> steps{0}, workspace_rows{0}, workspace_bytes{0}, workspace_growths{0};
@@ -129,9 +205,13 @@ class TrainerIn final : public Trainer::Impl {
         head_(spec, table),
         evaluation_(spec, table) {
     const memory_budget::ScopedLimit limit(this->options.memory_limit);
+    weights_replaced();
+  }
+
+  void weights_replaced() override {
     if constexpr (!std::is_same_v<T, float>) {
       const int64_t begin = layout.at(table.embeddings_end), count = layout.at(table.layers.back().end) - begin;
-      matrices_ = at::empty({count}, at::TensorOptions().dtype(at::kBFloat16));
+      if (!matrices_.defined()) matrices_ = at::empty({count}, at::TensorOptions().dtype(at::kBFloat16));
       kernels::table().common.to_bf16(static_cast<bf16*>(matrices_.mutable_data_ptr()),
                                       weights.const_data_ptr<float>() + begin, count);
     }
@@ -383,29 +463,48 @@ Trainer::~Trainer() = default;
 StepResult Trainer::step(const int32_t* rows, int64_t count, int64_t micro_batch, double learning_rate, int64_t epoch) {
   check_rows(rows, count, impl_->dataset->pairs());
   if (micro_batch < 1) throw Error(ErrorCode::kInvalidArgument, "microBatch must be at least 1.");
-  const memory_budget::ScopedLimit limit(impl_->options.memory_limit);
+  const memory_budget::ScopedLimit limit(impl_->memory_limit());
   return impl_->step(rows, count, std::min(micro_batch, count), learning_rate, epoch);
 }
 
 void Trainer::probe(const int32_t* rows, int64_t count) {
   check_rows(rows, count, impl_->dataset->pairs());
-  const memory_budget::ScopedLimit limit(impl_->options.memory_limit);
+  const memory_budget::ScopedLimit limit(impl_->memory_limit());
   impl_->probe(rows, count);
 }
 
 void Trainer::evaluate(const int32_t* rows, int64_t count, int64_t micro_batch, float* out) {
   check_rows(rows, count, impl_->dataset->pairs());
   if (micro_batch < 1) throw Error(ErrorCode::kInvalidArgument, "microBatch must be at least 1.");
-  const memory_budget::ScopedLimit limit(impl_->options.memory_limit);
+  const memory_budget::ScopedLimit limit(impl_->memory_limit());
   impl_->evaluate(rows, count, micro_batch, out);
 }
 
 void Trainer::commit() { impl_->commit(); }
 
+void Trainer::copy_state() {
+  const memory_budget::ScopedLimit limit(impl_->memory_limit());
+  take_copy();  // two never stand beside each other
+  auto copy = std::make_shared<TrainerState>(impl_->state());
+  for (at::Tensor* tensor : {&copy->weights, &copy->first_moments, &copy->second_moments})
+    if (tensor->defined()) *tensor = tensor->clone();
+  const std::lock_guard<std::mutex> lock(impl_->copy_mutex);
+  impl_->copy = std::move(copy);
+}
+
+std::shared_ptr<const TrainerState> Trainer::take_copy() {
+  const std::lock_guard<std::mutex> lock(impl_->copy_mutex);
+  return std::move(impl_->copy);
+}
+
+TrainerState Trainer::state() const { return impl_->state(); }
+void Trainer::restore(const std::string& path, bool replay_decay) { impl_->restore(path, replay_decay); }
+void Trainer::set_memory_limit(std::optional<int64_t> bytes) { impl_->limit_now = bytes.value_or(Impl::kNoLimit); }
+
 double Trainer::trace_gradients(const int32_t* rows, int64_t count, int64_t micro_batch, const std::string& path) {
   check_rows(rows, count, impl_->dataset->pairs());
   if (micro_batch < 1) throw Error(ErrorCode::kInvalidArgument, "microBatch must be at least 1.");
-  const memory_budget::ScopedLimit limit(impl_->options.memory_limit);
+  const memory_budget::ScopedLimit limit(impl_->memory_limit());
   const double loss = impl_->gradients_of(rows, count, std::min(micro_batch, count));
 
   const Impl& t = *impl_;

@@ -9,6 +9,7 @@
 #include "dataset.h"
 #include "model.h"
 #include "spec.h"
+#include "trainer_state.h"
 
 namespace vectune {
 
@@ -52,6 +53,19 @@ class Trainer {
   /// Loss of the rows; writes the gradient of every parameter, by name.
   double trace_gradients(const int32_t* rows, int64_t count, int64_t micro_batch, const std::string& path);
 
+  /// Keeps a copy of the state until `take_copy`. c10::OutOfMemoryError: there is no room, and no copy.
+  void copy_state();
+  /// Any thread. The copy, once; null where there is none.
+  std::shared_ptr<const TrainerState> take_copy();
+  /// The state itself, not copied: good until the next step.
+  TrainerState state() const;
+  /// Goes on from a file of TrainerState's; a `cancel` before does not hinder it. The model gets the committed weights,
+  /// and with `replay_decay` the decay of unused embedding rows, which a model that had it already must not get twice.
+  /// On any error trainer and model are as before.
+  void restore(const std::string& path, bool replay_decay);
+
+  /// Any thread; counts from the next call on.
+  void set_memory_limit(std::optional<int64_t> bytes);
   /// Any thread. Calls running or made from now on fail with Error(kAborted).
   void cancel();
   /// Any thread, between jobs of the owner.

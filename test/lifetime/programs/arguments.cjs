@@ -4,7 +4,7 @@
 // are is told by the addon itself. Each call prints a line of JSON: { name, given, outcome, code }.
 const path = require('node:path');
 const { liveObjects, loadEngine, spec, stepRequest, texts, trainerOptions, training } = require('./engine.cjs');
-const { disposeAll, disposers, handleTypes, validArguments } = require('./valid.cjs');
+const { disposeAll, disposers, handleTypes, validArguments, validValues } = require('./valid.cjs');
 
 const { functions, folder } = JSON.parse(process.argv[2]);
 const declared = new Map(functions.map(({ name, parameters }) => [name, parameters]));
@@ -60,6 +60,7 @@ const values = {
 const taken = {
   'number | null': ['null'],
   string: ['a text'],
+  boolean: ['true'],
   'WeightFile[]': ['an empty list'],
   'SaveFile[]': ['an empty list'],
   Float32Array: ['a Float32Array'],
@@ -100,6 +101,8 @@ async function main() {
     const valid = (handles = made) => validArguments(name, parameters, handles, folder);
     // What follows is refused for what is changed in these, and for nothing else.
     const fresh = await training(engine);
+    await engine.copyState(fresh.trainer);
+    if (name === 'restoreState' || name === 'checksum') await engine.writeState(fresh.trainer, validValues(folder).path);
     await call(name, 'valid arguments', valid(fresh));
     disposeAll(engine, fresh);
     const withValue = (i, value) => valid().map((given, at) => (at === i ? value : given));
@@ -234,6 +237,15 @@ function misfits({ model, dataset, trainer }) {
     ],
     ['saveModel', 'a folder as file', [model, [{ path: folder, module: 'encoder' }]]],
     ['traceForward', 'a folder that is not there', [model, ids, offsets, path.join(folder, 'no', 'file')]],
+    ['writeCopy', 'no copy', [trainer, out]],
+    ['writeState', 'a folder that is not there', [trainer, path.join(folder, 'no', 'file')]],
+    ['restoreState', 'a file that is not there', [trainer, path.join(folder, 'none'), true]],
+    ['restoreState', 'a file that is no safetensors', [trainer, __filename, true]],
+    ['setTrainerLimit', 'no bytes', [trainer, 0]],
+    ['checksum', 'a file that is not there', [path.join(folder, 'none')]],
+    ['checksum', 'a folder', [folder]],
+    ['lockFile', 'a folder', [folder]],
+    ['lockFile', 'a folder that is not there', [path.join(folder, 'no', 'file')]],
     ['setThreads', 'no threads', [0]],
     ['setThreads', 'more threads than any machine', [2 ** 31]],
     ['setMemoryLimit', 'no bytes', [0]],

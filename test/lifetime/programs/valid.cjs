@@ -31,6 +31,10 @@ function validValues(folder) {
     request: stepRequest(Int32Array.of(0, 1)),
     bytes: null,
     threads: 1,
+    nth: 0,
+    lock: 1,
+    wanted: true,
+    replayDecay: true,
   };
 }
 

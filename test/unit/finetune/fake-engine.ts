@@ -80,9 +80,12 @@ export class FakeEngine {
       steps: this.applied.length, parameters: 135127808, trainableParameters: 135127808, optimisedParameters: 12,
       workspaceRows: 0, workspaceBytes: 0, workspaceGrowths: 0,
     }),
-    step: (_: TrainerHandle, request: StepRequest): Promise<StepResult> => {
+    setTrainerLimit: () => undefined,
+    keepAlive: () => undefined,
+    step: (_: TrainerHandle, request: StepRequest): Promise<StepResult | null> => {
       const index = this.#asked++;
       return this.#run('step', () => {
+        if (request.after !== undefined && request.after !== this.applied.length) return null;
         this.beforeStep(request, index);
         this.#need(Math.min(request.microBatch, request.rows.length));
         this.applied.push(request);

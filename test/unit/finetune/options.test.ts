@@ -7,7 +7,8 @@ test('the defaults are those of the notebook', () => {
     earlyStopping: { patience: 1, minDelta: 0 }, learningRate: 2e-5, schedule: 'constant', warmup: { steps: 0 },
     optimizer: { beta1: 0.9, beta2: 0.999, eps: 1e-6, weightDecay: 0, biasCorrection: false },
     maxGradientNorm: null, freeze: [], shuffle: true, dropout: null, precision: 'auto', seed: 1, memoryLimit: null,
-    device: 'cpu', file: undefined, signal: undefined, onProgress: undefined,
+    device: 'cpu', file: undefined, checkpoint: null, resume: null, allowInexact: false, signal: undefined,
+    onProgress: undefined,
   });
 });
 

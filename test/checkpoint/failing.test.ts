@@ -1,0 +1,221 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import fsPromises from 'node:fs/promises';
+import { join } from 'node:path';
+import { CheckpointError, FileError, StateError, type FinetuneOptions } from '../../lib';
+import { readCheckpoint } from '../../lib/checkpoint/content';
+import { CheckpointFolder } from '../../lib/checkpoint/folder';
+import { loadEngine } from '../../lib/native/load';
+import { bits, fixture, PROBE_TEXTS, useModels } from '../public/models';
+import { scoredRows } from '../public/rows';
+import { finish, rejection, start, withoutTimes } from '../public/runs';
+import { EVERYTHING, leftOvers, logged, names, startTraining, steps, stepsIn, tensors } from './support';
+
+/** What a disk, another process or another user does to a run's folder: training goes on, and no good checkpoint is lost. */
+
+const models = useModels();
+const rows = scoredRows();
+const options: FinetuneOptions = { ...EVERYTHING, epochs: 2 };
+const open = () => models.open(fixture('distilbert-mean'));
+
+async function plain() {
+  const model = open();
+  const { report } = await finish(model, rows, options);
+  return { report: withoutTimes(report), vectors: bits(await model.embed(PROBE_TEXTS)) };
+}
+
+/** Runs to the end though something is done to the folder after a checkpoint; the model is that of a run without any. */
+async function survives(folder: string, spoil: () => void, after: () => void = () => undefined) {
+  const model = open();
+  const finished = await finish(model, rows, {
+    ...options, checkpoint: { folder, everySteps: 4, keep: 100 },
+    onProgress: (event) => { if (event.kind === 'checkpoint' && event.totalSteps === 4) spoil(); },
+  });
+  after();
+  const expected = await plain();
+  expect({ ...withoutTimes(finished.report), checkpoint: null }).toEqual(expected.report);
+  expect(bits(await model.embed(PROBE_TEXTS)) === expected.vectors).toBe(true);
+  expect(finished.of('checkpoint-failed').length).toBe(finished.report.checkpoint!.failed);
+  for (const { error, message } of finished.of('checkpoint-failed')) {
+    expect(error).toBeInstanceOf(FileError);
+    expect(message).toBe(error.message);
+  }
+  return finished;
+}
+
+test('the folder is removed: an error each time, nothing is made anew in its place', async () => {
+  const folder = models.path('checkpoints');
+  const { report } = await survives(folder, () => rmSync(folder, { recursive: true }));
+  expect(report.checkpoint).toMatchObject({ written: 1, failed: 2, error: { code: 'ERR_FILE', message: expect.stringContaining('removed or replaced') } });
+  expect(existsSync(folder)).toBe(false);
+});
+
+test('the folder is replaced by another: not written to, its lock is not ours', async () => {
+  const folder = models.path('checkpoints');
+  const { report } = await survives(folder, () => {
+    renameSync(folder, models.path('away'));
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'lock.json'), '');
+  });
+  expect(report.checkpoint).toMatchObject({ written: 1, failed: 2 });
+  expect(names(folder)).toEqual([]);
+  await readCheckpoint(models.path('away', 'step-00000004'), await loadEngine());
+});
+
+test('the folder may not be written any more: an error, and those before it stay', async () => {
+  const folder = models.path('checkpoints');
+  const root = process.getuid!() === 0; // whose rights no mode takes away
+  chmodSync(models.path(), 0o755); // others may look into it
+  try {
+    const { report } = await survives(folder, () => {
+      chmodSync(folder, 0o555);
+      if (root) process.seteuid!(65534);
+    }, () => root && process.seteuid!(0));
+    expect(report.checkpoint).toMatchObject({ written: 1, failed: 2, error: { code: 'ERR_FILE', message: expect.stringMatching(/permission denied/) } });
+  } finally {
+    if (root) process.seteuid!(0);
+    chmodSync(folder, 0o755);
+  }
+  await readCheckpoint(join(folder, 'step-00000004'), await loadEngine());
+  expect(stepsIn(folder)).toEqual([4]);
+  expect(leftOvers(folder)).toEqual([]);
+});
+
+test('the disk is full: an error, the checkpoints before it stay whole, the model is had all the same', async () => {
+  models.write('here', '');
+  const whole = { model: fixture('bert-mean'), rows, options, log: models.path('whole.log'), out: models.path('whole') };
+  const folder = models.path('checkpoints');
+  const full = { ...whole, options: { ...options, checkpoint: { folder, everySteps: 4, keep: 100 } }, log: models.path('full.log'), out: models.path('full') };
+  expect(await startTraining(whole).ended).toMatchObject({ code: 0, stderr: '' });
+  const free = startTraining({ ...full, log: models.path('free.log'), options: { ...options, checkpoint: { folder: models.path('free'), everySteps: 4 } } });
+  expect(await free.ended).toMatchObject({ code: 0 });
+  const bytes = logged(models.path('free.log')).filter(({ kind }) => kind === 'checkpoint').map((line) => (line as never as { bytes: number }).bytes);
+  // The later checkpoints hold the best weights too, and are larger: files may be just too small for those. The model is smaller.
+  const [small, large] = [Math.min(...bytes), Math.max(...bytes)];
+  expect(small).toBeLessThan(0.9 * large);
+  const limited = startTraining(full, `ulimit -f ${Math.ceil((small + large) / 2 / 1024)}`);
+  expect(await limited.ended).toMatchObject({ code: 0, signal: null, stderr: '' });
+  const lines = logged(full.log);
+  const written = lines.filter(({ kind }) => kind === 'checkpoint');
+  const failed = lines.filter(({ kind }) => kind === 'checkpoint-failed');
+  expect(written.length).toBeGreaterThan(0);
+  expect(failed.length).toBeGreaterThan(0);
+  expect((failed[0] as unknown as { message: string }).message).toMatch(/Cannot write .*state\.safetensors.*File too large/);
+  expect(names(folder)).toHaveLength(written.length);
+  for (const name of names(folder)) await readCheckpoint(join(folder, name), await loadEngine());
+  expect(leftOvers(folder)).toEqual([]);
+  expect(steps(lines)).toEqual(steps(logged(whole.log)));
+  expect(tensors(join(full.out, 'model.safetensors'))).toEqual(tensors(join(whole.out, 'model.safetensors')));
+  const end = lines.at(-1) as unknown as { report: { checkpoint: unknown } };
+  expect(end.report.checkpoint).toMatchObject({ written: written.length, failed: failed.length, error: { code: 'ERR_FILE' } });
+});
+
+test('a folder that cannot be used from the start is told before anything is trained', async () => {
+  const file = models.write('file', 'x');
+  const observed = start(open(), rows, { ...options, checkpoint: { folder: join(file, 'below') } });
+  const error = await rejection(observed.run);
+  expect(error).toBeInstanceOf(FileError);
+  expect(error).toMatchObject({ code: 'ERR_FILE', message: expect.stringContaining('Cannot use the checkpoint folder') });
+  expect(observed.of('step')).toEqual([]);
+});
+
+describe('one run at a time', () => {
+  test('another process has the folder: refused with its pid; killed, its lock is no hindrance', async () => {
+    models.write('here', '');
+    const folder = models.path('checkpoints');
+    const job = { model: fixture('bert-mean'), rows, options: { ...options, epochs: 2000, checkpoint: { folder, everySteps: 100 } }, log: models.path('a.log'), out: models.path('a') };
+    const other = startTraining(job);
+    while (other.child.exitCode === null && logged(job.log).every(({ kind }) => kind !== 'checkpoint')) await new Promise((r) => setTimeout(r, 10));
+    const observed = start(open(), rows, { ...options, resume: true, checkpoint: { folder } });
+    const error = await rejection(observed.run);
+    expect(error).toBeInstanceOf(CheckpointError);
+    expect(error).toMatchObject({ code: 'ERR_CHECKPOINT_LOCKED', message: expect.stringContaining(`process ${other.child.pid} on `) });
+    expect(observed.of('step')).toEqual([]);
+    other.child.kill('SIGKILL');
+    await other.ended;
+    // The file with the dead owner's pid is there still.
+    expect(readFileSync(join(folder, 'lock.json'), 'utf8')).toContain(`"pid":${other.child.pid}`);
+    const addon = await loadEngine();
+    (await CheckpointFolder.open(folder, addon)).close();
+    expect(readFileSync(join(folder, 'lock.json'), 'utf8')).toContain(`"pid":${process.pid}`);
+  });
+
+  test('of this process too, and the lock ends with the run, however that ends', async () => {
+    const folder = models.path('checkpoints');
+    const long: FinetuneOptions = { ...options, epochs: 20 };
+    const first = start(open(), rows, { ...long, checkpoint: { folder, everySteps: 1 } });
+    while (first.of('checkpoint').length === 0) await new Promise(setImmediate);
+    expect(await rejection(start(open(), rows, { ...long, checkpoint: { folder } }).run)).toMatchObject({ code: 'ERR_CHECKPOINT_LOCKED' });
+    first.run.abort();
+    await rejection(first.run);
+    const failing = start(open(), rows, {
+      ...long, resume: true, checkpoint: { folder }, onProgress: (event) => { if (event.kind === 'step') throw new RangeError('mine'); },
+    });
+    expect(await rejection(failing.run)).toBeInstanceOf(RangeError);
+    expect((await finish(open(), rows, { ...long, resume: true, checkpoint: { folder } })).report.steps).toBe(140);
+  });
+
+  test('of two at the same moment one gets it', async () => {
+    const addon = await loadEngine();
+    for (let round = 0; round < 20; ++round) {
+      const results = await Promise.allSettled([1, 2, 3].map(() => CheckpointFolder.open(models.path('race'), addon)));
+      const opened = results.filter((result) => result.status === 'fulfilled');
+      expect(opened).toHaveLength(1);
+      opened[0]!.value.close();
+    }
+  });
+});
+
+test('a folder with an earlier run is not begun over: refused, unless resume says to go on', async () => {
+  const folder = models.path('checkpoints');
+  await finish(open(), rows, { ...options, checkpoint: { folder } });
+  const before = stepsIn(folder);
+  const error = await rejection(start(open(), rows, { ...options, seed: 9, checkpoint: { folder } }).run);
+  expect(error).toMatchObject({ code: 'ERR_CHECKPOINT_EXISTS', message: expect.stringContaining('resume: true') });
+  expect(stepsIn(folder)).toEqual(before);
+});
+
+test('a model that is disposed ends the run without a checkpoint, and the folder is free', async () => {
+  const folder = models.path('checkpoints');
+  const model = open();
+  const observed = start(model, rows, { ...options, epochs: 50, checkpoint: { folder, everySteps: 3 } });
+  while (observed.of('checkpoint').length === 0) await new Promise(setImmediate);
+  await model.dispose();
+  expect(await rejection(observed.run)).toBeInstanceOf(StateError);
+  expect(leftOvers(folder)).toEqual([]);
+  (await CheckpointFolder.open(folder, await loadEngine())).close();
+});
+
+describe('what a power cut must not undo', () => {
+  /** The calls that matter for a checkpoint's durability, in order, with the names of what they are about. */
+  async function calls(): Promise<string[]> {
+    const found: string[] = [];
+    const folder = models.path('checkpoints');
+    const { open: openFile, rename } = fsPromises;
+    const spies = [
+      jest.spyOn(fsPromises, 'open').mockImplementation(async (...args: Parameters<typeof openFile>) => {
+        const handle = await openFile(...args);
+        const sync = handle.sync.bind(handle);
+        handle.sync = async () => {
+          await sync();
+          found.push(`sync ${String(args[0]).slice(folder.length).replace(/\.step-(\d+)\.vectune-new-\d+-\w+/, 'new')}`);
+        };
+        return handle;
+      }),
+      jest.spyOn(fsPromises, 'rename').mockImplementation(async (from, to) => {
+        await rename(from, to);
+        found.push(`rename ${String(from).includes('vectune-new') ? 'new' : String(from).slice(folder.length)} ${String(to).includes('vectune-old') ? 'old' : String(to).slice(folder.length)}`);
+      }),
+    ];
+    try {
+      await finish(open(), rows, { ...options, checkpoint: { folder, everySteps: 7, everyEpoch: true, keep: 1 } });
+    } finally {
+      for (const spy of spies) spy.mockRestore();
+    }
+    return found;
+  }
+
+  test('files are on disk before the folder gets its name, the name before an older one goes', async () => {
+    const one = (name: string) => ['sync /new/checkpoint.json', 'sync /new/state.safetensors', 'sync /new', `rename new /${name}`, 'sync '];
+    expect(await calls()).toEqual([...one('step-00000007'), ...one('step-00000014'), 'rename /step-00000007 old']);
+  });
+});

@@ -1,0 +1,167 @@
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CheckpointError, InvalidArgumentError, type FinetuneOptions, type ScoredRow } from '../../lib';
+import { readDescription, writeDescription } from '../../lib/checkpoint/content';
+import { loadEngine } from '../../lib/native/load';
+import { bits, editJson, fixture, PROBE_TEXTS, useModels } from '../public/models';
+import { scoredRows } from '../public/rows';
+import { finish, rejection, start } from '../public/runs';
+import { EVERYTHING, names, state, upTo } from './support';
+
+/** Going on with something else than what was begun is refused by name, and nothing is touched. */
+
+const models = useModels();
+const rows = scoredRows();
+const options: FinetuneOptions = { ...EVERYTHING, epochs: 2 };
+const open = () => models.open(fixture('bert-mean'));
+
+let made: string;
+beforeAll(async () => {
+  made = mkdtempSync(join(tmpdir(), 'vectune-refused-'));
+  const { of } = await finish(open(), rows, { ...options, checkpoint: { folder: join(made, 'whole') } });
+  expect(of('validation')[1]).toMatchObject({ epoch: 1, best: true });
+  await models.clear();
+});
+afterAll(() => rmSync(made, { recursive: true }));
+
+/** A folder with the checkpoint of the first of two epochs, which made the model better. */
+const checkpoint = (): string => upTo(join(made, 'whole'), 'step-00000007', models.path('checkpoints'));
+
+async function refusal(model: ReturnType<typeof open>, data: readonly ScoredRow[], given: FinetuneOptions): Promise<CheckpointError> {
+  const before = bits(await model.embed(PROBE_TEXTS));
+  const folder = typeof given.resume === 'string' ? given.resume : given.checkpoint!.folder;
+  const [name] = names(folder);
+  const held = state(folder, name!);
+  const observed = start(model, data, given);
+  const error = await rejection(observed.run) as CheckpointError;
+  expect(error).toBeInstanceOf(CheckpointError);
+  expect(observed.of('step')).toEqual([]);
+  expect(observed.of('restored')).toEqual([]);
+  expect(bits(await model.embed(PROBE_TEXTS)) === before).toBe(true);
+  expect(state(folder, name!)).toEqual(held);
+  return error;
+}
+
+test('other data', async () => {
+  const folder = checkpoint();
+  const one = rows.map((row, i) => (i === 17 ? { ...row, score: 1 - row.score } : row));
+  const fewer = await refusal(open(), rows.slice(1), { ...options, resume: folder });
+  expect(fewer).toMatchObject({ code: 'ERR_CHECKPOINT_MISMATCH', message: expect.stringContaining('data: 60 rows in the checkpoint, 59 now') });
+  const score = await refusal(open(), one, { ...options, resume: true, checkpoint: { folder } });
+  expect(score.message).toContain('data: 60 rows in the checkpoint, 60 others now');
+  const text = await refusal(open(), rows.map((row, i) => (i === 3 ? { ...row, text2: `${row.text2} ` } : row)), { ...options, resume: folder });
+  expect(text.message).toContain('data: ');
+});
+
+test('another model, another model\'s tokenizer', async () => {
+  const folder = checkpoint();
+  const other = await refusal(models.open(fixture('bert-dense')), rows, { ...options, resume: folder });
+  expect(other).toMatchObject({ code: 'ERR_CHECKPOINT_MISMATCH', message: expect.stringContaining('model: ') });
+
+  const tuned = open();
+  await finish(tuned, rows, { ...options, seed: 77 });
+  expect((await refusal(tuned, rows, { ...options, resume: folder })).message).toContain('other weights now');
+
+  const copy = models.copy('bert-mean');
+  editJson<{ model: { vocab: Record<string, number> } }>(join(copy, 'tokenizer.json'), ({ model: { vocab } }) => {
+    const [a, b] = ['river', 'bread'];
+    [vocab[a!], vocab[b!]] = [vocab[b!]!, vocab[a!]!];
+  });
+  expect((await refusal(models.open(copy), rows, { ...options, resume: folder })).message).toContain('tokenizer: ');
+});
+
+test.each<[string, FinetuneOptions, string]>([
+  ['learningRate', { learningRate: 2e-3 }, 'learningRate: 0.001 in the checkpoint, 0.002 now'],
+  ['seed', { seed: 6 }, 'seed: 5 in the checkpoint, 6 now'],
+  ['effectiveBatchSize', { effectiveBatchSize: 16 }, 'effectiveBatchSize: 8 in the checkpoint, 16 now'],
+  ['batchSize', { batchSize: 2 }, 'batchSize: 4 in the checkpoint, 2 now'],
+  ['schedule', { schedule: 'linear' }, 'schedule: "cosine" in the checkpoint, "linear" now'],
+  ['warmupSteps', { warmupSteps: 4 }, 'warmup.steps: 3 in the checkpoint, 4 now'],
+  ['optimizer', { optimizer: { weightDecay: 0.06, eps: 1e-7 } }, 'optimizer.weightDecay: 0.05 in the checkpoint, 0.06 now'],
+  ['maxGradientNorm', { maxGradientNorm: 1 }, 'maxGradientNorm: 0.5 in the checkpoint, 1 now'],
+  ['dropout', { dropout: 0.1 }, 'dropout: 0.2 in the checkpoint, 0.1 now'],
+  ['freeze', { freeze: ['embeddings'] }, 'freeze: [] in the checkpoint, ["embeddings"] now'],
+  ['shuffle', { shuffle: false }, 'shuffle: true in the checkpoint, false now'],
+  ['validationSplit', { validationSplit: 0.2 }, 'validationSplit: 0.15 in the checkpoint, 0.2 now'],
+  ['earlyStopping', { earlyStopping: { patience: 3 } }, 'earlyStopping: null in the checkpoint'],
+  ['precision', { precision: 'bf16' }, 'precision: "fp32" in the checkpoint, "bf16" now'],
+  ['epochs, on which the rate depends', { epochs: 3 }, 'epochs: 2 in the checkpoint, 3 now'],
+  ['maxInputLength', { maxInputLength: 5 }, 'maxInputLength: null in the checkpoint, 5 now'],
+])('another option: %s', async (_, other, message) => {
+  const folder = checkpoint();
+  const error = await refusal(open(), rows, { ...options, ...other, resume: folder });
+  expect(error.code).toBe('ERR_CHECKPOINT_MISMATCH');
+  expect(error.message).toContain(message);
+});
+
+test('what changes no number is no difference', async () => {
+  const folder = checkpoint();
+  const resumed = await finish(open(), rows, { ...options, resume: folder, memoryLimit: 8e9, signal: new AbortController().signal });
+  expect(resumed.of('restored')[0]!.differences).toEqual([]);
+});
+
+describe('other threads, kernels or versions', () => {
+  /** The checkpoint as another machine would have written it. */
+  async function elsewhere(folder: string, change: Record<string, unknown>): Promise<string> {
+    const target = models.path('elsewhere');
+    cpSync(folder, target, { recursive: true });
+    const place = join(target, names(target)[0]!);
+    const found = await readDescription(place);
+    for (const name of Object.keys(change)) expect(found.run.arithmetic).toHaveProperty(name);
+    rmSync(join(place, 'checkpoint.json'));
+    await writeDescription(place, { ...found, run: { ...found.run, arithmetic: { ...found.run.arithmetic, ...change } } });
+    return target;
+  }
+
+  test.each<[string, Record<string, unknown>]>([
+    ['LibTorch', { libtorch: '2.1.0' }],
+    ['vectune', { vectune: '0.0.1' }],
+    ['processor', { processor: 'another one' }],
+    ['vector extensions', { features: 'sse4_2' }],
+    ['kernels', { simd: 'plain', gemm: 'aten' }],
+    ['a limit on the kernels', { ONEDNN_MAX_CPU_ISA: 'AVX2' }],
+  ])('%s: refused; allowInexact goes on and tells', async (_, change) => {
+    const folder = await elsewhere(checkpoint(), change);
+    const error = await refusal(open(), rows, { ...options, resume: folder });
+    expect(error.code).toBe('ERR_CHECKPOINT_INEXACT');
+    for (const [name, value] of Object.entries(change)) expect(error.message).toContain(`${name}: ${JSON.stringify(value)} in the checkpoint, `);
+    const resumed = await finish(open(), rows, { ...options, resume: folder, allowInexact: true });
+    expect(resumed.of('restored')[0]!.differences).toHaveLength(Object.keys(change).length);
+    expect(resumed.report.steps).toBe(14);
+  });
+
+  test('threads: of the engine as it is now', async () => {
+    const folder = checkpoint();
+    const addon = await loadEngine();
+    const { threads } = addon.info();
+    await addon.setThreads(threads + 1);
+    try {
+      const error = await refusal(open(), rows, { ...options, resume: folder });
+      expect(error).toMatchObject({ code: 'ERR_CHECKPOINT_INEXACT', message: expect.stringContaining(`threads: ${threads} in the checkpoint, ${threads + 1} now`) });
+    } finally {
+      await addon.setThreads(threads);
+    }
+  });
+
+  test('allowInexact does not let other options pass', async () => {
+    const folder = checkpoint();
+    expect((await refusal(open(), rows, { ...options, seed: 8, resume: folder, allowInexact: true })).code).toBe('ERR_CHECKPOINT_MISMATCH');
+  });
+});
+
+test.each<[string, unknown, RegExp]>([
+  ['checkpoint without a folder', { checkpoint: {} }, /checkpoint\.folder must be the path of a folder, but is undefined/],
+  ['an unknown name in it', { checkpoint: { folder: 'x', everyStep: 3 } }, /Did you mean "everySteps"/],
+  ['no steps', { checkpoint: { folder: 'x', everySteps: 0 } }, /checkpoint\.everySteps must be an integer from 1/],
+  ['no minutes', { checkpoint: { folder: 'x', everyMinutes: 0 } }, /checkpoint\.everyMinutes must be a number above 0/],
+  ['none kept', { checkpoint: { folder: 'x', keep: 0 } }, /checkpoint\.keep must be an integer from 1/],
+  ['never', { checkpoint: { folder: 'x', everyEpoch: false, onAbort: false } }, /would never write one/],
+  ['resume from nowhere', { resume: true }, /no checkpoint\.folder/],
+  ['resume of another kind', { resume: 3 }, /resume must be true, false or the path of a folder/],
+  ['allowInexact without resume', { allowInexact: true }, /resume was not given/],
+])('an option that cannot be: %s', async (_, given, message) => {
+  const error = await rejection(start(open(), rows, given as FinetuneOptions).run);
+  expect(error).toBeInstanceOf(InvalidArgumentError);
+  expect((error as Error).message).toMatch(message);
+});
