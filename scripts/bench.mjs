@@ -11,6 +11,7 @@ import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { onnxModel, pythonPeer, transformersJs } from '../test/bench/peers.mjs';
+import { lengthsFigure } from '../test/bench/lengths_figure.mjs';
 import { groups } from '../test/bench/works.mjs';
 import { randomDistiluse } from './quora/random-distiluse.mjs';
 import { testData } from './reference/test-data.mjs';
@@ -133,6 +134,12 @@ await runScript(async () => {
     console.log(`(${name}: ${((performance.now() - begin) / 1000).toFixed(0)} s)\n`);
     rows.push(...found);
     writeFileSync(join(FOLDER, 'results.json'), JSON.stringify({ machine, peak, rows, figures: context.figures }, null, 1));
+  }
+  const byLength = context.figures.filter(({ work }) => work === 'lengths');
+  if (byLength.length > 0) {
+    const title = `Share of the products' bound, MiniLM, ${machine.processor}, ${machine.threads} threads, ${machine.simd}`;
+    writeFileSync(join(FOLDER, 'lengths.svg'), lengthsFigure(byLength, title));
+    console.log(`Share by length drawn in ${join('.build', 'bench', 'lengths.svg')}.`);
   }
   const missed = rows.filter(({ reached }) => reached === 'NO').length;
   console.log(`${rows.filter(({ reached }) => reached === 'yes').length} goals reached, ${missed} missed. ` +

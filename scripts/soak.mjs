@@ -17,8 +17,8 @@ const PROGRAMS = join(ROOT, 'test', 'checkpoint', 'programs');
 const FIXTURE = join(ROOT, 'test', 'parity', 'fixtures', 'bert-mean', 'model');
 /** At least this share of the kills is to fall into the writing of a checkpoint. */
 const WRITING_SHARE = 0.3;
-/** Seconds within which a process is killed: its start, and training for longer than that. */
-const LIFE_S = 5;
+/** A process is killed within so many times what the one before it took to its first step: most of that is training. */
+const LIVES = 5;
 /** Bytes per step and per round that are put down to the allocator's and the JavaScript engine's own growth. */
 const FLAT = { steps: 4_000, rounds: 80_000 };
 
@@ -71,6 +71,7 @@ async function makeModel(folder, engine) {
 
 /** Runs programs/train.cjs; with `killAfter` (milliseconds) it is killed then, if it has not ended. */
 function train(job, killAfter) {
+  const begun = Date.now();
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [join(PROGRAMS, 'train.cjs'), JSON.stringify(job)], { stdio: ['ignore', 'ignore', 'pipe'] });
     let stderr = '';
@@ -79,7 +80,7 @@ function train(job, killAfter) {
     child.on('error', reject);
     child.on('close', (code, signal) => {
       clearTimeout(timer);
-      resolve({ code, signal, stderr });
+      resolve({ code, signal, stderr, begun });
     });
   });
 }
@@ -99,6 +100,8 @@ async function killAndResume(folder, model, { kills, seed }, engine) {
     },
   };
   const whole = { ...base, log: join(folder, 'whole.log'), out: join(folder, 'whole') };
+  /** Milliseconds from a process's begin to its first step. */
+  let start = 1000;
   const undisturbed = await train(whole);
   if (undisturbed.code !== 0) throw new Error(`the undisturbed run failed: ${undisturbed.stderr}`);
   const expected = new Map(lines(whole.log).filter(({ kind }) => kind === 'step').map((step) => [step.step, stepText(step)]));
@@ -114,11 +117,13 @@ async function killAndResume(folder, model, { kills, seed }, engine) {
     };
     let killed = false;
     for (let seen = 0; ;) {
-      const { code, signal, stderr } = await train(job, counts.tried < kills ? 1000 * LIFE_S * random() : undefined);
+      const { code, signal, stderr, begun } = await train(job, counts.tried < kills ? LIVES * start * random() : undefined);
       const log = lines(job.log);
       const news = log.slice(seen);
       seen = log.length;
       const steps = news.filter(({ kind }) => kind === 'step');
+      const going = news.find(({ kind }) => kind === 'going');
+      if (going !== undefined) start = going.at - begun;
       counts.steps += steps.length;
       const problems = [];
       for (const step of steps) if (expected.get(step.step) !== stepText(step)) problems.push(`step ${step.step} is another`);

@@ -21,8 +21,10 @@ async function main() {
     return result;
   };
   const tv = new TextVectorisation(model);
+  let going = false;
   const onProgress = (event) => {
-    if (event.kind === 'step' && event.totalSteps === 1) note({ kind: 'first' });
+    if (event.kind === 'step' && !going) note({ kind: 'going', at: Date.now() });
+    going ||= event.kind === 'step';
     if (/^(restored|checkpoint|checkpoint-damaged|checkpoint-failed)$/.test(event.kind)) note({ ...event, error: undefined });
     if (event.kind === 'validation') note({ kind: 'validation', epoch: event.epoch, loss: event.metrics.loss });
   };
