@@ -59,7 +59,8 @@ describe('an allocation that fails', () => {
     });
     const { failures, ...failing } = await run(true);
     const { failures: _none, ...sound } = await run(false);
-    expect(failures).toBeGreaterThan(5);
+    // Once everything stands, a step takes little anew: a library's products do, own ones nothing.
+    expect(failures).toBeGreaterThan(taken === 0 ? 5 : 0);
     expect(failing).toEqual(sound);
   });
 

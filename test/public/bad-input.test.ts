@@ -277,6 +277,10 @@ describe('options of finetune', () => {
     memoryLimit: [0, -1, 1.5, '1GB', null],
     device: ['cuda', 'cuda:0', 'CPU', 'gpu', 0, null],
     file: [{ format: 'csv' }],
+    checkpoint: ['folder', 1, null, {}, { folder: '' }, { folder: 'c', everySteps: 0 }, { folder: 'c', everyMinutes: 0 },
+      { folder: 'c', keep: 0 }, { folder: 'c', keepBest: 1 }, { folder: 'c', everyEpoch: false, onAbort: false }],
+    resume: [1, null, '', true],
+    allowInexact: [1, 'yes', null],
     signal: [new AbortController(), {}, 'stop', null],
     onProgress: ['log', {}, null],
   };

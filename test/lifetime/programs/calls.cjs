@@ -1,6 +1,7 @@
 'use strict';
 // argv[2]: JSON of { functions, codes, folder }, the contract as arguments.test.ts reads it; argv[3]: what is tried.
 // Calls that come in each other's way: the program ends with 'done', or throws what was not as it must be.
+const path = require('node:path');
 const { once } = require('node:events');
 const { Worker, isMainThread, workerData } = require('node:worker_threads');
 const { liveObjects, loadEngine, spec, stepRequest, texts, training } = require('./engine.cjs');
@@ -55,17 +56,24 @@ const things = {
     for (let round = 0; round < 60; ++round) {
       const below = random(round);
       const made = await training(engine);
+      const state = path.join(folder, 'state.safetensors');
+      await engine.writeState(made.trainer, state);
+      await engine.copyState(made.trainer);
       const calls = [];
       for (let i = 0; i < 40; ++i) {
         // Each is called early and late; disposed of the handles is what comes rarely.
         let chosen = taking[below(taking.length)];
         if (chosen.name.startsWith('dispose') && below(4) !== 0) chosen = taking[i % taking.length];
         const { name, parameters } = chosen;
-        calls.push(outcome(() => engine[name](...validArguments(name, parameters, made, folder))).then((result) => [name, result]));
+        const given = validArguments(name, parameters, made, folder);
+        if (name === 'restoreState') given[1] = state;
+        calls.push(outcome(() => engine[name](...given)).then((result) => [name, result]));
         if (below(8) === 0) await new Promise(setImmediate);
       }
       for (const [name, { code, value }] of await Promise.all(calls)) {
-        if (!['ERR_DISPOSED', 'ERR_ABORTED', undefined].includes(code)) throw new Error(`${name} failed with ${code}`);
+        // A copy is taken by who writes it first.
+        const refused = name === 'writeCopy' && code === 'ERR_INVALID_ARGUMENT';
+        if (!refused && !['ERR_DISPOSED', 'ERR_ABORTED', undefined].includes(code)) throw new Error(`${name} failed with ${code}`);
         seen.set(name, (seen.get(name) ?? new Set()).add(code ?? 'done'));
         if (name === 'createTrainer' && value !== undefined) engine.disposeTrainer(value);
       }
