@@ -28,14 +28,14 @@ async function fuzzTarget(name, { seconds, seed }, env) {
   const artifact = join(FOLDER, `current-${name}`);
   const folders = [corpus, join(ROOT, 'test', 'fuzz', 'found', name)].flatMap((folder) => ['--corpus', folder]);
   const args = [name, '--seconds', seconds, '--seed', seed, '--artifact', artifact, ...folders];
-  const { code, signal, output } = await run(PROGRAM, args, { env });
+  const { code, signal, output } = await run(PROGRAM, args, { env, timeout: 1000 * (4 * seconds + 300), killSignal: 'SIGKILL' });
   if (code === 0 && signal === null) return { line: output.trim() };
   const file = readFileSync(artifact); // the length, then the bytes
   const input = file.subarray(8, 8 + Number(file.readBigUInt64LE(0)));
   const kept = join(FOLDER, 'crashes', `${name}-${createHash('sha256').update(input).digest('hex').slice(0, 12)}`);
   mkdirSync(join(FOLDER, 'crashes'), { recursive: true });
   writeFileSync(kept, input);
-  const how = signal === 'SIGALRM' ? 'it took longer than its patience' : `it ended with ${signal ?? `code ${code}`}`;
+  const how = signal === 'SIGPROF' ? 'it took longer than ten seconds of the processor' : `it ended with ${signal ?? `code ${code}`}`;
   const again = `${relative(ROOT, PROGRAM)} ${name} --replay ${relative(ROOT, kept)}`;
   return { failed: `${name}: ${how}:\n${tail(output, 25)}\nThe input is kept. With LibTorch's lib folder in LD_LIBRARY_PATH:\n  ${again}` };
 }
