@@ -22,11 +22,11 @@ std::string simd_name(kernels::SimdLevel level) {
   return "plain";
 }
 
-// A processor that multiplies bf16 itself: elsewhere bf16 would only be converted to and fro.
+// A processor that multiplies bf16 itself, and may: elsewhere bf16 would only be converted to and fro.
 bool processor_has_bf16() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  return __builtin_cpu_supports("avx512bf16") || __builtin_cpu_supports("amx-bf16");
+  return kernels::simd_level() == kernels::SimdLevel::kAvx512Bf16 || __builtin_cpu_supports("amx-bf16");
 #else
   return false;
 #endif
@@ -35,7 +35,7 @@ bool processor_has_bf16() {
 // A processor that sums products of int8 in int32 (VNNI). The instructions before it saturate at 16 bits.
 bool processor_has_int8() {
 #if defined(__x86_64__)
-  return __builtin_cpu_supports("avx512vnni");
+  return kernels::simd_level() >= kernels::SimdLevel::kAvx512 && __builtin_cpu_supports("avx512vnni");
 #else
   return false;
 #endif

@@ -1,6 +1,7 @@
 #include "gemm.h"
 
 #include <ATen/core/Tensor.h>
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/_int_mm.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/from_blob.h>
@@ -20,9 +21,22 @@ namespace {
 // compiles a primitive for every new shape, which costs a first epoch about 8 %: hence own products where there are any.
 using MkldnnMatmul = void (*)(const at::Tensor&, const at::Tensor&, const at::Tensor&, float, float);
 
+// On x86 it refuses fp32 too where the processor lacks what its bf16 needs: AVX-512.
+bool onednn_multiplies() {
+#if defined(__x86_64__)
+  return c10::Dispatcher::singleton()
+      .findSchemaOrThrow("mkldnn::_is_mkldnn_bf16_supported", "")
+      .typed<bool()>()
+      .call();
+#else
+  return true;
+#endif
+}
+
 MkldnnMatmul mkldnn_matmul() {
-  static const auto found = reinterpret_cast<MkldnnMatmul>(
-      dlsym(RTLD_DEFAULT, "_ZN2at6native13mkldnn_matmulERKNS_6TensorES3_S3_ff"));
+  static const auto found = onednn_multiplies() ? reinterpret_cast<MkldnnMatmul>(dlsym(
+                                                      RTLD_DEFAULT, "_ZN2at6native13mkldnn_matmulERKNS_6TensorES3_S3_ff"))
+                                                : nullptr;
   return found;
 }
 
@@ -166,9 +180,14 @@ void prepare() {
 
 }  // namespace
 
-void prepare_products() {
-  prepare<float>();
-  prepare<bf16>();
+void prepare_products() noexcept {
+  // Not every processor has them all (oneDNN refuses bf16 without AVX-512), nor is there always memory: who needs one is told.
+  for (const auto product : {prepare<float>, prepare<bf16>}) {
+    try {
+      product();
+    } catch (const std::exception&) {
+    }
+  }
 }
 
 template struct Gemm<float>;

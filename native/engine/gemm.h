@@ -11,8 +11,8 @@ namespace vectune {
 const char* gemm_library();
 
 /// Runs one tiny product of each kind, so that the library's static objects exist: what is registered with `atexit`
-/// after this runs before they are destroyed. Engine thread.
-void prepare_products();
+/// after this runs before they are destroyed. What cannot be done here is passed over. Engine thread.
+void prepare_products() noexcept;
 
 /// What products need for a moment; grows, and stays for the next one until it is released.
 class ProductScratch {

@@ -159,8 +159,9 @@ int main(int count, char** arguments) {
     try {
       if (given.size() == 1 && given[0] == "peak") {
         peak<float>("fp32");
-        peak<bf16>("bf16");
         const EngineInfo info = engine_info();
+        if (info.bf16) peak<bf16>("bf16");
+        else std::printf("{\"precision\": \"bf16\", \"gflops\": null, \"at\": null}\n");
         std::printf("{\"simd\": \"%s\", \"threads\": %d}\n", info.simd.c_str(), info.threads);
       } else if (given.size() == 5 && given[0] == "profile") {
         profile_step(given[1], given[2], std::stol(given[3]), given[4]);
