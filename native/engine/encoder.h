@@ -7,6 +7,7 @@
 #include "cancel.h"
 #include "gemm.h"
 #include "kernels.h"
+#include "packed_matrices.h"
 #include "parameters.h"
 #include "quantised.h"
 #include "spec.h"
@@ -29,7 +30,8 @@ struct EncoderWeights {
   FlatView<const float> fp32;
   const T* matrices = nullptr;
   int64_t matrices_begin = 0;
-  const QuantisedMatrices* int8 = nullptr;  // read in place of `matrices` where it is given (T float, inference)
+  const PackedMatrices<T>* packed = nullptr;  // read in place of `matrices` where it is given (inference)
+  const QuantisedMatrices* int8 = nullptr;    // the same (T float)
 
   const T* matrix(const LinearAt& linear) const { return matrices + (linear.weight - matrices_begin); }
 };

@@ -117,6 +117,22 @@ void Gemm<T>::forward(const T* x, const T* w, T* y, int64_t rows, int64_t in, in
 }
 
 template <typename T>
+bool Gemm<T>::packs(int64_t in, int64_t out) {
+  return own_products<T>(in, out) != nullptr;
+}
+
+template <typename T>
+void Gemm<T>::pack(const T* w, int64_t in, int64_t out, T* packed) {
+  own_products<T>()->pack(w, in, out, packed);
+}
+
+template <typename T>
+void Gemm<T>::forward_packed(const T* x, const T* packed, T* y, int64_t rows, int64_t in, int64_t out) {
+  const profile::Scope scope(profile::kGemmForward);
+  own_products<T>()->forward_packed(x, packed, y, rows, in, out);
+}
+
+template <typename T>
 void Gemm<T>::input_gradient(const T* dy, const T* w, T* dx, int64_t rows, int64_t in, int64_t out,
                              ProductScratch& scratch) {
   const profile::Scope scope(profile::kGemmBackward);
@@ -158,13 +174,8 @@ void Gemm<T>::weight_gradient(const T* dy, const T* x, float* dw, int64_t rows, 
   }
 }
 
-void int8_product(const int8_t* x, const int8_t* w, const float* w_sums, int32_t* y, int64_t rows, int64_t in,
-                  int64_t out, ProductScratch& scratch) {
+void library_int8_product(const int8_t* x, const int8_t* w, int32_t* y, int64_t rows, int64_t in, int64_t out) {
   const profile::Scope scope(profile::kGemmForward);
-  if (const auto own = kernels::table().common.int8_forward; own && in % 4 == 0) {
-    int8_t* panels = rows > kernels::kFewRows ? scratch.take<int8_t>(kernels::product_panels(in, threads())) : nullptr;
-    return own(x, w, w_sums, y, rows, in, out, panels);
-  }
   at::Tensor sums = matrix(y, rows, out);
   at::_int_mm_out(sums, matrix(x, rows, in), matrix(w, out, in).t());
 }

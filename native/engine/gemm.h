@@ -39,6 +39,12 @@ template <typename T>
 struct Gemm {
   /// y = x·Wᵀ
   static void forward(const T* x, const T* w, T* y, int64_t rows, int64_t in, int64_t out, ProductScratch& scratch);
+  /// Whether `pack` and `forward_packed` do such a W here.
+  static bool packs(int64_t in, int64_t out);
+  /// W, which is to stay as it is, in the order that forward_packed reads: kernels::packed_elements of them.
+  static void pack(const T* w, int64_t in, int64_t out, T* packed);
+  /// y = x·Wᵀ; a row of y depends on its row of x alone, however many there are.
+  static void forward_packed(const T* x, const T* packed, T* y, int64_t rows, int64_t in, int64_t out);
   /// dx = dy·W
   static void input_gradient(const T* dy, const T* w, T* dx, int64_t rows, int64_t in, int64_t out,
                              ProductScratch& scratch);
@@ -55,9 +61,8 @@ struct Gemm {
   static void library_forward(const T* x, const T* w, T* y, int64_t rows, int64_t in, int64_t out);
 };
 
-/// y = x·Wᵀ of int8 operands, summed exactly in int32; `w_sums` are W's by row.
-void int8_product(const int8_t* x, const int8_t* w, const float* w_sums, int32_t* y, int64_t rows, int64_t in,
-                  int64_t out, ProductScratch& scratch);
+/// y = x·Wᵀ of int8 operands by the library, summed exactly in int32.
+void library_int8_product(const int8_t* x, const int8_t* w, int32_t* y, int64_t rows, int64_t in, int64_t out);
 
 extern template struct Gemm<float>;
 extern template struct Gemm<bf16>;

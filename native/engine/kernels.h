@@ -187,6 +187,10 @@ template <typename T>
 struct Products {
   /// y = x·Wᵀ
   void (*forward)(const T* x, const T* w, T* y, int64_t rows, int64_t in, int64_t out, void* scratch);
+  /// W in the order in which forward_packed reads it: packed_elements of them, on a border of 64 bytes.
+  void (*pack)(const T* w, int64_t in, int64_t out, T* packed);
+  /// As forward, without scratch; each row's result depends on nothing but the row.
+  void (*forward_packed)(const T* x, const T* packed, T* y, int64_t rows, int64_t in, int64_t out);
   /// dx (+)= dy·W
   void (*input_gradient)(const T* dy, const T* w, T* dx, int64_t rows, int64_t in, int64_t out, bool accumulate,
                          void* scratch);
@@ -204,7 +208,9 @@ inline constexpr int64_t kTileRows = 8, kProductPanel = 48, kProductDepth = 1024
 inline int64_t transposed_row(int64_t depth) { return ((depth + 31) / 32 | 1) * 32; }
 /// Elements of scratch for products that sum over `depth`: a panel for each thread.
 inline int64_t product_panels(int64_t depth, int64_t threads) { return threads * kProductPanel * depth; }
-/// The same for weight_gradient, which needs dyᵀ too.
+/// Elements of W when packed: whole panels.
+inline int64_t packed_elements(int64_t in, int64_t out) { return (out + kProductPanel - 1) / kProductPanel * kProductPanel * in; }
+/// The same as product_panels for weight_gradient, which needs dyᵀ too.
 inline int64_t weight_gradient_scratch(int64_t rows, int64_t out, int64_t threads) {
   const int64_t depth = rows < kProductDepth ? rows : kProductDepth;
   return product_panels(depth, threads) + out * transposed_row(depth);
@@ -234,15 +240,17 @@ struct CommonKernels {
   void (*to_bf16)(bf16* y, const float* x, int64_t elements);
   /// W [outputs × width] as int8, with each output's scale and the sum of its integers.
   void (*quantise_weights)(const float* w, int64_t outputs, int64_t width, int8_t* q, float* scales, float* sums);
-  /// x [rows × width] as int8, with each row's scale and zero point [rows × 2].
-  void (*quantise_rows)(const float* x, int64_t rows, int64_t width, int8_t* q, float* scales_and_zeros);
+  /// x [rows × width] as int8, with each row's scale and zero point [rows × 2]; with `add_128` as int8_forward takes
+  /// them, unsigned and 128 more.
+  void (*quantise_rows)(const float* x, int64_t rows, int64_t width, bool add_128, int8_t* q, float* scales_and_zeros);
   /// In place: the int32 sums of a product of such operands [rows × width] → the floats that they stand for.
   void (*dequantise_rows)(float* y, int64_t rows, int64_t width, const float* scales_and_zeros, const float* scales,
                           const float* sums);
-  /// y = x·Wᵀ of int8 operands, `w_sums` being W's sums by row; in must be a multiple of 4, and `scratch` as for forward.
-  /// Null without VNNI.
-  void (*int8_forward)(const int8_t* x, const int8_t* w, const float* w_sums, int32_t* y, int64_t rows, int64_t in,
-                       int64_t out, void* scratch);
+  /// As Products::pack, for int8; in must be a multiple of 4. Null without VNNI.
+  void (*int8_pack)(const int8_t* w, int64_t in, int64_t out, int8_t* packed);
+  /// y = x·Wᵀ of int8 operands that stand for floats: x as quantise_rows, W as quantise_weights and then int8_pack make it.
+  void (*int8_forward)(const int8_t* x, const float* scales_and_zeros, const int8_t* packed, const float* w_scales,
+                       const float* w_sums, float* y, int64_t rows, int64_t in, int64_t out);
   /// Σ x² in double.
   double (*sum_of_squares)(const float* x, int64_t elements);
 };

@@ -56,7 +56,9 @@ struct Model::Inference {
   InferencePass<float> fp32;
   InferencePass<bf16> bf16_;
   InferencePass<float> int8;
-  at::Tensor matrices;  // bf16 copy of the encoder's layers
+  // bf16 copies of the encoder's layers: the one or the other
+  std::unique_ptr<PackedMatrices<bf16>> packed;
+  at::Tensor matrices;
   uint64_t matrices_version = 0;
   std::unique_ptr<QuantisedMatrices> quantised;
   uint64_t quantised_version = 0;
@@ -124,9 +126,14 @@ void Model::embed(const int32_t* ids, const int32_t* offsets, int64_t texts, Pre
   const FlatView<const float> fp32{data(), data() + words, words};
 
   if (precision == Precision::kBf16 && pass.matrices_version != weights_version_) {
-    const int64_t begin = table_.embeddings_end, count = table_.layers.back().end - begin;
-    if (!pass.matrices.defined()) pass.matrices = at::empty({count}, at::TensorOptions().dtype(at::kBFloat16));
-    kernels::table().common.to_bf16(static_cast<bf16*>(pass.matrices.mutable_data_ptr()), data() + begin, count);
+    if (PackedMatrices<bf16>::suits(table_)) {
+      pass.packed.reset();
+      pass.packed = std::make_unique<PackedMatrices<bf16>>(table_, data());
+    } else {
+      const int64_t begin = table_.embeddings_end, count = table_.layers.back().end - begin;
+      if (!pass.matrices.defined()) pass.matrices = at::empty({count}, at::TensorOptions().dtype(at::kBFloat16));
+      kernels::table().common.to_bf16(static_cast<bf16*>(pass.matrices.mutable_data_ptr()), data() + begin, count);
+    }
     pass.matrices_version = weights_version_;
   }
   if (precision == Precision::kInt8 && pass.quantised_version != weights_version_) {
@@ -147,10 +154,10 @@ void Model::embed(const int32_t* ids, const int32_t* offsets, int64_t texts, Pre
         inference_rounding(precision, offsets[last] - offsets[first]), nullptr);
     const float* embeddings;
     if (precision == Precision::kBf16) {
-      const auto* matrices = static_cast<const bf16*>(pass.matrices.const_data_ptr());
-      embeddings = pass.bf16_.run(pass.batch, {fp32, matrices, table_.embeddings_end}, {});
+      const auto* matrices = pass.packed ? nullptr : static_cast<const bf16*>(pass.matrices.const_data_ptr());
+      embeddings = pass.bf16_.run(pass.batch, {fp32, matrices, table_.embeddings_end, pass.packed.get()}, {});
     } else if (precision == Precision::kInt8) {
-      embeddings = pass.int8.run(pass.batch, {fp32, fp32.rest, words, pass.quantised.get()}, {});
+      embeddings = pass.int8.run(pass.batch, {fp32, fp32.rest, words, nullptr, pass.quantised.get()}, {});
     } else {
       embeddings = pass.fp32.run(pass.batch, {fp32, fp32.rest, words}, {});
     }

@@ -93,6 +93,13 @@ int64_t ParameterTable::add(const std::string& name, int module, std::vector<int
   return offset;
 }
 
+std::vector<const LinearAt*> ParameterTable::linears() const {
+  std::vector<const LinearAt*> all;
+  for (const LayerAt& layer : layers)
+    for (const LinearAt* linear : {&layer.qkv, &layer.attention_out, &layer.up, &layer.down}) all.push_back(linear);
+  return all;
+}
+
 const Parameter* ParameterTable::find(const std::string& name) const {
   const auto at = index_.find(name);
   return at == index_.end() ? nullptr : &all_[at->second];

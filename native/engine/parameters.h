@@ -42,6 +42,8 @@ class ParameterTable {
 
   const std::vector<Parameter>& all() const { return all_; }
   const Parameter* find(const std::string& name) const;
+  /// The encoder's matrices, in the order of the forward pass.
+  std::vector<const LinearAt*> linears() const;
   int64_t elements() const { return elements_; }
 
   int64_t word_embeddings = 0, position_embeddings = 0, type_embeddings = -1;

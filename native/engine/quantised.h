@@ -12,7 +12,7 @@ namespace vectune {
 class QuantisedMatrices {
  public:
   struct Matrix {
-    const int8_t* q;      // [out × in]
+    const int8_t* q;      // [out × in], or packed where there is a product of our own
     const float *scales, *sums;  // [out]; sums of each row's integers
   };
 
@@ -28,6 +28,6 @@ class QuantisedMatrices {
 /// y ≈ x·Wᵀ with x [rows × in] quantised row by row as it comes. `q` and `scales` are scratch of rows·in bytes and
 /// 2·rows floats; y [rows × out].
 void quantised_product(const float* x, const QuantisedMatrices::Matrix& w, float* y, int64_t rows, int64_t in,
-                       int64_t out, int8_t* q, float* scales, ProductScratch& scratch);
+                       int64_t out, int8_t* q, float* scales);
 
 }  // namespace vectune

@@ -80,6 +80,13 @@ void products(const Shape& s, Random& random) {
                      auto panels = scratch(kernels::product_panels(in, team));
                      p.forward(x.data(), w.data(), y, rows, in, out, panels.data());
                    });
+  check_product<T>(name_of<T>("forward of packed weights", s), exact(rows, out, in, x, in, 1, w, in, 1), nothing_t(rows * out),
+                   [&](const auto& p, T* y, int64_t) {
+                     Guarded<T> packed(kernels::packed_elements(in, out));
+                     p.pack(w.data(), in, out, packed.data());
+                     packed.check_guards();
+                     p.forward_packed(x.data(), packed.data(), y, rows, in, out);
+                   });
   const auto input = exact(rows, in, out, dy, out, 1, w, 1, in);
   check_product<T>(name_of<T>("input gradient", s), input, nothing_t(rows * in),
                    [&](const auto& p, T* to, int64_t team) {
@@ -128,15 +135,17 @@ TEST(kernels_product_is_there_where_the_processor_has_the_instructions) {
 }
 
 TEST(kernels_product_int8_is_exact) {
-  const auto product = kernels::table().common.int8_forward;
-  if (!product) SKIP("this processor does not sum int8 products in int32");
+  const auto& table = kernels::table().common;
+  if (!table.int8_forward) SKIP("this processor does not sum int8 products in int32");
   Random random(43);
   for (const auto& [rows, in, out] : {Shape{1, 384, 1152}, Shape{13, 1536, 384}, Shape{48, 68, 3}, Shape{6, 4, 60},
                                      Shape{49, 384, 1152}, Shape{70, 100, 53}}) {
     std::vector<int8_t> x(rows * in), w(out * in);
     for (auto* v : {&x, &w})
       for (int8_t& q : *v) q = static_cast<int8_t>(random.whole(-128, 127));
-    std::vector<float> sums;
+    // Scales of 1 and zero points of 0: the floats are the sums themselves, all below 2²⁴ here.
+    std::vector<float> sums, ones(out, 1.0f), scales_and_zeros(2 * rows);
+    for (int64_t r = 0; r < rows; ++r) scales_and_zeros[2 * r] = 1.0f;
     std::vector<double> expected;
     for (int64_t o = 0; o < out; ++o) {
       double sum = 0;
@@ -149,10 +158,15 @@ TEST(kernels_product_int8_is_exact) {
         for (int64_t k = 0; k < in; ++k) sum += int64_t{x[r * in + k]} * w[o * in + k];
         expected.push_back(static_cast<double>(sum));
       }
+    for (int8_t& q : x) q = static_cast<int8_t>(q ^ -128);  // as unsigned, 128 more
     for (const int team : {1, 2}) {
-      Guarded<int32_t> y(rows * out);
-      std::vector<int8_t> panels(kernels::product_panels(in, team));
-      with_threads(team, [&] { product(x.data(), w.data(), sums.data(), y.data(), rows, in, out, panels.data()); });
+      Guarded<float> y(rows * out);
+      Guarded<int8_t> packed(kernels::packed_elements(in, out));
+      with_threads(team, [&] {
+        table.int8_pack(w.data(), in, out, packed.data());
+        table.int8_forward(x.data(), scales_and_zeros.data(), packed.data(), ones.data(), sums.data(), y.data(), rows, in, out);
+      });
+      packed.check_guards();
       check_close("int8 product", y.values(), expected, 0, 0);
     }
   }
@@ -177,4 +191,29 @@ TEST(gemm_of_odd_bf16_dimensions_goes_to_the_library) {
   check("y ", y.values(), exact(rows, out, in, x, in, 1, w, in, 1));
   check("dx ", added.values(), plus(exact(rows, in, out, dy, out, 1, w, 1, in), dx));
   check("dw ", dw.values(), exact(out, in, rows, dy, 1, out, x, 1, in));
+}
+
+TEST(a_row_times_packed_weights_does_not_depend_on_its_neighbours) {
+  const auto each = [](auto zero) {
+    using T = decltype(zero);
+    if (!Gemm<T>::packs(96, 100)) return false;
+    Random random(45);
+    constexpr int64_t rows = 61, in = 96, out = 100;
+    const auto x = random.normals<T>(rows * in), w = random.normals<T>(out * in);
+    std::vector<T> packed(kernels::packed_elements(in, out)), all(rows * out);
+    with_threads(2, [&] {
+      Gemm<T>::pack(w.data(), in, out, packed.data());
+      Gemm<T>::forward_packed(x.data(), packed.data(), all.data(), rows, in, out);
+    });
+    for (int64_t r = 0; r < rows; ++r)
+      for (const int64_t count : {1, 5, 12}) {
+        if (r + count > rows) continue;
+        std::vector<T> some(count * out);
+        with_threads(1, [&] { Gemm<T>::forward_packed(x.data() + r * in, packed.data(), some.data(), count, in, out); });
+        CHECK(std::memcmp(some.data(), all.data() + r * out, sizeof(T) * some.size()) == 0);
+      }
+    return true;
+  };
+  const bool fp32 = each(float{}), bf16_ = each(bf16{});
+  if (!fp32 && !bf16_) SKIP("this processor has no product of ours");
 }

@@ -45,7 +45,14 @@ struct Operand {
   }
   static Operand activations(const kernels::Table& table, const std::vector<float>& x, int64_t rows, int64_t width) {
     Operand o{Guarded<int8_t>(rows * width), Guarded<float>(2 * rows), Guarded<float>(0)};
-    table.common.quantise_rows(x.data(), rows, width, o.q.data(), o.scales.data());
+    table.common.quantise_rows(x.data(), rows, width, false, o.q.data(), o.scales.data());
+    Guarded<int8_t> shifted(rows * width);
+    Guarded<float> scales(2 * rows);
+    table.common.quantise_rows(x.data(), rows, width, true, shifted.data(), scales.data());
+    bool same = scales.values() == o.scales.values();
+    for (int64_t i = 0; i < rows * width; ++i)
+      same = same && int{static_cast<uint8_t>(shifted.data()[i])} == int{o.q.data()[i]} + 128;
+    CHECK(same);
     return o;
   }
   double weight(int64_t i, int64_t width) const { return double{scales[i / width]} * q[i]; }
@@ -179,14 +186,18 @@ TEST(kernels_quantised_product_is_within_the_bound_that_the_scales_give) {
       const auto x = rows_of_every_kind(rows, in, random), w = random.normals(outputs * in, 0.05);
       const auto& table = kernels::table();
       Operand b = with_threads(1, [&] { return Operand::weights(table, w, outputs, in); });
+      std::vector<int8_t> matrix(b.q.data(), b.q.data() + outputs * in);
+      if (table.common.int8_forward && in % 4 == 0) {
+        matrix.resize(kernels::packed_elements(in, outputs));
+        with_threads(2, [&] { table.common.int8_pack(b.q.data(), in, outputs, matrix.data()); });
+      }
       Found bits;
       for (const int threads : {1, 2}) {
         Guarded<float> y(rows * outputs), scales(2 * rows);
         Guarded<int8_t> q(rows * in);
-        ProductScratch scratch;
         with_threads(threads, [&] {
-          quantised_product(x.data(), {b.q.data(), b.scales.data(), b.second.data()}, y.data(), rows, in, outputs,
-                            q.data(), scales.data(), scratch);
+          quantised_product(x.data(), {matrix.data(), b.scales.data(), b.second.data()}, y.data(), rows, in, outputs,
+                            q.data(), scales.data());
         });
         q.check_guards();
         scales.check_guards();

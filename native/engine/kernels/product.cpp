@@ -14,6 +14,7 @@
 //       C[i, j] = Σ_k A[i, k]·B[k, j]         one number of A, times a vector of B
 // Few rows (a short text, kFewRows) are not worth the copy; x·Wᵀ is then made of dot products along k, where both are dense:
 //   y[i, j] = Σ_lanes Σ_k x[i, k]·W[j, k]     a vector of each
+// Where W stays as it is (inference), all its panels are copied once and for all, and every number of rows goes by tiles.
 // A sum runs over k in order, whatever the number of threads.
 //
 // Everything below is in words of 32 bits: a float, a pair of bf16 or four int8, which one instruction multiplies and adds.
@@ -62,25 +63,48 @@ inline F multiply_add(F acc, U w, U x, const bf16*) {
 }
 #endif
 #ifdef __AVX512VNNI__
-/// The instruction wants its first operand unsigned: x + 128, so that each sum is 128·Σw too large.
+/// x are unsigned, 128 more than they stand for, so that each sum is 128·Σw too large.
 inline I multiply_add(I acc, U w, U x, const int8_t*) {
-  return reinterpret_cast<I>(_mm512_dpbusd_epi32(reinterpret_cast<__m512i>(acc),
-                                                 reinterpret_cast<__m512i>(x ^ 0x80808080u),
+  return reinterpret_cast<I>(_mm512_dpbusd_epi32(reinterpret_cast<__m512i>(acc), reinterpret_cast<__m512i>(x),
                                                  reinterpret_cast<__m512i>(w)));
 }
 #endif
-/// The first `lanes` of sums to C, rounded to its type, or added to what is there.
+/// Where a tile's sums go: to C, rounded to its type, or added to what is there; `lanes` of the vector are C's.
 template <typename C>
-inline void finish(F sum, C* to, int lanes, bool accumulate, const float*) {
-  if (lanes == kLanes) store(to, accumulate ? load(to) + sum : sum);
-  else store(to, accumulate ? load(to, lanes) + sum : sum, lanes);
-}
-inline void finish(I sum, int32_t* to, int lanes, bool, const float* w_sums) {
-  const F offset = lanes == kLanes ? load(w_sums) : load(w_sums, lanes);
-  sum -= __builtin_convertvector(offset, I) * 128;
-  if (lanes == kLanes) std::memcpy(to, &sum, sizeof sum);
-  else std::memcpy(to, &sum, 4 * static_cast<size_t>(lanes));
-}
+struct Store {
+  C* c;
+  int64_t row;
+  bool accumulate;
+
+  void operator()(F sum, int64_t r, int64_t j, int lanes) const {
+    C* to = c + r * row + j;
+    if (lanes == kLanes) store(to, accumulate ? load(to) + sum : sum);
+    else store(to, accumulate ? load(to, lanes) + sum : sum, lanes);
+  }
+  void expect(int64_t r, int64_t j) const { __builtin_prefetch(c + r * row + j, 1); }
+  Store at(int64_t r, int64_t j) const { return {c + r * row + j, row, accumulate}; }
+};
+
+/// As the floats that the sums of int8 products stand for: kernels/quantise.cpp.
+struct Dequantise {
+  float* y;
+  int64_t row;
+  const float *scales_and_zeros, *w_scales, *w_sums;
+
+  void operator()(I sum, int64_t r, int64_t j, int lanes) const {
+    const auto of = [&](const float* p) { return lanes == kLanes ? load(p + j) : load(p + j, lanes); };
+    const F sums = of(w_sums);
+    sum -= __builtin_convertvector(sums, I) * 128;
+    const float scale = scales_and_zeros[2 * r], zero = scales_and_zeros[2 * r + 1];
+    const F value = (__builtin_convertvector(sum, F) - zero * sums) * (scale * of(w_scales));
+    if (lanes == kLanes) store(y + r * row + j, value);
+    else store(y + r * row + j, value, lanes);
+  }
+  void expect(int64_t r, int64_t j) const { __builtin_prefetch(y + r * row + j, 1); }
+  Dequantise at(int64_t r, int64_t j) const {
+    return {y + r * row + j, row, scales_and_zeros + 2 * r, w_scales + j, w_sums + j};
+  }
+};
 
 inline U broadcast_word(const void* p) {
   int32_t word;
@@ -160,14 +184,15 @@ void transpose_words(const T* a, int64_t m, int64_t k, int64_t begin, int64_t en
 
 // --- tiles ------------------------------------------------------------------------------------------------------
 
-/// C[R × V vectors] (+)= A[R × k] · panel. `lanes` of the last vector are C's; `b_sums` are B's by column (int8 only).
-template <int R, int V, typename T, typename C>
-__attribute__((noinline)) void tile(const T* a, int64_t a_row, const T* panel, int64_t k, C* c, int64_t c_row,
-                                    int lanes, bool accumulate, const float* b_sums) {
+/// C[R × V vectors] (+)= A[R × k] · panel. `lanes` of the last vector are C's. A panel that is read for the first time
+/// (kStream) is asked for a little ahead: no hardware looks beyond a page.
+template <int R, int V, bool kStream, typename T, typename Finish>
+__attribute__((noinline)) void tile(const T* a, int64_t a_row, const T* panel, int64_t k, const Finish& finish, int lanes) {
+  constexpr int64_t kAhead = 20 * kProductPanel * kInWord<T>;
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) __builtin_prefetch(c + r * c_row + v * kLanes, 1);
+    for (int v = 0; v < V; ++v) finish.expect(r, v * kLanes);
   typename SumsOf<T>::Vector sums[R][V] = {};
   for (int64_t i = 0; i < k; i += kInWord<T>, panel += kProductPanel * kInWord<T>) {
     if (R == kTileRows && i % (kLanes * kInWord<T>) == 0) {
@@ -176,7 +201,10 @@ __attribute__((noinline)) void tile(const T* a, int64_t a_row, const T* panel, i
     }
     U b[V];
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) b[v] = load_word(panel + v * kLanes * kInWord<T>);
+    for (int v = 0; v < V; ++v) {
+      if (kStream) __builtin_prefetch(panel + kAhead + v * kLanes * kInWord<T>);
+      b[v] = load_word(panel + v * kLanes * kInWord<T>);
+    }
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       const U x = broadcast_word(a + r * a_row + i);
@@ -187,29 +215,40 @@ __attribute__((noinline)) void tile(const T* a, int64_t a_row, const T* panel, i
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v)
-      finish(sums[r][v], c + r * c_row + v * kLanes, v < V - 1 ? kLanes : lanes, accumulate, b_sums + v * kLanes);
+    for (int v = 0; v < V; ++v) finish(sums[r][v], r, v * kLanes, v < V - 1 ? kLanes : lanes);
 }
 
-template <int V, typename T, typename C>
-void tiles(int64_t rows, const T* a, int64_t a_row, const T* panel, int64_t k, C* c, int64_t c_row, int lanes,
-           bool accumulate, const float* b_sums) {
-  if (rows >= 8) return tile<8, V>(a, a_row, panel, k, c, c_row, lanes, accumulate, b_sums);
-  int64_t r = 0;
-  const auto part = [&](auto count) {
-    if ((rows & count()) == 0) return;
-    tile<count(), V>(a + r * a_row, a_row, panel, k, c + r * c_row, c_row, lanes, accumulate, b_sums);
-    r += count();
-  };
-  part(std::integral_constant<int, 4>{});
-  part(std::integral_constant<int, 2>{});
-  part(std::integral_constant<int, 1>{});
+template <int V, bool kStream, typename T, typename Finish>
+void tile_of(int64_t rows, const T* a, int64_t a_row, const T* panel, int64_t k, const Finish& finish, int lanes) {
+  switch (rows) {
+    case 1: return tile<1, V, kStream>(a, a_row, panel, k, finish, lanes);
+    case 2: return tile<2, V, kStream>(a, a_row, panel, k, finish, lanes);
+    case 3: return tile<3, V, kStream>(a, a_row, panel, k, finish, lanes);
+    case 4: return tile<4, V, kStream>(a, a_row, panel, k, finish, lanes);
+    case 5: return tile<5, V, kStream>(a, a_row, panel, k, finish, lanes);
+    case 6: return tile<6, V, kStream>(a, a_row, panel, k, finish, lanes);
+    case 7: return tile<7, V, kStream>(a, a_row, panel, k, finish, lanes);
+    default: return tile<8, V, kStream>(a, a_row, panel, k, finish, lanes);
+  }
+  static_assert(kTileRows == 8);
+}
+
+/// As tile_of, for a panel of which `width` columns are C's.
+template <bool kStream, typename T, typename Finish>
+void tile_of(int64_t rows, int64_t width, const T* a, int64_t a_row, const T* panel, int64_t k, const Finish& finish) {
+  const int vectors = static_cast<int>((width + kLanes - 1) / kLanes);
+  const int lanes = static_cast<int>(width) - (vectors - 1) * kLanes;
+  if (vectors == 3) tile_of<3, kStream>(rows, a, a_row, panel, k, finish, lanes);
+  else if (vectors == 2) tile_of<2, kStream>(rows, a, a_row, panel, k, finish, lanes);
+  else tile_of<1, kStream>(rows, a, a_row, panel, k, finish, lanes);
+  static_assert(kPanelVectors == 3);
 }
 
 /// C[m × n] (+)= A[m × k]·B, B being [k × n], or (kTransposed) given as [n × k].
 template <bool kTransposed, typename T, typename C>
 void multiply(const T* a, int64_t a_row, const T* b, int64_t b_row, C* c, int64_t m, int64_t n, int64_t k,
-              bool accumulate, T* panels, const float* b_sums = nullptr) {
+              bool accumulate, T* panels) {
+  const Store<C> all{c, n, accumulate};
   const int64_t columns = (n + kProductPanel - 1) / kProductPanel, blocks = (m + kTileRows - 1) / kTileRows;
   for_parts(columns * blocks, [&](int64_t begin, int64_t end, int thread) {
     T* panel = panels + thread * k * kProductPanel;
@@ -225,26 +264,54 @@ void multiply(const T* a, int64_t a_row, const T* b, int64_t b_row, C* c, int64_
         if constexpr (kTransposed) prefetch_share(b + next * b_row, b_row, next_width, k, block, blocks);
         else prefetch_share(b + next, b_row, k, next_width, block, blocks);
       }
-      const int vectors = static_cast<int>((width + kLanes - 1) / kLanes);
-      const int lanes = static_cast<int>(width) - (vectors - 1) * kLanes;
-      const auto run = [&](auto count) {
-        tiles<count()>(rows, a + r * a_row, a_row, panel, k, c + r * n + from, n, lanes, accumulate, b_sums + from);
-      };
-      if (vectors == 3) run(std::integral_constant<int, 3>{});
-      else if (vectors == 2) run(std::integral_constant<int, 2>{});
-      else run(std::integral_constant<int, 1>{});
+      tile_of<false>(rows, width, a + r * a_row, a_row, panel, k, all.at(r, from));
     }
   });
-  static_assert(kPanelVectors == 3);
+}
+
+// --- fixed weights ----------------------------------------------------------------------------------------------
+
+/// W[out × in] → all its panels.
+template <typename T>
+void pack_all(const T* w, int64_t in, int64_t out, T* packed) {
+  for_parts((out + kProductPanel - 1) / kProductPanel, [&](int64_t begin, int64_t end, int) {
+    for (int64_t column = begin; column < end; ++column) {
+      const int64_t from = column * kProductPanel;
+      pack_transposed(w + from * in, in, std::min(kProductPanel, out - from), in, packed + from * in);
+    }
+  });
+}
+
+/// Rows are cut into tiles of about the same height.
+template <typename T, typename Finish>
+void multiply_packed(const T* x, const T* packed, int64_t rows, int64_t in, int64_t out, const Finish& finish) {
+  const int64_t columns = (out + kProductPanel - 1) / kProductPanel, blocks = (rows + kTileRows - 1) / kTileRows;
+  for_parts(columns * blocks, [&](int64_t begin, int64_t end, int) {
+    for (int64_t at = begin; at < end; ++at) {
+      const int64_t from = at / blocks * kProductPanel, block = at % blocks;
+      const int64_t r = rows * block / blocks, height = rows * (block + 1) / blocks - r;
+      const auto run = [&](auto stream) {
+        tile_of<stream()>(height, std::min(kProductPanel, out - from), x + r * in, in, packed + from * in, in,
+                          finish.at(r, from));
+      };
+      if (block == 0) run(std::true_type{});
+      else run(std::false_type{});
+    }
+  });
+}
+
+template <typename T>
+void forward_packed(const T* x, const T* packed, T* y, int64_t rows, int64_t in, int64_t out) {
+  multiply_packed(x, packed, rows, in, out, Store<T>{y, out, false});
 }
 
 // --- few rows ---------------------------------------------------------------------------------------------------
 
 /// y[R × J] = x[R × k] · (W[J × k])ᵀ
 template <int R, int J, typename T, typename Out>
-inline void dots(const T* x, const T* w, int64_t k, Out* y, int64_t out, const float* w_sums) {
+inline void dots(const T* x, const T* w, int64_t k, Out* y, int64_t out) {
   constexpr int kStep = kLanes * kInWord<T>;
-  typename SumsOf<T>::Vector sums[kLanes] = {};
+  F sums[kLanes] = {};
   const auto step = [&](int64_t i, auto get) {
     U b[J];
 #pragma GCC unroll 4
@@ -270,18 +337,17 @@ inline void dots(const T* x, const T* w, int64_t k, Out* y, int64_t out, const f
     for (int j = 0; j < J; ++j) {
       const auto sum = total[r * kDotOutputs + j];
       Out& to = y[r * out + j];
-      if constexpr (std::is_same_v<T, int8_t>) to = sum - 128 * static_cast<int32_t>(w_sums[j]);
-      else if constexpr (std::is_same_v<Out, bf16>) to = to_bf16(sum);
+      if constexpr (std::is_same_v<Out, bf16>) to = to_bf16(sum);
       else to = sum;
     }
 }
 
 template <typename T, typename Out>
-void forward_of_few(const T* x, const T* w, Out* y, int64_t rows, int64_t in, int64_t out, const float* w_sums = nullptr) {
+void forward_of_few(const T* x, const T* w, Out* y, int64_t rows, int64_t in, int64_t out) {
   const auto outputs = [&](int64_t o, auto count) {
     int64_t r = 0;
     const auto part = [&](auto size) {
-      dots<size(), count()>(x + r * in, w + o * in, in, y + r * out + o, out, w_sums + o);
+      dots<size(), count()>(x + r * in, w + o * in, in, y + r * out + o, out);
       r += size();
     };
     while (r + kDotRows <= rows) part(std::integral_constant<int, kDotRows>{});
@@ -328,21 +394,21 @@ void weight_gradient(const T* dy, const T* x, float* dw, int64_t rows, int64_t i
 }
 
 #ifdef __AVX512VNNI__
-void int8_forward(const int8_t* x, const int8_t* w, const float* w_sums, int32_t* y, int64_t rows, int64_t in,
-                  int64_t out, void* scratch) {
-  if (rows <= kFewRows) return forward_of_few(x, w, y, rows, in, out, w_sums);
-  multiply<true>(x, in, w, in, y, rows, out, in, false, static_cast<int8_t*>(scratch), w_sums);
+void int8_forward(const int8_t* x, const float* scales_and_zeros, const int8_t* packed, const float* w_scales,
+                  const float* w_sums, float* y, int64_t rows, int64_t in, int64_t out) {
+  multiply_packed(x, packed, rows, in, out, Dequantise{y, out, scales_and_zeros, w_scales, w_sums});
 }
 #endif
 
 }  // namespace
 
 void register_product(Table& t) {
-  t.fp32.product = {forward<float>, input_gradient<float, float>, input_gradient<float, float>, weight_gradient<float>};
+  t.fp32.product = {forward<float>, pack_all<float>, forward_packed<float>, input_gradient<float, float>, input_gradient<float, float>, weight_gradient<float>};
 #ifdef __AVX512BF16__
-  t.bf16_.product = {forward<bf16>, input_gradient<bf16, bf16>, input_gradient<bf16, float>, weight_gradient<bf16>};
+  t.bf16_.product = {forward<bf16>, pack_all<bf16>, forward_packed<bf16>, input_gradient<bf16, bf16>, input_gradient<bf16, float>, weight_gradient<bf16>};
 #endif
 #ifdef __AVX512VNNI__
+  t.common.int8_pack = pack_all<int8_t>;
   t.common.int8_forward = int8_forward;
 #endif
 }

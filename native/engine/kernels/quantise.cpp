@@ -48,7 +48,8 @@ void quantise_weights(const float* w, int64_t outputs, int64_t width, int8_t* q,
   });
 }
 
-void quantise_rows(const float* x, int64_t rows, int64_t width, int8_t* q, float* scales_and_zeros) {
+void quantise_rows(const float* x, int64_t rows, int64_t width, bool add_128, int8_t* q, float* scales_and_zeros) {
+  const I shift = I{} + (add_128 ? 128 : 0);
   for_parts(rows, [&](int64_t begin, int64_t end, int) {
     for (int64_t r = begin; r < end; ++r) {
       const float* row = x + r * width;
@@ -65,7 +66,7 @@ void quantise_rows(const float* x, int64_t rows, int64_t width, int8_t* q, float
       scales_and_zeros[2 * r + 1] = zero;
       for_lanes(width, [&](int64_t i, auto n) {
         const F v = min(max(round(load(row + i, n) * inverse) + zero, splat(-128.0f)), splat(127.0f));
-        store_bytes(q + r * width + i, to_integers(v), n);
+        store_bytes(q + r * width + i, to_integers(v) + shift, n);
       });
     }
   });
