@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ROOT } from '../setup/paths.mjs';
 import { run, tail } from '../setup/run.mjs';
@@ -28,8 +28,13 @@ async function prebuild(addon, version, root) {
   const args = ['--napi', '--strip', '--name', 'vectune', '--out', root];
   if (process.platform === 'linux') args.push('--tag-libc'); // else glibc's would be tried on musl
   mkdirSync(root, { recursive: true });
+  // node-gyp's own files, and what it builds from, in a folder of their own: two may pack at a time.
+  const cwd = mkdtempSync(join(ROOT, '.build', 'gyp-'));
+  for (const name of ['binding.gyp', 'package.json']) copyFileSync(join(ROOT, name), join(cwd, name));
+  symlinkSync(join(ROOT, 'scripts'), join(cwd, 'scripts'), 'junction');
   try {
     const { code, output } = await run(process.execPath, [program, ...args], {
+      cwd,
       env: {
         ...process.env,
         VECTUNE_ADDON: addon,
@@ -40,7 +45,7 @@ async function prebuild(addon, version, root) {
     });
     if (code !== 0) throw new SetupError(`prebuildify could not build ${addon} for LibTorch ${version}:\n${tail(output, 40)}`);
   } finally {
-    rmSync(join(ROOT, 'build'), { recursive: true, force: true }); // node-gyp's own files
+    rmSync(cwd, { recursive: true, force: true });
   }
 }
 
