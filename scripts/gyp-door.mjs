@@ -9,7 +9,7 @@ import { findLibTorch, installLibTorch } from './setup/libtorch.mjs';
 import { installPackages } from './setup/packages.mjs';
 import { LIBTORCH_VERSION } from './setup/paths.mjs';
 import { runScript, SetupError, step } from './setup/step.mjs';
-import { checkBuildTools, checkNode } from './setup/tools.mjs';
+import { checkBuildTools } from './setup/tools.mjs';
 import { compileTypeScript } from './setup/typescript.mjs';
 
 await runScript(async () => {
@@ -24,9 +24,8 @@ await runScript(async () => {
   if (version !== LIBTORCH_VERSION) {
     throw new SetupError(`VECTUNE_LIBTORCH_VERSION is ${version}, and this tree builds for ${LIBTORCH_VERSION} only.`);
   }
-  checkNode();
   if (!addonsAreBuilt()) {
-    checkBuildTools();
+    if (process.platform === 'linux') checkBuildTools(); // it names Linux's tools and packages
     await step('packages', installPackages);
     await step('typescript', compileTypeScript);
     const libtorch = (await findLibTorch({ headers: true })) ?? (await installLibTorch());

@@ -8,8 +8,8 @@ import { setUp } from './setup.mjs';
 const FILES = ['package.test.mjs', 'refused.test.mjs', 'long.mjs'];
 
 await runScript(async () => {
-  await setUp();
   const [tarball] = process.argv.slice(2);
+  if (tarball === undefined) await setUp();
   const env = { ...process.env, ...(tarball && { VECTUNE_TARBALL: resolve(tarball) }) };
   const paths = FILES.map((name) => `test/package/${name}`);
   return runShown(process.execPath, ['--test', '--test-reporter=spec', ...paths], { env });

@@ -9,8 +9,8 @@ const FIELDS = [
   ...['bin', 'files', 'dependencies'],
 ];
 
-/** Puts the package together in `folder`, which is made anew; dist must be compiled. */
-export async function stagePackage(folder, versions) {
+/** Puts the package together in `folder`, which is made anew, with `ready` addons or new ones; dist must be compiled. */
+export async function stagePackage(folder, versions, ready) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   for (const name of ['README.md', 'LICENSE', 'CHANGELOG.md', 'THIRD_PARTY_NOTICES.md']) {
@@ -22,7 +22,9 @@ export async function stagePackage(folder, versions) {
     filter: (path) => !path.endsWith('.map') && path !== addons, // maps are left over from older builds
   });
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(packedManifest(), null, 2)}\n`);
-  await prebuildAddons(join(folder, 'dist', 'addons'), versions);
+  const place = join(folder, 'dist', 'addons');
+  if (ready === undefined) await prebuildAddons(place, versions);
+  else cpSync(ready, place, { recursive: true });
 }
 
 function packedManifest(repository = process.env.GITHUB_REPOSITORY) {

@@ -32,7 +32,7 @@ test('LibTorch is missing, is installed by the command, works, is removed, is mi
   const first = program('first-call.cjs');
   const bare = new Room(); // with pip, which the command needs
   try {
-    bare.bring('python3');
+    await bare.bringPython();
     const options = { cwd: room.project, env: bare.pipEnvironment() };
     assert.equal((await bare.tell(first, [MODEL], options)).code, 'ERR_LIBTORCH_MISSING');
     const start = performance.now();

@@ -43,10 +43,14 @@ export class Room {
   }
 
   /** Puts a program of this machine on the room's PATH. */
-  bring(name) {
-    const path = name === 'node' ? process.execPath : find(name, process.env.PATH);
+  bring(name, path = name === 'node' ? process.execPath : find(name, process.env.PATH)) {
     if (path === undefined) throw new Error(`${name} is not on this machine`);
     symlinkSync(realpathSync(path), join(this.bin, name));
+  }
+
+  /** Python itself, where what the session calls so is a script that looks for it. */
+  async bringPython() {
+    this.bring('python3', (await mustRun('python3', ['-c', 'import sys; print(sys.executable)'])).trim());
   }
 
   has(name) {
@@ -125,6 +129,7 @@ export async function packBuilt(out) {
 
 /** The folder of the LibTorch that this clone uses. */
 export async function libtorchRoot() {
+  if (process.env.VECTUNE_LIBTORCH) return process.env.VECTUNE_LIBTORCH;
   const cli = join(ROOT, 'dist', 'cli', 'main.js');
   return (await mustRun(process.execPath, [cli, 'libtorch', 'path'])).trim();
 }

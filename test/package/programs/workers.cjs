@@ -14,8 +14,8 @@ async function first() {
 async function main() {
   const workers = [0, 1].map(() => new Worker(__filename, { argv: [model] }));
   const told = workers.map(async (worker) => {
-    const [value] = await once(worker, 'message');
-    await once(worker, 'exit');
+    // Both are asked for at once: a message may come out together with the exit.
+    const [[value]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')]);
     return value;
   });
   console.log(JSON.stringify(await Promise.all([first(), ...told])));
