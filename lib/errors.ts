@@ -1,10 +1,9 @@
 import { types } from 'node:util';
 
-/**
- * Every error that vectune throws or rejects with. The class says what kind of trouble it is, `code`
- * is stable and says exactly which one; messages may change between versions, codes do not.
- */
+// Every error that vectune throws or rejects with. The class says what kind of trouble it is, `code` is stable and says
+// exactly which one; messages may change between versions, codes do not.
 
+/** Codes of `InvalidArgumentError`. */
 export type InvalidArgumentCode =
   | 'ERR_INVALID_ARGUMENT'
   /** Lists that belong together differ in length. */
@@ -23,6 +22,7 @@ export type InvalidArgumentCode =
   /** A data file cannot be read as rows of two texts and a score. */
   | 'ERR_DATA_FILE';
 
+/** Codes of `ModelError`. */
 export type ModelErrorCode =
   | 'ERR_UNKNOWN_ARCHITECTURE'
   | 'ERR_UNKNOWN_MODULE'
@@ -34,10 +34,14 @@ export type ModelErrorCode =
   /** Neither the hub nor a fall-back has the model. */
   | 'ERR_MODEL_NOT_FOUND';
 
+/** Codes of `StateError`. */
 export type StateErrorCode = 'ERR_DISPOSED' | 'ERR_BUSY';
+/** Code of `OutOfMemoryError`. */
 export type OutOfMemoryCode = 'ERR_OUT_OF_MEMORY';
+/** Code of `AbortError`. */
 export type AbortCode = 'ERR_ABORTED';
 
+/** Codes of `LibTorchError`. */
 export type LibTorchErrorCode =
   | 'ERR_LIBTORCH_MISSING'
   | 'ERR_LIBTORCH_VERSION'
@@ -46,11 +50,16 @@ export type LibTorchErrorCode =
   | 'ERR_LIBTORCH_CONFLICT'
   | 'ERR_ADDON_MISSING';
 
+/** Codes of `DownloadError`. */
 export type DownloadErrorCode = 'ERR_DOWNLOAD' | 'ERR_CHECKSUM' | 'ERR_DISK_SPACE';
+/** Code of `ToolError`. */
 export type ToolErrorCode = 'ERR_TOOL_MISSING';
+/** Code of `NativeError`. */
 export type NativeCode = 'ERR_NATIVE';
+/** Code of `FileError`. */
 export type FileErrorCode = 'ERR_FILE';
 
+/** Codes of `CheckpointError`. */
 export type CheckpointErrorCode =
   /** Not one checkpoint of the folder is whole. */
   | 'ERR_CHECKPOINT_DAMAGED'
@@ -63,6 +72,7 @@ export type CheckpointErrorCode =
   /** The folder has an earlier run's checkpoints, and `resume` was not given. */
   | 'ERR_CHECKPOINT_EXISTS';
 
+/** All codes of all errors. */
 export type ErrorCode =
   | InvalidArgumentCode
   | ModelErrorCode
@@ -76,7 +86,9 @@ export type ErrorCode =
   | FileErrorCode
   | CheckpointErrorCode;
 
+/** What an error carries beside its code and text. */
 export interface ErrorDetails {
+  /** The error behind it. */
   cause?: unknown;
   /** Row of the data at fault, counted from 0 as in the list that was passed. */
   row?: number | undefined;
@@ -86,10 +98,14 @@ export interface ErrorDetails {
 
 /** Base of all of vectune's errors. */
 export class VectuneError extends Error {
+  /** Says which error it is; stable between versions. */
   readonly code: ErrorCode;
+  /** Row of the data at fault, counted from 0 as in the list or file that was passed; absent where it is no row's. */
   readonly row?: number;
+  /** File or folder at fault; absent where it is no file's. */
   readonly file?: string;
 
+  /** For vectune itself: a caller has no errors of these classes to make. */
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);
     this.name = new.target.name;
@@ -102,6 +118,7 @@ export class VectuneError extends Error {
 /** What was passed cannot be used; nothing has been touched. */
 export class InvalidArgumentError extends VectuneError {
   declare readonly code: InvalidArgumentCode;
+  /** For vectune itself. */
   constructor(code: InvalidArgumentCode, message: string, details?: ErrorDetails) {
     super(code, message, details);
   }
@@ -110,6 +127,7 @@ export class InvalidArgumentError extends VectuneError {
 /** A model folder or file is missing, damaged or of a kind that vectune does not know. */
 export class ModelError extends VectuneError {
   declare readonly code: ModelErrorCode;
+  /** For vectune itself. */
   constructor(code: ModelErrorCode, message: string, details?: ErrorDetails) {
     super(code, message, details);
   }
@@ -118,6 +136,7 @@ export class ModelError extends VectuneError {
 /** The object cannot do this now: it is disposed, or busy with a run. */
 export class StateError extends VectuneError {
   declare readonly code: StateErrorCode;
+  /** For vectune itself. */
   constructor(code: StateErrorCode, message: string, details?: ErrorDetails) {
     super(code, message, details);
   }
@@ -126,6 +145,7 @@ export class StateError extends VectuneError {
 /** The work does not fit in memory, whether the machine's or the limit that was set. */
 export class OutOfMemoryError extends VectuneError {
   declare readonly code: OutOfMemoryCode;
+  /** For vectune itself. */
   constructor(code: OutOfMemoryCode, message: string, details?: ErrorDetails) {
     super(code, message, details);
   }
@@ -134,6 +154,7 @@ export class OutOfMemoryError extends VectuneError {
 /** The caller stopped the work. `name` is 'AbortError', as in Node and in browsers. */
 export class AbortError extends VectuneError {
   declare readonly code: AbortCode;
+  /** For vectune itself. */
   constructor(code: AbortCode, message: string, details?: ErrorDetails) {
     super(code, message, details);
   }
@@ -142,6 +163,7 @@ export class AbortError extends VectuneError {
 /** LibTorch or the addon built for it is missing, of another version, or cannot be loaded. */
 export class LibTorchError extends VectuneError {
   declare readonly code: LibTorchErrorCode;
+  /** For vectune itself. */
   constructor(code: LibTorchErrorCode, message: string, details?: ErrorDetails) {
     super(code, message, details);
   }
@@ -150,6 +172,7 @@ export class LibTorchError extends VectuneError {
 /** A download failed, or what came is not what was asked for. */
 export class DownloadError extends VectuneError {
   declare readonly code: DownloadErrorCode;
+  /** For vectune itself. */
   constructor(code: DownloadErrorCode, message: string, details?: ErrorDetails) {
     super(code, message, details);
   }
@@ -158,6 +181,7 @@ export class DownloadError extends VectuneError {
 /** A program that a command needs is not on this machine. */
 export class ToolError extends VectuneError {
   declare readonly code: ToolErrorCode;
+  /** For vectune itself. */
   constructor(code: ToolErrorCode, message: string, details?: ErrorDetails) {
     super(code, message, details);
   }
@@ -166,6 +190,7 @@ export class ToolError extends VectuneError {
 /** LibTorch or the engine reported an error of no other kind. */
 export class NativeError extends VectuneError {
   declare readonly code: NativeCode;
+  /** For vectune itself. */
   constructor(code: NativeCode, message: string, details?: ErrorDetails) {
     super(code, message, details);
   }
@@ -174,6 +199,7 @@ export class NativeError extends VectuneError {
 /** A file could not be read or written; `file` names it where it is known. */
 export class FileError extends VectuneError {
   declare readonly code: FileErrorCode;
+  /** For vectune itself. */
   constructor(code: FileErrorCode, message: string, details?: ErrorDetails) {
     super(code, message, details);
   }
@@ -182,6 +208,7 @@ export class FileError extends VectuneError {
 /** Checkpoints that cannot be gone on from, or a folder for them that cannot be used. */
 export class CheckpointError extends VectuneError {
   declare readonly code: CheckpointErrorCode;
+  /** For vectune itself. */
   constructor(code: CheckpointErrorCode, message: string, details?: ErrorDetails) {
     super(code, message, details);
   }

@@ -4,16 +4,21 @@ export type { EmbedOptions, LoadEvent, ModelInfo, TextVectorisationOptions } fro
 export { cosineSimilarity } from './task/similarity';
 export type { Vector } from './task/similarity';
 export { models } from './model/presets';
-export type { ModelDownloadEvent, ModelPreset } from './model/types';
+export type { ModelDownloadEvent, ModelPreset, ModelWheel } from './model/types';
 export { balance } from './data/balance';
 export type { BalanceOptions } from './data/balance';
 export { readRows, streamRows } from './data/read';
 export type { DataFormat, ReadOptions } from './data/read';
+export type { ColumnChoice } from './data/columns';
 export type { PairData, ScoredRow, TextPair } from './data/pair';
 export type { DataSource } from './data/source';
-export type { AdamWOptions, OptimizerPreset } from './finetune/optimizer';
+export type { AdamWOptions, OptimizerPreset, ResolvedAdamW } from './finetune/optimizer';
 export type { EarlyStoppingOptions, FinetuneOptions } from './finetune/options';
-export type { FinetuneEvent } from './finetune/events';
+export type {
+  CheckpointDamagedEvent, CheckpointEvent, CheckpointFailedEvent, DataEvent, DoneEvent, EarlyStopEvent, EpochStartEvent,
+  FinderEvent, FinetuneEvent, OutOfMemoryEvent, PausedEvent, RestoredEvent, ResumedEvent, StepEvent, SummaryEvent,
+  ValidatingEvent, ValidationEvent,
+} from './finetune/events';
 export type { CheckpointOptions } from './checkpoint/options';
 export type { CheckpointReport, EpochReport, FinetuneReport } from './finetune/report';
 export type { FinetuneRun } from './finetune/run';
@@ -24,4 +29,7 @@ export {
   AbortError, CheckpointError, DownloadError, FileError, InvalidArgumentError, LibTorchError, ModelError, NativeError, OutOfMemoryError,
   StateError, ToolError, VectuneError,
 } from './errors';
-export type { ErrorCode } from './errors';
+export type {
+  AbortCode, CheckpointErrorCode, DownloadErrorCode, ErrorCode, ErrorDetails, FileErrorCode, InvalidArgumentCode,
+  LibTorchErrorCode, ModelErrorCode, NativeCode, OutOfMemoryCode, StateErrorCode, ToolErrorCode,
+} from './errors';

@@ -1,6 +1,6 @@
-// npm test: the set-up, jest, then the tests that run in plain Node (test/plain), because jest's module contexts
-// hide faults of instanceof. Arguments go to jest, and then jest alone is run. The last line, alone, is
-// `N passed, N failed, N skipped` over both.
+// npm test: the set-up, jest, then the tests that run in plain Node (test/plain, because jest's module contexts hide
+// faults of instanceof, and test/package, the packed tarball). Arguments go to jest, and then jest alone is run. The
+// last line, alone, is `N passed, N failed, N skipped` over both.
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -30,15 +30,15 @@ async function runJest(temporary, args) {
 }
 
 async function runPlain(temporary) {
-  const folder = join(ROOT, 'test', 'plain');
-  const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.test.mjs')) : [];
-  if (files.length === 0) return { passed: 0, failed: 0, skipped: 0 };
+  const paths = ['plain', 'package'].flatMap((name) => {
+    const folder = join(ROOT, 'test', name);
+    return readdirSync(folder).filter((file) => file.endsWith('.test.mjs')).map((file) => join(folder, file));
+  });
   const tap = join(temporary, 'plain.tap');
   const reporters = [
     ...['--test-reporter=spec', '--test-reporter-destination=stdout'],
     ...['--test-reporter=tap', `--test-reporter-destination=${tap}`],
   ];
-  const paths = files.map((name) => join(folder, name));
   const code = await runShown(process.execPath, ['--test', ...reporters, ...paths]);
   const text = existsSync(tap) ? readFileSync(tap, 'utf8') : '';
   const count = (name) => Number(new RegExp(`^# ${name} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);

@@ -4,6 +4,7 @@ import type { PairData, ScoredRow } from './pair';
 import { Random, Stream } from './random';
 import { checkRow, emptyData } from './validate';
 
+/** Options of `balance`. */
 export interface BalanceOptions {
   /** Rows to take of each class, from 1. Default: as many as the smallest class has. */
   perClass?: number;

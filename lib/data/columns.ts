@@ -3,8 +3,11 @@ import { InvalidArgumentError } from '../errors';
 
 /** The columns of a file: by name, or by number (from 0) where rows are lists. */
 export interface ColumnChoice {
+  /** Column of the first text. Default: one of the usual names. */
   text1?: string | number;
+  /** Column of the second text. Default: one of the usual names. */
   text2?: string | number;
+  /** Column of the score. Default: one of the usual names. */
   score?: string | number;
 }
 

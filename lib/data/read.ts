@@ -9,8 +9,10 @@ import type { ScoredRow } from './pair';
 import { readParquet } from './parquet';
 import { checkScore, checkText, emptyData } from './validate';
 
+/** Formats of data files; 'jsonl' is one JSON object in each line. */
 export type DataFormat = 'csv' | 'tsv' | 'jsonl' | 'parquet';
 
+/** How a data file is read: options of `readRows` and `streamRows`, and `file` of `finetune`. */
 export interface ReadOptions {
   /** Default: by the file's extension (.csv, .tsv, .jsonl or .ndjson, .parquet). */
   format?: DataFormat;

@@ -3,29 +3,41 @@ import type { FinetuneReport } from './report';
 
 /** The data is read, tokenised and split. */
 export interface DataEvent {
+  /** Tells it from the other events. */
   kind: 'data';
+  /** Rows of the data. */
   rows: number;
+  /** Rows to train on. */
   trainingRows: number;
+  /** Rows kept for validation. */
   validationRows: number;
   /** Tokens of all texts, special tokens included. */
   tokens: number;
   /** Tokens of the longest text. */
   longest: number;
+  /** Most tokens of a text, special tokens included. */
   maxInputLength: number;
 }
 
 /** What is about to be trained. */
 export interface SummaryEvent {
+  /** Tells it from the other events. */
   kind: 'summary';
+  /** Numbers that the model is made of. */
   parameters: number;
+  /** Those of them that are not frozen. */
   trainableParameters: number;
   /** Of the weights in fp32. */
   bytes: number;
   /** `bytes` in millions, with three decimals, e.g. '540.511'. */
   megabytes: string;
+  /** Precision of the products; weights are fp32 in both. */
   precision: 'fp32' | 'bf16';
+  /** Where it is computed. */
   device: 'cpu';
+  /** Threads that compute. */
   threads: number;
+  /** Seed of the split, the order of rows and dropout. */
   seed: number;
   /** Bytes that the engine may hold; null where there is no limit. */
   memoryLimit: number | null;
@@ -33,15 +45,21 @@ export interface SummaryEvent {
 
 /** One trial of the batch-size finder, or its end; `message` says it in a sentence. */
 export interface FinderEvent {
+  /** Tells it from the other events. */
   kind: 'finder';
+  /** Of the trial; 'finished' is the search's end. */
   outcome: 'succeeded' | 'failed' | 'finished';
+  /** The size that was tried; with 'finished', the one to train with. */
   batchSize: number;
   /** The size that comes next; null when the search is over. */
   next: number | null;
+  /** The same in a sentence. */
   message: string;
 }
 
+/** An epoch begins. */
 export interface EpochStartEvent {
+  /** Tells it from the other events. */
   kind: 'epoch-start';
   /** Counts from 1; epoch 0 is the untrained model. */
   epoch: number;
@@ -51,22 +69,29 @@ export interface EpochStartEvent {
   steps: number;
 }
 
+/** A step is done. */
 export interface StepEvent {
+  /** Tells it from the other events. */
   kind: 'step';
+  /** Counts from 1; 0 is the untrained model. */
   epoch: number;
+  /** At most; early stopping may end training before. */
   epochs: number;
   /** Step of the epoch, from 1 to `steps`. */
   step: number;
+  /** Steps of this epoch. */
   steps: number;
   /** Steps since training began, from 1. */
   totalSteps: number;
   /** Mean squared error of the step's rows before the step. */
   loss: number;
+  /** Learning rate of the step. */
   learningRate: number;
   /** Global norm before clipping; null without maxGradientNorm. */
   gradientNorm: number | null;
-  /** Tokens of the step, and the rate over the last steps. */
+  /** Tokens of the step. */
   tokens: number;
+  /** Rate over the last steps. */
   tokensPerSecond: number;
   /** Seconds until all epochs are done, if none is saved by early stopping. */
   eta: number;
@@ -74,18 +99,25 @@ export interface StepEvent {
 
 /** Validation goes on. */
 export interface ValidatingEvent {
+  /** Tells it from the other events. */
   kind: 'validating';
+  /** Counts from 1; 0 is the untrained model. */
   epoch: number;
+  /** Rows that are done. */
   done: number;
+  /** Rows of all validation. */
   rows: number;
 }
 
 /** An epoch was validated; epoch 0 is the untrained model. */
 export interface ValidationEvent {
+  /** Tells it from the other events. */
   kind: 'validation';
+  /** Counts from 1; 0 is the untrained model. */
   epoch: number;
   /** Mean loss of the epoch's steps; null for epoch 0. */
   trainingLoss: number | null;
+  /** Of the validation rows. */
   metrics: ValidationMetrics;
   /** Whether the loss is the lowest so far; the model now has these weights. */
   best: boolean;
@@ -93,50 +125,73 @@ export interface ValidationEvent {
 
 /** There was not enough memory; the same rows are computed again in smaller parts. */
 export interface OutOfMemoryEvent {
+  /** Tells it from the other events. */
   kind: 'out-of-memory';
+  /** What was under way. */
   during: 'step' | 'validation';
+  /** Counts from 1; 0 is the untrained model. */
   epoch: number;
+  /** Rows computed at once when it happened. */
   batchSize: number;
   /** Rows computed at once from now on. */
   next: number;
+  /** The same in a sentence. */
   message: string;
 }
 
+/** Early stopping ends training. */
 export interface EarlyStopEvent {
+  /** Tells it from the other events. */
   kind: 'early-stop';
+  /** The last epoch that was trained. */
   epoch: number;
+  /** The epoch whose weights the model has. */
   bestEpoch: number;
+  /** Epochs without improvement that were allowed. */
   patience: number;
 }
 
 /** Training goes on from a checkpoint, or was to but there is none and it begins afresh. */
 export interface RestoredEvent {
+  /** Tells it from the other events. */
   kind: 'restored';
   /** The checkpoint; null where there is none. */
   from: string | null;
-  /** Steps done, epochs that are over, and the epoch whose weights the model has. */
+  /** Steps done. */
   totalSteps: number;
+  /** Epochs that are over. */
   epoch: number;
+  /** The epoch whose weights the model has. */
   bestEpoch: number;
+  /** The untrained model on the validation rows; null without them. */
   before: ValidationMetrics | null;
+  /** The model as it is now on the same rows; null without them. */
   after: ValidationMetrics | null;
   /** What `allowInexact` let pass: each says what was in the checkpoint and what is now. */
   differences: readonly string[];
+  /** The same in a sentence. */
   message: string;
 }
 
 /** A checkpoint is not whole; the one before it is tried. */
 export interface CheckpointDamagedEvent {
+  /** Tells it from the other events. */
   kind: 'checkpoint-damaged';
+  /** The checkpoint's folder. */
   folder: string;
+  /** The same in a sentence. */
   message: string;
 }
 
 /** A checkpoint is written, flushed to disk and in its place. */
 export interface CheckpointEvent {
+  /** Tells it from the other events. */
   kind: 'checkpoint';
+  /** The checkpoint's folder. */
   folder: string;
+  /** Steps since training began. */
   totalSteps: number;
+  /** Length of its files. */
   bytes: number;
   /** From the copy of the state until it is in place. */
   seconds: number;
@@ -146,26 +201,37 @@ export interface CheckpointEvent {
 
 /** A checkpoint could not be written, or an old one not removed. Training goes on; those before it are untouched. */
 export interface CheckpointFailedEvent {
+  /** Tells it from the other events. */
   kind: 'checkpoint-failed';
+  /** Steps since training began. */
   totalSteps: number;
+  /** What went wrong. */
   error: Error;
+  /** The same in a sentence. */
   message: string;
 }
 
 /** The run stands, after `pause`; nothing is under way. */
 export interface PausedEvent {
+  /** Tells it from the other events. */
   kind: 'paused';
+  /** Steps since training began. */
   totalSteps: number;
 }
 
 /** The run goes on, after `resume`. */
 export interface ResumedEvent {
+  /** Tells it from the other events. */
   kind: 'resumed';
+  /** Steps since training began. */
   totalSteps: number;
 }
 
+/** The run is over. */
 export interface DoneEvent {
+  /** Tells it from the other events. */
   kind: 'done';
+  /** What the run did, as its promise gives it. */
   report: FinetuneReport;
 }
 

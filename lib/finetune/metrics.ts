@@ -2,6 +2,7 @@
 
 type Numbers = ArrayLike<number>;
 
+/** A measure of classification at the threshold that is best for it. */
 export interface ThresholdMetric {
   /** Best value over all thresholds. */
   value: number;
@@ -13,12 +14,15 @@ export interface ThresholdMetric {
 export interface ValidationMetrics {
   /** Mean squared error of cosine similarity against score. */
   loss: number;
-  /** Correlations from -1 to 1; null where similarities or scores are all equal, or there are fewer than 2 rows. */
+  /** Correlation from -1 to 1; null where similarities or scores are all equal, or there are fewer than 2 rows. */
   pearson: number | null;
+  /** Rank correlation from -1 to 1; null as `pearson` is. */
   spearman: number | null;
   /** For data with two different scores, else null: the higher score is the positive class. */
   averagePrecision: number | null;
+  /** Best F1 of the positive class, from 0 to 1; null as `averagePrecision` is. */
   f1: ThresholdMetric | null;
+  /** Best share of rows on their right side, from 0 to 1; null as `averagePrecision` is. */
   accuracy: ThresholdMetric | null;
 }
 

@@ -6,6 +6,7 @@ import { checkBoolean, checkChoice, checkNumber, checkOptionNames } from '../arg
  */
 export type OptimizerPreset = 'notebook' | 'torch';
 
+/** AdamW's constants. */
 export interface AdamWOptions {
   /** Decay of the gradient's running mean, from 0 to below 1. Default 0.9. */
   beta1?: number;
@@ -19,6 +20,7 @@ export interface AdamWOptions {
   biasCorrection?: boolean;
 }
 
+/** AdamW's constants with every default filled in. */
 export type ResolvedAdamW = Required<AdamWOptions>;
 
 const presets: Record<OptimizerPreset, ResolvedAdamW> = {

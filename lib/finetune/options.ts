@@ -9,6 +9,7 @@ import type { FinetuneEvent } from './events';
 import { resolveOptimizer, type AdamWOptions, type OptimizerPreset, type ResolvedAdamW } from './optimizer';
 import type { ScheduleKind } from './schedule';
 
+/** When training ends before its last epoch. */
 export interface EarlyStoppingOptions {
   /** Epochs without improvement after which training ends, from 1. Default 1. */
   patience?: number;

@@ -2,6 +2,7 @@ import type { ResolvedAdamW } from './optimizer';
 import type { ValidationMetrics } from './metrics';
 import type { ScheduleKind } from './schedule';
 
+/** What one epoch came to. */
 export interface EpochReport {
   /** Counts from 1. */
   epoch: number;
@@ -9,6 +10,7 @@ export interface EpochReport {
   trainingLoss: number;
   /** null without validation rows. */
   validation: ValidationMetrics | null;
+  /** Training and validation of the epoch together. */
   seconds: number;
 }
 
@@ -18,39 +20,67 @@ export interface CheckpointReport {
   folder: string | null;
   /** The checkpoint that the run went on from. */
   restoredFrom: string | null;
+  /** How many were written whole. */
   written: number;
+  /** How many could not be written; training went on. */
   failed: number;
   /** Of the last failure; null where all went well. */
-  error: { code: string; message: string } | null;
+  error: {
+    /** A code of `ErrorCode`. */
+    code: string;
+    /** The error's text. */
+    message: string;
+  } | null;
 }
 
 /** What a finished run did. Plain data: it survives JSON. */
 export interface FinetuneReport {
-  /** The untrained model on the validation rows, and the model as it is now; null without validation rows. */
+  /** The untrained model on the validation rows; null without validation rows. */
   before: ValidationMetrics | null;
+  /** The model as it is now on the same rows; null without validation rows. */
   after: ValidationMetrics | null;
+  /** One entry for each epoch that was completed, in order. */
   epochs: EpochReport[];
   /** The epoch whose weights the model has; 0 where training made nothing better, and the model is as before. */
   bestEpoch: number;
   /** Whether early stopping ended training before the last epoch. */
   stoppedEarly: boolean;
-  rows: { training: number; validation: number };
-  /** Optimiser steps, and tokens trained on. */
+  /** How the rows were divided. */
+  rows: {
+    /** Rows trained on. */
+    training: number;
+    /** Rows kept for validation. */
+    validation: number;
+  };
+  /** Optimiser steps. */
   steps: number;
+  /** Tokens trained on, each as often as it was trained on. */
   tokens: number;
-  /** Rows computed at once at the end (out of memory halves them), and rows of one step. */
+  /** Rows computed at once at the end: out of memory halves them. */
   batchSize: number;
+  /** Rows of one optimiser step. */
   effectiveBatchSize: number;
+  /** Most tokens of a text, special tokens included. */
   maxInputLength: number;
+  /** Peak learning rate. */
   learningRate: number;
+  /** Course of the learning rate after warm-up. */
   schedule: ScheduleKind;
+  /** Steps over which the learning rate rose from 0. */
   warmupSteps: number;
+  /** AdamW's constants. */
   optimizer: ResolvedAdamW;
+  /** Seed of the split, the order of rows and dropout. */
   seed: number;
+  /** Threads that computed. */
   threads: number;
+  /** Precision of the products; weights are fp32 in both. */
   precision: 'fp32' | 'bf16';
+  /** Where it was computed. */
   device: 'cpu';
+  /** Numbers that the model is made of. */
   parameters: number;
+  /** Those of them that were not frozen. */
   trainableParameters: number;
   /** Version of LibTorch that did the work. */
   libtorch: string;

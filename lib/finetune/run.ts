@@ -6,6 +6,7 @@ import type { FinetuneReport } from './report';
  * `TextVectorisation.finetune`; training goes on whether or not anyone awaits it.
  */
 export class FinetuneRun implements Promise<FinetuneReport> {
+  /** The class's name. */
   readonly [Symbol.toStringTag] = 'FinetuneRun';
   readonly #control = new RunControl();
   readonly #report: Promise<FinetuneReport>;

@@ -1,3 +1,4 @@
+/** Course of the learning rate after warm-up: steady, down to 0 in a straight line, or along half a cosine. */
 export type ScheduleKind = 'constant' | 'linear' | 'cosine';
 
 /** Steps of warm-up; a share of all steps is rounded up. */

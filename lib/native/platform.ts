@@ -6,6 +6,15 @@ export function platformKey(): string {
   return `${process.platform}-${process.arch}${musl}`;
 }
 
+/**
+ * File of a shared library on a platform, by the name that its build gives it: 'torch_cpu' is libtorch_cpu.so,
+ * libtorch_cpu.dylib or torch_cpu.dll. native/loader names them by the same rule.
+ */
+export function libraryFile(name: string, platform: NodeJS.Platform = process.platform): string {
+  if (platform === 'win32') return `${name}.dll`;
+  return `lib${name}.${platform === 'darwin' ? 'dylib' : 'so'}`;
+}
+
 /** Version of the C library that Node runs on; undefined where that is not glibc. */
 export function glibcVersion(): string | undefined {
   // The report is written without looking up the names of network hosts, which may take seconds.

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { LibTorchError } from '../errors';
 import type { EngineInfo } from './addon';
 import { ChildError, runChild } from './child';
+import { libraryFile } from './platform';
 import { VerdictStore, type ProbeSubject, type Verdict } from './verdicts';
 
 /** Runs in the child: maps the libraries, loads the engine, prints what it says as the last line. */
@@ -47,7 +48,8 @@ export async function probe(request: ProbeRequest, store: VerdictStore): Promise
 
 /** What a verdict holds for. */
 export async function subjectOf(request: Omit<ProbeRequest, 'environment' | 'signal'>): Promise<ProbeSubject> {
-  const files = [request.loader, request.engine, `${request.libDir}/libtorch_cpu.so`, `${request.libDir}/libc10.so`];
+  const libraries = ['torch_cpu', 'c10'].map((name) => `${request.libDir}/${libraryFile(name)}`);
+  const files = [request.loader, request.engine, ...libraries];
   const identities = files.map(async (path) => {
     const found = await stat(path).catch(() => undefined);
     return { path, bytes: found?.size ?? -1, changedMs: found?.mtimeMs ?? -1 };

@@ -23,6 +23,7 @@ import { TrainingRecord } from './training-record';
 /** What the fetching of a model, or of LibTorch, tells; told apart by `type`. */
 export type LoadEvent = ModelDownloadEvent | LibTorchEvent;
 
+/** Options of `TextVectorisation`: which model and LibTorch, and where from. */
 export interface TextVectorisationOptions {
   /**
    * Compute precision of `embed`. 'auto' is bf16 where the processor multiplies it faster; 'int8' quantises weights and
@@ -53,6 +54,7 @@ export interface TextVectorisationOptions {
   signal?: AbortSignal;
 }
 
+/** Options of `embed`. */
 export interface EmbedOptions {
   /** Most tokens of a text, special tokens included; the rest is cut off. Default: the model folder's limit. */
   maxInputLength?: number;
@@ -64,12 +66,15 @@ export interface EmbedOptions {
 export interface ModelInfo {
   /** Hub id, or the folder's name. */
   id: string;
+  /** The encoder's kind. */
   architecture: 'bert' | 'distilbert' | 'roberta';
   /** Width of an embedding. */
   dimension: number;
-  /** The folder's limit, and the most that `maxInputLength` may ask for; tokens, special tokens included. */
+  /** The folder's limit in tokens, special tokens included. */
   maxInputLength: number;
+  /** Most tokens of a text that `maxInputLength` may ask for, special tokens included. */
   positions: number;
+  /** Numbers that the model is made of. */
   parameters: number;
   /** What was assumed where the model's folder does not say, for people to read. */
   notes: readonly string[];

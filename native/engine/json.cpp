@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <locale>
+#include <sstream>
 
 namespace vectune::json {
 namespace {
@@ -154,8 +156,11 @@ class Reader {
       }
       return {integer};
     }
+    // from_chars for a double came late to the C++ libraries: GLIBCXX_3.4.29, and later still to Apple's.
     double real = 0;
-    if (std::from_chars(first, last, real).ec != std::errc{}) {
+    std::istringstream in{std::string(first, last)};
+    in.imbue(std::locale::classic());
+    if (!(in >> real)) {
       at_ = start;
       fail("Number is out of range");
     }

@@ -1,15 +1,10 @@
 #pragma once
-#include <stdexcept>
 #include <string>
 #include <vector>
 
-namespace vectune::loader {
+#include "dynamic_library.h"
 
-/// A library could not be opened; what() is the dynamic linker's own text.
-struct OpenError : std::runtime_error {
-  OpenError(std::string library, const std::string& reason) : std::runtime_error(reason), path(std::move(library)) {}
-  std::string path;
-};
+namespace vectune::loader {
 
 struct Opened {
   std::vector<std::string> paths;

@@ -41,4 +41,5 @@ function writeModule(main) {
   const names = Object.keys(require(main)).filter((name) => /^[A-Za-z_$][\w$]*$/.test(name) && name !== 'default');
   const lines = names.map((name) => `export const ${name} = vectune.${name};`);
   writeFileSync(join(DIST, 'index.mjs'), ["import vectune from './index.js';", '', ...lines, ''].join('\n'));
+  writeFileSync(join(DIST, 'index.d.mts'), "export * from './index.js';\n"); // for `import`, as index.d.ts is for `require`
 }

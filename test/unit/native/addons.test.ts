@@ -28,6 +28,29 @@ test('those of the package, as prebuildify lays them out', async () => {
   });
 });
 
+test("of several files the one for this C library; another's is not taken", async () => {
+  const libc = (name: string, tag: string) => `dist/addons/${name}/prebuilds/${tuple}/vectune.${tag}.node`;
+  put(...['glibc', 'musl'].flatMap((tag) => [libc('loader', tag), libc('engine-2.11.0', tag)]));
+  const { loader, engines } = await findAddons(root);
+  expect(loader).toBe(join(root, libc('loader', 'glibc')));
+  expect(engines.get('2.11.0')).toBe(join(root, libc('engine-2.11.0', 'glibc')));
+});
+
+test('a stray build/Release in an installed package never wins, wherever it lies', async () => {
+  put(packaged('loader'), packaged('engine-2.11.0'));
+  const strays = ['', 'dist/', 'dist/addons/', 'dist/addons/loader/', 'dist/addons/engine-2.11.0/'];
+  put(...strays.flatMap((place) => ['Release', 'Debug'].map((kind) => `${place}build/${kind}/vectune.node`)));
+  expect(await findAddons(root)).toEqual({
+    loader: join(root, packaged('loader')),
+    engines: new Map([['2.11.0', join(root, packaged('engine-2.11.0'))]]),
+  });
+});
+
+test('without the packaged file a stray one is not taken either', async () => {
+  put('dist/addons/loader/build/Release/vectune.node', 'dist/addons/engine-2.11.0/build/Release/vectune.node');
+  await expect(findAddons(root)).rejects.toMatchObject({ code: 'ERR_ADDON_MISSING' });
+});
+
 test('those that a clone built', async () => {
   put(built('2.11.0', 'loader'), built('2.11.0', 'engine'));
   expect(await findAddons(root)).toEqual({

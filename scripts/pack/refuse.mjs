@@ -1,0 +1,6 @@
+// What `npm pack` and `npm publish` run in a clone: its dist has no addons, and its package.json is not the packed one.
+import { runScript, SetupError } from '../setup/step.mjs';
+
+await runScript(() => {
+  throw new SetupError('The package is not packed from the clone itself. This builds, packs and checks it:', 'npm run pack');
+});

