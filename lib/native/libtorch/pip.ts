@@ -1,7 +1,8 @@
-import { readdir, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AbortError, DownloadError } from '../../errors';
 import { ChildError, runChild } from '../child';
+import { bytesBelow } from '../disk';
 import { findPip } from '../pip';
 import { platformTags, type LibTorchRelease, type PinnedWheel } from './table';
 
@@ -33,8 +34,8 @@ export async function pipOf(options: PipOptions): Promise<readonly string[]> {
 }
 
 /** What pip needs to be told to choose a release's wheels whatever Python it runs on. */
-function choice(release: LibTorchRelease): string[] {
-  const tags = new Set(release.wheels.flatMap((wheel) => platformTags(wheel.file)));
+function choice(release: LibTorchRelease, wheels: readonly PinnedWheel[]): string[] {
+  const tags = new Set(wheels.flatMap((wheel) => platformTags(wheel.file)));
   return [
     ...['--no-deps', '--only-binary=:all:', '--no-input', '--quiet', '--disable-pip-version-check'],
     ...['--python-version', release.python, '--implementation', 'cp'],
@@ -67,7 +68,7 @@ export async function resolveWheels(
   });
   try {
     const args = ['install', '--dry-run', '--ignore-installed', '--report', '-', '--target', join(temporary, 'none')];
-    const { stdout } = await runChild(program!, [...prefix, ...args, ...choice(release), ...requirements(wheels)], {
+    const { stdout } = await runChild(program!, [...prefix, ...args, ...choice(release, wheels), ...requirements(wheels)], {
       signal,
       environment: { ...(options.environment ?? process.env), TMPDIR: temporary },
     });
@@ -125,7 +126,7 @@ export async function downloadByPip(
   const [program, ...prefix] = pip;
   const stopWatching = watchFolder(folder, (bytes) => options.onBytes?.(bytes));
   try {
-    const args = [...prefix, 'download', '--dest', folder, ...choice(release), ...requirements(wheels)];
+    const args = [...prefix, 'download', '--dest', folder, ...choice(release, wheels), ...requirements(wheels)];
     await runChild(program!, args, {
       signal: options.signal,
       environment: { ...(options.environment ?? process.env), TMPDIR: folder },
@@ -169,7 +170,7 @@ function watchFolder(folder: string, tell: (bytes: number) => void): () => void 
   const timer = setInterval(() => {
     if (busy) return;
     busy = true;
-    void sizeBelow(folder)
+    void bytesBelow(folder)
       .then(tell)
       .finally(() => {
         busy = false;
@@ -177,20 +178,4 @@ function watchFolder(folder: string, tell: (bytes: number) => void): () => void 
   }, WATCH_MS);
   timer.unref();
   return () => clearInterval(timer);
-}
-
-/** Files that vanish meanwhile do not count. */
-async function sizeBelow(folder: string): Promise<number> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-  const sizes = await Promise.all(
-    entries.map(async (entry) => {
-      const path = join(folder, entry.name);
-      if (entry.isDirectory()) return sizeBelow(path);
-      return stat(path).then(
-        (found) => found.size,
-        () => 0,
-      );
-    }),
-  );
-  return sizes.reduce((sum, size) => sum + size, 0);
 }
