@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AbortError, DownloadError } from '../errors';
 import { noRoom } from './disk';
 import { fetchUnlessSilent, unlessSilent } from './silence';
@@ -14,7 +15,7 @@ export interface DownloadOptions {
   /** Told, before anything more is received, how many bytes are still to come; what it throws ends the transfer. */
   onLength?: ((bytes: number) => Promise<void>) | undefined;
   onProgress?: ((receivedBytes: number, totalBytes: number | undefined) => void) | undefined;
-  /** How often a transfer that breaks off is taken up again; default 3. */
+  /** How often a transfer that breaks off and gets no further is taken up again, after longer and longer; default 3. */
   retries?: number;
   /** How long the server may be silent before that counts as a break; default MAX_SILENCE_MS. */
   silenceMs?: number | undefined;
@@ -23,6 +24,11 @@ export interface DownloadOptions {
   /** Where the proxy's address is told (HTTPS_PROXY, HTTP_PROXY, NO_PROXY); default: the process's. */
   environment?: NodeJS.ProcessEnv | undefined;
 }
+
+/** A transfer that brought so much got further. */
+const PROGRESS_BYTES = 1_000_000;
+/** A network that is gone for a moment is not asked again at once. */
+const FIRST_PAUSE_MS = 250;
 
 /**
  * Fetches `address` into the new file `target` and checks length and SHA-256. A transfer that breaks off goes on
@@ -37,13 +43,18 @@ export async function download(address: string, target: string, options: Downloa
     const transfer = new Transfer(address, target, file, options);
     if (resume) await transfer.takeUp();
     for (let attempt = 0; ; ++attempt) {
+      const before = transfer.received;
       try {
         await transfer.run();
         return;
       } catch (error) {
         if (options.signal?.aborted) throw stopped(address, options.signal);
         if ((error as NodeJS.ErrnoException).code === 'ENOSPC') throw noRoom(target, `The download of ${shown(address)}`, error);
+        if (transfer.received - before >= PROGRESS_BYTES) attempt = 0;
         if (error instanceof DownloadError || attempt >= (options.retries ?? 3)) throw asDownloadError(address, error);
+        await sleep(FIRST_PAUSE_MS * 4 ** attempt, undefined, { signal: options.signal }).catch(() => {
+          throw stopped(address, options.signal!);
+        });
       }
     }
   } finally {
@@ -54,7 +65,7 @@ export async function download(address: string, target: string, options: Downloa
 /** One file on its way: keeps what came before a break, and its hash. */
 class Transfer {
   private hash: Hash = createHash('sha256');
-  private received = 0;
+  received = 0;
   private total: number | undefined;
   /** Whether a part of it comes from another answer than the last. */
   private joined = false;

@@ -6,7 +6,7 @@ import { hasNvidiaDriver } from '../platform';
 import { libtorchCache, releaseFolder } from './cache';
 import type { OnLibTorchEvent } from './events';
 import { incompleteInstall, inspectFolder, MARKER_FILE, type InstallMarker, type LibTorchFolder } from './folder';
-import { keepParts, removeParts, signFolder, TEMPORARY, tidy } from './parts';
+import { keepParts, removeIfEmpty, removeParts, signFolder, TEMPORARY, tidy } from './parts';
 import { fill, type Job } from './source';
 import { bytesNeeded, REFERENCE_VERSION, releaseOf, type Variant } from './table';
 
@@ -77,6 +77,7 @@ export async function installLibTorch(options: InstallOptions = {}): Promise<Lib
     throw error;
   } finally {
     await rm(temporary, { recursive: true, force: true, maxRetries: 3 });
+    await removeIfEmpty(cache);
   }
   const folder = await inspectFolder(target);
   if (folder === undefined) {

@@ -65,7 +65,11 @@ export async function tidy(cache: string): Promise<void> {
     const found = await stat(part).catch(() => undefined);
     if (found !== undefined && Date.now() - found.mtimeMs > FORGOTTEN_MS) await rm(part, { force: true });
   }
-  await rmdir(join(cache, PARTS)).catch(() => undefined); // where it is empty
+}
+
+/** Removes the folder of the parts where it is empty. */
+export async function removeIfEmpty(cache: string): Promise<void> {
+  await rmdir(join(cache, PARTS)).catch(() => undefined);
 }
 
 /** Removes all parts. */

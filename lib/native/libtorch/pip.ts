@@ -4,6 +4,7 @@ import { AbortError, DownloadError } from '../../errors';
 import { ChildError, runChild } from '../child';
 import { bytesBelow } from '../disk';
 import { findPip } from '../pip';
+import { addressInLog } from './pip-log';
 import { platformTags, type LibTorchRelease, type PinnedWheel } from './table';
 
 /**
@@ -48,12 +49,45 @@ function requirements(wheels: readonly PinnedWheel[]): string[] {
 }
 
 /**
- * Asks pip where the wheels are, without fetching them. Undefined where pip cannot tell: it is too old for a
- * report, or the index keeps no metadata beside its wheels, so that pip would fetch them to look inside.
+ * Asks pip where the wheels are, without fetching them: for a report, or where it is too old for one or would fetch
+ * the wheels to look inside, for its log. Undefined where neither tells it.
  *
  * @throws DownloadError ERR_CHECKSUM: the index has a file of that name with another hash.
  */
 export async function resolveWheels(
+  release: LibTorchRelease,
+  wheels: readonly PinnedWheel[],
+  temporary: string,
+  options: PipOptions,
+): Promise<WheelAddress[] | undefined> {
+  return (
+    (await reportedAddresses(release, wheels, temporary, options)) ??
+    (await loggedAddresses(release, wheels, temporary, options))
+  );
+}
+
+/** A pip for each wheel: it would fetch one before it looks for the next. */
+async function loggedAddresses(
+  release: LibTorchRelease,
+  wheels: readonly PinnedWheel[],
+  temporary: string,
+  options: PipOptions,
+): Promise<WheelAddress[] | undefined> {
+  const [program, ...prefix] = await pipOf(options);
+  const { signal } = options;
+  const environment = { ...(options.environment ?? process.env), TMPDIR: temporary };
+  const found: WheelAddress[] = [];
+  for (const wheel of wheels) {
+    const ask = [...choice(release, [wheel]), '-vvv', '--dest', join(temporary, 'none'), ...requirements([wheel])];
+    const address = await addressInLog(program!, [...prefix, 'download', ...ask], wheel.file, { environment, signal });
+    if (signal?.aborted) throw stopped(signal);
+    if (address === undefined) return undefined; // `pip download` then says what is wrong, if anything is
+    found.push({ wheel, address });
+  }
+  return found;
+}
+
+async function reportedAddresses(
   release: LibTorchRelease,
   wheels: readonly PinnedWheel[],
   temporary: string,
@@ -76,7 +110,7 @@ export async function resolveWheels(
   } catch (error) {
     if (options.signal?.aborted) throw stopped(options.signal);
     if (error instanceof DownloadError) throw error;
-    return undefined; // `pip download` then says what is wrong, if anything is
+    return undefined;
   } finally {
     stopWatching();
   }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -115,9 +115,13 @@ const leftovers = () => readdirSync(join(home, 'cache/libtorch')).filter((name) 
 
 /**
  * A pip whose answers are written down: `dry` is JavaScript that runs for `install --dry-run` with `report(map)`,
- * `download` what runs for `download` with `dest`. It keeps a log of its calls.
+ * `download` what runs for `download` with `dest`, `log` what runs for that with `-vvv`. It keeps a log of its calls.
  */
-function fakePip(dry: string, download = "fail('no matching distribution')"): readonly string[] {
+function fakePip(
+  dry: string,
+  download = "fail('no matching distribution')",
+  log = "fail('no link')",
+): readonly string[] {
   const script = join(home, 'pip.cjs');
   writeFileSync(
     script,
@@ -137,7 +141,9 @@ function fakePip(dry: string, download = "fail('no matching distribution')"): re
           url: (change.base ?? base) + file, archive_info: { hashes: { sha256: change.sha256 ?? sha256 } } },
       })) }));
     const dest = args[args.indexOf('--dest') + 1];
-    if (args[0] === 'install') { ${dry} } else if (args[0] === 'download') { ${download} }
+    if (args[0] === 'install') { ${dry} }
+    else if (args[0] === 'download' && args.includes('-vvv')) { ${log} }
+    else if (args[0] === 'download') { ${download} }
   `,
   );
   return [process.execPath, script];
@@ -146,7 +152,7 @@ const pipCalls = () =>
   readFileSync(join(home, 'pip.log'), 'utf8')
     .trim()
     .split('\n')
-    .map((line) => line.split(' ')[0]);
+    .map((line) => (line.includes(' -vvv ') ? 'log' : line.split(' ')[0]));
 
 function expectInstalled(): void {
   expect(readFileSync(join(target(), 'torch/lib/libtorch_cpu.so'), 'utf8')).toBe('cpu');
@@ -170,6 +176,34 @@ describe('through pip', () => {
     );
   });
 
+  test('the second wheel cannot be fetched: what came is kept, and only the rest asked for', async () => {
+    let broken = true;
+    server.removeAllListeners('request');
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      const name = request.url!.slice(1);
+      const content = WHEELS[name]!;
+      const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+      served.push(`${name.split('-')[0]} from ${from}`);
+      const range = { 'content-range': `bytes ${from}-${content.length - 1}/${content.length}` };
+      response.writeHead(from > 0 ? 206 : 200, { 'content-length': content.length - from, ...(from > 0 && range) });
+      if (!broken || name === TORCH_FILE) response.end(content.subarray(from));
+      // A little of what is left comes, and then the connection breaks.
+      else response.write(content.subarray(from, from + 10), () => setTimeout(() => response.destroy(), 20));
+    });
+    const pip = fakePip('report()');
+    await expect(install({ pip })).rejects.toMatchObject({ code: 'ERR_DOWNLOAD' });
+    const kept = mockRelease.wheels.map(({ sha256 }) => join(home, 'cache/libtorch/.parts', sha256));
+    const received = statSync(kept[1]!).size;
+    expect(statSync(kept[0]!).size).toBe(TORCH.length);
+    expect(received).toBeGreaterThanOrEqual(10);
+    expect(received).toBeLessThan(CUDART.length);
+    broken = false;
+    served = [];
+    await install({ pip });
+    expect(served).toEqual([`nvidia_cuda_runtime from ${received}`]);
+    expectInstalled();
+  });
+
   test('a second time nothing is done; for headers it is done again', async () => {
     const pip = fakePip('report()');
     await install({ pip });
@@ -189,7 +223,7 @@ describe('through pip', () => {
       'path.join(dest, file));';
     await install({ pip: fakePip("fail('no such option: --report')", copy) });
     expectInstalled();
-    expect(pipCalls()).toEqual(['install', 'download']);
+    expect(pipCalls()).toEqual(['install', 'log', 'download']);
     await removeLibTorch('2.11.0', environment);
     await install({ pip: fakePip("report({ base: base + 'gone/' })", copy) });
     expectInstalled();
@@ -206,7 +240,17 @@ describe('through pip', () => {
       "fs.truncateSync(path.join(process.env.TMPDIR, 'part'), 1e8); setInterval(() => {}, 1000);";
     await install({ pip: fakePip(endless, download) });
     expectInstalled();
-    expect(pipCalls()).toEqual(['install', 'download']);
+    expect(pipCalls()).toEqual(['install', 'log', 'download']);
+  });
+
+  test('where its index keeps no metadata, its log names the addresses, and it is stopped before it downloads', async () => {
+    const log =
+      "for (const file of Object.keys(hashes)) console.log('  Found link ' + base + file + '#sha256=0 (from x)'); " +
+      "setTimeout(() => fail('let go on'), 60_000);";
+    await install({ pip: fakePip("fail('would download')", undefined, log) });
+    expectInstalled();
+    expect(pipCalls()).toEqual(['install', 'log', 'log']);
+    expect(served.sort()).toEqual([CUDART_FILE, TORCH_FILE]);
   });
 
   test('an index with another build is refused before anything is fetched', async () => {
