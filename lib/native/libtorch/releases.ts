@@ -200,7 +200,7 @@ export const RELEASES: Readonly<Record<string, readonly LibTorchRelease[]>> = {
       version: '2.15.0',
       python: '3.11',
       cudaDriver: 580,
-      tested: 'not yet',
+      tested: 'the whole test suite (npm run test:matrix), on the processor',
       wheels: [
         {
           name: 'torch',
