@@ -18,8 +18,8 @@ export interface LoadOptions {
   /** Folder of the LibTorch to use; default: VECTUNE_LIBTORCH, else the search of `vectune doctor`. */
   libtorch?: string | undefined;
   /**
-   * Consent to install LibTorch (a download of half a gigabyte into vectune's cache) where none is found; default
-   * false.
+   * Consent to install LibTorch (a download of half a gigabyte into vectune's cache, with an NVIDIA driver of 2.3)
+   * where none is found; default false.
    */
   consent?: boolean | undefined;
   /** Told while LibTorch is installed. */

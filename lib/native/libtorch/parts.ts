@@ -57,7 +57,7 @@ export async function tidy(cache: string): Promise<void> {
     // Renamed first: two installations that tidy at once do not take the same.
     const mine = `${folder}-${process.pid}`;
     if (!(await renamed(folder, mine))) continue;
-    await keepParts(cache, mine);
+    await keepParts(cache, mine).catch(() => undefined); // then it begins anew
     await rm(mine, { recursive: true, force: true });
   }
   for (const name of await readdir(join(cache, PARTS)).catch(() => [] as string[])) {
