@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { megabytes } from '../native/disk';
 import { examine, type CandidateReport, type DoctorReport } from '../native/doctor';
 
 /** `vectune doctor`: exits with 0 if `finetune` can run here, else with 1. */
@@ -15,47 +16,69 @@ export function registerDoctor(program: Command): void {
     });
 }
 
+/** One screen: a row for each thing, and below it, after an arrow, what to type about it. */
 function describe(report: DoctorReport): string {
-  const { node, platform, cpu, addons, libtorch, engine } = report;
+  const { node, platform, cpu, libtorch } = report;
   const lines = [
-    row('vectune', report.vectune),
-    row('Node', `${node.version} (required ${node.required})`),
-    row('platform', platform.glibc === null ? platform.key : `${platform.key}, glibc ${platform.glibc}`),
-    row('processor', `${cpu.model}, ${cpu.cores} cores, ${(cpu.memoryBytes / 2 ** 30).toFixed(1)} GiB`),
-    row('', cpu.features.join(' ') || 'no instruction set that helps'),
-    row('NVIDIA driver', report.nvidiaDriver ? 'loaded; this version of vectune computes on the processor' : 'none'),
-    row('loader', addons?.loader ?? 'missing'),
-    ...engines(addons),
-    row('LibTorch', `required ${libtorch.required.join(' or ')}`),
-    ...libtorch.candidates.map((candidate) => row('', candidateLine(candidate, candidate.path === libtorch.chosen))),
-    ...(libtorch.candidates.length === 0 ? [row('', 'none found')] : []),
+    ...row('vectune', report.vectune),
+    ...row('Node', `${node.version} (required ${node.required})`),
+    ...row('platform', platform.glibc === null ? platform.key : `${platform.key}, glibc ${platform.glibc}`),
+    ...row('processor', `${cpu.model}, ${cpu.cores} cores, ${gibibytes(cpu.memoryBytes)}`),
+    ...row('features', cpu.features.join(' ') || 'none that helps'),
+    ...engine(report),
+    ...row('LibTorch', `required ${libtorch.required.join(' or ')}`),
+    ...libtorch.candidates.flatMap((candidate) =>
+      row('', candidateLine(candidate, candidate.path === libtorch.chosen), candidate.next),
+    ),
+    ...(libtorch.candidates.length === 0 ? row('', 'none found') : []),
+    ...row('NVIDIA', nvidia(report), report.nvidia.next),
+    ...cache(report),
+    '',
+    ...report.problems.flatMap(({ what, next }) => [`Problem: ${what}`, `Next: ${next}`]),
+    ...(report.ok ? [report.next] : []),
+    '',
   ];
-  if (engine !== null) {
-    const bf16 = engine.bf16 ? 'bf16 in hardware' : 'no bf16 in hardware';
-    lines.push(
-      row(
-        'engine',
-        `LibTorch ${engine.libtorch}, kernels ${engine.simd}, matrix products ${engine.gemm}, ` +
-          `${bf16}, ${engine.threads} threads`,
-      ),
-    );
-  }
-  lines.push('');
-  for (const problem of report.problems) lines.push(`Problem: ${problem}`);
-  lines.push(report.ok ? report.next : `Next: ${report.next}`, '');
   return lines.join('\n');
 }
 
-function engines(addons: DoctorReport['addons']): string[] {
-  if (addons === null) return [row('engine', 'missing')];
-  return Object.entries(addons.engines).map(([version, path]) => row(`engine ${version}`, path));
+function engine({ addons, engine, cpu }: DoctorReport): string[] {
+  if (addons === null) return row('engine', 'missing');
+  const versions = Object.keys(addons.engines).join(', ');
+  if (engine === null) return row('engine', `for LibTorch ${versions}; none could be loaded`);
+  const faster = [engine.bf16 && 'bf16', engine.int8 && 'int8'].filter(Boolean).join(' and ');
+  return row(
+    'engine',
+    `LibTorch ${engine.libtorch}, kernels ${engine.simd}, matrix products ${engine.gemm}, ` +
+      `${faster === '' ? 'neither bf16 nor int8' : faster} in hardware, ${engine.threads} threads` +
+      (engine.threads > cpu.cores ? ` (more than the ${cpu.cores} cores)` : ''),
+  );
 }
 
-function candidateLine({ via, path, version, reason }: CandidateReport, chosen: boolean): string {
-  const verdict = reason === null ? (chosen ? 'used' : 'usable') : `rejected: ${reason}`;
-  return `${path} (${via}${version === null ? '' : `, ${version}`}): ${verdict}`;
+function candidateLine({ via, path, version, cuda, reason }: CandidateReport, chosen: boolean): string {
+  const verdict = reason === null ? (chosen ? 'used' : 'not needed') : `rejected: ${reason}`;
+  const what = [via, version, version !== null && (cuda ? 'with CUDA' : 'processor only')].filter(Boolean);
+  return `${path} (${what.join(', ')}): ${verdict}`;
 }
 
-function row(name: string, value: string): string {
-  return `${name.padEnd(15)} ${value}`;
+function nvidia({ nvidia: { driver, gpus } }: DoctorReport): string {
+  if (driver === null && gpus.length === 0) return 'no driver';
+  const names = gpus.map(({ name, memoryBytes }) => `${name}, ${gibibytes(memoryBytes)}`);
+  return [...names, `driver ${driver ?? 'of a version that it does not tell'}`].join('; ');
+}
+
+function cache({ cache: { folder, entries } }: DoctorReport): string[] {
+  const total = entries.reduce((sum, { bytes }) => sum + bytes, 0);
+  return [
+    ...row('cache', `${folder}, ${megabytes(total)}`),
+    ...entries.flatMap(({ what, bytes, remove }) => row('', `${what}, ${megabytes(bytes)}; removed by: ${remove}`)),
+  ];
+}
+
+function gibibytes(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+}
+
+function row(name: string, value: string, next: string | null = null): string[] {
+  const line = `${name.padEnd(10)} ${value}`;
+  return next === null ? [line] : [line, `${' '.repeat(10)}   → ${next}`];
 }

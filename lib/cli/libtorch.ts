@@ -1,6 +1,6 @@
 import { SingleBar } from 'cli-progress';
 import { Argument, type Command } from 'commander';
-import { LibTorchError } from '../errors';
+import { InvalidArgumentError, LibTorchError } from '../errors';
 import { megabytes } from '../native/disk';
 import { releaseFolder } from '../native/libtorch/cache';
 import type { LibTorchEvent } from '../native/libtorch/events';
@@ -18,19 +18,26 @@ export function registerLibTorch(program: Command): void {
     .addArgument(version)
     .option('--from <source>', 'a folder, an archive (zip, wheel, tar) or an address of one')
     .option('--sha256 <hash>', 'SHA-256 that the archive must have')
+    .option('--cuda', "with CUDA's libraries; default where there is an NVIDIA driver")
+    .option('--cpu', "without CUDA's libraries")
     .option('--headers', 'install the header files too, to build the engine')
     .action(install);
-  libtorch.command('remove').description("Remove a LibTorch from vectune's cache.").addArgument(version).action(remove);
+  libtorch.command('remove').description("Remove a LibTorch, and broken downloads, from vectune's cache.").addArgument(version).action(remove);
   libtorch.command('path').description('Print the folder of the LibTorch that would be used.').action(path);
 }
 
 interface InstallFlags {
   from?: string;
   sha256?: string;
+  cuda?: boolean;
+  cpu?: boolean;
   headers?: boolean;
 }
 
 async function install(version: string, flags: InstallFlags): Promise<void> {
+  if (flags.cuda && flags.cpu) {
+    throw new InvalidArgumentError('ERR_INVALID_OPTION', '--cuda and --cpu ask for opposite things: name one of them.');
+  }
   const stop = new AbortController();
   const onSignal = (): void => stop.abort();
   process.once('SIGINT', onSignal);
@@ -40,6 +47,7 @@ async function install(version: string, flags: InstallFlags): Promise<void> {
       version,
       from: flags.from,
       sha256: flags.sha256,
+      cuda: flags.cuda ? true : flags.cpu ? false : undefined,
       headers: flags.headers === true,
       signal: stop.signal,
       onEvent: (event) => display.show(event),
@@ -63,13 +71,13 @@ export class InstallDisplay {
         this.line(`asking ${event.source} for LibTorch ${event.version}`);
         break;
       case 'libtorch-download':
-        this.progress(`downloading ${event.file}`, event.receivedBytes, event.totalBytes);
+        this.progress(`downloading ${short(event.file)}`, event.receivedBytes, event.totalBytes);
         break;
       case 'libtorch-verify':
-        this.line(`checking SHA-256 of ${event.file}`);
+        this.line(`checking SHA-256 of ${short(event.file)}`);
         break;
       case 'libtorch-unpack':
-        this.progress(`unpacking ${event.file}`, event.unpackedBytes, event.totalBytes);
+        this.progress(`unpacking ${short(event.file)}`, event.unpackedBytes, event.totalBytes);
         break;
       case 'libtorch-installed':
         this.end();
@@ -98,11 +106,17 @@ export class InstallDisplay {
     if (text !== this.current) {
       this.end();
       this.current = text;
-      this.bar = new SingleBar({ format: '  {task} [{bar}] {percentage} %', hideCursor: true, stream: process.stderr });
-      this.bar.start(total, 0, { task: text });
+      const format = '  {task} [{bar}] {percentage} % of {size}, {eta_formatted} to go';
+      this.bar = new SingleBar({ format, barsize: 24, hideCursor: true, stream: process.stderr });
+      this.bar.start(total, done, { task: text, size: megabytes(total) });
     }
     this.bar?.update(done);
   }
+}
+
+/** A wheel's name and version; the rest of its file's name does not fit beside a bar. */
+function short(file: string): string {
+  return /^([^-]+-[^-]+)-.*\.whl$/.exec(file)?.[1] ?? file;
 }
 
 async function remove(version: string): Promise<void> {

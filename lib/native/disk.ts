@@ -1,5 +1,5 @@
-import { statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { lstat, readdir, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { DownloadError } from '../errors';
 
 /** A twentieth more than the files: folders, blocks that are not full. */
@@ -17,6 +17,15 @@ export async function freeBytes(path: string): Promise<number | undefined> {
   }
 }
 
+/** Bytes of all files below a folder, or of a file; what vanishes meanwhile does not count. */
+export async function bytesBelow(path: string): Promise<number> {
+  const found = await lstat(path).catch(() => undefined);
+  if (!found?.isDirectory()) return found?.size ?? 0;
+  const names = await readdir(path).catch(() => []);
+  const sizes = await Promise.all(names.map((name) => bytesBelow(join(path, name))));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
 /** @throws DownloadError ERR_DISK_SPACE: `path` has no room for so many bytes. */
 export async function requireSpace(path: string, bytes: number, purpose: string): Promise<void> {
   const free = await freeBytes(path);
@@ -27,6 +36,16 @@ export async function requireSpace(path: string, bytes: number, purpose: string)
     `${purpose} needs ${megabytes(needed)} under ${path}, which has ${megabytes(free)} left. Make room, or name ` +
       'another folder by the environment variable VECTUNE_CACHE.',
     { file: path },
+  );
+}
+
+/** What a full disk's ENOSPC means: others may have written since the room was looked at. */
+export function noRoom(path: string, purpose: string, cause: unknown): DownloadError {
+  return new DownloadError(
+    'ERR_DISK_SPACE',
+    `${purpose} found no more room under ${path}. Make room, or name another folder by the environment variable ` +
+      'VECTUNE_CACHE.',
+    { file: path, cause },
   );
 }
 

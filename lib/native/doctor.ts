@@ -1,13 +1,18 @@
 import { readFile } from 'node:fs/promises';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { VectuneError } from '../errors';
+import { cacheRoot } from '../model/cache';
 import type { EngineInfo } from './addon';
 import { findAddons, type Addons } from './addons';
+import { cacheSizes, type CacheEntry } from './cache-sizes';
+import { megabytes } from './disk';
 import { releaseFolder } from './libtorch/cache';
-import { listLibTorch, type CandidateOrigin } from './libtorch/find';
+import { listLibTorch, type Candidate, type CandidateOrigin } from './libtorch/find';
+import type { LibTorchFolder } from './libtorch/folder';
 import { bytesNeeded, REFERENCE_VERSION, releases } from './libtorch/table';
 import { ADDON_VERSION, probed, versionsOf } from './load';
-import { glibcVersion, hasNvidiaDriver, platformKey } from './platform';
+import { describeNvidia, type NvidiaReport } from './nvidia';
+import { glibcVersion, platformKey } from './platform';
 
 export interface CandidateReport {
   origin: CandidateOrigin;
@@ -16,9 +21,29 @@ export interface CandidateReport {
   path: string;
   /** As the folder tells it; null where it does not, or where no LibTorch is there. */
   version: string | null;
+  /** Whether it has CUDA's part. */
+  cuda: boolean;
   accepted: boolean;
   /** Why it is not used; null where it could be. */
   reason: string | null;
+  /** What to type about it; null where there is nothing to be done. */
+  next: string | null;
+}
+
+export interface ReleaseReport {
+  version: string;
+  /** Whether this installation of vectune has an engine for it. */
+  engine: boolean;
+  /** What was tried with it. */
+  tested: string;
+  /** Bytes that its installation downloads. */
+  downloadBytes: { cpu: number; cuda: number };
+}
+
+/** Something that keeps `finetune` from running, and the command that mends it. */
+export interface Problem {
+  what: string;
+  next: string;
 }
 
 export interface DoctorReport {
@@ -26,88 +51,94 @@ export interface DoctorReport {
   node: { version: string; required: string; ok: boolean };
   platform: { key: string; supported: boolean; glibc: string | null };
   cpu: { model: string; cores: number; features: string[]; memoryBytes: number };
-  /** Whether an NVIDIA driver is loaded. The engine computes on the processor. */
-  nvidiaDriver: boolean;
+  /** `next` where LibTorch or the driver is not what a GPU needs. */
+  nvidia: NvidiaReport & { next: string | null };
   addons: { loader: string; engines: Record<string, string> } | null;
   libtorch: {
     required: string[];
     candidates: CandidateReport[];
     /** Folder of the libraries that a program would load. */
     chosen: string | null;
+    /** What can be installed. */
+    releases: ReleaseReport[];
   };
+  cache: { folder: string; entries: CacheEntry[] };
   /** What the engine says in a process of its own; null where it cannot be loaded. */
   engine: EngineInfo | null;
   /** Whether `finetune` can run here. */
   ok: boolean;
-  problems: string[];
+  problems: Problem[];
   /** What to type next. */
   next: string;
 }
 
 const REQUIRED_NODE = 20;
+/** The addons' floor. */
+const REQUIRED_GLIBC = [2, 28] as const;
 /** Instruction sets that decide how fast the engine is. */
 const FEATURES = ['avx2', 'fma', 'f16c', 'avx512f', 'avx512bw', 'avx512vl', 'avx512_vnni', 'avx512_bf16', 'amx_bf16'];
 
 /** Looks at everything that `finetune` needs. Loads nothing into this process. */
 export async function examine(options: { libtorch?: string | undefined } = {}): Promise<DoctorReport> {
-  const problems: string[] = [];
+  const problems: Problem[] = [];
   const node = checkNode(problems);
   const platform = checkPlatform(problems);
   let addons: Addons | undefined;
   try {
     addons = await findAddons();
   } catch (error) {
-    problems.push((error as Error).message);
+    problems.push({ what: (error as Error).message, next: 'npm run setup    (in a clone of the repository)' });
   }
   const required = addons ? versionsOf(addons) : releases().map((release) => release.version);
-  const candidates: CandidateReport[] = [];
-  let chosen: string | null = null;
-  let engine: EngineInfo | null = null;
-  for (const candidate of await listLibTorch({ libtorch: options.libtorch, versions: required })) {
-    let reason = candidate.rejected ?? null;
-    if (reason === null && candidate.found && addons && chosen === null) {
-      try {
-        const version = candidate.found.version ?? required[0]!;
-        engine = (await probed(addons, version, candidate.found.libDir, undefined)).verdict.info;
-        chosen = candidate.found.libDir;
-      } catch (error) {
-        reason = (error as Error).message;
-        if (!(error instanceof VectuneError)) throw error;
-      }
-    }
-    const version = candidate.found?.fullVersion ?? null;
-    const { origin, via, path } = candidate;
-    candidates.push({ origin, via, path: candidate.found?.libDir ?? path, version, accepted: reason === null, reason });
+  const { candidates, chosen, engine } = await tryCandidates(addons, required, options.libtorch);
+  if (addons && chosen === undefined) {
+    const what = `No LibTorch ${required.join(' or ')} that can be used was found.`;
+    problems.push({ what, next: howToGetLibTorch(candidates) });
   }
-  if (addons && chosen === null) problems.push(`No LibTorch ${required.join(' or ')} that can be used was found.`);
   const ok = problems.length === 0 && engine !== null;
   return {
     vectune: ADDON_VERSION,
     node,
     platform,
     cpu: await describeProcessor(),
-    nvidiaDriver: hasNvidiaDriver(),
+    nvidia: await checkNvidia(chosen),
     addons: addons ? { loader: addons.loader, engines: Object.fromEntries(addons.engines) } : null,
-    libtorch: { required, candidates, chosen },
+    libtorch: { required, candidates, chosen: chosen?.libDir ?? null, releases: describeReleases(addons) },
+    cache: { folder: cacheRoot(), entries: await cacheSizes() },
     engine,
     ok,
     problems,
-    next: nextStep(ok, node.ok && platform.supported, addons, candidates),
+    next: problems[0]?.next ?? 'Nothing is missing: finetune can run.',
   };
 }
 
-function checkNode(problems: string[]): DoctorReport['node'] {
+function checkNode(problems: Problem[]): DoctorReport['node'] {
   const version = process.versions.node;
   const ok = Number(version.split('.')[0]) >= REQUIRED_NODE;
-  if (!ok) problems.push(`Node ${version} is too old: vectune needs Node ${REQUIRED_NODE} or newer.`);
+  if (!ok) {
+    const what = `Node ${version} is too old: vectune needs Node ${REQUIRED_NODE} or newer.`;
+    problems.push({ what, next: `nvm install ${REQUIRED_NODE}` });
+  }
   return { version, required: `>=${REQUIRED_NODE}`, ok };
 }
 
-function checkPlatform(problems: string[]): DoctorReport['platform'] {
+function checkPlatform(problems: Problem[]): DoctorReport['platform'] {
   const key = platformKey();
-  const supported = releases(key).length > 0;
-  if (!supported) problems.push(`vectune does not run on ${key} yet; it runs on linux-x64 with glibc.`);
-  return { key, supported, glibc: glibcVersion() ?? null };
+  const glibc = glibcVersion() ?? null;
+  const wanted = REQUIRED_GLIBC.join('.');
+  const next = `Use a Linux on x64 with glibc ${wanted} or newer.`;
+  let supported = releases(key).length > 0;
+  if (!supported) problems.push({ what: `vectune does not run on ${key} yet.`, next });
+  else if (glibc !== null && isOlder(glibc, REQUIRED_GLIBC)) {
+    supported = false;
+    problems.push({ what: `glibc ${glibc} is too old: LibTorch needs glibc ${wanted} or newer.`, next });
+  }
+  return { key, supported, glibc };
+}
+
+function isOlder(version: string, [major, minor]: readonly [number, number]): boolean {
+  const [ownMajor = 0, ownMinor = 0] = version.split('.').map(Number);
+  return ownMajor < major || (ownMajor === major && ownMinor < minor);
 }
 
 async function describeProcessor(): Promise<DoctorReport['cpu']> {
@@ -121,19 +152,80 @@ async function describeProcessor(): Promise<DoctorReport['cpu']> {
   };
 }
 
-function nextStep(
-  ok: boolean,
-  canRun: boolean,
-  addons: Addons | undefined,
-  candidates: readonly CandidateReport[],
-): string {
-  if (ok) return 'Nothing is missing: finetune can run.';
-  if (!canRun) return 'Use a supported Node and platform.';
-  if (addons === undefined) return 'In a clone of the repository: npm run setup';
+/** Goes through the search as a program's first call would, and on to its end to tell what else there is. */
+async function tryCandidates(addons: Addons | undefined, versions: readonly string[], libtorch: string | undefined) {
+  const candidates: CandidateReport[] = [];
+  let chosen: LibTorchFolder | undefined;
+  let engine: EngineInfo | null = null;
+  for (const candidate of await listLibTorch({ libtorch, versions })) {
+    let reason = candidate.rejected ?? null;
+    if (reason === null && candidate.found && addons && chosen === undefined) {
+      try {
+        engine = (await probed(addons, candidate.found, undefined)).verdict.info;
+        chosen = candidate.found;
+      } catch (error) {
+        reason = (error as Error).message;
+        if (!(error instanceof VectuneError)) throw error;
+      }
+    }
+    const { origin, via, found } = candidate;
+    candidates.push({
+      origin,
+      via,
+      path: found?.libDir ?? candidate.path,
+      version: found?.fullVersion ?? null,
+      cuda: found?.cuda ?? false,
+      accepted: reason === null,
+      reason,
+      next: reason === null ? null : nextFor(candidate),
+    });
+  }
+  return { candidates, chosen, engine };
+}
+
+/** What to type about a LibTorch that is rejected. Those that others put there are theirs. */
+function nextFor({ origin, path, found }: Candidate): string | null {
+  if (origin === 'environment') return 'unset VECTUNE_LIBTORCH';
+  if (origin === 'option') return 'Name another folder, or none.';
+  if (origin !== 'cache') return null;
+  const version = found?.version ?? path.split('/').at(-1)!;
+  const isKnown = releases().some((release) => release.version === version);
+  return `npx vectune libtorch ${isKnown ? 'install' : 'remove'} ${version}`;
+}
+
+async function checkNvidia(chosen: LibTorchFolder | undefined): Promise<DoctorReport['nvidia']> {
+  const nvidia = await describeNvidia();
+  return { ...nvidia, next: nextForNvidia(nvidia, chosen) };
+}
+
+function nextForNvidia({ driver, gpus }: NvidiaReport, chosen: LibTorchFolder | undefined): string | null {
+  if (driver === null && gpus.length === 0) return null;
+  const version = chosen?.version ?? REFERENCE_VERSION;
+  const release = releases().find((known) => known.version === version);
+  if (release === undefined) return null;
+  if (driver !== null && Number(driver.split('.')[0]) < release.cudaDriver) {
+    return `Install NVIDIA's driver ${release.cudaDriver} or newer: CUDA in LibTorch ${version} does not run on ${driver}.`;
+  }
+  if (chosen === undefined || chosen.cuda) return null;
+  const { download } = bytesNeeded(release, { cuda: true, headers: false });
+  return `npx vectune libtorch install ${version} --cuda    (downloads ${megabytes(download)})`;
+}
+
+function describeReleases(addons: Addons | undefined): ReleaseReport[] {
+  return releases().map((release) => {
+    const bytes = (cuda: boolean): number => bytesNeeded(release, { cuda, headers: false }).download;
+    const { version, tested } = release;
+    const downloadBytes = { cpu: bytes(false), cuda: bytes(true) };
+    return { version, engine: addons?.engines.has(version) ?? false, tested, downloadBytes };
+  });
+}
+
+function howToGetLibTorch(candidates: readonly CandidateReport[]): string {
   const named = candidates.find(({ origin }) => origin === 'option' || origin === 'environment');
   if (named?.origin === 'environment') return 'unset VECTUNE_LIBTORCH && npx vectune libtorch install';
   if (named !== undefined) return 'Name another folder, or none.';
-  const release = releases().find(({ version }) => version === REFERENCE_VERSION)!;
-  const megabytes = Math.round(bytesNeeded(release, false).download / 1e6);
-  return `npx vectune libtorch install    (downloads ${megabytes} MB into ${releaseFolder(release.version)})`;
+  const release = releases().find(({ version }) => version === REFERENCE_VERSION);
+  if (release === undefined) return 'npx vectune libtorch install --from <folder, archive or URL>';
+  const { download } = bytesNeeded(release, { cuda: false, headers: false });
+  return `npx vectune libtorch install    (downloads ${megabytes(download)} into ${releaseFolder(release.version)})`;
 }

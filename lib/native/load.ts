@@ -7,7 +7,7 @@ import { findAddons, PACKAGE_ROOT, type Addons } from './addons';
 import { verdictCache } from './libtorch/cache';
 import type { OnLibTorchEvent } from './libtorch/events';
 import { searchLibTorch, type Candidate, type FindOptions } from './libtorch/find';
-import { inspectFolder } from './libtorch/folder';
+import { inspectFolder, type LibTorchFolder } from './libtorch/folder';
 import { installLibTorch } from './libtorch/install';
 import { REFERENCE_VERSION } from './libtorch/table';
 import type { LoaderAddon } from './loader';
@@ -18,8 +18,8 @@ export interface LoadOptions {
   /** Folder of the LibTorch to use; default: VECTUNE_LIBTORCH, else the search of `vectune doctor`. */
   libtorch?: string | undefined;
   /**
-   * Consent to install LibTorch (a download of half a gigabyte into vectune's cache) where none is found; default
-   * false.
+   * Consent to install LibTorch (a download of half a gigabyte into vectune's cache, with an NVIDIA driver of 2.3)
+   * where none is found; default false.
    */
   consent?: boolean | undefined;
   /** Told while LibTorch is installed. */
@@ -77,8 +77,7 @@ async function choose(options: LoadOptions): Promise<Choice> {
   if (options.consent !== true) throw missing(addons, tried);
   const version = addons.engines.has(REFERENCE_VERSION) ? REFERENCE_VERSION : [...addons.engines.keys()].at(-1)!;
   const { onEvent, signal } = options;
-  const { libDir } = await installLibTorch({ version, onEvent, signal });
-  return probed(addons, version, libDir, signal);
+  return probed(addons, await installLibTorch({ version, onEvent, signal }), signal);
 }
 
 async function firstThatLoads(addons: Addons, options: LoadOptions, tried: Candidate[]): Promise<Choice | undefined> {
@@ -92,8 +91,7 @@ async function firstThatLoads(addons: Addons, options: LoadOptions, tried: Candi
       continue;
     }
     try {
-      const version = candidate.found.version ?? versions[0]!;
-      return await probed(addons, version, candidate.found.libDir, options.signal);
+      return await probed(addons, candidate.found, options.signal);
     } catch (error) {
       if (named || !(error instanceof LibTorchError)) throw error;
       tried.push({ ...candidate, rejected: error.message });
@@ -108,18 +106,26 @@ export function versionsOf(addons: Addons): string[] {
   return versions.sort((a, b) => Number(b === REFERENCE_VERSION) - Number(a === REFERENCE_VERSION));
 }
 
-/** Tries a LibTorch and the engine for `version` in a process of their own. */
+/** Tries a LibTorch and the engine for it in a process of their own; each engine where it does not tell its version. */
 export async function probed(
   addons: Addons,
-  version: string,
-  libDir: string,
+  { libDir, version }: Pick<LibTorchFolder, 'libDir' | 'version'>,
   signal: AbortSignal | undefined,
 ): Promise<Choice> {
   const { loader } = addons;
-  const engine = addons.engines.get(version)!;
-  const request = { loader, engine, libDir, cuda: false, addonVersion: ADDON_VERSION, signal };
-  const verdict = await probe(request, new VerdictStore(verdictCache()));
-  return { libDir, loader, engine, verdict };
+  let refusal: LibTorchError | undefined;
+  for (const engineVersion of version === undefined ? versionsOf(addons) : [version]) {
+    const engine = addons.engines.get(engineVersion)!;
+    const request = { loader, engine, libDir, cuda: false, addonVersion: ADDON_VERSION, signal };
+    try {
+      const verdict = await probe(request, new VerdictStore(verdictCache()));
+      return { libDir, loader, engine, verdict };
+    } catch (error) {
+      if (!(error instanceof LibTorchError) || error.code !== 'ERR_LIBTORCH_VERSION') throw error;
+      refusal ??= error;
+    }
+  }
+  throw refusal!;
 }
 
 /** Loads what was chosen into this process. */

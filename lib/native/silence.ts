@@ -1,17 +1,20 @@
+import { proxiedFetch } from './proxy';
+
 /** How long a server may be silent, in milliseconds, before it counts as gone. */
 export const MAX_SILENCE_MS = 30_000;
 
-/** fetch, with a bound on how long the server may take to answer; the body has its own (`unlessSilent`). */
+/** fetch, through the proxy if there is one, with a bound on how long the server may take to answer; the body has its own (`unlessSilent`). */
 export async function fetchUnlessSilent(
   input: Parameters<typeof fetch>[0],
   init: RequestInit = {},
   silenceMs = MAX_SILENCE_MS,
+  environment: NodeJS.ProcessEnv = process.env,
 ): Promise<Response> {
   const silence = new AbortController();
   const timer = setTimeout(() => silence.abort(new Error(`no answer in ${seconds(silenceMs)}`)), silenceMs);
   try {
     const signal = init.signal ? AbortSignal.any([silence.signal, init.signal]) : silence.signal;
-    return await fetch(input, { ...init, signal });
+    return await proxiedFetch(input, { ...init, signal }, environment);
   } finally {
     clearTimeout(timer);
   }

@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto';
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { download } from '../../lib/native/download';
+import type { LibTorchEvent } from '../../lib/native/libtorch/events';
 import { MARKER_FILE } from '../../lib/native/libtorch/folder';
 import { installLibTorch } from '../../lib/native/libtorch/install';
 import { tarOf, zipOf } from '../unit/native/support/archives';
 import { removeFolders, temporaryFolder, writeTorch } from '../unit/native/support/folders';
-import { HostileServer, redirect, silent, stalled, status, truncated, whole, type Answer } from './server';
+import { HostileServer, ranged, redirect, silent, stalled, status, truncated, whole, type Answer } from './server';
 
 /**
  * LibTorch's installation from a server that does not do what it should, by several processes, and by one that is
@@ -150,6 +152,15 @@ function installer(): { ended: Promise<string>; kill: () => void } {
   return { ended, kill: () => child.kill('SIGKILL') };
 }
 
+/** Waits for something to be there; jest's own limit ends it. */
+async function until<T>(look: () => T[]): Promise<T[]> {
+  for (;;) {
+    const found = look();
+    if (found.length > 0) return found;
+    await sleep(20);
+  }
+}
+
 /** Answers when as many have asked, so that all are at it at the same time. */
 function together(count: number): Answer {
   const waiting: (() => void)[] = [];
@@ -175,14 +186,38 @@ test('eight at once in one process', async () => {
   expect(inCache()).toEqual(['2.11.0']);
 });
 
-test('one that was killed in the middle of the download, and is run again', async () => {
-  let killed: ReturnType<typeof installer> | undefined;
-  server.answers = [stalled(ARCHIVE, 3000, () => killed!.kill()), whole(ARCHIVE)];
-  killed = installer();
+test('one that was killed in the middle of the download, and is run again: the rest is asked for', async () => {
+  server.answers = [stalled(ARCHIVE, 3000), ranged(ARCHIVE)];
+  const killed = installer();
+  const [own] = await until(() => inCache().filter((name) => /^\.install-/.test(name)));
+  const part = join(cache, 'libtorch', own!, sha256, 'libtorch.tar.gz');
+  await until(() => (existsSync(part) && statSync(part).size === 3000 ? [part] : []));
+  killed.kill();
   expect(await killed.ended).toBe('SIGKILL');
-  expect(inCache()).toEqual([expect.stringMatching(/^\.install-/)]);
+  expect(inCache()).toEqual([own]);
   expect(await installer().ended).toBe('0: installed 2.11.0');
+  expect(server.requests.map(({ headers }) => headers.range)).toEqual([undefined, 'bytes=3000-']);
   expectInstalled();
+  expect(inCache()).toEqual(['2.11.0']);
+});
+
+test('one that is stopped keeps what came; a part that is not of the file is not used', async () => {
+  const part = join(cache, 'libtorch', '.parts', sha256);
+  server.answers = [stalled(ARCHIVE, 3000), ranged(ARCHIVE)];
+  const stop = new AbortController();
+  const options = { from: from(), sha256, environment: { VECTUNE_CACHE: cache } };
+  const onEvent = ({ type }: LibTorchEvent): void => {
+    if (type === 'libtorch-download') stop.abort();
+  };
+  await expect(installLibTorch({ ...options, signal: stop.signal, onEvent })).rejects.toMatchObject({
+    code: 'ERR_ABORTED',
+  });
+  expect(statSync(part).size).toBeGreaterThan(0);
+  writeFileSync(part, 'something else');
+  await installLibTorch(options);
+  expect(server.requests.map(({ headers }) => headers.range)).toEqual([undefined, 'bytes=14-', undefined]);
+  expectInstalled();
+  expect(inCache()).toEqual(['2.11.0']);
 });
 
 test('a folder of another installation in its place is replaced, a part of one too', async () => {

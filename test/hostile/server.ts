@@ -40,6 +40,16 @@ export const whole =
     response.writeHead(200, { 'content-length': content.length, etag }).end(content);
   };
 
+/** Sends what a Range asks for, else everything. */
+export const ranged =
+  (content: Buffer): Answer =>
+  ({ headers }, response) => {
+    const from = Number(/^bytes=(\d+)-$/.exec(headers.range ?? '')?.[1] ?? 0);
+    const range = { 'content-range': `bytes ${from}-${content.length - 1}/${content.length}` };
+    response.writeHead(from > 0 ? 206 : 200, { 'content-length': content.length - from, ...(from > 0 && range) });
+    response.end(content.subarray(from));
+  };
+
 /** Promises everything, sends `bytes` of it, and then nothing more, nor does it end. */
 export const stalled =
   (content: Buffer, bytes: number, sent: () => void = () => undefined): Answer =>

@@ -16,6 +16,8 @@ export interface LibTorchFolder {
   /** The same as written there, e.g. '2.11.0+cu130'. */
   fullVersion: string | undefined;
   headers: boolean;
+  /** Whether it can compute on an NVIDIA GPU: its CUDA part is there. */
+  cuda: boolean;
 }
 
 export interface InstallMarker {
@@ -23,6 +25,7 @@ export interface InstallMarker {
   /** Where it came from, for people to read. */
   source: string;
   headers: boolean;
+  cuda: boolean;
   /** Length of every library, by its path from the marker's folder. */
   libraries: Record<string, number>;
 }
@@ -55,6 +58,7 @@ export async function inspectFolder(path: string): Promise<LibTorchFolder | unde
       version: fullVersion?.replace(/\+.*$/, ''),
       fullVersion,
       headers: await isFile(join(real, 'include', 'ATen', 'core', 'Tensor.h')),
+      cuda: await isFile(join(libDir, 'libtorch_cuda.so')),
     };
   }
   return undefined;

@@ -1,8 +1,10 @@
-import { readdir, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AbortError, DownloadError } from '../../errors';
 import { ChildError, runChild } from '../child';
+import { bytesBelow } from '../disk';
 import { findPip } from '../pip';
+import { addressInLog } from './pip-log';
 import { platformTags, type LibTorchRelease, type PinnedWheel } from './table';
 
 /**
@@ -33,8 +35,8 @@ export async function pipOf(options: PipOptions): Promise<readonly string[]> {
 }
 
 /** What pip needs to be told to choose a release's wheels whatever Python it runs on. */
-function choice(release: LibTorchRelease): string[] {
-  const tags = new Set(release.wheels.flatMap((wheel) => platformTags(wheel.file)));
+function choice(release: LibTorchRelease, wheels: readonly PinnedWheel[]): string[] {
+  const tags = new Set(wheels.flatMap((wheel) => platformTags(wheel.file)));
   return [
     ...['--no-deps', '--only-binary=:all:', '--no-input', '--quiet', '--disable-pip-version-check'],
     ...['--python-version', release.python, '--implementation', 'cp'],
@@ -47,12 +49,45 @@ function requirements(wheels: readonly PinnedWheel[]): string[] {
 }
 
 /**
- * Asks pip where the wheels are, without fetching them. Undefined where pip cannot tell: it is too old for a
- * report, or the index keeps no metadata beside its wheels, so that pip would fetch them to look inside.
+ * Asks pip where the wheels are, without fetching them: for a report, or where it is too old for one or would fetch
+ * the wheels to look inside, for its log. Undefined where neither tells it.
  *
  * @throws DownloadError ERR_CHECKSUM: the index has a file of that name with another hash.
  */
 export async function resolveWheels(
+  release: LibTorchRelease,
+  wheels: readonly PinnedWheel[],
+  temporary: string,
+  options: PipOptions,
+): Promise<WheelAddress[] | undefined> {
+  return (
+    (await reportedAddresses(release, wheels, temporary, options)) ??
+    (await loggedAddresses(release, wheels, temporary, options))
+  );
+}
+
+/** A pip for each wheel: it would fetch one before it looks for the next. */
+async function loggedAddresses(
+  release: LibTorchRelease,
+  wheels: readonly PinnedWheel[],
+  temporary: string,
+  options: PipOptions,
+): Promise<WheelAddress[] | undefined> {
+  const [program, ...prefix] = await pipOf(options);
+  const { signal } = options;
+  const environment = { ...(options.environment ?? process.env), TMPDIR: temporary };
+  const found: WheelAddress[] = [];
+  for (const wheel of wheels) {
+    const ask = [...choice(release, [wheel]), '-vvv', '--dest', join(temporary, 'none'), ...requirements([wheel])];
+    const address = await addressInLog(program!, [...prefix, 'download', ...ask], wheel.file, { environment, signal });
+    if (signal?.aborted) throw stopped(signal);
+    if (address === undefined) return undefined; // `pip download` then says what is wrong, if anything is
+    found.push({ wheel, address });
+  }
+  return found;
+}
+
+async function reportedAddresses(
   release: LibTorchRelease,
   wheels: readonly PinnedWheel[],
   temporary: string,
@@ -67,7 +102,7 @@ export async function resolveWheels(
   });
   try {
     const args = ['install', '--dry-run', '--ignore-installed', '--report', '-', '--target', join(temporary, 'none')];
-    const { stdout } = await runChild(program!, [...prefix, ...args, ...choice(release), ...requirements(wheels)], {
+    const { stdout } = await runChild(program!, [...prefix, ...args, ...choice(release, wheels), ...requirements(wheels)], {
       signal,
       environment: { ...(options.environment ?? process.env), TMPDIR: temporary },
     });
@@ -75,7 +110,7 @@ export async function resolveWheels(
   } catch (error) {
     if (options.signal?.aborted) throw stopped(options.signal);
     if (error instanceof DownloadError) throw error;
-    return undefined; // `pip download` then says what is wrong, if anything is
+    return undefined;
   } finally {
     stopWatching();
   }
@@ -125,7 +160,7 @@ export async function downloadByPip(
   const [program, ...prefix] = pip;
   const stopWatching = watchFolder(folder, (bytes) => options.onBytes?.(bytes));
   try {
-    const args = [...prefix, 'download', '--dest', folder, ...choice(release), ...requirements(wheels)];
+    const args = [...prefix, 'download', '--dest', folder, ...choice(release, wheels), ...requirements(wheels)];
     await runChild(program!, args, {
       signal: options.signal,
       environment: { ...(options.environment ?? process.env), TMPDIR: folder },
@@ -169,7 +204,7 @@ function watchFolder(folder: string, tell: (bytes: number) => void): () => void 
   const timer = setInterval(() => {
     if (busy) return;
     busy = true;
-    void sizeBelow(folder)
+    void bytesBelow(folder)
       .then(tell)
       .finally(() => {
         busy = false;
@@ -177,20 +212,4 @@ function watchFolder(folder: string, tell: (bytes: number) => void): () => void 
   }, WATCH_MS);
   timer.unref();
   return () => clearInterval(timer);
-}
-
-/** Files that vanish meanwhile do not count. */
-async function sizeBelow(folder: string): Promise<number> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-  const sizes = await Promise.all(
-    entries.map(async (entry) => {
-      const path = join(folder, entry.name);
-      if (entry.isDirectory()) return sizeBelow(path);
-      return stat(path).then(
-        (found) => found.size,
-        () => 0,
-      );
-    }),
-  );
-  return sizes.reduce((sum, size) => sum + size, 0);
 }

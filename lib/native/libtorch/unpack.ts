@@ -3,7 +3,7 @@ import { dirname, isAbsolute, join, posix } from 'node:path';
 import { DownloadError } from '../../errors';
 import { unpackTar } from '../tar';
 import { ZipFile } from '../zip';
-import type { PinnedWheel } from './table';
+import type { PinnedWheel, Variant } from './table';
 
 /** Says where an archive's member goes below the target folder; undefined leaves it out. */
 export type Choose = (member: string) => string | undefined;
@@ -17,24 +17,29 @@ export interface UnpackOptions {
 /** Files unpacked at once: most of them are small headers. */
 const PARALLEL = 8;
 
-const LIBRARIES = /^lib(?:c10|torch_cpu)\.so$|^lib(?:gomp|cudart|cupti)[^/]*\.so[^/]*$/;
+/** The libraries that a variant needs of a LibTorch that is not in the table. */
+function isLibrary(name: string, { cuda }: Variant): boolean {
+  if (/^lib(?:c10|torch_cpu)\.so$|^lib(?:gomp|cudart|cupti)[^/]*\.so[^/]*$/.test(name)) return true;
+  // Which of CUDA's libraries are opened only when they are used cannot be seen: all are taken but Python's own.
+  return cuda && /^lib[^/]*\.so(?:\.[\d.]+)?$/.test(name) && !/^lib(?:torch_python|shm)\./.test(name);
+}
 
 /** What is needed of a wheel in the table. */
-export function chooseFromWheel(wheel: PinnedWheel, headers: boolean): Choose {
-  const members = new Set(wheel.members);
+export function chooseFromWheel(wheel: PinnedWheel, { cuda, headers }: Variant): Choose {
+  const members = new Set([...(wheel.members ?? []), ...(cuda ? (wheel.cudaMembers ?? []) : [])]);
   return (member) => {
     if (members.has(member)) return member;
-    return headers && wheel.headers.some((folder) => member.startsWith(folder)) ? member : undefined;
+    return headers && wheel.headers?.some((folder) => member.startsWith(folder)) ? member : undefined;
   };
 }
 
 /** What is needed of any other archive of LibTorch, whose top folder may have any name. */
-export function chooseFromArchive(headers: boolean): Choose {
+export function chooseFromArchive(variant: Variant): Choose {
   return (member) => {
     const path = /^(?:\.\/)?(?:[^/]+\/)?((?:lib|include)\/.+|version\.py|build-version)$/.exec(member)?.[1];
     if (path === undefined) return undefined;
-    if (path.startsWith('include/')) return headers ? `torch/${path}` : undefined;
-    if (path.startsWith('lib/') && !LIBRARIES.test(path.slice('lib/'.length))) return undefined;
+    if (path.startsWith('include/')) return variant.headers ? `torch/${path}` : undefined;
+    if (path.startsWith('lib/') && !isLibrary(path.slice('lib/'.length), variant)) return undefined;
     return `torch/${path}`;
   };
 }
@@ -161,13 +166,13 @@ async function firstBytes(path: string, count: number): Promise<Buffer> {
 export async function copyLibTorch(
   folder: { root: string; libDir: string },
   target: string,
-  headers: boolean,
+  variant: Variant,
   options: UnpackOptions = {},
 ): Promise<void> {
   const files: [from: string, to: string][] = [];
   const add = async (from: string, to: string): Promise<void> => {
     for (const name of await readdir(from).catch(() => [] as string[])) {
-      if (LIBRARIES.test(name)) files.push([join(from, name), join(target, to, name)]);
+      if (isLibrary(name, variant)) files.push([join(from, name), join(target, to, name)]);
     }
   };
   await add(folder.libDir, 'torch/lib');
@@ -180,7 +185,7 @@ export async function copyLibTorch(
       files.push([join(folder.root, name), join(target, 'torch', name)]);
     }
   }
-  if (headers) {
+  if (variant.headers) {
     const include = join(folder.root, 'include');
     for (const path of await readdir(include, { recursive: true }).catch(() => [] as string[])) {
       files.push([join(include, path), join(target, 'torch/include', path)]);

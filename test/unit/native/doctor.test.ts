@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process';
+import { chmodSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { DoctorReport } from '../../../lib/native/doctor';
-import { removeFolders, temporaryFolder, writeTorch } from './support/folders';
+import { BUILT_VERSIONS, LIBTORCH_VERSION } from '../../libtorch';
+import { removeFolders, temporaryFolder, writeTorch, writeTree } from './support/folders';
 
 const MAIN = resolve(__dirname, '../../../dist/cli/main.js');
 
@@ -31,19 +33,19 @@ test('after the set-up nothing is missing, and the exit code says so', () => {
   expect(report).toMatchObject({
     ok: true,
     problems: [],
-    engine: { libtorch: '2.11.0', addon: report.vectune },
+    engine: { libtorch: LIBTORCH_VERSION, addon: report.vectune },
     platform: { key: 'linux-x64', supported: true },
   });
   expect(report.libtorch.candidates.filter(({ path }) => path === report.libtorch.chosen)).toHaveLength(1);
   expect(status).toBe(0);
-  expect(vectune(['doctor']).stdout).toMatch(/^engine +LibTorch 2\.11\.0, kernels/m);
+  expect(vectune(['doctor']).stdout).toContain(`engine     LibTorch ${LIBTORCH_VERSION}, kernels`);
 });
 
 test('without LibTorch: exit code 1, and the command that installs it', () => {
   const home = temporaryFolder();
   const { status, stdout } = vectune(['doctor'], bare(home));
   expect(status).toBe(1);
-  expect(stdout).toMatch(/^Problem: No LibTorch 2\.11\.0 that can be used was found\.$/m);
+  expect(stdout).toMatch(new RegExp(`^Problem: No LibTorch ${BUILT_VERSIONS} that can be used was found\\.$`, 'm'));
   expect(stdout).toMatch(/^Next: npx vectune libtorch install +\(downloads 544 MB into .*2\.11\.0\)$/m);
 });
 
@@ -57,7 +59,13 @@ test('every candidate is told, with the reason why it is not used', () => {
   expect(status).toBe(1);
   expect(engine).toBeNull();
   expect(libtorch.candidates).toMatchObject([
-    { via: 'VIRTUAL_ENV', version: '2.6.0+cu124', accepted: false, reason: expect.stringContaining('2.11.0') },
+    {
+      via: 'VIRTUAL_ENV',
+      version: '2.6.0+cu124',
+      accepted: false,
+      reason: expect.stringContaining('2.11.0'),
+      next: null, // it is another's
+    },
     {
       via: 'CONDA_PREFIX',
       version: '2.11.0',
@@ -72,6 +80,68 @@ test('VECTUNE_LIBTORCH that cannot be used: the next command takes it back', () 
   expect(status).toBe(1);
   expect(stdout).toMatch(/\/nowhere \(VECTUNE_LIBTORCH\): rejected: no lib\/libtorch_cpu\.so is there/);
   expect(stdout).toMatch(/^Next: unset VECTUNE_LIBTORCH/m);
+});
+
+test('a release of the cache that is not whole, and one that nobody knows: what to type about each', () => {
+  const home = temporaryFolder();
+  writeTorch(join(home, 'libtorch/2.11.0/torch'), '2.11.0');
+  writeTorch(join(home, 'libtorch/2.3.0/torch'), '2.3.0');
+  const { stdout } = vectune(['doctor'], bare(home));
+  expect(stdout).toMatch(/2\.11\.0.*: rejected: its installation was not completed\n +→ npx vectune libtorch install 2\.11\.0$/m);
+  expect(stdout).toMatch(/2\.3\.0.*: rejected: .*\n +→ npx vectune libtorch remove 2\.3\.0$/m);
+});
+
+test('the cache is measured, and each part has the command that removes it', () => {
+  const home = temporaryFolder();
+  writeTree(home, {
+    'libtorch/2.3.0/torch/lib/libtorch_cpu.so': 'x'.repeat(3000),
+    'libtorch/.parts/abc': 'x'.repeat(200),
+    'models/one/model.safetensors': 'x'.repeat(40),
+  });
+  const { cache } = JSON.parse(vectune(['doctor', '--json'], bare(home)).stdout) as DoctorReport;
+  expect(cache.folder).toBe(home);
+  expect(cache.entries.map(({ what, bytes, remove }) => [what, bytes, remove])).toEqual(
+    expect.arrayContaining([
+      ['downloads that were broken off', 200, `rm -r '${join(home, 'libtorch/.parts')}'`],
+      ['LibTorch 2.3.0', 3000, 'npx vectune libtorch remove 2.3.0'],
+      ['models', 40, `rm -r '${join(home, 'models')}'`],
+    ]),
+  );
+});
+
+describe('an NVIDIA driver', () => {
+  /** A machine whose nvidia-smi says this, in the form that it is asked for. */
+  function withDriver(driver: string): NodeJS.ProcessEnv {
+    const home = temporaryFolder();
+    const answer = `${driver}, 81559, NVIDIA H100 80GB HBM3\n`;
+    writeTree(home, {
+      'nvidia-smi':
+        `#!${process.execPath}\nif (!/driver_version,memory.total,name.*noheader,nounits/.test(process.argv.join())) ` +
+        `process.exit(2);\nprocess.stdout.write(${JSON.stringify(answer)});\n`,
+    });
+    chmodSync(join(home, 'nvidia-smi'), 0o755);
+    return { PATH: home };
+  }
+
+  test("is told with its GPU, and the command that installs CUDA's libraries where LibTorch has none", () => {
+    const { stdout } = vectune(['doctor'], { ...bare(temporaryFolder()), ...withDriver('580.65.06') });
+    expect(stdout).toMatch(/^NVIDIA +NVIDIA H100 80GB HBM3, 79\.6 GiB; driver 580\.65\.06$/m);
+    const { nvidia } = JSON.parse(vectune(['doctor', '--json'], withDriver('580.65.06')).stdout) as DoctorReport;
+    expect(nvidia).toMatchObject({ driver: '580.65.06', gpus: [{ memoryBytes: 81559 * 2 ** 20 }] });
+    expect(nvidia.next).toMatch(
+      new RegExp(`^npx vectune libtorch install ${LIBTORCH_VERSION} --cuda +\\(downloads \\d{4} MB\\)$`),
+    );
+  });
+
+  test('that is too old for the release is told with the one that it needs', () => {
+    const { nvidia } = JSON.parse(vectune(['doctor', '--json'], withDriver('550.54.15')).stdout) as DoctorReport;
+    expect(nvidia.next).toMatch(/driver 580 or newer: .*does not run on 550\.54\.15\.$/);
+  });
+});
+
+test('it is one screen', () => {
+  const lines = vectune(['doctor']).stdout.split('\n');
+  expect(lines.length).toBeLessThanOrEqual(25);
 });
 
 test('path prints the folder alone, or says on the other stream that there is none', () => {
@@ -94,6 +164,12 @@ test('install from a folder, remove', () => {
   expect(vectune(['libtorch', 'path'], environment).stdout).toBe(`${join(home, 'cache/libtorch/2.11.0/torch')}\n`);
   expect(vectune(['libtorch', 'remove'], environment).stdout).toMatch(/^removed /);
   expect(vectune(['libtorch', 'remove'], environment).stdout).toMatch(/^there is nothing in /);
+});
+
+test('--cuda and --cpu together are refused', () => {
+  const { status, stderr } = vectune(['libtorch', 'install', '--cuda', '--cpu'], bare(temporaryFolder()));
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/--cuda and --cpu .*\[ERR_INVALID_OPTION\]$/m);
 });
 
 test('a mistake on the command line is one sentence and exit code 1', () => {

@@ -1,12 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { BUILT_VERSIONS, LIBTORCH_VERSION } from '../../libtorch';
 import { removeFolders, temporaryFolder, writeTorch, writeTree } from './support/folders';
 
 // Loading is a matter of whole processes: each case runs the compiled package in plain Node.
 const ROOT = resolve(__dirname, '../../..');
 const LOAD = join(ROOT, 'dist/native/load.js');
-const LOADER = join(ROOT, '.build/libtorch-2.11.0/loader/build/Release/vectune.node');
+const LOADER = join(ROOT, `.build/libtorch-${LIBTORCH_VERSION}/loader/build/Release/vectune.node`);
 
 let home: string;
 
@@ -57,7 +58,7 @@ test('the engine loads once per process and says which LibTorch it has', () => {
     const [a, b] = await Promise.all([loadEngine(), loadEngine()]);
     tell({ info: a.info(), same: a === b && a === await loadEngine(), mapped: loader.mapped() });
   `);
-  expect(outcome).toMatchObject({ info: { libtorch: '2.11.0' }, same: true });
+  expect(outcome).toMatchObject({ info: { libtorch: LIBTORCH_VERSION }, same: true });
   expect(outcome['mapped']).toEqual(expect.arrayContaining([expect.stringMatching(/libtorch_cpu\.so$/)]));
 });
 
@@ -71,7 +72,7 @@ test('a start with a kept verdict runs no second process', () => {
     const engine = await loadEngine();
     tell({ spawned, info: engine.info() });
   `);
-  expect(outcome).toMatchObject({ spawned: 0, info: { libtorch: '2.11.0' } });
+  expect(outcome).toMatchObject({ spawned: 0, info: { libtorch: LIBTORCH_VERSION } });
 });
 
 test('the event loop goes on while LibTorch is mapped', () => {
@@ -101,7 +102,7 @@ test('each worker has the engine, and the process ends well after it', () => {
     await worker.terminate();
     tell({ version, main: (await loadEngine()).info().libtorch });
   `);
-  expect(outcome).toEqual({ version: '2.11.0', main: '2.11.0' });
+  expect(outcome).toEqual({ version: LIBTORCH_VERSION, main: LIBTORCH_VERSION });
 });
 
 test('a LibTorch of another version is refused, both versions and the remedy named', () => {
@@ -136,7 +137,9 @@ test('where nothing is found, what was looked at is told, and the command', () =
     LD_LIBRARY_PATH: '',
     PATH: home,
   });
-  expect(outcome.message).toMatch(/^No LibTorch 2\.11\.0 was found\..*npx vectune libtorch install$/);
+  expect(outcome.message).toMatch(
+    new RegExp(`^No LibTorch ${BUILT_VERSIONS} was found\\..*npx vectune libtorch install$`),
+  );
 });
 
 describe('a LibTorch that something else loaded', () => {
@@ -158,7 +161,7 @@ describe('a LibTorch that something else loaded', () => {
       await loader.open(libtorch.chosen, { cuda: false });
       tell({ info: (await loadEngine()).info() });
     `);
-    expect(outcome).toMatchObject({ info: { libtorch: '2.11.0' } });
+    expect(outcome).toMatchObject({ info: { libtorch: LIBTORCH_VERSION } });
   });
 
   test('by an earlier call with another folder', () => {

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { probed } from '../../../lib/native/load';
 import { probe, subjectOf, type ProbeRequest } from '../../../lib/native/probe';
 import { VerdictStore } from '../../../lib/native/verdicts';
 import { removeFolders, temporaryFolder, writeTorch, writeTree } from './support/folders';
@@ -168,4 +169,43 @@ test('a folder that cannot be written costs a probe at each start and nothing el
   await probe(request, useless);
   expect(loads()).toBe(2);
   expect(await useless.marked(await subjectOf(request), async () => 7)).toBe(7);
+});
+
+describe('of a LibTorch that does not tell its version', () => {
+  const cache = process.env['VECTUNE_CACHE'];
+  beforeEach(() => {
+    process.env['VECTUNE_CACHE'] = home;
+  });
+  afterEach(() => {
+    if (cache === undefined) delete process.env['VECTUNE_CACHE'];
+    else process.env['VECTUNE_CACHE'] = cache;
+  });
+
+  const other = () => join(home, 'other.cjs');
+  const choose = () => {
+    const engines = new Map([
+      ['2.11.0', request.engine],
+      ['2.15.0', other()],
+    ]);
+    return probed({ loader: request.loader, engines }, { libDir: request.libDir, version: undefined }, undefined);
+  };
+  const refuses = "throw Object.assign(new Error('built for another'), { code: 'ERR_LIBTORCH_VERSION' });";
+
+  test('each engine is tried, and the one that takes it is used', async () => {
+    setEngine(refuses);
+    writeFileSync(other(), GOOD);
+    expect(await choose()).toMatchObject({ engine: other(), verdict: { info: INFO } });
+  });
+
+  test('where none takes it, the refusal is told', async () => {
+    setEngine(refuses);
+    writeFileSync(other(), refuses);
+    await expect(choose()).rejects.toMatchObject({ code: 'ERR_LIBTORCH_VERSION', message: 'built for another' });
+  });
+
+  test('where it cannot be loaded, no other engine is tried', async () => {
+    setEngine("throw new Error('broken');");
+    writeFileSync(other(), GOOD);
+    await expect(choose()).rejects.toMatchObject({ code: 'ERR_LIBTORCH_LOAD' });
+  });
 });

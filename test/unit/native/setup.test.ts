@@ -150,6 +150,12 @@ test('an unknown option is refused', () => {
   expect(stderr).toBe('setup has no option --fast; it has --build-only.');
 });
 
+test('the matrix refuses a LibTorch that vectune does not know, before anything is done', () => {
+  const { status, stdout, stderr } = run(join(ROOT, 'scripts/test-matrix.mjs'), ['9.9.9']);
+  expect([status, stdout]).toEqual([1, '']);
+  expect(stderr).toMatch(/^vectune does not know LibTorch 9\.9\.9; it knows 2\.11\.0, 2\.15\.0\.$/);
+});
+
 describe('.ci/run', () => {
   /** Runs it over an `npm` that prints this. */
   function ci(output: string, code: number) {

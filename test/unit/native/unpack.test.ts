@@ -69,7 +69,7 @@ describe('zip', () => {
   test('a header folder is no way out of the target', async () => {
     const torch = releaseOf('2.11.0', 'linux-x64').wheels[0]!;
     const { path, target } = archive(zipOf([{ name: 'torch/include/../../../evil', content: 'evil' }]));
-    await expect(unpackArchive(path, target, chooseFromWheel(torch, true))).rejects.toMatchObject({
+    await expect(unpackArchive(path, target, chooseFromWheel(torch, { cuda: false, headers: true }))).rejects.toMatchObject({
       code: 'ERR_DOWNLOAD',
     });
     expect(existsSync(join(target, '..', 'evil'))).toBe(false);
@@ -156,7 +156,7 @@ describe('tar', () => {
 });
 
 describe('what is taken', () => {
-  test('of the torch wheel: three libraries, the version, the licences; headers when asked', () => {
+  test('of the torch wheel: three libraries, the version, the licences; headers and CUDA when asked', () => {
     const torch = releaseOf('2.11.0', 'linux-x64').wheels[0]!;
     const names = [
       'torch/lib/libtorch_cpu.so',
@@ -166,23 +166,28 @@ describe('what is taken', () => {
       'torch/__init__.py',
       'torch/include/ATen/Tensor.h',
     ];
-    expect(names.filter(chooseFromWheel(torch, false))).toEqual(['torch/lib/libtorch_cpu.so', 'torch/version.py']);
-    expect(names.filter(chooseFromWheel(torch, true))).toEqual([
-      'torch/lib/libtorch_cpu.so',
-      'torch/version.py',
-      'torch/include/ATen/Tensor.h',
-    ]);
+    const taken = (cuda: boolean, headers: boolean) => names.filter(chooseFromWheel(torch, { cuda, headers }));
+    const always = ['torch/lib/libtorch_cpu.so', 'torch/version.py'];
+    expect(taken(false, false)).toEqual(always);
+    expect(taken(false, true)).toEqual([...always, 'torch/include/ATen/Tensor.h']);
+    expect(taken(true, false)).toEqual(['torch/lib/libtorch_cpu.so', 'torch/lib/libtorch_cuda.so', 'torch/version.py']);
   });
 
   test('of another archive: the same libraries, whatever its top folder is called', () => {
-    const choose = chooseFromArchive(false);
+    const choose = chooseFromArchive({ cuda: false, headers: false });
     expect(choose('libtorch/lib/libtorch_cpu.so')).toBe('torch/lib/libtorch_cpu.so');
     expect(choose('./some-name/lib/libgomp-abc123.so.1')).toBe('torch/lib/libgomp-abc123.so.1');
     expect(choose('lib/libc10.so')).toBe('torch/lib/libc10.so');
     expect(choose('libtorch/build-version')).toBe('torch/build-version');
     expect(choose('libtorch/lib/libtorch_cuda.so')).toBeUndefined();
     expect(choose('libtorch/include/ATen/Tensor.h')).toBeUndefined();
-    expect(chooseFromArchive(true)('libtorch/include/ATen/Tensor.h')).toBe('torch/include/ATen/Tensor.h');
+    const all = chooseFromArchive({ cuda: true, headers: true });
+    expect(all('libtorch/include/ATen/Tensor.h')).toBe('torch/include/ATen/Tensor.h');
+    expect(all('libtorch/lib/libtorch_cuda.so')).toBe('torch/lib/libtorch_cuda.so');
+    expect(all('libtorch/lib/libcudart-12ab.so.13')).toBe('torch/lib/libcudart-12ab.so.13');
+    expect(all('libtorch/lib/libcudnn_ops.so.9')).toBe('torch/lib/libcudnn_ops.so.9');
+    expect(all('libtorch/lib/libtorch_python.so')).toBeUndefined();
+    expect(all('libtorch/lib/libdnnl.a')).toBeUndefined();
   });
 
   test('of a Python environment: the libraries, and those of the CUDA packages beside it', async () => {
@@ -193,12 +198,17 @@ describe('what is taken', () => {
       'nvidia/cu13/lib/libcudart.so.13': 'cudart',
       'nvidia/cu13/lib/libcublas.so.13': 'cublas',
     });
+    const folder = { root: join(site, 'torch'), libDir: join(site, 'torch/lib') };
     const target = temporaryFolder();
-    await copyLibTorch({ root: join(site, 'torch'), libDir: join(site, 'torch/lib') }, target, true);
+    await copyLibTorch(folder, target, { cuda: false, headers: true });
     expect(readFileSync(join(target, 'torch/lib/libtorch_cpu.so'), 'utf8')).toBe('cpu');
     expect(readFileSync(join(target, 'nvidia/cu13/lib/libcudart.so.13'), 'utf8')).toBe('cudart');
     expect(existsSync(join(target, 'torch/include/ATen/core/Tensor.h'))).toBe(true);
     expect(existsSync(join(target, 'torch/lib/libtorch_python.so'))).toBe(false);
     expect(existsSync(join(target, 'nvidia/cu13/lib/libcublas.so.13'))).toBe(false);
+    const whole = temporaryFolder();
+    await copyLibTorch(folder, whole, { cuda: true, headers: false });
+    expect(existsSync(join(whole, 'nvidia/cu13/lib/libcublas.so.13'))).toBe(true);
+    expect(existsSync(join(whole, 'torch/lib/libtorch_python.so'))).toBe(false);
   });
 });
