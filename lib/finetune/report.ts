@@ -48,8 +48,11 @@ export interface FinetuneReport {
   optimizer: ResolvedAdamW;
   seed: number;
   threads: number;
-  precision: 'fp32' | 'bf16';
-  device: 'cpu';
+  precision: 'fp32' | 'bf16' | 'tf32' | 'fp16';
+  /** 'cpu', or a GPU as 'cuda:0'. */
+  device: string;
+  /** Name of the GPU; null on the processor. */
+  gpu: string | null;
   parameters: number;
   trainableParameters: number;
   /** Version of LibTorch that did the work. */
