@@ -56,6 +56,12 @@ export type DownloadErrorCode = 'ERR_DOWNLOAD' | 'ERR_CHECKSUM' | 'ERR_DISK_SPAC
 export type ToolErrorCode = 'ERR_TOOL_MISSING';
 /** Code of `NativeError`. */
 export type NativeCode = 'ERR_NATIVE';
+/** Codes of `DeviceError`. */
+export type DeviceErrorCode =
+  /** The GPU that was asked for is not there, or a driver or library for it is missing. */
+  | 'ERR_DEVICE_UNAVAILABLE'
+  /** The GPU reported an error; it does no more in this process. */
+  | 'ERR_DEVICE_LOST';
 /** Code of `FileError`. */
 export type FileErrorCode = 'ERR_FILE';
 
@@ -83,6 +89,7 @@ export type ErrorCode =
   | DownloadErrorCode
   | ToolErrorCode
   | NativeCode
+  | DeviceErrorCode
   | FileErrorCode
   | CheckpointErrorCode;
 
@@ -196,6 +203,14 @@ export class NativeError extends VectuneError {
   }
 }
 
+/** A GPU cannot be used, or can be used no more; the processor still can. */
+export class DeviceError extends VectuneError {
+  declare readonly code: DeviceErrorCode;
+  constructor(code: DeviceErrorCode, message: string, details?: ErrorDetails) {
+    super(code, message, details);
+  }
+}
+
 /** A file could not be read or written; `file` names it where it is known. */
 export class FileError extends VectuneError {
   declare readonly code: FileErrorCode;
@@ -233,6 +248,8 @@ export function fromNative(error: unknown): Error {
     case 'ERR_DISPOSED': return new StateError('ERR_DISPOSED', error.message, details);
     case 'ERR_BUSY': return new StateError('ERR_BUSY', error.message, details);
     case 'ERR_INVALID_ARGUMENT': return new InvalidArgumentError('ERR_INVALID_ARGUMENT', error.message, details);
+    case 'ERR_DEVICE_UNAVAILABLE': return new DeviceError('ERR_DEVICE_UNAVAILABLE', error.message, details);
+    case 'ERR_DEVICE_LOST': return new DeviceError('ERR_DEVICE_LOST', error.message, details);
     case 'ERR_NATIVE': return new NativeError('ERR_NATIVE', error.message, details);
     default: return error;
   }

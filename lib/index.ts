@@ -1,6 +1,6 @@
 /** vectune: fine-tune and run sentence-embedding models. Importing this loads neither LibTorch nor a model. */
 export { TextVectorisation } from './task/text-vectorisation';
-export type { EmbedOptions, LoadEvent, ModelInfo, TextVectorisationOptions } from './task/text-vectorisation';
+export type { DeviceChosenEvent, EmbedOptions, LoadEvent, ModelInfo, TextVectorisationOptions } from './task/text-vectorisation';
 export { cosineSimilarity } from './task/similarity';
 export type { Vector } from './task/similarity';
 export { models } from './model/presets';
@@ -24,9 +24,10 @@ export type { CheckpointReport, EpochReport, FinetuneReport } from './finetune/r
 export type { FinetuneRun } from './finetune/run';
 export type { ThresholdMetric, ValidationMetrics } from './finetune/metrics';
 export type { ScheduleKind } from './finetune/schedule';
+export type { DeviceOption } from './native/devices';
 export type { LibTorchEvent } from './native/libtorch/events';
 export {
-  AbortError, CheckpointError, DownloadError, FileError, InvalidArgumentError, LibTorchError, ModelError, NativeError, OutOfMemoryError,
+  AbortError, CheckpointError, DeviceError, DownloadError, FileError, InvalidArgumentError, LibTorchError, ModelError, NativeError, OutOfMemoryError,
   StateError, ToolError, VectuneError,
 } from './errors';
 export type {

@@ -6,6 +6,7 @@ import { CheckpointError } from '../errors';
 import type { ResolvedOptions } from '../finetune/options';
 import type { TokenisedTexts } from '../finetune/tokens';
 import type { EngineAddon, NativePrecision } from '../native/addon';
+import type { ChosenDevice } from '../native/devices';
 
 /** Rows hashed at once; between them the event loop has its turn. */
 const rowsAtOnce = 4096;
@@ -48,8 +49,10 @@ export async function hashTokens({ ids, offsets }: TokenisedTexts): Promise<stri
 export function optionsOf(options: ResolvedOptions): Record<string, unknown> {
   const {
     // Where the data is, who listens, how much memory there is and where checkpoints go changes no number.
-    memoryLimit: _memoryLimit, file: _file, checkpoint: _checkpoint, resume: _resume, allowInexact: _allowInexact,
+    memoryLimit: _memoryLimit, memoryFraction: _memoryFraction, file: _file, checkpoint: _checkpoint, resume: _resume, allowInexact: _allowInexact,
     signal: _signal, onProgress: _onProgress,
+    // Which device it came to is of the arithmetic.
+    device: _device,
     ...rest
   } = options;
   return { ...rest };
@@ -65,10 +68,14 @@ async function processorFeatures(): Promise<string[]> {
   return flags.filter((flag) => /^(avx|fma|f16c|amx|sse4|asimd|sve|bf16)/.test(flag)).sort();
 }
 
-export async function arithmeticOf(addon: Pick<EngineAddon, 'info'>, precision: NativePrecision): Promise<Record<string, unknown>> {
+export async function arithmeticOf(
+  addon: Pick<EngineAddon, 'info'>, precision: NativePrecision, { device, gpu }: Pick<ChosenDevice, 'device' | 'gpu'>,
+): Promise<Record<string, unknown>> {
   const { libtorch, addon: vectune, simd, gemm, threads } = addon.info();
   return {
     vectune, libtorch, threads, precision, simd, gemm,
+    // Which of equal GPUs it is makes no difference.
+    device: gpu ?? device,
     processor: cpus()[0]?.model ?? '', features: (await processorFeatures()).join(' '),
     ...Object.fromEntries(kernelLimits.map((name) => [name, process.env[name] ?? null])),
   };

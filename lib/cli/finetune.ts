@@ -39,6 +39,7 @@ interface Flags {
   seed?: number;
   memoryLimit?: number;
   device?: string;
+  memoryFraction?: number;
   checkpoint?: string;
   checkpointSteps?: number;
   checkpointMinutes?: number;
@@ -83,10 +84,11 @@ export function registerFinetune(program: Command): void {
     .option('--freeze <name...>', 'parameters or modules that keep their weights')
     .option('--no-shuffle', "keep the file's order in every epoch")
     .option('--dropout <p>', "replaces the model's dropout", toNumber)
-    .option('--precision <kind>', 'auto, fp32 or bf16 (default: auto)')
+    .option('--precision <kind>', 'auto, fp32 or bf16; on a GPU also tf32 and fp16 (default: auto)')
     .option('--seed <n>', 'seed of split, order and dropout (default: 1)', toNumber)
     .option('--memory-limit <size>', 'memory that training may hold, e.g. 2GB (default: what is free)', toBytes)
-    .option('--device <name>', 'auto or cpu (default: auto)')
+    .option('--device <name>', 'auto, cpu, cuda or a GPU as cuda:1 (default: auto)')
+    .option('--memory-fraction <share>', "share of the GPU's memory that training may take (default: all)", toNumber)
     .option('--checkpoint <folder>', 'keep the state of the run there, to resume it (after each epoch, and on Ctrl-C)')
     .option('--checkpoint-steps <n>', 'write it after every so many steps instead', toNumber)
     .option('--checkpoint-minutes <n>', 'write it whenever so many minutes have passed', toNumber)
@@ -188,6 +190,7 @@ function finetuneOptions(flags: Flags, command: Command): FinetuneOptions {
     seed: flags.seed,
     memoryLimit: flags.memoryLimit,
     device: flags.device,
+    memoryFraction: flags.memoryFraction,
     checkpoint: checkpoint(flags),
     resume: flags.resume,
     allowInexact: flags.allowInexact,

@@ -30,6 +30,10 @@ export class FinetuneDisplay {
         return this.#lines(describeData(event));
       case 'summary':
         return this.#lines(describeSummary(event));
+      case 'device-memory':
+        // Between a bar and the next it would be one line more for each epoch.
+        return event.after === 'finder' ? this.#lines(describeDeviceMemory(event)) : undefined;
+      case 'device':
       case 'finder':
       case 'out-of-memory':
       case 'restored':
@@ -183,7 +187,12 @@ function describeSummary(event: Extract<FinetuneEvent, { kind: 'summary' }>): st
   const trained = trainableParameters === parameters ? 'all trained' : `${integer(trainableParameters)} trained`;
   const limit = event.memoryLimit === null ? '' : `, at most ${(event.memoryLimit / 1e9).toFixed(1)} GB of memory`;
   return `${integer(parameters)} parameters (${event.megabytes} MB), ${trained}\n` +
-    `${event.device}, ${event.precision}, ${count(event.threads, 'thread')}${limit}, seed ${event.seed}`;
+    `${event.gpu === null ? event.device : `${event.device} (${event.gpu})`}, ${event.precision}, ${count(event.threads, 'thread')}${limit}, seed ${event.seed}`;
+}
+
+function describeDeviceMemory(event: Extract<FinetuneEvent, { kind: 'device-memory' }>): string {
+  const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(1);
+  return `the GPU's memory: ${gigabytes(event.peak)} GB at most of ${gigabytes(event.total)} GB, ${gigabytes(event.free)} GB free`;
 }
 
 export function describeStep(event: StepEvent): string {

@@ -19,6 +19,33 @@ export interface DataEvent {
   maxInputLength: number;
 }
 
+/** Where the run computes. */
+export interface DeviceEvent {
+  kind: 'device';
+  /** 'cpu', or a GPU as 'cuda:0'. */
+  device: string;
+  /** Name of the GPU; null on the processor. */
+  gpu: string | null;
+  /** Which device, and why; where 'auto' found no GPU, what is missing. */
+  message: string;
+}
+
+/** Memory of the GPU after a part of the run, in bytes. On the processor there are no such events. */
+export interface DeviceMemoryEvent {
+  kind: 'device-memory';
+  after: 'finder' | 'epoch' | 'out-of-memory';
+  /** What tensors hold, and the most they held since the last such event. */
+  allocated: number;
+  peak: number;
+  /** What this process holds of the GPU. */
+  reserved: number;
+  /** Share of `reserved` that is free, but in pieces of larger blocks; from 0 to 1. */
+  fragmentation: number;
+  /** Of the GPU, whoever uses it. */
+  free: number;
+  total: number;
+}
+
 /** What is about to be trained. */
 export interface SummaryEvent {
   /** Tells it from the other events. */
@@ -31,11 +58,13 @@ export interface SummaryEvent {
   bytes: number;
   /** `bytes` in millions, with three decimals, e.g. '540.511'. */
   megabytes: string;
-  /** Precision of the products; weights are fp32 in both. */
-  precision: 'fp32' | 'bf16';
-  /** Where it is computed. */
-  device: 'cpu';
-  /** Threads that compute. */
+  /** Precision of the products; weights are fp32 in all. */
+  precision: 'fp32' | 'bf16' | 'tf32' | 'fp16';
+  /** 'cpu', or a GPU as 'cuda:0'. */
+  device: string;
+  /** Name of the GPU; null on the processor. */
+  gpu: string | null;
+  /** Threads that compute on the processor. */
   threads: number;
   /** Seed of the split, the order of rows and dropout. */
   seed: number;
@@ -238,6 +267,8 @@ export interface DoneEvent {
 /** What a run tells while it goes on, told apart by `kind`. */
 export type FinetuneEvent =
   | DataEvent
+  | DeviceEvent
+  | DeviceMemoryEvent
   | SummaryEvent
   | FinderEvent
   | EpochStartEvent

@@ -6,6 +6,7 @@ import { findCheckpoint, restore, type FoundCheckpoint } from '../checkpoint/res
 import type { PairData } from '../data/pair';
 import { CheckpointError, hasCode, InvalidArgumentError } from '../errors';
 import type { DatasetHandle, EngineAddon, ModelHandle, NativePrecision, TrainerHandle } from '../native/addon';
+import { chooseDevice, choosePrecision, type ChosenDevice, type DeviceOption } from '../native/devices';
 import { megabytes, type FinetuneEvent } from './events';
 import { effectiveBatch, findBatchSize, finderLimit } from './finder';
 import { train } from './loop';
@@ -22,6 +23,9 @@ import { tokenisePairs, type TextEncoder } from './tokens';
 export interface TrainableModel {
   addon: EngineAddon;
   handle: ModelHandle;
+  /** What the options of the run do not say. */
+  device: DeviceOption;
+  memoryFraction: number | null;
   /** Name for messages. */
   id: string;
   tokeniser: TextEncoder;
@@ -46,11 +50,6 @@ export function inputLength(asked: number | null, model: Pick<TrainableModel, 'i
   if (asked <= model.positions) return asked;
   throw new InvalidArgumentError('ERR_MAX_INPUT_LENGTH', `maxInputLength is ${asked}, but ${model.id} has positions for ` +
     `${model.positions} tokens. Ask for ${model.positions} or fewer.`);
-}
-
-/** 'auto' is bf16 where the processor multiplies it faster. */
-export function choosePrecision(precision: ResolvedOptions['precision'], addon: EngineAddon): NativePrecision {
-  return precision === 'auto' ? (addon.info().bf16 ? 'bf16' : 'fp32') : precision;
 }
 
 /** Refuses a name to freeze that is neither a parameter nor a module, and freezing everything. */
@@ -101,6 +100,10 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     addon = model.addon;
     const maxInputLength = inputLength(options.maxInputLength, model);
     checkFreeze(options.freeze, model);
+    const chosen = await chooseDevice(options.device ?? model.device, options.memoryFraction ??
+      (options.device === 'cpu' ? null : model.memoryFraction), addon);
+    checkLimit(options.memoryLimit, chosen);
+    const precision = choosePrecision(options.precision, chosen, addon) as NativePrecision; // int8 is no option of a run
     const found = await openCheckpoints();
     control.check();
 
@@ -111,12 +114,13 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       kind: 'data', rows: data.pairs.length, trainingRows: split.train.length, validationRows: split.validation.length,
       tokens: tokens.ids.length, longest: tokens.longest, maxInputLength,
     });
-    const precision = choosePrecision(options.precision, addon);
-    const memoryLimit = options.memoryLimit ?? defaultMemoryLimit(addon.memory());
+    emit({ kind: 'device', device: chosen.device, gpu: chosen.gpu, message: chosen.message });
+    const asked = chosen.limit === null ? options.memoryLimit : Math.min(chosen.limit, options.memoryLimit ?? Infinity);
+    const memoryLimit = onGpu(chosen) ? null : asked ?? defaultMemoryLimit(addon.memory());
     dataset = await addon.createDataset(tokens.ids, tokens.offsets, Float32Array.from(data.scores));
     control.check();
     trainer = await addon.createTrainer(model.handle, dataset, {
-      precision, seed: options.seed, dropout: options.dropout, ...options.optimizer,
+      device: chosen.device, precision, seed: options.seed, dropout: options.dropout, ...options.optimizer,
       maxGradientNorm: options.maxGradientNorm, freeze: [...options.freeze], memoryLimit,
     });
     control.applyReference((wanted) => addon!.keepAlive(trainer!, wanted));
@@ -126,7 +130,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     const stats = addon.trainerStats(trainer);
     const bytes = 4 * stats.parameters;
     const facts = {
-      precision, device: options.device, threads: engine.threads, seed: options.seed,
+      precision, device: chosen.device, gpu: chosen.gpu, threads: engine.threads, seed: options.seed,
       parameters: stats.parameters, trainableParameters: stats.trainableParameters,
     };
     emit({ kind: 'summary', ...facts, bytes, megabytes: megabytes(bytes), memoryLimit });
@@ -136,16 +140,20 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       data: { rows: data.pairs.length, sha256: await hashData(data) },
       tokenizer: await hashTokens(tokens),
       options: optionsOf(options),
-      arithmetic: await arithmeticOf(addon, precision),
+      arithmetic: await arithmeticOf(addon, precision, chosen),
     };
     control.check();
+    const tellMemory = async (after: 'finder' | 'epoch' | 'out-of-memory'): Promise<void> => {
+      if (chosen.device !== 'cpu') emit({ kind: 'device-memory', after, ...await addon!.deviceMemory(chosen.device, true) });
+    };
     if (found !== null) {
       progress = await restore(found, { addon, trainer, run: run!, allowInexact: options.allowInexact, emit });
       // The model that a later run has to begin with is the one that this run began with.
       run!.model.before = found.checkpoint.run.model.before;
     } else {
       if (options.resume !== null) emit(nothingToResume(options.resume));
-      progress = await plan(split.train, lengths);
+      progress = await plan(split.train, lengths, chosen.device === 'cpu' ? 'cpu' : 'cuda');
+      if (options.batchSize === 'auto') await tellMemory('finder');
     }
     control.check();
     if (folder !== undefined) {
@@ -158,7 +166,9 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     }
     const result = await train({
       addon, model: model.handle, trainer, split, lengths, scores: data.scores, options, control, checkpointer, emit,
-      memory: new MemoryFollower(addon, trainer, options.memoryLimit),
+      // A GPU's memory is its allocator's to bound.
+      memory: onGpu(chosen) ? { follow: () => undefined } : new MemoryFollower(addon, trainer, asked),
+      onDevice: chosen.device === 'cpu' ? null : tellMemory,
     }, progress);
     await checkpointer?.settled();
     control.check();
@@ -206,8 +216,8 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
   }
 
   /** A new run's batch sizes: as asked for, or as the finder finds them. */
-  async function plan(rows: Int32Array, lengths: Int32Array): Promise<Progress> {
-    const request = { device: options.device, trainingRows: rows.length, effectiveBatchSize: options.effectiveBatchSize };
+  async function plan(rows: Int32Array, lengths: Int32Array, device: 'cpu' | 'cuda'): Promise<Progress> {
+    const request = { device, trainingRows: rows.length, effectiveBatchSize: options.effectiveBatchSize };
     const found = options.batchSize !== 'auto' ? options.batchSize : await findBatchSize({
       limit: finderLimit(request),
       probe: async (size) => {
@@ -229,6 +239,16 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       error: error && { code: error.code, message: error.message },
     };
   }
+}
+
+function onGpu({ device }: ChosenDevice): boolean {
+  return device.startsWith('cuda');
+}
+
+function checkLimit(memoryLimit: number | null, chosen: ChosenDevice): void {
+  if (memoryLimit === null || !onGpu(chosen)) return;
+  throw new InvalidArgumentError('ERR_INVALID_OPTION', `memoryLimit bounds the processor's memory, but ${chosen.device} is used. ` +
+    "Use memoryFraction, a share of the GPU's memory, or device 'cpu'.");
 }
 
 function nothingToResume(folder: string): FinetuneEvent {

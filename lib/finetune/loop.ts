@@ -11,7 +11,7 @@ import type { Progress } from './progress';
 import type { RunControl } from './run-control';
 import { learningRateAt, warmupSteps } from './schedule';
 import type { Split } from './split';
-import { StepQueue, type PlannedStep } from './step-queue';
+import { IN_FLIGHT, IN_FLIGHT_ON_DEVICE, StepQueue, type PlannedStep } from './step-queue';
 import { StepTimer } from './step-timer';
 import { Validator } from './validator';
 
@@ -25,7 +25,9 @@ export interface LoopRequest {
   scores: readonly number[];
   options: ResolvedOptions;
   control: RunControl;
-  memory: MemoryFollower;
+  memory: Pick<MemoryFollower, 'follow'>;
+  /** On a GPU: tells its memory. */
+  onDevice: ((after: 'epoch' | 'out-of-memory') => Promise<void>) | null;
   /** null where none are written. */
   checkpointer: Checkpointer | null;
   emit: (event: FinetuneEvent) => void;
@@ -86,6 +88,7 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
       memory.follow();
       return addon.step(trainer, step);
     },
+    inFlight: request.onDevice === null ? IN_FLIGHT : IN_FLIGHT_ON_DEVICE,
     stopped: () => control.stopped,
     onStep: (step, { loss, gradientNorm, tokens }) => {
       ++progress.steps;
@@ -109,7 +112,10 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
       if (control.paused) await ready();
     },
     // The copy of a checkpoint that is on its way to disk.
-    relieve: async () => checkpointer?.settled() ?? false,
+    relieve: async () => {
+      await request.onDevice?.('out-of-memory');
+      return checkpointer?.settled() ?? false;
+    },
   }, progress.microBatch, progress.steps);
 
   const commit = async (epoch: number): Promise<void> => {
@@ -174,6 +180,7 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
       after: best ? validation : progress.after,
     });
     if (validation !== null) emit({ kind: 'validation', epoch, trainingLoss, metrics: validation, best });
+    await request.onDevice?.('epoch');
     await checkpointer?.atEpochEnd(progress);
   }
   control.check();

@@ -5,6 +5,7 @@ import {
 import { resolveCheckpoint, type CheckpointOptions, type ResolvedCheckpoint } from '../checkpoint/options';
 import type { ReadOptions } from '../data/read';
 import { InvalidArgumentError } from '../errors';
+import { checkDevice, type DeviceOption } from '../native/devices';
 import type { FinetuneEvent } from './events';
 import { resolveOptimizer, type AdamWOptions, type OptimizerPreset, type ResolvedAdamW } from './optimizer';
 import type { ScheduleKind } from './schedule';
@@ -49,14 +50,29 @@ export interface FinetuneOptions {
   shuffle?: boolean;
   /** Replaces the dropout probabilities of the model's config, from 0 to below 1. Default: the config's. */
   dropout?: number;
-  /** Compute precision; 'auto' is bf16 where the processor multiplies it faster, else fp32. Default 'auto'. */
-  precision?: 'auto' | 'fp32' | 'bf16';
+  /**
+   * Compute precision; 'auto' is bf16 where the device multiplies it faster, else fp32. On GPUs there are also 'tf32' (fp32
+   * whose products are done in TF32) and 'fp16' (with loss scaling). Default 'auto'.
+   */
+  precision?: 'auto' | 'fp32' | 'bf16' | 'tf32' | 'fp16';
   /** Seeds the split, the order of rows and dropout: an integer from 0 to 2^32 - 1. Default 1. */
   seed?: number;
-  /** Bytes the engine may hold while it trains. Default: what the machine or its control group has free. */
+  /**
+   * Bytes the engine may hold while it trains on the processor (on a GPU it is refused). Default: what the machine or its
+   * control group has free.
+   */
   memoryLimit?: number;
-  /** 'auto' and 'cpu' train on the processor; 'cuda' is not built yet and is refused. Default 'auto'. */
-  device?: 'auto' | 'cpu';
+  /**
+   * Where to train: 'auto' is the first NVIDIA GPU where one can be used, else the processor, and an event tells which and
+   * why; 'cuda', 'cuda:1' or 'cpu' is that or an error. On a GPU the sums of a run are not the same to the last bit each
+   * time. Default: the model's own option.
+   */
+  device?: DeviceOption;
+  /**
+   * Share of a GPU's memory that this process may take, above 0 to 1; it counts for the whole process and cannot be
+   * changed once a GPU is used. Default: the model's own option.
+   */
+  memoryFraction?: number;
   /** Where the data is a file: its format and columns. */
   file?: ReadOptions;
   /** Writes the run's state to a folder as it goes on, so that it can be resumed. Default: no checkpoints. */
@@ -99,10 +115,12 @@ export interface ResolvedOptions {
   freeze: readonly string[];
   shuffle: boolean;
   dropout: number | null;
-  precision: 'auto' | 'fp32' | 'bf16';
+  precision: 'auto' | 'fp32' | 'bf16' | 'tf32' | 'fp16';
   seed: number;
   memoryLimit: number | null;
-  device: 'cpu';
+  /** null where it was left to the model's option, as `memoryFraction`. */
+  device: DeviceOption | null;
+  memoryFraction: number | null;
   file: ReadOptions | undefined;
   checkpoint: ResolvedCheckpoint | null;
   /** The folder to resume from. */
@@ -115,18 +133,12 @@ export interface ResolvedOptions {
 const names: readonly (keyof FinetuneOptions)[] = [
   'maxInputLength', 'validationSplit', 'epochs', 'batchSize', 'effectiveBatchSize', 'earlyStopping', 'learningRate',
   'schedule', 'warmupSteps', 'warmupRatio', 'optimizer', 'maxGradientNorm', 'freeze', 'shuffle', 'dropout', 'precision',
-  'seed', 'memoryLimit', 'device', 'file', 'checkpoint', 'resume', 'allowInexact', 'signal',
+  'seed', 'memoryLimit', 'device', 'memoryFraction', 'file', 'checkpoint', 'resume', 'allowInexact', 'signal',
   'onProgress',
 ];
 
-/** Refuses CUDA with the reason, anything else but 'auto' and 'cpu' as not known. */
-export function checkDevice(device: unknown): 'cpu' {
-  if (typeof device === 'string' && /^cuda(:\d+)?$/.test(device)) {
-    throw new InvalidArgumentError('ERR_INVALID_OPTION', `device '${device}' is not built yet in this version of vectune; ` +
-      `use 'cpu', or leave device out.`);
-  }
-  if (device !== undefined) checkChoice('device', device, ['auto', 'cpu']);
-  return 'cpu';
+export function checkMemoryFraction(value: unknown): number {
+  return checkNumber('memoryFraction', value, 'a number above 0 and at most 1', (n) => n > 0 && n <= 1);
 }
 
 function checkEarlyStopping(value: unknown, validationSplit: number): ResolvedOptions['earlyStopping'] {
@@ -213,10 +225,11 @@ export function resolveOptions(options: unknown): ResolvedOptions {
     shuffle: optional(o.shuffle, true, (v) => checkBoolean('shuffle', v)),
     dropout: optional(o.dropout, null, (v) =>
       checkNumber('dropout', v, 'a number from 0 to below 1', (n) => n >= 0 && n < 1)),
-    precision: optional(o.precision, 'auto' as const, (v) => checkChoice('precision', v, ['auto', 'fp32', 'bf16'])),
+    precision: optional(o.precision, 'auto' as const, (v) => checkChoice('precision', v, ['auto', 'fp32', 'bf16', 'tf32', 'fp16'])),
     seed: optional(o.seed, 1, (v) => checkInteger('seed', v, 0, 2 ** 32 - 1)),
     memoryLimit: optional(o.memoryLimit, null, (v) => checkInteger('memoryLimit', v, 1)),
-    device: checkDevice(o.device),
+    device: optional(o.device, null, checkDevice),
+    memoryFraction: optional(o.memoryFraction, null, checkMemoryFraction),
     file: o.file as ReadOptions | undefined,
     checkpoint,
     resume,

@@ -74,10 +74,12 @@ export interface FinetuneReport {
   seed: number;
   /** Threads that computed. */
   threads: number;
-  /** Precision of the products; weights are fp32 in both. */
-  precision: 'fp32' | 'bf16';
-  /** Where it was computed. */
-  device: 'cpu';
+  /** Precision of the products; weights are fp32 in all. */
+  precision: 'fp32' | 'bf16' | 'tf32' | 'fp16';
+  /** 'cpu', or a GPU as 'cuda:0'. */
+  device: string;
+  /** Name of the GPU; null on the processor. */
+  gpu: string | null;
   /** Numbers that the model is made of. */
   parameters: number;
   /** Those of them that were not frozen. */

@@ -2,7 +2,9 @@ import { fromNative, hasCode, NativeError } from '../errors';
 import type { StepRequest, StepResult } from '../native/addon';
 
 /** Steps given to the engine at once: one that runs and one that waits, so that it never waits for the event loop. */
-const inFlight = 2;
+export const IN_FLIGHT = 2;
+/** On a GPU: one that it works on and one that waits there, one that the engine prepares and one that waits. */
+export const IN_FLIGHT_ON_DEVICE = 4;
 
 /** A step before its micro-batch and its place are known. */
 export type PlannedStep = Omit<StepRequest, 'microBatch' | 'after'>;
@@ -23,6 +25,8 @@ export interface StepQueueOptions {
   rest?: () => Promise<void>;
   /** Gives back memory that is taken only for a moment. Whether there was any: the step is then tried as it was. */
   relieve?: () => Promise<boolean>;
+  /** Steps given to the engine at once. Default IN_FLIGHT. */
+  inFlight?: number;
 }
 
 /**
@@ -37,7 +41,7 @@ export class StepQueue {
 
   /** Does all steps. Throws the first error that half the micro-batch cannot mend. */
   async drain(steps: readonly PlannedStep[]): Promise<void> {
-    const { stopped, rests = () => false, rest = async () => undefined } = this.options;
+    const { stopped, rests = () => false, rest = async () => undefined, inFlight = IN_FLIGHT } = this.options;
     let planned = [...steps];
     let flying: Promise<Outcome>[] = [];
     while (flying.length > 0 || (planned.length > 0 && !stopped())) {

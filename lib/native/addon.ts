@@ -17,10 +17,17 @@ export type Architecture = 'bert' | 'distilbert' | 'roberta';
 export type HiddenActivation = 'gelu' | 'relu' | 'gelu_tanh';
 export type PoolingMode = 'cls' | 'max' | 'mean' | 'mean_sqrt_len';
 export type DenseActivation = 'tanh' | 'identity' | 'relu' | 'gelu';
-/** Compute precision; weights, moments, norms and losses are fp32 in both. */
-export type NativePrecision = 'fp32' | 'bf16';
-/** For embedding also int8: the encoder's products of quantised weights and activations, all else fp32. */
+/**
+ * Compute precision; master weights, moments and losses are fp32 in all. 'tf32' (fp32 with TF32 products) and 'fp16' (with
+ * loss scaling) are for devices only.
+ */
+export type NativePrecision = 'fp32' | 'bf16' | 'tf32' | 'fp16';
+/** For embedding on the processor also int8: the encoder's products of quantised weights and activations, all else fp32. */
 export type EmbeddingPrecision = NativePrecision | 'int8';
+/**
+ * Where to compute: 'cpu', a GPU as 'cuda:0', or, for tests, 'cpu-tensors': what runs on GPUs, on LibTorch's CPU tensors.
+ */
+export type NativeDevice = string;
 
 export interface EncoderSpec {
   architecture: Architecture;
@@ -90,7 +97,41 @@ export interface MemoryInfo {
   limit: number | null;
 }
 
+export interface GpuInfo {
+  name: string;
+  /** Compute capability, e.g. '9.0'. */
+  capability: string;
+  bytes: number;
+  /** Whether it multiplies bf16. */
+  bf16: boolean;
+}
+
+export interface GpusInfo {
+  /** GPU i is the device `cuda:i`. */
+  gpus: GpuInfo[];
+  /** The newest CUDA that the driver knows, e.g. '13.0'; null without a driver. */
+  driver: string | null;
+  /** What is missing where there are none; else null. */
+  reason: string | null;
+}
+
+/** In bytes. */
+export interface DeviceMemoryInfo {
+  /** What tensors hold, and the most they held since the peak was reset. */
+  allocated: number;
+  peak: number;
+  /** What this process holds of the device. */
+  reserved: number;
+  /** Share of `reserved` that is free, but in pieces of larger blocks; from 0 to 1. */
+  fragmentation: number;
+  /** Of the device, whoever uses it. */
+  free: number;
+  total: number;
+}
+
 export interface TrainerOptions {
+  /** Default 'cpu'. */
+  device?: NativeDevice;
   precision: NativePrecision;
   /** Seeds dropout; 32-bit. */
   seed: number;
@@ -161,6 +202,21 @@ export interface EngineAddon {
   /** For tests: the nth allocation from now on (1 is the next) fails as if there were no memory; 0 ends that. */
   failAllocation(nth: number): void;
 
+  /** GPUs that this process can compute on. */
+  devices(): Promise<GpusInfo>;
+  /**
+   * Makes sure that a device is there, else ERR_DEVICE_UNAVAILABLE, and bounds the process's share of its memory, unless
+   * `fraction` is null; a GPU's can be set only before its first use. Gives null, and for 'cpu-tensors', which has no
+   * allocator of its own, that share as a `memoryLimit` for trainers.
+   */
+  useDevice(device: NativeDevice, fraction: number | null): Promise<number | null>;
+  deviceMemory(device: NativeDevice, resetPeak: boolean): Promise<DeviceMemoryInfo>;
+  /**
+   * For tests: the nth look at a device's health from now on (1 is the next) fails as if its driver had reported an
+   * error; 0 ends that, and what was lost is found again.
+   */
+  failDevice(nth: number): void;
+
   /** Checksum of a file's content, 16 hexadecimal digits. */
   checksum(path: string): Promise<string>;
   /**
@@ -184,12 +240,16 @@ export interface EngineAddon {
    * Texts as token ids, text i = ids[offsets[i] .. offsets[i+1]), packed in the order given.
    * Returns [texts × dimension]. Zero tokens in a text is refused.
    */
-  embed(model: ModelHandle, ids: Int32Array, offsets: Int32Array, precision: EmbeddingPrecision): Promise<Float32Array>;
+  embed(
+    model: ModelHandle, ids: Int32Array, offsets: Int32Array, precision: EmbeddingPrecision, device?: NativeDevice,
+  ): Promise<Float32Array>;
   /**
    * For parity: writes the tensors `hidden.0` (embedding layer) … `hidden.N` [tokens × hidden],
    * `pooled` and `embedding` [texts × dimension] of one packed forward (dropout off) to a safetensors file.
    */
-  traceForward(model: ModelHandle, ids: Int32Array, offsets: Int32Array, path: string): Promise<void>;
+  traceForward(
+    model: ModelHandle, ids: Int32Array, offsets: Int32Array, path: string, precision?: NativePrecision, device?: NativeDevice,
+  ): Promise<void>;
   disposeModel(model: ModelHandle): void;
 
   /** Pairs: texts 2i and 2i+1 are pair i's columns; `scores` has one number per pair. */
@@ -246,4 +306,6 @@ export type NativeErrorCode =
   | 'ERR_FILE'
   | 'ERR_DISPOSED'
   | 'ERR_INVALID_ARGUMENT'
+  | 'ERR_DEVICE_UNAVAILABLE'
+  | 'ERR_DEVICE_LOST'
   | 'ERR_NATIVE';

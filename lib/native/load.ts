@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fromNative, LibTorchError, VectuneError } from '../errors';
@@ -11,6 +11,7 @@ import { inspectFolder, type LibTorchFolder } from './libtorch/folder';
 import { installLibTorch } from './libtorch/install';
 import { REFERENCE_VERSION } from './libtorch/table';
 import type { LoaderAddon } from './loader';
+import { hasNvidiaDriver } from './platform';
 import { probe, subjectOf } from './probe';
 import { VerdictStore, type Verdict } from './verdicts';
 
@@ -22,6 +23,8 @@ export interface LoadOptions {
    * where none is found; default false.
    */
   consent?: boolean | undefined;
+  /** Whether LibTorch's CUDA library is opened too, where there is one and an NVIDIA driver; default false. */
+  cuda?: boolean | undefined;
   /** Told while LibTorch is installed. */
   onEvent?: OnLibTorchEvent | undefined;
   signal?: AbortSignal | undefined;
@@ -33,6 +36,9 @@ export interface Choice {
   loader: string;
   engine: string;
   verdict: Verdict;
+  /** Whether the CUDA library is opened too, and if not, why. */
+  cuda: boolean;
+  noCuda: string | null;
 }
 
 /** Version of this package. */
@@ -40,7 +46,13 @@ export const ADDON_VERSION: string = (
   JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8')) as { version: string }
 ).version;
 
-let loading: Promise<{ addon: EngineAddon; libDir: string }> | undefined;
+interface Loaded {
+  addon: EngineAddon;
+  libDir: string;
+  noCuda: string | null;
+}
+
+let loading: Promise<Loaded> | undefined;
 
 /**
  * Finds LibTorch and the engine for it, tries both in a process of their own (once: the verdict is kept) and loads
@@ -68,6 +80,11 @@ async function requireSame(libtorch: string, libDir: string): Promise<void> {
   throw conflict(`option libtorch names ${libtorch}`, join(libDir, 'libtorch_cpu.so'));
 }
 
+/** Why LibTorch was opened without CUDA; null where it was opened with it, or not at all yet. */
+export async function reasonWithoutCuda(): Promise<string | null> {
+  return (await loading)?.noCuda ?? null;
+}
+
 /** Finds and probes; installs with consent. */
 async function choose(options: LoadOptions): Promise<Choice> {
   const addons = await findAddons();
@@ -77,7 +94,7 @@ async function choose(options: LoadOptions): Promise<Choice> {
   if (options.consent !== true) throw missing(addons, tried);
   const version = addons.engines.has(REFERENCE_VERSION) ? REFERENCE_VERSION : [...addons.engines.keys()].at(-1)!;
   const { onEvent, signal } = options;
-  return probed(addons, await installLibTorch({ version, onEvent, signal }), signal);
+  return probed(addons, await installLibTorch({ version, onEvent, signal }), signal, options.cuda);
 }
 
 async function firstThatLoads(addons: Addons, options: LoadOptions, tried: Candidate[]): Promise<Choice | undefined> {
@@ -91,7 +108,7 @@ async function firstThatLoads(addons: Addons, options: LoadOptions, tried: Candi
       continue;
     }
     try {
-      return await probed(addons, candidate.found, options.signal);
+      return await probed(addons, candidate.found, options.signal, options.cuda);
     } catch (error) {
       if (named || !(error instanceof LibTorchError)) throw error;
       tried.push({ ...candidate, rejected: error.message });
@@ -106,20 +123,37 @@ export function versionsOf(addons: Addons): string[] {
   return versions.sort((a, b) => Number(b === REFERENCE_VERSION) - Number(a === REFERENCE_VERSION));
 }
 
-/** Tries a LibTorch and the engine for it in a process of their own; each engine where it does not tell its version. */
+/**
+ * Tries a LibTorch and the engine for it in a process of their own; each engine where it does not tell its version. With
+ * `cuda` its CUDA library is tried too, where there is something that it could use; where it does not load the processor
+ * is still good.
+ */
 export async function probed(
   addons: Addons,
   { libDir, version }: Pick<LibTorchFolder, 'libDir' | 'version'>,
   signal: AbortSignal | undefined,
+  cuda = false,
 ): Promise<Choice> {
   const { loader } = addons;
+  const store = new VerdictStore(verdictCache());
   let refusal: LibTorchError | undefined;
   for (const engineVersion of version === undefined ? versionsOf(addons) : [version]) {
     const engine = addons.engines.get(engineVersion)!;
-    const request = { loader, engine, libDir, cuda: false, addonVersion: ADDON_VERSION, signal };
+    const request = { loader, engine, libDir, addonVersion: ADDON_VERSION, signal };
+    let noCuda = cuda ? whatCudaLacks(libDir) : 'it was first used with device \'cpu\' in this process, and is opened once; use ' +
+      'the GPU first, or in a process of its own';
     try {
-      const verdict = await probe(request, new VerdictStore(verdictCache()));
-      return { libDir, loader, engine, verdict };
+      if (noCuda === null) {
+        try {
+          const verdict = await probe({ ...request, cuda: true }, store);
+          return { libDir, loader, engine, verdict, cuda: true, noCuda };
+        } catch (error) {
+          if (!(error instanceof LibTorchError)) throw error;
+          noCuda = error.message;
+        }
+      }
+      const verdict = await probe({ ...request, cuda: false }, store);
+      return { libDir, loader, engine, verdict, cuda: false, noCuda };
     } catch (error) {
       if (!(error instanceof LibTorchError) || error.code !== 'ERR_LIBTORCH_VERSION') throw error;
       refusal ??= error;
@@ -128,16 +162,24 @@ export async function probed(
   throw refusal!;
 }
 
+/** Why there is no sense in opening the CUDA library; null where there is. */
+function whatCudaLacks(libDir: string): string | null {
+  const lacks: string[] = [];
+  if (!hasNvidiaDriver()) lacks.push('no NVIDIA driver is loaded (there is no /dev/nvidiactl and no /proc/driver/nvidia/version)');
+  if (!existsSync(join(libDir, 'libtorch_cuda.so'))) lacks.push(`the LibTorch in ${libDir} has no libtorch_cuda.so: it is for the processor only`);
+  return lacks.length === 0 ? null : lacks.join('; ');
+}
+
 /** Loads what was chosen into this process. */
-async function open(choice: Choice): Promise<{ addon: EngineAddon; libDir: string }> {
+async function open(choice: Choice): Promise<Loaded> {
   const loader = require(choice.loader) as LoaderAddon;
   await refuseForeign(loader, choice.libDir);
-  const { loader: loaderPath, engine, libDir } = choice;
-  const subject = await subjectOf({ loader: loaderPath, engine, libDir, cuda: false, addonVersion: ADDON_VERSION });
+  const { loader: loaderPath, engine, libDir, cuda, noCuda } = choice;
+  const subject = await subjectOf({ loader: loaderPath, engine, libDir, cuda, addonVersion: ADDON_VERSION });
   return new VerdictStore(verdictCache()).marked(subject, async () => {
     try {
-      await loader.open(libDir, { cuda: false });
-      return { addon: require(engine) as EngineAddon, libDir };
+      await loader.open(libDir, { cuda });
+      return { addon: require(engine) as EngineAddon, libDir, noCuda };
     } catch (error) {
       throw asLibTorchError(error, libDir);
     }

@@ -9,9 +9,11 @@ import { VerdictStore, type ProbeSubject, type Verdict } from './verdicts';
 const CHILD = `
 const [loader, libDir, engine, cuda] = process.argv.slice(-4);
 const told = (result) => process.stdout.write('\\n' + JSON.stringify(result));
-require(loader).open(libDir, { cuda: cuda === 'cuda' }).then(({ version }) => {
+require(loader).open(libDir, { cuda: cuda === 'cuda' }).then(async ({ version }) => {
   try {
-    told({ version, info: require(engine).info() });
+    const addon = require(engine);
+    if (cuda === 'cuda') await addon.devices();
+    told({ version, info: addon.info() });
   } catch (error) {
     told({ version, error: error.message, code: error.code });
   }
@@ -48,7 +50,7 @@ export async function probe(request: ProbeRequest, store: VerdictStore): Promise
 
 /** What a verdict holds for. */
 export async function subjectOf(request: Omit<ProbeRequest, 'environment' | 'signal'>): Promise<ProbeSubject> {
-  const libraries = ['torch_cpu', 'c10'].map((name) => `${request.libDir}/${libraryFile(name)}`);
+  const libraries = ['torch_cpu', 'c10', ...(request.cuda ? ['torch_cuda'] : [])].map((name) => `${request.libDir}/${libraryFile(name)}`);
   const files = [request.loader, request.engine, ...libraries];
   const identities = files.map(async (path) => {
     const found = await stat(path).catch(() => undefined);

@@ -1,9 +1,11 @@
 import { AbortError, fromNative, hasCode } from '../errors';
 import type { TextEncoder, TokenisedTexts } from '../finetune/tokens';
-import type { EmbeddingPrecision, EngineAddon, ModelHandle } from '../native/addon';
+import type { EmbeddingPrecision, EngineAddon, ModelHandle, NativeDevice } from '../native/addon';
 
 /** Texts of one call of the engine: few enough that others (a step, another caller) soon get their turn. */
 const TEXTS_AT_ONCE = 256;
+/** On a GPU, which fewer would not fill. */
+const TEXTS_AT_ONCE_ON_DEVICE = 1024;
 
 /** What embedding needs of a loaded model. */
 export interface EmbeddableModel {
@@ -47,7 +49,11 @@ export class Embedder {
   /** The piece in the engine; never rejects. */
   #computing: Promise<void> = Promise.resolve();
 
-  constructor(readonly model: EmbeddableModel, readonly precision: EmbeddingPrecision) {}
+  readonly #textsAtOnce: number;
+
+  constructor(readonly model: EmbeddableModel, readonly precision: EmbeddingPrecision, readonly device: NativeDevice) {
+    this.#textsAtOnce = device === 'cpu' ? TEXTS_AT_ONCE : TEXTS_AT_ONCE_ON_DEVICE;
+  }
 
   /** A vector for each text, in order. Rejects with the engine's errors, or an AbortError once `signal` is aborted. */
   embed(texts: readonly string[], maxInputLength: number, signal?: AbortSignal): Promise<Float32Array[]> {
@@ -89,9 +95,9 @@ export class Embedder {
     this.#waiting = this.#waiting.filter(({ settled }) => !settled);
     if (this.#waiting.length === 0) return undefined;
     const { maxInputLength } = this.#waiting[0]!;
-    const together = this.#waiting.filter((request) => request.maxInputLength === maxInputLength).slice(0, TEXTS_AT_ONCE);
+    const together = this.#waiting.filter((request) => request.maxInputLength === maxInputLength).slice(0, this.#textsAtOnce);
     const piece: Piece = { maxInputLength, texts: [], parts: [] };
-    let room = TEXTS_AT_ONCE;
+    let room = this.#textsAtOnce;
     together.forEach((request, i) => {
       const share = Math.ceil(room / (together.length - i));
       const end = Math.min(request.texts.length, request.taken + share);
@@ -126,7 +132,7 @@ export class Embedder {
     const { ids, offsets } = tokens;
     const { addon, handle, dimension } = this.model;
     try {
-      return await addon.embed(handle, ids, offsets, this.precision);
+      return await addon.embed(handle, ids, offsets, this.precision, this.device);
     } catch (error) {
       const failure = fromNative(error);
       const count = offsets.length - 1;

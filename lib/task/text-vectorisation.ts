@@ -6,31 +6,54 @@ import { collectPairs, type DataSource } from '../data/source';
 import { checkPairs } from '../data/validate';
 import { fromNative, InvalidArgumentError, StateError } from '../errors';
 import type { FinetuneEvent } from '../finetune/events';
-import { choosePrecision, finetune, inputLength, type FinetuneJob } from '../finetune/finetune';
-import { resolveOptions, type FinetuneOptions, type ResolvedOptions } from '../finetune/options';
+import { finetune, inputLength, type FinetuneJob } from '../finetune/finetune';
+import { checkMemoryFraction, resolveOptions, type FinetuneOptions, type ResolvedOptions } from '../finetune/options';
 import type { FinetuneReport } from '../finetune/report';
 import { FinetuneRun } from '../finetune/run';
 import type { RunControl } from '../finetune/run-control';
 import { openModel } from '../model/open';
 import { saveModel } from '../model/save';
 import type { ModelDownloadEvent, ModelPreset, OpenedModel } from '../model/types';
-import type { EmbeddingPrecision, EngineAddon, ModelHandle } from '../native/addon';
+import type { EngineAddon, ModelHandle } from '../native/addon';
+import { checkDevice, chooseDevice, choosePrecision, type DeviceOption } from '../native/devices';
 import type { LibTorchEvent } from '../native/libtorch/events';
 import { loadEngine } from '../native/load';
 import { Embedder } from './embedder';
 import { TrainingRecord } from './training-record';
 
 /** What the fetching of a model, or of LibTorch, tells; told apart by `type`. */
-export type LoadEvent = ModelDownloadEvent | LibTorchEvent;
+export type LoadEvent = ModelDownloadEvent | LibTorchEvent | DeviceChosenEvent;
+
+/** Where `embed` computes. */
+export interface DeviceChosenEvent {
+  type: 'device';
+  /** 'cpu', or a GPU as 'cuda:0'. */
+  device: string;
+  /** Name of the GPU; null on the processor. */
+  gpu: string | null;
+  /** Which device, and why; where 'auto' found no GPU, what is missing. */
+  message: string;
+}
 
 /** Options of `TextVectorisation`: which model and LibTorch, and where from. */
 export interface TextVectorisationOptions {
   /**
-   * Compute precision of `embed`. 'auto' is bf16 where the processor multiplies it faster; 'int8' quantises weights and
-   * activations of the encoder as it goes, is the fastest and the least exact (README), and needs a processor with VNNI.
-   * Training has an option of its own. Default 'fp32'.
+   * Compute precision of `embed`. 'auto' is bf16 where the device multiplies it faster; 'int8' quantises weights and
+   * activations of the encoder as it goes, is the fastest and the least exact (README), and needs a processor with VNNI;
+   * 'tf32' and 'fp16' need a GPU. Training has an option of its own. Default 'fp32'.
    */
-  precision?: 'auto' | 'fp32' | 'bf16' | 'int8';
+  precision?: 'auto' | 'fp32' | 'bf16' | 'int8' | 'tf32' | 'fp16';
+  /**
+   * Where `embed` computes, and `finetune` unless its own option says otherwise: 'auto' is the first NVIDIA GPU where one
+   * can be used, else the processor, and an event of `onProgress` tells which and why; 'cuda', 'cuda:1' or 'cpu' is that
+   * or an error. Default 'auto'.
+   */
+  device?: DeviceOption;
+  /**
+   * Share of a GPU's memory that this process may take, above 0 to 1; it counts for the whole process and cannot be
+   * changed once a GPU is used. Default: all of it.
+   */
+  memoryFraction?: number;
   /** Folder of the LibTorch to use. Default: VECTUNE_LIBTORCH, else what `npx vectune doctor` finds. */
   libtorch?: string;
   /**
@@ -48,7 +71,7 @@ export interface TextVectorisationOptions {
   accessToken?: string;
   /** Fetch nothing, use what is on this machine. Default: whether HF_HUB_OFFLINE is set. */
   offline?: boolean;
-  /** Is told while the model (or, with `installLibTorch`, LibTorch) is fetched. */
+  /** Is told while the model (or, with `installLibTorch`, LibTorch) is fetched, and which device was chosen. */
   onProgress?: (event: LoadEvent) => void;
   /** Stops the fetching; what waits for the model then rejects with an AbortError. */
   signal?: AbortSignal;
@@ -76,6 +99,8 @@ export interface ModelInfo {
   positions: number;
   /** Numbers that the model is made of. */
   parameters: number;
+  /** Where `embed` computes: 'cpu', or a GPU as 'cuda:0'. */
+  device: string;
   /** What was assumed where the model's folder does not say, for people to read. */
   notes: readonly string[];
 }
@@ -87,8 +112,10 @@ interface LoadedModel {
   embedder: Embedder;
 }
 
+const defaultDevice: DeviceOption = 'auto';
+
 const names: readonly (keyof TextVectorisationOptions)[] = [
-  'precision', 'libtorch', 'installLibTorch', 'cacheFolder', 'hubUrl', 'revision', 'accessToken', 'offline', 'onProgress',
+  'precision', 'device', 'memoryFraction', 'libtorch', 'installLibTorch', 'cacheFolder', 'hubUrl', 'revision', 'accessToken', 'offline', 'onProgress',
   'signal',
 ];
 
@@ -103,7 +130,9 @@ function checkOptions(options: unknown): TextVectorisationOptions {
   const take = (name: keyof TextVectorisationOptions, check: (name: string, value: unknown) => unknown) => {
     if (given[name] !== undefined) checked[name] = check(name, given[name]);
   };
-  take('precision', (name, value) => checkChoice(name, value, ['auto', 'fp32', 'bf16', 'int8']));
+  take('precision', (name, value) => checkChoice(name, value, ['auto', 'fp32', 'bf16', 'int8', 'tf32', 'fp16']));
+  take('device', (_, value) => checkDevice(value));
+  take('memoryFraction', (_, value) => checkMemoryFraction(value));
   for (const name of ['libtorch', 'cacheFolder', 'hubUrl', 'revision', 'accessToken'] as const) take(name, checkText);
   for (const name of ['installLibTorch', 'offline'] as const) take(name, checkBoolean);
   take('onProgress', checkFunction);
@@ -118,13 +147,6 @@ function checkSource(source: unknown): string | ModelPreset {
   if (typeof preset === 'object' && preset !== null && typeof preset.id === 'string') return { ...preset } as ModelPreset;
   throw new InvalidArgumentError('ERR_INVALID_ARGUMENT', 'A model is given as a folder, a hub id or one of the constants ' +
     `in \`models\`, but is ${show(source)}.`);
-}
-
-function embeddingPrecision(precision: 'auto' | 'fp32' | 'bf16' | 'int8', addon: EngineAddon): EmbeddingPrecision {
-  if (precision !== 'int8') return choosePrecision(precision, addon);
-  if (addon.info().int8) return precision;
-  throw new InvalidArgumentError('ERR_INVALID_OPTION', "precision 'int8' needs a processor that multiplies int8 exactly " +
-    "(avx512_vnni), and this one does not. Use 'fp32', or 'auto'.");
 }
 
 /** Gives `promise`, or rejects with the signal's reason as soon as it is aborted. */
@@ -187,12 +209,12 @@ export class TextVectorisation {
 
   /** What the model is; loads it. Rejects as `load` does. */
   async info(): Promise<ModelInfo> {
-    const { addon, handle, opened } = await this.#loaded();
+    const { addon, handle, opened, embedder } = await this.#loaded();
     const { id, dimension, maxInputLength, positions, spec, layout } = opened;
     const parameters = addon.parameters(handle)
       .reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
     return { id, architecture: spec.encoder.architecture, dimension, maxInputLength, positions, parameters,
-      notes: [...layout.notes] };
+      device: embedder.device, notes: [...layout.notes] };
   }
 
   /**
@@ -275,7 +297,8 @@ export class TextVectorisation {
     const model = async () => {
       const { addon, handle, opened } = await orAborted(this.#loaded(), control.signal);
       this.#records = [...this.#records.filter(({ changedModel }) => changedModel), record];
-      return { addon, handle, ...opened };
+      const { device = defaultDevice, memoryFraction = null } = this.#options;
+      return { addon, handle, device, memoryFraction, ...opened };
     };
     return finetune({ data, model, options: { ...options, onProgress } }, control);
   }
@@ -350,17 +373,22 @@ export class TextVectorisation {
   }
 
   async #load(): Promise<LoadedModel> {
-    const { libtorch, installLibTorch, precision: _precision, signal: stop, onProgress, ...where } = this.#options;
+    const {
+      libtorch, installLibTorch, precision = 'fp32', device = defaultDevice, memoryFraction = null, signal: stop, onProgress,
+      ...where
+    } = this.#options;
     const signal = stop === undefined ? this.#closing.signal : AbortSignal.any([stop, this.#closing.signal]);
     try {
       // Together: LibTorch is read from disk while the model's folder is. A failure of one does not wait for the other.
       const [opened, addon] = await Promise.all([
         openModel(this.#source, { ...where, onProgress, signal }),
-        loadEngine({ libtorch, consent: installLibTorch, onEvent: onProgress, signal }),
+        loadEngine({ libtorch, consent: installLibTorch, cuda: device !== 'cpu', onEvent: onProgress, signal }),
       ]);
-      const precision = embeddingPrecision(this.#options.precision ?? 'fp32', addon);
+      const chosen = await chooseDevice(device, memoryFraction, addon);
+      const chosenPrecision = choosePrecision(precision, chosen, addon);
+      onProgress?.({ type: 'device', device: chosen.device, gpu: chosen.gpu, message: chosen.message });
       const handle = await addon.createModel(opened.spec, opened.weightFiles, 0);
-      return { addon, handle, opened, embedder: new Embedder({ ...opened, addon, handle }, precision) };
+      return { addon, handle, opened, embedder: new Embedder({ ...opened, addon, handle }, chosenPrecision, chosen.device) };
     } catch (error) {
       throw this.#disposed === undefined ? fromNative(error) : disposed();
     }

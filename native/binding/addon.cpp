@@ -1,4 +1,5 @@
 #include "dataset_binding.h"
+#include "device_binding.h"
 #include "engine_binding.h"
 #include "environment.h"
 #include "libtorch_check.h"
@@ -13,6 +14,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   keep_loaded();
   Environment::open(env);
   export_engine_functions(exports);
+  export_device_functions(exports);
   export_model_functions(exports);
   export_dataset_functions(exports);
   export_trainer_functions(exports);

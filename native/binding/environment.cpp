@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "device/wait_thread.h"
 #include "engine_thread.h"
 #include "file_thread.h"
 #include "gemm.h"
@@ -28,6 +29,7 @@ Process& process() {
 void stop_threads() {
   FileThread::instance().stop();
   if (!EngineThread::instance().is_current()) EngineThread::instance().stop();
+  device::WaitThread::instance().stop();
 }
 
 // The net under `exit` called from native code, which runs no hook of Node's. What the engine thread uses is destroyed
@@ -56,6 +58,7 @@ void enter_process() {
   if (process().open++ == 0) {
     EngineThread::instance().start();
     FileThread::instance().start();
+    device::WaitThread::instance().start();
   }
   stop_threads_at_exit();
 }
@@ -65,6 +68,7 @@ void leave_process() {
   if (--process().open > 0) return;
   FileThread::instance().stop();
   EngineThread::instance().stop();
+  device::WaitThread::instance().stop();
 }
 
 void check(Napi::Env env, napi_status status) {
@@ -164,6 +168,15 @@ void Environment::run(std::shared_ptr<PromiseJob> job) {
     if (closed_) return;
   }
   job->run();
+  const auto wait = [self = shared_from_this(), job] {
+    job->finish();
+    self->hand_over(job);
+  };
+  if (job->waits() && device::WaitThread::instance().post(wait)) return;
+  hand_over(std::move(job));
+}
+
+void Environment::hand_over(std::shared_ptr<PromiseJob> job) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (closed_) return;
   done_.push_back(std::move(job));

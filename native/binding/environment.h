@@ -110,6 +110,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   void hold(Napi::Env env, size_t jobs);
   void let_go(Napi::Env env, size_t jobs);
   void run(std::shared_ptr<PromiseJob> job);
+  void hand_over(std::shared_ptr<PromiseJob> job);
   void settle_done(Napi::Env env);
   void close();
 

@@ -11,6 +11,8 @@ const char* name(ErrorCode code) {
     case ErrorCode::kFile: return "ERR_FILE";
     case ErrorCode::kDisposed: return "ERR_DISPOSED";
     case ErrorCode::kInvalidArgument: return "ERR_INVALID_ARGUMENT";
+    case ErrorCode::kDeviceUnavailable: return "ERR_DEVICE_UNAVAILABLE";
+    case ErrorCode::kDeviceLost: return "ERR_DEVICE_LOST";
     case ErrorCode::kNative: return "ERR_NATIVE";
   }
   return "ERR_NATIVE";

@@ -85,15 +85,16 @@ Napi::Value embed(const Napi::CallbackInfo& info) {
   auto model = Handle<Model>::get(info, 0);
   Texts texts(info, 1);
   const Precision precision = to_embedding_precision(info[3], "precision");
+  const Place place = info[4].IsUndefined() ? Place{} : to_place(info[4], "device");
   return Environment::of(info.Env())
       .lane_of(model)
       .promise(
           info.Env(),
-          [model = std::move(model), texts = std::move(texts), precision] {
+          [model = std::move(model), texts = std::move(texts), precision, place] {
             texts.check();
             CountedArray<float> out(texts.count * model->spec().dimension());
             if (texts.count == 0) return out;
-            model->embed(texts.ids.data(), texts.offsets.data(), texts.count, precision, out.data());
+            model->embed(texts.ids.data(), texts.offsets.data(), texts.count, precision, out.data(), place);
             return out;
           },
           [](Napi::Env env, CountedArray<float>& out) { return to_js_array(env, out); });
@@ -103,11 +104,13 @@ Napi::Value trace_forward(const Napi::CallbackInfo& info) {
   auto model = Handle<Model>::get(info, 0);
   Texts texts(info, 1);
   std::string path = to_path(info[3], "path");
+  const Precision precision = info[4].IsUndefined() ? Precision::kFp32 : to_precision(info[4], "precision");
+  const Place place = info[5].IsUndefined() ? Place{} : to_place(info[5], "device");
   return Environment::of(info.Env())
       .lane_of(model)
-      .promise(info.Env(), [model = std::move(model), texts = std::move(texts), path = std::move(path)] {
+      .promise(info.Env(), [model = std::move(model), texts = std::move(texts), path = std::move(path), precision, place] {
         texts.check();
-        model->trace_forward(texts.ids.data(), texts.offsets.data(), texts.count, path);
+        model->trace_forward(texts.ids.data(), texts.offsets.data(), texts.count, path, precision, place);
       });
 }
 

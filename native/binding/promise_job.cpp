@@ -11,6 +11,14 @@ void PromiseJob::run() {
   release();
 }
 
+void PromiseJob::finish() {
+  try {
+    await();
+  } catch (...) {
+    error_ = current_error();
+  }
+}
+
 void PromiseJob::settle(Napi::Env env) {
   if (error_) return reject(env, *error_);
   try {

@@ -106,17 +106,24 @@ std::vector<ModuleFile> to_module_files(const Napi::Value& value, const std::str
 }
 
 Precision to_precision(const Napi::Value& value, const std::string& what) {
-  return to_choice<Precision>(value, what, {{"fp32", Precision::kFp32}, {"bf16", Precision::kBf16}});
+  return to_choice<Precision>(
+      value, what,
+      {{"fp32", Precision::kFp32}, {"bf16", Precision::kBf16}, {"tf32", Precision::kTf32}, {"fp16", Precision::kFp16}});
 }
 
 Precision to_embedding_precision(const Napi::Value& value, const std::string& what) {
   return to_choice<Precision>(
-      value, what, {{"fp32", Precision::kFp32}, {"bf16", Precision::kBf16}, {"int8", Precision::kInt8}});
+      value, what,
+      {{"fp32", Precision::kFp32}, {"bf16", Precision::kBf16}, {"int8", Precision::kInt8}, {"tf32", Precision::kTf32},
+       {"fp16", Precision::kFp16}});
 }
+
+Place to_place(const Napi::Value& value, const std::string& what) { return Place::parse(to_string(value, what)); }
 
 TrainerOptions to_trainer_options(const Napi::Value& value) {
   Fields fields(value, "options");
   TrainerOptions options;
+  if (!fields["device"].IsUndefined()) options.place = to_place(fields["device"], fields.path("device"));
   options.precision = to_precision(fields["precision"], fields.path("precision"));
   options.seed = static_cast<uint32_t>(fields.integer("seed", 0, kLargestUint32));
   if (!fields.is_null("dropout")) options.dropout = static_cast<float>(fields.within("dropout", 0.0, 1.0));

@@ -54,9 +54,9 @@ Napi::Value step(const Napi::CallbackInfo& info) {
       .promise(
           info.Env(),
           [trainer = std::move(trainer), rows = std::move(rows), micro_batch, learning_rate, epoch,
-           after]() -> std::optional<StepResult> {
-            if (after && trainer->stats().steps != *after) return std::nullopt;
-            return trainer->step(rows.data(), rows.size(), micro_batch, learning_rate, epoch);
+           after]() -> StepOutcome {
+            if (after && trainer->stats().steps != *after) return StepOutcome(std::nullopt);
+            return trainer->begin_step(rows.data(), rows.size(), micro_batch, learning_rate, epoch);
           },
           [](Napi::Env env, std::optional<StepResult>& step) -> Napi::Value {
             if (!step) return env.Null();

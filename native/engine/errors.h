@@ -12,6 +12,8 @@ enum class ErrorCode {
   kFile,             // ERR_FILE
   kDisposed,         // ERR_DISPOSED
   kInvalidArgument,  // ERR_INVALID_ARGUMENT
+  kDeviceUnavailable,  // ERR_DEVICE_UNAVAILABLE: no such GPU can be used
+  kDeviceLost,         // ERR_DEVICE_LOST: the GPU reported an error and does no more in this process
   kNative,           // ERR_NATIVE
 };
 
@@ -26,7 +28,7 @@ class Error : public std::runtime_error {
 
 /// Sorts the exception in flight into an Error, derived classes first: Error as it is,
 /// c10::OutOfMemoryError and std::bad_alloc (and LibTorch's two out-of-memory messages that are not
-/// of that class) as kOutOfMemory, c10::Error without its backtrace, std::exception, anything else.
+/// of that class) as kOutOfMemory, what a GPU reports otherwise as kDeviceLost, c10::Error without its backtrace, std::exception, anything else.
 /// Call inside a catch block.
 Error current_error();
 

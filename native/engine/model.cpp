@@ -9,6 +9,7 @@
 #include <map>
 
 #include "dataset.h"
+#include "device/device_inference.h"
 #include "errors.h"
 #include "inference.h"
 #include "memory_budget.h"
@@ -106,6 +107,14 @@ Model::Inference& Model::inference() {
   return *inference_;
 }
 
+device::DeviceInference& Model::device_inference(const Place& place, Precision precision) {
+  if (!device_inference_ || !device_inference_->is_for(place, precision)) {
+    device_inference_.reset();
+    device_inference_ = std::make_unique<device::DeviceInference>(spec_, table_, place, precision);
+  }
+  return *device_inference_;
+}
+
 void Model::check_texts_fit(const int32_t* ids, const int32_t* offsets, int64_t texts) const {
   check_texts(ids, offsets[texts], offsets, texts);
   for (int64_t t = 0; t < texts; ++t)
@@ -119,8 +128,12 @@ void Model::check_texts_fit(const int32_t* ids, const int32_t* offsets, int64_t 
                                                    std::to_string(spec_.encoder.vocab_size) + ".");
 }
 
-void Model::embed(const int32_t* ids, const int32_t* offsets, int64_t texts, Precision precision, float* out) {
+void Model::embed(const int32_t* ids, const int32_t* offsets, int64_t texts, Precision precision, float* out,
+                  const Place& place) {
   check_texts_fit(ids, offsets, texts);
+  if (place.on_device()) return device_inference(place, precision).embed(data(), weights_version_, ids, offsets, texts, out);
+  if (precision == Precision::kTf32 || precision == Precision::kFp16)
+    throw Error(ErrorCode::kInvalidArgument, "On the processor embedding is in fp32, bf16 or int8.");
   Inference& pass = inference();
   const int64_t words = spec_.encoder.vocab_size * spec_.encoder.hidden_size, dimension = spec_.dimension();
   const FlatView<const float> fp32{data(), data() + words, words};
@@ -166,8 +179,18 @@ void Model::embed(const int32_t* ids, const int32_t* offsets, int64_t texts, Pre
   }
 }
 
-void Model::trace_forward(const int32_t* ids, const int32_t* offsets, int64_t texts, const std::string& path) {
+void Model::trace_forward(const int32_t* ids, const int32_t* offsets, int64_t texts, const std::string& path,
+                          Precision precision, const Place& place) {
   check_texts_fit(ids, offsets, texts);
+  if (place.on_device()) {
+    std::vector<std::pair<std::string, at::Tensor>> all;
+    device_inference(place, precision).trace(data(), weights_version_, ids, offsets, texts,
+                                             [&](const std::string& name, const at::Tensor& values) { all.emplace_back(name, values); });
+    std::vector<safetensors::Item> items;
+    for (const auto& [name, values] : all)
+      items.push_back({name, safetensors::Dtype::kF32, values.sizes().vec(), values.const_data_ptr<float>()});
+    return safetensors::write(path, items);
+  }
   Inference& pass = inference();
   const int64_t words = spec_.encoder.vocab_size * spec_.encoder.hidden_size, hidden = spec_.encoder.hidden_size;
   const FlatView<const float> fp32{data(), data() + words, words};

@@ -6,11 +6,16 @@
 #include <string>
 #include <vector>
 
+#include "device/place.h"
 #include "parameters.h"
 #include "spec.h"
 #include "weights_file.h"
 
 namespace vectune {
+
+namespace device {
+class DeviceInference;
+}
 
 /// Which module a file belongs to: the encoder, or the Dense at that index of the head.
 struct ModuleFile {
@@ -41,10 +46,12 @@ class Model {
 
   /// Embeddings of texts packed in the order given: [texts × dimension] into `out`.
   /// Error(kInvalidArgument): an id outside the vocabulary, a text with no token or more than `longest_text`.
-  void embed(const int32_t* ids, const int32_t* offsets, int64_t texts, Precision precision, float* out);
+  void embed(const int32_t* ids, const int32_t* offsets, int64_t texts, Precision precision, float* out,
+             const Place& place = {});
 
-  /// Writes hidden.0 … hidden.N, pooled, embedding of one fp32 forward to a safetensors file.
-  void trace_forward(const int32_t* ids, const int32_t* offsets, int64_t texts, const std::string& path);
+  /// Writes hidden.0 … hidden.N, pooled, embedding of one forward to a safetensors file; on the processor it is fp32.
+  void trace_forward(const int32_t* ids, const int32_t* offsets, int64_t texts, const std::string& path,
+                     Precision precision = Precision::kFp32, const Place& place = {});
 
   /// Writes each module's file; the caller renames them into place.
   void save(const std::vector<ModuleFile>& files) const;
@@ -57,6 +64,8 @@ class Model {
  private:
   struct Inference;  // buffers and derived weights of embed, kept between calls
   Inference& inference();
+  /// The copy of the weights on a device; one place and precision at a time.
+  device::DeviceInference& device_inference(const Place& place, Precision precision);
   void check_texts_fit(const int32_t* ids, const int32_t* offsets, int64_t texts) const;
 
   ModelSpec spec_;
@@ -64,6 +73,7 @@ class Model {
   at::Tensor flat_;
   std::vector<UnusedTensor> unused_;
   std::unique_ptr<Inference> inference_;
+  std::unique_ptr<device::DeviceInference> device_inference_;
   uint64_t weights_version_ = 1;
 };
 

@@ -10,7 +10,8 @@ enum class Architecture { kBert, kDistilBert, kRoberta };
 enum class HiddenActivation { kGelu, kRelu, kGeluTanh };
 enum class PoolingMode { kCls, kMax, kMean, kMeanSqrtLen };
 enum class DenseActivation { kTanh, kIdentity, kRelu, kGelu };
-enum class Precision { kFp32, kBf16, kInt8 };  // int8 for embedding only
+/// kInt8 is for embedding on the processor only, kTf32 (fp32 with TF32 products) and kFp16 for GPUs only.
+enum class Precision { kFp32, kBf16, kInt8, kTf32, kFp16 };
 
 /// Shape of the encoder, in Hugging Face's terms.
 struct EncoderSpec {

@@ -5,22 +5,16 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <limits>
-#include <mutex>
 
-#include "arena.h"
 #include "cosine_mse.h"
-#include "errors.h"
+#include "device/device_trainer.h"
 #include "gemm.h"
 #include "inference.h"
-#include "memory_budget.h"
-#include "training_layout.h"
+#include "trainer_impl.h"
 
 namespace vectune {
 
 namespace {
-
-std::atomic<int64_t> live_trainers{0};
 
 void check_rows(const int32_t* rows, int64_t count, int64_t pairs) {
   if (count < 1) throw Error(ErrorCode::kInvalidArgument, "A batch needs at least one row.");
@@ -31,165 +25,6 @@ void check_rows(const int32_t* rows, int64_t count, int64_t pairs) {
 }
 
 }  // namespace
-
-struct Trainer::Impl {
-  Impl(std::shared_ptr<Model> m, std::shared_ptr<const Dataset> d, TrainerOptions o)
-      : model(std::move(m)),
-        dataset(std::move(d)),
-        options(std::move(o)),
-        spec(model->spec()),
-        table(model->parameters()),
-        vocabulary(checked(*dataset, *model), spec.encoder.vocab_size),
-        layout(table, spec.encoder, vocabulary, options.freeze) {
-    const memory_budget::ScopedLimit limit(options.memory_limit);
-    weights = empty_floats(layout.elements());
-    const int64_t hidden = spec.encoder.hidden_size;
-    float* w = weights.mutable_data_ptr<float>();
-    for (int64_t i = 0; i < vocabulary.size(); ++i)
-      std::memcpy(w + i * hidden, model->data() + vocabulary.id(i) * hidden,
-                  sizeof(float) * static_cast<size_t>(hidden));
-    std::memcpy(w + layout.words(), model->data() + layout.rest_begin(),
-                sizeof(float) * static_cast<size_t>(layout.elements() - layout.words()));
-    ++live_trainers;
-  }
-  virtual ~Impl() { --live_trainers; }
-
-  virtual StepResult step(const int32_t* rows, int64_t count, int64_t micro_batch, double learning_rate,
-                          int64_t epoch) = 0;
-  virtual void probe(const int32_t* rows, int64_t count) = 0;
-  virtual void evaluate(const int32_t* rows, int64_t count, int64_t micro_batch, float* out) = 0;
-  virtual double gradients_of(const int32_t* rows, int64_t count, int64_t micro_batch) = 0;
-  /// Makes again what is derived from `weights`.
-  virtual void weights_replaced() = 0;
-
-  /// The dataset must fit the model: known tokens, no text longer than its positions.
-  static const Dataset& checked(const Dataset& dataset, const Model& model) {
-    if (dataset.largest_id() >= model.spec().encoder.vocab_size)
-      throw Error(ErrorCode::kInvalidArgument, "Token " + std::to_string(dataset.largest_id()) +
-                                                   " is outside the vocabulary of " +
-                                                   std::to_string(model.spec().encoder.vocab_size) + ".");
-    if (dataset.longest_text() > model.longest_text())
-      throw Error(ErrorCode::kInvalidArgument, "A text has " + std::to_string(dataset.longest_text()) +
-                                                   " tokens; the model has " + std::to_string(model.longest_text()) +
-                                                   " positions.");
-    return dataset;
-  }
-
-  void commit() {
-    const int64_t hidden = spec.encoder.hidden_size;
-    const float* w = weights.const_data_ptr<float>();
-    float* to = model->data();
-    const Parameter& words = table.all().front();
-    if (layout.trains(words)) {
-      // rows that no text uses: the decay that AdamW would have given them since the last commit
-      if (!unused_decay.empty()) {
-#pragma omp parallel for schedule(static)
-        for (int64_t id = 0; id < spec.encoder.vocab_size; ++id) {
-          if (vocabulary.remap()[id] >= 0) continue;
-          for (const float factor : unused_decay)
-            for (int64_t c = 0; c < hidden; ++c) to[id * hidden + c] *= factor;
-        }
-        committed_decay.insert(committed_decay.end(), unused_decay.begin(), unused_decay.end());
-        unused_decay.clear();
-      }
-      for (int64_t i = 0; i < vocabulary.size(); ++i)
-        std::memcpy(to + vocabulary.id(i) * hidden, w + i * hidden,
-                    sizeof(float) * static_cast<size_t>(hidden));
-    }
-    std::memcpy(to + layout.rest_begin(), w + layout.words(),
-                sizeof(float) * static_cast<size_t>(layout.elements() - layout.words()));
-    model->weights_changed();
-    committed_step = steps;
-  }
-
-  std::optional<int64_t> memory_limit() const {
-    const int64_t bytes = limit_now;
-    return bytes == kNoLimit ? std::nullopt : std::optional<int64_t>(bytes);
-  }
-
-  /// Names and places only.
-  TrainerState empty_state() const {
-    TrainerState state;
-    for (const auto& parameter : table.all()) {
-      const bool is_words = parameter.offset == table.word_embeddings;
-      const int64_t hidden = spec.encoder.hidden_size;
-      if (is_words)
-        state.parts.push_back({parameter.name, {vocabulary.size(), hidden}, 0, layout.words()});
-      else
-        state.parts.push_back({parameter.name, parameter.shape, layout.at(parameter.offset), parameter.elements});
-    }
-    for (int64_t i = 0; i < vocabulary.size(); ++i) state.vocabulary.push_back(static_cast<int32_t>(vocabulary.id(i)));
-    return state;
-  }
-
-  TrainerState state() const {
-    TrainerState state = empty_state();
-    state.weights = weights;
-    state.first_moments = first_moments;
-    state.second_moments = second_moments;
-    state.steps = steps;
-    state.committed_step = committed_step;
-    state.pending_decay = unused_decay;
-    state.committed_decay = committed_decay;
-    if (state.has_committed()) {
-      // out of the model, which only `commit` writes
-      const int64_t hidden = spec.encoder.hidden_size;
-      const memory_budget::ScopedLimit limit(memory_limit());
-      state.committed = empty_floats(layout.elements());
-      float* to = state.committed.mutable_data_ptr<float>();
-      for (int64_t i = 0; i < vocabulary.size(); ++i)
-        std::memcpy(to + i * hidden, model->data() + vocabulary.id(i) * hidden, sizeof(float) * static_cast<size_t>(hidden));
-      std::memcpy(to + layout.words(), model->data() + layout.rest_begin(),
-                  sizeof(float) * static_cast<size_t>(layout.elements() - layout.words()));
-    }
-    return state;
-  }
-
-  void restore(const std::string& path, bool replay_decay) {
-    const memory_budget::ScopedLimit limit(memory_limit());
-    TrainerState from = empty_state();
-    from.read(path, layout.elements());
-    // Nothing from here on can fail. The commit takes its weights and decays from the members, so those come in turn.
-    if (from.committed_step >= 0) {
-      weights = from.has_committed() ? from.committed : from.weights;
-      unused_decay.clear();
-      if (replay_decay) unused_decay = from.committed_decay;
-      commit();
-    }
-    weights = from.weights;
-    first_moments = from.first_moments;
-    second_moments = from.second_moments;
-    steps = from.steps;
-    committed_step = from.committed_step;
-    unused_decay = std::move(from.pending_decay);
-    committed_decay = std::move(from.committed_decay);
-    weights_replaced();
-  }
-
-  TrainerStats stats() const {
-    return {steps,           table.elements(),   layout.trainable_parameters(), layout.optimised_parameters(),
-            workspace_rows, workspace_bytes, workspace_growths};
-  }
-
-  std::shared_ptr<Model> model;
-  std::shared_ptr<const Dataset> dataset;
-  TrainerOptions options;
-  const ModelSpec& spec;
-  const ParameterTable& table;
-  CompactVocabulary vocabulary;
-  TrainingLayout layout;
-  at::Tensor weights, gradients, first_moments, second_moments;
-  std::vector<float> unused_decay;  // 1 − lr·λ of each step since the last commit, where not 1
-  std::vector<float> committed_decay;  // the same of the steps before it
-  int64_t committed_step = -1;         // whose weights the model has; −1: none of this trainer's
-  std::mutex copy_mutex;
-  std::shared_ptr<const TrainerState> copy;
-  static constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
-  std::atomic<int64_t> limit_now{options.memory_limit.value_or(kNoLimit)};
-  std::atomic<bool> cancelled{false};
-  // Written on the engine thread, read by `stats` from any.
-  std::atomic<int64_t> steps{0}, workspace_rows{0}, workspace_bytes{0}, workspace_growths{0};
-};
 
 namespace {
 
@@ -217,8 +52,8 @@ class TrainerIn final : public Trainer::Impl {
     }
   }
 
-  StepResult step(const int32_t* rows, int64_t count, int64_t micro_batch, double learning_rate,
-                  int64_t epoch) override {
+  StepOutcome begin_step(const int32_t* rows, int64_t count, int64_t micro_batch, double learning_rate,
+                         int64_t epoch) override {
     StepResult result{};
     try {
       result.loss = accumulate(rows, count, micro_batch, epoch, &result.tokens);
@@ -238,7 +73,7 @@ class TrainerIn final : public Trainer::Impl {
       scale = std::min(1.0, *options.max_gradient_norm / (*result.gradient_norm + 1e-6));
     }
     update(learning_rate, scale);  // nothing from here on can fail
-    return result;
+    return StepOutcome(result);
   }
 
   void probe(const int32_t* rows, int64_t count) override {
@@ -452,24 +287,40 @@ class TrainerIn final : public Trainer::Impl {
 }  // namespace
 
 Trainer::Trainer(std::shared_ptr<Model> model, std::shared_ptr<const Dataset> dataset, TrainerOptions options) {
-  if (options.precision == Precision::kBf16)
+  if (options.place.on_device())
+    impl_ = device::make_trainer(std::move(model), std::move(dataset), std::move(options));
+  else if (options.precision == Precision::kBf16)
     impl_ = std::make_unique<TrainerIn<bf16>>(std::move(model), std::move(dataset), std::move(options));
-  else
+  else if (options.precision == Precision::kFp32)
     impl_ = std::make_unique<TrainerIn<float>>(std::move(model), std::move(dataset), std::move(options));
+  else
+    throw Error(ErrorCode::kInvalidArgument, "On the processor training is in fp32 or bf16.");
 }
 
 Trainer::~Trainer() = default;
 
+StepResult StepOutcome::get() {
+  const auto result = wait();
+  if (!result) throw Error(ErrorCode::kNative, "The step was not taken, as the one before it failed.");
+  return *result;
+}
+
 StepResult Trainer::step(const int32_t* rows, int64_t count, int64_t micro_batch, double learning_rate, int64_t epoch) {
+  return begin_step(rows, count, micro_batch, learning_rate, epoch).get();
+}
+
+StepOutcome Trainer::begin_step(const int32_t* rows, int64_t count, int64_t micro_batch, double learning_rate,
+                                int64_t epoch) {
   check_rows(rows, count, impl_->dataset->pairs());
   if (micro_batch < 1) throw Error(ErrorCode::kInvalidArgument, "microBatch must be at least 1.");
   const memory_budget::ScopedLimit limit(impl_->memory_limit());
-  return impl_->step(rows, count, std::min(micro_batch, count), learning_rate, epoch);
+  return impl_->begin_step(rows, count, std::min(micro_batch, count), learning_rate, epoch);
 }
 
 void Trainer::probe(const int32_t* rows, int64_t count) {
   check_rows(rows, count, impl_->dataset->pairs());
   const memory_budget::ScopedLimit limit(impl_->memory_limit());
+  impl_->settle();
   impl_->probe(rows, count);
 }
 
@@ -477,17 +328,26 @@ void Trainer::evaluate(const int32_t* rows, int64_t count, int64_t micro_batch, 
   check_rows(rows, count, impl_->dataset->pairs());
   if (micro_batch < 1) throw Error(ErrorCode::kInvalidArgument, "microBatch must be at least 1.");
   const memory_budget::ScopedLimit limit(impl_->memory_limit());
+  impl_->settle();
   impl_->evaluate(rows, count, micro_batch, out);
 }
 
-void Trainer::commit() { impl_->commit(); }
+void Trainer::commit() {
+  impl_->settle();
+  impl_->commit();
+}
 
 void Trainer::copy_state() {
   const memory_budget::ScopedLimit limit(impl_->memory_limit());
   take_copy();  // two never stand beside each other
+  impl_->settle();
   auto copy = std::make_shared<TrainerState>(impl_->state());
-  for (at::Tensor* tensor : {&copy->weights, &copy->first_moments, &copy->second_moments})
-    if (tensor->defined()) *tensor = tensor->clone();
+  const auto own = [](at::Tensor& tensor, const at::Tensor& working) {
+    if (tensor.defined() && tensor.is_same(working)) tensor = tensor.clone();
+  };
+  own(copy->weights, impl_->weights);
+  own(copy->first_moments, impl_->first_moments);
+  own(copy->second_moments, impl_->second_moments);
   const std::lock_guard<std::mutex> lock(impl_->copy_mutex);
   impl_->copy = std::move(copy);
 }
@@ -497,19 +357,27 @@ std::shared_ptr<const TrainerState> Trainer::take_copy() {
   return std::move(impl_->copy);
 }
 
-TrainerState Trainer::state() const { return impl_->state(); }
-void Trainer::restore(const std::string& path, bool replay_decay) { impl_->restore(path, replay_decay); }
+TrainerState Trainer::state() const {
+  impl_->settle();
+  return impl_->state();
+}
+void Trainer::restore(const std::string& path, bool replay_decay) {
+  impl_->settle();
+  impl_->restore(path, replay_decay);
+}
 void Trainer::set_memory_limit(std::optional<int64_t> bytes) { impl_->limit_now = bytes.value_or(Impl::kNoLimit); }
 
 double Trainer::trace_gradients(const int32_t* rows, int64_t count, int64_t micro_batch, const std::string& path) {
   check_rows(rows, count, impl_->dataset->pairs());
   if (micro_batch < 1) throw Error(ErrorCode::kInvalidArgument, "microBatch must be at least 1.");
   const memory_budget::ScopedLimit limit(impl_->memory_limit());
+  impl_->settle();
   const double loss = impl_->gradients_of(rows, count, std::min(micro_batch, count));
 
   const Impl& t = *impl_;
   const int64_t hidden = t.spec.encoder.hidden_size;
-  const float* g = t.gradients.const_data_ptr<float>();
+  const at::Tensor gradients = t.on_host(t.gradients);
+  const float* g = gradients.const_data_ptr<float>();
   at::Tensor words;
   std::vector<safetensors::Item> items;
   for (const auto& parameter : t.table.all()) {
@@ -530,6 +398,6 @@ double Trainer::trace_gradients(const int32_t* rows, int64_t count, int64_t micr
 
 void Trainer::cancel() { impl_->cancelled = true; }
 TrainerStats Trainer::stats() const { return impl_->stats(); }
-int64_t Trainer::live() { return live_trainers; }
+int64_t Trainer::live() { return Impl::live(); }
 
 }  // namespace vectune

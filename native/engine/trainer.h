@@ -1,12 +1,14 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "dataset.h"
+#include "device/place.h"
 #include "model.h"
 #include "spec.h"
 #include "trainer_state.h"
@@ -14,6 +16,7 @@
 namespace vectune {
 
 struct TrainerOptions {
+  Place place;  // where to compute
   Precision precision = Precision::kFp32;
   uint32_t seed = 0;
   std::optional<float> dropout;  // replaces both of the model's probabilities
@@ -28,6 +31,23 @@ struct StepResult {
   double loss;
   std::optional<double> gradient_norm;
   int64_t tokens;
+};
+
+/// The result of a step, or, where a device is still at work on it, the way to wait for it.
+class StepOutcome {
+ public:
+  StepOutcome(std::optional<StepResult> result) : result_(result) {}
+  explicit StepOutcome(std::function<std::optional<StepResult>()> wait) : wait_(std::move(wait)) {}
+
+  bool ready() const { return !wait_; }
+  /// Any thread, once. Throws what went wrong; nullopt where the step was not taken, as one before it had failed.
+  std::optional<StepResult> wait() { return wait_ ? wait_() : result_; }
+  /// The same for who asks for one step at a time.
+  StepResult get();
+
+ private:
+  std::optional<StepResult> result_;
+  std::function<std::optional<StepResult>()> wait_;
 };
 
 struct TrainerStats {
@@ -45,6 +65,9 @@ class Trainer {
   /// One optimiser step on the pairs `rows`, `micro_batch` pairs at a time. Strong guarantee: on any error
   /// weights, moments and step count are as before.
   StepResult step(const int32_t* rows, int64_t count, int64_t micro_batch, double learning_rate, int64_t epoch);
+  /// The same, but does not wait for a device: what it begins is taken as done by what follows. On the processor the
+  /// outcome is ready.
+  StepOutcome begin_step(const int32_t* rows, int64_t count, int64_t micro_batch, double learning_rate, int64_t epoch);
   /// What a step on these rows needs, without its effect.
   void probe(const int32_t* rows, int64_t count);
   /// Cosine similarities of the pairs, dropout off, into out[count].

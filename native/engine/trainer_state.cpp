@@ -25,6 +25,8 @@ class Reader {
     return *found;
   }
 
+  bool has(const std::string& name) const { return file_.find(name) != nullptr; }
+
   template <typename T>
   std::vector<T> list(const std::string& name, safetensors::Dtype dtype) const {
     const auto& found = entry(name, dtype);
@@ -71,6 +73,7 @@ Fingerprint TrainerState::write(const std::string& path, void (*go_on)()) const 
   items.push_back({"vocabulary", safetensors::Dtype::kI32, size(vocabulary), vocabulary.data()});
   items.push_back({"pending_decay", safetensors::Dtype::kF32, size(pending_decay), pending_decay.data()});
   items.push_back({"committed_decay", safetensors::Dtype::kF32, size(committed_decay), committed_decay.data()});
+  if (!scaler.empty()) items.push_back({"scaler", safetensors::Dtype::kF32, size(scaler), scaler.data()});
   Fingerprint fingerprint;
   safetensors::write(path, items, {{"format", "pt"}}, [&](const void* data, size_t bytes) {
     go_on();
@@ -89,6 +92,8 @@ void TrainerState::read(const std::string& path, int64_t elements) {
     reader.fail("its texts use other tokens than this run's");
   pending_decay = reader.list<float>("pending_decay", safetensors::Dtype::kF32);
   committed_decay = reader.list<float>("committed_decay", safetensors::Dtype::kF32);
+  scaler.clear();
+  if (reader.has("scaler")) scaler = reader.list<float>("scaler", safetensors::Dtype::kF32);
   weights = reader.flat(kWeights, parts, elements);
   if (steps > 0) {
     first_moments = reader.flat(kFirst, parts, elements);

@@ -103,6 +103,7 @@ inline void check_throws(const std::function<void()>& body, ErrorCode code, cons
       ::vectune::test::Registry::add(#name, &vectune_test_##name);                                        \
   static void vectune_test_##name()
 
+#undef CHECK  // c10 has one that ends the process
 #define CHECK(...) ::vectune::test::report(static_cast<bool>(__VA_ARGS__), __FILE__, __LINE__, #__VA_ARGS__)
 #define CHECK_EQ(a, b) ::vectune::test::check_equal((a), (b), #a, #b, __FILE__, __LINE__)
 #define REQUIRE(...) \

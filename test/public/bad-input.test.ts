@@ -272,10 +272,11 @@ describe('options of finetune', () => {
     freeze: ['embeddings', [''], [1], {}, null],
     shuffle: [1, 'yes', null],
     dropout: [-0.1, 1, '0.1', null],
-    precision: ['fp16', 'FP32', 32, null],
+    precision: ['fp8', 'int8', 'FP32', 32, null],
     seed: [-1, 1.5, 2 ** 32, '1', null],
     memoryLimit: [0, -1, 1.5, '1GB', null],
-    device: ['cuda', 'cuda:0', 'CPU', 'gpu', 0, null],
+    device: ['cuda:', 'cuda:x', 'CPU', 'gpu', 'cpu-tensors', 0, null],
+    memoryFraction: [0, -0.5, 1.5, '0.5', NaN, null],
     file: [{ format: 'csv' }],
     checkpoint: ['folder', 1, null, {}, { folder: '' }, { folder: 'c', everySteps: 0 }, { folder: 'c', everyMinutes: 0 },
       { folder: 'c', keep: 0 }, { folder: 'c', keepBest: 1 }, { folder: 'c', everyEpoch: false, onAbort: false }],
@@ -306,7 +307,8 @@ describe('options of finetune', () => {
     [{ warmupSteps: 1, warmupRatio: 0.1 }, /warmupSteps and warmupRatio/],
     [{ earlyStopping: true, validationSplit: 0 }, /validationSplit is 0/],
     [{ batchSize: 16, effectiveBatchSize: 8 }, /batchSize.*16.*8/],
-    [{ device: 'cuda' }, /not built yet.*'cpu'/],
+    [{ device: 'cpu', memoryFraction: 0.5 }, /memoryFraction.*device is 'cpu'.*memoryLimit/],
+    [{ device: 'cpu', precision: 'fp16' }, /'fp16' is for GPUs.*'bf16'/],
     [{ schedule: 'lineer' }, /Did you mean 'linear'\?/],
   ])('%j: what to do is said', (options, message) =>
     expectUntouched((model) => model.finetune(pairs, scores, options), { code: 'ERR_INVALID_OPTION', message }),
@@ -390,7 +392,9 @@ describe('embed', () => {
 
 describe('the constructor', () => {
   const wrong: Record<string, readonly unknown[]> = {
-    precision: ['fp16', 32, null],
+    precision: ['fp8', 32, null],
+    device: ['cuda:', 'gpu', 'cpu-tensors', 0, null],
+    memoryFraction: [0, 1.5, '0.5', null],
     libtorch: ['', 5, null],
     installLibTorch: ['yes', 1, null],
     cacheFolder: ['', 5, null],

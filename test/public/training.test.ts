@@ -458,6 +458,7 @@ describe('steps', () => {
         megabytes: (bytes / 1e6).toFixed(3),
         precision: 'fp32',
         device: 'cpu',
+        gpu: null,
         threads,
         seed: 4294967295,
         memoryLimit: 2e9,
@@ -472,6 +473,7 @@ describe('steps', () => {
       seed: 4294967295,
       precision: 'fp32',
       device: 'cpu',
+      gpu: null,
       maxInputLength: 12,
       optimizer: { beta1: 0.9, beta2: 0.999, eps: 1e-6, weightDecay: 0, biasCorrection: false },
     });

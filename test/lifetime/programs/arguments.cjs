@@ -60,6 +60,9 @@ const values = {
 const taken = {
   'number | null': ['null'],
   string: ['a text'],
+  // left out, as are two precisions
+  NativeDevice: ['undefined'],
+  NativePrecision: ['undefined'],
   boolean: ['true'],
   'WeightFile[]': ['an empty list'],
   'SaveFile[]': ['an empty list'],

@@ -33,6 +33,9 @@ function validValues(folder) {
     threads: 1,
     nth: 0,
     lock: 1,
+    device: 'cpu',
+    fraction: null,
+    resetPeak: true,
     wanted: true,
     replayDecay: true,
   };

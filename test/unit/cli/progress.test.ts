@@ -35,7 +35,7 @@ const events: FinetuneEvent[] = [
   data(64),
   {
     kind: 'summary', parameters: 135127808, trainableParameters: 135127808, bytes: 540511232, megabytes: '540.511',
-    precision: 'fp32', device: 'cpu', threads: 2, seed: 4294967295, memoryLimit: 123456789012,
+    precision: 'fp32', device: 'cpu', gpu: null, threads: 2, seed: 4294967295, memoryLimit: 123456789012,
   },
   { kind: 'finder', outcome: 'succeeded', batchSize: 2, next: 4, message: 'Batch size 2 succeeded, trying batch size 4' },
   { kind: 'validating', epoch: 0, done: 10, rows: 64 },

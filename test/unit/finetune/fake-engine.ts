@@ -113,7 +113,7 @@ export class FakeEngine {
 
   /** A model whose tokeniser gives each text one token per character and two special ones. */
   readonly model: TrainableModel = {
-    addon: this.addon, handle: {} as ModelHandle, id: 'fake', maxInputLength: 128, positions: 512, defaultPrompt: '',
+    addon: this.addon, handle: {} as ModelHandle, device: 'cpu', memoryFraction: null, id: 'fake', maxInputLength: 128, positions: 512, defaultPrompt: '',
     tokeniser: {
       encode: async (texts, maxInputLength) => {
         const lengths = texts.map((text) => Math.min(maxInputLength, text.length + 2));

@@ -53,7 +53,7 @@ test('a whole run: events in order, each row once an epoch, best epoch committed
     ['1.1', '1.2', '1.3', '2.1', '2.2', '2.3', '3.1', '3.2', '3.3']);
   expect(of('step').map(({ totalSteps }) => totalSteps)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
   expect(events.map(({ kind }) => kind).filter((kind, i, all) => kind !== all[i - 1])).toEqual([
-    'data', 'summary', 'finder', 'validating', 'validation', 'epoch-start', 'step', 'validating', 'validation', 'epoch-start',
+    'data', 'device', 'summary', 'finder', 'validating', 'validation', 'epoch-start', 'step', 'validating', 'validation', 'epoch-start',
     'step', 'validating', 'validation', 'epoch-start', 'step', 'validating', 'validation', 'early-stop', 'done',
   ]);
   for (const epoch of [0, 1, 2]) {
@@ -119,7 +119,7 @@ test('options reach the engine', async () => {
     precision: 'bf16', batchSize: 5, effectiveBatchSize: 20, learningRate: 1e-3, schedule: 'linear', earlyStopping: false,
   }).run;
   expect(engine.trainerOptions).toEqual({
-    precision: 'bf16', seed: 11, dropout: 0, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01, biasCorrection: true,
+    device: 'cpu', precision: 'bf16', seed: 11, dropout: 0, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01, biasCorrection: true,
     maxGradientNorm: 1, freeze: ['embeddings'], memoryLimit: 123456789,
   });
   expect(engine.probed).toEqual([]);

@@ -7,7 +7,7 @@ test('the defaults are those of the notebook', () => {
     earlyStopping: { patience: 1, minDelta: 0 }, learningRate: 2e-5, schedule: 'constant', warmup: { steps: 0 },
     optimizer: { beta1: 0.9, beta2: 0.999, eps: 1e-6, weightDecay: 0, biasCorrection: false },
     maxGradientNorm: null, freeze: [], shuffle: true, dropout: null, precision: 'auto', seed: 1, memoryLimit: null,
-    device: 'cpu', file: undefined, checkpoint: null, resume: null, allowInexact: false, signal: undefined,
+    device: null, memoryFraction: null, file: undefined, checkpoint: null, resume: null, allowInexact: false, signal: undefined,
     onProgress: undefined,
   });
 });
@@ -39,11 +39,11 @@ test('a signal is known by what it does, and everything given is passed on', () 
   const { signal } = new AbortController();
   const onProgress = () => undefined;
   expect(resolveOptions({
-    signal, onProgress, warmupRatio: 0.1, schedule: 'cosine', seed: 0, dropout: 0, device: 'auto', freeze: ['embeddings'],
+    signal, onProgress, warmupRatio: 0.1, schedule: 'cosine', seed: 0, dropout: 0, device: 'cuda:1', memoryFraction: 0.5, freeze: ['embeddings'],
     memoryLimit: 1e9, maxGradientNorm: 1, precision: 'bf16', shuffle: false, maxInputLength: 64, epochs: 1,
     learningRate: 1e-3, validationSplit: 0.5,
   })).toMatchObject({
-    signal, onProgress, warmup: { ratio: 0.1 }, schedule: 'cosine', seed: 0, dropout: 0, device: 'cpu', freeze: ['embeddings'],
+    signal, onProgress, warmup: { ratio: 0.1 }, schedule: 'cosine', seed: 0, dropout: 0, device: 'cuda:1', memoryFraction: 0.5, freeze: ['embeddings'],
     memoryLimit: 1e9, maxGradientNorm: 1, precision: 'bf16', shuffle: false, maxInputLength: 64, epochs: 1,
     learningRate: 1e-3, validationSplit: 0.5,
   });
@@ -79,14 +79,17 @@ test.each<[object, string, RegExp]>([
   [{ maxGradientNorm: 0 }, 'ERR_INVALID_OPTION', /maxGradientNorm/],
   [{ freeze: 'embeddings' }, 'ERR_INVALID_OPTION', /list of names/],
   [{ dropout: 1 }, 'ERR_INVALID_OPTION', /below 1/],
-  [{ precision: 'fp16' }, 'ERR_INVALID_OPTION', /'auto', 'fp32', 'bf16'/],
+  [{ precision: 'fp8' }, 'ERR_INVALID_OPTION', /'auto', 'fp32', 'bf16', 'tf32', 'fp16'/],
   [{ seed: -1 }, 'ERR_INVALID_OPTION', /4294967295/],
   [{ seed: 2 ** 32 }, 'ERR_INVALID_OPTION', /seed/],
   [{ memoryLimit: 0 }, 'ERR_INVALID_OPTION', /memoryLimit/],
   [{ maxInputLength: 2 }, 'ERR_INVALID_OPTION', /from 3/],
-  [{ device: 'cuda' }, 'ERR_INVALID_OPTION', /not built yet/],
-  [{ device: 'cuda:0' }, 'ERR_INVALID_OPTION', /not built yet/],
-  [{ device: 'gpu' }, 'ERR_INVALID_OPTION', /'auto', 'cpu'/],
+  [{ device: 'gpu' }, 'ERR_INVALID_OPTION', /'auto', 'cpu', 'cuda' or .*'cuda:1', but is 'gpu'/],
+  [{ device: 'cuda:' }, 'ERR_INVALID_OPTION', /device/],
+  [{ device: 'cuda:100' }, 'ERR_INVALID_OPTION', /device/],
+  [{ device: 'cpu-tensors' }, 'ERR_INVALID_OPTION', /device/],
+  [{ memoryFraction: 0 }, 'ERR_INVALID_OPTION', /above 0 and at most 1/],
+  [{ memoryFraction: 1.1 }, 'ERR_INVALID_OPTION', /memoryFraction/],
   [{ shuffle: 1 }, 'ERR_INVALID_OPTION', /true or false/],
   [{ signal: {} }, 'ERR_INVALID_OPTION', /AbortSignal/],
   [{ onProgress: 'log' }, 'ERR_INVALID_OPTION', /function/],

@@ -1,0 +1,45 @@
+#pragma once
+#include <ATen/Context.h>
+#include <c10/core/ScalarType.h>
+
+#include <string>
+
+#include "../errors.h"
+#include "../spec.h"
+#include "place.h"
+
+namespace vectune::device {
+
+/// The type that the device path computes in; Error(kInvalidArgument) for int8.
+inline at::ScalarType compute_type(Precision precision) {
+  switch (precision) {
+    case Precision::kFp32:
+    case Precision::kTf32: return at::kFloat;
+    case Precision::kBf16: return at::kBFloat16;
+    case Precision::kFp16: return at::kHalf;
+    case Precision::kInt8: break;
+  }
+  throw Error(ErrorCode::kInvalidArgument, "Precision int8 is for the processor only.");
+}
+
+/// While it lives the GPU's fp32 products are done in TF32, or else exactly. LibTorch's switch is one for the process;
+/// all use is on the engine thread.
+class ScopedTf32 {
+ public:
+  ScopedTf32(const Place& place, Precision precision) : cuda_(place.cuda()) {
+    if (cuda_) set(precision == Precision::kTf32 ? at::Float32Precision::TF32 : at::Float32Precision::IEEE);
+  }
+  ~ScopedTf32() {
+    if (cuda_) set(at::Float32Precision::IEEE);
+  }
+  ScopedTf32(const ScopedTf32&) = delete;
+  ScopedTf32& operator=(const ScopedTf32&) = delete;
+
+ private:
+  static void set(at::Float32Precision precision) {
+    at::globalContext().setFloat32Precision(at::Float32Backend::CUDA, at::Float32Op::MATMUL, precision);
+  }
+  bool cuda_;
+};
+
+}  // namespace vectune::device

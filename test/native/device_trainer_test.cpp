@@ -1,0 +1,448 @@
+// The device path on CPU tensors against autograd and against the engine's own path: what is computed, and what becomes
+// of a step that fails. The kernels of a GPU are another matter (test/gpu).
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+
+#include "autograd_oracle.h"
+#include "check.h"
+#include "device/device_memory.h"
+#include "device/gpus.h"
+#include "device/health.h"
+#include "engine_thread.h"
+#include "memory_budget.h"
+#include "tiny_models.h"
+#include "trainer.h"
+
+using namespace vectune;
+using namespace vectune::tiny;
+
+namespace {
+
+const Place kTensors{Place::Kind::kTensors, 0};
+const std::vector<int> kLengths{5, 9, 1, 17, 33, 2, 70, 8};
+const std::vector<int32_t> kRows{0, 1, 2, 3};
+
+TrainerOptions options_of(const Place& place, Precision precision = Precision::kFp32, float dropout = 0.0f) {
+  TrainerOptions options;
+  options.place = place;
+  options.precision = precision;
+  options.dropout = dropout;
+  options.seed = 5;
+  return options;
+}
+
+ModelSpec plain_spec() { return spec_of(Architecture::kBert, {}, {PoolingMode::kMean}, 4, 32); }
+
+std::vector<float> weights_of(const Model& model) {
+  return {model.data(), model.data() + model.parameters().elements()};
+}
+
+double cosine(const float* a, const float* b, int64_t n) {
+  double ab = 0, aa = 0, bb = 0;
+  for (int64_t i = 0; i < n; ++i) ab += double{a[i]} * b[i], aa += double{a[i]} * a[i], bb += double{b[i]} * b[i];
+  return ab / std::sqrt(aa * bb);
+}
+
+void compare_with_autograd(const ModelSpec& spec, int64_t micro_batch = 100, const std::vector<int>& lengths = kLengths) {
+  auto model = lively_model(spec);
+  auto data = dataset_of(lengths, spec.encoder.vocab_size);
+  std::vector<int32_t> rows;
+  for (int32_t i = 0; i < data->pairs(); ++i) rows.push_back(i);
+  const std::string path = temporary("device-gradients");
+  const double loss = EngineThread::instance().run([&] {
+    Trainer trainer(model, data, options_of(kTensors));
+    return trainer.trace_gradients(rows.data(), static_cast<int64_t>(rows.size()), micro_batch, path);
+  });
+  auto leaves = oracle::leaves(*model);
+  const at::Tensor reference = oracle::Forward(spec, leaves).loss(*data, rows, {});
+  reference.backward();
+  CHECK(std::abs(loss - reference.item<double>()) < 1e-6);
+  std::string name;
+  const double worst = worst_gradient(path, leaves, &name);
+  if (worst > 1.0) std::printf("  worst gradient: %s, %.3f of the tolerance\n", name.c_str(), worst);
+  CHECK(worst <= 1.0);
+  std::remove(path.c_str());
+}
+
+/// Weights after ten steps of two micro-batches each, and the losses and norms.
+struct TenSteps {
+  std::vector<float> weights;
+  std::vector<double> losses, norms;
+};
+
+TenSteps ten_steps(TrainerOptions options, const ModelSpec& spec = plain_spec()) {
+  auto data = dataset_of(kLengths, spec.encoder.vocab_size);
+  auto model = lively_model(spec);
+  return EngineThread::instance().run([&] {
+    TenSteps result;
+    Trainer trainer(model, data, options);
+    for (int step = 0; step < 10; ++step) {
+      const StepResult taken = trainer.step(kRows.data(), 4, 2, 1e-3, step / 4);
+      CHECK_EQ(taken.tokens, 145);
+      result.losses.push_back(taken.loss);
+      result.norms.push_back(taken.gradient_norm.value_or(-1));
+    }
+    trainer.commit();
+    result.weights = weights_of(*model);
+    // A key's bias shifts all scores of a query alike, so its gradient is what rounding leaves of 0, and AdamW's step is of
+    // that noise's sign.
+    for (const auto& p : model->parameters().all())
+      if (p.name.ends_with("key.bias")) std::fill_n(result.weights.begin() + p.offset, p.elements, 0.0f);
+    return result;
+  });
+}
+
+/// ‖a − b‖ / ‖b − start‖: how far the updates are from each other.
+double update_distance(const std::vector<float>& a, const std::vector<float>& b, const std::vector<float>& start) {
+  double off = 0, size = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    off += (double{a[i]} - b[i]) * (double{a[i]} - b[i]);
+    size += (double{b[i]} - start[i]) * (double{b[i]} - start[i]);
+  }
+  return std::sqrt(off / size);
+}
+
+}  // namespace
+
+TEST(device_gradients_of_bert_are_autograds) {
+  compare_with_autograd(spec_of(Architecture::kBert, {}, {PoolingMode::kMean}));
+}
+TEST(device_gradients_of_roberta_with_normalize_are_autograds) {
+  compare_with_autograd(
+      spec_of(Architecture::kRoberta, {NormalizeSpec{}}, {PoolingMode::kCls, PoolingMode::kMeanSqrtLen}));
+}
+TEST(device_gradients_of_distilbert_with_dense_are_autograds) {
+  compare_with_autograd(spec_of(Architecture::kDistilBert, {DenseSpec{48, 20, true, DenseActivation::kTanh}},
+                                {PoolingMode::kMax, PoolingMode::kMean}));
+}
+TEST(device_gradients_with_every_activation_are_autograds) {
+  for (const auto hidden : {HiddenActivation::kRelu, HiddenActivation::kGeluTanh})
+    for (const auto dense : {DenseActivation::kGelu, DenseActivation::kIdentity, DenseActivation::kRelu}) {
+      ModelSpec spec = spec_of(Architecture::kBert, {DenseSpec{24, 7, dense != DenseActivation::kGelu, dense}, NormalizeSpec{}},
+                               {PoolingMode::kMean});
+      spec.encoder.hidden_activation = hidden;
+      compare_with_autograd(spec);
+    }
+}
+TEST(device_gradients_do_not_depend_on_the_split_into_micro_batches) {
+  const ModelSpec spec =
+      spec_of(Architecture::kBert, {DenseSpec{24, 7, true, DenseActivation::kTanh}}, {PoolingMode::kMean});
+  for (const int64_t micro_batch : {1, 2, 3}) compare_with_autograd(spec, micro_batch);
+}
+TEST(device_gradients_of_rows_that_fill_whole_blocks_are_autograds) {
+  compare_with_autograd(spec_of(Architecture::kBert, {}, {PoolingMode::kMean}), 100, {64, 64});
+  compare_with_autograd(spec_of(Architecture::kBert, {}, {PoolingMode::kMax}), 100, {1, 1});
+}
+
+TEST(device_gradients_with_dropout_are_the_slope_of_the_loss_under_the_same_masks) {
+  // Masks are functions of seed and place, so the loss is a function of the weights: along its gradient it must rise by
+  // the gradient's norm.
+  for (const auto architecture : {Architecture::kBert, Architecture::kDistilBert}) {
+    const ModelSpec spec = spec_of(architecture, {}, {PoolingMode::kMean});
+    auto data = dataset_of(kLengths, spec.encoder.vocab_size);
+    const std::string path = temporary("device-dropout");
+    const auto loss_at = [&](const std::vector<float>& weights) {
+      auto model = lively_model(spec);
+      std::copy(weights.begin(), weights.end(), model->data());
+      model->weights_changed();
+      return EngineThread::instance().run([&] {
+        Trainer trainer(model, data, options_of(kTensors, Precision::kFp32, 0.3f));
+        return trainer.trace_gradients(kRows.data(), 4, 2, path);
+      });
+    };
+    auto model = lively_model(spec);
+    const std::vector<float> start = weights_of(*model);
+    const double here = loss_at(start);
+    const safetensors::File file(path);
+    std::vector<float> direction(start.size(), 0.0f);
+    double squares = 0;
+    for (const auto& p : model->parameters().all()) {
+      const auto* entry = file.find(p.name);
+      REQUIRE(entry != nullptr);
+      std::memcpy(direction.data() + p.offset, entry->data, static_cast<size_t>(entry->bytes));
+    }
+    for (const float g : direction) squares += double{g} * g;
+    const double norm = std::sqrt(squares), epsilon = 2e-3;
+    const auto shifted = [&](double by) {
+      std::vector<float> weights = start;
+      for (size_t i = 0; i < weights.size(); ++i) weights[i] += static_cast<float>(by * direction[i] / norm);
+      return loss_at(weights);
+    };
+    const double slope = (shifted(epsilon) - shifted(-epsilon)) / (2 * epsilon);
+    CHECK(std::abs(slope / norm - 1) < 0.01);
+    CHECK_EQ(loss_at(start), here);
+    // and the masks are there
+    CHECK(std::abs(here - EngineThread::instance().run([&] {
+      Trainer trainer(model, data, options_of(kTensors));
+      return trainer.trace_gradients(kRows.data(), 4, 2, path);
+    })) > 1e-4);
+    std::remove(path.c_str());
+  }
+}
+
+TEST(ten_device_steps_are_those_of_the_processors_own_path) {
+  const ModelSpec spec = spec_of(Architecture::kBert, {DenseSpec{24, 8, true, DenseActivation::kTanh}}, {PoolingMode::kMean});
+  const auto initial = lively_model(spec);
+  std::vector<float> start = weights_of(*initial);
+  for (const auto& p : initial->parameters().all())
+    if (p.name.ends_with("key.bias")) std::fill_n(start.begin() + p.offset, p.elements, 0.0f);
+  for (const int variant : {0, 1, 2}) {
+    TrainerOptions here = options_of({}), there = options_of(kTensors);
+    for (TrainerOptions* o : {&here, &there}) {
+      if (variant == 0) o->weight_decay = 0.1;                                  // torch's
+      if (variant == 1) o->bias_correction = false, o->eps = 1e-6;              // the notebook's
+      if (variant == 2) o->max_gradient_norm = 0.05, o->freeze = {"embeddings", "encoder.layer.0.attention"};
+    }
+    const TenSteps expected = ten_steps(here, spec), found = ten_steps(there, spec);
+    for (size_t i = 0; i < 10; ++i) {
+      CHECK(std::abs(expected.losses[i] - found.losses[i]) < 1e-5);
+      CHECK(std::abs(expected.norms[i] - found.norms[i]) <= 1e-4 * std::abs(expected.norms[i]));
+    }
+    const double distance = update_distance(found.weights, expected.weights, start);
+    if (distance > 2e-3) std::printf("  variant %d: %.5f\n", variant, distance);
+    CHECK(distance < 2e-3);
+  }
+}
+
+TEST(device_steps_in_bf16_and_fp16_follow_fp32) {
+  const TenSteps exact = ten_steps(options_of(kTensors));
+  for (const Precision precision : {Precision::kBf16, Precision::kFp16}) {
+    const TenSteps half = ten_steps(options_of(kTensors, precision));
+    for (size_t i = 0; i < 10; ++i) CHECK(std::abs(exact.losses[i] - half.losses[i]) < 0.02);
+    CHECK(half.losses.back() < half.losses.front());
+  }
+}
+
+TEST(fp16_leaves_out_an_update_whose_gradients_overflow_and_lowers_the_scale) {
+  const ModelSpec spec = plain_spec();
+  auto data = dataset_of(kLengths, spec.encoder.vocab_size);
+  auto model = lively_model(spec);
+  const std::string path = temporary("device-scaler");
+  EngineThread::instance().run([&] {
+    Trainer trainer(model, data, options_of(kTensors, Precision::kFp16));
+    trainer.step(kRows.data(), 4, 4, 1e-3, 0);
+    TrainerState state = trainer.state();
+    REQUIRE(state.scaler.size() == 3);
+    state.scaler[0] = 3e37f;  // every gradient overflows
+    state.write(path, [] {});
+    trainer.restore(path, false);
+    const at::Tensor before = trainer.state().weights.clone();
+    trainer.step(kRows.data(), 4, 4, 1e-3, 0);
+    state = trainer.state();
+    CHECK(at::equal(before, state.weights));
+    CHECK(state.scaler[0] == 1.5e37f);
+    CHECK_EQ(state.scaler[2], 1.0f);  // updates made
+    CHECK_EQ(state.steps, 2);
+  });
+  std::remove(path.c_str());
+}
+
+TEST(a_device_step_with_a_loss_that_is_not_finite_leaves_all_as_it_was_and_those_begun_after_it_are_not_taken) {
+  const ModelSpec spec = plain_spec();
+  auto data = dataset_of(kLengths, spec.encoder.vocab_size);
+  auto model = lively_model(spec);
+  EngineThread::instance().run([&] {
+    TrainerOptions options = options_of(kTensors);
+    options.weight_decay = 0.01;
+    Trainer trainer(model, data, options);
+    trainer.step(kRows.data(), 4, 4, 1e-3, 0);
+    TrainerState good = trainer.state();
+    const std::string path = temporary("device-finite"), bad_path = temporary("device-not-finite");
+    good.write(path, [] {});
+    good.weights = good.weights.clone().fill_(std::numeric_limits<float>::infinity());
+    good.write(bad_path, [] {});
+    trainer.restore(bad_path, false);
+    StepOutcome first = trainer.begin_step(kRows.data(), 4, 4, 1e-3, 0);
+    StepOutcome second = trainer.begin_step(kRows.data(), 4, 2, 1e-3, 0);
+    CHECK(!first.ready());
+    CHECK_EQ(trainer.stats().steps, 3);
+    CHECK(!second.wait().has_value());
+    CHECK_THROWS_CODE(first.wait(), ErrorCode::kNative, "not finite");
+    const TrainerState after = trainer.state();
+    CHECK_EQ(after.steps, 1);
+    CHECK_EQ(after.pending_decay.size(), size_t{1});
+    CHECK(at::equal(after.first_moments, good.first_moments));
+    CHECK(at::equal(after.weights, good.weights));
+    // It goes on from good weights.
+    trainer.restore(path, false);
+    CHECK(std::isfinite(trainer.step(kRows.data(), 4, 4, 1e-3, 0).loss));
+    std::remove(path.c_str());
+    std::remove(bad_path.c_str());
+  });
+}
+
+TEST(a_resumed_device_run_has_the_numbers_of_one_that_was_not_interrupted) {
+  const ModelSpec spec = plain_spec();
+  auto data = dataset_of(kLengths, spec.encoder.vocab_size);
+  for (const Precision precision : {Precision::kFp32, Precision::kBf16, Precision::kFp16}) {
+    const std::string path = temporary("device-state");
+    std::vector<double> whole, resumed;
+    EngineThread::instance().run([&] {
+      const TrainerOptions options = options_of(kTensors, precision, 0.1f);
+      Trainer trainer(lively_model(spec), data, options);
+      for (int step = 0; step < 3; ++step) trainer.step(kRows.data(), 4, 2, 1e-3, 0);
+      trainer.copy_state();
+      trainer.step(kRows.data(), 4, 2, 1e-3, 0);  // changes nothing of the copy
+      trainer.take_copy()->write(path, [] {});
+      trainer.restore(path, false);
+      for (int step = 0; step < 4; ++step) whole.push_back(trainer.step(kRows.data(), 4, 2, 1e-3, 1).loss);
+      Trainer another(lively_model(spec), data, options);
+      another.restore(path, false);
+      CHECK_EQ(another.stats().steps, 3);
+      for (int step = 0; step < 4; ++step) resumed.push_back(another.step(kRows.data(), 4, 2, 1e-3, 1).loss);
+    });
+    CHECK(whole == resumed);
+    std::remove(path.c_str());
+  }
+}
+
+TEST(a_device_step_without_memory_leaves_weights_moments_and_count_alone) {
+  // Every allocation of a step in turn is made to fail, the optimiser's included; the next step gives what it would have.
+  const ModelSpec spec = spec_of(Architecture::kBert, {DenseSpec{24, 8, true, DenseActivation::kTanh}}, {PoolingMode::kMean});
+  auto data = dataset_of(kLengths, spec.encoder.vocab_size);
+  for (const Precision precision : {Precision::kFp32, Precision::kFp16}) {
+    const auto after_two_steps = [&](bool with_failures) {
+      auto model = lively_model(spec);
+      return EngineThread::instance().run([&] {
+        TrainerOptions options = options_of(kTensors, precision, 0.1f);
+        options.max_gradient_norm = 1.0;
+        Trainer trainer(model, data, options);
+        int64_t failures = 0;
+        for (int step = 0; step < 2; ++step) {
+          for (int64_t n = 1;; n += 7) {
+            if (with_failures) memory_budget::fail_nth_allocation(n);
+            bool failed = false;
+            try {
+              trainer.step(kRows.data(), 4, 2, 1e-3, 0);
+            } catch (...) {
+              failed = true;
+              CHECK(current_error().code() == ErrorCode::kOutOfMemory);
+            }
+            memory_budget::fail_nth_allocation(0);
+            if (!failed) break;
+            ++failures;
+            CHECK_EQ(trainer.stats().steps, step);
+          }
+        }
+        if (with_failures) CHECK(failures > 40);
+        trainer.commit();
+        return weights_of(*model);
+      });
+    };
+    CHECK(after_two_steps(false) == after_two_steps(true));
+  }
+}
+
+TEST(a_device_probe_leaves_no_trace_and_gives_its_memory_back) {
+  const ModelSpec spec = plain_spec();
+  auto data = dataset_of(kLengths, spec.encoder.vocab_size);
+  EngineThread::instance().run([&] {
+    for (const Precision precision : {Precision::kFp32, Precision::kBf16, Precision::kFp16}) {
+      Trainer probed(lively_model(spec), data, options_of(kTensors, precision, 0.1f));
+      Trainer plain(lively_model(spec), data, options_of(kTensors, precision, 0.1f));
+      const int64_t before = memory_budget::in_use();
+      probed.probe(kRows.data(), 4);
+      CHECK_EQ(memory_budget::in_use(), before);
+      for (int step = 0; step < 2; ++step) {
+        const double a = probed.step(kRows.data(), 4, 4, 1e-3, 0).loss, b = plain.step(kRows.data(), 4, 4, 1e-3, 0).loss;
+        CHECK_EQ(a, b);
+        probed.probe(kRows.data(), 2);
+      }
+    }
+  });
+}
+
+TEST(what_fits_in_a_device_probe_fits_in_a_step_with_moments) {
+  const ModelSpec spec = plain_spec();
+  auto data = dataset_of(kLengths, spec.encoder.vocab_size);
+  EngineThread::instance().run([&] {
+    Trainer trainer(lively_model(spec), data, options_of(kTensors, Precision::kFp32, 0.1f));
+    memory_budget::reset_peak();
+    const int64_t base = memory_budget::in_use();
+    trainer.probe(kRows.data(), 4);
+    const int64_t needed = memory_budget::peak() - base;
+    trainer.set_memory_limit(base + needed);
+    for (int step = 0; step < 3; ++step) trainer.step(kRows.data(), 4, 4, 1e-3, 0);
+    CHECK_EQ(trainer.stats().steps, 3);
+    trainer.set_memory_limit(base + needed / 2);
+    CHECK_THROWS_CODE(
+        {
+          try {
+            trainer.step(kRows.data(), 4, 4, 1e-3, 0);
+          } catch (...) {
+            throw current_error();
+          }
+        },
+        ErrorCode::kOutOfMemory);
+    CHECK_EQ(trainer.stats().steps, 3);
+  });
+}
+
+TEST(device_evaluation_gives_the_processors_similarities) {
+  const ModelSpec spec = plain_spec();
+  auto data = dataset_of(kLengths, spec.encoder.vocab_size);
+  std::vector<float> here(4), there(4), half(4);
+  EngineThread::instance().run([&] {
+    Trainer(lively_model(spec), data, options_of({})).evaluate(kRows.data(), 4, 3, here.data());
+    Trainer(lively_model(spec), data, options_of(kTensors)).evaluate(kRows.data(), 4, 3, there.data());
+    Trainer(lively_model(spec), data, options_of(kTensors, Precision::kBf16)).evaluate(kRows.data(), 4, 4, half.data());
+  });
+  for (size_t i = 0; i < 4; ++i) {
+    CHECK(std::abs(here[i] - there[i]) < 1e-5f);
+    CHECK(std::abs(here[i] - half[i]) < 0.02f);
+  }
+}
+
+TEST(device_embeddings_are_the_processors) {
+  ModelSpec spec = spec_of(Architecture::kRoberta, {DenseSpec{256, 33, true, DenseActivation::kTanh}, NormalizeSpec{}},
+                           {PoolingMode::kCls, PoolingMode::kMean}, 4, 32);
+  auto model = lively_model(spec);
+  auto data = dataset_of(kLengths, spec.encoder.vocab_size);
+  const int64_t texts = 2 * data->pairs(), width = spec.dimension();
+  std::vector<float> exact(static_cast<size_t>(texts * width)), found = exact;
+  const auto embed = [&](Precision precision, const Place& place, std::vector<float>& out) {
+    EngineThread::instance().run([&] { model->embed(data->ids(), data->offsets(), texts, precision, out.data(), place); });
+  };
+  embed(Precision::kFp32, {}, exact);
+  embed(Precision::kFp32, kTensors, found);
+  for (size_t i = 0; i < exact.size(); ++i) CHECK(std::abs(exact[i] - found[i]) < 1e-5f);
+  for (const Precision precision : {Precision::kBf16, Precision::kFp16}) {
+    embed(precision, kTensors, found);
+    for (int64_t t = 0; t < texts; ++t) CHECK(cosine(&exact[static_cast<size_t>(t * width)], &found[static_cast<size_t>(t * width)], width) > 0.999);
+  }
+  // Its copy of the weights follows the model's.
+  for (int64_t i = 0; i < model->parameters().elements(); ++i) model->data()[i] *= 1.25f;
+  model->weights_changed();
+  embed(Precision::kFp32, {}, exact);
+  embed(Precision::kFp16, kTensors, found);
+  for (int64_t t = 0; t < texts; ++t) CHECK(cosine(&exact[static_cast<size_t>(t * width)], &found[static_cast<size_t>(t * width)], width) > 0.999);
+  CHECK_THROWS_CODE(embed(Precision::kInt8, kTensors, found), ErrorCode::kInvalidArgument);
+  CHECK_THROWS_CODE(embed(Precision::kTf32, {}, found), ErrorCode::kInvalidArgument);
+}
+
+TEST(a_lost_device_fails_at_once_from_then_on_and_the_processor_works) {
+  const ModelSpec spec = plain_spec();
+  auto data = dataset_of(kLengths, spec.encoder.vocab_size);
+  auto model = lively_model(spec);
+  const std::vector<float> before = weights_of(*model);
+  EngineThread::instance().run([&] {
+    Trainer trainer(model, data, options_of(kTensors));
+    trainer.step(kRows.data(), 4, 4, 1e-3, 0);
+    // as an asynchronous error comes: the step was begun, the wait for it reports what happened
+    StepOutcome begun = trainer.begin_step(kRows.data(), 4, 4, 1e-3, 0);
+    device::health::fail_nth_check(1);
+    CHECK_THROWS_CODE(begun.wait(), ErrorCode::kDeviceLost, "illegal memory access");
+    CHECK_THROWS_CODE(trainer.step(kRows.data(), 4, 4, 1e-3, 0), ErrorCode::kDeviceLost, "illegal memory access");
+    CHECK_THROWS_CODE(trainer.commit(), ErrorCode::kDeviceLost);
+    CHECK_THROWS_CODE(trainer.state(), ErrorCode::kDeviceLost);
+    CHECK(weights_of(*model) == before);
+    std::vector<float> out(static_cast<size_t>(8 * spec.dimension()));
+    CHECK_THROWS_CODE(model->embed(data->ids(), data->offsets(), 8, Precision::kFp32, out.data(), kTensors), ErrorCode::kDeviceLost);
+    model->embed(data->ids(), data->offsets(), 8, Precision::kFp32, out.data());
+    Trainer here(model, data, options_of({}));
+    CHECK(std::isfinite(here.step(kRows.data(), 4, 4, 1e-3, 0).loss));
+  });
+  device::health::fail_nth_check(0);
+}

@@ -1,0 +1,94 @@
+#pragma once
+// Small models and data for the tests of training, and the measure of their gradients.
+#include <ATen/ATen.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dataset.h"
+#include "model.h"
+#include "safetensors.h"
+
+namespace vectune::tiny {
+
+inline ModelSpec spec_of(Architecture architecture, std::vector<HeadSpec> after_pooling, std::vector<PoolingMode> modes,
+                  int64_t heads = 3, int64_t head_size = 8, int64_t positions = 100) {
+  ModelSpec spec;
+  EncoderSpec& e = spec.encoder;
+  e.architecture = architecture;
+  e.vocab_size = 61;
+  e.hidden_size = heads * head_size;
+  e.layers = 2;
+  e.heads = heads;
+  e.intermediate_size = 44;
+  e.positions = positions;
+  e.type_vocab_size = architecture == Architecture::kDistilBert ? 0 : architecture == Architecture::kBert ? 2 : 1;
+  e.position_offset = architecture == Architecture::kRoberta ? 2 : 0;
+  e.layer_norm_eps = 1e-5f;
+  spec.head.push_back(PoolingSpec{std::move(modes)});
+  for (auto& module : after_pooling) spec.head.push_back(std::move(module));
+  return spec;
+}
+
+/// Weights large enough that every gradient matters: N(0, 0.2), norms around 1, biases not zero.
+inline std::shared_ptr<Model> lively_model(const ModelSpec& spec) {
+  auto model = std::make_shared<Model>(spec, 7u);
+  uint32_t state = 12345;
+  for (int64_t i = 0; i < model->parameters().elements(); ++i) {
+    state = state * 1664525u + 1013904223u;
+    model->data()[i] = model->data()[i] * 8.0f + (static_cast<float>(state >> 8) / 16777216.0f - 0.5f) * 0.4f;
+  }
+  for (const auto& p : model->parameters().all())
+    if (!p.decays && p.name.ends_with("weight"))
+      for (int64_t i = 0; i < p.elements; ++i) model->data()[p.offset + i] = 1.0f + 0.1f * std::sin(static_cast<float>(i));
+  model->weights_changed();
+  return model;
+}
+
+inline std::shared_ptr<Dataset> dataset_of(const std::vector<int>& lengths, int64_t vocab) {
+  std::vector<int32_t> ids, offsets{0};
+  uint32_t state = 99;
+  for (const int length : lengths) {
+    for (int i = 0; i < length; ++i) {
+      state = state * 1664525u + 1013904223u;
+      ids.push_back(static_cast<int32_t>((state >> 8) % static_cast<uint32_t>(vocab)));
+    }
+    offsets.push_back(static_cast<int32_t>(ids.size()));
+  }
+  std::vector<float> scores;
+  for (size_t i = 0; i < lengths.size() / 2; ++i) scores.push_back(static_cast<float>(i % 5) / 4.0f);
+  return std::make_shared<Dataset>(ids.data(), static_cast<int64_t>(ids.size()), offsets.data(),
+                                   static_cast<int64_t>(lengths.size()), scores.data(),
+                                   static_cast<int64_t>(scores.size()));
+}
+
+inline std::string temporary(const char* name) {
+  const char* folder = std::getenv("TMPDIR");
+  return std::string(folder ? folder : "/tmp") + "/vectune-" + std::to_string(getpid()) + "-" + name;
+}
+
+/// Largest ‖g − r‖ / (1e-4‖r‖ + 1e-7‖all‖) over the parameters: at most 1 is the tolerance of the parity tests.
+inline double worst_gradient(const std::string& path, const std::map<std::string, at::Tensor>& leaves, std::string* name) {
+  const safetensors::File file(path);
+  double all = 0, worst = 0;
+  for (const auto& [_, leaf] : leaves)
+    if (leaf.grad().defined()) all += leaf.grad().pow(2).sum().item<double>();
+  for (const auto& entry : file.entries()) {
+    const at::Tensor& leaf = leaves.at(entry.name);
+    const at::Tensor reference = leaf.grad().defined() ? leaf.grad() : at::zeros_like(leaf);
+    at::Tensor g = at::empty(entry.shape, at::kFloat);
+    std::memcpy(g.data_ptr<float>(), entry.data, static_cast<size_t>(entry.bytes));
+    const double off = at::norm(g.to(at::kDouble) - reference).item<double>();
+    const double ratio = off / (1e-4 * at::norm(reference).item<double>() + 1e-7 * std::sqrt(all));
+    if (ratio > worst) worst = ratio, *name = entry.name;
+  }
+  return worst;
+}
+
+}  // namespace vectune::tiny
