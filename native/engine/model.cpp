@@ -57,6 +57,9 @@ struct Model::Inference {
   InferencePass<float> fp32;
   InferencePass<bf16> bf16_;
   InferencePass<float> int8;
+  // a copy of the encoder's matrices, where there is room for it
+  std::unique_ptr<PackedMatrices<float>> packed_fp32;
+  uint64_t packed_fp32_version = 0;
   // bf16 copies of the encoder's layers: the one or the other
   std::unique_ptr<PackedMatrices<bf16>> packed;
   at::Tensor matrices;
@@ -138,6 +141,16 @@ void Model::embed(const int32_t* ids, const int32_t* offsets, int64_t texts, Pre
   const int64_t words = spec_.encoder.vocab_size * spec_.encoder.hidden_size, dimension = spec_.dimension();
   const FlatView<const float> fp32{data(), data() + words, words};
 
+  if (precision == Precision::kFp32 && pass.packed_fp32_version != weights_version_) {
+    pass.packed_fp32.reset();
+    if (PackedMatrices<float>::suits(table_)) {
+      try {
+        pass.packed_fp32 = std::make_unique<PackedMatrices<float>>(table_, data());
+      } catch (const c10::OutOfMemoryError&) {  // the weights themselves do, more slowly
+      }
+    }
+    pass.packed_fp32_version = weights_version_;
+  }
   if (precision == Precision::kBf16 && pass.matrices_version != weights_version_) {
     if (PackedMatrices<bf16>::suits(table_)) {
       pass.packed.reset();
@@ -172,7 +185,7 @@ void Model::embed(const int32_t* ids, const int32_t* offsets, int64_t texts, Pre
     } else if (precision == Precision::kInt8) {
       embeddings = pass.int8.run(pass.batch, {fp32, fp32.rest, words, nullptr, pass.quantised.get()}, {});
     } else {
-      embeddings = pass.fp32.run(pass.batch, {fp32, fp32.rest, words}, {});
+      embeddings = pass.fp32.run(pass.batch, {fp32, fp32.rest, words, pass.packed_fp32.get()}, {});
     }
     std::memcpy(out + first * dimension, embeddings, sizeof(float) * static_cast<size_t>((last - first) * dimension));
     first = last;

@@ -24,6 +24,7 @@ class PackedMatrices {
   std::unordered_map<int64_t, T*> matrices_;  // by the weight's offset
 };
 
+extern template class PackedMatrices<float>;
 extern template class PackedMatrices<bf16>;
 
 }  // namespace vectune
