@@ -140,8 +140,10 @@ export async function probed(
   const engine = addons.engines.get(version)!;
   const request = { loader, engine, libDir, addonVersion: ADDON_VERSION, signal };
   const store = new VerdictStore(verdictCache());
-  let noCuda = cuda ? whatCudaLacks(libDir) : 'it was first used with device \'cpu\' in this process, and is opened once; use the ' +
-    'GPU first, or in a process of its own';
+  let noCuda = whatCudaLacks(libDir);
+  if (noCuda === null && !cuda) {
+    noCuda = "LibTorch was first used with device 'cpu' in this process, and is opened once; use the GPU first, or in a process of its own";
+  }
   if (noCuda === null) {
     try {
       const verdict = await probe({ ...request, cuda: true }, store);
