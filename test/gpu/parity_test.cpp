@@ -176,7 +176,7 @@ TEST(parity_of_steps_begun_together_and_one_by_one) {
   });
 }
 
-TEST(parity_of_a_loss_that_is_not_finite) {
+TEST(parity_of_a_step_without_a_finite_loss) {
   require_gpu();
   const ModelSpec spec = small_minilm();
   auto data = mixed_texts(spec.encoder.vocab_size);
