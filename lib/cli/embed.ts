@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import { show } from '../arguments';
 import { InvalidArgumentError } from '../errors';
+import { checkDevice } from '../native/devices';
 import { TextVectorisation } from '../task/text-vectorisation';
 import { DownloadDisplay } from './progress';
 
@@ -13,6 +14,7 @@ const LINES_AT_ONCE = 512;
 interface Flags {
   model: string;
   jsonl?: boolean;
+  device?: string;
   text: boolean;
 }
 
@@ -27,13 +29,16 @@ export function registerEmbed(program: Command): void {
     .argument('[file]', 'texts, a line each; - is the standard input', '-')
     .requiredOption('--model <id|folder>', 'a name on the hub, or a folder')
     .option('--jsonl', 'each line is JSON: a string, or an object with a member "text"')
+    .option('--device <name>', 'auto, cpu, cuda or a GPU as cuda:1 (default: auto)')
     .option('--no-text', 'print the vectors only: a list per line')
     .action(embed);
 }
 
 async function embed(file: string, flags: Flags): Promise<void> {
   const download = new DownloadDisplay();
-  const tv = new TextVectorisation(flags.model, { onProgress: (event) => download.show(event) });
+  const tv = new TextVectorisation(flags.model, {
+    ...(flags.device !== undefined && { device: checkDevice(flags.device) }), onProgress: (event) => download.show(event),
+  });
   const output = new Output();
   try {
     for await (const texts of batches(file, flags.jsonl === true)) {

@@ -116,7 +116,9 @@ async function finetune(file: string, flags: Flags, command: Command): Promise<v
   const stop = new AbortController();
   const onSignal = (): void => stop.abort();
   process.once('SIGINT', onSignal);
-  const tv = new TextVectorisation(flags.model, { onProgress: (event) => download.show(event) });
+  const tv = new TextVectorisation(flags.model, {
+    ...given({ device: flags.device, memoryFraction: flags.memoryFraction }), onProgress: (event) => download.show(event),
+  });
   const kept = new KeptEpoch();
   const onProgress = (event: FinetuneEvent): void => {
     download.end();

@@ -3,6 +3,7 @@ import type { FinetuneEvent, StepEvent, ValidationEvent } from '../finetune/even
 import type { FinetuneReport } from '../finetune/report';
 import type { LoadEvent } from '../task/text-vectorisation';
 import { megabytes } from '../native/disk';
+import { hasNvidiaDriver } from '../native/platform';
 
 /** Where progress is shown: a terminal gets a bar, anything else whole lines. */
 export type ProgressStream = NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
@@ -34,6 +35,8 @@ export class FinetuneDisplay {
         // Between a bar and the next it would be one line more for each epoch.
         return event.after === 'finder' ? this.#lines(describeDeviceMemory(event)) : undefined;
       case 'device':
+        // Most machines without a GPU are known to be so.
+        return event.gpu !== null || hasNvidiaDriver() ? this.#lines(event.message) : undefined;
       case 'finder':
       case 'out-of-memory':
       case 'restored':

@@ -1,4 +1,5 @@
-import { InvalidArgumentError, DeviceError, fromNative } from '../errors';
+import { show } from '../arguments';
+import { DeviceError, fromNative, InvalidArgumentError } from '../errors';
 import type { EngineAddon, NativeDevice, NativePrecision } from './addon';
 import { reasonWithoutCuda } from './load';
 
@@ -24,7 +25,7 @@ export function checkDevice(device: unknown): DeviceOption {
   if (device === 'auto' || device === 'cpu' || device === 'cuda') return device;
   if (typeof device === 'string' && /^cuda:\d{1,2}$/.test(device)) return device as DeviceOption;
   throw new InvalidArgumentError('ERR_INVALID_OPTION', "device must be 'auto', 'cpu', 'cuda' or a GPU by its number as 'cuda:1', " +
-    `but is ${typeof device === 'string' ? `'${device}'` : String(device)}.`);
+    `but is ${show(device)}.`);
 }
 
 /**

@@ -140,8 +140,10 @@ export async function probed(
   for (const engineVersion of version === undefined ? versionsOf(addons) : [version]) {
     const engine = addons.engines.get(engineVersion)!;
     const request = { loader, engine, libDir, addonVersion: ADDON_VERSION, signal };
-    let noCuda = cuda ? whatCudaLacks(libDir) : 'it was first used with device \'cpu\' in this process, and is opened once; use ' +
-      'the GPU first, or in a process of its own';
+    let noCuda = whatCudaLacks(libDir);
+    if (noCuda === null && !cuda) {
+      noCuda = "LibTorch was first used with device 'cpu' in this process, and is opened once; use the GPU first, or in a process of its own";
+    }
     try {
       if (noCuda === null) {
         try {

@@ -14,6 +14,7 @@
 #include "device/operator_call.h"
 #include "device/packed_attention.h"
 #include "device/place.h"
+#include "device/precision.h"
 #include "engine_thread.h"
 #include "errors.h"
 #include "memory_budget.h"
@@ -146,6 +147,19 @@ TEST(a_batch_for_a_device_has_its_texts_and_a_dummy_that_fills_the_rows) {
     // A full block still has a dummy: every row is some text's.
     const std::vector<int32_t> full(64, 1);
     CHECK_EQ(stage({Place::Kind::kTensors, 0}, 1, [&](int64_t) { return StagedText{full.data(), 64}; }, {}, 0, nullptr).rows, 128);
+  });
+}
+
+TEST(tf32_is_on_while_it_is_asked_for_and_both_of_libtorchs_switches_agree) {
+  EngineThread::instance().run([] {
+    const Place gpu{Place::Kind::kCuda, 0};  // the switch needs no GPU
+    {
+      const ScopedTf32 on(gpu, Precision::kTf32);
+      CHECK(at::globalContext().allowTF32CuBLAS());  // throws where the switches differ
+    }
+    CHECK(!at::globalContext().allowTF32CuBLAS());
+    const ScopedTf32 off(gpu, Precision::kFp32);
+    CHECK(!at::globalContext().allowTF32CuBLAS());
   });
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { CheckpointError, DeviceError, InvalidArgumentError, type FinetuneOptions, type LoadEvent } from '../../lib';
 import type { EngineAddon } from '../../lib/native/addon';
 import { loadEngine } from '../../lib/native/load';
+import { hasNvidiaDriver } from '../../lib/native/platform';
 import { bits, fixture, liveObjects, PROBE_TEXTS, relativeDistance, useModels } from './models';
 import { scoredRows } from './rows';
 import { finish, rejection, start, withoutTimes } from './runs';
@@ -18,46 +19,40 @@ const rows = scoredRows();
 /** Without dropout: its masks are others on a device. */
 const options: FinetuneOptions = { epochs: 2, learningRate: 1e-3, earlyStopping: false, dropout: 0, batchSize: 8, effectiveBatchSize: 16 };
 let addon: EngineAddon;
-let hasGpu: boolean;
 beforeAll(async () => {
   addon = await loadEngine({ cuda: true });
-  hasGpu = (await addon.devices()).gpus.length > 0;
 });
 
 const losses = (observed: Awaited<ReturnType<typeof finish>>) => observed.of('step').map(({ loss }) => loss);
 
 describe('without a GPU', () => {
-  /** On a machine with a GPU there is nothing to see here; test/gpu is for that. */
-  const onlyWithoutGpu = (work: () => Promise<void>) => async () => {
-    if (hasGpu) return console.warn('skipped: this machine has a GPU');
-    await work();
-  };
+  // On a machine with a GPU there is nothing to see here; test/gpu is for that.
+  const without = hasNvidiaDriver() ? test.skip : test;
+  if (hasNvidiaDriver()) process.stderr.write('skipped: what is refused without a GPU, as this machine has an NVIDIA driver\n');
 
-  test.each(['cuda', 'cuda:0', 'cuda:7'] as const)('%s is refused with what is missing and what to type', (device) =>
-    onlyWithoutGpu(async () => {
-      const model = models.open(fixture('bert-mean'));
-      const error = await rejection(model.finetune(rows, { ...options, device }));
-      expect(error).toBeInstanceOf(DeviceError);
-      expect(error).toMatchObject({
-        code: 'ERR_DEVICE_UNAVAILABLE',
-        message: expect.stringMatching(/no GPU can be used: .*(driver|libtorch_cuda).*'cpu'.*npx vectune doctor/),
-      });
-      const named = await rejection(models.open(fixture('bert-mean'), { device }).embed('a'));
-      expect(named).toMatchObject({ code: 'ERR_DEVICE_UNAVAILABLE' });
-    })());
+  without.each(['cuda', 'cuda:0', 'cuda:7'] as const)('%s is refused with what is missing and what to type', async (device) => {
+    const model = models.open(fixture('bert-mean'));
+    const error = await rejection(model.finetune(rows, { ...options, device }));
+    expect(error).toBeInstanceOf(DeviceError);
+    expect(error).toMatchObject({
+      code: 'ERR_DEVICE_UNAVAILABLE',
+      message: expect.stringMatching(/no GPU can be used: .*(driver|libtorch_cuda).*'cpu'.*npx vectune doctor/),
+    });
+    const named = await rejection(models.open(fixture('bert-mean'), { device }).embed('a'));
+    expect(named).toMatchObject({ code: 'ERR_DEVICE_UNAVAILABLE' });
+  });
 
-  test("'auto' is the processor, and events say why", () =>
-    onlyWithoutGpu(async () => {
-      const told: LoadEvent[] = [];
-      const model = models.open(fixture('bert-mean'), { onProgress: (event) => told.push(event), memoryFraction: 0.5 });
-      const { of, report } = await finish(model, rows, { ...options, epochs: 1 });
-      const message = expect.stringMatching(/^The processor is used, as no GPU can be used: .*; memoryFraction.* bounds nothing$/);
-      expect(of('device')).toEqual([{ kind: 'device', device: 'cpu', gpu: null, message }]);
-      expect(told).toEqual([{ type: 'device', device: 'cpu', gpu: null, message }]);
-      expect(of('device-memory')).toEqual([]);
-      expect(report).toMatchObject({ device: 'cpu', gpu: null });
-      expect((await model.info()).device).toBe('cpu');
-    })());
+  without("'auto' is the processor, and events say why", async () => {
+    const told: LoadEvent[] = [];
+    const model = models.open(fixture('bert-mean'), { onProgress: (event) => told.push(event), memoryFraction: 0.5 });
+    const { of, report } = await finish(model, rows, { ...options, epochs: 1 });
+    const message = expect.stringMatching(/^The processor is used, as no GPU can be used: .*; memoryFraction.* bounds nothing$/);
+    expect(of('device')).toEqual([{ kind: 'device', device: 'cpu', gpu: null, message }]);
+    expect(told).toEqual([{ type: 'device', device: 'cpu', gpu: null, message }]);
+    expect(of('device-memory')).toEqual([]);
+    expect(report).toMatchObject({ device: 'cpu', gpu: null });
+    expect((await model.info()).device).toBe('cpu');
+  });
 
   test.each(['tf32', 'fp16'] as const)('%s on the processor is refused, in training and in embed', async (precision) => {
     const training = await rejection(models.open(fixture('bert-mean')).finetune(rows, { ...options, device: 'cpu', precision }));
@@ -68,12 +63,11 @@ describe('without a GPU', () => {
     }
   });
 
-  test('an engine that is asked for a GPU by its number refuses it itself', () =>
-    onlyWithoutGpu(async () => {
-      await expect(addon.useDevice('cuda:0', null)).rejects.toMatchObject({ code: 'ERR_DEVICE_UNAVAILABLE' });
-      await expect(addon.deviceMemory('cuda:0', false)).rejects.toMatchObject({ code: 'ERR_DEVICE_UNAVAILABLE' });
-      expect((await addon.devices()).reason).toMatch(/libcuda|driver|libtorch_cuda/);
-    })());
+  without('an engine that is asked for a GPU by its number refuses it itself', async () => {
+    await expect(addon.useDevice('cuda:0', null)).rejects.toMatchObject({ code: 'ERR_DEVICE_UNAVAILABLE' });
+    await expect(addon.deviceMemory('cuda:0', false)).rejects.toMatchObject({ code: 'ERR_DEVICE_UNAVAILABLE' });
+    expect((await addon.devices()).reason).toMatch(/libcuda|driver|libtorch_cuda/);
+  });
 });
 
 describe('the device path', () => {

@@ -27,18 +27,17 @@ inline at::ScalarType compute_type(Precision precision) {
 class ScopedTf32 {
  public:
   ScopedTf32(const Place& place, Precision precision) : cuda_(place.cuda()) {
-    if (cuda_) set(precision == Precision::kTf32 ? at::Float32Precision::TF32 : at::Float32Precision::IEEE);
+    if (cuda_) set(precision == Precision::kTf32);
   }
   ~ScopedTf32() {
-    if (cuda_) set(at::Float32Precision::IEEE);
+    if (cuda_) set(false);
   }
   ScopedTf32(const ScopedTf32&) = delete;
   ScopedTf32& operator=(const ScopedTf32&) = delete;
 
  private:
-  static void set(at::Float32Precision precision) {
-    at::globalContext().setFloat32Precision(at::Float32Backend::CUDA, at::Float32Op::MATMUL, precision);
-  }
+  // Not setFloat32Precision, which leaves LibTorch's older switch as it was: products then refuse to choose between the two.
+  static void set(bool on) { at::globalContext().setAllowTF32CuBLAS(on); }
   bool cuda_;
 };
 

@@ -3,6 +3,7 @@ import { barLine, DownloadDisplay, duration, FinetuneDisplay, type ProgressStrea
 import type { FinetuneEvent } from '../../../lib/finetune/events';
 import type { ValidationMetrics } from '../../../lib/finetune/metrics';
 import type { FinetuneReport } from '../../../lib/finetune/report';
+import { hasNvidiaDriver } from '../../../lib/native/platform';
 
 /** A stream that keeps what is written to it; as a terminal it has 80 columns. */
 function stream(isTTY: boolean): ProgressStream & { text: string } {
@@ -77,6 +78,27 @@ test('elsewhere than on a terminal there is a line for what is worth one', () =>
     '2 epochs, 40 steps, 12,345 tokens in 1:01; kept the weights of epoch 1',
     '',
   ]);
+});
+
+test("a GPU's name and memory are told; which processor is used is not worth a line", () => {
+  const gpu: FinetuneEvent[] = [
+    { kind: 'device', device: 'cuda:0', gpu: 'NVIDIA A2', message: 'The GPU cuda:0, NVIDIA A2, is used' },
+    {
+      kind: 'summary', parameters: 10, trainableParameters: 10, bytes: 40, megabytes: '0.000', precision: 'bf16', device: 'cuda:0',
+      gpu: 'NVIDIA A2', threads: 2, seed: 1, memoryLimit: null,
+    },
+    { kind: 'device-memory', after: 'finder', allocated: 1e9, peak: 12.34e9, reserved: 13e9, fragmentation: 0.1, free: 2e9, total: 16e9 },
+    { kind: 'device-memory', after: 'epoch', allocated: 1e9, peak: 12e9, reserved: 13e9, fragmentation: 0.1, free: 2e9, total: 16e9 },
+  ];
+  expect(shown(gpu, false).split('\n')).toEqual([
+    'The GPU cuda:0, NVIDIA A2, is used',
+    '10 parameters (0.000 MB), all trained',
+    'cuda:0 (NVIDIA A2), bf16, 2 threads, seed 1',
+    "the GPU's memory: 12.3 GB at most of 16.0 GB, 2.0 GB free",
+    '',
+  ]);
+  if (hasNvidiaDriver()) return;
+  expect(shown([{ kind: 'device', device: 'cpu', gpu: null, message: 'The processor is used, as no GPU can be used' }], false)).toBe('');
 });
 
 test('no line is wider than 80 columns', () => {

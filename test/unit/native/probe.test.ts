@@ -13,7 +13,7 @@ const ENGINE = (what: string) => `
   ${what}
 `;
 const INFO = { libtorch: '2.11.0', addon: '0.1.0', simd: 'plain', gemm: 'aten', bf16: false, int8: false, threads: 1 };
-const GOOD = `module.exports = { info: () => (${JSON.stringify(INFO)}) };`;
+const GOOD = `module.exports = { info: () => (${JSON.stringify(INFO)}), devices: async () => ({ gpus: [] }) };`;
 
 let home: string;
 let store: VerdictStore;
