@@ -30,7 +30,7 @@ export async function flushTree(folder: string): Promise<void> {
 }
 
 /** A name beside `target` that no one else uses; what is left under it after a crash is known by the prefix. */
-export function siblingName(target: string, purpose: 'new' | 'old'): string {
+export function siblingName(target: string, purpose: 'new' | 'old' | 'gone'): string {
   return join(
     dirname(target),
     `.${basename(target)}.vectune-${purpose}-${process.pid}-${randomBytes(4).toString('hex')}`,

@@ -8,7 +8,17 @@ import { lockOwner } from './lock-owner';
 
 const LOCK_FILE = 'lock.json';
 const checkpointName = /^step-(\d{8,})$/;
-const leftOver = /^\.step-\d{8,}\.vectune-(new|old)-/;
+const leftOver = /^\.step-\d{8,}\.vectune-(new|old|gone)-/;
+const replaced = /^\.(step-\d{8,})\.vectune-old-/;
+
+/**
+ * The checkpoint that one has been moved aside for, by a process that was killed before the new one came to its place:
+ * what was moved aside is the checkpoint of that step then. Undefined for other names.
+ */
+function standsFor(name: string, names: readonly string[]): string | undefined {
+  const place = replaced.exec(name)?.[1];
+  return place === undefined || names.includes(place) ? undefined : place;
+}
 
 /** Checkpoints of a folder, the newest first. A folder that is not there has none. @throws FileError */
 export async function listCheckpoints(folder: string): Promise<string[]> {
@@ -16,8 +26,9 @@ export async function listCheckpoints(folder: string): Promise<string[]> {
     if (error.code === 'ENOENT') return [];
     throw asFileError(error, `Cannot read the checkpoint folder ${folder}`, folder);
   });
-  const step = (name: string) => Number(checkpointName.exec(name)![1]);
-  return names.filter((name) => checkpointName.test(name)).sort((a, b) => step(b) - step(a));
+  const step = (name: string) => Number(/step-(\d+)/.exec(name)![1]);
+  return names.filter((name) => checkpointName.test(name) || standsFor(name, names) !== undefined)
+    .sort((a, b) => step(b) - step(a));
 }
 
 /** A system's error as ours; the engine's keep their class. */
@@ -43,7 +54,8 @@ export class CheckpointFolder {
   }
 
   /**
-   * Makes the folder where it is missing, takes its lock, and removes what killed runs left half done.
+   * Makes the folder where it is missing, takes its lock, and removes what killed runs left half done; a checkpoint that
+   * they had moved aside and not replaced goes back to its place.
    *
    * @throws CheckpointError ERR_CHECKPOINT_LOCKED names the owner; FileError
    */
@@ -58,8 +70,14 @@ export class CheckpointFolder {
       }
       try {
         const folder = new CheckpointFolder(path, addon, lock, (await stat(file)).ino);
-        for (const name of await readdir(path)) {
-          if (leftOver.test(name)) await rm(join(path, name), { recursive: true, force: true });
+        const names = await readdir(path);
+        for (const name of names.filter((found) => leftOver.test(found))) {
+          const place = standsFor(name, names);
+          if (place === undefined) await rm(join(path, name), { recursive: true, force: true });
+          else {
+            await rename(join(path, name), join(path, place));
+            names.push(place);
+          }
         }
         return folder;
       } catch (error) {
@@ -105,7 +123,7 @@ export class CheckpointFolder {
       if (kept.has(name)) continue;
       // Out of the list at once: one that is removed in part must not pass for a checkpoint.
       const place = join(this.path, name);
-      const aside = siblingName(place, 'old');
+      const aside = siblingName(place, 'gone');
       try {
         await rename(place, aside);
         await rm(aside, { recursive: true, force: true, maxRetries: 3 });

@@ -1,7 +1,10 @@
-import { stat } from 'node:fs/promises';
-import { LibTorchError } from '../errors';
-import type { EngineInfo } from './addon';
+import { realpath, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { LibTorchError, ToolError } from '../errors';
+import type { EngineAddon, EngineInfo } from './addon';
 import { ChildError, runChild } from './child';
+import { isUtilityProcess, runsAsNode } from './electron';
+import type { LoaderAddon } from './loader';
 import { libraryFile } from './platform';
 import { VerdictStore, type ProbeSubject, type Verdict } from './verdicts';
 
@@ -37,13 +40,17 @@ export interface ProbeRequest {
  * Loads a LibTorch and the engine in a process of its own, where a crash does no harm. The verdict is kept, by the
  * files' paths, sizes and times, so that this is done once for each library and addon.
  *
- * @throws LibTorchError ERR_LIBTORCH_LOAD: it cannot be loaded; ERR_LIBTORCH_VERSION: the engine refuses it.
+ * An Electron app whose executable cannot do as Node has no such process; there a utility process tries for itself, as
+ * it is one that a crash may end, and any other refuses.
+ *
+ * @throws LibTorchError ERR_LIBTORCH_LOAD: it cannot be loaded; ERR_LIBTORCH_VERSION: the engine refuses it. ToolError
+ *   ERR_TOOL_MISSING: no process to try it in.
  */
 export async function probe(request: ProbeRequest, store: VerdictStore): Promise<Verdict> {
   const subject = await subjectOf(request);
   const known = await store.read(subject);
   if (known !== undefined) return known;
-  const verdict = await runProbe(request);
+  const verdict = (await runsAsNode()) ? await runProbe(request) : await tryHere(request, subject, store);
   await store.write(subject, verdict);
   return verdict;
 }
@@ -78,6 +85,29 @@ async function runProbe(request: ProbeRequest): Promise<Verdict> {
   const why = told.error ?? 'the process that tried it gave no answer';
   if (told.code === 'ERR_LIBTORCH_VERSION') throw new LibTorchError(told.code, why, { file: libDir });
   throw cannotLoad(libDir, why, undefined);
+}
+
+/** The files are loaded into this process, to stay. */
+async function tryHere({ loader, engine, libDir, cuda }: ProbeRequest, subject: ProbeSubject, store: VerdictStore): Promise<Verdict> {
+  if (!isUtilityProcess()) {
+    // No LibTorchError: another one would fare no better, nor would one that were installed.
+    throw new ToolError('ERR_TOOL_MISSING', "vectune tries LibTorch in a process of its own first, and this app's executable starts " +
+      'none: its fuse RunAsNode is off. Use vectune in a utility process (utilityProcess.fork), or set the fuse to on (@electron/fuses).');
+  }
+  const opened = require(loader) as LoaderAddon;
+  // Two of them in one process crash, and what was tried before stays; `load` tells whose it is.
+  const foreign = (await Promise.all(opened.mapped().map((path) => realpath(path).catch(() => path)))).find((path) => dirname(path) !== libDir);
+  if (foreign !== undefined) throw cannotLoad(libDir, `this process has mapped ${foreign} already`, undefined);
+  return store.marked(subject, async () => {
+    try {
+      const { version } = await opened.open(libDir, { cuda });
+      return { version, info: (require(engine) as Pick<EngineAddon, 'info'>).info() };
+    } catch (error) {
+      const { code, message } = error as { code?: unknown; message: string };
+      if (code === 'ERR_LIBTORCH_VERSION') throw new LibTorchError(code, message, { cause: error, file: libDir });
+      throw cannotLoad(libDir, message, error);
+    }
+  });
 }
 
 interface Answer {

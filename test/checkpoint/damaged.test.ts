@@ -134,7 +134,7 @@ describe('which are kept', () => {
 test('what a killed process left half done is removed by the next run, and nothing else', async () => {
   const folder = models.path('checkpoints');
   await checkpoints(folder);
-  for (const name of ['.step-00000016.vectune-new-77-0a0b0c0d', '.step-00000004.vectune-old-77-0a0b0c0d']) {
+  for (const name of ['.step-00000016.vectune-new-77-0a0b0c0d', '.step-00000004.vectune-old-77-0a0b0c0d', '.step-00000002.vectune-gone-77-0a0b0c0d']) {
     upTo(folder, 'step-00000004', join(folder, name));
   }
   writeFileSync(join(folder, 'notes.txt'), 'mine');

@@ -203,7 +203,7 @@ describe('what a power cut must not undo', () => {
       }),
       jest.spyOn(fsPromises, 'rename').mockImplementation(async (from, to) => {
         await rename(from, to);
-        found.push(`rename ${String(from).includes('vectune-new') ? 'new' : String(from).slice(folder.length)} ${String(to).includes('vectune-old') ? 'old' : String(to).slice(folder.length)}`);
+        found.push(`rename ${String(from).includes('vectune-new') ? 'new' : String(from).slice(folder.length)} ${String(to).includes('vectune-gone') ? 'gone' : String(to).slice(folder.length)}`);
       }),
     ];
     try {
@@ -216,6 +216,6 @@ describe('what a power cut must not undo', () => {
 
   test('files are on disk before the folder gets its name, the name before an older one goes', async () => {
     const one = (name: string) => ['sync /new/checkpoint.json', 'sync /new/state.safetensors', 'sync /new', `rename new /${name}`, 'sync '];
-    expect(await calls()).toEqual([...one('step-00000007'), ...one('step-00000014'), 'rename /step-00000007 old']);
+    expect(await calls()).toEqual([...one('step-00000007'), ...one('step-00000014'), 'rename /step-00000007 gone']);
   });
 });

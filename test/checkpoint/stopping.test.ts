@@ -79,15 +79,21 @@ describe.each(moments)('abort %s', (_, at) => {
     const [step, evaluate] = [jest.spyOn(addon, 'step'), jest.spyOn(addon, 'evaluate')];
     try {
       let once = true;
+      let pausedAfter = 0;
       const observed = start(model, rows, {
         ...options,
         onProgress: (event) => {
-          if (once && at(event)) observed.run.pause();
+          if (once && at(event)) {
+            observed.run.pause();
+            pausedAfter = observed.of('step').at(-1)?.totalSteps ?? 0;
+          }
           if (observed.run.paused) once = false;
         },
       });
       while (observed.of('paused').length === 0) await new Promise(setImmediate);
       expect(observed.run.paused).toBe(true);
+      // At once: at most the step that was queued behind the last one that had been told.
+      expect(observed.of('paused')[0]!.totalSteps).toBeLessThanOrEqual(pausedAfter + 2);
       const before = [step.mock.calls.length, evaluate.mock.calls.length, observed.events.length];
       await model.embed(PROBE_TEXTS); // goes on working
       await new Promise((resolve) => setTimeout(resolve, 100));

@@ -27,6 +27,7 @@ const endings: Record<string, Ended> = {
   'kill in a step': { code: null, signal: 'SIGTERM', stdout: 'ready\n', stderr: '' },
   'listener of the signal in a step': quiet(15),
   'calls on exit in a step': quiet(7),
+  'calls on exit beside a worker': quiet(7, 'ready\nstep rejected ERR_ABORTED\nchecksum rejected ERR_ABORTED\n'),
   'native exit in a step': quiet(7),
   'nobody waits in a step': quiet(0, 'ready\nstep ended\n'),
 };

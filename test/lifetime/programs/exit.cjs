@@ -1,6 +1,10 @@
 'use strict';
 // argv[2]: how the process ends.
+const { once } = require('node:events');
+const { writeSync } = require('node:fs');
 const path = require('node:path');
+const { inspect } = require('node:util');
+const { Worker } = require('node:worker_threads');
 const { training, startLongStep, stepRequest, loadEngine } = require('./engine.cjs');
 const { TextVectorisation } = require(path.resolve(__dirname, '../../../dist/index.js'));
 
@@ -78,6 +82,25 @@ async function ends(ending, engine, made) {
       });
       process.exit(7);
       break;
+    case 'calls on exit beside a worker': {
+      // The worker's step keeps the engine alive; this environment is over all the same, and is told so.
+      const worker = new Worker(path.join(__dirname, 'workers.cjs'), { workerData: 'in a step' });
+      await once(worker, 'message');
+      process.on('exit', () => {
+        for (const [name, call] of [
+          ['step', () => engine.step(made.trainer, stepRequest(made.all))],
+          ['checksum', () => engine.checksum(__filename)], // the thread of files
+        ]) {
+          const promise = call();
+          promise.catch(() => {});
+          // Nobody awaits anything any more: what the promise is can only be looked at.
+          const [, state] = /<(\w+)>/.exec(inspect(promise)) ?? [, 'settled'];
+          writeSync(1, `${name} ${state} ${/ERR_\w+/.exec(inspect(promise))?.[0]}\n`);
+        }
+      });
+      process.exit(7);
+      break;
+    }
     case 'native exit in a step':
       process.reallyExit(7); // past every listener and hook of Node's
       break;

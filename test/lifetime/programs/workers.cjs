@@ -1,6 +1,7 @@
 'use strict';
 // argv[2]: scenario; argv[3]: rounds. Workers run this file too, told by `workerData`.
 const { once } = require('node:events');
+const { readdirSync, readFileSync } = require('node:fs');
 const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads');
 const path = require('node:path');
 const { liveObjects, loadEngine, spec, startLongStep, stepRequest, training } = require('./engine.cjs');
@@ -75,6 +76,21 @@ async function nothingLives(engine) {
   if (engine.memory().inUse !== 0) throw new Error(`bytes left: ${engine.memory().inUse}`);
 }
 
+/** Waits until no thread of the engine is left: its code may be unmapped with the last environment that had it. */
+async function noThreads() {
+  const left = () => readdirSync('/proc/self/task').map((id) => {
+    try {
+      return readFileSync(`/proc/self/task/${id}/comm`, 'utf8').trim();
+    } catch {
+      return ''; // it has just ended
+    }
+  }).filter((name) => name.startsWith('vectune'));
+  for (const start = Date.now(); left().length > 0;) {
+    if (Date.now() - start > 5000) throw new Error(`threads left: ${left()}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
 const scenarios = {
   /** Only workers load the engine, one after the other: it starts and stops with each. */
   async 'in turn'(rounds) {
@@ -83,6 +99,15 @@ const scenarios = {
   async 'terminate in a step'(rounds) {
     for (let i = 0; i < rounds; ++i) await round('in a step', true);
     await nothingLives(await loadEngine());
+  },
+  /** With OMP_NUM_THREADS=1: OpenMP keeps a thread of its team, under the name of the one that made it. */
+  async 'the last one takes the threads along'() {
+    await round('train', false);
+    await noThreads();
+    await round('exit', false);
+    await noThreads();
+    await round('in a step', true);
+    await noThreads();
   },
   /** The main thread keeps the engine alive, so that the terminated worker's step is cut off by its own end. */
   async 'terminate in a step beside main'(rounds) {

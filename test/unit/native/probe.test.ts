@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { runsAsNode } from '../../../lib/native/electron';
 import { probed } from '../../../lib/native/load';
 import { probe, subjectOf, type ProbeRequest } from '../../../lib/native/probe';
 import { VerdictStore } from '../../../lib/native/verdicts';
@@ -207,5 +208,77 @@ describe('of a LibTorch that does not tell its version', () => {
     setEngine("throw new Error('broken');");
     writeFileSync(other(), GOOD);
     await expect(choose()).rejects.toMatchObject({ code: 'ERR_LIBTORCH_LOAD' });
+  });
+});
+
+describe("an Electron app whose executable cannot do as Node (fuse RunAsNode off)", () => {
+  const SENTINEL = 'dL7pKGdnNz796PbbjQWNKmHXBZaB9tsX';
+  const real = Object.getOwnPropertyDescriptor(process, 'execPath')!;
+
+  /** This process as one of Electron's of a type, of an executable with such fuses after `before` bytes. */
+  function asElectron(type: string, fuses: string, before = 100): string {
+    const executable = join(home, 'app');
+    // What it would do besides: another start of the app must never be tried.
+    writeFileSync(executable, `#!/bin/sh\necho started >> ${join(home, 'started')}\n`, { mode: 0o755 });
+    writeFileSync(executable, Buffer.concat([Buffer.alloc(before, 'x'), Buffer.from(fuses, 'latin1'), Buffer.alloc(50)]), { flag: 'a' });
+    Object.defineProperty(process, 'execPath', { ...real, value: executable });
+    Object.defineProperty(process.versions, 'electron', { value: '30.0.0', configurable: true, enumerable: true });
+    Object.defineProperty(process, 'type', { value: type, configurable: true });
+    return executable;
+  }
+  afterEach(() => {
+    Object.defineProperty(process, 'execPath', real);
+    delete (process.versions as Record<string, string>)['electron'];
+    delete (process as { type?: string }).type;
+  });
+  const OFF = `${SENTINEL}\u0001\u00080011rr01`;
+  const ON = `${SENTINEL}\u0001\u00081011rr01`;
+  const MAPPING = (paths: string[]) => `
+    module.exports = { open: async () => ({ version: '2.11.0', paths: [] }), mapped: () => ${JSON.stringify(paths)} };`;
+
+  test('the main process refuses and says what to do; the app is not started once more', async () => {
+    asElectron('browser', OFF);
+    await expect(probe(request, store)).rejects.toMatchObject({
+      name: 'ToolError', code: 'ERR_TOOL_MISSING', message: expect.stringMatching(/fuse RunAsNode is off.*utilityProcess\.fork/),
+    });
+    expect([loads(), existsSync(join(home, 'started'))]).toEqual([0, false]);
+  });
+
+  test('a utility process tries for itself, and the verdict is kept', async () => {
+    writeFileSync(request.loader, MAPPING([]));
+    asElectron('utility', OFF);
+    expect(await probe(request, store)).toMatchObject({ version: '2.11.0', info: INFO });
+    expect(await probe(request, store)).toMatchObject({ info: INFO });
+    expect([loads(), existsSync(join(home, 'started'))]).toEqual([1, false]);
+    expect(readdirSync(join(home, 'probes')).filter((name) => name.includes('.loading'))).toEqual([]);
+  });
+
+  test('but not beside another LibTorch, and what does not load is told as ever', async () => {
+    const other = join(home, 'torch/libc10-of-another.so');
+    writeFileSync(other, '');
+    writeFileSync(request.loader, MAPPING([other]));
+    asElectron('utility', OFF);
+    await expect(probe(request, store)).rejects.toMatchObject({ code: 'ERR_LIBTORCH_LOAD', message: expect.stringContaining('libc10-of-another.so already') });
+    expect(loads()).toBe(0);
+    writeFileSync(join(home, 'loader2.cjs'), MAPPING([]));
+    const next = { ...request, loader: join(home, 'loader2.cjs') };
+    setEngine("throw Object.assign(new Error('built for 2.11.0, loaded 2.12.0'), { code: 'ERR_LIBTORCH_VERSION' });");
+    await expect(probe(next, store)).rejects.toMatchObject({ code: 'ERR_LIBTORCH_VERSION' });
+  });
+
+  test.each([
+    ['on', ON, 100, true],
+    ['off', OFF, 100, false],
+    ['removed', OFF.replace('0011', 'r011'), 100, true],
+    ['off, across two parts of the file', OFF, (1 << 22) - 80, false],
+    ['off, at the very end of a part', OFF, (1 << 22) - 34 - 60, false],
+    ['none', '', 100, true],
+  ])('the fuse is read: %s', async (_, fuses, before, expected) => {
+    expect(await runsAsNode(asElectron('browser', fuses, before))).toBe(expected);
+  });
+
+  test('an executable that cannot be read is taken to do as Node', async () => {
+    asElectron('browser', OFF);
+    expect(await runsAsNode(join(home, 'none'))).toBe(true);
   });
 });

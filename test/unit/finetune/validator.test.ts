@@ -1,0 +1,36 @@
+import { Validator } from '../../../lib/finetune/validator';
+
+const rows = Int32Array.from({ length: 1200 }, (_, i) => i);
+const scores = Array.from(rows, (row) => (row % 5) / 4);
+
+/** A validator whose engine is right about every row; `ready` is asked before each part and at the end. */
+function validator(ready: () => Promise<void>) {
+  const parts: number[] = [];
+  const evaluate = async (part: Int32Array) => {
+    parts.push(part.length);
+    return Float32Array.from(part, (row) => scores[row]!);
+  };
+  const made = new Validator({ rows, scores, evaluate, ready, onProgress: () => undefined, onSplit: () => undefined }, 32);
+  return { made, parts };
+}
+
+test('a validation of many rows waits between its parts while the run is paused', async () => {
+  let resume: () => void = () => undefined;
+  let asked = 0;
+  const { made, parts } = validator(() => (++asked === 2 ? new Promise((resolve) => { resume = resolve; }) : Promise.resolve()));
+  const measured = made.measure(1);
+  for (let turn = 0; turn < 20; ++turn) await new Promise(setImmediate);
+  expect(parts).toEqual([512]);
+  resume();
+  expect((await measured).loss).toBeCloseTo(0, 10);
+  expect(parts).toEqual([512, 512, 176]);
+});
+
+test('and ends between them where the run is to stop', async () => {
+  let asked = 0;
+  const { made, parts } = validator(async () => {
+    if (++asked === 3) throw new RangeError('stop');
+  });
+  await expect(made.measure(1)).rejects.toThrow('stop');
+  expect(parts).toEqual([512, 512]);
+});
