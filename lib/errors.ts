@@ -206,6 +206,7 @@ export class NativeError extends VectuneError {
 /** A GPU cannot be used, or can be used no more; the processor still can. */
 export class DeviceError extends VectuneError {
   declare readonly code: DeviceErrorCode;
+  /** For vectune itself. */
   constructor(code: DeviceErrorCode, message: string, details?: ErrorDetails) {
     super(code, message, details);
   }

@@ -15,7 +15,8 @@ export type { DataSource } from './data/source';
 export type { AdamWOptions, OptimizerPreset, ResolvedAdamW } from './finetune/optimizer';
 export type { EarlyStoppingOptions, FinetuneOptions } from './finetune/options';
 export type {
-  CheckpointDamagedEvent, CheckpointEvent, CheckpointFailedEvent, DataEvent, DoneEvent, EarlyStopEvent, EpochStartEvent,
+  CheckpointDamagedEvent, CheckpointEvent, CheckpointFailedEvent, DataEvent, DeviceEvent, DeviceMemoryEvent, DoneEvent,
+  EarlyStopEvent, EpochStartEvent,
   FinderEvent, FinetuneEvent, OutOfMemoryEvent, PausedEvent, RestoredEvent, ResumedEvent, StepEvent, SummaryEvent,
   ValidatingEvent, ValidationEvent,
 } from './finetune/events';
@@ -27,10 +28,10 @@ export type { ScheduleKind } from './finetune/schedule';
 export type { DeviceOption } from './native/devices';
 export type { LibTorchEvent } from './native/libtorch/events';
 export {
-  AbortError, CheckpointError, DeviceError, DownloadError, FileError, InvalidArgumentError, LibTorchError, ModelError, NativeError, OutOfMemoryError,
-  StateError, ToolError, VectuneError,
+  AbortError, CheckpointError, DeviceError, DownloadError, FileError, InvalidArgumentError, LibTorchError, ModelError,
+  NativeError, OutOfMemoryError, StateError, ToolError, VectuneError,
 } from './errors';
 export type {
-  AbortCode, CheckpointErrorCode, DownloadErrorCode, ErrorCode, ErrorDetails, FileErrorCode, InvalidArgumentCode,
+  AbortCode, CheckpointErrorCode, DeviceErrorCode, DownloadErrorCode, ErrorCode, ErrorDetails, FileErrorCode, InvalidArgumentCode,
   LibTorchErrorCode, ModelErrorCode, NativeCode, OutOfMemoryCode, StateErrorCode, ToolErrorCode,
 } from './errors';

@@ -21,6 +21,7 @@ export interface DataEvent {
 
 /** Where the run computes. */
 export interface DeviceEvent {
+  /** Tells it from the other events. */
   kind: 'device';
   /** 'cpu', or a GPU as 'cuda:0'. */
   device: string;
@@ -32,17 +33,21 @@ export interface DeviceEvent {
 
 /** Memory of the GPU after a part of the run, in bytes. On the processor there are no such events. */
 export interface DeviceMemoryEvent {
+  /** Tells it from the other events. */
   kind: 'device-memory';
+  /** What came before it. */
   after: 'finder' | 'epoch' | 'out-of-memory';
-  /** What tensors hold, and the most they held since the last such event. */
+  /** What tensors hold. */
   allocated: number;
+  /** The most that tensors held since the last such event. */
   peak: number;
   /** What this process holds of the GPU. */
   reserved: number;
   /** Share of `reserved` that is free, but in pieces of larger blocks; from 0 to 1. */
   fragmentation: number;
-  /** Of the GPU, whoever uses it. */
+  /** What is free of the GPU's memory, whoever uses the rest. */
   free: number;
+  /** All of the GPU's memory. */
   total: number;
 }
 

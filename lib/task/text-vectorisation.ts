@@ -26,6 +26,7 @@ export type LoadEvent = ModelDownloadEvent | LibTorchEvent | DeviceChosenEvent;
 
 /** Where `embed` computes. */
 export interface DeviceChosenEvent {
+  /** Tells it from the other events. */
   type: 'device';
   /** 'cpu', or a GPU as 'cuda:0'. */
   device: string;
