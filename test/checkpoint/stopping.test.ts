@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { AbortError, type FinetuneEvent, type FinetuneOptions } from '../../lib';
 import { readDescription } from '../../lib/checkpoint/content';
+import type { TrainerHandle } from '../../lib/native/addon';
 import { loadEngine } from '../../lib/native/load';
 import { bits, fixture, liveObjects, PROBE_TEXTS, useModels } from '../public/models';
 import { scoredRows } from '../public/rows';
@@ -124,6 +125,33 @@ describe.each(moments)('abort %s', (_, at) => {
     const resumed = await finish(open(), rows, { ...options, resume: folder });
     expect(withoutFolder(resumed.report)).toEqual(withoutFolder(whole.report));
   });
+});
+
+test('abort in the middle of a step: it is cut off, and is as if it had not begun', async () => {
+  const addon = await loadEngine();
+  const { step } = addon;
+  const outcomes: string[] = [];
+  let trainer: TrainerHandle | undefined;
+  const spy = jest.spyOn(addon, 'step').mockImplementation((handle, request) => {
+    trainer = handle;
+    const stepping = step(handle, request);
+    stepping.then((result) => outcomes.push(result === null ? 'refused' : 'done'), ({ code }: { code: string }) => outcomes.push(code));
+    return stepping;
+  });
+  try {
+    const model = open();
+    const before = bits(await model.embed(PROBE_TEXTS));
+    // One step of seconds.
+    const observed = start(model, scoredRows(12_000), { ...options, epochs: 1, validationSplit: 0, effectiveBatchSize: 12_000 });
+    while (trainer === undefined || addon.trainerStats(trainer).workspaceRows === 0) await new Promise(setImmediate);
+    observed.run.abort();
+    expect(await rejection(observed.run)).toBeInstanceOf(AbortError);
+    expect(outcomes).toEqual(['ERR_ABORTED']);
+    expect(observed.of('step')).toEqual([]);
+    expect(bits(await model.embed(PROBE_TEXTS)) === before).toBe(true);
+  } finally {
+    spy.mockRestore();
+  }
 });
 
 test('pause before a run has begun holds its finder, and its training', async () => {

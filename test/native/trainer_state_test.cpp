@@ -56,11 +56,11 @@ ModelSpec spec_of() {
   return spec;
 }
 
-/// Pairs of texts whose tokens are below `ids`.
-std::shared_ptr<Dataset> dataset_of(int32_t ids) {
+/// Pairs of texts of `ids` tokens from `first` on.
+std::shared_ptr<Dataset> dataset_of(int32_t ids, int32_t first = 0) {
   std::vector<int32_t> tokens, offsets{0};
   for (int32_t text = 0; text < 8; ++text) {
-    for (int32_t i = 0; i < 3 + text % 3; ++i) tokens.push_back((text * 7 + i * 3) % ids);
+    for (int32_t i = 0; i < 3 + text % 3; ++i) tokens.push_back(first + (text * 7 + i * 3) % ids);
     offsets.push_back(static_cast<int32_t>(tokens.size()));
   }
   const std::vector<float> scores{0.0f, 1.0f, 0.5f, 0.25f};
@@ -203,6 +203,8 @@ TEST(a_state_that_does_not_fit_changes_nothing) {
     const auto before = weights_of(*model);
     Trainer other(model, dataset_of(15), {});
     CHECK_THROWS_CODE(other.restore(path, true), ErrorCode::kSafetensors);
+    Trainer shifted(model, dataset_of(20, 20), {});  // as many tokens, but others
+    CHECK_THROWS_CODE(shifted.restore(path, true), ErrorCode::kSafetensors, "other tokens");
     ModelSpec deeper = spec_of();
     deeper.encoder.layers = 3;
     Trainer third(std::make_shared<Model>(deeper, 7u), dataset_of(20), {});
