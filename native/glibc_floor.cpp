@@ -13,7 +13,9 @@
 #include <csignal>
 #include <mutex>
 #include <new>
+#include <sstream>
 #include <stdexcept>
+#include <string>
 
 #if defined(__x86_64__)
 #define VECTUNE_FIRST "GLIBC_2.2.5"
@@ -114,6 +116,12 @@ std::runtime_error* vectune_move_assign(std::runtime_error*, std::runtime_error*
 std::runtime_error* vectune_move_assign(std::runtime_error* place, std::runtime_error* other) {
   return &(*place = static_cast<const std::runtime_error&>(*other));
 }
+
+// What a stream holds: GLIBCXX_3.4.29 tells lvalues from rvalues, and both take a copy from an lvalue.
+std::string vectune_old_str(const std::stringbuf*) __asm__("_ZNKSt7__cxx1115basic_stringbufIcSt11char_traitsIcESaIcEE3strEv");
+std::string vectune_str(const std::stringbuf*)
+    VECTUNE_AS("_ZNKRSt7__cxx1115basic_stringbufIcSt11char_traitsIcESaIcEE3strEv");
+std::string vectune_str(const std::stringbuf* buffer) { return vectune_old_str(buffer); }
 
 }  // extern "C"
 

@@ -54,12 +54,13 @@ async function placeOf(target: string): Promise<string> {
  * nothing new is. A link at `target` is followed: the folder it leads to is replaced. Of several writers of one
  * target at once, the last to be done wins.
  *
- * @param keep asked when the new folder is done: whether what is at `target` by then stays, and the new one goes
+ * @param keep asked when the new folder is done: whether what is at `target` by then stays, and the new one goes. With
+ *   it, what it would keep is never moved, not for a moment: others may be reading it
  */
 export async function replaceFolder(
   target: string,
   write: (folder: string) => Promise<void>,
-  keep: () => Promise<boolean> = () => Promise.resolve(false),
+  keep?: () => Promise<boolean>,
 ): Promise<void> {
   const place = await placeOf(target);
   await mkdir(dirname(place), { recursive: true });
@@ -68,8 +69,7 @@ export async function replaceFolder(
   try {
     await write(fresh);
     await flushTree(fresh);
-    if (await keep()) await rm(fresh, { recursive: true });
-    else await swap(place, fresh);
+    await swap(place, fresh, keep);
   } catch (error) {
     await rm(fresh, { recursive: true, force: true });
     throw error;
@@ -78,22 +78,37 @@ export async function replaceFolder(
 }
 
 /** Renames `fresh` to `place`; an older folder there is moved aside before, and back if that fails. */
-async function swap(place: string, fresh: string): Promise<void> {
+async function swap(place: string, fresh: string, keep?: () => Promise<boolean>): Promise<void> {
+  // A free place is taken in one step, so that between `keep` and the renames no other writer's folder can come there unseen.
+  if (keep !== undefined) {
+    if (await keep()) return rm(fresh, { recursive: true });
+    if (await takes(fresh, place)) return;
+    if (await keep()) return rm(fresh, { recursive: true });
+  }
   const old = siblingName(place, 'old');
   const replaces = await moveAside(place, old);
+  let taken: boolean;
   try {
-    await rename(fresh, place);
+    taken = await takes(fresh, place);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') {
-      if (replaces) await rename(old, place);
-      throw error;
-    }
-    // Another writer's folder came to the free place: now that one is replaced.
-    await discard(old);
-    return swap(place, fresh);
+    if (replaces) await rename(old, place);
+    throw error;
   }
   await discard(old);
+  // Another writer's folder came to the free place: now that one is replaced, or kept.
+  if (!taken) await swap(place, fresh, keep);
+}
+
+/** Renames to a free place; false where it is not free. */
+async function takes(fresh: string, place: string): Promise<boolean> {
+  try {
+    await rename(fresh, place);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOTEMPTY' || code === 'EEXIST') return false;
+    throw error;
+  }
 }
 
 /** The new folder stands: what cannot be removed of the old one is no failure of the write. */

@@ -37,7 +37,7 @@ test('load, embed, finetune, save, open again, dispose', () =>
     assert.equal(typeof run.then, 'function');
     const report = await run;
     assert.equal(report.epochs.length, 2);
-    assert.deepEqual([...kinds].sort(), ['data', 'done', 'epoch-start', 'finder', 'step', 'summary']);
+    assert.deepEqual([...kinds].sort(), ['data', 'device', 'done', 'epoch-start', 'finder', 'step', 'summary']);
 
     const trained = bits(await model.embed(['the old mill', 'rain', '']));
     assert.notEqual(trained, bits(list));
