@@ -1,0 +1,47 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { replaceFolder } from '../../../lib/checkpoint/atomic';
+
+/** What a cached model is put in its place by: one that is there whole is left to those who read it. */
+
+let home: string;
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'vectune-cache-'));
+});
+afterEach(() => {
+  rmSync(home, { recursive: true });
+});
+
+const put = (folder: string, text: string) => {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'whole'), text);
+};
+
+test("another writer's folder that comes just after it was looked for is kept, and never moved", async () => {
+  const target = join(home, 'model');
+  let looked = 0;
+  await replaceFolder(
+    target,
+    async (fresh) => put(fresh, 'second'),
+    async () => {
+      const there = existsSync(join(target, 'whole'));
+      if (looked++ === 0) put(target, 'first');
+      return there;
+    },
+  );
+  expect(looked).toBe(2);
+  expect(readFileSync(join(target, 'whole'), 'utf8')).toBe('first');
+  expect(readdirSync(home)).toEqual(['model']);
+});
+
+test('what is there and not whole is replaced', async () => {
+  const target = join(home, 'model');
+  mkdirSync(target);
+  writeFileSync(join(target, 'half'), '');
+  const before = statSync(target).ino;
+  await replaceFolder(target, async (fresh) => put(fresh, 'new'), async () => existsSync(join(target, 'whole')));
+  expect(readdirSync(target)).toEqual(['whole']);
+  expect(statSync(target).ino).not.toBe(before);
+  expect(readdirSync(home)).toEqual(['model']);
+});
