@@ -25,6 +25,7 @@ export type { CheckpointReport, EpochReport, FinetuneReport } from './finetune/r
 export type { FinetuneRun } from './finetune/run';
 export type { ThresholdMetric, ValidationMetrics } from './finetune/metrics';
 export type { ScheduleKind } from './finetune/schedule';
+export type { DeviceMemory } from './native/addon';
 export type { DeviceOption } from './native/devices';
 export type { LibTorchEvent } from './native/libtorch/events';
 export {

@@ -67,7 +67,7 @@ async function describe(version, folder) {
   // torch first, then what the processor needs, then the rest.
   const rank = (wheel) => (wheel.name === 'torch' ? 0 : wheel.members.length > 0 ? 1 : 2);
   used.sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
-  const entry = { version, python: PYTHON, driver: '?', tested: '?', wheels: used };
+  const entry = { version, python: PYTHON, cudaDriver: '?', tested: '?', wheels: used };
   return `${written(entry, '    ')},`.trimStart();
 }
 

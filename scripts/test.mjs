@@ -2,32 +2,13 @@
 // faults of instanceof, and test/package, the packed tarball). Arguments go to jest, and then jest alone is run. The
 // last line, alone, is `N passed, N failed, N skipped` over both.
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { runJest } from './run-jest.mjs';
 import { ROOT } from './setup/paths.mjs';
 import { runShown } from './setup/run.mjs';
 import { runScript } from './setup/step.mjs';
 import { setUp } from './setup.mjs';
-
-const require = createRequire(import.meta.url);
-
-async function runJest(temporary, args) {
-  const outputFile = join(temporary, 'jest.json');
-  const jest = join(require.resolve('jest/package.json'), '..', 'bin', 'jest.js');
-  const code = await runShown(process.execPath, [jest, '--json', `--outputFile=${outputFile}`, ...args], {
-    stdio: ['inherit', 'ignore', 'inherit'], // jest's report for people goes to stderr, its JSON to both
-  });
-  if (!existsSync(outputFile)) return { passed: 0, failed: 1, skipped: 0 };
-  const result = JSON.parse(readFileSync(outputFile, 'utf8'));
-  // A file that could not run has no tests to count.
-  const failed = result.numFailedTests + result.numRuntimeErrorTestSuites;
-  return {
-    passed: result.numPassedTests,
-    failed: failed === 0 && code !== 0 ? 1 : failed,
-    skipped: result.numPendingTests + result.numTodoTests,
-  };
-}
 
 async function runPlain(temporary) {
   const paths = ['plain', 'package'].flatMap((name) => {
@@ -55,7 +36,7 @@ await runScript(async () => {
   const args = process.argv.slice(2);
   const temporary = mkdtempSync(join(tmpdir(), 'vectune-test-'));
   try {
-    const results = [await runJest(temporary, args)];
+    const results = [await runJest(args)];
     if (args.length === 0) results.push(await runPlain(temporary));
     const sum = (name) => results.reduce((total, result) => total + result[name], 0);
     console.log(`\n${sum('passed')} passed, ${sum('failed')} failed, ${sum('skipped')} skipped`);

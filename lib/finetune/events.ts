@@ -1,3 +1,4 @@
+import type { DeviceMemory } from '../native/addon';
 import type { ValidationMetrics } from './metrics';
 import type { FinetuneReport } from './report';
 
@@ -32,23 +33,11 @@ export interface DeviceEvent {
 }
 
 /** Memory of the GPU after a part of the run, in bytes. On the processor there are no such events. */
-export interface DeviceMemoryEvent {
+export interface DeviceMemoryEvent extends DeviceMemory {
   /** Tells it from the other events. */
   kind: 'device-memory';
   /** What came before it. */
   after: 'finder' | 'epoch' | 'out-of-memory';
-  /** What tensors hold. */
-  allocated: number;
-  /** The most that tensors held since the last such event. */
-  peak: number;
-  /** What this process holds of the GPU. */
-  reserved: number;
-  /** Share of `reserved` that is free, but in pieces of larger blocks; from 0 to 1. */
-  fragmentation: number;
-  /** What is free of the GPU's memory, whoever uses the rest. */
-  free: number;
-  /** All of the GPU's memory. */
-  total: number;
 }
 
 /** What is about to be trained. */

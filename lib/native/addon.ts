@@ -115,17 +115,19 @@ export interface GpusInfo {
   reason: string | null;
 }
 
-/** In bytes. */
-export interface DeviceMemoryInfo {
-  /** What tensors hold, and the most they held since the peak was reset. */
+/** Memory of a device, in bytes. */
+export interface DeviceMemory {
+  /** What tensors hold. */
   allocated: number;
+  /** The most that tensors held since it was last reset, as each event does. */
   peak: number;
   /** What this process holds of the device. */
   reserved: number;
   /** Share of `reserved` that is free, but in pieces of larger blocks; from 0 to 1. */
   fragmentation: number;
-  /** Of the device, whoever uses it. */
+  /** What is free of the device's memory, whoever uses the rest. */
   free: number;
+  /** All of the device's memory. */
   total: number;
 }
 
@@ -210,7 +212,7 @@ export interface EngineAddon {
    * allocator of its own, that share as a `memoryLimit` for trainers.
    */
   useDevice(device: NativeDevice, fraction: number | null): Promise<number | null>;
-  deviceMemory(device: NativeDevice, resetPeak: boolean): Promise<DeviceMemoryInfo>;
+  deviceMemory(device: NativeDevice, resetPeak: boolean): Promise<DeviceMemory>;
   /**
    * For tests: the nth look at a device's health from now on (1 is the next) fails as if its driver had reported an
    * error; 0 ends that, and what was lost is found again.

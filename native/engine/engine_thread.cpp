@@ -5,22 +5,19 @@
 #include <c10/core/GradMode.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <condition_variable>
 #include <cstdlib>
 #include <fstream>
 #include <map>
-#include <mutex>
 #include <set>
-#include <thread>
 #include <unordered_map>
 
 #include "cgroup.h"
 #include "errors.h"
+#include "job_thread.h"
 #include "memory_budget.h"
 
 namespace vectune {
@@ -40,8 +37,6 @@ int threads_or_default() {
 /// that was idle joins in the turn that is on.
 class FairQueue {
  public:
-  using Job = std::function<void()>;
-
   bool empty() const { return jobs_.empty(); }
 
   void push(Job job, const void* lane) {
@@ -76,32 +71,7 @@ class FairQueue {
 }  // namespace
 
 struct EngineThread::State {
-  std::mutex mutex;
-  std::condition_variable wake;
-  FairQueue queue;
-  std::atomic<bool> stopping{false};
-  std::atomic<std::thread::id> id{};
-  std::mutex lifetime;  // serialises start and stop
-  std::thread thread;
-
-  void loop() {
-    id.store(std::this_thread::get_id());
-    pthread_setname_np(pthread_self(), "vectune-engine");
-    // The team's threads inherit the floating-point state of the thread that makes them, so this comes first.
-    at::globalContext().setFlushDenormal(true);
-    c10::GradMode::set_enabled(false);
-    at::set_num_threads(threads_or_default());
-    for (;;) {
-      std::function<void()> job;
-      {
-        std::unique_lock<std::mutex> lock(mutex);
-        wake.wait(lock, [this] { return stopping || !queue.empty(); });
-        if (stopping) return;
-        job = queue.pop();
-      }
-      job();
-    }
-  }
+  JobThread<FairQueue> thread;
 };
 
 EngineThread::EngineThread() : state_(new State) {
@@ -114,51 +84,21 @@ EngineThread& EngineThread::instance() {
   return *engine;
 }
 
-bool EngineThread::post(std::function<void()> job, const void* lane) {
-  {
-    std::lock_guard<std::mutex> lock(state_->mutex);
-    if (state_->stopping) return false;
-    state_->queue.push(std::move(job), lane);
-  }
-  state_->wake.notify_one();
-  return true;
-}
+bool EngineThread::post(std::function<void()> job, const void* lane) { return state_->thread.post(std::move(job), lane); }
 
 void EngineThread::start() {
-  std::lock_guard<std::mutex> lifetime(state_->lifetime);
-  if (state_->thread.joinable()) return;
-  // Signals are the host's: no thread made here, nor the team it makes, may be chosen to run a handler.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    state_->stopping = false;
-    state_->thread = std::thread([state = state_] { state->loop(); });
-  } catch (...) {
-    state_->stopping = true;
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    throw;
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  state_->thread.start([] {
+    pthread_setname_np(pthread_self(), "vectune-engine");
+    // The team's threads inherit the floating-point state of the thread that makes them, so this comes first.
+    at::globalContext().setFlushDenormal(true);
+    c10::GradMode::set_enabled(false);
+    at::set_num_threads(threads_or_default());
+  });
 }
 
-void EngineThread::stop() {
-  std::lock_guard<std::mutex> lifetime(state_->lifetime);
-  if (!state_->thread.joinable()) return;
-  FairQueue dropped;
-  {
-    std::lock_guard<std::mutex> lock(state_->mutex);
-    state_->stopping = true;
-    std::swap(dropped, state_->queue);
-  }
-  state_->wake.notify_one();
-  state_->thread.join();
-  state_->id.store(std::thread::id());
-  // `dropped` is destroyed here, without the queue's lock: a job's destructor may post.
-}
-
-bool EngineThread::stopping() const { return state_->stopping; }
-bool EngineThread::is_current() const { return state_->id.load() == std::this_thread::get_id(); }
+void EngineThread::stop() { state_->thread.stop(); }
+bool EngineThread::stopping() const { return state_->thread.stopping(); }
+bool EngineThread::is_current() const { return state_->thread.is_current(); }
 
 void set_threads(int threads) {
   if (threads < 1) throw Error(ErrorCode::kInvalidArgument, "Threads must be at least 1.");

@@ -50,6 +50,29 @@ void fill_normal(float* x, int64_t count, float sigma, uint64_t seed) {
 
 }  // namespace
 
+namespace {
+
+/// What is made of the weights, and made again once they have changed.
+template <typename T>
+class Derived {
+ public:
+  /// `make` gives a unique_ptr, which may be null. What was made of older weights goes before.
+  template <typename Make>
+  void follow(uint64_t version, Make make) {
+    if (version_ == version) return;
+    made_.reset();
+    made_ = make();
+    version_ = version;
+  }
+  const T* get() const { return made_.get(); }
+
+ private:
+  std::unique_ptr<T> made_;
+  uint64_t version_ = 0;
+};
+
+}  // namespace
+
 struct Model::Inference {
   Inference(const ModelSpec& spec, const ParameterTable& table) : fp32(spec, table), bf16_(spec, table), int8(spec, table, true) {}
 
@@ -57,15 +80,11 @@ struct Model::Inference {
   InferencePass<float> fp32;
   InferencePass<bf16> bf16_;
   InferencePass<float> int8;
-  // a copy of the encoder's matrices, where there is room for it
-  std::unique_ptr<PackedMatrices<float>> packed_fp32;
-  uint64_t packed_fp32_version = 0;
-  // bf16 copies of the encoder's layers: the one or the other
-  std::unique_ptr<PackedMatrices<bf16>> packed;
-  at::Tensor matrices;
-  uint64_t matrices_version = 0;
-  std::unique_ptr<QuantisedMatrices> quantised;
-  uint64_t quantised_version = 0;
+  // Copies of the encoder's matrices: in fp32 where there is room for it, in bf16 the one or the other.
+  Derived<PackedMatrices<float>> packed_fp32;
+  Derived<PackedMatrices<bf16>> packed_bf16;
+  Derived<at::Tensor> bf16_layers;
+  Derived<QuantisedMatrices> quantised;
 };
 
 Model::Model(ModelSpec spec, const std::vector<ModuleFile>& files) : spec_(std::move(spec)), table_((spec_.validate(), spec_)) {
@@ -141,31 +160,28 @@ void Model::embed(const int32_t* ids, const int32_t* offsets, int64_t texts, Pre
   const int64_t words = spec_.encoder.vocab_size * spec_.encoder.hidden_size, dimension = spec_.dimension();
   const FlatView<const float> fp32{data(), data() + words, words};
 
-  if (precision == Precision::kFp32 && pass.packed_fp32_version != weights_version_) {
-    pass.packed_fp32.reset();
-    if (PackedMatrices<float>::suits(table_)) {
+  if (precision == Precision::kFp32) {
+    pass.packed_fp32.follow(weights_version_, [&]() -> std::unique_ptr<PackedMatrices<float>> {
+      if (!PackedMatrices<float>::suits(table_)) return nullptr;
       try {
-        pass.packed_fp32 = std::make_unique<PackedMatrices<float>>(table_, data());
-      } catch (const c10::OutOfMemoryError&) {  // the weights themselves do, more slowly
+        return std::make_unique<PackedMatrices<float>>(table_, data());
+      } catch (const c10::OutOfMemoryError&) {
+        return nullptr;  // the weights themselves do, more slowly
       }
-    }
-    pass.packed_fp32_version = weights_version_;
-  }
-  if (precision == Precision::kBf16 && pass.matrices_version != weights_version_) {
-    if (PackedMatrices<bf16>::suits(table_)) {
-      pass.packed.reset();
-      pass.packed = std::make_unique<PackedMatrices<bf16>>(table_, data());
-    } else {
-      const int64_t begin = table_.embeddings_end, count = table_.layers.back().end - begin;
-      if (!pass.matrices.defined()) pass.matrices = at::empty({count}, at::TensorOptions().dtype(at::kBFloat16));
-      kernels::table().common.to_bf16(static_cast<bf16*>(pass.matrices.mutable_data_ptr()), data() + begin, count);
-    }
-    pass.matrices_version = weights_version_;
-  }
-  if (precision == Precision::kInt8 && pass.quantised_version != weights_version_) {
-    pass.quantised.reset();
-    pass.quantised = std::make_unique<QuantisedMatrices>(table_, data());
-    pass.quantised_version = weights_version_;
+    });
+  } else if (precision == Precision::kInt8) {
+    pass.quantised.follow(weights_version_, [&] { return std::make_unique<QuantisedMatrices>(table_, data()); });
+  } else {
+    pass.packed_bf16.follow(weights_version_, [&] {
+      return PackedMatrices<bf16>::suits(table_) ? std::make_unique<PackedMatrices<bf16>>(table_, data()) : nullptr;
+    });
+    if (!pass.packed_bf16.get())
+      pass.bf16_layers.follow(weights_version_, [&] {
+        const int64_t begin = table_.embeddings_end, count = table_.layers.back().end - begin;
+        auto layers = std::make_unique<at::Tensor>(at::empty({count}, at::TensorOptions().dtype(at::kBFloat16)));
+        kernels::table().common.to_bf16(static_cast<bf16*>(layers->mutable_data_ptr()), data() + begin, count);
+        return layers;
+      });
   }
 
   for (int64_t first = 0; first < texts;) {
@@ -180,8 +196,8 @@ void Model::embed(const int32_t* ids, const int32_t* offsets, int64_t texts, Pre
         inference_rounding(precision, offsets[last] - offsets[first]), nullptr);
     const float* embeddings;
     if (precision == Precision::kBf16) {
-      const auto* matrices = pass.packed ? nullptr : static_cast<const bf16*>(pass.matrices.const_data_ptr());
-      embeddings = pass.bf16_.run(pass.batch, {fp32, matrices, table_.embeddings_end, pass.packed.get()}, {});
+      const auto* layers = pass.packed_bf16.get() ? nullptr : static_cast<const bf16*>(pass.bf16_layers.get()->const_data_ptr());
+      embeddings = pass.bf16_.run(pass.batch, {fp32, layers, table_.embeddings_end, pass.packed_bf16.get()}, {});
     } else if (precision == Precision::kInt8) {
       embeddings = pass.int8.run(pass.batch, {fp32, fp32.rest, words, nullptr, pass.quantised.get()}, {});
     } else {

@@ -63,15 +63,13 @@ class TrainerIn final : public Trainer::Impl {
       throw;
     }
     if (!std::isfinite(result.loss))
-      throw Error(ErrorCode::kNative, "The loss is not finite; the weights were left as before the step. Lower the "
-                                      "learning rate, or look for damaged weights in the model.");
+      throw not_finite("loss");
     cancel().check();
     double scale = 1.0;
     if (options.max_gradient_norm) {
       result.gradient_norm = gradient_norm();
       if (!std::isfinite(*result.gradient_norm))
-        throw Error(ErrorCode::kNative, "The gradient is not finite; the weights were left as before the step. Lower the "
-                                        "learning rate, or look for damaged weights in the model.");
+        throw not_finite("gradient");
       // torch.nn.utils.clip_grad_norm_
       scale = std::min(1.0, *options.max_gradient_norm / (*result.gradient_norm + 1e-6));
     }

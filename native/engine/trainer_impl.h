@@ -17,6 +17,12 @@
 
 namespace vectune {
 
+/// What a step fails with where `what` is not finite.
+inline Error not_finite(const std::string& what) {
+  return Error(ErrorCode::kNative, "The " + what + " is not finite; the weights were left as before the step. Lower the "
+                                   "learning rate, or look for damaged weights in the model.");
+}
+
 /// What every trainer is, wherever it computes: the layout of its flat buffers, and the way between them, the model and
 /// a checkpoint. `weights`, `gradients` and moments may stand in a GPU's memory.
 struct Trainer::Impl {
@@ -29,14 +35,7 @@ struct Trainer::Impl {
         vocabulary(checked(*dataset, *model), spec.encoder.vocab_size),
         layout(table, spec.encoder, vocabulary, options.freeze) {
     const memory_budget::ScopedLimit limit(options.memory_limit);
-    weights = empty_floats(layout.elements());
-    const int64_t hidden = spec.encoder.hidden_size;
-    float* w = weights.mutable_data_ptr<float>();
-    for (int64_t i = 0; i < vocabulary.size(); ++i)
-      std::memcpy(w + i * hidden, model->data() + vocabulary.id(i) * hidden,
-                  sizeof(float) * static_cast<size_t>(hidden));
-    std::memcpy(w + layout.words(), model->data() + layout.rest_begin(),
-                sizeof(float) * static_cast<size_t>(layout.elements() - layout.words()));
+    weights = of_model();
     ++live();
   }
   virtual ~Impl() { --live(); }
@@ -73,6 +72,18 @@ struct Trainer::Impl {
                                                    " tokens; the model has " + std::to_string(model.longest_text()) +
                                                    " positions.");
     return dataset;
+  }
+
+  /// The model's weights in the trainer's layout.
+  at::Tensor of_model() const {
+    at::Tensor flat = empty_floats(layout.elements());
+    const int64_t hidden = spec.encoder.hidden_size;
+    float* to = flat.mutable_data_ptr<float>();
+    for (int64_t i = 0; i < vocabulary.size(); ++i)
+      std::memcpy(to + i * hidden, model->data() + vocabulary.id(i) * hidden, sizeof(float) * static_cast<size_t>(hidden));
+    std::memcpy(to + layout.words(), model->data() + layout.rest_begin(),
+                sizeof(float) * static_cast<size_t>(layout.elements() - layout.words()));
+    return flat;
   }
 
   void commit() { commit(on_host(weights)); }
@@ -135,15 +146,8 @@ struct Trainer::Impl {
     state.pending_decay = unused_decay;
     state.committed_decay = committed_decay;
     if (state.has_committed()) {
-      // out of the model, which only `commit` writes
-      const int64_t hidden = spec.encoder.hidden_size;
       const memory_budget::ScopedLimit limit(memory_limit());
-      state.committed = empty_floats(layout.elements());
-      float* to = state.committed.mutable_data_ptr<float>();
-      for (int64_t i = 0; i < vocabulary.size(); ++i)
-        std::memcpy(to + i * hidden, model->data() + vocabulary.id(i) * hidden, sizeof(float) * static_cast<size_t>(hidden));
-      std::memcpy(to + layout.words(), model->data() + layout.rest_begin(),
-                  sizeof(float) * static_cast<size_t>(layout.elements() - layout.words()));
+      state.committed = of_model();  // which only `commit` writes
     }
     return state;
   }

@@ -1,84 +1,44 @@
 #include "worker_thread.h"
 
 #include <pthread.h>
-#include <signal.h>
 
-#include <atomic>
-#include <condition_variable>
 #include <deque>
-#include <mutex>
-#include <thread>
+
+#include "job_thread.h"
 
 namespace vectune {
 
-struct WorkerThread::State {
-  const char* name = "";
-  std::mutex mutex;
-  std::condition_variable wake;
-  std::deque<std::function<void()>> queue;
-  std::atomic<bool> stopping{true};
-  std::mutex lifetime;  // serialises start and stop
-  std::thread thread;
+namespace {
 
-  void loop() {
-    pthread_setname_np(pthread_self(), name);
-    for (;;) {
-      std::function<void()> job;
-      {
-        std::unique_lock<std::mutex> lock(mutex);
-        wake.wait(lock, [this] { return stopping || !queue.empty(); });
-        if (stopping) return;
-        job = std::move(queue.front());
-        queue.pop_front();
-      }
-      job();
-    }
+/// First in, first out.
+class Fifo {
+ public:
+  bool empty() const { return jobs_.empty(); }
+  void push(Job job) { jobs_.push_back(std::move(job)); }
+  Job pop() {
+    Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    return job;
   }
+
+ private:
+  std::deque<Job> jobs_;
 };
 
-WorkerThread::WorkerThread(const char* name) : state_(new State) { state_->name = name; }
+}  // namespace
 
-bool WorkerThread::post(std::function<void()> job) {
-  {
-    std::lock_guard<std::mutex> lock(state_->mutex);
-    if (state_->stopping) return false;
-    state_->queue.push_back(std::move(job));
-  }
-  state_->wake.notify_one();
-  return true;
-}
+struct WorkerThread::State {
+  const char* name;
+  JobThread<Fifo> thread;
+};
 
+WorkerThread::WorkerThread(const char* name) : state_(new State{name, {}}) {}
+
+bool WorkerThread::post(std::function<void()> job) { return state_->thread.post(std::move(job)); }
 void WorkerThread::start() {
-  std::lock_guard<std::mutex> lifetime(state_->lifetime);
-  if (state_->thread.joinable()) return;
-  sigset_t all, before;  // signals are the host's
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  state_->stopping = false;
-  try {
-    state_->thread = std::thread([state = state_] { state->loop(); });
-  } catch (...) {
-    state_->stopping = true;
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    throw;
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  state_->thread.start([name = state_->name] { pthread_setname_np(pthread_self(), name); });
 }
-
-void WorkerThread::stop() {
-  std::lock_guard<std::mutex> lifetime(state_->lifetime);
-  if (!state_->thread.joinable()) return;
-  std::deque<std::function<void()>> dropped;
-  {
-    std::lock_guard<std::mutex> lock(state_->mutex);
-    state_->stopping = true;
-    dropped.swap(state_->queue);
-  }
-  state_->wake.notify_one();
-  state_->thread.join();
-  // `dropped` is destroyed here, without the queue's lock: a job's destructor may post.
-}
-
-bool WorkerThread::stopping() const { return state_->stopping; }
+void WorkerThread::stop() { state_->thread.stop(); }
+bool WorkerThread::stopping() const { return state_->thread.stopping(); }
 
 }  // namespace vectune

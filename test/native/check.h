@@ -1,4 +1,6 @@
 #pragma once
+#include <c10/util/Logging.h>  // so that its CHECK is there before ours, whatever else a test includes
+
 #include <cstdio>
 #include <exception>
 #include <functional>

@@ -5,12 +5,12 @@
 #include <cstdio>
 #include <limits>
 
-#include "autograd_oracle.h"
 #include "check.h"
 #include "device/device_memory.h"
 #include "device/gpus.h"
 #include "device/health.h"
 #include "engine_thread.h"
+#include "gradients.h"
 #include "memory_budget.h"
 #include "tiny_models.h"
 #include "trainer.h"
@@ -46,24 +46,7 @@ double cosine(const float* a, const float* b, int64_t n) {
 }
 
 void compare_with_autograd(const ModelSpec& spec, int64_t micro_batch = 100, const std::vector<int>& lengths = kLengths) {
-  auto model = lively_model(spec);
-  auto data = dataset_of(lengths, spec.encoder.vocab_size);
-  std::vector<int32_t> rows;
-  for (int32_t i = 0; i < data->pairs(); ++i) rows.push_back(i);
-  const std::string path = temporary("device-gradients");
-  const double loss = EngineThread::instance().run([&] {
-    Trainer trainer(model, data, options_of(kTensors));
-    return trainer.trace_gradients(rows.data(), static_cast<int64_t>(rows.size()), micro_batch, path);
-  });
-  auto leaves = oracle::leaves(*model);
-  const at::Tensor reference = oracle::Forward(spec, leaves).loss(*data, rows, {});
-  reference.backward();
-  CHECK(std::abs(loss - reference.item<double>()) < 1e-6);
-  std::string name;
-  const double worst = worst_gradient(path, leaves, &name);
-  if (worst > 1.0) std::printf("  worst gradient: %s, %.3f of the tolerance\n", name.c_str(), worst);
-  CHECK(worst <= 1.0);
-  std::remove(path.c_str());
+  tiny::compare_with_autograd(spec, options_of(kTensors), {}, micro_batch, lengths);
 }
 
 /// Weights after ten steps of two micro-batches each, and the losses and norms.

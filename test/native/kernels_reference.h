@@ -1,7 +1,6 @@
 #pragma once
 // What the tests of the kernels share: random inputs, outputs between guards, the dropout hash in scalars, and the
 // comparison of every level of this processor with a reference in double.
-#include <c10/util/Logging.h>
 #include <omp.h>
 
 #include <algorithm>
@@ -12,7 +11,6 @@
 #include <string>
 #include <vector>
 
-#undef CHECK  // LibTorch's, which comes with its tensors; whatever is included later leaves ours alone
 #include "check.h"
 #include "engine_thread.h"
 #include "kernels.h"

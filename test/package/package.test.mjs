@@ -1,30 +1,18 @@
 // The packed tarball in a clean room: a stranger's projects in TypeScript, what is mapped and when, and what is said
 // where LibTorch is missing. The rest is `npm run test:package` (long.mjs).
 import assert from 'node:assert/strict';
-import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { HERE, libtorchRoot, MODEL, packBuilt, Room, ROOT, run, TOOLS } from './room.mjs';
+import { HERE, libtorchRoot, MODEL, roomWithPackage, ROOT, run, TOOLS } from './room.mjs';
 
-let folder, tarball, versions, room, libtorch;
+let room, versions, remove, libtorch;
 before(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'vectune-package-'));
-  ({ tarball, versions } = await packBuilt(folder));
+  ({ room, versions, remove } = await roomWithPackage());
   libtorch = await libtorchRoot();
-  room = new Room();
-  await room.install(tarball);
 });
-after(() => {
-  room?.remove();
-  rmSync(folder, { recursive: true, force: true });
-});
+after(() => remove?.());
 
-const program = (name) => {
-  const path = join(room.project, name);
-  copyFileSync(join(HERE, 'programs', name), path);
-  return path;
-};
 const installed = () => join(room.project, 'node_modules', 'vectune');
 const withLibTorch = () => ({ env: { VECTUNE_LIBTORCH: libtorch } });
 
@@ -34,14 +22,14 @@ test('the room has no compiler, no CMake and no Python, and an empty home', () =
 });
 
 test('requiring it maps neither LibTorch nor an addon', { skip: process.platform !== 'linux' }, async (t) => {
-  const { ms, mapped, names } = await room.tell(program('require.cjs'), []);
+  const { ms, mapped, names } = await room.tell(room.program('require.cjs'), []);
   assert.deepEqual(mapped, []);
   assert.ok(names.includes('TextVectorisation'));
   t.diagnostic(`require('vectune') took ${ms.toFixed(0)} ms`);
 });
 
 test('without LibTorch the first call says what to type', async () => {
-  const { name, code, message } = await room.tell(program('first-call.cjs'), [MODEL]);
+  const { name, code, message } = await room.tell(room.program('first-call.cjs'), [MODEL]);
   assert.deepEqual({ name, code }, { name: 'LibTorchError', code: 'ERR_LIBTORCH_MISSING' });
   assert.match(message, /npx vectune libtorch install/);
 });
@@ -72,7 +60,7 @@ test('a stray build/Release is not loaded, wherever it lies', async () => {
     writeFileSync(join(installed(), place, 'build', 'Release', 'vectune.node'), 'not an addon');
   }
   try {
-    const { dimensions } = await room.tell(program('first-call.cjs'), [MODEL], withLibTorch());
+    const { dimensions } = await room.tell(room.program('first-call.cjs'), [MODEL], withLibTorch());
     assert.ok(dimensions > 0);
   } finally {
     for (const place of strays) rmSync(join(installed(), place, 'build'), { recursive: true });

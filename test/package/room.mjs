@@ -1,6 +1,6 @@
 // A clean room: an empty project folder, an empty home, and a PATH with Node, npm and a shell, and nothing else.
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,7 +23,10 @@ export function run(program, args, options = {}) {
 
 /** As `run`, for what must succeed; gives what it printed. */
 export async function mustRun(program, args, options) {
-  const { code, stdout, stderr } = await run(program, args, options);
+  return printed(program, args, await run(program, args, options));
+}
+
+function printed(program, args, { code, stdout, stderr }) {
   if (code !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${code}:\n${stdout}\n${stderr}`);
   return stdout;
 }
@@ -68,9 +71,14 @@ export class Room {
   }
 
   async mustRun(program, args, options) {
-    const { code, stdout, stderr } = await this.run(program, args, options);
-    if (code !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${code}:\n${stdout}\n${stderr}`);
-    return stdout;
+    return printed(program, args, await this.run(program, args, options));
+  }
+
+  /** Puts one of test/package/programs in the project. */
+  program(name) {
+    const path = join(this.project, name);
+    copyFileSync(join(HERE, 'programs', name), path);
+    return path;
   }
 
   /** `npm install` without scripts; npm is told what this machine's npm knows: its registry and its cache. */
@@ -132,4 +140,22 @@ export async function libtorchRoot() {
   if (process.env.VECTUNE_LIBTORCH) return process.env.VECTUNE_LIBTORCH;
   const cli = join(ROOT, 'dist', 'cli', 'main.js');
   return (await mustRun(process.execPath, [cli, 'libtorch', 'path'])).trim();
+}
+
+/** A room with the package in it, packed in a folder of its own; `remove` takes both away. */
+export async function roomWithPackage() {
+  const folder = mkdtempSync(join(tmpdir(), 'vectune-package-'));
+  const room = new Room();
+  const remove = () => {
+    room.remove();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    const { tarball, versions } = await packBuilt(folder);
+    await room.install(tarball);
+    return { room, versions, remove };
+  } catch (error) {
+    remove();
+    throw error;
+  }
 }

@@ -54,15 +54,15 @@ struct Store {
     if (add) to.add_(gradient);
     else to.copy_(gradient);
   }
-  /// Σ rows
-  void column_sums(at::Tensor to, const at::Tensor& dy) const {
-    if (add) to.add_(at::sum(dy, at::IntArrayRef{0}, false, to.scalar_type()));
-    else at::sum_out(to, dy, at::IntArrayRef{0}, false, to.scalar_type());
-  }
-  /// dW = dyᵀ·x
-  void weight(at::Tensor to, const at::Tensor& dy, const at::Tensor& x) const {
-    if (add) to.addmm_(dy.t(), x);
-    else at::mm_out(to, dy.t(), x);
+  /// Of y = x·Wᵀ + b: dW = dyᵀ·x, db = Σ rows of dy
+  void linear(at::Tensor weight, at::Tensor bias, const at::Tensor& dy, const at::Tensor& x) const {
+    if (add) {
+      bias.add_(at::sum(dy, at::IntArrayRef{0}, false, bias.scalar_type()));
+      weight.addmm_(dy.t(), x);
+    } else {
+      at::sum_out(bias, dy, at::IntArrayRef{0}, false, bias.scalar_type());
+      at::mm_out(weight, dy.t(), x);
+    }
   }
 };
 
@@ -137,33 +137,21 @@ void DeviceEncoder::backward(at::Tensor dy, const DeviceBatch& batch, const Enco
     const at::Tensor dsum2 = norm_backward(dy, l.sum2, l.mean2, l.rstd2, at.output_norm_weight, at.output_norm_bias,
                                            g.output_norm_weight, g.output_norm_bias);
     const at::Tensor ddown = drop_backward(dsum2, dropout.hidden, l.mask2);
-    if (weights) {
-      store.column_sums(g.down_bias, ddown);
-      store.weight(g.down_weight, ddown, l.act);
-    }
+    if (weights) store.linear(g.down_weight, g.down_bias, ddown, l.act);
     // act = gelu(y1·Wuᵀ + bu)
     const at::Tensor dup = activation_backward(spec_.hidden_activation, at::mm(ddown, at.down_weight), l.up);
     l.act.reset();
     l.up.reset();
-    if (weights) {
-      store.column_sums(g.up_bias, dup);
-      store.weight(g.up_weight, dup, l.y1);
-    }
+    if (weights) store.linear(g.up_weight, g.up_bias, dup, l.y1);
     const at::Tensor dy1 = at::addmm(dsum2, dup, at.up_weight);
     // y1 = LN(x + drop(context·Woᵀ + bo))
     const at::Tensor dsum1 = norm_backward(dy1, l.sum1, l.mean1, l.rstd1, at.attention_norm_weight, at.attention_norm_bias,
                                            g.attention_norm_weight, g.attention_norm_bias);
     const at::Tensor dout = drop_backward(dsum1, dropout.attention_out, l.mask1);
-    if (weights) {
-      store.column_sums(g.out_bias, dout);
-      store.weight(g.out_weight, dout, l.context);
-    }
+    if (weights) store.linear(g.out_weight, g.out_bias, dout, l.context);
     // context = attention(x·Wqkvᵀ + bqkv)
     const at::Tensor dqkv = attention_.backward(at::mm(dout, at.out_weight), l.qkv, batch, dropout.attention, l.attention);
-    if (weights) {
-      store.column_sums(g.qkv_bias, dqkv);
-      store.weight(g.qkv_weight, dqkv, x);
-    }
+    if (weights) store.linear(g.qkv_weight, g.qkv_bias, dqkv, x);
     if (i > wanted.lowest_layer || wanted.embeddings()) dy = at::addmm(dsum1, dqkv, at.qkv_weight);
   }
 

@@ -57,8 +57,7 @@ class BegunStep {
     switch (fate()) {
       case Fate::kLeftOut: return std::nullopt;
       case Fate::kNotFinite:
-        throw Error(ErrorCode::kNative, "The loss is not finite; the weights were left as before the step. Lower the "
-                                        "learning rate, or look for damaged weights in the model.");
+        throw not_finite("loss");
       case Fate::kTaken:
       case Fate::kOverflow: break;
     }

@@ -22,52 +22,53 @@ PackedAttention::Kernel PackedAttention::choose(const Place& place, const Gpu& g
   return head_size % (half ? 8 : 4) == 0 ? Kernel::kEfficient : Kernel::kPlain;
 }
 
+PackedAttention::Heads PackedAttention::heads_of(const at::Tensor& qkv, const DeviceBatch& batch) const {
+  const at::Tensor all = qkv.view({batch.rows, 3, heads_, size_});
+  return {all.select(1, 0), all.select(1, 1), all.select(1, 2)};
+}
+
 at::Tensor PackedAttention::forward(const at::Tensor& qkv, const DeviceBatch& batch, double dropout, Saved* saved) const {
   if (kernel_ == Kernel::kPlain) return plain_forward(qkv, batch, dropout, saved);
-  const at::Tensor heads = qkv.view({batch.rows, 3, heads_, size_});
-  const at::Tensor q = heads.select(1, 0), k = heads.select(1, 1), v = heads.select(1, 2);
-  at::Tensor out;
+  const auto [q, k, v] = heads_of(qkv, batch);
+  std::vector<c10::IValue> results;
   if (kernel_ == Kernel::kFlash) {
     static const auto forward = find_operator("aten::_flash_attention_forward");
-    const auto results = OperatorCall(forward)
-                             .set("query", q)
-                             .set("key", k)
-                             .set("value", v)
-                             .set("cum_seq_q", batch.starts)
-                             .set("cum_seq_k", batch.starts)
-                             .set("max_q", batch.longest)
-                             .set("max_k", batch.longest)
-                             .set("dropout_p", dropout)
-                             .set("is_causal", false)
-                             .set("return_debug_mask", false)
-                             .run();
-    out = results[0].toTensor();
-    if (saved) *saved = {out, results[1].toTensor(), results[2].toTensor(), results[3].toTensor(), {}, {}};
+    results = OperatorCall(forward)
+                  .set("query", q)
+                  .set("key", k)
+                  .set("value", v)
+                  .set("cum_seq_q", batch.starts)
+                  .set("cum_seq_k", batch.starts)
+                  .set("max_q", batch.longest)
+                  .set("max_k", batch.longest)
+                  .set("dropout_p", dropout)
+                  .set("is_causal", false)
+                  .set("return_debug_mask", false)
+                  .run();
   } else {
     static const auto forward = find_operator("aten::_efficient_attention_forward");
-    const auto results = OperatorCall(forward)
-                             .set("query", q.unsqueeze(0))
-                             .set("key", k.unsqueeze(0))
-                             .set("value", v.unsqueeze(0))
-                             .set("cu_seqlens_q", batch.starts)
-                             .set("cu_seqlens_k", batch.starts)
-                             .set("max_seqlen_q", batch.longest)
-                             .set("max_seqlen_k", batch.longest)
-                             .set("dropout_p", dropout)
-                             .set("custom_mask_type", int64_t{0})
-                             .set("compute_log_sumexp", saved != nullptr)
-                             .run();
-    out = results[0].toTensor();
-    if (saved) *saved = {out, results[1].toTensor(), results[2].toTensor(), results[3].toTensor(), {}, {}};
+    results = OperatorCall(forward)
+                  .set("query", q.unsqueeze(0))
+                  .set("key", k.unsqueeze(0))
+                  .set("value", v.unsqueeze(0))
+                  .set("cu_seqlens_q", batch.starts)
+                  .set("cu_seqlens_k", batch.starts)
+                  .set("max_seqlen_q", batch.longest)
+                  .set("max_seqlen_k", batch.longest)
+                  .set("dropout_p", dropout)
+                  .set("custom_mask_type", int64_t{0})
+                  .set("compute_log_sumexp", saved != nullptr)
+                  .run();
   }
+  const at::Tensor out = results[0].toTensor();
+  if (saved) *saved = {out, results[1].toTensor(), results[2].toTensor(), results[3].toTensor(), {}, {}};
   return out.reshape({batch.rows, heads_ * size_});
 }
 
 at::Tensor PackedAttention::backward(const at::Tensor& dout, const at::Tensor& qkv, const DeviceBatch& batch, double dropout,
                                      const Saved& saved) const {
   if (kernel_ == Kernel::kPlain) return plain_backward(dout, qkv, batch, dropout, saved);
-  const at::Tensor heads = qkv.view({batch.rows, 3, heads_, size_});
-  const at::Tensor q = heads.select(1, 0), k = heads.select(1, 1), v = heads.select(1, 2);
+  const auto [q, k, v] = heads_of(qkv, batch);
   const at::Tensor d = dout.view({batch.rows, heads_, size_});
   std::vector<c10::IValue> results;
   if (kernel_ == Kernel::kFlash) {

@@ -36,6 +36,11 @@ class PackedAttention {
                       const Saved& saved) const;
 
  private:
+  /// Each [rows × heads × size], a view of qkv.
+  struct Heads {
+    at::Tensor q, k, v;
+  };
+  Heads heads_of(const at::Tensor& qkv, const DeviceBatch& batch) const;
   at::Tensor plain_forward(const at::Tensor& qkv, const DeviceBatch& batch, double dropout, Saved* saved) const;
   at::Tensor plain_backward(const at::Tensor& dout, const at::Tensor& qkv, const DeviceBatch& batch, double dropout,
                             const Saved& saved) const;
