@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { lstat, mkdir, open, readdir, realpath, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 
 /**
  * Folders that are there whole or not at all. A folder is written beside its place, flushed to disk and
@@ -8,9 +8,12 @@ import { basename, dirname, join } from 'node:path';
  * renames) both beside each other under names that begin with a dot.
  */
 
-/** Flushes a file, or a folder's list of names, to disk. */
-async function flush(path: string, isFolder: boolean): Promise<void> {
-  if (isFolder && process.platform === 'win32') return; // Windows has no handle on a folder to flush
+/** Flushes a folder's list of names to disk. */
+async function flushFolder(path: string): Promise<void> {
+  if (process.platform !== 'win32') await flush(path); // Windows has no handle on a folder to flush
+}
+
+async function flush(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {
     await handle.sync();
@@ -24,9 +27,9 @@ export async function flushTree(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) await flushTree(path);
-    else if (entry.isFile()) await flush(path, false);
+    else if (entry.isFile()) await flush(path);
   }
-  await flush(folder, true);
+  await flushFolder(folder);
 }
 
 /** A name beside `target` that no one else uses; what is left under it after a crash is known by the prefix. */
@@ -48,6 +51,31 @@ async function placeOf(target: string): Promise<string> {
   }
 }
 
+/** Makes a folder and those above it; their names are on disk. */
+export async function makeFolder(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true });
+  if (first === undefined) return;
+  const highest = resolve(first);
+  for (let made = resolve(folder); made.length >= highest.length; made = dirname(made)) await flushFolder(dirname(made));
+}
+
+/** Renames a folder, and has both names on disk. For two names in one folder. */
+export async function renameFolder(from: string, to: string): Promise<void> {
+  await rename(from, to);
+  await flushFolder(dirname(to));
+}
+
+/**
+ * Removes a folder. Its name goes first, so that one that is removed in part does not pass for a whole one.
+ *
+ * @param place the name by which what is left of it is known, after a crash
+ */
+export async function removeFolder(folder: string, place = folder): Promise<void> {
+  const gone = siblingName(place, 'gone');
+  await rename(folder, gone);
+  await rm(gone, { recursive: true, force: true, maxRetries: 3 });
+}
+
 /**
  * Puts a folder at `target`. `write` fills an empty folder that is given to it; only when it is done and on
  * disk does it take the place of what was there. Where anything fails, what was there is there still and
@@ -63,7 +91,7 @@ export async function replaceFolder(
   keep?: () => Promise<boolean>,
 ): Promise<void> {
   const place = await placeOf(target);
-  await mkdir(dirname(place), { recursive: true });
+  await makeFolder(dirname(place));
   const fresh = siblingName(place, 'new');
   await mkdir(fresh);
   try {
@@ -74,15 +102,17 @@ export async function replaceFolder(
     await rm(fresh, { recursive: true, force: true });
     throw error;
   }
-  await flush(dirname(place), true);
 }
 
-/** Renames `fresh` to `place`; an older folder there is moved aside before, and back if that fails. */
+/**
+ * Renames `fresh` to `place`; an older folder there is moved aside before, and back if that fails. It goes when the new
+ * one's name is on disk.
+ */
 async function swap(place: string, fresh: string, keep?: () => Promise<boolean>): Promise<void> {
   // A free place is taken in one step, so that between `keep` and the renames no other writer's folder can come there unseen.
   if (keep !== undefined) {
     if (await keep()) return rm(fresh, { recursive: true });
-    if (await takes(fresh, place)) return;
+    if (await takes(fresh, place)) return flushFolder(dirname(place));
     if (await keep()) return rm(fresh, { recursive: true });
   }
   const old = siblingName(place, 'old');
@@ -94,7 +124,9 @@ async function swap(place: string, fresh: string, keep?: () => Promise<boolean>)
     if (replaces) await rename(old, place);
     throw error;
   }
-  await discard(old);
+  if (taken) await flushFolder(dirname(place));
+  // The new folder stands: what cannot be removed of the old one is no failure of the write.
+  if (replaces) await removeFolder(old, place).catch(() => undefined);
   // Another writer's folder came to the free place: now that one is replaced, or kept.
   if (!taken) await swap(place, fresh, keep);
 }
@@ -109,11 +141,6 @@ async function takes(fresh: string, place: string): Promise<boolean> {
     if (code === 'ENOTEMPTY' || code === 'EEXIST') return false;
     throw error;
   }
-}
-
-/** The new folder stands: what cannot be removed of the old one is no failure of the write. */
-async function discard(old: string): Promise<void> {
-  await rm(old, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined);
 }
 
 /** Whether there was something to move; another writer may have moved it just now. */

@@ -1,8 +1,8 @@
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError, FileError, fromNative, VectuneError } from '../errors';
 import type { EngineAddon } from '../native/addon';
-import { replaceFolder, siblingName } from './atomic';
+import { makeFolder, removeFolder, renameFolder, replaceFolder } from './atomic';
 import { readDescription } from './content';
 import { lockOwner } from './lock-owner';
 
@@ -62,7 +62,7 @@ export class CheckpointFolder {
   static async open(path: string, addon: Pick<EngineAddon, 'lockFile' | 'unlockFile'>): Promise<CheckpointFolder> {
     const file = join(path, LOCK_FILE);
     try {
-      await mkdir(path, { recursive: true });
+      await makeFolder(path);
       const lock = await addon.lockFile(file);
       if (lock === null) {
         throw new CheckpointError('ERR_CHECKPOINT_LOCKED', `The checkpoint folder ${path} is in use by ${await lockOwner(file)}. ` +
@@ -75,7 +75,7 @@ export class CheckpointFolder {
           const place = standsFor(name, names);
           if (place === undefined) await rm(join(path, name), { recursive: true, force: true });
           else {
-            await rename(join(path, name), join(path, place));
+            await renameFolder(join(path, name), join(path, place));
             names.push(place);
           }
         }
@@ -121,12 +121,9 @@ export class CheckpointFolder {
     }
     for (const name of names) {
       if (kept.has(name)) continue;
-      // Out of the list at once: one that is removed in part must not pass for a checkpoint.
       const place = join(this.path, name);
-      const aside = siblingName(place, 'gone');
       try {
-        await rename(place, aside);
-        await rm(aside, { recursive: true, force: true, maxRetries: 3 });
+        await removeFolder(place);
       } catch (error) {
         throw asFileError(error, `Cannot remove the old checkpoint ${place}`, place);
       }

@@ -62,16 +62,15 @@ class TrainerIn final : public Trainer::Impl {
       release_workspace();  // the buffers of a batch that is too large must not take the room of a smaller one
       throw;
     }
-    if (!std::isfinite(result.loss))
-      throw not_finite("loss");
+    if (!std::isfinite(result.loss)) throw not_finite("loss");
     cancel().check();
+    // Under a finite loss too, a gradient can overflow; AdamW would make weights of it that are not finite.
+    const double norm = gradient_norm();
+    if (!std::isfinite(norm)) throw not_finite("norm of the gradient");
     double scale = 1.0;
     if (options.max_gradient_norm) {
-      result.gradient_norm = gradient_norm();
-      if (!std::isfinite(*result.gradient_norm))
-        throw not_finite("gradient");
-      // torch.nn.utils.clip_grad_norm_
-      scale = std::min(1.0, *options.max_gradient_norm / (*result.gradient_norm + 1e-6));
+      result.gradient_norm = norm;
+      scale = std::min(1.0, *options.max_gradient_norm / (norm + 1e-6));  // torch.nn.utils.clip_grad_norm_
     }
     update(learning_rate, scale);  // nothing from here on can fail
     return StepOutcome(result);

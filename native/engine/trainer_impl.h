@@ -17,7 +17,7 @@
 
 namespace vectune {
 
-/// What a step fails with where `what` is not finite.
+/// What a step fails with where its loss, or the norm of its gradient, is not finite.
 inline Error not_finite(const std::string& what) {
   return Error(ErrorCode::kNative, "The " + what + " is not finite; the weights were left as before the step. Lower the "
                                    "learning rate, or look for damaged weights in the model.");

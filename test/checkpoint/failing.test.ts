@@ -186,10 +186,13 @@ test('a model that is disposed ends the run without a checkpoint, and the folder
 });
 
 describe('what a power cut must not undo', () => {
-  /** The calls that matter for a checkpoint's durability, in order, with the names of what they are about. */
-  async function calls(): Promise<string[]> {
+  const folder = () => models.path('checkpoints');
+
+  /** The calls that matter for durability while `work` is done, in order, with the names of what they are about. */
+  async function calls(work: () => Promise<unknown>): Promise<string[]> {
     const found: string[] = [];
-    const folder = models.path('checkpoints');
+    const short = (path: unknown) => String(path).replace(folder(), '')
+      .replace(/\.step-(\d+)\.vectune-(\w+)-\d+-\w+/, '$2').replace(models.path(), 'above');
     const { open: openFile, rename } = fsPromises;
     const spies = [
       jest.spyOn(fsPromises, 'open').mockImplementation(async (...args: Parameters<typeof openFile>) => {
@@ -197,25 +200,52 @@ describe('what a power cut must not undo', () => {
         const sync = handle.sync.bind(handle);
         handle.sync = async () => {
           await sync();
-          found.push(`sync ${String(args[0]).slice(folder.length).replace(/\.step-(\d+)\.vectune-new-\d+-\w+/, 'new')}`);
+          found.push(`sync ${short(args[0])}`);
         };
         return handle;
       }),
       jest.spyOn(fsPromises, 'rename').mockImplementation(async (from, to) => {
         await rename(from, to);
-        found.push(`rename ${String(from).includes('vectune-new') ? 'new' : String(from).slice(folder.length)} ${String(to).includes('vectune-gone') ? 'gone' : String(to).slice(folder.length)}`);
+        found.push(`rename ${short(from)} ${short(to)}`);
       }),
     ];
     try {
-      await finish(open(), rows, { ...options, checkpoint: { folder, everySteps: 7, everyEpoch: true, keep: 1 } });
+      await work();
     } finally {
       for (const spy of spies) spy.mockRestore();
     }
     return found;
   }
 
+  const written = ['sync /new/checkpoint.json', 'sync /new/state.safetensors', 'sync /new'];
+
   test('files are on disk before the folder gets its name, the name before an older one goes', async () => {
-    const one = (name: string) => ['sync /new/checkpoint.json', 'sync /new/state.safetensors', 'sync /new', `rename new /${name}`, 'sync '];
-    expect(await calls()).toEqual([...one('step-00000007'), ...one('step-00000014'), 'rename /step-00000007 gone']);
+    mkdirSync(folder());
+    const one = (name: string) => [...written, `rename /new /${name}`, 'sync '];
+    expect(await calls(() => finish(open(), rows, { ...options, checkpoint: { folder: folder(), everySteps: 7, everyEpoch: true, keep: 1 } })))
+      .toEqual([...one('step-00000007'), ...one('step-00000014'), 'rename /step-00000007 /gone']);
+  });
+
+  test('one that takes the place of another: the new name is on disk before the other goes', async () => {
+    const addon = await loadEngine();
+    mkdirSync(folder());
+    const checkpoints = await CheckpointFolder.open(folder(), addon);
+    const put = (text: string) => checkpoints.put(7, async (place) => writeFileSync(join(place, 'text'), text));
+    await put('first');
+    expect(await calls(() => put('second'))).toEqual([
+      'sync /new/text', 'sync /new', 'rename /step-00000007 /old', 'rename /new /step-00000007', 'sync ', 'rename /old /gone',
+    ]);
+    checkpoints.close();
+    expect(readFileSync(join(folder(), 'step-00000007', 'text'), 'utf8')).toBe('second');
+    expect(leftOvers(folder())).toEqual([]);
+  });
+
+  test('the names of folders that are made are on disk, and that of a checkpoint that is put back', async () => {
+    const addon = await loadEngine();
+    const deep = join(folder(), 'a', 'b');
+    expect(await calls(async () => (await CheckpointFolder.open(deep, addon)).close())).toEqual(['sync /a', 'sync ', 'sync above']);
+    mkdirSync(join(folder(), '.step-00000007.vectune-old-1-0'));
+    expect(await calls(async () => (await CheckpointFolder.open(folder(), addon)).close())).toEqual(['rename /old /step-00000007', 'sync ']);
+    expect(stepsIn(folder())).toEqual([7]);
   });
 });

@@ -256,6 +256,32 @@ TEST(a_device_step_with_a_loss_that_is_not_finite_leaves_all_as_it_was_and_those
   });
 }
 
+TEST(a_gradient_that_overflows_under_a_finite_loss_leaves_all_as_it_was) {
+  const ModelSpec spec = plain_spec();
+  auto data = dataset_of(kLengths, spec.encoder.vocab_size);
+  // Values of 1e25 between two products: the loss is finite, the gradient of the second one's weights is not.
+  auto model = lively_model(spec);
+  const LayerAt& layer = model->parameters().layers.back();
+  for (int64_t i = 0; i < spec.encoder.intermediate_size; ++i) model->data()[layer.up.bias + i] = 1e25f;
+  for (int64_t i = 0; i < spec.encoder.intermediate_size * spec.encoder.hidden_size; ++i)
+    model->data()[layer.down.weight + i] *= 1e-25f;
+  model->weights_changed();
+  EngineThread::instance().run([&] {
+    for (const Place place : {Place{}, kTensors}) {
+      TrainerOptions options = options_of(place);
+      options.weight_decay = 0.01;
+      Trainer trainer(model, data, options);
+      const TrainerState before = trainer.state();
+      CHECK_THROWS_CODE(trainer.step(kRows.data(), 4, 4, 1e-3, 0), ErrorCode::kNative, "norm of the gradient is not finite");
+      const TrainerState after = trainer.state();
+      CHECK_EQ(after.steps, 0);
+      CHECK_EQ(after.pending_decay.size(), size_t{0});
+      CHECK(at::equal(after.weights, before.weights));
+      CHECK(!after.first_moments.defined() || !after.first_moments.any().item<bool>());
+    }
+  });
+}
+
 TEST(a_resumed_device_run_has_the_numbers_of_one_that_was_not_interrupted) {
   const ModelSpec spec = plain_spec();
   auto data = dataset_of(kLengths, spec.encoder.vocab_size);

@@ -38,8 +38,8 @@ class BegunStep {
  public:
   enum class Fate { kTaken, kLeftOut, kNotFinite, kOverflow };
 
-  /// `numbers`: loss, gradient norm, whether one before it had failed, whether its own loss is not finite, whether a
-  /// gradient overflowed.
+  /// `numbers`: loss, gradient norm, whether one before it had failed, whether its own loss or norm is not finite,
+  /// whether a gradient overflowed in fp16, which the loss scale mends.
   BegunStep(const Place& place, const at::Tensor& numbers, int64_t tokens, bool has_norm, float decay)
       : decay(decay), result_(place, numbers), tokens_(tokens), has_norm_(has_norm) {}
 
@@ -57,7 +57,7 @@ class BegunStep {
     switch (fate()) {
       case Fate::kLeftOut: return std::nullopt;
       case Fate::kNotFinite:
-        throw not_finite("loss");
+        throw not_finite(std::isfinite(wait()[0]) ? "norm of the gradient" : "loss");
       case Fate::kTaken:
       case Fate::kOverflow: break;
     }
@@ -86,7 +86,7 @@ class BegunStep {
 };
 
 /// Training by LibTorch's tensors on `options.place`. A step is given to the device whole and not waited for: what decides
-/// about it (a loss that is not finite, a gradient that overflowed) is decided there, by factors of the update. Until the
+/// about it (a loss or a gradient's norm that is not finite) is decided there, by factors of the update. Until the
 /// processor has seen that a step failed, those begun after it leave everything alone too, so a step that failed leaves
 /// weights, moments and count as before it.
 class DeviceTrainer final : public Trainer::Impl {
@@ -330,14 +330,15 @@ class DeviceTrainer final : public Trainer::Impl {
     int64_t tokens = 0;
     const at::Tensor loss = accumulate(rows, count, micro_batch, epoch, &tokens);
     cancel().check();
-    const at::Tensor bad = at::isfinite(loss).logical_not().to(at::kFloat), before = halted_.clone();
-    at::Tensor halted = at::maximum(halted_, bad), overflow = none_, norm = none_, divisor;
+    at::Tensor finite = at::isfinite(loss), overflow = none_, norm = none_, divisor;
     if (scaler_) overflow = scaler_->unscale(update_->gradients());
-    if (options.max_gradient_norm) {
-      // torch.nn.utils.clip_grad_norm_
+    if (options.max_gradient_norm || !scaler_)
       norm = at::linalg_vector_norm(at::stack(at::_foreach_norm(update_->gradients())));
+    if (!scaler_) finite = finite.logical_and(at::isfinite(norm));
+    if (options.max_gradient_norm)  // torch.nn.utils.clip_grad_norm_
       divisor = ((norm + 1e-6) / *options.max_gradient_norm).clamp_min_(1.0);
-    }
+    const at::Tensor bad = finite.logical_not().to(at::kFloat), before = halted_.clone();
+    const at::Tensor halted = at::maximum(halted_, bad);
     const at::Tensor skip = at::maximum(halted, overflow);
     const at::Tensor updates = updates_ + 1.0 - skip, numbers = at::stack({loss, norm, before, bad, overflow});
     auto begun = std::make_shared<BegunStep>(place_, numbers, tokens, options.max_gradient_norm.has_value(),
