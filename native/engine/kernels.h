@@ -210,10 +210,11 @@ inline int64_t transposed_row(int64_t depth) { return ((depth + 31) / 32 | 1) * 
 inline int64_t product_panels(int64_t depth, int64_t threads) { return threads * kProductPanel * depth; }
 /// Elements of W when packed: whole panels.
 inline int64_t packed_elements(int64_t in, int64_t out) { return (out + kProductPanel - 1) / kProductPanel * kProductPanel * in; }
-/// The same as product_panels for weight_gradient, which needs dyᵀ too.
+/// The same as product_panels for weight_gradient, which in bf16 needs dyᵀ too.
+template <typename T>
 inline int64_t weight_gradient_scratch(int64_t rows, int64_t out, int64_t threads) {
   const int64_t depth = rows < kProductDepth ? rows : kProductDepth;
-  return product_panels(depth, threads) + out * transposed_row(depth);
+  return product_panels(depth, threads) + (sizeof(T) == sizeof(float) ? 0 : out * transposed_row(depth));
 }
 
 template <typename T>

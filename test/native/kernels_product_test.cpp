@@ -103,7 +103,7 @@ void products(const Shape& s, Random& random) {
     check_product<T>(name_of<T>(accumulate ? "weight gradient added" : "weight gradient", s),
                      accumulate ? plus(weights, dw) : weights, accumulate ? dw : nothing(out * in),
                      [&](const auto& p, float* to, int64_t team) {
-                       auto space = scratch(kernels::weight_gradient_scratch(rows, out, team));
+                       auto space = scratch(kernels::weight_gradient_scratch<T>(rows, out, team));
                        p.weight_gradient(dy.data(), x.data(), to, rows, in, out, accumulate, space.data());
                      });
 }

@@ -182,12 +182,41 @@ void transpose_words(const T* a, int64_t m, int64_t k, int64_t begin, int64_t en
     }
 }
 
+// --- rows of A --------------------------------------------------------------------------------------------------
+
+/// A[m × k], row-major, `row` apart.
+template <typename T>
+struct Rows {
+  const T* a;
+  int64_t row;
+
+  Rows at(int64_t r) const { return {a + r * row, row}; }
+  const T* word(int r, int64_t k) const { return a + r * row + k; }
+  /// Asks for what the next tile reads at k.
+  void expect_next(int64_t k) const {
+    if (k % (kLanes * kInWord<T>) != 0) return;
+#pragma GCC unroll 8
+    for (int r = 0; r < kTileRows; ++r) __builtin_prefetch(a + (r + kTileRows) * row + k);
+  }
+};
+
+/// A given as its transpose [k × m], row-major, `row` apart: one line has what a step of k needs of two tiles.
+struct Transposed {
+  const float* a;
+  int64_t row;
+
+  Transposed at(int64_t r) const { return {a + r, row}; }
+  const float* word(int r, int64_t k) const { return a + k * row + r; }
+  /// Each row lies on another page: this tile's are asked for.
+  void expect_next(int64_t k) const { __builtin_prefetch(a + (k + 24) * row); }
+};
+
 // --- tiles ------------------------------------------------------------------------------------------------------
 
 /// C[R × V vectors] (+)= A[R × k] · panel. `lanes` of the last vector are C's. A panel that is read for the first time
 /// (kStream) is asked for a little ahead: no hardware looks beyond a page.
-template <int R, int V, bool kStream, typename T, typename Finish>
-__attribute__((noinline)) void tile(const T* a, int64_t a_row, const T* panel, int64_t k, const Finish& finish, int lanes) {
+template <int R, int V, bool kStream, typename A, typename T, typename Finish>
+__attribute__((noinline)) void tile(A a, const T* panel, int64_t k, const Finish& finish, int lanes) {
   constexpr int64_t kAhead = 20 * kProductPanel * kInWord<T>;
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
@@ -195,10 +224,7 @@ __attribute__((noinline)) void tile(const T* a, int64_t a_row, const T* panel, i
     for (int v = 0; v < V; ++v) finish.expect(r, v * kLanes);
   typename SumsOf<T>::Vector sums[R][V] = {};
   for (int64_t i = 0; i < k; i += kInWord<T>, panel += kProductPanel * kInWord<T>) {
-    if (R == kTileRows && i % (kLanes * kInWord<T>) == 0) {
-#pragma GCC unroll 8
-      for (int r = 0; r < R; ++r) __builtin_prefetch(a + (r + R) * a_row + i);  // the next tile's rows
-    }
+    if (R == kTileRows) a.expect_next(i);
     U b[V];
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) {
@@ -207,9 +233,9 @@ __attribute__((noinline)) void tile(const T* a, int64_t a_row, const T* panel, i
     }
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
-      const U x = broadcast_word(a + r * a_row + i);
+      const U x = broadcast_word(a.word(r, i));
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) sums[r][v] = multiply_add(sums[r][v], b[v], x, a);
+      for (int v = 0; v < V; ++v) sums[r][v] = multiply_add(sums[r][v], b[v], x, panel);
     }
   }
 #pragma GCC unroll 8
@@ -218,35 +244,35 @@ __attribute__((noinline)) void tile(const T* a, int64_t a_row, const T* panel, i
     for (int v = 0; v < V; ++v) finish(sums[r][v], r, v * kLanes, v < V - 1 ? kLanes : lanes);
 }
 
-template <int V, bool kStream, typename T, typename Finish>
-void tile_of(int64_t rows, const T* a, int64_t a_row, const T* panel, int64_t k, const Finish& finish, int lanes) {
+template <int V, bool kStream, typename A, typename T, typename Finish>
+void tile_of(int64_t rows, A a, const T* panel, int64_t k, const Finish& finish, int lanes) {
   switch (rows) {
-    case 1: return tile<1, V, kStream>(a, a_row, panel, k, finish, lanes);
-    case 2: return tile<2, V, kStream>(a, a_row, panel, k, finish, lanes);
-    case 3: return tile<3, V, kStream>(a, a_row, panel, k, finish, lanes);
-    case 4: return tile<4, V, kStream>(a, a_row, panel, k, finish, lanes);
-    case 5: return tile<5, V, kStream>(a, a_row, panel, k, finish, lanes);
-    case 6: return tile<6, V, kStream>(a, a_row, panel, k, finish, lanes);
-    case 7: return tile<7, V, kStream>(a, a_row, panel, k, finish, lanes);
-    default: return tile<8, V, kStream>(a, a_row, panel, k, finish, lanes);
+    case 1: return tile<1, V, kStream>(a, panel, k, finish, lanes);
+    case 2: return tile<2, V, kStream>(a, panel, k, finish, lanes);
+    case 3: return tile<3, V, kStream>(a, panel, k, finish, lanes);
+    case 4: return tile<4, V, kStream>(a, panel, k, finish, lanes);
+    case 5: return tile<5, V, kStream>(a, panel, k, finish, lanes);
+    case 6: return tile<6, V, kStream>(a, panel, k, finish, lanes);
+    case 7: return tile<7, V, kStream>(a, panel, k, finish, lanes);
+    default: return tile<8, V, kStream>(a, panel, k, finish, lanes);
   }
   static_assert(kTileRows == 8);
 }
 
 /// As tile_of, for a panel of which `width` columns are C's.
-template <bool kStream, typename T, typename Finish>
-void tile_of(int64_t rows, int64_t width, const T* a, int64_t a_row, const T* panel, int64_t k, const Finish& finish) {
+template <bool kStream, typename A, typename T, typename Finish>
+void tile_of(int64_t rows, int64_t width, A a, const T* panel, int64_t k, const Finish& finish) {
   const int vectors = static_cast<int>((width + kLanes - 1) / kLanes);
   const int lanes = static_cast<int>(width) - (vectors - 1) * kLanes;
-  if (vectors == 3) tile_of<3, kStream>(rows, a, a_row, panel, k, finish, lanes);
-  else if (vectors == 2) tile_of<2, kStream>(rows, a, a_row, panel, k, finish, lanes);
-  else tile_of<1, kStream>(rows, a, a_row, panel, k, finish, lanes);
+  if (vectors == 3) tile_of<3, kStream>(rows, a, panel, k, finish, lanes);
+  else if (vectors == 2) tile_of<2, kStream>(rows, a, panel, k, finish, lanes);
+  else tile_of<1, kStream>(rows, a, panel, k, finish, lanes);
   static_assert(kPanelVectors == 3);
 }
 
 /// C[m × n] (+)= A[m × k]·B, B being [k × n], or (kTransposed) given as [n × k].
-template <bool kTransposed, typename T, typename C>
-void multiply(const T* a, int64_t a_row, const T* b, int64_t b_row, C* c, int64_t m, int64_t n, int64_t k,
+template <bool kTransposed, typename A, typename T, typename C>
+void multiply(A a, const T* b, int64_t b_row, C* c, int64_t m, int64_t n, int64_t k,
               bool accumulate, T* panels) {
   const Store<C> all{c, n, accumulate};
   const int64_t columns = (n + kProductPanel - 1) / kProductPanel, blocks = (m + kTileRows - 1) / kTileRows;
@@ -264,7 +290,7 @@ void multiply(const T* a, int64_t a_row, const T* b, int64_t b_row, C* c, int64_
         if constexpr (kTransposed) prefetch_share(b + next * b_row, b_row, next_width, k, block, blocks);
         else prefetch_share(b + next, b_row, k, next_width, block, blocks);
       }
-      tile_of<false>(rows, width, a + r * a_row, a_row, panel, k, all.at(r, from));
+      tile_of<false>(rows, width, a.at(r), panel, k, all.at(r, from));
     }
   });
 }
@@ -291,7 +317,7 @@ void multiply_packed(const T* x, const T* packed, int64_t rows, int64_t in, int6
       const int64_t from = at / blocks * kProductPanel, block = at % blocks;
       const int64_t r = rows * block / blocks, height = rows * (block + 1) / blocks - r;
       const auto run = [&](auto stream) {
-        tile_of<stream()>(height, std::min(kProductPanel, out - from), x + r * in, in, packed + from * in, in,
+        tile_of<stream()>(height, std::min(kProductPanel, out - from), Rows<T>{x, in}.at(r), packed + from * in, in,
                           finish.at(r, from));
       };
       if (block == 0) run(std::true_type{});
@@ -367,31 +393,40 @@ void forward_of_few(const T* x, const T* w, Out* y, int64_t rows, int64_t in, in
 template <typename T>
 void forward(const T* x, const T* w, T* y, int64_t rows, int64_t in, int64_t out, void* scratch) {
   if (rows <= kFewRows) return forward_of_few(x, w, y, rows, in, out);
-  multiply<true>(x, in, w, in, y, rows, out, in, false, static_cast<T*>(scratch));
+  multiply<true>(Rows<T>{x, in}, w, in, y, rows, out, in, false, static_cast<T*>(scratch));
 }
 
 template <typename T, typename C>
 void input_gradient(const T* dy, const T* w, C* dx, int64_t rows, int64_t in, int64_t out, bool accumulate,
                     void* scratch) {
-  multiply<false>(dy, out, w, in, dx, rows, in, out, accumulate, static_cast<T*>(scratch));
+  multiply<false>(Rows<T>{dy, out}, w, in, dx, rows, in, out, accumulate, static_cast<T*>(scratch));
 }
 
-template <typename T>
-void weight_gradient(const T* dy, const T* x, float* dw, int64_t rows, int64_t in, int64_t out, bool accumulate,
+void weight_gradient(const float* dy, const float* x, float* dw, int64_t rows, int64_t in, int64_t out, bool accumulate,
+                     void* scratch) {
+  for (int64_t first = 0; first < rows; first += kProductDepth)
+    multiply<false>(Transposed{dy + first * out, out}, x + first * in, in, dw, out, in, std::min(kProductDepth, rows - first),
+                    accumulate || first > 0, static_cast<float*>(scratch));
+}
+
+#ifdef __AVX512BF16__
+/// Pairs of rows lie apart in dy, so it is transposed.
+void weight_gradient(const bf16* dy, const bf16* x, float* dw, int64_t rows, int64_t in, int64_t out, bool accumulate,
                      void* scratch) {
   const int64_t most = std::min(kProductDepth, rows);
-  T* transposed = static_cast<T*>(scratch);
-  T* panels = transposed + out * transposed_row(most);
+  bf16* transposed = static_cast<bf16*>(scratch);
+  bf16* panels = transposed + out * transposed_row(most);
   for (int64_t first = 0; first < rows; first += most) {
     const int64_t depth = std::min(most, rows - first), row = transposed_row(depth);
-    const int64_t words = depth / kInWord<T>;
+    const int64_t words = depth / kInWord<bf16>;
     // by rows, as they were written: they are in the thread's cache
     for_parts((words + kLanes - 1) / kLanes, [&](int64_t begin, int64_t end, int) {
       transpose_words(dy + first * out, out, depth, begin * kLanes, std::min(words, end * kLanes), transposed, row);
     });
-    multiply<false>(transposed, row, x + first * in, in, dw, out, in, depth, accumulate || first > 0, panels);
+    multiply<false>(Rows<bf16>{transposed, row}, x + first * in, in, dw, out, in, depth, accumulate || first > 0, panels);
   }
 }
+#endif
 
 #ifdef __AVX512VNNI__
 void int8_forward(const int8_t* x, const float* scales_and_zeros, const int8_t* packed, const float* w_scales,
@@ -403,9 +438,9 @@ void int8_forward(const int8_t* x, const float* scales_and_zeros, const int8_t* 
 }  // namespace
 
 void register_product(Table& t) {
-  t.fp32.product = {forward<float>, pack_all<float>, forward_packed<float>, input_gradient<float, float>, input_gradient<float, float>, weight_gradient<float>};
+  t.fp32.product = {forward<float>, pack_all<float>, forward_packed<float>, input_gradient<float, float>, input_gradient<float, float>, weight_gradient};
 #ifdef __AVX512BF16__
-  t.bf16_.product = {forward<bf16>, pack_all<bf16>, forward_packed<bf16>, input_gradient<bf16, bf16>, input_gradient<bf16, float>, weight_gradient<bf16>};
+  t.bf16_.product = {forward<bf16>, pack_all<bf16>, forward_packed<bf16>, input_gradient<bf16, bf16>, input_gradient<bf16, float>, weight_gradient};
 #endif
 #ifdef __AVX512VNNI__
   t.common.int8_pack = pack_all<int8_t>;
