@@ -1,17 +1,18 @@
 import { SingleBar } from 'cli-progress';
 import { Argument, type Command } from 'commander';
 import { InvalidArgumentError, LibTorchError } from '../errors';
+import { findAddons, preferredVersion } from '../native/addons';
 import { megabytes } from '../native/disk';
 import { releaseFolder } from '../native/libtorch/cache';
 import type { LibTorchEvent } from '../native/libtorch/events';
 import { listLibTorch } from '../native/libtorch/find';
 import { installLibTorch, removeLibTorch } from '../native/libtorch/install';
-import { REFERENCE_VERSION, releases } from '../native/libtorch/table';
+import { releases } from '../native/libtorch/table';
 
 /** `vectune libtorch install | remove | path`. */
 export function registerLibTorch(program: Command): void {
   const libtorch = program.command('libtorch').description('Install, remove or find LibTorch.');
-  const version = new Argument('[version]', 'version of LibTorch').default(REFERENCE_VERSION);
+  const version = new Argument('[version]', 'version of LibTorch; default: the one that the engine is for');
   libtorch
     .command('install')
     .description("Install LibTorch in vectune's cache, through this machine's pip or from what --from names.")
@@ -34,7 +35,7 @@ interface InstallFlags {
   headers?: boolean;
 }
 
-async function install(version: string, flags: InstallFlags): Promise<void> {
+async function install(named: string | undefined, flags: InstallFlags): Promise<void> {
   if (flags.cuda && flags.cpu) {
     throw new InvalidArgumentError('ERR_INVALID_OPTION', '--cuda and --cpu ask for opposite things: name one of them.');
   }
@@ -43,6 +44,7 @@ async function install(version: string, flags: InstallFlags): Promise<void> {
   process.once('SIGINT', onSignal);
   const display = new InstallDisplay();
   try {
+    const version = await versionFrom(named);
     const folder = await installLibTorch({
       version,
       from: flags.from,
@@ -119,10 +121,16 @@ function short(file: string): string {
   return /^([^-]+-[^-]+)-.*\.whl$/.exec(file)?.[1] ?? file;
 }
 
-async function remove(version: string): Promise<void> {
+async function remove(named: string | undefined): Promise<void> {
+  const version = await versionFrom(named);
   const removed = await removeLibTorch(version);
   const folder = releaseFolder(version);
   process.stdout.write(removed ? `removed ${folder}\n` : `there is nothing in ${folder}\n`);
+}
+
+/** Without an engine, as in a clone that is being set up, that of the reference. */
+async function versionFrom(named: string | undefined): Promise<string> {
+  return named ?? preferredVersion(await findAddons().catch(() => undefined));
 }
 
 async function path(): Promise<void> {

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { LibTorchError } from '../errors';
 import { outsideArchive } from './archive';
+import { REFERENCE_VERSION } from './libtorch/table';
 import { platformKey } from './platform';
 
 /** The compiled addons of this installation. */
@@ -47,6 +48,17 @@ export async function findAddons(packageRoot: string = PACKAGE_ROOT): Promise<Ad
       `${tried.length > 0 ? tried.join(', ') : join(packageRoot, 'dist', 'addons')}). In a clone of the repository ` +
       'run: npm run setup',
   );
+}
+
+/** Versions of LibTorch that there is an engine for: the reference first, then the newest. */
+export function versionsOf({ engines }: Addons): string[] {
+  const newestFirst = [...engines.keys()].sort((a, b) => b.localeCompare(a, 'en', { numeric: true }));
+  return newestFirst.sort((a, b) => Number(b === REFERENCE_VERSION) - Number(a === REFERENCE_VERSION));
+}
+
+/** The version to install where none is named: one that there is an engine for. */
+export function preferredVersion(addons: Addons | undefined): string {
+  return (addons && versionsOf(addons)[0]) ?? REFERENCE_VERSION;
 }
 
 /** node-gyp-build, with the rules of its `resolve` one by one. */

@@ -3,14 +3,14 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 import { VectuneError } from '../errors';
 import { cacheRoot } from '../model/cache';
 import type { EngineInfo } from './addon';
-import { findAddons, type Addons } from './addons';
+import { findAddons, preferredVersion, versionsOf, type Addons } from './addons';
 import { cacheSizes, type CacheEntry } from './cache-sizes';
 import { megabytes } from './disk';
 import { releaseFolder } from './libtorch/cache';
 import { listLibTorch, type Candidate, type CandidateOrigin } from './libtorch/find';
 import type { LibTorchFolder } from './libtorch/folder';
-import { bytesNeeded, REFERENCE_VERSION, releases } from './libtorch/table';
-import { ADDON_VERSION, probed, versionsOf } from './load';
+import { bytesNeeded, releases } from './libtorch/table';
+import { ADDON_VERSION, probed } from './load';
 import { describeNvidia, type NvidiaReport } from './nvidia';
 import { glibcVersion, platformKey } from './platform';
 
@@ -93,7 +93,7 @@ export async function examine(options: { libtorch?: string | undefined } = {}): 
   const { candidates, chosen, engine } = await tryCandidates(addons, required, options.libtorch);
   if (addons && chosen === undefined) {
     const what = `No LibTorch ${required.join(' or ')} that can be used was found.`;
-    problems.push({ what, next: howToGetLibTorch(candidates) });
+    problems.push({ what, next: howToGetLibTorch(candidates, preferredVersion(addons)) });
   }
   const ok = problems.length === 0 && engine !== null;
   return {
@@ -101,7 +101,7 @@ export async function examine(options: { libtorch?: string | undefined } = {}): 
     node,
     platform,
     cpu: await describeProcessor(),
-    nvidia: await checkNvidia(chosen),
+    nvidia: await checkNvidia(chosen?.version ?? preferredVersion(addons), chosen),
     addons: addons ? { loader: addons.loader, engines: Object.fromEntries(addons.engines) } : null,
     libtorch: { required, candidates, chosen: chosen?.libDir ?? null, releases: describeReleases(addons) },
     cache: { folder: cacheRoot(), entries: await cacheSizes() },
@@ -193,14 +193,13 @@ function nextFor({ origin, path, found }: Candidate): string | null {
   return `npx vectune libtorch ${isKnown ? 'install' : 'remove'} ${version}`;
 }
 
-async function checkNvidia(chosen: LibTorchFolder | undefined): Promise<DoctorReport['nvidia']> {
+async function checkNvidia(version: string, chosen: LibTorchFolder | undefined): Promise<DoctorReport['nvidia']> {
   const nvidia = await describeNvidia();
-  return { ...nvidia, next: nextForNvidia(nvidia, chosen) };
+  return { ...nvidia, next: nextForNvidia(nvidia, version, chosen) };
 }
 
-function nextForNvidia({ driver, gpus }: NvidiaReport, chosen: LibTorchFolder | undefined): string | null {
+function nextForNvidia({ driver, gpus }: NvidiaReport, version: string, chosen: LibTorchFolder | undefined): string | null {
   if (driver === null && gpus.length === 0) return null;
-  const version = chosen?.version ?? REFERENCE_VERSION;
   const release = releases().find((known) => known.version === version);
   if (release === undefined) return null;
   if (driver !== null && Number(driver.split('.')[0]) < release.cudaDriver) {
@@ -220,11 +219,11 @@ function describeReleases(addons: Addons | undefined): ReleaseReport[] {
   });
 }
 
-function howToGetLibTorch(candidates: readonly CandidateReport[]): string {
+function howToGetLibTorch(candidates: readonly CandidateReport[], wanted: string): string {
   const named = candidates.find(({ origin }) => origin === 'option' || origin === 'environment');
   if (named?.origin === 'environment') return 'unset VECTUNE_LIBTORCH && npx vectune libtorch install';
   if (named !== undefined) return 'Name another folder, or none.';
-  const release = releases().find(({ version }) => version === REFERENCE_VERSION);
+  const release = releases().find(({ version }) => version === wanted);
   if (release === undefined) return 'npx vectune libtorch install --from <folder, archive or URL>';
   const { download } = bytesNeeded(release, { cuda: false, headers: false });
   return `npx vectune libtorch install    (downloads ${megabytes(download)} into ${releaseFolder(release.version)})`;

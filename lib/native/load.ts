@@ -3,13 +3,12 @@ import { realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fromNative, LibTorchError, VectuneError } from '../errors';
 import type { EngineAddon } from './addon';
-import { findAddons, PACKAGE_ROOT, type Addons } from './addons';
+import { findAddons, PACKAGE_ROOT, preferredVersion, versionsOf, type Addons } from './addons';
 import { verdictCache } from './libtorch/cache';
 import type { OnLibTorchEvent } from './libtorch/events';
 import { searchLibTorch, type Candidate, type FindOptions } from './libtorch/find';
 import { inspectFolder, type LibTorchFolder } from './libtorch/folder';
 import { installLibTorch } from './libtorch/install';
-import { REFERENCE_VERSION } from './libtorch/table';
 import type { LoaderAddon } from './loader';
 import { hasNvidiaDriver } from './platform';
 import { probe, subjectOf } from './probe';
@@ -92,9 +91,8 @@ async function choose(options: LoadOptions): Promise<Choice> {
   const choice = await firstThatLoads(addons, options, tried);
   if (choice !== undefined) return choice;
   if (options.consent !== true) throw missing(addons, tried);
-  const version = addons.engines.has(REFERENCE_VERSION) ? REFERENCE_VERSION : [...addons.engines.keys()].at(-1)!;
   const { onEvent, signal } = options;
-  return probed(addons, await installLibTorch({ version, onEvent, signal }), signal, options.cuda);
+  return probed(addons, await installLibTorch({ version: preferredVersion(addons), onEvent, signal }), signal, options.cuda);
 }
 
 async function firstThatLoads(addons: Addons, options: LoadOptions, tried: Candidate[]): Promise<Choice | undefined> {
@@ -115,12 +113,6 @@ async function firstThatLoads(addons: Addons, options: LoadOptions, tried: Candi
     }
   }
   return undefined;
-}
-
-/** Versions that there is an engine for, the reference first. */
-export function versionsOf(addons: Addons): string[] {
-  const versions = [...addons.engines.keys()];
-  return versions.sort((a, b) => Number(b === REFERENCE_VERSION) - Number(a === REFERENCE_VERSION));
 }
 
 /**

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { DoctorReport } from '../../../lib/native/doctor';
-import { BUILT_VERSIONS, LIBTORCH_VERSION } from '../../libtorch';
+import { builtVersions, LIBTORCH_VERSION } from '../../libtorch';
 import { removeFolders, temporaryFolder, writeTorch, writeTree } from './support/folders';
 
 const MAIN = resolve(__dirname, '../../../dist/cli/main.js');
@@ -41,18 +41,21 @@ test('after the set-up nothing is missing, and the exit code says so', () => {
   expect(vectune(['doctor']).stdout).toContain(`engine     LibTorch ${LIBTORCH_VERSION}, kernels`);
 });
 
-test('without LibTorch: exit code 1, and the command that installs it', () => {
+test('without LibTorch: exit code 1, and the command that installs it', async () => {
   const home = temporaryFolder();
   const { status, stdout } = vectune(['doctor'], bare(home));
   expect(status).toBe(1);
-  expect(stdout).toMatch(new RegExp(`^Problem: No LibTorch ${BUILT_VERSIONS} that can be used was found\\.$`, 'm'));
-  expect(stdout).toMatch(/^Next: npx vectune libtorch install +\(downloads 544 MB into .*2\.11\.0\)$/m);
+  const built = await builtVersions();
+  expect(stdout).toContain(`\nProblem: No LibTorch ${built.join(' or ')} that can be used was found.\n`);
+  const next = /^Next: npx vectune libtorch install +\(downloads (\d+) MB into (.*)\)$/m.exec(stdout)!;
+  expect(next[2]).toBe(join(home, 'libtorch', built[0]!));
+  expect(Number(next[1])).toBeGreaterThan(100);
 });
 
-test('every candidate is told, with the reason why it is not used', () => {
+test('every candidate is told, with the reason why it is not used', async () => {
   const home = temporaryFolder();
   writeTorch(join(home, 'venv/lib/python3.10/site-packages/torch'), '2.6.0+cu124');
-  writeTorch(join(home, 'conda/lib/python3.11/site-packages/torch'), '2.11.0');
+  writeTorch(join(home, 'conda/lib/python3.11/site-packages/torch'), LIBTORCH_VERSION);
   const environment = { ...bare(home), VIRTUAL_ENV: join(home, 'venv'), CONDA_PREFIX: join(home, 'conda') };
   const { status, stdout } = vectune(['doctor', '--json'], environment);
   const { libtorch, engine } = JSON.parse(stdout) as DoctorReport;
@@ -63,12 +66,12 @@ test('every candidate is told, with the reason why it is not used', () => {
       via: 'VIRTUAL_ENV',
       version: '2.6.0+cu124',
       accepted: false,
-      reason: expect.stringContaining('2.11.0'),
+      reason: expect.stringContaining(`the engine is for LibTorch ${(await builtVersions())[0]}`),
       next: null, // it is another's
     },
     {
       via: 'CONDA_PREFIX',
-      version: '2.11.0',
+      version: LIBTORCH_VERSION,
       accepted: false,
       reason: expect.stringMatching(/cannot be loaded: .*(?:short|invalid ELF)/),
     },
@@ -154,14 +157,15 @@ test('path prints the folder alone, or says on the other stream that there is no
   expect(none.stderr).toMatch(/^vectune: No LibTorch was found\. See: npx vectune doctor \[ERR_LIBTORCH_MISSING\]$/m);
 });
 
-test('install from a folder, remove', () => {
+test('install from a folder, remove: of the version that the engine is for', async () => {
+  const version = (await builtVersions())[0]!;
   const home = temporaryFolder();
-  writeTorch(join(home, 'mine/torch'), '2.11.0');
+  writeTorch(join(home, 'mine/torch'), version);
   const environment = bare(join(home, 'cache'));
   expect(vectune(['libtorch', 'install', '--from', join(home, 'mine')], environment).stdout).toBe(
-    `LibTorch 2.11.0: ${join(home, 'cache/libtorch/2.11.0/torch')}\n`,
+    `LibTorch ${version}: ${join(home, `cache/libtorch/${version}/torch`)}\n`,
   );
-  expect(vectune(['libtorch', 'path'], environment).stdout).toBe(`${join(home, 'cache/libtorch/2.11.0/torch')}\n`);
+  expect(vectune(['libtorch', 'path'], environment).stdout).toBe(`${join(home, `cache/libtorch/${version}/torch`)}\n`);
   expect(vectune(['libtorch', 'remove'], environment).stdout).toMatch(/^removed /);
   expect(vectune(['libtorch', 'remove'], environment).stdout).toMatch(/^there is nothing in /);
 });
