@@ -18,6 +18,7 @@ import type { EngineAddon, ModelHandle } from '../native/addon';
 import { checkDevice, chooseDevice, choosePrecision, type DeviceOption } from '../native/devices';
 import type { LibTorchEvent } from '../native/libtorch/events';
 import { loadEngine } from '../native/load';
+import { prepareTokenizers } from '../tokenisation/tokeniser';
 import { Embedder } from './embedder';
 import { TrainingRecord } from './training-record';
 
@@ -380,6 +381,7 @@ export class TextVectorisation {
     } = this.#options;
     const signal = stop === undefined ? this.#closing.signal : AbortSignal.any([stop, this.#closing.signal]);
     try {
+      prepareTokenizers();
       // Together: LibTorch is read from disk while the model's folder is. A failure of one does not wait for the other.
       const [opened, addon] = await Promise.all([
         openModel(this.#source, { ...where, onProgress, signal }),

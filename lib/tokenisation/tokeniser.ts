@@ -52,6 +52,14 @@ class Ids {
 }
 
 /**
+ * Does once what the tokenizers library does at its first use: it asks the linker for symbols, which makes who waits for it,
+ * the event loop, wait as long as the linker is at work. To be called before LibTorch is opened, which takes 0.2 s.
+ */
+export function prepareTokenizers(): void {
+  Tokenizer.fromString(JSON.stringify({ model: { type: 'WordLevel', vocab: { a: 0 }, unk_token: 'a' } }));
+}
+
+/**
  * A Hugging Face tokenizer whose ids equal sentence-transformers'. The work is done on the tokenizer's own
  * threads in bounded pieces. Truncation is set once, to the model's positions, and shorter limits cut the
  * ids, so that calls with different limits can overlap.
@@ -79,17 +87,19 @@ export class Tokeniser {
     const map = jsonFile(files, 'special_tokens_map.json', folder) ?? {};
     const found = jsonFile(files, 'tokenizer.json', folder);
     const raw = found ?? tokenizerFromVocabulary(files, folder, source.architecture, config, map);
+    await new Promise(setImmediate); // large vocabularies: each of the steps takes some 10 ms of the event loop
     const json = readyTokenizer(raw, config, source.doLowerCase, folder);
     const file = join(folder, found === undefined ? 'vocabulary' : 'tokenizer.json');
     const cutLeft = truncationSide(raw, config) === 'left';
     try {
-      const tokenizer = Tokenizer.fromString(JSON.stringify(json));
+      const text = JSON.stringify(json);
+      await new Promise(setImmediate);
+      const tokenizer = Tokenizer.fromString(text);
       const { before, after, largestId } = await countSpecial(tokenizer);
       if (source.positions > before + after) {
         tokenizer.setTruncation(source.positions, { direction: cutLeft ? 'left' : 'right' });
       }
-      const ids = Object.values(tokenizer.getVocab(true));
-      const vocabularySize = ids.reduce((most, id) => Math.max(most, id + 1), largestId + 1);
+      const vocabularySize = 1 + Math.max(largestId, largestOfVocabulary(tokenizer, json));
       return new Tokeniser(tokenizer, json, before, after, cutLeft, source.positions, vocabularySize, file);
     } catch (error) {
       throw new ModelError(
@@ -188,6 +198,17 @@ async function countSpecial(tokenizer: Tokenizer): Promise<{ before: number; aft
   const own = mask.indexOf(0);
   if (own < 0) throw new Error('it gives no token for the text "a"');
   return { before: own, after: mask.length - 1 - mask.lastIndexOf(0), largestId: Math.max(...encoding.getIds()) };
+}
+
+/** Highest id of a vocabulary that the library has read. Its own copy as an object takes twice as long. */
+function largestOfVocabulary(tokenizer: Tokenizer, json: JsonObject): number {
+  const { vocab } = json['model'] as { vocab: Record<string, number> | unknown[] };
+  let largest = Array.isArray(vocab) ? vocab.length - 1 : -1;
+  if (!Array.isArray(vocab)) for (const id of Object.values(vocab)) if (id > largest) largest = id;
+  for (const { content } of (json['added_tokens'] ?? []) as { content: string }[]) {
+    largest = Math.max(largest, tokenizer.tokenToId(content) ?? -1);
+  }
+  return largest;
 }
 
 function truncationSide(tokenizer: JsonObject, config: JsonObject): 'left' | 'right' {

@@ -13,6 +13,7 @@ interface Seen {
   evaluated: number[];
   sameTurn: number;
   waited: string[];
+  first: string[];
 }
 
 let seen: Seen;
@@ -46,4 +47,9 @@ test('the loop turns between two pieces', () => {
 
 test('no call waits for the engine while it is in a step', () => {
   expect(seen.waited).toEqual([]);
+});
+
+test('the tokenizers library is used before LibTorch is opened: its first use waits for the linker', () => {
+  expect(seen.first[0]).toBe('tokenizers');
+  expect(seen.first.filter((what) => what === 'LibTorch')).toHaveLength(1);
 });

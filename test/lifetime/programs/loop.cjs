@@ -1,12 +1,13 @@
 'use strict';
 // What the event loop is given at once, and what it waits for: tells as JSON what was seen (event-loop.test.ts).
 const path = require('node:path');
-const { Tokenizer } = require('tokenizers');
+const tokenizers = require('tokenizers');
+const { Tokenizer } = tokenizers;
 const { loadEngine, startLongStep, training } = require('./engine.cjs');
 const { TextVectorisation } = require(path.resolve(__dirname, '../../../dist/index.js'));
 
 const MODEL = path.resolve(__dirname, '../../parity/fixtures/bert-dense/model');
-const seen = { tokenised: [], units: [], embedded: [], stepped: [], evaluated: [], sameTurn: 0, waited: [] };
+const seen = { tokenised: [], units: [], embedded: [], stepped: [], evaluated: [], sameTurn: 0, waited: [], first: [] };
 
 /** Turns of the event loop so far. */
 let turns = 0;
@@ -26,6 +27,20 @@ function watch(object, name, note) {
     last = turns;
     return real.apply(this, args);
   };
+}
+
+/** What a process that has loaded nothing yet uses first: the tokenizers library, or LibTorch. */
+async function loading() {
+  const { findAddons } = require(path.resolve(__dirname, '../../../dist/native/addons.js'));
+  const loader = require((await findAddons()).loader);
+  const { open } = loader;
+  loader.open = (...args) => (seen.first.push('LibTorch'), open(...args));
+  tokenizers.Tokenizer = { fromString: (text) => (seen.first.push('tokenizers'), Tokenizer.fromString(text)) };
+  const model = new TextVectorisation(MODEL);
+  await model.load();
+  await model.dispose();
+  Object.assign(loader, { open });
+  Object.assign(tokenizers, { Tokenizer });
 }
 
 async function pieces(engine) {
@@ -88,6 +103,7 @@ async function calls(engine) {
 }
 
 async function main() {
+  await loading();
   const engine = await loadEngine();
   await pieces(engine);
   await calls(engine);
