@@ -212,6 +212,7 @@ describe('what a power cut must not undo', () => {
 
   /** The calls that matter for durability while `work` is done, in order, with the names of what they are about. */
   async function calls(work: () => Promise<unknown>): Promise<string[]> {
+    await loadEngine(); // its first load writes to a folder of its own
     const found: string[] = [];
     const short = (path: unknown) => String(path).replace(folder(), '')
       .replace(/\.step-(\d+)\.vectune-(\w+)-\d+-\w+/, '$2').replace(models.path(), 'above');
