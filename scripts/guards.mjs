@@ -1,11 +1,11 @@
 // npm run guards: takes every guard of test/guards/guards.mjs out of the code in turn, builds, and runs the test that is
 // there for it, which must fail. Works on a copy of the tracked files as they stand; the checkout is left alone.
-//   npm run guards                       all: about an hour on two cores
+//   npm run guards                       all: about half an hour on two cores, the build included
 //   npm run guards -- checkpoint flock   those with one of these words in their name or their file's path
 //   npm run guards -- --out FILE         the table goes to a file, not to standard output
 //   npm run guards -- --folder FOLDER    keeps the copy there; the next time only what changed is built
 // A guard counts as caught where a named test fails. One that can only hang is ended by its own time limit, and counts
-// where the table says so; a build that fails, or tests that come to no end in ten minutes, are errors.
+// where the table says so; a build that fails, or tests that come to no end in ten minutes a file, are errors.
 import { createRequire } from 'node:module';
 import { copyFileSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,8 @@ import { mustRun, run, tail } from './setup/run.mjs';
 import { runScript, SetupError } from './setup/step.mjs';
 
 const require = createRequire(import.meta.url);
-const JEST = join(require.resolve('jest/package.json'), '..', 'bin', 'jest.js');
+/** In the copy's folder: that it is one, and may be written to. */
+const MARKER = '.vectune-guards';
 const MAX_TEST_MS = 600_000;
 /** Of a failure, for who looks whether it is the one that was to be expected. */
 const SHOWN_LINES = 12;
@@ -28,6 +29,11 @@ const same = (a, b) => existsSync(b) && readFileSync(a).equals(readFileSync(b));
 
 /** Writes what differs only, so that a build in a folder that was there before begins where it ended. */
 async function copyTracked(folder) {
+  mkdirSync(folder, { recursive: true });
+  if (readdirSync(folder).length > 0 && !existsSync(join(folder, MARKER))) {
+    throw new SetupError(`${folder} is not empty and no copy of an earlier run. Name a folder that is not there.`);
+  }
+  writeFileSync(join(folder, MARKER), '');
   const tracked = (await mustRun('git', ['ls-files', '-z'])).split('\0').filter((file) => file !== '' && existsSync(join(ROOT, file)));
   for (const file of tracked) {
     const [from, to] = [join(ROOT, file), join(folder, file)];
@@ -53,12 +59,13 @@ async function build(folder) {
 
 /** Runs the tests of guards; gives for each what became of those with its name. `ended`: not by themselves. */
 async function runTests(folder, guards) {
+  const jest = join(require.resolve('jest/package.json'), '..', 'bin', 'jest.js');
   const report = join(folder, 'guards.json');
   rmSync(report, { force: true });
   const files = [...new Set(guards.map(({ test }) => `test/${test}.test.ts`))];
   const names = guards.map(({ name }) => name.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|');
   const args = ['--json', `--outputFile=${report}`, `--cacheDirectory=${join(folder, '.cache', 'jest')}`, '--forceExit'];
-  const { output } = await run(process.execPath, [JEST, ...args, '--testNamePattern', names, '--runTestsByPath', ...files], {
+  const { output } = await run(process.execPath, [jest, ...args, '--testNamePattern', names, '--runTestsByPath', ...files], {
     cwd: folder, timeout: MAX_TEST_MS * files.length, killSignal: 'SIGKILL',
   });
   if (!existsSync(report)) return guards.map(() => ({ ended: `the tests came to no end:\n${tail(output, 20)}`, passed: [], failed: [] }));
@@ -71,6 +78,8 @@ async function runTests(folder, guards) {
   });
 }
 
+const sound = ({ passed, failed }) => passed.length > 0 && failed.length === 0;
+const why = ({ failed: [first] }) => first.failureMessages[0].trim().split('\n').slice(0, SHOWN_LINES).join('\n');
 const hung = ({ failureMessages }) => failureMessages.every((message) => message.includes('Exceeded timeout of'));
 const list = (tests) => tests.map(({ ancestorTitles, title }) => [...ancestorTitles, title].join(' › ')).join('; ');
 
@@ -86,8 +95,7 @@ async function tryWithout(folder, guard) {
     if (failed.length === 0) return { verdict: 'survived', told: 'SURVIVED' };
     const hangs = failed.every(hung);
     if (hangs && guard.hangs !== true) return { verdict: 'error', told: `only hangs: ${list(failed)}` };
-    const why = failed[0].failureMessages[0].trim().split('\n').slice(0, SHOWN_LINES).join('\n');
-    return { verdict: 'caught', told: `test/${guard.test}: ${list(failed)}${hangs ? ' (by its time limit)' : ''}`, why };
+    return { verdict: 'caught', told: `test/${guard.test}: ${list(failed)}${hangs ? ' (by its time limit)' : ''}`, why: why({ failed }) };
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
     return { verdict: 'error', told: error.message };
@@ -113,15 +121,14 @@ await runScript(async () => {
   const rows = [];
   const started = performance.now();
   try {
-    mkdirSync(folder, { recursive: true });
     await copyTracked(folder);
     await build(folder);
-    const before = await runTests(folder, guards);
+    const together = await runTests(folder, guards);
     for (const [i, guard] of guards.entries()) {
-      const { passed, failed, ended } = before[i];
-      const sound = passed.length > 0 && failed.length === 0;
-      const row = sound ? await tryWithout(folder, guard) :
-        { verdict: 'error', told: ended ?? `fails with the guard too: ${list(failed)}\n${failed[0].failureMessages[0]}` };
+      // Once more alone: a machine that was busy with something else for a while must not cost a row.
+      const before = sound(together[i]) ? together[i] : (await runTests(folder, [guard]))[0];
+      const row = sound(before) ? await tryWithout(folder, guard) :
+        { verdict: 'error', told: before.ended ?? `fails with the guard too: ${list(before.failed)}\n${why(before)}` };
       rows.push({ ...guard, ...row });
       console.error(`${row.verdict.padEnd(8)} ${guard.guard} (${guard.file}): ${row.told}`);
       if (row.why !== undefined) console.error(row.why.replaceAll(/^/gm, '         '));
