@@ -332,9 +332,9 @@ export const guards = {
 
   'lib/finetune/step-queue.ts': [
     {
-      guard: 'steps do not overtake',
-      from: 'this.options.run({ ...step, microBatch, after })',
-      to: 'this.options.run({ ...step, microBatch, ...(after < 0 && { after }) } as never)',
+      guard: 'what is queued behind a failed step comes after it',
+      from: 'planned = [outcome.step, ...later.map(({ step }) => step), ...planned];',
+      to: 'planned = [...later.map(({ step }) => step), outcome.step, ...planned];',
       test: 'checkpoint/memory',
       name: 'is done again with half the micro-batch, before the one that was queued behind it',
     },
