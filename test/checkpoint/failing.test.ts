@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, wri
 import fsPromises from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError, FileError, StateError, type FinetuneOptions } from '../../lib';
+import { replaceFolder } from '../../lib/checkpoint/atomic';
 import { readCheckpoint } from '../../lib/checkpoint/content';
 import { CheckpointFolder } from '../../lib/checkpoint/folder';
 import { loadEngine } from '../../lib/native/load';
@@ -61,19 +62,24 @@ test('the folder is replaced by another: not written to, its lock is not ours', 
   await readCheckpoint(models.path('away', 'step-00000004'), await loadEngine());
 });
 
+const root = process.getuid!() === 0; // whose rights no mode takes away
+const forbid = (folder: string): void => {
+  chmodSync(models.path(), 0o755); // others may look into it
+  chmodSync(folder, 0o555);
+  if (root) process.seteuid!(65534);
+};
+const permit = (folder: string): void => {
+  if (root) process.seteuid!(0);
+  chmodSync(folder, 0o755);
+};
+
 test('the folder may not be written any more: an error, and those before it stay', async () => {
   const folder = models.path('checkpoints');
-  const root = process.getuid!() === 0; // whose rights no mode takes away
-  chmodSync(models.path(), 0o755); // others may look into it
   try {
-    const { report } = await survives(folder, () => {
-      chmodSync(folder, 0o555);
-      if (root) process.seteuid!(65534);
-    }, () => root && process.seteuid!(0));
+    const { report } = await survives(folder, () => forbid(folder), () => permit(folder));
     expect(report.checkpoint).toMatchObject({ written: 1, failed: 2, error: { code: 'ERR_FILE', message: expect.stringMatching(/permission denied/) } });
   } finally {
-    if (root) process.seteuid!(0);
-    chmodSync(folder, 0o755);
+    permit(folder);
   }
   await readCheckpoint(join(folder, 'step-00000004'), await loadEngine());
   expect(stepsIn(folder)).toEqual([4]);
@@ -154,6 +160,22 @@ describe('one run at a time', () => {
     expect((await finish(open(), rows, { ...long, resume: true, checkpoint: { folder } })).report.steps).toBe(140);
   });
 
+  test('and ends where the folder cannot be tidied up', async () => {
+    const folder = models.path('checkpoints');
+    const addon = await loadEngine();
+    mkdirSync(join(folder, '.step-00000007.vectune-old-1-0'), { recursive: true });
+    writeFileSync(join(folder, 'lock.json'), '');
+    chmodSync(join(folder, 'lock.json'), 0o666);
+    forbid(folder);
+    try {
+      expect(await rejection(CheckpointFolder.open(folder, addon))).toMatchObject({ code: 'ERR_FILE', message: expect.stringMatching(/permission denied/) });
+    } finally {
+      permit(folder);
+    }
+    (await CheckpointFolder.open(folder, addon)).close();
+    expect(stepsIn(folder)).toEqual([7]);
+  });
+
   test('of two at the same moment one gets it', async () => {
     const addon = await loadEngine();
     for (let round = 0; round < 20; ++round) {
@@ -190,6 +212,7 @@ describe('what a power cut must not undo', () => {
 
   /** The calls that matter for durability while `work` is done, in order, with the names of what they are about. */
   async function calls(work: () => Promise<unknown>): Promise<string[]> {
+    await loadEngine(); // its first load writes to a folder of its own
     const found: string[] = [];
     const short = (path: unknown) => String(path).replace(folder(), '')
       .replace(/\.step-(\d+)\.vectune-(\w+)-\d+-\w+/, '$2').replace(models.path(), 'above');
@@ -238,6 +261,13 @@ describe('what a power cut must not undo', () => {
     checkpoints.close();
     expect(readFileSync(join(folder(), 'step-00000007', 'text'), 'utf8')).toBe('second');
     expect(leftOvers(folder())).toEqual([]);
+  });
+
+  test('one that may be kept, and is not there: its name is on disk', async () => {
+    mkdirSync(folder());
+    const write = async (place: string) => writeFileSync(join(place, 'text'), 'new');
+    expect(await calls(() => replaceFolder(join(folder(), 'step-00000007'), write, async () => false)))
+      .toEqual(['sync /new/text', 'sync /new', 'rename /new /step-00000007', 'sync ']);
   });
 
   test('the names of folders that are made are on disk, and that of a checkpoint that is put back', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { CheckpointError, InvalidArgumentError, type FinetuneOptions, type ScoredRow } from '../../lib';
 import { readDescription, writeDescription } from '../../lib/checkpoint/content';
 import { loadEngine } from '../../lib/native/load';
+import { packTexts, PLAIN, range, useCase } from '../parity/cases';
 import { bits, editJson, fixture, PROBE_TEXTS, useModels } from '../public/models';
 import { scoredRows } from '../public/rows';
 import { finish, rejection, start } from '../public/runs';
@@ -69,6 +70,40 @@ test('another model, another model\'s tokenizer', async () => {
     [vocab[a!], vocab[b!]] = [vocab[b!]!, vocab[a!]!];
   });
   expect((await refusal(models.open(copy), rows, { ...options, resume: folder })).message).toContain('tokenizer: ');
+});
+
+describe('by the engine too', () => {
+  const useBert = useCase('bert-mean');
+
+  test('a state of as many other tokens: nothing is changed', async () => {
+    const bert = useBert();
+    const { addon, facts } = bert;
+    const file = bert.path('state.safetensors');
+    await bert.train({}, async (trainer) => {
+      await addon.step(trainer, { rows: range(bert.pairs), microBatch: 2, learningRate: 1e-3, epoch: 0 });
+      await addon.writeState(trainer, file);
+    });
+    // Another word in the place of one, wherever that is.
+    const used = new Set(facts.ids.flat());
+    const [other] = Array.from(range(used.size + 1)).filter((id) => !used.has(id));
+    const one = facts.ids[0]![1];
+    const { ids, offsets } = packTexts(facts.ids.map((text) => text.map((id) => (id === one ? other! : id))));
+    const dataset = await addon.createDataset(ids, offsets, Float32Array.from(facts.scores));
+    const model = await addon.createModel(bert.opened.spec, bert.opened.weightFiles, 0);
+    const trainer = await addon.createTrainer(model, dataset, PLAIN);
+    try {
+      const before = await addon.fingerprint(model);
+      await expect(addon.restoreState(trainer, file, true)).rejects.toMatchObject({
+        code: 'ERR_SAFETENSORS', message: expect.stringContaining("its texts use other tokens than this run's"),
+      });
+      expect(addon.trainerStats(trainer).steps).toBe(0);
+      expect(await addon.fingerprint(model)).toBe(before);
+    } finally {
+      addon.disposeTrainer(trainer);
+      addon.disposeDataset(dataset);
+      addon.disposeModel(model);
+    }
+  });
 });
 
 test.each<[string, FinetuneOptions, string]>([

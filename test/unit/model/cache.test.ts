@@ -45,3 +45,22 @@ test('what is there and not whole is replaced', async () => {
   expect(statSync(target).ino).not.toBe(before);
   expect(readdirSync(home)).toEqual(['model']);
 });
+
+test('what is there goes back to its place where the new one cannot come', async () => {
+  const target = join(home, 'model');
+  put(target, 'first');
+  let asked = 0;
+  const replacing = replaceFolder(
+    target,
+    async (fresh) => put(fresh, 'second'),
+    async () => {
+      // Somebody else removes what was written, after it was flushed.
+      if (++asked === 2) for (const name of readdirSync(home)) if (name.includes('.vectune-new-')) rmSync(join(home, name), { recursive: true });
+      return false;
+    },
+  );
+  await expect(replacing).rejects.toMatchObject({ code: 'ENOENT' });
+  expect(asked).toBe(2);
+  expect(readFileSync(join(target, 'whole'), 'utf8')).toBe('first');
+  expect(readdirSync(home)).toEqual(['model']);
+});
