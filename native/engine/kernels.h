@@ -275,9 +275,11 @@ inline const Kernels<bf16>& of<bf16>(const Table& t) { return t.bf16_; }
 
 /// Queries that attention works on at a time.
 inline constexpr int64_t kAttentionTile = 32;
+/// From so many tokens on, a text's heads are multiplied in bf16 where everything else is.
+inline constexpr int64_t kAttentionBf16Tokens = 32;
 /// Floats of scratch that one thread needs for texts of up to `longest` tokens.
 inline int64_t attention_scratch(int64_t longest, int64_t head_size) {
-  const int64_t keys = (longest + 15) / 16 * 16, width = (head_size + 15) / 16 * 16;
+  const int64_t keys = (longest + 15) / 16 * 16, width = (head_size + 31) / 32 * 32;
   return 8 * keys * width + kAttentionTile * (width + 3 * keys);
 }
 

@@ -394,8 +394,8 @@ export const guards = {
     },
     {
       guard: 'largest id of special tokens',
-      from: 'Math.max(most, id + 1), largestId + 1)',
-      to: 'Math.max(most, id + 1), 0 * largestId)',
+      from: 'Math.max(largestId, largestOfVocabulary(tokenizer, json))',
+      to: 'Math.max(0 * largestId, largestOfVocabulary(tokenizer, json))',
       test: 'hostile/model-files',
       name: 'whose special tokens have ids of their own',
     },

@@ -143,6 +143,14 @@ describe('a tokenizer.json', () => {
     const tokeniser = await opened((json) => (json['post_processor'].sep[1] = 70_000));
     expect(tokeniser.vocabularySize).toBe(70_001);
   });
+
+  test('whose added tokens come after the vocabulary: these count, whatever id the file gives them', async () => {
+    const before = (await opened(() => undefined)).vocabularySize;
+    const added = { id: 5, content: '[EXTRA]', single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
+    const tokeniser = await opened((json) => json['added_tokens'].push(added));
+    expect(tokeniser.vocabularySize).toBe(before + 1);
+    expect([...(await tokeniser.encode(['[EXTRA]'], 10)).ids]).toContain(before);
+  });
 });
 
 test("any path of a hub's listing that counts as a model's file lies in the model's folder", () => {

@@ -123,3 +123,13 @@ for (const [name, [change, said]] of Object.entries(BAD)) {
     assert.ok(wrong.some((line) => said.test(line)), wrong.join('\n'));
   });
 }
+
+test('npm pack and npm publish in a clone are refused with the command that packs; that command is not', { skip }, async () => {
+  const prepack = (npm_command) => run(process.execPath, [join(ROOT, 'scripts', 'pack', 'refuse.mjs')], { env: { ...process.env, npm_command } });
+  for (const command of ['pack', 'publish']) {
+    const { code, stderr } = await prepack(command);
+    assert.equal(code, 1);
+    assert.match(stderr, /not packed from the clone itself.*\n {2}npm run pack/);
+  }
+  assert.equal((await prepack('run-script')).code, 0);
+});

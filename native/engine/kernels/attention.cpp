@@ -4,52 +4,82 @@
 #include "registry.h"
 #include "team.h"
 
-// Attention of one (text, head) at a time, tile by tile of queries, all in fp32 in a small scratch:
+// Attention of one (text, head) at a time, tile by tile of queries, in a small scratch:
 //   S = QKᵀ/√d   P = softmax(S)   O = (mask∘P) V
 // Only log Σ eˢ of each query is kept; backward makes P again from it, so that memory grows with the
 // number of tokens and not with its square (Dao et al. 2022, FlashAttention).
 //   dP = mask∘(dO Vᵀ)   dS = P∘(dP − rowsum(P∘dP))   dQ = dS K/√d   dK = dSᵀQ/√d   dV = (mask∘P)ᵀ dO
+// Sums, softmax and gradients are fp32. What is multiplied is fp32 too, but for long texts in bf16 where there is an
+// instruction that multiplies two pairs of bf16.
+//
+// Operands are in words of 32 bits: a float, or two bf16. Of a matrix that is summed over its columns a word has two
+// neighbours in a row (`rows`), of one that is summed over its rows two in a column (`pairs`). In fp32 they are the same.
 namespace vectune::kernels {
 
 namespace {
 constexpr int64_t kTile = kAttentionTile;
-constexpr int64_t round_up(int64_t n) { return (n + 15) / 16 * 16; }
+constexpr int64_t round_up(int64_t n, int64_t to = 16) { return (n + to - 1) / to * to; }
 }  // namespace
 
 namespace VECTUNE_SIMD {
 namespace {
 
-/// Where one thread keeps the head it works on. Rows of `width` = head size rounded up, keys rounded up too.
-struct Scratch {
-  int64_t width, keys;
-  float *q, *k_t, *v, *k, *v_t, *dout, *dq, *dk, *dv, *scores, *dropped, *grads;
+template <typename W>
+constexpr int64_t kInWord = sizeof(float) / sizeof(W);
+template <typename W>
+constexpr int64_t words(int64_t n) { return (n + kInWord<W> - 1) / kInWord<W>; }
 
-  Scratch(float* base, int64_t tokens, int64_t head_size) : width(round_up(head_size)), keys(round_up(tokens)) {
-    const auto take = [&](int64_t count) {
+/// Where one thread keeps the head it works on. Rows of `width` = head size rounded up, keys rounded up too.
+template <typename W>
+struct Scratch {
+  struct Operand {
+    W *rows, *pairs;
+  };
+  int64_t width, keys;
+  Operand q, k, v, dout, p, ds;  // p: mask∘P
+  W *k_t, *v_t;                  // words of the rows, transposed
+  float *dq, *dk, *dv, *scores, *grads;
+
+  Scratch(float* base, int64_t tokens, int64_t head_size)
+      : width(round_up(head_size, kLanes * kInWord<W>)), keys(round_up(tokens)) {
+    const auto floats = [&](int64_t count) {
       float* at = base;
       base += count;
       return at;
     };
-    const int64_t block = keys * width;
-    q = take(block);
-    k_t = take(block);
-    v = take(block);
-    k = take(block);
-    v_t = take(block);
-    dout = take(block);
-    dq = take(kTile * width);
-    dk = take(block);
-    dv = take(block);
-    scores = take(kTile * keys);
-    dropped = take(kTile * keys);
-    grads = take(kTile * keys);
+    const auto elements = [&](int64_t count) { return reinterpret_cast<W*>(floats(count / kInWord<W>)); };
+    const int64_t block = keys * width, tile = kTile * keys;
+    const auto operand = [&](int64_t count) {
+      W* rows = elements(count);
+      return Operand{rows, kInWord<W> == 1 ? rows : elements(count)};
+    };
+    q = operand(block), k = operand(block), v = operand(block), dout = operand(block);
+    k_t = elements(block), v_t = elements(block);
+    dk = floats(block), dv = floats(block);
+    dq = floats(kTile * width);
+    scores = floats(tile), grads = floats(tile);
+    p = operand(tile);
+    if constexpr (kInWord<W> == 1) ds = {grads, grads};
+    else ds = operand(tile);
   }
 };
 
-/// C[m × n] (+)= A[m × k] · B[k × n]; A is read element by element with any strides, B and C in rows of
-/// whole vectors (n a multiple of kLanes).
-template <int kRows, int kVectors>
-inline void multiply_block(int64_t k, const float* a, int64_t a_row, int64_t a_column, const float* b, int64_t ldb,
+/// acc + a·b, of a word of A and kLanes words of B.
+inline F multiply_add(F acc, const float* a, const float* b) { return acc + splat(*a) * load(b); }
+#ifdef __AVX512BF16__
+inline F multiply_add(F acc, const bf16* a, const bf16* b) {
+  int32_t word;
+  std::memcpy(&word, a, sizeof word);
+  return reinterpret_cast<F>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(acc),
+                                              reinterpret_cast<__m512bh>(_mm512_loadu_si512(b)),
+                                              reinterpret_cast<__m512bh>(_mm512_set1_epi32(word))));
+}
+#endif
+
+/// C[m × n] (+)= A[m × k] · B[k × n], k counted in words; A is read word by word with any strides (in elements), B and C
+/// in rows of whole vectors (n a multiple of kLanes; ldb in words).
+template <int kRows, int kVectors, typename W>
+inline void multiply_block(int64_t k, const W* a, int64_t a_row, int64_t a_column, const W* b, int64_t ldb,
                            float* c, int64_t ldc, bool accumulate) {
   F acc[kRows][kVectors];
 #pragma GCC unroll 4
@@ -57,22 +87,18 @@ inline void multiply_block(int64_t k, const float* a, int64_t a_row, int64_t a_c
 #pragma GCC unroll 4
     for (int j = 0; j < kVectors; ++j) acc[i][j] = accumulate ? load(c + i * ldc + j * kLanes) : F{};
   for (int64_t p = 0; p < k; ++p) {
-    F bv[kVectors];
 #pragma GCC unroll 4
-    for (int j = 0; j < kVectors; ++j) bv[j] = load(b + p * ldb + j * kLanes);
+    for (int i = 0; i < kRows; ++i)
 #pragma GCC unroll 4
-    for (int i = 0; i < kRows; ++i) {
-      const F av = splat(a[i * a_row + p * a_column]);
-#pragma GCC unroll 4
-      for (int j = 0; j < kVectors; ++j) acc[i][j] += av * bv[j];
-    }
+      for (int j = 0; j < kVectors; ++j)
+        acc[i][j] = multiply_add(acc[i][j], a + i * a_row + p * a_column, b + (p * ldb + j * kLanes) * kInWord<W>);
   }
   for (int i = 0; i < kRows; ++i)
     for (int j = 0; j < kVectors; ++j) store(c + i * ldc + j * kLanes, acc[i][j]);
 }
 
-template <int kVectors>
-inline void multiply_columns(int64_t m, int64_t k, const float* a, int64_t a_row, int64_t a_column, const float* b,
+template <int kVectors, typename W>
+inline void multiply_columns(int64_t m, int64_t k, const W* a, int64_t a_row, int64_t a_column, const W* b,
                              int64_t ldb, float* c, int64_t ldc, bool accumulate) {
   int64_t i = 0;
   for (; i + 4 <= m; i += 4)
@@ -86,41 +112,56 @@ inline void multiply_columns(int64_t m, int64_t k, const float* a, int64_t a_row
   rest(std::integral_constant<int, 1>{});
 }
 
-inline void multiply(int64_t m, int64_t n, int64_t k, const float* a, int64_t a_row, int64_t a_column, const float* b,
+template <typename W>
+inline void multiply(int64_t m, int64_t n, int64_t k, const W* a, int64_t a_row, int64_t a_column, const W* b,
                      int64_t ldb, float* c, int64_t ldc, bool accumulate) {
   int64_t j = 0;
   for (; j + 4 * kLanes <= n; j += 4 * kLanes)
-    multiply_columns<4>(m, k, a, a_row, a_column, b + j, ldb, c + j, ldc, accumulate);
+    multiply_columns<4>(m, k, a, a_row, a_column, b + j * kInWord<W>, ldb, c + j, ldc, accumulate);
   for (; j + 2 * kLanes <= n; j += 2 * kLanes)
-    multiply_columns<2>(m, k, a, a_row, a_column, b + j, ldb, c + j, ldc, accumulate);
+    multiply_columns<2>(m, k, a, a_row, a_column, b + j * kInWord<W>, ldb, c + j, ldc, accumulate);
   for (; j < n; j += kLanes)
-    multiply_columns<1>(m, k, a, a_row, a_column, b + j, ldb, c + j, ldc, accumulate);
+    multiply_columns<1>(m, k, a, a_row, a_column, b + j * kInWord<W>, ldb, c + j, ldc, accumulate);
 }
 
 /// A head's rows out of the packed matrix: to[i] = (x[i] + bias) · scale, padded with zeros to `width`.
-template <typename T>
+template <typename T, typename W>
 void gather(const T* x, int64_t stride, const float* bias, float scale, int64_t tokens, int64_t head_size,
-            int64_t width, float* to) {
+            int64_t width, W* to) {
   for (int64_t i = 0; i < tokens; ++i) {
-    float* row = to + i * width;
+    W* row = to + i * width;
     for_lanes(head_size, [&](int64_t c, auto n) {
       F value = load(x + i * stride + c, n);
       if (bias) value += load(bias + c, n);
       store(row + c, value * scale, n);
     });
-    for (int64_t c = head_size; c < width; ++c) row[c] = 0.0f;
+    std::fill(row + head_size, row + width, W{});
   }
 }
 
-/// to[c][i] = x[i][c]; columns beyond the tokens are zero.
-void transpose_rows(const float* x, int64_t tokens, int64_t width, int64_t keys, float* to) {
-  for (int64_t i = 0; i < keys; i += kLanes)
+/// Words of rows i and i + 1, where there is one, for each even i.
+inline void make_pairs(Scratch<float>::Operand, int64_t, int64_t) {}
+inline void make_pairs(Scratch<bf16>::Operand x, int64_t count, int64_t width) {
+  for (int64_t i = 0; i < count; i += 2)
     for (int64_t c = 0; c < width; c += kLanes) {
+      const bf16* at = x.rows + i * width + c;
+      const U pairs = widen(at) | (i + 1 < count ? widen(at + width) << 16 : U{});
+      std::memcpy(x.pairs + i * width + 2 * c, &pairs, sizeof pairs);
+    }
+}
+
+/// Words of the rows: to[c][i] = x[i][c]; columns beyond the tokens are zero.
+template <typename W>
+void transpose_rows(const W* x, int64_t tokens, int64_t width, int64_t keys, W* to) {
+  for (int64_t i = 0; i < keys; i += kLanes)
+    for (int64_t c = 0; c < width / kInWord<W>; c += kLanes) {
       U block[kLanes];
-      for (int64_t k = 0; k < kLanes; ++k)
-        block[k] = i + k < tokens ? reinterpret_cast<U>(load(x + (i + k) * width + c)) : U{};
+      for (int64_t k = 0; k < kLanes; ++k) {
+        block[k] = U{};
+        if (i + k < tokens) std::memcpy(&block[k], x + (i + k) * width + c * kInWord<W>, sizeof(U));
+      }
       transpose(block);
-      for (int64_t k = 0; k < kLanes; ++k) store(to + (c + k) * keys + i, reinterpret_cast<F>(block[k]));
+      for (int64_t k = 0; k < kLanes; ++k) std::memcpy(to + ((c + k) * keys + i) * kInWord<W>, &block[k], sizeof(U));
     }
 }
 
@@ -135,24 +176,27 @@ inline uint32_t mask_row(const Dropout& d, const Rows& rows, int64_t row, int64_
   return row_hash(d.key + static_cast<uint64_t>(head) * 0x9e3779b97f4a7c15ull, rows.row_keys[row]);
 }
 
-template <typename T>
+template <typename W, typename T>
 void forward_head(const AttentionForward<T>& a, int64_t text, int64_t head, float* base) {
   const int64_t first = a.rows.starts[text], tokens = a.rows.starts[text + 1] - first;
   const int64_t hidden = a.heads * a.head_size, d = a.head_size;
-  const Scratch s(base, tokens, d);
+  const Scratch<W> s(base, tokens, d);
   const T* qkv = a.qkv + first * 3 * hidden + head * d;
   const float* bias = a.bias + head * d;
   const float scale = 1.0f / std::sqrt(static_cast<float>(d));
-  gather(qkv, 3 * hidden, bias, scale, tokens, d, s.width, s.q);
-  gather(qkv + hidden, 3 * hidden, bias + hidden, 1.0f, tokens, d, s.width, s.k);
-  gather(qkv + 2 * hidden, 3 * hidden, bias + 2 * hidden, 1.0f, tokens, d, s.width, s.v);
-  transpose_rows(s.k, tokens, s.width, s.keys, s.k_t);
+  gather(qkv, 3 * hidden, bias, scale, tokens, d, s.width, s.q.rows);
+  gather(qkv + hidden, 3 * hidden, bias + hidden, 1.0f, tokens, d, s.width, s.k.rows);
+  gather(qkv + 2 * hidden, 3 * hidden, bias + 2 * hidden, 1.0f, tokens, d, s.width, s.v.rows);
+  transpose_rows(s.k.rows, tokens, s.width, s.keys, s.k_t);
+  make_pairs(s.v, tokens, s.width);
 
   for (int64_t from = 0; from < tokens; from += kTile) {
     const int64_t queries = std::min(kTile, tokens - from);
-    multiply(queries, s.keys, d, s.q + from * s.width, s.width, 1, s.k_t, s.keys, s.scores, s.keys, false);
+    multiply(queries, s.keys, words<W>(d), s.q.rows + from * s.width, s.width, kInWord<W>, s.k_t, s.keys, s.scores,
+             s.keys, false);
     for (int64_t i = 0; i < queries; ++i) {
       float* row = s.scores + i * s.keys;
+      W* p = s.p.rows + i * s.keys;
       for (int64_t j = tokens; j < s.keys; ++j) row[j] = -1e30f;
       F m = splat(-1e30f);
       for (int64_t j = 0; j < s.keys; j += kLanes) m = max(m, load(row + j));
@@ -168,42 +212,40 @@ void forward_head(const AttentionForward<T>& a, int64_t text, int64_t head, floa
       const float inverse = 1.0f / z;
       if (a.dropout.on()) {
         const uint32_t key = mask_row(a.dropout, a.rows, first + from + i, head);
-        for (int64_t j = 0; j < s.keys; j += kLanes) store(row + j, load(row + j) * inverse * keep(a.dropout, key, j));
+        for (int64_t j = 0; j < s.keys; j += kLanes) store(p + j, load(row + j) * inverse * keep(a.dropout, key, j));
       } else {
-        for (int64_t j = 0; j < s.keys; j += kLanes) store(row + j, load(row + j) * inverse);
+        for (int64_t j = 0; j < s.keys; j += kLanes) store(p + j, load(row + j) * inverse);
       }
     }
-    multiply(queries, s.width, tokens, s.scores, s.keys, 1, s.v, s.width, s.dq, s.width, false);
+    multiply(queries, s.width, words<W>(tokens), s.p.rows, s.keys, kInWord<W>, s.v.pairs, s.width, s.dq, s.width, false);
     scatter(s.dq, s.width, 1.0f, queries, d, a.out + (first + from) * hidden + head * d, hidden);
   }
 }
 
-template <typename T>
+template <typename W, typename T>
 void backward_head(const AttentionBackward<T>& a, int64_t text, int64_t head, float* base) {
   const int64_t first = a.rows.starts[text], tokens = a.rows.starts[text + 1] - first;
   const int64_t hidden = a.heads * a.head_size, d = a.head_size;
-  const Scratch s(base, tokens, d);
+  const Scratch<W> s(base, tokens, d);
   const T* qkv = a.qkv + first * 3 * hidden + head * d;
   const float* bias = a.bias + head * d;
   const float scale = 1.0f / std::sqrt(static_cast<float>(d));
-  gather(qkv, 3 * hidden, bias, scale, tokens, d, s.width, s.q);
-  gather(qkv + hidden, 3 * hidden, bias + hidden, 1.0f, tokens, d, s.width, s.k);
-  gather(qkv + 2 * hidden, 3 * hidden, bias + 2 * hidden, 1.0f, tokens, d, s.width, s.v);
-  gather(a.dout + first * hidden + head * d, hidden, nullptr, 1.0f, tokens, d, s.width, s.dout);
-  transpose_rows(s.k, tokens, s.width, s.keys, s.k_t);
-  transpose_rows(s.v, tokens, s.width, s.keys, s.v_t);
+  gather(qkv, 3 * hidden, bias, scale, tokens, d, s.width, s.q.rows);
+  gather(qkv + hidden, 3 * hidden, bias + hidden, 1.0f, tokens, d, s.width, s.k.rows);
+  gather(qkv + 2 * hidden, 3 * hidden, bias + 2 * hidden, 1.0f, tokens, d, s.width, s.v.rows);
+  gather(a.dout + first * hidden + head * d, hidden, nullptr, 1.0f, tokens, d, s.width, s.dout.rows);
+  transpose_rows(s.k.rows, tokens, s.width, s.keys, s.k_t);
+  transpose_rows(s.v.rows, tokens, s.width, s.keys, s.v_t);
+  for (const auto& operand : {s.q, s.k, s.dout}) make_pairs(operand, tokens, s.width);
   std::memset(s.dk, 0, sizeof(float) * static_cast<size_t>(tokens * s.width));
   std::memset(s.dv, 0, sizeof(float) * static_cast<size_t>(tokens * s.width));
 
   T* dqkv = a.dqkv + first * 3 * hidden + head * d;
   for (int64_t from = 0; from < tokens; from += kTile) {
-    const int64_t queries = std::min(kTile, tokens - from);
-    const float* q = s.q + from * s.width;
-    const float* dout = s.dout + from * s.width;
-    multiply(queries, s.keys, d, q, s.width, 1, s.k_t, s.keys, s.scores, s.keys, false);
-    multiply(queries, s.keys, d, dout, s.width, 1, s.v_t, s.keys, s.grads, s.keys, false);
-    // scores: S → P; dropped: mask∘P; grads: dO Vᵀ → dS
-    float* dropped = a.dropout.on() ? s.dropped : s.scores;
+    const int64_t queries = std::min(kTile, tokens - from), at = from * s.width;
+    multiply(queries, s.keys, words<W>(d), s.q.rows + at, s.width, kInWord<W>, s.k_t, s.keys, s.scores, s.keys, false);
+    multiply(queries, s.keys, words<W>(d), s.dout.rows + at, s.width, kInWord<W>, s.v_t, s.keys, s.grads, s.keys, false);
+    // scores: S → P; grads: dO Vᵀ → dP
     for (int64_t i = 0; i < queries; ++i) {
       float* row = s.scores + i * s.keys;
       float* grad = s.grads + i * s.keys;
@@ -213,27 +255,41 @@ void backward_head(const AttentionBackward<T>& a, int64_t text, int64_t head, fl
       F dot{};
       for (int64_t j = 0; j < s.keys; j += kLanes) {
         const F p = exp(load(row + j) - lse);
-        F dp = load(grad + j);
+        F dp = load(grad + j), masked = p;
         if (a.dropout.on()) {
           const F mask = keep(a.dropout, key, j);
           dp *= mask;
+          masked *= mask;
           store(grad + j, dp);
-          store(dropped + i * s.keys + j, p * mask);
         }
         dot += p * dp;
         store(row + j, p);
+        store(s.p.rows + i * s.keys + j, masked);
       }
       const float mean = sum(dot);
-      for (int64_t j = 0; j < s.keys; j += kLanes) store(grad + j, load(row + j) * (load(grad + j) - mean));
+      for (int64_t j = 0; j < s.keys; j += kLanes)
+        store(s.ds.rows + i * s.keys + j, load(row + j) * (load(grad + j) - mean));
     }
-    multiply(tokens, s.width, queries, dropped, 1, s.keys, dout, s.width, s.dv, s.width, true);
-    multiply(queries, s.width, tokens, s.grads, s.keys, 1, s.k, s.width, s.dq, s.width, false);
-    multiply(tokens, s.width, queries, s.grads, 1, s.keys, q, s.width, s.dk, s.width, true);
+    make_pairs(s.p, queries, s.keys);
+    make_pairs(s.ds, queries, s.keys);
+    multiply(tokens, s.width, words<W>(queries), s.p.pairs, kInWord<W>, s.keys * kInWord<W>, s.dout.pairs + at, s.width,
+             s.dv, s.width, true);
+    multiply(queries, s.width, words<W>(tokens), s.ds.rows, s.keys, kInWord<W>, s.k.pairs, s.width, s.dq, s.width, false);
+    multiply(tokens, s.width, words<W>(queries), s.ds.pairs, kInWord<W>, s.keys * kInWord<W>, s.q.pairs + at, s.width,
+             s.dk, s.width, true);
     scatter(s.dq, s.width, scale, queries, d, dqkv + from * 3 * hidden, 3 * hidden);
   }
   scatter(s.dk, s.width, 1.0f, tokens, d, dqkv + hidden, 3 * hidden);  // q carries the scale already
   scatter(s.dv, s.width, 1.0f, tokens, d, dqkv + 2 * hidden, 3 * hidden);
 }
+
+#ifdef __AVX512BF16__
+/// Whether a text's heads are multiplied in bf16. Of a short one, making the words takes longer than is gained.
+template <typename T>
+bool multiplies_bf16(const Rows& rows, int64_t text) {
+  return std::is_same_v<T, bf16> && rows.starts[text + 1] - rows.starts[text] >= kAttentionBf16Tokens;
+}
+#endif
 
 /// Every (text, head) writes its own part of the output, so any thread may take any of them.
 template <typename Args, typename Head>
@@ -246,13 +302,23 @@ void for_heads(const Args& a, Head head_of) {
 
 template <typename T>
 void attention_forward(const AttentionForward<T>& a) {
-  for_heads(a, forward_head<T>);
+  for_heads(a, [](const auto& all, int64_t text, int64_t head, float* scratch) {
+#ifdef __AVX512BF16__
+    if (multiplies_bf16<T>(all.rows, text)) return forward_head<bf16>(all, text, head, scratch);
+#endif
+    forward_head<float>(all, text, head, scratch);
+  });
   zero_rows(a.out, a.rows.rows, a.rows.padded, a.heads * a.head_size);
 }
 
 template <typename T>
 void attention_backward(const AttentionBackward<T>& a) {
-  for_heads(a, backward_head<T>);
+  for_heads(a, [](const auto& all, int64_t text, int64_t head, float* scratch) {
+#ifdef __AVX512BF16__
+    if (multiplies_bf16<T>(all.rows, text)) return backward_head<bf16>(all, text, head, scratch);
+#endif
+    backward_head<float>(all, text, head, scratch);
+  });
   zero_rows(a.dqkv, a.rows.rows, a.rows.padded, 3 * a.heads * a.head_size);
 }
 
