@@ -131,5 +131,5 @@ test('npm pack and npm publish in a clone are refused with the command that pack
     assert.equal(code, 1);
     assert.match(stderr, /not packed from the clone itself.*\n {2}npm run pack/);
   }
-  assert.equal((await prepack('run-script')).code, 0);
+  for (const command of ['run', 'run-script']) assert.equal((await prepack(command)).code, 0);
 });

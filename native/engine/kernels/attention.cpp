@@ -131,6 +131,7 @@ void gather(const T* x, int64_t stride, const float* bias, float scale, int64_t 
   for (int64_t i = 0; i < tokens; ++i) {
     W* row = to + i * width;
     for_lanes(head_size, [&](int64_t c, auto n) {
+      __builtin_prefetch(x + i * stride + head_size + c);  // the next head, which mostly is the thread's next
       F value = load(x + i * stride + c, n);
       if (bias) value += load(bias + c, n);
       store(row + c, value * scale, n);
