@@ -177,20 +177,19 @@ async function tryCandidates(addons: Addons | undefined, versions: readonly stri
       cuda: found?.cuda ?? false,
       accepted: reason === null,
       reason,
-      next: reason === null ? null : nextFor(candidate),
+      next: reason === null ? null : nextFor(candidate, versions),
     });
   }
   return { candidates, chosen, engine };
 }
 
 /** What to type about a LibTorch that is rejected. Those that others put there are theirs. */
-function nextFor({ origin, path, found }: Candidate): string | null {
+function nextFor({ origin, path, found }: Candidate, required: readonly string[]): string | null {
   if (origin === 'environment') return 'unset VECTUNE_LIBTORCH';
   if (origin === 'option') return 'Name another folder, or none.';
   if (origin !== 'cache') return null;
   const version = found?.version ?? path.split('/').at(-1)!;
-  const isKnown = releases().some((release) => release.version === version);
-  return `npx vectune libtorch ${isKnown ? 'install' : 'remove'} ${version}`;
+  return `npx vectune libtorch ${required.includes(version) ? 'install' : 'remove'} ${version}`;
 }
 
 async function checkNvidia(version: string, chosen: LibTorchFolder | undefined): Promise<DoctorReport['nvidia']> {
