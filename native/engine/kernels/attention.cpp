@@ -3,6 +3,7 @@
 #include "mask.h"
 #include "registry.h"
 #include "team.h"
+#include "words.h"
 
 // Attention of one (text, head) at a time, tile by tile of queries, in a small scratch:
 //   S = QKᵀ/√d   P = softmax(S)   O = (mask∘P) V
@@ -12,7 +13,7 @@
 // Sums, softmax and gradients are fp32. What is multiplied is fp32 too, but for long texts in bf16 where there is an
 // instruction that multiplies two pairs of bf16.
 //
-// Operands are in words of 32 bits: a float, or two bf16. Of a matrix that is summed over its columns a word has two
+// Operands are in words (words.h). Of a matrix that is summed over its columns a word has two
 // neighbours in a row (`rows`), of one that is summed over its rows two in a column (`pairs`). In fp32 they are the same.
 namespace vectune::kernels {
 
@@ -24,8 +25,6 @@ constexpr int64_t round_up(int64_t n, int64_t to = 16) { return (n + to - 1) / t
 namespace VECTUNE_SIMD {
 namespace {
 
-template <typename W>
-constexpr int64_t kInWord = sizeof(float) / sizeof(W);
 template <typename W>
 constexpr int64_t words(int64_t n) { return (n + kInWord<W> - 1) / kInWord<W>; }
 
@@ -64,18 +63,6 @@ struct Scratch {
   }
 };
 
-/// acc + a·b, of a word of A and kLanes words of B.
-inline F multiply_add(F acc, const float* a, const float* b) { return acc + splat(*a) * load(b); }
-#ifdef __AVX512BF16__
-inline F multiply_add(F acc, const bf16* a, const bf16* b) {
-  int32_t word;
-  std::memcpy(&word, a, sizeof word);
-  return reinterpret_cast<F>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(acc),
-                                              reinterpret_cast<__m512bh>(_mm512_loadu_si512(b)),
-                                              reinterpret_cast<__m512bh>(_mm512_set1_epi32(word))));
-}
-#endif
-
 /// C[m × n] (+)= A[m × k] · B[k × n], k counted in words; A is read word by word with any strides (in elements), B and C
 /// in rows of whole vectors (n a multiple of kLanes; ldb in words).
 template <int kRows, int kVectors, typename W>
@@ -91,7 +78,8 @@ inline void multiply_block(int64_t k, const W* a, int64_t a_row, int64_t a_colum
     for (int i = 0; i < kRows; ++i)
 #pragma GCC unroll 4
       for (int j = 0; j < kVectors; ++j)
-        acc[i][j] = multiply_add(acc[i][j], a + i * a_row + p * a_column, b + (p * ldb + j * kLanes) * kInWord<W>);
+        acc[i][j] = multiply_add(acc[i][j], load_word(b + (p * ldb + j * kLanes) * kInWord<W>),
+                                 broadcast_word(a + i * a_row + p * a_column), a);
   }
   for (int i = 0; i < kRows; ++i)
     for (int j = 0; j < kVectors; ++j) store(c + i * ldc + j * kLanes, acc[i][j]);
@@ -146,8 +134,7 @@ inline void make_pairs(Scratch<bf16>::Operand x, int64_t count, int64_t width) {
   for (int64_t i = 0; i < count; i += 2)
     for (int64_t c = 0; c < width; c += kLanes) {
       const bf16* at = x.rows + i * width + c;
-      const U pairs = widen(at) | (i + 1 < count ? widen(at + width) << 16 : U{});
-      std::memcpy(x.pairs + i * width + 2 * c, &pairs, sizeof pairs);
+      store_word(x.pairs + i * width + 2 * c, i + 1 < count ? word_of_rows(at, width, kLanes) : widen(at));
     }
 }
 
@@ -157,12 +144,10 @@ void transpose_rows(const W* x, int64_t tokens, int64_t width, int64_t keys, W* 
   for (int64_t i = 0; i < keys; i += kLanes)
     for (int64_t c = 0; c < width / kInWord<W>; c += kLanes) {
       U block[kLanes];
-      for (int64_t k = 0; k < kLanes; ++k) {
-        block[k] = U{};
-        if (i + k < tokens) std::memcpy(&block[k], x + (i + k) * width + c * kInWord<W>, sizeof(U));
-      }
+      for (int64_t k = 0; k < kLanes; ++k)
+        block[k] = i + k < tokens ? load_word(x + (i + k) * width + c * kInWord<W>) : U{};
       transpose(block);
-      for (int64_t k = 0; k < kLanes; ++k) std::memcpy(to + ((c + k) * keys + i) * kInWord<W>, &block[k], sizeof(U));
+      for (int64_t k = 0; k < kLanes; ++k) store_word(to + ((c + k) * keys + i) * kInWord<W>, block[k]);
     }
 }
 
@@ -284,13 +269,14 @@ void backward_head(const AttentionBackward<T>& a, int64_t text, int64_t head, fl
   scatter(s.dv, s.width, 1.0f, tokens, d, dqkv + 2 * hidden, 3 * hidden);
 }
 
+/// work(W{}): what a text's heads are multiplied in. Of a short one, making pairs takes longer than is gained.
+template <typename T, typename Work>
+void in_words([[maybe_unused]] const Rows& rows, [[maybe_unused]] int64_t text, Work work) {
 #ifdef __AVX512BF16__
-/// Whether a text's heads are multiplied in bf16. Of a short one, making the words takes longer than is gained.
-template <typename T>
-bool multiplies_bf16(const Rows& rows, int64_t text) {
-  return std::is_same_v<T, bf16> && rows.starts[text + 1] - rows.starts[text] >= kAttentionBf16Tokens;
-}
+  if (std::is_same_v<T, bf16> && rows.starts[text + 1] - rows.starts[text] >= kAttentionBf16Tokens) return work(bf16{});
 #endif
+  work(float{});
+}
 
 /// Every (text, head) writes its own part of the output, so any thread may take any of them.
 template <typename Args, typename Head>
@@ -304,10 +290,7 @@ void for_heads(const Args& a, Head head_of) {
 template <typename T>
 void attention_forward(const AttentionForward<T>& a) {
   for_heads(a, [](const auto& all, int64_t text, int64_t head, float* scratch) {
-#ifdef __AVX512BF16__
-    if (multiplies_bf16<T>(all.rows, text)) return forward_head<bf16>(all, text, head, scratch);
-#endif
-    forward_head<float>(all, text, head, scratch);
+    in_words<T>(all.rows, text, [&](auto word) { forward_head<decltype(word)>(all, text, head, scratch); });
   });
   zero_rows(a.out, a.rows.rows, a.rows.padded, a.heads * a.head_size);
 }
@@ -315,10 +298,7 @@ void attention_forward(const AttentionForward<T>& a) {
 template <typename T>
 void attention_backward(const AttentionBackward<T>& a) {
   for_heads(a, [](const auto& all, int64_t text, int64_t head, float* scratch) {
-#ifdef __AVX512BF16__
-    if (multiplies_bf16<T>(all.rows, text)) return backward_head<bf16>(all, text, head, scratch);
-#endif
-    backward_head<float>(all, text, head, scratch);
+    in_words<T>(all.rows, text, [&](auto word) { backward_head<decltype(word)>(all, text, head, scratch); });
   });
   zero_rows(a.dqkv, a.rows.rows, a.rows.padded, 3 * a.heads * a.head_size);
 }

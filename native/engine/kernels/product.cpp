@@ -1,12 +1,9 @@
-#ifdef __AVX512F__
-#include <immintrin.h>
-#endif
-
 #include <algorithm>
 
 #include "registry.h"
 #include "simd.h"
 #include "team.h"
+#include "words.h"
 
 // C = A·B in tiles of kTileRows × kPanel sums that stay in registers over the whole of k (Goto & van de Geijn 2008):
 //   for each panel of kPanel columns of B, copied so that one step of k reads a few whole vectors
@@ -16,8 +13,6 @@
 //   y[i, j] = Σ_lanes Σ_k x[i, k]·W[j, k]     a vector of each
 // Where W stays as it is (inference), all its panels are copied once and for all, and every number of rows goes by tiles.
 // A sum runs over k in order, whatever the number of threads.
-//
-// Everything below is in words of 32 bits: a float, a pair of bf16 or four int8, which one instruction multiplies and adds.
 namespace vectune::kernels::VECTUNE_SIMD {
 
 #ifdef __AVX512F__
@@ -27,22 +22,6 @@ namespace {
 // kTileRows × kPanelVectors vectors of sums, kPanelVectors of B and one of A take 28 of 32 registers
 constexpr int kPanelVectors = kProductPanel / kLanes;
 constexpr int kDotRows = 4, kDotOutputs = 4;  // their 16 sums make one vector
-
-template <typename T>
-constexpr int kInWord = sizeof(float) / sizeof(T);
-
-inline U load_word(const void* p) {
-  U v;
-  std::memcpy(&v, p, sizeof v);
-  return v;
-}
-inline void store_word(void* p, U v) { std::memcpy(p, &v, sizeof v); }
-/// The first n words; the others are zero.
-inline U load_word(const void* p, int64_t n) {
-  U v{};
-  std::memcpy(&v, p, 4 * static_cast<size_t>(n));
-  return v;
-}
 
 /// What a lane sums in: fp32, or int32 for int8.
 template <typename T>
@@ -54,21 +33,6 @@ struct SumsOf<int8_t> {
   using Vector = I;
 };
 
-/// One multiply-add of words, W's and x's: acc + w·x, in each lane.
-inline F multiply_add(F acc, U w, U x, const float*) { return acc + reinterpret_cast<F>(w) * reinterpret_cast<F>(x); }
-#ifdef __AVX512BF16__
-inline F multiply_add(F acc, U w, U x, const bf16*) {
-  return reinterpret_cast<F>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(acc), reinterpret_cast<__m512bh>(w),
-                                              reinterpret_cast<__m512bh>(x)));
-}
-#endif
-#ifdef __AVX512VNNI__
-/// x are unsigned, 128 more than they stand for, so that each sum is 128·Σw too large.
-inline I multiply_add(I acc, U w, U x, const int8_t*) {
-  return reinterpret_cast<I>(_mm512_dpbusd_epi32(reinterpret_cast<__m512i>(acc), reinterpret_cast<__m512i>(x),
-                                                 reinterpret_cast<__m512i>(w)));
-}
-#endif
 /// Where a tile's sums go: to C, rounded to its type, or added to what is there; `lanes` of the vector are C's.
 template <typename C>
 struct Store {
@@ -106,23 +70,7 @@ struct Dequantise {
   }
 };
 
-inline U broadcast_word(const void* p) {
-  int32_t word;
-  std::memcpy(&word, p, sizeof word);
-  return reinterpret_cast<U>(_mm512_set1_epi32(word));
-}
-
 // --- panels of B ------------------------------------------------------------------------------------------------
-
-/// Words of kLanes columns at rows k (and k + 1) of a row-major matrix, or of the n columns that there are.
-inline U word_of_rows(const float* at, int64_t, int64_t n) { return n >= kLanes ? load_word(at) : load_word(at, n); }
-inline U word_of_rows(const bf16* at, int64_t row, int64_t n) {
-  if (n >= kLanes) return widen(at) | widen(at + row) << 16;
-  bf16 low[kLanes] = {}, high[kLanes] = {};
-  std::memcpy(low, at, sizeof(bf16) * static_cast<size_t>(n));
-  std::memcpy(high, at + row, sizeof(bf16) * static_cast<size_t>(n));
-  return widen(low) | widen(high) << 16;
-}
 
 /// B[k × n] row-major, `row` apart → panel. Rows lie on pages of their own, where no hardware looks ahead.
 template <typename T>
