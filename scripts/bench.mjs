@@ -58,14 +58,14 @@ function print(rows) {
   for (const row of rows) console.log(line(columns.map((name) => row[name])));
 }
 
-async function profile(engine, lengths) {
+async function profile(engine, lengths, precisions) {
   const folder = mkdtempSync(join(tmpdir(), 'vectune-profile-'));
   try {
     const file = join(folder, 'lengths.txt');
     writeFileSync(file, `${lengths.join('\n')}\n`);
     const found = [];
     for (const [shape, pairs] of [['minilm', 16], ['minilm', 32], ['minilm', 128], ['distiluse', 16]]) {
-      for (const precision of ['fp32', 'bf16']) {
+      for (const precision of precisions) {
         const [result] = await engine(['profile', shape, precision, String(pairs), file]);
         found.push(result);
         const { seconds, steps, tokens, phases } = result;
@@ -110,15 +110,20 @@ await runScript(async () => {
     libtorch: LIBTORCH_VERSION, date: new Date().toISOString(),
   };
   console.log(`${machine.processor}, ${machine.threads} threads, LibTorch ${LIBTORCH_VERSION}, Node ${process.version}`);
+  // bf16 on a processor that only converts it to and fro is a third as fast as fp32, here and at the peers: nobody's choice.
+  const precisions = info.bf16 ? ['fp32', 'bf16'] : ['fp32'];
+  const embeddingPrecisions = info.int8 ? [...precisions, 'int8'] : precisions;
+  if (!info.bf16) console.log('This processor does not multiply bf16: what is measured in bf16 elsewhere is in fp32 or left out.');
+  if (!info.int8) console.log('This processor does not multiply int8: left out.');
   if (values.profile) {
-    writeFileSync(join(FOLDER, 'profile.json'), JSON.stringify({ machine, profile: await profile(engine, lengths) }, null, 1));
+    writeFileSync(join(FOLDER, 'profile.json'), JSON.stringify({ machine, profile: await profile(engine, lengths, precisions) }, null, 1));
     return 0;
   }
   const peak = await measurePeak(engine);
   console.log(`GEMM peak: fp32 ${peak.fp32} GFLOP/s (${peak.at.fp32}), bf16 ${peak.bf16} GFLOP/s (${peak.at.bf16})\n`);
   const python = await pythonPeer();
   const context = {
-    model, python, peak, training, lengths, pairs: quora.map((row) => [row.text1, row.text2]), threads: info.threads,
+    model, python, peak, precisions, embeddingPrecisions, training, lengths, pairs: quora.map((row) => [row.text1, row.text2]), threads: info.threads,
     runs: Number(values.runs), full: values.full === true, figures: [],
     embedding: { kind: 'embed', model, threads: info.threads, texts, batchSize: 32 },
     embeddingLengths: await lengthsOf(model, texts, 256),

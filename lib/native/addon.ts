@@ -79,7 +79,7 @@ export interface EngineInfo {
   /** Version of this package the addon was built from. */
   addon: string;
   /** Instruction set of vectune's own kernels. */
-  simd: 'avx512_bf16' | 'avx512' | 'avx2' | 'plain';
+  simd: 'avx512_bf16' | 'avx512_vnni' | 'avx512' | 'avx2' | 'plain';
   /** Who multiplies matrices. */
   gemm: 'onednn' | 'aten';
   /** Whether bf16 compute is faster than fp32 here (avx512_bf16 or amx). */

@@ -15,6 +15,7 @@ namespace {
 std::string simd_name(kernels::SimdLevel level) {
   switch (level) {
     case kernels::SimdLevel::kAvx512Bf16: return "avx512_bf16";
+    case kernels::SimdLevel::kAvx512Vnni: return "avx512_vnni";
     case kernels::SimdLevel::kAvx512: return "avx512";
     case kernels::SimdLevel::kAvx2: return "avx2";
     case kernels::SimdLevel::kPlain: return "plain";
@@ -33,13 +34,7 @@ bool processor_has_bf16() {
 }
 
 // A processor that sums products of int8 in int32 (VNNI). The instructions before it saturate at 16 bits.
-bool processor_has_int8() {
-#if defined(__x86_64__)
-  return kernels::simd_level() >= kernels::SimdLevel::kAvx512 && __builtin_cpu_supports("avx512vnni");
-#else
-  return false;
-#endif
-}
+bool processor_has_int8() { return kernels::simd_level() >= kernels::SimdLevel::kAvx512Vnni; }
 
 }  // namespace
 

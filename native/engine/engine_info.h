@@ -6,7 +6,7 @@ namespace vectune {
 /// Facts of the loaded engine, none of which needs a tensor.
 struct EngineInfo {
   std::string libtorch;  // "2.11.0", from the loaded library, not the headers
-  std::string simd;      // "avx512_bf16" | "avx512" | "avx2" | "plain"
+  std::string simd;      // "avx512_bf16" | "avx512_vnni" | "avx512" | "avx2" | "plain"
   std::string gemm;      // "onednn" | "aten"
   bool bf16;             // bf16 compute is faster than fp32 on this processor
   bool int8;             // int8 products are exact and fast on this processor

@@ -12,6 +12,7 @@ namespace plain { const Table& table(); }
 #ifdef VECTUNE_X86
 namespace avx2 { const Table& table(); }
 namespace avx512 { const Table& table(); }
+namespace avx512_vnni { const Table& table(); }
 namespace avx512_bf16 { const Table& table(); }
 #endif
 
@@ -26,8 +27,8 @@ SimdLevel simd_level() {
     const std::string limit = asked ? asked : "";
     if (limit == "default" || !has_avx2) return SimdLevel::kPlain;
     if (limit == "avx2" || !has_avx512) return SimdLevel::kAvx2;
-    const bool has_bf16 = __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
-    return has_bf16 ? SimdLevel::kAvx512Bf16 : SimdLevel::kAvx512;
+    if (!__builtin_cpu_supports("avx512vnni")) return SimdLevel::kAvx512;
+    return __builtin_cpu_supports("avx512bf16") ? SimdLevel::kAvx512Bf16 : SimdLevel::kAvx512Vnni;
 #else
     return SimdLevel::kPlain;
 #endif
@@ -38,6 +39,7 @@ SimdLevel simd_level() {
 const Table& table(SimdLevel level) {
 #ifdef VECTUNE_X86
   if (level == SimdLevel::kAvx512Bf16) return avx512_bf16::table();
+  if (level == SimdLevel::kAvx512Vnni) return avx512_vnni::table();
   if (level == SimdLevel::kAvx512) return avx512::table();
   if (level == SimdLevel::kAvx2) return avx2::table();
 #endif

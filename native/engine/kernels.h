@@ -14,8 +14,8 @@
 /// threads adds fixed parts in a fixed order.
 namespace vectune::kernels {
 
-/// kAvx512Bf16 is AVX-512 with its bf16 and int8 (VNNI) instructions.
-enum class SimdLevel { kPlain, kAvx2, kAvx512, kAvx512Bf16 };
+/// kAvx512Vnni is AVX-512 with its int8 instructions (Cascade Lake, Ice Lake), kAvx512Bf16 with those of bf16 too.
+enum class SimdLevel { kPlain, kAvx2, kAvx512, kAvx512Vnni, kAvx512Bf16 };
 /// The best level of this processor; ATEN_CPU_CAPABILITY (avx2, default) narrows it as it does ATen's kernels.
 SimdLevel simd_level();
 

@@ -52,7 +52,7 @@ export const groups = {
   async training(c) {
     const rows = [];
     const minimum = { fp32: [3, 0.8, 1.4e9], bf16: [4, 0.7, 1.1e9] };
-    for (const precision of ['fp32', 'bf16']) {
+    for (const precision of c.precisions) {
       const [ratio, share, resident] = minimum[precision];
       let at32 = 0;
       for (const batchSize of [16, 32, 128]) {
@@ -72,9 +72,11 @@ export const groups = {
 
   async distiluse(c) {
     const rows = [];
-    for (const [precision, ratio] of [['fp32', 3.3], ['bf16', 4.3]]) {
+    const minimum = { fp32: 3.3, bf16: 4.3 };
+    for (const precision of c.precisions) {
+      const ratio = minimum[precision];
       const [found] = await trainingRow(c, {
-        shape: 'distiluse', model: await c.distiluse(), batchSize: 16, precision, runs: Math.min(3, c.runs),
+        shape: 'distiluse', model: await c.distiluse(), batchSize: 16, precision,
         goals: (f) => [[`≥ ${ratio} ×`, f.ratio >= ratio], ['peak ≤ 2 GB', f.resident <= 2e9]],
       });
       rows.push(found);
@@ -86,12 +88,14 @@ export const groups = {
     const ours = (precision) => () => runWork('vectune', { ...c.embedding, precision });
     const st = (precision) => () => runWork('sentenceTransformers', { ...c.embedding, precision }, { python: c.python });
     const tjs = (dtype, sorted) => () => runWork('transformersJs', { ...c.embedding, ...c.onnx, dtype, sorted });
-    const names = ['fp32', 'bf16', 'int8', 'st fp32', 'st bf16', 'tjs fp32 as given', 'tjs fp32 sorted', 'tjs q8 sorted'];
-    const results = await inTurn([
-      ours('fp32'), ours('bf16'), ours('int8'), st('fp32'), st('bf16'), tjs('fp32', false), tjs('fp32', true), tjs('q8', true),
-    ], c.runs);
+    const works = {
+      ...Object.fromEntries(c.embeddingPrecisions.map((precision) => [precision, ours(precision)])),
+      ...Object.fromEntries(c.precisions.map((precision) => [`st ${precision}`, st(precision)])),
+      'tjs fp32 as given': tjs('fp32', false), 'tjs fp32 sorted': tjs('fp32', true), 'tjs q8 sorted': tjs('q8', true),
+    };
+    const results = await inTurn(Object.values(works), c.runs);
     const count = c.embedding.texts.length;
-    const found = Object.fromEntries(names.map((name, i) => [name, spread(results[i], ({ seconds }) => count / seconds)]));
+    const found = Object.fromEntries(Object.keys(works).map((name, i) => [name, spread(results[i], ({ seconds }) => count / seconds)]));
     c.figures.push({ work: 'embed', texts: count, found });
     const share = (precision) => flop('minilm', c.embeddingLengths, false) * found[precision].median / count /
       (c.peak[precision] * 1e9);
@@ -103,17 +107,17 @@ export const groups = {
       }, minimum === null ? [] : [[`≥ ${minimum} ×`, ratio >= minimum]]);
     };
     return [
-      line('fp32', 'st fp32', 1.6, 'sentence-transformers fp32'), line('bf16', 'st bf16', 1.7, 'sentence-transformers bf16'),
-      line('fp32', 'tjs fp32 sorted', 1.45, 'transformers.js fp32 sorted'),
-      line('fp32', 'tjs fp32 as given', null, 'transformers.js fp32 as given'),
-      line('int8', 'tjs q8 sorted', 2, 'transformers.js int8 sorted'),
-    ];
+      ['fp32', 'st fp32', 1.6, 'sentence-transformers fp32'], ['bf16', 'st bf16', 1.7, 'sentence-transformers bf16'],
+      ['fp32', 'tjs fp32 sorted', 1.45, 'transformers.js fp32 sorted'],
+      ['fp32', 'tjs fp32 as given', null, 'transformers.js fp32 as given'],
+      ['int8', 'tjs q8 sorted', 2, 'transformers.js int8 sorted'],
+    ].filter(([name]) => found[name]).map((args) => line(...args));
   },
 
   async single(c) {
     const request = { kind: 'single', model: c.model, threads: c.threads, texts: c.embedding.texts.slice(0, 300), batchSize: 1 };
     const goals = { fp32: 4, bf16: 2.8, int8: 1.8 };
-    const precisions = Object.keys(goals);
+    const precisions = c.embeddingPrecisions;
     const results = await inTurn([
       ...precisions.map((precision) => () => runWork('vectune', { ...request, precision })),
       () => runWork('sentenceTransformers', { ...request, precision: 'fp32' }, { python: c.python }),
@@ -124,10 +128,10 @@ export const groups = {
     const tails = results.map((list) => spread(list, ({ p95Ms }) => p95Ms).median);
     c.figures.push({ work: 'single', order: [...precisions, 'st fp32', 'tjs fp32', 'tjs q8'], medians, tails });
     const rows = precisions.map((precision, i) => {
-      const peer = precision === 'int8' ? 5 : 4;
+      const peer = precisions.length + (precision === 'int8' ? 2 : 1);
       return row(`one text, ${precision}`, {
         ours: `${medians[i].toFixed(2)} ms, p95 ${tails[i].toFixed(2)}`,
-        peer: `${medians[peer].toFixed(2)} ms transformers.js, ${medians[3].toFixed(1)} sentence-transformers`,
+        peer: `${medians[peer].toFixed(2)} ms transformers.js, ${medians[precisions.length].toFixed(1)} sentence-transformers`,
         ratio: medians[peer] / medians[i],
       }, [[`median and p95 ≤ ${goals[precision]} ms`, medians[i] <= goals[precision] && tails[i] <= goals[precision]]]);
     });
@@ -165,7 +169,7 @@ export const groups = {
       const text = Array.from({ length: tokens - 2 }, (_, i) => ['good', 'water', 'house', 'time', 'hand'][i % 5]).join(' ');
       const count = Math.max(16, 2 * Math.round(8192 / tokens));
       const batchSize = Math.max(1, Math.round(512 / tokens));
-      for (const precision of ['fp32', 'bf16']) {
+      for (const precision of c.precisions) {
         const base = { model: c.model, precision, threads: c.threads, maxInputLength: tokens };
         const pairs = Array.from({ length: count / 2 }, () => [text, text]);
         const [train, embed] = await inTurn([
@@ -187,7 +191,9 @@ export const groups = {
 
   async neighbour(c) {
     const rows = [];
-    for (const [precision, loss] of [['fp32', 0.03], ['bf16', 0.08]]) {
+    const most = { fp32: 0.03, bf16: 0.08 };
+    for (const precision of c.precisions) {
+      const loss = most[precision];
       const request = { kind: 'finetune', model: c.model, precision, batchSize: 16, threads: c.threads, maxInputLength: 64, ...c.training };
       const beside = async (work) => {
         const stop = busyNeighbour();
@@ -215,7 +221,7 @@ export const groups = {
   },
 
   async eventLoop(c) {
-    const request = { kind: 'finetune', model: c.model, precision: 'bf16', batchSize: 16, threads: c.threads, maxInputLength: 64, ...c.training };
+    const request = { kind: 'finetune', model: c.model, precision: c.precisions.at(-1), batchSize: 16, threads: c.threads, maxInputLength: 64, ...c.training };
     const [free, busy] = await inTurn([
       () => runWork('vectune', request), () => runWork('vectune', { ...request, busyLoop: 0.5 }),
     ], c.runs);
@@ -223,7 +229,7 @@ export const groups = {
     // Half of one core of all: what is left is (threads − 0.5) / threads.
     const allowed = c.threads / (c.threads - 0.5);
     c.figures.push({ work: 'eventLoop', slower, allowed });
-    return [row("the caller's event loop busy half of the time, bf16", { ours: `takes ${slower.toFixed(2)} times as long` },
+    return [row(`the caller's event loop busy half of the time, ${c.precisions.at(-1)}`, { ours: `takes ${slower.toFixed(2)} times as long` },
       [[`≤ ${allowed.toFixed(2)} times`, slower <= allowed]])];
   },
 
@@ -232,7 +238,7 @@ export const groups = {
     const texts = Array.from({ length: 10_000 }, (_, i) => c.pairs[(i >> 1) % c.pairs.length][i & 1]);
     const pairs = Array.from({ length: texts.length / 2 }, (_, i) => [texts[2 * i], texts[2 * i + 1]]);
     const [results] = await inTurn([() => runWork('vectune', {
-      kind: 'blocks', model: c.model, precision: 'bf16', batchSize: 32, threads: c.threads, maxInputLength: 64, texts, pairs,
+      kind: 'blocks', model: c.model, precision: c.precisions.at(-1), batchSize: 32, threads: c.threads, maxInputLength: 64, texts, pairs,
       scores: pairs.map((_, i) => i % 2),
     })], Math.min(3, c.runs));
     return ['load', 'embed', 'finetune'].map((phase) => {
@@ -252,14 +258,14 @@ export const groups = {
       const pairs = Array.from({ length: count }, (_, i) => c.pairs[i % c.pairs.length]);
       const scores = Array.from({ length: count }, (_, i) => i % 2);
       const [results] = await inTurn([() => runWork('vectune', {
-        kind: 'finetune', model: c.model, precision: 'bf16', batchSize: 32, threads: c.threads, maxInputLength: 64, pairs, scores,
+        kind: 'finetune', model: c.model, precision: c.precisions.at(-1), batchSize: 32, threads: c.threads, maxInputLength: 64, pairs, scores,
       })], count === 100000 ? 1 : Math.min(3, c.runs));
       const perToken = spread(results, ({ seconds, tokens }) => seconds / tokens).median;
       const { residentBytes, tokens } = results[0];
       first ??= { perToken, residentBytes, tokens };
       const time = perToken / first.perToken;
       c.figures.push({ work: 'scale', count, perToken, residentBytes, tokens });
-      rows.push(row(`${count} pairs, bf16`, {
+      rows.push(row(`${count} pairs, ${c.precisions.at(-1)}`, {
         ours: `${(1e6 * perToken).toFixed(0)} µs per token, ${time.toFixed(2)} of 1,000 pairs'`, peak: megabytes(residentBytes),
       }, [['flat within 10 %', Math.abs(time - 1) <= 0.1]]));
     }

@@ -130,7 +130,7 @@ TEST(kernels_product_is_there_where_the_processor_has_the_instructions) {
     const auto& table = kernels::table(level);
     CHECK_EQ(table.fp32.product.forward != nullptr, level >= SimdLevel::kAvx512);
     CHECK_EQ(table.bf16_.product.forward != nullptr, level == SimdLevel::kAvx512Bf16);
-    CHECK_EQ(table.common.int8_forward != nullptr, level == SimdLevel::kAvx512Bf16);
+    CHECK_EQ(table.common.int8_forward != nullptr, level >= SimdLevel::kAvx512Vnni);
   }
 }
 

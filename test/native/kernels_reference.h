@@ -230,6 +230,7 @@ inline std::vector<SimdLevel> levels() {
   std::vector<SimdLevel> all{SimdLevel::kPlain};
   if (kernels::simd_level() != SimdLevel::kPlain) all.push_back(SimdLevel::kAvx2);
   if (kernels::simd_level() >= SimdLevel::kAvx512) all.push_back(SimdLevel::kAvx512);
+  if (kernels::simd_level() >= SimdLevel::kAvx512Vnni) all.push_back(SimdLevel::kAvx512Vnni);
   if (kernels::simd_level() >= SimdLevel::kAvx512Bf16) all.push_back(SimdLevel::kAvx512Bf16);
   return all;
 }
@@ -238,6 +239,7 @@ inline const char* name_of(SimdLevel level) {
     case SimdLevel::kPlain: return "plain";
     case SimdLevel::kAvx2: return "avx2";
     case SimdLevel::kAvx512: return "avx512";
+    case SimdLevel::kAvx512Vnni: return "avx512_vnni";
     case SimdLevel::kAvx512Bf16: return "avx512_bf16";
   }
   return "";
