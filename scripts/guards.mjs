@@ -1,4 +1,4 @@
-// npm run guards: takes every guard of test/guards/guards.mjs out of the code in turn, builds, and runs the test that is
+// npm run guards: takes every guard of test/guards out of the code in turn, builds, and runs the test that is
 // there for it, which must fail. Works on a copy of the tracked files as they stand; the checkout is left alone.
 //   npm run guards                       all: about half an hour on two cores, the build included
 //   npm run guards -- checkpoint flock   those with one of these words in their name or their file's path
@@ -109,7 +109,7 @@ function chosen(words) {
   if (guards.length === 0) throw new SetupError(`There is no guard with ${words.join(' or ')} in its name or its file's path.`);
   const lost = guards.filter(({ file, from }) => readFileSync(join(ROOT, file), 'utf8').split(from).length !== 2);
   if (lost.length === 0) return guards;
-  throw new SetupError(`What these guards replace is not in their file exactly once; bring test/guards/guards.mjs up to date:\n${
+  throw new SetupError(`What these guards replace is not in their file exactly once; bring test/guards up to date:\n${
     lost.map(({ guard, file }) => `${file}: ${guard}`).join('\n')}`);
 }
 

@@ -51,8 +51,9 @@ export interface FinetuneOptions {
   /** Replaces the dropout probabilities of the model's config, from 0 to below 1. Default: the config's. */
   dropout?: number;
   /**
-   * Compute precision; 'auto' is bf16 where the device multiplies it faster, else fp32. On GPUs there are also 'tf32' (fp32
-   * whose products are done in TF32) and 'fp16' (with loss scaling). Default 'auto'.
+   * Compute precision; 'auto' is bf16 where the device multiplies it faster, else fp32. A processor without instructions for
+   * it does 'bf16' all the same, and takes about three times as long as for fp32. On GPUs there are also 'tf32' (fp32 whose
+   * products are done in TF32) and 'fp16' (with loss scaling). Default 'auto'.
    */
   precision?: 'auto' | 'fp32' | 'bf16' | 'tf32' | 'fp16';
   /** Seeds the split, the order of rows and dropout: an integer from 0 to 2^32 - 1. Default 1. */

@@ -148,11 +148,11 @@ describe('one run at a time', () => {
   test('of this process too, and the lock ends with the run, however that ends', async () => {
     const folder = models.path('checkpoints');
     const long: FinetuneOptions = { ...options, epochs: 20 };
-    const first = start(open(), rows, { ...long, checkpoint: { folder, everySteps: 1 } });
-    while (first.of('checkpoint').length === 0) await new Promise(setImmediate);
+    const running = start(open(), rows, { ...long, checkpoint: { folder, everySteps: 1 } });
+    await running.first('checkpoint');
     expect(await rejection(start(open(), rows, { ...long, checkpoint: { folder } }).run)).toMatchObject({ code: 'ERR_CHECKPOINT_LOCKED' });
-    first.run.abort();
-    await rejection(first.run);
+    running.run.abort();
+    await rejection(running.run);
     const failing = start(open(), rows, {
       ...long, resume: true, checkpoint: { folder }, onProgress: (event) => { if (event.kind === 'step') throw new RangeError('mine'); },
     });
@@ -200,7 +200,7 @@ test('a model that is disposed ends the run without a checkpoint, and the folder
   const folder = models.path('checkpoints');
   const model = open();
   const observed = start(model, rows, { ...options, epochs: 50, checkpoint: { folder, everySteps: 3 } });
-  while (observed.of('checkpoint').length === 0) await new Promise(setImmediate);
+  await observed.first('checkpoint');
   await model.dispose();
   expect(await rejection(observed.run)).toBeInstanceOf(StateError);
   expect(leftOvers(folder)).toEqual([]);

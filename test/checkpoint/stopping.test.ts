@@ -91,7 +91,7 @@ describe.each(moments)('abort %s', (_, at) => {
           if (observed.run.paused) once = false;
         },
       });
-      while (observed.of('paused').length === 0) await new Promise(setImmediate);
+      await observed.first('paused');
       expect(observed.run.paused).toBe(true);
       // At once: at most the step that was queued behind the last one that had been told.
       expect(observed.of('paused')[0]!.totalSteps).toBeLessThanOrEqual(pausedAfter + 2);
@@ -116,7 +116,7 @@ describe.each(moments)('abort %s', (_, at) => {
     const observed = start(open(), rows, {
       ...options, checkpoint: { folder, everyEpoch: false }, onProgress: (event) => { if (at(event)) observed.run.pause(); },
     });
-    while (observed.of('paused').length === 0) await new Promise(setImmediate);
+    await observed.first('paused');
     const { totalSteps } = observed.of('paused')[0]!;
     observed.run.abort();
     expect(await rejection(observed.run)).toBeInstanceOf(AbortError);

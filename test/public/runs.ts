@@ -15,6 +15,8 @@ export interface Observed {
   run: FinetuneRun;
   events: FinetuneEvent[];
   of<K extends FinetuneEvent['kind']>(kind: K): Of<K>[];
+  /** The first event of a kind, as soon as it is there; rejects where the run ends without one. */
+  first<K extends FinetuneEvent['kind']>(kind: K): Promise<Of<K>>;
 }
 
 /** Starts a run on two lists, and keeps its events; in fp32, whatever the processor multiplies faster. */
@@ -30,10 +32,19 @@ export function start(model: TextVectorisation, rows: readonly ScoredRow[], opti
     },
   });
   // A test that fails before it awaits the run must not end jest with an unhandled rejection.
-  run.catch(() => undefined);
+  let ended = false;
+  run.catch(() => undefined).finally(() => { ended = true; });
   const of = <K extends FinetuneEvent['kind']>(kind: K) =>
     events.filter((event): event is Of<K> => event.kind === kind);
-  return { run, events, of };
+  const first = async <K extends FinetuneEvent['kind']>(kind: K) => {
+    for (;;) {
+      const event = of(kind)[0];
+      if (event) return event;
+      if (ended) throw new Error(`the run ended without an event of kind "${kind}"`);
+      await new Promise(setImmediate);
+    }
+  };
+  return { run, events, of, first };
 }
 
 export async function finish(model: TextVectorisation, rows: readonly ScoredRow[], options: FinetuneOptions = {}) {

@@ -335,7 +335,7 @@ describe('dispose', () => {
     const order: string[] = [];
     const observed = start(model, rows, options);
     void observed.run.catch(() => order.push('run'));
-    while (observed.of('step').length === 0) await new Promise(setImmediate);
+    await observed.first('step');
     await model.dispose();
     order.push('dispose');
     expect(order).toEqual(['run', 'dispose']);

@@ -1,0 +1,149 @@
+/** The engine: sizes, files, locks, steps that must leave the weights alone. */
+export const engine = {
+  'native/engine/file_lock.cpp': [
+    {
+      guard: 'flock',
+      from: 'if (errno == EWOULDBLOCK) return std::nullopt;',
+      to: 'if (errno == EWOULDBLOCK) break;',
+      test: 'checkpoint/failing',
+      name: 'of two at the same moment one gets it',
+    },
+  ],
+
+  'native/engine/dataset.cpp': [
+    {
+      guard: 'offsets end at the tokens',
+      from: 'if (offsets[texts] != tokens) {',
+      to: 'if (offsets[texts] != tokens && tokens < 0) {',
+      test: 'lifetime/arguments',
+      name: 'the right types that do not fit each other',
+    },
+    {
+      guard: 'offsets grow',
+      from: 'if (offsets[text + 1] <= offsets[text]) {',
+      to: 'if (offsets[text + 1] <= offsets[text] && tokens < 0) {',
+      test: 'lifetime/arguments',
+      name: 'the right types that do not fit each other',
+    },
+  ],
+
+  'native/engine/model.cpp': [
+    {
+      guard: 'token ids of embed',
+      from: 'if (ids[i] >= spec_.encoder.vocab_size)',
+      to: 'if (ids[i] >= spec_.encoder.vocab_size && ids[i] < 0)',
+      test: 'lifetime/arguments',
+      name: 'the right types that do not fit each other',
+    },
+    {
+      guard: 'length of texts of embed',
+      from: 'if (offsets[t + 1] - offsets[t] > longest_text())',
+      to: 'if (offsets[t + 1] - offsets[t] > longest_text() && t < 0)',
+      test: 'lifetime/arguments',
+      name: 'the right types that do not fit each other',
+    },
+  ],
+
+  'native/engine/safetensors.cpp': [
+    {
+      guard: 'header within the file',
+      from: 'if (header > size - kPrefix) {',
+      to: 'if (header > size - kPrefix && size < 9) {',
+      test: 'unit/model/refused-weights',
+      name: 'cut off in the header',
+    },
+    {
+      guard: 'tensors within the file',
+      from: 'if (static_cast<uint64_t>(range[1]) > data_bytes_) {',
+      to: 'if (static_cast<uint64_t>(range[1]) > data_bytes_ && range[1] < 0) {',
+      test: 'unit/model/refused-weights',
+      name: 'with a tensor behind the end of the file',
+    },
+    {
+      guard: 'tensors beside each other',
+      from: 'check_tiling(entries);',
+      to: '',
+      test: 'unit/model/refused-weights',
+      name: 'with two tensors at one place',
+    },
+  ],
+
+  'native/engine/weights_file.cpp': [
+    {
+      guard: 'shape of weights',
+      from: 'if (entry.shape != parameter.shape)',
+      to: 'if (entry.shape != parameter.shape && entry.shape.empty())',
+      test: 'unit/model/refused-weights',
+      name: 'of another shape',
+    },
+  ],
+
+  'native/engine/trainer_state.cpp': [
+    {
+      guard: 'vocabulary of a state',
+      from: 'safetensors::Dtype::kI32) != vocabulary)',
+      to: 'safetensors::Dtype::kI32).empty())',
+      test: 'checkpoint/refused',
+      name: 'a state of as many other tokens',
+    },
+  ],
+
+  'native/engine/trainer.cpp': [
+    {
+      guard: 'rows of the dataset',
+      from: 'if (rows[i] < 0 || rows[i] >= pairs)',
+      to: 'if ((rows[i] < 0 || rows[i] >= pairs) && count < 0)',
+      test: 'lifetime/arguments',
+      name: 'the right types that do not fit each other',
+    },
+    {
+      guard: 'gradient is zeroed at each attempt',
+      from: 'if (!add) std::memset(',
+      to: 'if (!add && steps == 0) std::memset(',
+      test: 'parity/adamw',
+      name: 'bert-dense has the losses and updates of ten steps',
+    },
+    {
+      guard: 'workspace is released where memory ran out',
+      from: 'release_workspace();  // the buffers of a batch that is too large must not take the room of a smaller one',
+      to: '',
+      test: 'public/memory',
+      name: 'under which the batch that was asked for fails in training',
+    },
+    {
+      guard: 'moments stand before the update',
+      from: `
+      reserve_moments();
+    } catch (const c10::OutOfMemoryError&) {
+      release_workspace();  // the buffers of a batch that is too large must not take the room of a smaller one
+      throw;
+    }
+`,
+      to: `
+    } catch (const c10::OutOfMemoryError&) {
+      release_workspace();
+      throw;
+    }
+    ++steps;
+    reserve_moments();
+    --steps;
+`,
+      test: 'checkpoint/memory',
+      name: 'each of the first step in turn',
+    },
+    {
+      guard: 'a loss that is not finite',
+      from: 'if (!std::isfinite(result.loss)) throw not_finite("loss");',
+      to: '',
+      test: 'checkpoint/not-finite',
+      name: 'a loss that is not finite',
+    },
+    {
+      guard: 'a gradient that is not finite',
+      from: 'if (!std::isfinite(norm)) throw not_finite("norm of the gradient");',
+      to: '',
+      test: 'checkpoint/not-finite',
+      name: 'a gradient that overflows under a finite loss',
+    },
+  ],
+};

@@ -1,0 +1,90 @@
+/** A run: what it refuses, what it must not lose, what it must not block. */
+export const finetune = {
+  'lib/finetune/finetune.ts': [
+    {
+      guard: 'an earlier run is not begun over',
+      from: 'if (there.length > 0) {',
+      to: 'if (there.length > 1000) {',
+      test: 'checkpoint/failing',
+      name: 'a folder with an earlier run is not begun over',
+    },
+    {
+      guard: 'abort within a step',
+      from: 'if (addon !== undefined && trainer !== undefined) addon.cancel(trainer);',
+      to: 'void trainer;',
+      test: 'checkpoint/stopping',
+      name: 'abort in the middle of a step: it is cut off',
+    },
+    {
+      guard: 'checkpoint on abort',
+      from: 'await checkpointer.onAbort(progress!);',
+      to: '',
+      test: 'checkpoint/stopping',
+      name: 'writes a checkpoint before it rejects',
+    },
+    {
+      guard: 'no finder on resume',
+      from: 'progress = await restore(found,',
+      to: "await plan(split.train, lengths, 'cpu');\n      progress = await restore(found,",
+      test: 'checkpoint/resume',
+      name: 'a batch size that was found is not looked for again',
+    },
+  ],
+
+  'lib/finetune/loop.ts': [
+    {
+      guard: 'memory of a copy is given back before a step is split',
+      from: 'return checkpointer?.settled() ?? false;',
+      to: 'return false;',
+      test: 'checkpoint/memory',
+      name: 'a step that would fit but for the copy waits for it to be written',
+    },
+    {
+      guard: 'pause before a step',
+      from: 'rests: (taken) => control.paused || (',
+      to: 'rests: (taken) => (',
+      test: 'checkpoint/stopping',
+      name: 'pause and resume there: nothing goes on between them',
+    },
+  ],
+
+  'lib/finetune/step-queue.ts': [
+    {
+      guard: 'what is queued behind a failed step comes after it',
+      from: 'planned = [outcome.step, ...later.map(({ step }) => step), ...planned];',
+      to: 'planned = [...later.map(({ step }) => step), outcome.step, ...planned];',
+      test: 'checkpoint/memory',
+      name: 'is done again with half the micro-batch, before the one that was queued behind it',
+    },
+  ],
+
+  'lib/finetune/memory-limit.ts': [
+    {
+      guard: 'budget follows free memory',
+      from: 'if (now - this.#at < fresh) return;',
+      to: 'if (now - this.#at < fresh || now > 0) return;',
+      test: 'checkpoint/memory',
+      name: "others take the machine's memory during a run",
+    },
+  ],
+
+  'lib/finetune/validator.ts': [
+    {
+      guard: 'pause between parts of a validation',
+      from: '      await ready();\n      const part',
+      to: '      const part',
+      test: 'unit/finetune/validator',
+      name: 'a validation of many rows waits between its parts while the run is paused',
+    },
+  ],
+
+  'lib/task/text-vectorisation.ts': [
+    {
+      guard: 'busy model',
+      from: 'if (this.#running !== undefined) {',
+      to: 'if ((false as boolean) && this.#running !== undefined) {',
+      test: 'public/bad-input/calls',
+      name: 'a second run while one is on is refused',
+    },
+  ],
+};

@@ -1,0 +1,70 @@
+/** Models and tokenizers from folders and from the hub. */
+export const model = {
+  'lib/tokenisation/tokeniser.ts': [
+    {
+      guard: 'pieces of texts',
+      from: 'const PIECE_TEXTS = 256;',
+      to: 'const PIECE_TEXTS = 4096;',
+      test: 'lifetime/event-loop',
+      name: 'texts are tokenised 256 at a time',
+    },
+    {
+      guard: 'pieces of long texts',
+      from: 'if (units > PIECE_UNITS && at > from) break;',
+      to: 'if (units > PIECE_UNITS && at < from) break;',
+      test: 'lifetime/event-loop',
+      name: 'texts are tokenised 256 at a time',
+    },
+    {
+      guard: 'tokenizer that fails on a text',
+      from: '.catch((error: unknown) => {\n        // What',
+      to: '.catch((error: unknown) => {\n        if (texts.length > 0) throw error;\n        // What',
+      test: 'hostile/model-files',
+      name: 'without the token for what it does not know',
+    },
+    {
+      guard: 'largest id of special tokens',
+      from: 'Math.max(largestId, largestOfVocabulary(tokenizer, json))',
+      to: 'Math.max(0 * largestId, largestOfVocabulary(tokenizer, json))',
+      test: 'hostile/model-files',
+      name: 'whose special tokens have ids of their own',
+    },
+  ],
+
+  'lib/model/folder/modules.ts': [
+    {
+      guard: 'paths of modules',
+      from: 'if (isBelow(plain)) {',
+      to: "if (isBelow(plain) || plain !== '') {",
+      test: 'unit/model/refused-files',
+      name: 'an absolute path',
+    },
+    {
+      guard: 'links out of a model folder',
+      from: '|| isBelow(relative(from, to))) return module;',
+      to: "|| isBelow(relative(from, to)) || to !== '') return module;",
+      test: 'unit/model/refused-files',
+      name: 'a path through a link',
+    },
+  ],
+
+  'lib/model/folder/json.ts': [
+    {
+      guard: 'depth of JSON',
+      from: 'if (isDeeper(value, MAX_DEPTH)) throw',
+      to: 'if ((false as boolean) && isDeeper(value, MAX_DEPTH)) throw',
+      test: 'unit/model/refused-files',
+      name: 'modules.json nested too deep',
+    },
+  ],
+
+  'lib/model/hub.ts': [
+    {
+      guard: "paths of a hub's listing",
+      from: "  if (parts.length > 2 || parts.some((part) => part === '' || part.startsWith('.'))) return false;\n",
+      to: '',
+      test: 'hostile/model-files',
+      name: "any path of a hub's listing that counts as a model's file",
+    },
+  ],
+};
