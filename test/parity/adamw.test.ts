@@ -1,5 +1,5 @@
 import type { TrainerOptions } from '../../lib/native/addon';
-import { CASES, useCase, type ParityCase } from './cases';
+import { DEVICES, PLACED, useCase, type ParityCase } from './cases';
 import { distance, norm, withPrefix } from './measure';
 import type { Tensor } from './safetensors';
 
@@ -62,8 +62,8 @@ function mismatches(updates: ReadonlyMap<string, Tensor>, expected: ReadonlyMap<
   });
 }
 
-describe.each(CASES)('%s', (name) => {
-  const parityCase = useCase(name);
+describe.each(PLACED)('%s on %s', (name, device) => {
+  const parityCase = useCase(name, device);
 
   it.each(['torch', 'notebook'] as const)('has the losses and updates of ten steps: %s', async (preset) => {
     const parity = parityCase();
@@ -112,8 +112,8 @@ describe.each(CASES)('%s', (name) => {
   });
 });
 
-describe('gradient clipping', () => {
-  const parityCase = useCase('bert-mean');
+describe.each(DEVICES)('gradient clipping on %s', (device) => {
+  const parityCase = useCase('bert-mean', device);
 
   it('has the norms and the updates of torch.nn.utils.clip_grad_norm_', async () => {
     const parity = parityCase();
@@ -130,8 +130,8 @@ describe('gradient clipping', () => {
   });
 });
 
-describe('tensors that training does not touch', () => {
-  const parityCase = useCase('bert-dense');
+describe.each(DEVICES)('tensors that training does not touch on %s', (device) => {
+  const parityCase = useCase('bert-dense', device);
 
   it('keeps a pooler that the model does not use', async () => {
     const { updates } = await tenSteps(parityCase(), PRESETS.torch);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { openModel } from '../../lib/model/open';
 import type { OpenedModel } from '../../lib/model/types';
 import type {
-  DatasetHandle, EngineAddon, ModelHandle, TrainerHandle, TrainerOptions,
+  DatasetHandle, EngineAddon, ModelHandle, NativeDevice, TrainerHandle, TrainerOptions,
 } from '../../lib/native/addon';
 import { loadEngine } from '../../lib/native/load';
 import { readTensors, type Tensor } from './safetensors';
@@ -14,6 +14,10 @@ export const CASES = [
   'bert-mean', 'bert-dense', 'distilbert-mean', 'distilbert-dense', 'roberta-mean', 'roberta-dense',
 ] as const;
 export type CaseName = (typeof CASES)[number];
+
+/** The processor's own passes, and what is made for GPUs on LibTorch's CPU tensors: both are held to the same tolerances. */
+export const DEVICES = ['cpu', 'cpu-tensors'] as const satisfies readonly NativeDevice[];
+export const PLACED = CASES.flatMap((name) => DEVICES.map((device) => [name, device] as const));
 
 /** case.json, as generate.py writes it. */
 export interface CaseFacts {
@@ -66,10 +70,11 @@ export class ParityCase {
     readonly opened: OpenedModel,
     readonly model: ModelHandle,
     readonly dataset: DatasetHandle,
+    readonly device: NativeDevice,
     private readonly folder: string,
   ) {}
 
-  static async open(name: CaseName): Promise<ParityCase> {
+  static async open(name: CaseName, device: NativeDevice): Promise<ParityCase> {
     const fixture = join(__dirname, 'fixtures', name);
     const facts = JSON.parse(readFileSync(join(fixture, 'case.json'), 'utf8')) as CaseFacts;
     const addon = await loadEngine();
@@ -78,7 +83,9 @@ export class ParityCase {
     const { ids, offsets } = packTexts(facts.ids);
     const dataset = await addon.createDataset(ids, offsets, Float32Array.from(facts.scores));
     const expected = readTensors(join(fixture, 'expected.safetensors'));
-    return new ParityCase(addon, facts, expected, opened, model, dataset, mkdtempSync(join(tmpdir(), 'vectune-')));
+    await addon.useDevice(device, null);
+    const folder = mkdtempSync(join(tmpdir(), 'vectune-'));
+    return new ParityCase(addon, facts, expected, opened, model, dataset, device, folder);
   }
 
   dispose(): void {
@@ -101,7 +108,7 @@ export class ParityCase {
     work: (trainer: TrainerHandle, model: ModelHandle) => Promise<T>,
   ): Promise<T> {
     const model = await this.addon.createModel(this.opened.spec, this.opened.weightFiles, 0);
-    const trainer = await this.addon.createTrainer(model, this.dataset, { ...PLAIN, ...options });
+    const trainer = await this.addon.createTrainer(model, this.dataset, { ...PLAIN, device: this.device, ...options });
     try {
       return await work(trainer, model);
     } finally {
@@ -125,9 +132,9 @@ export class ParityCase {
 }
 
 /** Gives a case to the tests of one `describe`, opened before them and disposed after. */
-export function useCase(name: CaseName): () => ParityCase {
+export function useCase(name: CaseName, device: NativeDevice = 'cpu'): () => ParityCase {
   let opened: ParityCase | undefined;
-  beforeAll(async () => { opened = await ParityCase.open(name); });
+  beforeAll(async () => { opened = await ParityCase.open(name, device); });
   afterAll(() => opened?.dispose());
   return () => opened!;
 }

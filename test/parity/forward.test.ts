@@ -1,4 +1,4 @@
-import { CASES, packTexts, useCase } from './cases';
+import { packTexts, PLACED, useCase } from './cases';
 import { largestDifference } from './measure';
 import { readTensors } from './safetensors';
 
@@ -16,8 +16,8 @@ const VECTOR_TOLERANCE = 1e-5;
  */
 const ALONE_TOLERANCE = 5e-6;
 
-describe.each(CASES)('%s', (name) => {
-  const parityCase = useCase(name);
+describe.each(PLACED)('%s on %s', (name, device) => {
+  const parityCase = useCase(name, device);
 
   it('gives the same token ids', async () => {
     const { opened, facts } = parityCase();
@@ -34,7 +34,7 @@ describe.each(CASES)('%s', (name) => {
   it('gives the same hidden states, pooled vectors and embeddings', async () => {
     const { addon, model, facts, expected, path } = bound(parityCase());
     const { ids, offsets } = packTexts(facts.traced.map((text) => facts.ids[text]!));
-    await addon.traceForward(model, ids, offsets, path('trace.safetensors'));
+    await addon.traceForward(model, ids, offsets, path('trace.safetensors'), 'fp32', device);
     const traced = readTensors(path('trace.safetensors'));
     const names = ['embedding', 'hidden.0', 'hidden.1', 'hidden.2', 'pooled'];
     expect([...traced.keys()].sort()).toEqual(names);
@@ -47,12 +47,12 @@ describe.each(CASES)('%s', (name) => {
   it('gives a text the same embedding alone, in a batch, and by embed as by the trace', async () => {
     const { addon, model, facts, expected } = parityCase();
     const { ids, offsets } = packTexts(facts.ids);
-    const together = await addon.embed(model, ids, offsets, 'fp32');
+    const together = await addon.embed(model, ids, offsets, 'fp32', device);
     const width = together.length / facts.ids.length;
     const row = (vectors: Float32Array, i: number) =>
       ({ shape: [width], data: vectors.slice(i * width, (i + 1) * width) });
     for (const [i, text] of facts.ids.entries()) {
-      const alone = await addon.embed(model, Int32Array.from(text), Int32Array.of(0, text.length), 'fp32');
+      const alone = await addon.embed(model, Int32Array.from(text), Int32Array.of(0, text.length), 'fp32', device);
       expect(largestDifference(row(alone, 0), row(together, i))).toBeLessThanOrEqual(ALONE_TOLERANCE);
     }
     const reference = expected.get('embedding')!;

@@ -1,4 +1,4 @@
-import { CASES, range, useCase, type ParityCase } from './cases';
+import { PLACED, range, useCase, type ParityCase } from './cases';
 import { distance, norm, withPrefix } from './measure';
 import { readTensors, type Tensor } from './safetensors';
 
@@ -40,8 +40,8 @@ function traceGradients(parity: ParityCase, microBatch: number) {
   });
 }
 
-describe.each(CASES)('%s', (name) => {
-  const parityCase = useCase(name);
+describe.each(PLACED)('%s on %s', (name, device) => {
+  const parityCase = useCase(name, device);
 
   it('has the loss and every gradient of the reference', async () => {
     const parity = parityCase();
