@@ -164,8 +164,8 @@ function whatCudaLacks(libDir: string): string | null {
   return lacks.length === 0 ? null : lacks.join('; ');
 }
 
-/** Loads what was chosen into this process. */
-async function open(choice: Choice): Promise<Loaded> {
+/** Loads what was chosen into this process. With CUDA the driver is started under the marker too: a crash asks for a new probe. */
+export async function open(choice: Choice): Promise<Loaded> {
   const loader = require(choice.loader) as LoaderAddon;
   await refuseForeign(loader, choice.libDir);
   const { loader: loaderPath, engine, libDir, cuda, noCuda } = choice;
@@ -173,7 +173,9 @@ async function open(choice: Choice): Promise<Loaded> {
   return new VerdictStore(verdictCache()).marked(subject, async () => {
     try {
       await loader.open(libDir, { cuda });
-      return { addon: require(engine) as EngineAddon, libDir, noCuda };
+      const addon = require(engine) as EngineAddon;
+      if (cuda) await addon.devices().catch(() => undefined); // who wants a GPU asks again, and is told
+      return { addon, libDir, noCuda };
     } catch (error) {
       throw asLibTorchError(error, libDir);
     }

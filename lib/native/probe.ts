@@ -1,4 +1,4 @@
-import { realpath, stat } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { LibTorchError, ToolError } from '../errors';
 import type { EngineAddon, EngineInfo } from './addon';
@@ -8,7 +8,10 @@ import type { LoaderAddon } from './loader';
 import { libraryFile } from './platform';
 import { VerdictStore, type ProbeSubject, type Verdict } from './verdicts';
 
-/** Runs in the child: maps the libraries, loads the engine, prints what it says as the last line. */
+/**
+ * Runs in the child: maps the libraries, loads the engine, prints what it says as the last line. With CUDA it asks for the
+ * GPUs too, as that starts the driver.
+ */
 const CHILD = `
 const [loader, libDir, engine, cuda] = process.argv.slice(-4);
 const told = (result) => process.stdout.write('\\n' + JSON.stringify(result));
@@ -24,6 +27,8 @@ require(loader).open(libDir, { cuda: cuda === 'cuda' }).then(async ({ version })
 `;
 
 const PROBE_SECONDS = 120;
+/** The kernel's part of the driver says here which it is. */
+const NVIDIA_DRIVER = '/proc/driver/nvidia/version';
 
 export interface ProbeRequest {
   loader: string;
@@ -38,7 +43,7 @@ export interface ProbeRequest {
 
 /**
  * Loads a LibTorch and the engine in a process of its own, where a crash does no harm. The verdict is kept, by the
- * files' paths, sizes and times, so that this is done once for each library and addon.
+ * files' paths, sizes and times, and with CUDA the driver, so that this is done once for each library, addon and driver.
  *
  * An Electron app whose executable cannot do as Node has no such process; there a utility process tries for itself, as
  * it is one that a crash may end, and any other refuses.
@@ -63,7 +68,8 @@ export async function subjectOf(request: Omit<ProbeRequest, 'environment' | 'sig
     const found = await stat(path).catch(() => undefined);
     return { path, bytes: found?.size ?? -1, changedMs: found?.mtimeMs ?? -1 };
   });
-  return { files: await Promise.all(identities), cuda: request.cuda, addonVersion: request.addonVersion };
+  const driver = request.cuda ? await readFile(NVIDIA_DRIVER, 'utf8').catch(() => 'unknown') : null;
+  return { files: await Promise.all(identities), cuda: request.cuda, driver, addonVersion: request.addonVersion };
 }
 
 async function runProbe(request: ProbeRequest): Promise<Verdict> {
@@ -101,7 +107,9 @@ async function tryHere({ loader, engine, libDir, cuda }: ProbeRequest, subject: 
   return store.marked(subject, async () => {
     try {
       const { version } = await opened.open(libDir, { cuda });
-      return { version, info: (require(engine) as Pick<EngineAddon, 'info'>).info() };
+      const addon = require(engine) as Pick<EngineAddon, 'info' | 'devices'>;
+      if (cuda) await addon.devices();
+      return { version, info: addon.info() };
     } catch (error) {
       const { code, message } = error as { code?: unknown; message: string };
       if (code === 'ERR_LIBTORCH_VERSION') throw new LibTorchError(code, message, { cause: error, file: libDir });

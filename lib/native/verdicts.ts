@@ -16,6 +16,8 @@ export interface Verdict {
 export interface ProbeSubject {
   files: { path: string; bytes: number; changedMs: number }[];
   cuda: boolean;
+  /** What the NVIDIA driver calls itself, as another one may crash where this does not; null without CUDA. */
+  driver: string | null;
   /** npm gives all files of a package the same time, so the version is told apart too. */
   addonVersion: string;
 }

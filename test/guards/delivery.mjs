@@ -84,6 +84,20 @@ export const delivery = {
 
   'lib/native/probe.ts': [
     {
+      guard: 'the driver is started in the child',
+      from: "if (cuda === 'cuda') await addon.devices();",
+      to: '',
+      test: 'unit/native/probe',
+      name: 'in the child, and not without CUDA',
+    },
+    {
+      guard: 'the driver is started under the marker where it is tried in place',
+      from: 'if (cuda) await addon.devices();',
+      to: '',
+      test: 'unit/native/probe',
+      name: 'with CUDA it starts the driver under the marker',
+    },
+    {
       guard: 'the app is not started as Node where it cannot be',
       from: '(await runsAsNode()) ?',
       to: '(await runsAsNode()) || cannotLoad !== undefined ?',
@@ -117,6 +131,13 @@ export const delivery = {
   ],
 
   'lib/native/load.ts': [
+    {
+      guard: 'the driver is started under the marker',
+      from: 'if (cuda) await addon.devices().catch(() => undefined);',
+      to: '',
+      test: 'unit/native/probe',
+      name: 'in this process under the marker, with CUDA: true',
+    },
     {
       guard: 'second LibTorch in a process',
       from: 'if (folder !== libDir) throw conflict(',

@@ -2,9 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runsAsNode } from '../../../lib/native/electron';
-import { probed } from '../../../lib/native/load';
+import { open, probed, type Choice } from '../../../lib/native/load';
 import { probe, subjectOf, type ProbeRequest } from '../../../lib/native/probe';
-import { VerdictStore } from '../../../lib/native/verdicts';
+import * as platform from '../../../lib/native/platform';
+import { VerdictStore, type Verdict } from '../../../lib/native/verdicts';
 import { removeFolders, temporaryFolder, writeTorch, writeTree } from './support/folders';
 
 // The child loads its two addons by `require`; these two are scripts that say what happened to them.
@@ -39,6 +40,18 @@ afterAll(removeFolders);
 
 const setEngine = (what: string) => writeFileSync(request.engine, ENGINE(what));
 const loads = () => (existsSync(join(home, 'loads')) ? readFileSync(join(home, 'loads'), 'utf8').length : 0);
+
+/** For the tests of a `describe` that find the verdicts by themselves. */
+function useHomeAsCache(): void {
+  const cache = process.env['VECTUNE_CACHE'];
+  beforeEach(() => {
+    process.env['VECTUNE_CACHE'] = home;
+  });
+  afterEach(() => {
+    if (cache === undefined) delete process.env['VECTUNE_CACHE'];
+    else process.env['VECTUNE_CACHE'] = cache;
+  });
+}
 
 /** Id of a process that has ended. */
 function deadProcess(): number {
@@ -109,6 +122,50 @@ test('a crash happens to the child only, and is told', async () => {
   await expect(probe(request, store)).rejects.toMatchObject({ code: 'ERR_LIBTORCH_LOAD' });
 });
 
+describe('with CUDA, the driver is started where a crash does no harm', () => {
+  useHomeAsCache();
+  afterEach(() => jest.restoreAllMocks());
+  const CRASHES = GOOD.replace('async () => ({ gpus: [] })', "() => { process.kill(process.pid, 'SIGSEGV'); for (;;); }");
+
+  test('in the child, and not without CUDA', async () => {
+    setEngine(CRASHES);
+    expect(await probe(request, store)).toMatchObject({ info: INFO });
+    await expect(probe({ ...request, cuda: true }, store)).rejects.toMatchObject({
+      code: 'ERR_LIBTORCH_LOAD', message: expect.stringContaining('SIGSEGV'),
+    });
+  });
+
+  test('the processor is used then, and the reason is told', async () => {
+    setEngine(CRASHES);
+    jest.spyOn(platform, 'hasNvidiaDriver').mockReturnValue(true);
+    writeFileSync(join(request.libDir, platform.libraryFile('torch_cuda')), '');
+    const addons = { loader: request.loader, engines: new Map([['2.11.0', request.engine]]) };
+    const choice = await probed(addons, { libDir: request.libDir, version: '2.11.0' }, undefined, true);
+    expect(choice).toMatchObject({ cuda: false, noCuda: expect.stringContaining('SIGSEGV'), verdict: { info: INFO } });
+  });
+
+  test('a verdict holds for the driver that there was', async () => {
+    const subject = await subjectOf({ ...request, cuda: true });
+    await store.write(subject, { version: '2.11.0', info: INFO as Verdict['info'] });
+    expect(subject.driver).toEqual(expect.any(String));
+    expect((await subjectOf(request)).driver).toBeNull();
+    expect(await store.read(subject)).toBeDefined();
+    expect(await store.read({ ...subject, driver: 'NVRM version: another' })).toBeUndefined();
+  });
+
+  test.each([true, false])('in this process under the marker, with CUDA: %s', async (cuda) => {
+    writeFileSync(request.loader, `${LOADER} module.exports.mapped = () => [];`);
+    setEngine(`module.exports = { devices: async () => {
+      module.exports.markers = require('node:fs').readdirSync(${JSON.stringify(join(home, 'probes'))});
+      throw new Error('busy');
+    } };`);
+    const { addon } = await open({ ...request, cuda, noCuda: null, verdict: { version: '2.11.0', info: INFO } } as Choice);
+    const { markers } = addon as unknown as { markers?: string[] };
+    expect(markers?.filter((name) => name.includes('.loading')).length).toBe(cuda ? 1 : undefined);
+    expect(readdirSync(join(home, 'probes')).filter((name) => name.includes('.loading'))).toEqual([]);
+  });
+});
+
 test('a library that prints does not disturb the answer', async () => {
   setEngine(`console.log('Intel MKL WARNING'); ${GOOD}`);
   expect(await probe(request, store)).toMatchObject({ info: INFO });
@@ -173,14 +230,7 @@ test('a folder that cannot be written costs a probe at each start and nothing el
 });
 
 describe('of a LibTorch that does not tell its version', () => {
-  const cache = process.env['VECTUNE_CACHE'];
-  beforeEach(() => {
-    process.env['VECTUNE_CACHE'] = home;
-  });
-  afterEach(() => {
-    if (cache === undefined) delete process.env['VECTUNE_CACHE'];
-    else process.env['VECTUNE_CACHE'] = cache;
-  });
+  useHomeAsCache();
 
   const other = () => join(home, 'other.cjs');
   const choose = () => {
@@ -251,6 +301,19 @@ describe("an Electron app whose executable cannot do as Node (fuse RunAsNode off
     expect(await probe(request, store)).toMatchObject({ info: INFO });
     expect([loads(), existsSync(join(home, 'started'))]).toEqual([1, false]);
     expect(readdirSync(join(home, 'probes')).filter((name) => name.includes('.loading'))).toEqual([]);
+  });
+
+  test('with CUDA it starts the driver under the marker', async () => {
+    writeFileSync(request.loader, MAPPING([]));
+    setEngine(`module.exports = { info: () => (${JSON.stringify(INFO)}), devices: async () => {
+      require('node:fs').writeFileSync(${JSON.stringify(join(home, 'seen'))},
+        require('node:fs').readdirSync(${JSON.stringify(join(home, 'probes'))}).join());
+    } };`);
+    asElectron('utility', OFF);
+    await probe(request, store);
+    expect(existsSync(join(home, 'seen'))).toBe(false);
+    expect(await probe({ ...request, cuda: true }, store)).toMatchObject({ info: INFO });
+    expect(readFileSync(join(home, 'seen'), 'utf8')).toContain('.loading');
   });
 
   test('but not beside another LibTorch, and what does not load is told as ever', async () => {
