@@ -1,20 +1,24 @@
 // What a GPU can do and what the device path makes of it, without Node. Prints one JSON object a line.
-//   gpu_bench info    <device>
-//   gpu_bench peak    <device>                                             TFLOP/s of the best matrix product
-//   gpu_bench batch   <device> <shape> <precision> <length> <fraction>     the finder's log, and the largest batch
-//   gpu_bench train   <device> <shape> <precision> <pairs> <lengths>       tokens/s of steps of so many pairs
-//   gpu_bench embed   <device> <shape> <precision> <lengths>               tokens/s
-//   gpu_bench profile <device> <shape> <precision> <pairs> <lengths> <trace>   a trace of three steps, for summarise_trace.py
+//   gpu_bench <device> <command> [+ <command> ...]
+//     info                                                the GPU, its driver and LibTorch
+//     peak                                                TFLOP/s of the best matrix product in each precision, GB/s of a copy
+//     batch   <shape> <precision> <length> <fraction>     the finder's log, and the largest batch; alone in its process
+//     train   <shape> <precision> <pairs> <lengths>       tokens/s of steps of so many pairs, and the bytes that they move
+//     embed   <shape> <precision> <lengths>               the same of embedding
+//     profile <shape> <precision> <pairs> <lengths> <trace>   a trace of three steps, for summarise_trace.py
 // <device> is cuda:0 (or cpu-tensors, which shows that the program works), <shape> minilm or distiluse, <precision> fp32, tf32,
 // bf16 or fp16; <lengths> a file with the length of each text.
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/randn.h>
 #include <torch/csrc/autograd/profiler_kineto.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <deque>
+#include <filesystem>
 #include <map>
 #include <numeric>
 #include <set>
@@ -31,6 +35,7 @@
 #include "memory_budget.h"
 #include "model.h"
 #include "shapes.h"
+#include "traffic.h"
 #include "trainer.h"
 
 using namespace vectune;
@@ -89,6 +94,18 @@ void peak(const Place& place) {
       }
     std::printf("{\"peak\": \"%s\", \"tflops\": %.2f, \"at\": \"%s\"}\n", name, best / 1e12, at.c_str());
   }
+  const int64_t bytes = small ? int64_t{64} << 20 : int64_t{2} << 30;
+  const auto options = at::TensorOptions().device(place.torch()).dtype(at::kByte);
+  const at::Tensor from = at::empty({bytes}, options), to = at::empty({bytes}, options);
+  double best = 0;
+  for (int round = 0; round < 6; ++round) {
+    const int times = small || round == 0 ? 1 : 20;
+    const auto begin = Clock::now();
+    for (int i = 0; i < times; ++i) to.copy_(from);
+    wait_for(place, to);
+    if (round > 0) best = std::max(best, 2.0 * static_cast<double>(bytes) * times / seconds_since(begin));
+  }
+  std::printf("{\"peak\": \"memory\", \"gbytes_per_second\": %.1f}\n", best / 1e9);
 }
 
 void batch(const Place& place, const std::string& shape, const std::string& precision, int64_t length, double fraction) {
@@ -105,13 +122,10 @@ void batch(const Place& place, const std::string& shape, const std::string& prec
   options.place = place;
   options.precision = precision_of(precision);
   Trainer trainer(std::make_shared<Model>(spec, 1u), data, options);
-  int64_t fits = 0;
-  const int64_t most = place.cuda() ? kMost : 8;
-  for (int64_t size = 2; size <= most; size *= 2) {
+  const auto fits = [&](int64_t size) {
     std::string outcome = "succeeded";
     try {
       trainer.probe(rows.data(), size);
-      fits = size;
     } catch (...) {
       if (current_error().code() != ErrorCode::kOutOfMemory) throw;
       outcome = "failed";
@@ -120,12 +134,21 @@ void batch(const Place& place, const std::string& shape, const std::string& prec
     device::reset_peak(place);
     std::printf("{\"finder\": %lld, \"outcome\": \"%s\", \"peak_bytes\": %lld}\n", static_cast<long long>(size), outcome.c_str(),
                 static_cast<long long>(memory.peak));
-    if (outcome == "failed") break;
-  }
-  std::printf("{\"largest_batch\": %lld, \"shape\": \"%s\", \"precision\": \"%s\", \"length\": %lld, \"fraction\": %g, "
-              "\"parameters\": %lld}\n",
-              static_cast<long long>(fits), shape.c_str(), precision.c_str(), static_cast<long long>(length), fraction,
-              static_cast<long long>(trainer.stats().parameters));
+    return outcome == "succeeded";
+  };
+  // The finder doubles. What lies between its last two sizes is halved thrice, to compare with others.
+  int64_t found = 0, size = 2;
+  const int64_t most = place.cuda() ? kMost : 8;
+  for (; size <= most && fits(size); size *= 2) found = size;
+  const int64_t doubled = found;
+  if (size <= most && doubled >= 8)
+    for (int64_t step = doubled / 2; step >= doubled / 8; step /= 2)
+      if (fits(found + step)) found += step;
+  std::printf("{\"largest_batch\": %lld, \"doubling\": %lld, \"shape\": \"%s\", \"precision\": \"%s\", \"length\": %lld, \"fraction\": %g, "
+              "\"parameters\": %lld, \"optimised_parameters\": %lld}\n",
+              static_cast<long long>(found), static_cast<long long>(doubled), shape.c_str(), precision.c_str(),
+              static_cast<long long>(length), fraction,
+              static_cast<long long>(trainer.stats().parameters), static_cast<long long>(trainer.stats().optimised_parameters));
 }
 
 /// Floating-point operations of a token's forward pass through the encoder's matrices, and in attention for each token of
@@ -148,6 +171,9 @@ double flop_of(const ModelSpec& spec, const Dataset& data, double passes) {
   }
   return passes * flop;
 }
+
+/// "quora" of ".../quora.txt".
+std::string name_of(const std::string& lengths) { return std::filesystem::path(lengths).stem().string(); }
 
 struct Training {
   std::shared_ptr<Dataset> data;
@@ -196,11 +222,14 @@ void train(const Place& place, const std::string& shape, const std::string& prec
     tokens = training.epoch(round);
     best = std::max(best, static_cast<double>(tokens) / seconds_since(begin));
   }
+  const int64_t held = device::memory_of(place).peak;
   const double flop = flop_of(shape_of(shape), *training.data, 3.0) / static_cast<double>(tokens);
-  std::printf("{\"train\": \"%s\", \"precision\": \"%s\", \"pairs\": %lld, \"tokens\": %lld, \"tokens_per_second\": %.1f, "
-              "\"tflops\": %.3f, \"peak_bytes\": %lld}\n",
-              shape.c_str(), precision.c_str(), static_cast<long long>(pairs), static_cast<long long>(tokens), best,
-              best * flop / 1e12, static_cast<long long>(device::memory_of(place).peak));
+  const Traffic traffic;
+  const auto seen = static_cast<double>(training.epoch(4, 2));
+  std::printf("{\"train\": \"%s\", \"precision\": \"%s\", \"texts\": \"%s\", \"pairs\": %lld, \"tokens\": %lld, "
+              "\"tokens_per_second\": %.1f, \"tflops\": %.3f, \"flop_per_token\": %.0f, \"bytes_per_token\": %.0f, \"peak_bytes\": %lld}\n",
+              shape.c_str(), precision.c_str(), name_of(lengths).c_str(), static_cast<long long>(pairs), static_cast<long long>(tokens),
+              best, best * flop / 1e12, flop, traffic.total() / seen, static_cast<long long>(held));
 }
 
 void embed(const Place& place, const std::string& shape, const std::string& precision, const std::string& lengths) {
@@ -215,11 +244,13 @@ void embed(const Place& place, const std::string& shape, const std::string& prec
     model.embed(data->ids(), data->offsets(), texts, precision_of(precision), out.data(), place);
     if (round > 0) best = std::max(best, static_cast<double>(data->tokens()) / seconds_since(begin));
   }
-  const double flop = flop_of(spec, *data, 1.0) / static_cast<double>(data->tokens());
-  std::printf("{\"embed\": \"%s\", \"precision\": \"%s\", \"tokens\": %lld, \"texts\": %lld, \"tokens_per_second\": %.1f, "
-              "\"texts_per_second\": %.1f, \"tflops\": %.3f}\n",
-              shape.c_str(), precision.c_str(), static_cast<long long>(data->tokens()), static_cast<long long>(texts), best,
-              best * static_cast<double>(texts) / static_cast<double>(data->tokens()), best * flop / 1e12);
+  const double tokens = static_cast<double>(data->tokens()), flop = flop_of(spec, *data, 1.0) / tokens;
+  const Traffic traffic;
+  model.embed(data->ids(), data->offsets(), texts, precision_of(precision), out.data(), place);
+  std::printf("{\"embed\": \"%s\", \"precision\": \"%s\", \"texts\": \"%s\", \"tokens\": %.0f, \"tokens_per_second\": %.1f, "
+              "\"texts_per_second\": %.1f, \"tflops\": %.3f, \"flop_per_token\": %.0f, \"bytes_per_token\": %.0f}\n",
+              shape.c_str(), precision.c_str(), name_of(lengths).c_str(), tokens, best, best * static_cast<double>(texts) / tokens,
+              best * flop / 1e12, flop, traffic.total() / tokens);
 }
 
 void profile(const Place& place, const std::string& shape, const std::string& precision, int64_t pairs, const std::string& lengths,
@@ -239,24 +270,33 @@ void profile(const Place& place, const std::string& shape, const std::string& pr
               precision.c_str(), static_cast<long long>(tokens), trace.c_str());
 }
 
+void run(const Place& place, const std::vector<std::string>& given) {
+  const std::string kind = given.empty() ? "" : given[0];
+  if (kind == "info" && given.size() == 1) info(place);
+  else if (kind == "peak" && given.size() == 1) peak(place);
+  else if (kind == "batch" && given.size() == 5) batch(place, given[1], given[2], std::stol(given[3]), std::stod(given[4]));
+  else if (kind == "train" && given.size() == 5) train(place, given[1], given[2], std::stol(given[3]), given[4]);
+  else if (kind == "embed" && given.size() == 4) embed(place, given[1], given[2], given[3]);
+  else if (kind == "profile" && given.size() == 6) profile(place, given[1], given[2], std::stol(given[3]), given[4], given[5]);
+  else throw std::invalid_argument("gpu_bench <device> info | peak | batch | train | embed | profile, as the head of gpu_bench.cpp says");
+  std::fflush(stdout);
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
-  const std::vector<std::string> given(arguments + 1, arguments + count);
+  const std::vector<std::string> given(arguments + std::min(count, 2), arguments + count);
   memory_budget::install();
   return EngineThread::instance().run([&] {
     try {
-      const std::string kind = given.size() >= 2 ? given[0] : "";
-      const Place place = given.size() >= 2 ? Place::parse(given[1]) : Place{};
-      if (given.size() >= 2) device::require(place);
-      if (kind == "info" && given.size() == 2) info(place);
-      else if (kind == "peak" && given.size() == 2) peak(place);
-      else if (kind == "batch" && given.size() == 6) batch(place, given[2], given[3], std::stol(given[4]), std::stod(given[5]));
-      else if (kind == "train" && given.size() == 6) train(place, given[2], given[3], std::stol(given[4]), given[5]);
-      else if (kind == "embed" && given.size() == 5) embed(place, given[2], given[3], given[4]);
-      else if (kind == "profile" && given.size() == 7) profile(place, given[2], given[3], std::stol(given[4]), given[5], given[6]);
-      else throw std::invalid_argument("gpu_bench info | peak | batch | train | embed | profile, as the head of gpu_bench.cpp says");
-      return 0;
+      const Place place = Place::parse(count > 1 ? arguments[1] : "");
+      device::require(place);
+      for (auto begin = given.begin();; ++begin) {
+        const auto end = std::find(begin, given.end(), "+");
+        run(place, {begin, end});
+        begin = end;
+        if (begin == given.end()) return 0;
+      }
     } catch (const std::exception& error) {
       std::fprintf(stderr, "%s\n", error.what());
       return 1;
