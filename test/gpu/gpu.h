@@ -62,6 +62,26 @@ inline std::vector<int32_t> all_rows(const Dataset& data) {
   return rows;
 }
 
+/// Texts of 512 tokens.
+inline std::shared_ptr<Dataset> long_texts(int64_t vocabulary, int pairs) {
+  return tiny::dataset_of(std::vector<int>(static_cast<size_t>(2 * pairs), 512), vocabulary);
+}
+
+/// The largest batch that a probe accepts, doubling.
+inline int64_t largest_batch(Trainer& trainer, const std::vector<int32_t>& rows) {
+  int64_t fits = 0;
+  for (int64_t size = 2; size <= static_cast<int64_t>(rows.size()); size *= 2) {
+    try {
+      trainer.probe(rows.data(), size);
+      fits = size;
+    } catch (...) {
+      CHECK(current_error().code() == ErrorCode::kOutOfMemory);
+      break;
+    }
+  }
+  return fits;
+}
+
 /// Every gradient by name, as `trace_gradients` writes it.
 inline std::map<std::string, std::vector<float>> gradients(const ModelSpec& spec, std::shared_ptr<Dataset> data,
                                                            const TrainerOptions& options, int64_t micro_batch, double* loss) {

@@ -19,25 +19,6 @@ void bound_memory() {
   EngineThread::instance().run([] { device::set_memory_fraction(kGpu, kFraction); });
 }
 
-std::shared_ptr<Dataset> long_texts(int64_t vocabulary, int pairs) {
-  return tiny::dataset_of(std::vector<int>(static_cast<size_t>(2 * pairs), 512), vocabulary);
-}
-
-/// The largest batch that a probe accepts, doubling.
-int64_t largest_batch(Trainer& trainer, const std::vector<int32_t>& rows) {
-  int64_t fits = 0;
-  for (int64_t size = 2; size <= static_cast<int64_t>(rows.size()); size *= 2) {
-    try {
-      trainer.probe(rows.data(), size);
-      fits = size;
-    } catch (...) {
-      CHECK(current_error().code() == ErrorCode::kOutOfMemory);
-      break;
-    }
-  }
-  return fits;
-}
-
 }  // namespace
 
 TEST(memory_fraction_bounds_the_finder_and_a_step_beyond_it_is_split) {

@@ -50,6 +50,12 @@ for start, stop, name in work:
     by_name[name][0] += 1
     by_name[name][1] += stop - start
 
+# Calls in which the processor waits for the GPU. A step has none; the trace's own end has one or two.
+waits = defaultdict(int)
+for event in events:
+    if event.get("cat") in {"cuda_runtime", "cuda_driver"} and re.search(r"Synchronize$|^cudaMemcpy$", event["name"]):
+        waits[event["name"]] += 1
+
 span = end - work[0][0]
 most = sorted(by_name.items(), key=lambda item: -item[1][1])[:25]
 print(
@@ -60,6 +66,7 @@ print(
             "busy_ms": busy / 1e3,
             "busy_share": busy / span if span else 1.0,
             "kinds": {kind: spent / span if span else 0.0 for kind, spent in sorted(by_kind.items(), key=lambda item: -item[1])},
+            "waits": dict(waits),
             "launches": len(work),
             "gaps": len(gaps),
             "gaps_ms": sum(gaps) / 1e3,

@@ -87,7 +87,7 @@ def profile(result):
     limit = "the processor, which does not keep the GPU busy" if idle > kinds[most] else most
     return {
         "shape": result["profile"], "texts": result["texts"], "precision": result["precision"], "busy_share": result["busy_share"],
-        "largest_gap_ms": result["largest_gap_ms"], "kinds": kinds, "limit": limit,
+        "largest_gap_ms": result["largest_gap_ms"], "waits": result["waits"], "kinds": kinds, "limit": limit,
     }
 
 

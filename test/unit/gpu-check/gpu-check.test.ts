@@ -45,7 +45,9 @@ while given:
         if rest[0] == "minilm":
             kernels = [(10 * at, length / 10, name) for at, length, name in kernels]
         events = [dict(ph="X", cat="kernel", name=name, ts=ts, dur=dur) for ts, dur, name in kernels]
-        pathlib.Path(rest[4]).write_text(json.dumps(dict(traceEvents=[dict(ph="X", cat="cpu_op", name="aten::mm", ts=0, dur=9999), *events])))
+        pathlib.Path(rest[4]).write_text(json.dumps(dict(traceEvents=[dict(ph="X", cat="cpu_op", name="aten::mm", ts=0, dur=9999),
+            dict(ph="X", cat="cuda_runtime", name="cudaLaunchKernel", ts=0, dur=1), dict(ph="X", cat="cuda_runtime", name="cudaDeviceSynchronize", ts=9, dur=1),
+            *events])))
 `;
 
 const TESTS = `#!/bin/sh
@@ -104,7 +106,7 @@ test('one call shows all: tests, throughput against the peer and the peaks, larg
   expect(stderr).toBe('');
   expect(status).toBe(0);
   expect(report.device.results[0]).toMatchObject({ gpu: 'NVIDIA Nothing', libtorch: '2.11.0', driver_cuda: '13.0' });
-  expect(report.tests.map(({ group, passed }: { group: string; passed: number }) => [group, passed])).toEqual([['parity', 3], ['memory', 3], ['loss', 3]]);
+  expect(report.tests.map(({ group, passed }: { group: string; passed: number }) => [group, passed])).toEqual([['parity', 3], ['memory', 3], ['limit', 3], ['loss', 3]]);
   expect(report.left).toEqual([]);
   const { throughput, largest_batch: batches, profiles, peaks } = report.summary;
   expect(peaks).toEqual({ fp32: 50, tf32: 350, bf16: 700, fp16: 700, memory: 3000 });
@@ -134,7 +136,7 @@ test('one call shows all: tests, throughput against the peer and the peaks, larg
   const [small, , large] = profiles;
   expect(small).toMatchObject({ shape: 'minilm', texts: 'quora', limit: 'the processor, which does not keep the GPU busy' });
   expect(large).toMatchObject({
-    shape: 'distiluse', busy_share: 0.9, largest_gap_ms: 0.05, limit: 'products',
+    shape: 'distiluse', busy_share: 0.9, waits: { cudaDeviceSynchronize: 1 }, largest_gap_ms: 0.05, limit: 'products',
     kinds: { products: 0.6, attention: 0.1, 'other elementwise work and sums': 0.15, optimiser: 0.05 },
   });
   for (const line of report.summary.lines) expect(stdout).toContain(line);
@@ -147,12 +149,12 @@ test('in parts: what there was no time for is done by --go-on, and nothing twice
   const first = gpuCheck(['--seconds', '0']);
   expect(first.status).toBe(0);
   expect(first.report.tests).toEqual([]);
-  expect(first.report.left.slice(0, 5)).toEqual(['tests parity', 'tests memory', 'tests loss', 'peak', 'throughput minilm bf16']);
+  expect(first.report.left.slice(0, 5)).toEqual(['tests parity', 'tests memory', 'tests limit', 'tests loss', 'peak']);
   expect(first.stdout).toContain('with --go-on: tests parity, ');
   expect(calls()).toEqual(['info']);
   const second = gpuCheck(['--go-on']);
   expect(second.report.left).toEqual([]);
-  expect(Object.keys(second.report.benchmark)).toEqual(first.report.left.slice(3));
+  expect(Object.keys(second.report.benchmark)).toEqual(first.report.left.slice(4));
   const done = calls().length;
   const third = gpuCheck(['--go-on']);
   expect(calls().slice(done)).toEqual(['info']);
