@@ -182,7 +182,8 @@ struct AdamW {
 
 /// The three products of a linear layer y = x·Wᵀ with x [rows × in], W [out × in], all row-major and dense; summed in
 /// fp32. Null where the instruction set has none, and then a library multiplies. in, out and, for weight_gradient, rows
-/// must be even when T is bf16. `scratch` has product_panels of the dimension that is summed over, or weight_gradient_scratch.
+/// must be even when T is bf16. `scratch` has product_panels of the dimension that is summed over, or for weight_gradient
+/// what weight_gradient_scratch says.
 template <typename T>
 struct Products {
   /// y = x·Wᵀ
@@ -199,10 +200,12 @@ struct Products {
   /// dw (+)= dyᵀ·x
   void (*weight_gradient)(const T* dy, const T* x, float* dw, int64_t rows, int64_t in, int64_t out, bool accumulate,
                           void* scratch);
+  /// Elements of its scratch.
+  int64_t (*weight_gradient_scratch)(int64_t rows, int64_t out, int64_t threads);
 };
 
-/// Rows and columns of a product's tile; rows that weight_gradient takes at a time; rows up to which forward needs no
-/// scratch.
+/// What a number of rows is best a multiple of; columns that a product copies at a time; rows that weight_gradient takes at
+/// a time; rows up to which forward needs no scratch.
 inline constexpr int64_t kTileRows = 8, kProductPanel = 48, kProductDepth = 1024, kFewRows = 48;
 /// Elements from one row of dyᵀ to the next: an odd number of cache lines, so that rows do not share cache sets.
 inline int64_t transposed_row(int64_t depth) { return ((depth + 31) / 32 | 1) * 32; }
@@ -210,13 +213,6 @@ inline int64_t transposed_row(int64_t depth) { return ((depth + 31) / 32 | 1) * 
 inline int64_t product_panels(int64_t depth, int64_t threads) { return threads * kProductPanel * depth; }
 /// Elements of W when packed: whole panels.
 inline int64_t packed_elements(int64_t in, int64_t out) { return (out + kProductPanel - 1) / kProductPanel * kProductPanel * in; }
-/// The same as product_panels for weight_gradient, which in bf16 needs dyᵀ too.
-template <typename T>
-inline int64_t weight_gradient_scratch(int64_t rows, int64_t out, int64_t threads) {
-  const int64_t depth = rows < kProductDepth ? rows : kProductDepth;
-  return product_panels(depth, threads) + (sizeof(T) == sizeof(float) ? 0 : out * transposed_row(depth));
-}
-
 template <typename T>
 struct Kernels {
   Products<T> product;

@@ -63,18 +63,21 @@ struct Scratch {
   }
 };
 
+// kBlockRows × kBlockVectors vectors of sums, kBlockVectors of B and one of A fit the registers.
+constexpr int kBlockRows = kRegisters == 32 ? 4 : 6, kBlockVectors = kRegisters == 32 ? 4 : 2;
+
 /// C[m × n] (+)= A[m × k] · B[k × n], k counted in words; A is read word by word with any strides (in elements), B and C
 /// in rows of whole vectors (n a multiple of kLanes; ldb in words).
 template <int kRows, int kVectors, typename W>
 inline void multiply_block(int64_t k, const W* a, int64_t a_row, int64_t a_column, const W* b, int64_t ldb,
                            float* c, int64_t ldc, bool accumulate) {
   F acc[kRows][kVectors];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i)
 #pragma GCC unroll 4
     for (int j = 0; j < kVectors; ++j) acc[i][j] = accumulate ? load(c + i * ldc + j * kLanes) : F{};
   for (int64_t p = 0; p < k; ++p) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int i = 0; i < kRows; ++i)
 #pragma GCC unroll 4
       for (int j = 0; j < kVectors; ++j)
@@ -89,13 +92,14 @@ template <int kVectors, typename W>
 inline void multiply_columns(int64_t m, int64_t k, const W* a, int64_t a_row, int64_t a_column, const W* b,
                              int64_t ldb, float* c, int64_t ldc, bool accumulate) {
   int64_t i = 0;
-  for (; i + 4 <= m; i += 4)
-    multiply_block<4, kVectors>(k, a + i * a_row, a_row, a_column, b, ldb, c + i * ldc, ldc, accumulate);
+  for (; i + kBlockRows <= m; i += kBlockRows)
+    multiply_block<kBlockRows, kVectors>(k, a + i * a_row, a_row, a_column, b, ldb, c + i * ldc, ldc, accumulate);
   const auto rest = [&](auto rows) {
     if (((m - i) & rows()) == 0) return;
     multiply_block<rows(), kVectors>(k, a + i * a_row, a_row, a_column, b, ldb, c + i * ldc, ldc, accumulate);
     i += rows();
   };
+  if constexpr (kBlockRows > 4) rest(std::integral_constant<int, 4>{});
   rest(std::integral_constant<int, 2>{});
   rest(std::integral_constant<int, 1>{});
 }
@@ -104,10 +108,12 @@ template <typename W>
 inline void multiply(int64_t m, int64_t n, int64_t k, const W* a, int64_t a_row, int64_t a_column, const W* b,
                      int64_t ldb, float* c, int64_t ldc, bool accumulate) {
   int64_t j = 0;
-  for (; j + 4 * kLanes <= n; j += 4 * kLanes)
-    multiply_columns<4>(m, k, a, a_row, a_column, b + j * kInWord<W>, ldb, c + j, ldc, accumulate);
-  for (; j + 2 * kLanes <= n; j += 2 * kLanes)
-    multiply_columns<2>(m, k, a, a_row, a_column, b + j * kInWord<W>, ldb, c + j, ldc, accumulate);
+  for (; j + kBlockVectors * kLanes <= n; j += kBlockVectors * kLanes)
+    multiply_columns<kBlockVectors>(m, k, a, a_row, a_column, b + j * kInWord<W>, ldb, c + j, ldc, accumulate);
+  if constexpr (kBlockVectors > 2) {
+    for (; j + 2 * kLanes <= n; j += 2 * kLanes)
+      multiply_columns<2>(m, k, a, a_row, a_column, b + j * kInWord<W>, ldb, c + j, ldc, accumulate);
+  }
   for (; j < n; j += kLanes)
     multiply_columns<1>(m, k, a, a_row, a_column, b + j * kInWord<W>, ldb, c + j, ldc, accumulate);
 }

@@ -32,7 +32,7 @@ inline U lane_numbers() {
   return u;
 }
 
-/// scale where kept, 0 where dropped, for features j … j + 15 of a row.
+/// scale where kept, 0 where dropped, for features j … j + kLanes − 1 of a row.
 inline F keep(const Dropout& d, uint32_t row, int64_t j) {
   U h = mix32((lane_numbers() + static_cast<uint32_t>(j)) * 0x9e3779b9u + row);
   I kept = h >= splat_u(d.threshold);

@@ -5,23 +5,31 @@
 #include "team.h"
 #include "words.h"
 
-// C = A·B in tiles of kTileRows × kPanel sums that stay in registers over the whole of k (Goto & van de Geijn 2008):
-//   for each panel of kPanel columns of B, copied so that one step of k reads a few whole vectors
-//     for each kTileRows rows of A
-//       C[i, j] = Σ_k A[i, k]·B[k, j]         one number of A, times a vector of B
+// C = A·B in tiles of kTile × kPanel sums that stay in registers over the whole of k (Goto & van de Geijn 2008):
+//   for each kProductPanel columns of B, copied in panels of kPanel so that one step of k reads a few whole vectors
+//     for each kTile rows of A
+//       for each of the panels
+//         C[i, j] = Σ_k A[i, k]·B[k, j]         one number of A, times a vector of B
 // Few rows (a short text, kFewRows) are not worth the copy; x·Wᵀ is then made of dot products along k, where both are dense:
 //   y[i, j] = Σ_lanes Σ_k x[i, k]·W[j, k]     a vector of each
 // Where W stays as it is (inference), all its panels are copied once and for all, and every number of rows goes by tiles.
 // A sum runs over k in order, whatever the number of threads.
 namespace vectune::kernels::VECTUNE_SIMD {
 
-#ifdef __AVX512F__
+#ifdef __AVX2__
 
 namespace {
 
-// kTileRows × kPanelVectors vectors of sums, kPanelVectors of B and one of A take 28 of 32 registers
-constexpr int kPanelVectors = kProductPanel / kLanes;
-constexpr int kDotRows = 4, kDotOutputs = 4;  // their 16 sums make one vector
+// kTile × kPanelVectors vectors of sums, kPanelVectors of B and one of A take 28 of 32 registers, or 15 of 16
+constexpr int kTile = kRegisters == 32 ? 8 : 6, kPanelVectors = kRegisters == 32 ? 3 : 2;
+constexpr int64_t kPanel = kPanelVectors * kLanes;
+static_assert(kProductPanel % kPanel == 0);
+// What is worked on at a time stays in the caches: where panels are narrow, a panel of a slice in the first and the rows of
+// some tiles in the second.
+constexpr int64_t kSlice = kPanel == kProductPanel ? int64_t{1} << 40 : 384, kTilesAtOnce = 16;
+constexpr int kDotOutputs = 4, kDotRows = kLanes / kDotOutputs;  // their sums make one vector
+template <typename T>
+constexpr int64_t kLine = 64 / sizeof(T);  // elements of a line of the cache
 
 /// What a lane sums in: fp32, or int32 for int8.
 template <typename T>
@@ -80,7 +88,7 @@ void pack(const T* b, int64_t row, int64_t n, int64_t k, T* panel) {
     for (int r = 0; r < kInWord<T>; ++r)
       for (int64_t j = 0; j < n; j += kLanes) __builtin_prefetch(b + (i + kAhead + r) * row + j);
     for (int64_t j = 0; j < n; j += kLanes)
-      store_word(panel + i * kProductPanel + j * kInWord<T>, word_of_rows(b + i * row + j, row, n - j));
+      store_word(panel + i * kPanel + j * kInWord<T>, word_of_rows(b + i * row + j, row, n - j));
   }
 }
 
@@ -98,17 +106,16 @@ void pack_transposed(const T* b, int64_t row, int64_t n, int64_t k, T* panel) {
         x[c] = c >= columns ? U{} : depth == kLanes ? load_word(at) : load_word(at, depth);
       }
       transpose(x);
-      for (int64_t d = 0; d < depth; ++d) store_word(panel + ((i + d) * kProductPanel + j) * kInWord<T>, x[d]);
+      for (int64_t d = 0; d < depth; ++d) store_word(panel + ((i + d) * kPanel + j) * kInWord<T>, x[d]);
     }
 }
 
 /// Asks for a share of what the next panel will be packed from: part `part` of `parts` of `rows` rows of `width` elements.
 template <typename T>
 inline void prefetch_share(const T* b, int64_t row, int64_t rows, int64_t width, int64_t part, int64_t parts) {
-  constexpr int64_t kLine = 64 / sizeof(T);
-  const int64_t lines = (width + kLine - 1) / kLine + 1, all = rows * lines;  // rows need not begin on a line
+  const int64_t lines = (width + kLine<T> - 1) / kLine<T> + 1, all = rows * lines;  // rows need not begin on a line
   for (int64_t i = all * part / parts; i < all * (part + 1) / parts; ++i)
-    __builtin_prefetch(b + i / lines * row + std::min(i % lines * kLine, width - 1), 0, 3);
+    __builtin_prefetch(b + i / lines * row + std::min(i % lines * kLine<T>, width - 1), 0, 3);
 }
 
 /// Aᵀ[m × k] from A[k × m]: its words `begin` … `end` of k.
@@ -139,24 +146,27 @@ struct Rows {
   int64_t row;
 
   Rows at(int64_t r) const { return {a + r * row, row}; }
+  Rows from(int64_t k) const { return {a + k, row}; }
   const T* word(int r, int64_t k) const { return a + r * row + k; }
-  /// Asks for what the next tile reads at k.
-  void expect_next(int64_t k) const {
-    if (k % (kLanes * kInWord<T>) != 0) return;
+  /// Asks for the line that the next tile reads at k.
+  void expect_line(int64_t k) const {
 #pragma GCC unroll 8
-    for (int r = 0; r < kTileRows; ++r) __builtin_prefetch(a + (r + kTileRows) * row + k);
+    for (int r = 0; r < kTile; ++r) __builtin_prefetch(a + (r + kTile) * row + k);
   }
+  void expect_step(int64_t) const {}
 };
 
-/// A given as its transpose [k × m], row-major, `row` apart: one line has what a step of k needs of two tiles.
+/// A given as its transpose [k × m], row-major, `row` apart: one line has what a step of k needs of several tiles.
 struct Transposed {
   const float* a;
   int64_t row;
 
   Transposed at(int64_t r) const { return {a + r, row}; }
+  Transposed from(int64_t k) const { return {a + k * row, row}; }
   const float* word(int r, int64_t k) const { return a + k * row + r; }
+  void expect_line(int64_t) const {}
   /// Each row lies on another page: this tile's are asked for.
-  void expect_next(int64_t k) const { __builtin_prefetch(a + (k + 24) * row); }
+  void expect_step(int64_t k) const { __builtin_prefetch(a + (k + 24) * row); }
 };
 
 // --- tiles ------------------------------------------------------------------------------------------------------
@@ -165,18 +175,18 @@ struct Transposed {
 /// (kStream) is asked for a little ahead: no hardware looks beyond a page.
 template <int R, int V, bool kStream, typename A, typename T, typename Finish>
 __attribute__((noinline)) void tile(A a, const T* panel, int64_t k, const Finish& finish, int lanes) {
-  constexpr int64_t kAhead = 20 * kProductPanel * kInWord<T>;
+  constexpr int64_t kAhead = 20 * kPanel * kInWord<T>;
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) finish.expect(r, v * kLanes);
   typename SumsOf<T>::Vector sums[R][V] = {};
-  for (int64_t i = 0; i < k; i += kInWord<T>, panel += kProductPanel * kInWord<T>) {
-    if (R == kTileRows) a.expect_next(i);
+  const auto step = [&](int64_t i) __attribute__((always_inline)) {
+    if (R == kTile) a.expect_step(i);
     U b[V];
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) {
-      if (kStream) __builtin_prefetch(panel + kAhead + v * kLanes * kInWord<T>);
+      if (kStream && v * kLanes % kLine<float> == 0) __builtin_prefetch(panel + kAhead + v * kLanes * kInWord<T>);
       b[v] = load_word(panel + v * kLanes * kInWord<T>);
     }
 #pragma GCC unroll 8
@@ -185,62 +195,83 @@ __attribute__((noinline)) void tile(A a, const T* panel, int64_t k, const Finish
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) sums[r][v] = multiply_add(sums[r][v], b[v], x, panel);
     }
+    panel += kPanel * kInWord<T>;
+  };
+  int64_t i = 0;
+  for (; i + kLine<T> <= k; i += kLine<T>) {
+    if (R == kTile) a.expect_line(i);
+#pragma GCC unroll 4
+    for (int s = 0; s < kLine<T>; s += kInWord<T>) step(i + s);
   }
+  for (; i < k; i += kInWord<T>) step(i);
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) finish(sums[r][v], r, v * kLanes, v < V - 1 ? kLanes : lanes);
 }
 
-template <int V, bool kStream, typename A, typename T, typename Finish>
+template <int V, bool kStream, int R = kTile, typename A, typename T, typename Finish>
 void tile_of(int64_t rows, A a, const T* panel, int64_t k, const Finish& finish, int lanes) {
-  switch (rows) {
-    case 1: return tile<1, V, kStream>(a, panel, k, finish, lanes);
-    case 2: return tile<2, V, kStream>(a, panel, k, finish, lanes);
-    case 3: return tile<3, V, kStream>(a, panel, k, finish, lanes);
-    case 4: return tile<4, V, kStream>(a, panel, k, finish, lanes);
-    case 5: return tile<5, V, kStream>(a, panel, k, finish, lanes);
-    case 6: return tile<6, V, kStream>(a, panel, k, finish, lanes);
-    case 7: return tile<7, V, kStream>(a, panel, k, finish, lanes);
-    default: return tile<8, V, kStream>(a, panel, k, finish, lanes);
+  if constexpr (R > 1) {
+    if (rows < R) return tile_of<V, kStream, R - 1>(rows, a, panel, k, finish, lanes);
   }
-  static_assert(kTileRows == 8);
+  tile<R, V, kStream>(a, panel, k, finish, lanes);
 }
 
 /// As tile_of, for a panel of which `width` columns are C's.
+template <bool kStream, int V = kPanelVectors, typename A, typename T, typename Finish>
+void tile_of_width(int64_t rows, int64_t width, A a, const T* panel, int64_t k, const Finish& finish) {
+  const int64_t lanes = width - (V - 1) * kLanes;
+  if constexpr (V > 1) {
+    if (lanes <= 0) return tile_of_width<kStream, V - 1>(rows, width, a, panel, k, finish);
+  }
+  tile_of<V, kStream>(rows, a, panel, k, finish, static_cast<int>(lanes));
+}
+
+/// C[rows × width] (+)= A[rows × k] · panels, of which there are enough for `width` columns.
 template <bool kStream, typename A, typename T, typename Finish>
-void tile_of(int64_t rows, int64_t width, A a, const T* panel, int64_t k, const Finish& finish) {
-  const int vectors = static_cast<int>((width + kLanes - 1) / kLanes);
-  const int lanes = static_cast<int>(width) - (vectors - 1) * kLanes;
-  if (vectors == 3) tile_of<3, kStream>(rows, a, panel, k, finish, lanes);
-  else if (vectors == 2) tile_of<2, kStream>(rows, a, panel, k, finish, lanes);
-  else tile_of<1, kStream>(rows, a, panel, k, finish, lanes);
-  static_assert(kPanelVectors == 3);
+void tiles(int64_t rows, int64_t width, A a, const T* panels, int64_t k, const Finish& finish) {
+  for (int64_t j = 0; j < width; j += kPanel)
+    tile_of_width<kStream>(rows, std::min(kPanel, width - j), a, panels + j * k, k, finish.at(0, j));
 }
 
 /// C[m × n] (+)= A[m × k]·B, B being [k × n], or (kTransposed) given as [n × k].
 template <bool kTransposed, typename A, typename T, typename C>
-void multiply(A a, const T* b, int64_t b_row, C* c, int64_t m, int64_t n, int64_t k,
-              bool accumulate, T* panels) {
+void multiply_slice(A a, const T* b, int64_t b_row, C* c, int64_t m, int64_t n, int64_t k, bool accumulate, T* panels) {
   const Store<C> all{c, n, accumulate};
-  const int64_t columns = (n + kProductPanel - 1) / kProductPanel, blocks = (m + kTileRows - 1) / kTileRows;
+  const int64_t columns = (n + kProductPanel - 1) / kProductPanel, blocks = (m + kTile - 1) / kTile;
+  const auto matrix_at = [&](int64_t column) { return b + (kTransposed ? column * b_row : column); };
   for_parts(columns * blocks, [&](int64_t begin, int64_t end, int thread) {
-    T* panel = panels + thread * k * kProductPanel;
-    for (int64_t at = begin; at < end; ++at) {
+    T* own = panels + thread * k * kProductPanel;
+    for (int64_t at = begin, last; at < end; at += last - at % blocks) {
       const int64_t column = at / blocks, from = column * kProductPanel, width = std::min(kProductPanel, n - from);
-      const int64_t block = at % blocks, r = block * kTileRows, rows = std::min(kTileRows, m - r);
-      if (at == begin || block == 0) {
-        if constexpr (kTransposed) pack_transposed(b + from * b_row, b_row, width, k, panel);
-        else pack(b + from, b_row, width, k, panel);
+      last = std::min(blocks, end - column * blocks);
+      for (int64_t j = 0; j < width; j += kPanel) {
+        if constexpr (kTransposed) pack_transposed(matrix_at(from + j), b_row, std::min(kPanel, width - j), k, own + j * k);
+        else pack(matrix_at(from + j), b_row, std::min(kPanel, width - j), k, own + j * k);
       }
-      if (const int64_t next = from + kProductPanel; next < n && (column + 1) * blocks < end) {
-        const int64_t next_width = std::min(kProductPanel, n - next);
-        if constexpr (kTransposed) prefetch_share(b + next * b_row, b_row, next_width, k, block, blocks);
-        else prefetch_share(b + next, b_row, k, next_width, block, blocks);
-      }
-      tile_of<false>(rows, width, a.at(r), panel, k, all.at(r, from));
+      const int64_t next = from + kProductPanel, next_width = (column + 1) * blocks < end ? std::min(kProductPanel, n - next) : 0;
+      for (int64_t some = at % blocks; some < last; some += kTilesAtOnce)
+        for (int64_t j = 0; j < width; j += kPanel)
+          for (int64_t block = some; block < std::min(some + kTilesAtOnce, last); ++block) {
+            if (next_width > 0 && j == 0) {
+              if constexpr (kTransposed) prefetch_share(matrix_at(next), b_row, next_width, k, block, blocks);
+              else prefetch_share(matrix_at(next), b_row, k, next_width, block, blocks);
+            }
+            const int64_t r = block * kTile;
+            tile_of_width<false>(std::min<int64_t>(kTile, m - r), std::min(kPanel, width - j), a.at(r), own + j * k, k,
+                                 all.at(r, from + j));
+          }
     }
   });
+}
+
+/// As multiply_slice, k in slices.
+template <bool kTransposed, typename A, typename T, typename C>
+void multiply(A a, const T* b, int64_t b_row, C* c, int64_t m, int64_t n, int64_t k, bool accumulate, T* panels) {
+  for (int64_t first = 0; first < k; first += kSlice)
+    multiply_slice<kTransposed>(a.from(first), b + (kTransposed ? first : first * b_row), b_row, c, m, n,
+                                std::min(kSlice, k - first), accumulate || first > 0, panels);
 }
 
 // --- fixed weights ----------------------------------------------------------------------------------------------
@@ -248,25 +279,23 @@ void multiply(A a, const T* b, int64_t b_row, C* c, int64_t m, int64_t n, int64_
 /// W[out × in] → all its panels.
 template <typename T>
 void pack_all(const T* w, int64_t in, int64_t out, T* packed) {
-  for_parts((out + kProductPanel - 1) / kProductPanel, [&](int64_t begin, int64_t end, int) {
-    for (int64_t column = begin; column < end; ++column) {
-      const int64_t from = column * kProductPanel;
-      pack_transposed(w + from * in, in, std::min(kProductPanel, out - from), in, packed + from * in);
-    }
+  for_parts((out + kPanel - 1) / kPanel, [&](int64_t begin, int64_t end, int) {
+    for (int64_t from = begin * kPanel; from < std::min(out, end * kPanel); from += kPanel)
+      pack_transposed(w + from * in, in, std::min(kPanel, out - from), in, packed + from * in);
   });
 }
 
 /// Rows are cut into tiles of about the same height.
 template <typename T, typename Finish>
 void multiply_packed(const T* x, const T* packed, int64_t rows, int64_t in, int64_t out, const Finish& finish) {
-  const int64_t columns = (out + kProductPanel - 1) / kProductPanel, blocks = (rows + kTileRows - 1) / kTileRows;
+  const int64_t columns = (out + kProductPanel - 1) / kProductPanel, blocks = (rows + kTile - 1) / kTile;
   for_parts(columns * blocks, [&](int64_t begin, int64_t end, int) {
     for (int64_t at = begin; at < end; ++at) {
       const int64_t from = at / blocks * kProductPanel, block = at % blocks;
       const int64_t r = rows * block / blocks, height = rows * (block + 1) / blocks - r;
       const auto run = [&](auto stream) {
-        tile_of<stream()>(height, std::min(kProductPanel, out - from), Rows<T>{x, in}.at(r), packed + from * in, in,
-                          finish.at(r, from));
+        tiles<stream()>(height, std::min(kProductPanel, out - from), Rows<T>{x, in}.at(r), packed + from * in, in,
+                        finish.at(r, from));
       };
       if (block == 0) run(std::true_type{});
       else run(std::false_type{});
@@ -350,31 +379,40 @@ void input_gradient(const T* dy, const T* w, C* dx, int64_t rows, int64_t in, in
   multiply<false>(Rows<T>{dy, out}, w, in, dx, rows, in, out, accumulate, static_cast<T*>(scratch));
 }
 
-void weight_gradient(const float* dy, const float* x, float* dw, int64_t rows, int64_t in, int64_t out, bool accumulate,
-                     void* scratch) {
-  for (int64_t first = 0; first < rows; first += kProductDepth)
-    multiply<false>(Transposed{dy + first * out, out}, x + first * in, in, dw, out, in, std::min(kProductDepth, rows - first),
-                    accumulate || first > 0, static_cast<float*>(scratch));
+/// Whether a weight's gradient is made from dyᵀ: pairs of rows lie apart in dy, and several narrow tiles would each read
+/// every line of dy that they share, all of them in a few sets of the cache.
+template <typename T>
+constexpr bool kTransposes = kInWord<T> > 1 || kPanel < kProductPanel;
+
+template <typename T>
+int64_t weight_gradient_scratch(int64_t rows, int64_t out, int64_t threads) {
+  const int64_t depth = std::min(rows, kProductDepth);
+  return product_panels(depth, threads) + (kTransposes<T> ? out * transposed_row(depth) : 0);
 }
 
-#ifdef __AVX512BF16__
-/// Pairs of rows lie apart in dy, so it is transposed.
-void weight_gradient(const bf16* dy, const bf16* x, float* dw, int64_t rows, int64_t in, int64_t out, bool accumulate,
+template <typename T>
+void weight_gradient(const T* dy, const T* x, float* dw, int64_t rows, int64_t in, int64_t out, bool accumulate,
                      void* scratch) {
   const int64_t most = std::min(kProductDepth, rows);
-  bf16* transposed = static_cast<bf16*>(scratch);
-  bf16* panels = transposed + out * transposed_row(most);
+  T* const transposed = static_cast<T*>(scratch);
+  T* const panels = transposed + (kTransposes<T> ? out * transposed_row(most) : 0);
   for (int64_t first = 0; first < rows; first += most) {
-    const int64_t depth = std::min(most, rows - first), row = transposed_row(depth);
-    const int64_t words = depth / kInWord<bf16>;
-    // by rows, as they were written: they are in the thread's cache
-    for_parts((words + kLanes - 1) / kLanes, [&](int64_t begin, int64_t end, int) {
-      transpose_words(dy + first * out, out, depth, begin * kLanes, std::min(words, end * kLanes), transposed, row);
-    });
-    multiply<false>(Rows<bf16>{transposed, row}, x + first * in, in, dw, out, in, depth, accumulate || first > 0, panels);
+    const int64_t depth = std::min(most, rows - first);
+    const auto add = [&](auto dy_t) {
+      multiply<false>(dy_t, x + first * in, in, dw, out, in, depth, accumulate || first > 0, panels);
+    };
+    if constexpr (kTransposes<T>) {
+      const int64_t row = transposed_row(depth), words = depth / kInWord<T>;
+      // by rows, as they were written: they are in the thread's cache
+      for_parts((words + kLanes - 1) / kLanes, [&](int64_t begin, int64_t end, int) {
+        transpose_words(dy + first * out, out, depth, begin * kLanes, std::min(words, end * kLanes), transposed, row);
+      });
+      add(Rows<T>{transposed, row});
+    } else {
+      add(Transposed{dy + first * out, out});
+    }
   }
 }
-#endif
 
 #ifdef __AVX512VNNI__
 void int8_forward(const int8_t* x, const float* scales_and_zeros, const int8_t* packed, const float* w_scales,
@@ -386,9 +424,11 @@ void int8_forward(const int8_t* x, const float* scales_and_zeros, const int8_t* 
 }  // namespace
 
 void register_product(Table& t) {
-  t.fp32.product = {forward<float>, pack_all<float>, forward_packed<float>, input_gradient<float, float>, input_gradient<float, float>, weight_gradient};
+  t.fp32.product = {forward<float>, pack_all<float>, forward_packed<float>, input_gradient<float, float>,
+                      input_gradient<float, float>, weight_gradient<float>, weight_gradient_scratch<float>};
 #ifdef __AVX512BF16__
-  t.bf16_.product = {forward<bf16>, pack_all<bf16>, forward_packed<bf16>, input_gradient<bf16, bf16>, input_gradient<bf16, float>, weight_gradient};
+  t.bf16_.product = {forward<bf16>, pack_all<bf16>, forward_packed<bf16>, input_gradient<bf16, bf16>,
+                      input_gradient<bf16, float>, weight_gradient<bf16>, weight_gradient_scratch<bf16>};
 #endif
 #ifdef __AVX512VNNI__
   t.common.int8_pack = pack_all<int8_t>;
@@ -396,7 +436,7 @@ void register_product(Table& t) {
 #endif
 }
 
-#else  // without AVX-512 a library multiplies
+#else  // without AVX2 a library multiplies
 
 void register_product(Table&) {}
 

@@ -2,8 +2,9 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
@@ -13,17 +14,23 @@
 #error "VECTUNE_SIMD names the instruction set that this file is compiled for"
 #endif
 
-// Fixed-width vectors over GCC's and Clang's vector extension: one source for every instruction set;
-// the compiler splits a vector that is wider than the hardware's.
+// Vectors of the hardware's width over GCC's and Clang's vector extension: one source for every instruction set. (A wider
+// one is split by the compiler, which then keeps it in memory.)
 namespace vectune::kernels::VECTUNE_SIMD {
 
-inline constexpr int kLanes = 16;
+#if defined(__AVX512F__)
+inline constexpr int kLanes = 16, kRegisters = 32;
+#elif defined(__AVX2__)
+inline constexpr int kLanes = 8, kRegisters = 16;
+#else
+inline constexpr int kLanes = 4, kRegisters = 16;
+#endif
 using F = float __attribute__((vector_size(4 * kLanes)));
 using I = int32_t __attribute__((vector_size(4 * kLanes)));
 using U = uint32_t __attribute__((vector_size(4 * kLanes)));
 using H = uint16_t __attribute__((vector_size(2 * kLanes)));
 
-inline F splat(float x) { return F{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
+inline F splat(float x) { return x - F{}; }  // not x + 0, which is another number for −0
 inline U splat_u(uint32_t x) { return U{} + x; }
 
 inline F load(const float* p) {
@@ -31,10 +38,12 @@ inline F load(const float* p) {
   std::memcpy(&v, p, sizeof v);
   return v;
 }
-/// 16 halves, each as the lower half of a word. (GCC takes a vector conversion apart, hence the intrinsics.)
+/// kLanes halves, each as the lower half of a word. (GCC takes a vector conversion apart, hence the intrinsics.)
 inline U widen(const bf16* p) {
 #if defined(__AVX512F__)
   return reinterpret_cast<U>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
+#elif defined(__AVX2__)
+  return reinterpret_cast<U>(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
 #else
   H h;
   std::memcpy(&h, p, sizeof h);
@@ -80,16 +89,22 @@ inline F load(const T* p, std::integral_constant<int, kLanes>) { return load(p);
 template <typename T>
 inline void store(T* p, F v, std::integral_constant<int, kLanes>) { store(p, v); }
 
+template <int kBit, bool kUpper, typename V, int... kLane>
+inline V exchange(V a, V b, std::integer_sequence<int, kLane...>) {
+  return __builtin_shufflevector(a, b, ((kLane & kBit ? kLanes + kLane - kBit : kLane) + (kUpper ? kBit : 0))...);
+}
 /// Of vectors a and b: the lanes whose number lacks bit `kBit`, of a and then b where the lane's number has it; or,
 /// kUpper, the lanes whose number has it.
 template <int kBit, bool kUpper, typename V>
 inline V exchange(V a, V b) {
-#define VECTUNE_LANE(i) (i & kBit ? kLanes + i - kBit : i) + (kUpper ? kBit : 0)
-  return __builtin_shufflevector(a, b, VECTUNE_LANE(0), VECTUNE_LANE(1), VECTUNE_LANE(2), VECTUNE_LANE(3),
-                                 VECTUNE_LANE(4), VECTUNE_LANE(5), VECTUNE_LANE(6), VECTUNE_LANE(7), VECTUNE_LANE(8),
-                                 VECTUNE_LANE(9), VECTUNE_LANE(10), VECTUNE_LANE(11), VECTUNE_LANE(12),
-                                 VECTUNE_LANE(13), VECTUNE_LANE(14), VECTUNE_LANE(15));
-#undef VECTUNE_LANE
+  return exchange<kBit, kUpper>(a, b, std::make_integer_sequence<int, kLanes>());
+}
+
+/// step(bit) for each bit of a lane's number, the highest first.
+template <int kBit = kLanes / 2, typename Step>
+inline void for_bits(Step step) {
+  step(std::integral_constant<int, kBit>{});
+  if constexpr (kBit > 1) for_bits<kBit / 2>(step);
 }
 
 template <int kBit>
@@ -104,10 +119,7 @@ inline void transpose_bit(U (&x)[kLanes]) {
 }
 /// Lane j of vector i goes to lane i of vector j: the bits of the two numbers change places one by one.
 inline void transpose(U (&x)[kLanes]) {
-  transpose_bit<8>(x);
-  transpose_bit<4>(x);
-  transpose_bit<2>(x);
-  transpose_bit<1>(x);
+  for_bits([&](auto bit) { transpose_bit<bit()>(x); });
 }
 
 template <int kBit, typename V>
@@ -118,28 +130,19 @@ inline void fold(V (&x)[kLanes]) {
 /// Lane i: the sum of the lanes of vector i, which is lost.
 template <typename V>
 inline V sums_of(V (&x)[kLanes]) {
-  fold<8>(x);
-  fold<4>(x);
-  fold<2>(x);
-  fold<1>(x);
+  for_bits([&](auto bit) { fold<bit()>(x); });
   return x[0];
 }
 
 /// Sum of the lanes, pairwise: always the same order.
 inline float sum(F v) {
-  v += exchange<8, true>(v, v);
-  v += exchange<4, true>(v, v);
-  v += exchange<2, true>(v, v);
-  v += exchange<1, true>(v, v);
+  for_bits([&](auto bit) { v += exchange<bit(), true>(v, v); });
   return v[0];
 }
 inline F max(F a, F b) { return a > b ? a : b; }
 inline F min(F a, F b) { return a < b ? a : b; }
 inline float max(F v) {
-  v = max(v, exchange<8, true>(v, v));
-  v = max(v, exchange<4, true>(v, v));
-  v = max(v, exchange<2, true>(v, v));
-  v = max(v, exchange<1, true>(v, v));
+  for_bits([&](auto bit) { v = max(v, exchange<bit(), true>(v, v)); });
   return v[0];
 }
 

@@ -25,8 +25,10 @@ inline U load_word(const void* p, int64_t n) {
 inline U broadcast_word(const void* p) {
   int32_t word;
   std::memcpy(&word, p, sizeof word);
-#ifdef __AVX512F__
+#if defined(__AVX512F__)
   return reinterpret_cast<U>(_mm512_set1_epi32(word));
+#elif defined(__AVX2__)
+  return reinterpret_cast<U>(_mm256_set1_ps(std::bit_cast<float>(word)));
 #else
   return reinterpret_cast<U>(splat(std::bit_cast<float>(word)));
 #endif
