@@ -92,7 +92,7 @@ void peak(const Place& place) {
           at = std::to_string(rows) + "x" + std::to_string(in) + "x" + std::to_string(out);
         }
       }
-    std::printf("{\"peak\": \"%s\", \"tflops\": %.2f, \"at\": \"%s\"}\n", name, best / 1e12, at.c_str());
+    std::printf("{\"peak\": \"%s\", \"tflops\": %.4g, \"at\": \"%s\"}\n", name, best / 1e12, at.c_str());
   }
   const int64_t bytes = small ? int64_t{64} << 20 : int64_t{2} << 30;
   const auto options = at::TensorOptions().device(place.torch()).dtype(at::kByte);
@@ -227,7 +227,7 @@ void train(const Place& place, const std::string& shape, const std::string& prec
   const Traffic traffic;
   const auto seen = static_cast<double>(training.epoch(4, 2));
   std::printf("{\"train\": \"%s\", \"precision\": \"%s\", \"texts\": \"%s\", \"pairs\": %lld, \"tokens\": %lld, "
-              "\"tokens_per_second\": %.1f, \"tflops\": %.3f, \"flop_per_token\": %.0f, \"bytes_per_token\": %.0f, \"peak_bytes\": %lld}\n",
+              "\"tokens_per_second\": %.1f, \"tflops\": %.4g, \"flop_per_token\": %.0f, \"bytes_per_token\": %.0f, \"peak_bytes\": %lld}\n",
               shape.c_str(), precision.c_str(), name_of(lengths).c_str(), static_cast<long long>(pairs), static_cast<long long>(tokens),
               best, best * flop / 1e12, flop, traffic.total() / seen, static_cast<long long>(held));
 }
@@ -248,7 +248,7 @@ void embed(const Place& place, const std::string& shape, const std::string& prec
   const Traffic traffic;
   model.embed(data->ids(), data->offsets(), texts, precision_of(precision), out.data(), place);
   std::printf("{\"embed\": \"%s\", \"precision\": \"%s\", \"texts\": \"%s\", \"tokens\": %.0f, \"tokens_per_second\": %.1f, "
-              "\"texts_per_second\": %.1f, \"tflops\": %.3f, \"flop_per_token\": %.0f, \"bytes_per_token\": %.0f}\n",
+              "\"texts_per_second\": %.1f, \"tflops\": %.4g, \"flop_per_token\": %.0f, \"bytes_per_token\": %.0f}\n",
               shape.c_str(), precision.c_str(), name_of(lengths).c_str(), tokens, best, best * static_cast<double>(texts) / tokens,
               best * flop / 1e12, flop, traffic.total() / tokens);
 }

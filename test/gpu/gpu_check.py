@@ -147,13 +147,13 @@ class Check:
         return result
 
 
-def write_lengths(folder, count):
-    """Lengths drawn from those of Quora's questions, and texts of 256 tokens: for each a file that gpu_bench and the peer read."""
+def write_lengths(folder, count, long):
+    """Lengths drawn from those of Quora's questions, and texts of `long` tokens: for each a file that gpu_bench and the peer read."""
     known = json.loads((HERE / "quora_lengths.json").read_text(encoding="utf-8"))["texts"]
     random.seed(1)
     quora = random.choices([int(length) for length in known], list(known.values()), k=count)
     files = {}
-    for name, lengths in {"quora": quora, "long": [256] * max(4, count // 8)}.items():
+    for name, lengths in {"quora": quora, "long": [long] * max(4, count // 8)}.items():
         files[name] = folder / f"{name}.txt"
         files[name].write_text("\n".join(map(str, lengths)), encoding="utf-8")
     return files
@@ -162,7 +162,7 @@ def write_lengths(folder, count):
 def measurements(check, folder, quick):
     """All that is measured: a name and what to do for each, the most important first."""
     on_gpu = check.device.startswith("cuda")
-    files = write_lengths(folder, (1024 if quick else 16384) if on_gpu else 16)
+    files = write_lengths(folder, 1024 if quick else 16384, 256) if on_gpu else write_lengths(folder, 16, 32)
     sizes = [32, 128] if on_gpu else [2, 4]
     has_peer = importlib.util.find_spec("sentence_transformers") is not None
     has_flash = importlib.util.find_spec("flash_attn") is not None or importlib.util.find_spec("kernels") is not None

@@ -1,43 +1,18 @@
-// The device path on CPU tensors against autograd and against the engine's own path: what is computed, and what becomes
-// of a step that fails. The kernels of a GPU are another matter (test/gpu).
+// The device path on CPU tensors against autograd and against the engine's own path: what is computed. The kernels of a
+// GPU are another matter (test/gpu).
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <limits>
 
 #include "check.h"
-#include "device/device_memory.h"
-#include "device/gpus.h"
-#include "device/health.h"
 #include "engine_thread.h"
 #include "gradients.h"
-#include "memory_budget.h"
-#include "tiny_models.h"
-#include "trainer.h"
+#include "tiny_device.h"
 
 using namespace vectune;
 using namespace vectune::tiny;
 
 namespace {
-
-const Place kTensors{Place::Kind::kTensors, 0};
-const std::vector<int> kLengths{5, 9, 1, 17, 33, 2, 70, 8};
-const std::vector<int32_t> kRows{0, 1, 2, 3};
-
-TrainerOptions options_of(const Place& place, Precision precision = Precision::kFp32, float dropout = 0.0f) {
-  TrainerOptions options;
-  options.place = place;
-  options.precision = precision;
-  options.dropout = dropout;
-  options.seed = 5;
-  return options;
-}
-
-ModelSpec plain_spec() { return spec_of(Architecture::kBert, {}, {PoolingMode::kMean}, 4, 32); }
-
-std::vector<float> weights_of(const Model& model) {
-  return {model.data(), model.data() + model.parameters().elements()};
-}
 
 double cosine(const float* a, const float* b, int64_t n) {
   double ab = 0, aa = 0, bb = 0;
@@ -198,90 +173,6 @@ TEST(device_steps_in_bf16_and_fp16_follow_fp32) {
   }
 }
 
-TEST(fp16_leaves_out_an_update_whose_gradients_overflow_and_lowers_the_scale) {
-  const ModelSpec spec = plain_spec();
-  auto data = dataset_of(kLengths, spec.encoder.vocab_size);
-  auto model = lively_model(spec);
-  const std::string path = temporary("device-scaler");
-  EngineThread::instance().run([&] {
-    Trainer trainer(model, data, options_of(kTensors, Precision::kFp16));
-    trainer.step(kRows.data(), 4, 4, 1e-3, 0);
-    TrainerState state = trainer.state();
-    REQUIRE(state.scaler.size() == 3);
-    state.scaler[0] = 3e37f;  // every gradient overflows
-    state.write(path, [] {});
-    trainer.restore(path, false);
-    const at::Tensor before = trainer.state().weights.clone();
-    trainer.step(kRows.data(), 4, 4, 1e-3, 0);
-    state = trainer.state();
-    CHECK(at::equal(before, state.weights));
-    CHECK(state.scaler[0] == 1.5e37f);
-    CHECK_EQ(state.scaler[2], 1.0f);  // updates made
-    CHECK_EQ(state.steps, 2);
-  });
-  std::remove(path.c_str());
-}
-
-TEST(a_device_step_with_a_loss_that_is_not_finite_leaves_all_as_it_was_and_those_begun_after_it_are_not_taken) {
-  const ModelSpec spec = plain_spec();
-  auto data = dataset_of(kLengths, spec.encoder.vocab_size);
-  auto model = lively_model(spec);
-  EngineThread::instance().run([&] {
-    TrainerOptions options = options_of(kTensors);
-    options.weight_decay = 0.01;
-    Trainer trainer(model, data, options);
-    trainer.step(kRows.data(), 4, 4, 1e-3, 0);
-    TrainerState good = trainer.state();
-    const std::string path = temporary("device-finite"), bad_path = temporary("device-not-finite");
-    good.write(path, [] {});
-    good.weights = good.weights.clone().fill_(std::numeric_limits<float>::infinity());
-    good.write(bad_path, [] {});
-    trainer.restore(bad_path, false);
-    StepOutcome first = trainer.begin_step(kRows.data(), 4, 4, 1e-3, 0);
-    StepOutcome second = trainer.begin_step(kRows.data(), 4, 2, 1e-3, 0);
-    CHECK(!first.ready());
-    CHECK_EQ(trainer.stats().steps, 3);
-    CHECK(!second.wait().has_value());
-    CHECK_THROWS_CODE(first.wait(), ErrorCode::kNative, "not finite");
-    const TrainerState after = trainer.state();
-    CHECK_EQ(after.steps, 1);
-    CHECK_EQ(after.pending_decay.size(), size_t{1});
-    CHECK(at::equal(after.first_moments, good.first_moments));
-    CHECK(at::equal(after.weights, good.weights));
-    // It goes on from good weights.
-    trainer.restore(path, false);
-    CHECK(std::isfinite(trainer.step(kRows.data(), 4, 4, 1e-3, 0).loss));
-    std::remove(path.c_str());
-    std::remove(bad_path.c_str());
-  });
-}
-
-TEST(a_gradient_that_overflows_under_a_finite_loss_leaves_all_as_it_was) {
-  const ModelSpec spec = plain_spec();
-  auto data = dataset_of(kLengths, spec.encoder.vocab_size);
-  // Values of 1e25 between two products: the loss is finite, the gradient of the second one's weights is not.
-  auto model = lively_model(spec);
-  const LayerAt& layer = model->parameters().layers.back();
-  for (int64_t i = 0; i < spec.encoder.intermediate_size; ++i) model->data()[layer.up.bias + i] = 1e25f;
-  for (int64_t i = 0; i < spec.encoder.intermediate_size * spec.encoder.hidden_size; ++i)
-    model->data()[layer.down.weight + i] *= 1e-25f;
-  model->weights_changed();
-  EngineThread::instance().run([&] {
-    for (const Place place : {Place{}, kTensors}) {
-      TrainerOptions options = options_of(place);
-      options.weight_decay = 0.01;
-      Trainer trainer(model, data, options);
-      const TrainerState before = trainer.state();
-      CHECK_THROWS_CODE(trainer.step(kRows.data(), 4, 4, 1e-3, 0), ErrorCode::kNative, "norm of the gradient is not finite");
-      const TrainerState after = trainer.state();
-      CHECK_EQ(after.steps, 0);
-      CHECK_EQ(after.pending_decay.size(), size_t{0});
-      CHECK(at::equal(after.weights, before.weights));
-      CHECK(!after.first_moments.defined() || !after.first_moments.any().item<bool>());
-    }
-  });
-}
-
 TEST(a_resumed_device_run_has_the_numbers_of_one_that_was_not_interrupted) {
   const ModelSpec spec = plain_spec();
   auto data = dataset_of(kLengths, spec.encoder.vocab_size);
@@ -305,88 +196,6 @@ TEST(a_resumed_device_run_has_the_numbers_of_one_that_was_not_interrupted) {
     CHECK(whole == resumed);
     std::remove(path.c_str());
   }
-}
-
-TEST(a_device_step_without_memory_leaves_weights_moments_and_count_alone) {
-  // Every allocation of a step in turn is made to fail, the optimiser's included; the next step gives what it would have.
-  const ModelSpec spec = spec_of(Architecture::kBert, {DenseSpec{24, 8, true, DenseActivation::kTanh}}, {PoolingMode::kMean});
-  auto data = dataset_of(kLengths, spec.encoder.vocab_size);
-  for (const Precision precision : {Precision::kFp32, Precision::kFp16}) {
-    const auto after_two_steps = [&](bool with_failures) {
-      auto model = lively_model(spec);
-      return EngineThread::instance().run([&] {
-        TrainerOptions options = options_of(kTensors, precision, 0.1f);
-        options.max_gradient_norm = 1.0;
-        Trainer trainer(model, data, options);
-        int64_t failures = 0;
-        for (int step = 0; step < 2; ++step) {
-          for (int64_t n = 1;; n += 7) {
-            if (with_failures) memory_budget::fail_nth_allocation(n);
-            bool failed = false;
-            try {
-              trainer.step(kRows.data(), 4, 2, 1e-3, 0);
-            } catch (...) {
-              failed = true;
-              CHECK(current_error().code() == ErrorCode::kOutOfMemory);
-            }
-            memory_budget::fail_nth_allocation(0);
-            if (!failed) break;
-            ++failures;
-            CHECK_EQ(trainer.stats().steps, step);
-          }
-        }
-        if (with_failures) CHECK(failures > 40);
-        trainer.commit();
-        return weights_of(*model);
-      });
-    };
-    CHECK(after_two_steps(false) == after_two_steps(true));
-  }
-}
-
-TEST(a_device_probe_leaves_no_trace_and_gives_its_memory_back) {
-  const ModelSpec spec = plain_spec();
-  auto data = dataset_of(kLengths, spec.encoder.vocab_size);
-  EngineThread::instance().run([&] {
-    for (const Precision precision : {Precision::kFp32, Precision::kBf16, Precision::kFp16}) {
-      Trainer probed(lively_model(spec), data, options_of(kTensors, precision, 0.1f));
-      Trainer plain(lively_model(spec), data, options_of(kTensors, precision, 0.1f));
-      const int64_t before = memory_budget::in_use();
-      probed.probe(kRows.data(), 4);
-      CHECK_EQ(memory_budget::in_use(), before);
-      for (int step = 0; step < 2; ++step) {
-        const double a = probed.step(kRows.data(), 4, 4, 1e-3, 0).loss, b = plain.step(kRows.data(), 4, 4, 1e-3, 0).loss;
-        CHECK_EQ(a, b);
-        probed.probe(kRows.data(), 2);
-      }
-    }
-  });
-}
-
-TEST(what_fits_in_a_device_probe_fits_in_a_step_with_moments) {
-  const ModelSpec spec = plain_spec();
-  auto data = dataset_of(kLengths, spec.encoder.vocab_size);
-  EngineThread::instance().run([&] {
-    Trainer trainer(lively_model(spec), data, options_of(kTensors, Precision::kFp32, 0.1f));
-    memory_budget::reset_peak();
-    const int64_t base = memory_budget::in_use();
-    trainer.probe(kRows.data(), 4);
-    const int64_t needed = memory_budget::peak() - base;
-    trainer.set_memory_limit(base + needed);
-    for (int step = 0; step < 3; ++step) trainer.step(kRows.data(), 4, 4, 1e-3, 0);
-    CHECK_EQ(trainer.stats().steps, 3);
-    trainer.set_memory_limit(base + needed / 2);
-    CHECK_THROWS_CODE(
-        {
-          try {
-            trainer.step(kRows.data(), 4, 4, 1e-3, 0);
-          } catch (...) {
-            throw current_error();
-          }
-        },
-        ErrorCode::kOutOfMemory);
-    CHECK_EQ(trainer.stats().steps, 3);
-  });
 }
 
 TEST(device_evaluation_gives_the_processors_similarities) {
@@ -429,29 +238,4 @@ TEST(device_embeddings_are_the_processors) {
   for (int64_t t = 0; t < texts; ++t) CHECK(cosine(&exact[static_cast<size_t>(t * width)], &found[static_cast<size_t>(t * width)], width) > 0.999);
   CHECK_THROWS_CODE(embed(Precision::kInt8, kTensors, found), ErrorCode::kInvalidArgument);
   CHECK_THROWS_CODE(embed(Precision::kTf32, {}, found), ErrorCode::kInvalidArgument);
-}
-
-TEST(a_lost_device_fails_at_once_from_then_on_and_the_processor_works) {
-  const ModelSpec spec = plain_spec();
-  auto data = dataset_of(kLengths, spec.encoder.vocab_size);
-  auto model = lively_model(spec);
-  const std::vector<float> before = weights_of(*model);
-  EngineThread::instance().run([&] {
-    Trainer trainer(model, data, options_of(kTensors));
-    trainer.step(kRows.data(), 4, 4, 1e-3, 0);
-    // as an asynchronous error comes: the step was begun, the wait for it reports what happened
-    StepOutcome begun = trainer.begin_step(kRows.data(), 4, 4, 1e-3, 0);
-    device::health::fail_nth_check(1);
-    CHECK_THROWS_CODE(begun.wait(), ErrorCode::kDeviceLost, "illegal memory access");
-    CHECK_THROWS_CODE(trainer.step(kRows.data(), 4, 4, 1e-3, 0), ErrorCode::kDeviceLost, "illegal memory access");
-    CHECK_THROWS_CODE(trainer.commit(), ErrorCode::kDeviceLost);
-    CHECK_THROWS_CODE(trainer.state(), ErrorCode::kDeviceLost);
-    CHECK(weights_of(*model) == before);
-    std::vector<float> out(static_cast<size_t>(8 * spec.dimension()));
-    CHECK_THROWS_CODE(model->embed(data->ids(), data->offsets(), 8, Precision::kFp32, out.data(), kTensors), ErrorCode::kDeviceLost);
-    model->embed(data->ids(), data->offsets(), 8, Precision::kFp32, out.data());
-    Trainer here(model, data, options_of({}));
-    CHECK(std::isfinite(here.step(kRows.data(), 4, 4, 1e-3, 0).loss));
-  });
-  device::health::fail_nth_check(0);
 }
