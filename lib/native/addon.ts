@@ -84,7 +84,7 @@ export interface EngineInfo {
   gemm: 'onednn' | 'aten';
   /** Whether bf16 compute is faster than fp32 here (avx512_bf16 or amx). */
   bf16: boolean;
-  /** Whether int8 products are exact and fast here (avx512_vnni). */
+  /** Whether int8 products are exact and fast here (avx2 and above). */
   int8: boolean;
   /** Threads of the engine's OpenMP team. */
   threads: number;

@@ -94,7 +94,7 @@ export function choosePrecision(
       throw refuse("is for GPUs, and the processor is used. Use 'fp32' or 'bf16', or 'auto'.");
     }
     if (asked === 'int8' && !addon.info().int8) {
-      throw refuse("needs a processor that multiplies int8 exactly (avx512_vnni), and this one does not. Use 'fp32', or 'auto'.");
+      throw refuse("needs a processor that multiplies int8 exactly (avx2), and this one does not. Use 'fp32', or 'auto'.");
     }
     return asked;
   }

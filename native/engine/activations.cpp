@@ -40,7 +40,7 @@ void Activations<T>::reserve(int64_t padded, int64_t longest) {
     scratch = carver.take<float>(scratch_stride * team);
     branch = ts(hidden);
     if (quantised_) {
-      quantised = carver.take<int8_t>(rows * std::max(hidden, inner));
+      quantised = carver.take<std::byte>(quantised_bytes(rows, std::max(hidden, inner)));
       scales = floats(2);
     }
     if (training_) {

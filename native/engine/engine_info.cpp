@@ -8,6 +8,7 @@
 #include "errors.h"
 #include "gemm.h"
 #include "kernels.h"
+#include "quantised.h"
 
 namespace vectune {
 namespace {
@@ -33,9 +34,6 @@ bool processor_has_bf16() {
 #endif
 }
 
-// A processor that sums products of int8 in int32 (VNNI). The instructions before it saturate at 16 bits.
-bool processor_has_int8() { return kernels::simd_level() >= kernels::SimdLevel::kAvx512Vnni; }
-
 }  // namespace
 
 // One byte each for major, minor and patch stand at the top: 0x020b0000… is 2.11.0.
@@ -50,7 +48,7 @@ std::string libtorch_version() {
 
 EngineInfo engine_info() {
   return {libtorch_version(), simd_name(kernels::simd_level()), gemm_library(), processor_has_bf16(),
-          processor_has_int8(), threads()};
+          QuantisedMatrices::supported(), threads()};
 }
 
 }  // namespace vectune

@@ -2,7 +2,6 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/core/dispatch/Dispatcher.h>
-#include <ATen/ops/_int_mm.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/mm.h>
@@ -44,8 +43,6 @@ template <typename T>
 constexpr at::ScalarType dtype_of() {
   if constexpr (std::is_same_v<T, float>) return at::kFloat;
   if constexpr (std::is_same_v<T, bf16>) return at::kBFloat16;
-  if constexpr (std::is_same_v<T, int8_t>) return at::kChar;
-  if constexpr (std::is_same_v<T, int32_t>) return at::kInt;
 }
 
 template <typename T>
@@ -172,12 +169,6 @@ void Gemm<T>::weight_gradient(const T* dy, const T* x, float* dw, int64_t rows, 
     multiply(matrix(dy, rows, out).t(), matrix(x, rows, in), matrix(product, out, in), false);
     kernels::of<T>(kernels::table()).store(dw, product, in * out, accumulate);
   }
-}
-
-void library_int8_product(const int8_t* x, const int8_t* w, int32_t* y, int64_t rows, int64_t in, int64_t out) {
-  const profile::Scope scope(profile::kGemmForward);
-  at::Tensor sums = matrix(y, rows, out);
-  at::_int_mm_out(sums, matrix(x, rows, in), matrix(w, out, in).t());
 }
 
 namespace {

@@ -61,9 +61,6 @@ struct Gemm {
   static void library_forward(const T* x, const T* w, T* y, int64_t rows, int64_t in, int64_t out);
 };
 
-/// y = x·Wᵀ of int8 operands by the library, summed exactly in int32.
-void library_int8_product(const int8_t* x, const int8_t* w, int32_t* y, int64_t rows, int64_t in, int64_t out);
-
 extern template struct Gemm<float>;
 extern template struct Gemm<bf16>;
 

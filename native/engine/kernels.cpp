@@ -94,8 +94,9 @@ const Table& timed_table() {
     time_entry<&Table::common, &CommonKernels::to_bf16, profile::kOther>(c.to_bf16);
     time_entry<&Table::common, &CommonKernels::quantise_weights, profile::kOther>(c.quantise_weights);
     time_entry<&Table::common, &CommonKernels::quantise_rows, profile::kOther>(c.quantise_rows);
-    time_entry<&Table::common, &CommonKernels::dequantise_rows, profile::kOther>(c.dequantise_rows);
-    c.int8_forward = chosen().common.int8_forward;
+    c.quantised_bytes = chosen().common.quantised_bytes;
+    c.int8_pack = chosen().common.int8_pack;
+    time_entry<&Table::common, &CommonKernels::int8_forward, profile::kGemmForward>(c.int8_forward);
     time_entry<&Table::common, &CommonKernels::sum_of_squares, profile::kAdamW>(c.sum_of_squares);
     return t;
   }();

@@ -213,6 +213,9 @@ inline int64_t transposed_row(int64_t depth) { return ((depth + 31) / 32 | 1) * 
 inline int64_t product_panels(int64_t depth, int64_t threads) { return threads * kProductPanel * depth; }
 /// Elements of W when packed: whole panels.
 inline int64_t packed_elements(int64_t in, int64_t out) { return (out + kProductPanel - 1) / kProductPanel * kProductPanel * in; }
+/// Elements from one row of quantised numbers to the next: whole words of every level. What is more than the row is zero.
+inline int64_t quantised_row(int64_t width) { return (width + 3) / 4 * 4; }
+
 template <typename T>
 struct Kernels {
   Products<T> product;
@@ -235,18 +238,18 @@ struct CommonKernels {
   void (*embedding_scatter)(const EmbeddingScatter&);
   void (*adamw)(const AdamW&);
   void (*to_bf16)(bf16* y, const float* x, int64_t elements);
-  /// W [outputs × width] as int8, with each output's scale and the sum of its integers.
+  /// W [outputs × width] as int8 [outputs × quantised_row], with each output's scale and the sum of its integers.
   void (*quantise_weights)(const float* w, int64_t outputs, int64_t width, int8_t* q, float* scales, float* sums);
-  /// x [rows × width] as int8, with each row's scale and zero point [rows × 2]; with `add_128` as int8_forward takes
-  /// them, unsigned and 128 more.
-  void (*quantise_rows)(const float* x, int64_t rows, int64_t width, bool add_128, int8_t* q, float* scales_and_zeros);
-  /// In place: the int32 sums of a product of such operands [rows × width] → the floats that they stand for.
-  void (*dequantise_rows)(float* y, int64_t rows, int64_t width, const float* scales_and_zeros, const float* scales,
-                          const float* sums);
-  /// As Products::pack, for int8; in must be a multiple of 4. Null without VNNI.
+  /// x [rows × width] as integers of −128 … 127 [rows × quantised_row], with each row's scale and zero point [rows × 2].
+  void (*quantise_rows)(const float* x, int64_t rows, int64_t width, void* q, float* scales_and_zeros);
+  /// Of each of these integers: 2, an int16, or with VNNI 1, a uint8 that is 128 more.
+  int64_t quantised_bytes;
+  /// W as quantise_weights makes it in the order in which int8_forward reads it: packed_elements(quantised_row(in), out).
+  /// Null where there is no int8_forward.
   void (*int8_pack)(const int8_t* w, int64_t in, int64_t out, int8_t* packed);
-  /// y = x·Wᵀ of int8 operands that stand for floats: x as quantise_rows, W as quantise_weights and then int8_pack make it.
-  void (*int8_forward)(const int8_t* x, const float* scales_and_zeros, const int8_t* packed, const float* w_scales,
+  /// y = x·Wᵀ of operands that stand for floats, summed exactly: x as quantise_rows, W as int8_pack makes it. Null where
+  /// the instruction set has no such product.
+  void (*int8_forward)(const void* x, const float* scales_and_zeros, const int8_t* packed, const float* w_scales,
                        const float* w_sums, float* y, int64_t rows, int64_t in, int64_t out);
   /// Σ x² in double.
   double (*sum_of_squares)(const float* x, int64_t elements);

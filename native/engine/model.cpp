@@ -156,6 +156,8 @@ void Model::embed(const int32_t* ids, const int32_t* offsets, int64_t texts, Pre
   if (place.on_device()) return device_inference(place, precision).embed(data(), weights_version_, ids, offsets, texts, out);
   if (precision == Precision::kTf32 || precision == Precision::kFp16)
     throw Error(ErrorCode::kInvalidArgument, "On the processor embedding is in fp32, bf16 or int8.");
+  if (precision == Precision::kInt8 && !QuantisedMatrices::supported())
+    throw Error(ErrorCode::kInvalidArgument, "This processor does not multiply int8 exactly.");
   Inference& pass = inference();
   const int64_t words = spec_.encoder.vocab_size * spec_.encoder.hidden_size, dimension = spec_.dimension();
   const FlatView<const float> fp32{data(), data() + words, words};

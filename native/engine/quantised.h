@@ -1,9 +1,9 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <unordered_map>
 
 #include "arena.h"
-#include "gemm.h"
 #include "parameters.h"
 
 namespace vectune {
@@ -12,22 +12,27 @@ namespace vectune {
 class QuantisedMatrices {
  public:
   struct Matrix {
-    const int8_t* q;      // [out × in], or packed where there is a product of our own
+    const int8_t* packed;
     const float *scales, *sums;  // [out]; sums of each row's integers
   };
 
-  /// `flat` is the model's buffer in the table's layout.
+  /// `flat` is the model's buffer in the table's layout; `supported` must hold.
   QuantisedMatrices(const ParameterTable& table, const float* flat);
   Matrix at(const LinearAt& linear) const { return matrices_.at(linear.weight); }
+
+  /// Whether this processor multiplies int8 exactly.
+  static bool supported();
 
  private:
   Arena arena_;
   std::unordered_map<int64_t, Matrix> matrices_;  // by the weight's offset
 };
 
-/// y ≈ x·Wᵀ with x [rows × in] quantised row by row as it comes. `q` and `scales` are scratch of rows·in bytes and
-/// 2·rows floats; y [rows × out].
+/// What x [rows × in] takes when it is quantised.
+int64_t quantised_bytes(int64_t rows, int64_t in);
+/// y ≈ x·Wᵀ with x [rows × in] quantised row by row as it comes. `q` and `scales` are scratch of quantised_bytes and 2·rows
+/// floats; y [rows × out].
 void quantised_product(const float* x, const QuantisedMatrices::Matrix& w, float* y, int64_t rows, int64_t in,
-                       int64_t out, int8_t* q, float* scales);
+                       int64_t out, std::byte* q, float* scales);
 
 }  // namespace vectune

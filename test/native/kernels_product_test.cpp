@@ -132,46 +132,105 @@ TEST(kernels_product_is_there_where_the_processor_has_the_instructions) {
     const auto& table = kernels::table(level);
     CHECK_EQ(table.fp32.product.forward != nullptr, level >= SimdLevel::kAvx2);
     CHECK_EQ(table.bf16_.product.forward != nullptr, level == SimdLevel::kAvx512Bf16);
-    CHECK_EQ(table.common.int8_forward != nullptr, level >= SimdLevel::kAvx512Vnni);
+    CHECK_EQ(table.common.int8_forward != nullptr, level >= SimdLevel::kAvx2);
   }
 }
 
-TEST(kernels_product_int8_is_exact) {
-  const auto& table = kernels::table().common;
-  if (!table.int8_forward) SKIP("this processor does not sum int8 products in int32");
-  Random random(43);
-  for (const auto& [rows, in, out] : {Shape{1, 384, 1152}, Shape{13, 1536, 384}, Shape{48, 68, 3}, Shape{6, 4, 60},
-                                     Shape{49, 384, 1152}, Shape{70, 100, 53}}) {
-    std::vector<int8_t> x(rows * in), w(out * in);
-    for (auto* v : {&x, &w})
-      for (int8_t& q : *v) q = static_cast<int8_t>(random.whole(-128, 127));
-    // Scales of 1 and zero points of 0: the floats are the sums themselves, all below 2²⁴ here.
-    std::vector<float> sums, ones(out, 1.0f), scales_and_zeros(2 * rows);
-    for (int64_t r = 0; r < rows; ++r) scales_and_zeros[2 * r] = 1.0f;
-    std::vector<double> expected;
+namespace {
+
+/// Integers of an int8 product's operands, x in [rows × in] and w in [out × in].
+struct Integers {
+  std::vector<int8_t> x, w;
+};
+
+/// Rows [count × width] in the form that a level's product takes: whole words, whose rest is zero.
+template <typename T>
+std::vector<T> in_whole_words(const std::vector<int8_t>& q, int64_t width, int offset) {
+  const int64_t count = static_cast<int64_t>(q.size()) / width, row = kernels::quantised_row(width);
+  std::vector<T> padded(count * row);
+  for (int64_t r = 0; r < count; ++r)
+    for (int64_t c = 0; c < width; ++c) padded[r * row + c] = static_cast<T>(q[r * width + c] + offset);
+  return padded;
+}
+
+/// The product of these integers at each level that has one, with 1 and 2 threads, against sums in int64. Scales are powers
+/// of two: y stands for Σ (x − zero)·w, which a float is exactly below 2²⁴, and beyond it the nearest.
+void int8_product(const Shape& s, const Integers& q, const std::vector<int64_t>& zeros) {
+  const auto [rows, in, out] = s;
+  const auto scale = [](int64_t i) { return std::ldexp(1.0f, static_cast<int>(i % 7) - 3); };
+  std::vector<float> sums, scales, scales_and_zeros;
+  for (int64_t o = 0; o < out; ++o) {
+    int64_t sum = 0;
+    for (int64_t k = 0; k < in; ++k) sum += q.w[o * in + k];
+    sums.push_back(static_cast<float>(sum));
+    scales.push_back(scale(3 * o));
+  }
+  std::vector<double> expected;
+  for (int64_t r = 0; r < rows; ++r) {
+    scales_and_zeros.insert(scales_and_zeros.end(), {scale(r), static_cast<float>(zeros[r])});
     for (int64_t o = 0; o < out; ++o) {
-      double sum = 0;
-      for (int64_t k = 0; k < in; ++k) sum += w[o * in + k];
-      sums.push_back(static_cast<float>(sum));
-    }
-    for (int64_t r = 0; r < rows; ++r)
-      for (int64_t o = 0; o < out; ++o) {
-        int64_t sum = 0;
-        for (int64_t k = 0; k < in; ++k) sum += int64_t{x[r * in + k]} * w[o * in + k];
-        expected.push_back(static_cast<double>(sum));
-      }
-    for (int8_t& q : x) q = static_cast<int8_t>(q ^ -128);  // as unsigned, 128 more
-    for (const int team : {1, 2}) {
-      Guarded<float> y(rows * out);
-      Guarded<int8_t> packed(kernels::packed_elements(in, out));
-      with_threads(team, [&] {
-        table.int8_pack(w.data(), in, out, packed.data());
-        table.int8_forward(x.data(), scales_and_zeros.data(), packed.data(), ones.data(), sums.data(), y.data(), rows, in, out);
-      });
-      packed.check_guards();
-      check_close("int8 product", y.values(), expected, 0, 0);
+      int64_t sum = 0;
+      for (int64_t k = 0; k < in; ++k) sum += (q.x[r * in + k] - zeros[r]) * q.w[o * in + k];
+      expected.push_back(scales[o] * scale(r) * static_cast<float>(sum));
     }
   }
+  const auto w = in_whole_words<int8_t>(q.w, in, 0);
+  for (const SimdLevel level : levels()) {
+    const auto& table = kernels::table(level).common;
+    if (!table.int8_forward) continue;
+    const auto bytes = in_whole_words<uint8_t>(q.x, in, 128);
+    const auto words = in_whole_words<int16_t>(q.x, in, 0);
+    const void* const x = table.quantised_bytes == 1 ? static_cast<const void*>(bytes.data()) : words.data();
+    for (const int team : {1, 2}) {
+      Guarded<float> y(rows * out);
+      Guarded<int8_t> packed(kernels::packed_elements(kernels::quantised_row(in), out));
+      with_threads(team, [&] {
+        table.int8_pack(w.data(), in, out, packed.data());
+        table.int8_forward(x, scales_and_zeros.data(), packed.data(), scales.data(), sums.data(), y.data(), rows, in, out);
+      });
+      packed.check_guards();
+      check_close(std::string(reference::name_of(level)) + ", int8 product, " + std::to_string(rows) + " × " +
+                      std::to_string(in) + " × " + std::to_string(out) + " ",
+                  y.values(), expected, 0, 0);
+    }
+  }
+}
+
+std::vector<int8_t> any_integers(int64_t count, Random& random) {
+  std::vector<int8_t> q(count);
+  for (int8_t& v : q) v = static_cast<int8_t>(random.whole(-128, 127));
+  return q;
+}
+
+}  // namespace
+
+TEST(kernels_product_int8_is_exact) {
+  if (!kernels::table().common.int8_forward) SKIP("this processor does not sum int8 products in int32");
+  Random random(43);
+  const auto check = [&](const Shape& s) {
+    std::vector<int64_t> zeros;
+    for (int64_t r = 0; r < s.rows; ++r) zeros.push_back(random.whole(-128, 127));
+    int8_product(s, {any_integers(s.rows * s.in, random), any_integers(s.out * s.in, random)}, zeros);
+  };
+  for (const Shape& s : {Shape{1, 384, 1152}, Shape{13, 1536, 384}, Shape{48, 68, 3}, Shape{6, 4, 60},
+                         Shape{49, 384, 1152}, Shape{70, 100, 53}, Shape{3, 1, 1}, Shape{5, 2, 17}, Shape{7, 1535, 49}})
+    check(s);
+  for (int64_t rows = 1; rows <= 49; ++rows) check({rows, random.whole(1, 150), random.whole(1, 120)});
+}
+
+TEST(kernels_product_int8_does_not_overflow) {
+  if (!kernels::table().common.int8_forward) SKIP("this processor does not sum int8 products in int32");
+  // The largest products all along, and also up to the middle and back again, so that the float is the very sum.
+  constexpr int64_t rows = 13, out = 50;
+  const auto filled = [](int64_t count, int64_t in, int first, int second) {
+    std::vector<int8_t> q(count * in);
+    for (int64_t i = 0; i < count * in; ++i) q[i] = static_cast<int8_t>(i % in < in / 2 ? first : second);
+    return q;
+  };
+  for (const int64_t in : {3072, 3071})
+    for (const int w : {-128, -127, 127})
+      for (const auto& [first, second] : {std::pair{-128, -128}, {127, 127}, {-128, 127}, {127, -128}})
+        int8_product({rows, in, out}, {filled(rows, in, first, second), filled(out, in, w, w)}, std::vector<int64_t>(rows));
 }
 
 TEST(gemm_of_odd_bf16_dimensions_goes_to_the_library) {

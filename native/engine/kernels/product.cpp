@@ -66,7 +66,7 @@ struct Dequantise {
   void operator()(I sum, int64_t r, int64_t j, int lanes) const {
     const auto of = [&](const float* p) { return lanes == kLanes ? load(p + j) : load(p + j, lanes); };
     const F sums = of(w_sums);
-    sum -= __builtin_convertvector(sums, I) * 128;
+    sum -= __builtin_convertvector(sums, I) * kQuantisedOffset;
     const float scale = scales_and_zeros[2 * r], zero = scales_and_zeros[2 * r + 1];
     const F value = (__builtin_convertvector(sum, F) - zero * sums) * (scale * of(w_scales));
     if (lanes == kLanes) store(y + r * row + j, value);
@@ -142,6 +142,7 @@ void transpose_words(const T* a, int64_t m, int64_t k, int64_t begin, int64_t en
 /// A[m × k], row-major, `row` apart.
 template <typename T>
 struct Rows {
+  using Element = T;
   const T* a;
   int64_t row;
 
@@ -158,6 +159,7 @@ struct Rows {
 
 /// A given as its transpose [k × m], row-major, `row` apart: one line has what a step of k needs of several tiles.
 struct Transposed {
+  using Element = float;
   const float* a;
   int64_t row;
 
@@ -197,11 +199,12 @@ __attribute__((noinline)) void tile(A a, const T* panel, int64_t k, const Finish
     }
     panel += kPanel * kInWord<T>;
   };
+  constexpr int64_t kOnce = kLine<typename A::Element>;
   int64_t i = 0;
-  for (; i + kLine<T> <= k; i += kLine<T>) {
+  for (; i + kOnce <= k; i += kOnce) {
     if (R == kTile) a.expect_line(i);
 #pragma GCC unroll 4
-    for (int s = 0; s < kLine<T>; s += kInWord<T>) step(i + s);
+    for (int s = 0; s < kOnce; s += kInWord<T>) step(i + s);
   }
   for (; i < k; i += kInWord<T>) step(i);
 #pragma GCC unroll 8
@@ -286,15 +289,15 @@ void pack_all(const T* w, int64_t in, int64_t out, T* packed) {
 }
 
 /// Rows are cut into tiles of about the same height.
-template <typename T, typename Finish>
-void multiply_packed(const T* x, const T* packed, int64_t rows, int64_t in, int64_t out, const Finish& finish) {
+template <typename X, typename T, typename Finish>
+void multiply_packed(const X* x, const T* packed, int64_t rows, int64_t in, int64_t out, const Finish& finish) {
   const int64_t columns = (out + kProductPanel - 1) / kProductPanel, blocks = (rows + kTile - 1) / kTile;
   for_parts(columns * blocks, [&](int64_t begin, int64_t end, int) {
     for (int64_t at = begin; at < end; ++at) {
       const int64_t from = at / blocks * kProductPanel, block = at % blocks;
       const int64_t r = rows * block / blocks, height = rows * (block + 1) / blocks - r;
       const auto run = [&](auto stream) {
-        tiles<stream()>(height, std::min(kProductPanel, out - from), Rows<T>{x, in}.at(r), packed + from * in, in,
+        tiles<stream()>(height, std::min(kProductPanel, out - from), Rows<X>{x, in}.at(r), packed + from * in, in,
                         finish.at(r, from));
       };
       if (block == 0) run(std::true_type{});
@@ -414,12 +417,15 @@ void weight_gradient(const T* dy, const T* x, float* dw, int64_t rows, int64_t i
   }
 }
 
-#ifdef __AVX512VNNI__
-void int8_forward(const int8_t* x, const float* scales_and_zeros, const int8_t* packed, const float* w_scales,
-                  const float* w_sums, float* y, int64_t rows, int64_t in, int64_t out) {
-  multiply_packed(x, packed, rows, in, out, Dequantise{y, out, scales_and_zeros, w_scales, w_sums});
+void int8_pack(const int8_t* w, int64_t in, int64_t out, int8_t* packed) {
+  pack_all(w, quantised_row(in), out, packed);
 }
-#endif
+
+void int8_forward(const void* x, const float* scales_and_zeros, const int8_t* packed, const float* w_scales,
+                  const float* w_sums, float* y, int64_t rows, int64_t in, int64_t out) {
+  multiply_packed(static_cast<const QuantisedX*>(x), packed, rows, quantised_row(in), out,
+                  Dequantise{y, out, scales_and_zeros, w_scales, w_sums});
+}
 
 }  // namespace
 
@@ -430,10 +436,8 @@ void register_product(Table& t) {
   t.bf16_.product = {forward<bf16>, pack_all<bf16>, forward_packed<bf16>, input_gradient<bf16, bf16>,
                       input_gradient<bf16, float>, weight_gradient<bf16>, weight_gradient_scratch<bf16>};
 #endif
-#ifdef __AVX512VNNI__
-  t.common.int8_pack = pack_all<int8_t>;
+  t.common.int8_pack = int8_pack;
   t.common.int8_forward = int8_forward;
-#endif
 }
 
 #else  // without AVX2 a library multiplies

@@ -3,11 +3,31 @@
 
 #include "simd.h"
 
-// What is multiplied is in words of 32 bits: a float, a pair of bf16 or four int8, which one instruction multiplies and adds.
+// What is multiplied is in words of 32 bits: a float, a pair of bf16 or four int8, which one instruction multiplies and adds;
+// without VNNI a pair of int16, which stand as two int8 in memory where they are W's.
 namespace vectune::kernels::VECTUNE_SIMD {
 
+/// What an int8 product takes for an integer q of x, and how much more that is than q: VNNI's bytes of x are unsigned.
+#ifdef __AVX512VNNI__
+using QuantisedX = uint8_t;
+constexpr int kQuantisedOffset = 128;
+#else
+using QuantisedX = int16_t;
+constexpr int kQuantisedOffset = 0;
+#endif
+
+/// The type of x, T being W's.
 template <typename T>
-constexpr int kInWord = sizeof(float) / sizeof(T);
+struct XOf {
+  using Type = T;
+};
+template <>
+struct XOf<int8_t> {
+  using Type = QuantisedX;
+};
+
+template <typename T>
+constexpr int kInWord = sizeof(float) / sizeof(typename XOf<T>::Type);
 
 inline U load_word(const void* p) {
   U v;
@@ -21,6 +41,25 @@ inline U load_word(const void* p, int64_t n) {
   std::memcpy(&v, p, 4 * static_cast<size_t>(n));
   return v;
 }
+#if defined(__AVX2__) && !defined(__AVX512VNNI__)
+inline U load_word(const int8_t* p) {
+#ifdef __AVX512F__
+  return reinterpret_cast<U>(_mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
+#else
+  return reinterpret_cast<U>(_mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+#endif
+}
+inline U load_word(const int8_t* p, int64_t n) {
+  int8_t buffer[2 * kLanes] = {};
+  std::memcpy(buffer, p, 2 * static_cast<size_t>(n));
+  return load_word(buffer);
+}
+inline void store_word(int8_t* p, U v) {
+  int16_t wide[2 * kLanes];
+  std::memcpy(wide, &v, sizeof v);
+  for (int i = 0; i < 2 * kLanes; ++i) p[i] = static_cast<int8_t>(wide[i]);
+}
+#endif
 /// One word in each lane.
 inline U broadcast_word(const void* p) {
   int32_t word;
@@ -57,6 +96,15 @@ inline F multiply_add(F acc, U w, U x, const bf16*) {
 inline I multiply_add(I acc, U w, U x, const int8_t*) {
   return reinterpret_cast<I>(_mm512_dpbusd_epi32(reinterpret_cast<__m512i>(acc), reinterpret_cast<__m512i>(x),
                                                  reinterpret_cast<__m512i>(w)));
+}
+#elif defined(__AVX512F__)
+inline I multiply_add(I acc, U w, U x, const int8_t*) {
+  return acc + reinterpret_cast<I>(_mm512_madd_epi16(reinterpret_cast<__m512i>(w), reinterpret_cast<__m512i>(x)));
+}
+#elif defined(__AVX2__)
+/// The instruction for bytes, vpmaddubsw, would sum the two products in 16 bits, and saturate.
+inline I multiply_add(I acc, U w, U x, const int8_t*) {
+  return acc + reinterpret_cast<I>(_mm256_madd_epi16(reinterpret_cast<__m256i>(w), reinterpret_cast<__m256i>(x)));
 }
 #endif
 
