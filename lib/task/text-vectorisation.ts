@@ -41,7 +41,7 @@ export interface DeviceChosenEvent {
 export interface TextVectorisationOptions {
   /**
    * Compute precision of `embed`. 'auto' is bf16 where the device multiplies it faster; 'int8' quantises weights and
-   * activations of the encoder as it goes, is the fastest and the least exact (README), and needs a processor with VNNI;
+   * activations of the encoder as it goes, is the fastest and the least exact (README), and needs a processor with AVX2;
    * 'tf32' and 'fp16' need a GPU. Training has an option of its own. Default 'fp32'.
    */
   precision?: 'auto' | 'fp32' | 'bf16' | 'int8' | 'tf32' | 'fp16';
