@@ -1,6 +1,6 @@
 // node scripts/gpu-check.mjs: what `scripts/gpu-check` does without Node, then the public API on the GPU by jest
 // (test/gpu/public.test.ts), whose results join the same JSON file. Arguments are those of scripts/gpu-check, and
-//   --kit FILE.tar.xz   only packs what this needs on a machine without Node and network (30 MB): Node itself, npm packages, addons,
+//   --kit FILE.tar.xz   only packs what this needs on a machine without Node and network (40 MB): Node itself, npm packages, addons,
 //                       and the two programs of scripts/gpu-check. There, in a copy of the same sources:
 //                         python3 -m tarfile -e FILE.tar.xz . && .build/node scripts/gpu-check.mjs --no-build
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -30,9 +30,19 @@ async function pack(file) {
   console.log(`${file}: ${(statSync(file).size / 1e6).toFixed(0)} MB`);
 }
 
+/** The torch of the Python that PYTHON names is what scripts/gpu-check takes; the public API must have the same. */
+async function takePythonsTorch() {
+  const { PYTHON, VECTUNE_LIBTORCH } = process.env;
+  if (!PYTHON || VECTUNE_LIBTORCH) return;
+  const ask = 'import importlib.util as of; torch = of.find_spec("torch"); print(torch.submodule_search_locations[0] if torch else "")';
+  const folder = (await mustRun(PYTHON, ['-c', ask])).trim();
+  if (folder !== '') process.env.VECTUNE_LIBTORCH = folder;
+}
+
 await runScript(async () => {
   const { kit, ...rest } = parseArgs({ strict: false, options: { kit: { type: 'string' }, out: { type: 'string' } } }).values;
   const args = process.argv.slice(2);
+  await takePythonsTorch();
   if (!rest['no-build']) await setUp();
   const libtorch = await findLibTorch({ headers: true });
   const environment = { ...process.env, ...(libtorch && { VECTUNE_LIBTORCH: libtorch.root }) };

@@ -162,7 +162,7 @@ def write_lengths(folder, count, long):
 def measurements(check, folder, quick):
     """All that is measured: a name and what to do for each, the most important first."""
     on_gpu = check.device.startswith("cuda")
-    files = write_lengths(folder, 1024 if quick else 16384, 256) if on_gpu else write_lengths(folder, 16, 32)
+    files = write_lengths(folder, 1024 if quick else 16384, 256) if on_gpu else write_lengths(folder, 8, 16)
     sizes = [32, 128] if on_gpu else [2, 4]
     has_peer = importlib.util.find_spec("sentence_transformers") is not None
     has_flash = importlib.util.find_spec("flash_attn") is not None or importlib.util.find_spec("kernels") is not None
