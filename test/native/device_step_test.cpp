@@ -18,10 +18,11 @@ using namespace vectune::tiny;
 
 namespace {
 
-/// What a step may call. On CPU tensors nothing waits, so that is known by reading: the CUDA kernels of these (LibTorch
-/// 2.11) leave the processor free. Another operator is read before it is added. Of `to` there is only the form that names
-/// no device: the others may copy to the processor.
-const std::set<std::string> kRead{
+/// What a step may call. On CPU tensors nothing waits, so what CUDA's kernels do is known by their sources. Those of indices,
+/// lengths, lists of tensors, copies, random masks and scalars kept on the device were read; the rest are views, products,
+/// norms and elementwise kernels, which only launch. Another operator's is read before it is added. Of `to` there is only
+/// the form that names no device: the others may copy to the processor.
+const std::set<std::string> kLaunched{
     "_amp_foreach_non_finite_check_and_unscale_", "_amp_update_scale_", "_foreach_norm.Scalar", "_fused_adamw_",
     "_segment_reduce_backward", "_softmax", "_softmax_backward_data", "add.Scalar", "add.Tensor", "add_.Tensor", "addmm",
     "addmm_", "cat", "clamp_min_", "clone", "contiguous", "copy_", "div.Scalar", "div.Tensor", "empty.memory_format", "gelu",
@@ -58,7 +59,7 @@ class Watch {
     std::string name = full ? full->name.substr(full->name.find("::") + 2) : function.name();
     const bool asks = kAsk.contains(name);
     if (full && !full->overload_name.empty()) name += "." + full->overload_name;
-    const bool bad = within.empty() ? !kRead.contains(name) : asks && within.front() != kReadsOnCpu;
+    const bool bad = within.empty() ? !kLaunched.contains(name) : asks && within.front() != kReadsOnCpu;
     within.push_back(std::move(name));
     ++calls;
     if (bad) {
