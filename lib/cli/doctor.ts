@@ -49,7 +49,7 @@ function engine({ addons, engine, cpu }: DoctorReport): string[] {
   return row(
     'engine',
     `LibTorch ${engine.libtorch}, kernels ${engine.simd}, matrix products ${engine.gemm}, ` +
-      `${faster === '' ? 'neither bf16 nor int8' : faster} in hardware, ${engine.threads} threads` +
+      `${faster === '' ? 'neither bf16 nor int8' : faster} faster than fp32, ${engine.threads} threads` +
       (engine.threads > cpu.cores ? ` (more than the ${cpu.cores} cores)` : ''),
   );
 }

@@ -23,14 +23,15 @@ namespace {
 /// norms and elementwise kernels, which only launch. Another operator's is read before it is added. Of `to` there is only
 /// the form that names no device: the others may copy to the processor.
 const std::set<std::string> kLaunched{
-    "_amp_foreach_non_finite_check_and_unscale_", "_amp_update_scale_", "_foreach_norm.Scalar", "_fused_adamw_",
-    "_segment_reduce_backward", "_softmax", "_softmax_backward_data", "add.Scalar", "add.Tensor", "add_.Tensor", "addmm",
-    "addmm_", "cat", "clamp_min_", "clone", "contiguous", "copy_", "div.Scalar", "div.Tensor", "empty.memory_format", "gelu",
-    "gelu_backward", "index_add_", "index_select", "isfinite", "linalg_vector_norm", "logical_and", "logical_not", "matmul",
-    "maximum", "mm", "mm.out", "mul.Scalar", "mul.Tensor", "mul_.Scalar", "narrow", "native_dropout",
-    "native_dropout_backward", "native_layer_norm", "native_layer_norm_backward", "permute", "reciprocal", "relu",
-    "segment_reduce", "select.int", "sqrt", "stack", "sub.Tensor", "sum", "sum.IntList_out", "sum.dim_IntList", "t", "tanh",
-    "tanh_backward", "threshold_backward", "to.dtype", "transpose.int", "unsqueeze", "view", "view.dtype", "zero_", "zeros"};
+    "_amp_foreach_non_finite_check_and_unscale_", "_amp_update_scale_", "_foreach_norm.Scalar", "_fused_adamw_", "_softmax",
+    "_softmax_backward_data", "add.Scalar", "add.Tensor", "add_.Tensor", "addmm", "addmm_", "arange", "cat", "clamp_min_",
+    "clone", "contiguous", "copy_", "div.Scalar", "div.Tensor", "empty.memory_format", "expand", "gelu", "gelu_backward",
+    "index_add_", "index_select", "isfinite", "linalg_vector_norm", "logical_and", "logical_not", "masked_fill.Scalar",
+    "matmul", "maximum", "mm", "mm.out", "mul.Scalar", "mul.Tensor", "mul_.Scalar", "narrow", "native_dropout",
+    "native_dropout_backward", "native_layer_norm", "native_layer_norm_backward", "ne.Tensor", "permute", "reciprocal",
+    "relu", "scatter_.src", "segment_reduce", "select.int", "sqrt", "stack", "sub.Tensor", "sum", "sum.IntList_out",
+    "sum.dim_IntList", "t", "tanh", "tanh_backward", "threshold_backward", "to.dtype", "transpose.int", "unsqueeze", "view",
+    "view.dtype", "zero_", "zeros"};
 
 /// What waits for the device wherever it is called: the processor goes on by its result.
 const std::set<std::string> kAsk{"_local_scalar_dense", "_unique2", "equal", "is_nonzero", "item", "masked_select", "nonzero"};

@@ -1,14 +1,16 @@
 #include "device_head.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/_segment_reduce_backward.h>
 #include <ATen/ops/addmm.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/gelu_backward.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/masked_fill.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/ne.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/rsqrt.h>
 #include <ATen/ops/segment_reduce.h>
@@ -53,13 +55,24 @@ at::Tensor norms(const at::Tensor& x) {
   return at::linalg_vector_norm(x, 2, at::IntArrayRef{1}, true).clamp_min_(kNormalizeEps);
 }
 
+/// Over the rows of each text: x [rows × width] → [texts + 1 × width].
+at::Tensor reduce(const at::Tensor& x, const char* how, const DeviceBatch& batch) {
+  // `unsafe` leaves out a check of the lengths that would wait for the device.
+  return at::segment_reduce(x, how, batch.lengths, {}, {}, 0, /*unsafe=*/true);
+}
+
+/// The first row that has its text's maximum [texts + 1 × width], as torch.max and native/engine/head.cpp choose it.
+/// (_segment_reduce_backward shares a positive gradient out among equal rows and gives each of them a negative one whole.)
+at::Tensor rows_of_maxima(const at::Tensor& y, const at::Tensor& maxima, const DeviceBatch& batch) {
+  const at::Tensor row = at::arange(batch.rows, y.options()).unsqueeze(1);  // fp32 holds every row up to 2^24
+  const at::Tensor is_less = at::ne(y, at::index_select(maxima, 0, batch.text_of_row));
+  // Where nothing equals (NaN), any row that there is: the loss is not finite then and no gradient is used.
+  return reduce(at::masked_fill(row.expand(y.sizes()), is_less, batch.rows - 1), "min", batch).to(at::kLong);
+}
+
 }  // namespace
 
 at::Tensor DeviceHead::pool(const DeviceBatch& batch, const at::Tensor& y) {
-  const auto reduce = [&](const char* how) {
-    // `unsafe` leaves out a check of the lengths that would wait for the device.
-    return at::segment_reduce(y_, how, batch.lengths, {}, {}, 0, /*unsafe=*/true);
-  };
   y_ = y.to(at::kFloat);
   std::vector<at::Tensor> parts;
   at::Tensor sums;
@@ -67,9 +80,9 @@ at::Tensor DeviceHead::pool(const DeviceBatch& batch, const at::Tensor& y) {
     if (mode == PoolingMode::kCls) {
       parts.push_back(at::index_select(y_, 0, batch.starts.narrow(0, 0, batch.texts + 1)));
     } else if (mode == PoolingMode::kMax) {
-      parts.push_back(maxima_ = reduce("max"));
+      parts.push_back(maxima_ = reduce(y_, "max", batch));
     } else {
-      if (!sums.defined()) sums = reduce("sum");
+      if (!sums.defined()) sums = reduce(y_, "sum", batch);
       parts.push_back(sums / lengths_of(mode, batch));
     }
   }
@@ -93,7 +106,8 @@ at::Tensor DeviceHead::pool_backward(const DeviceBatch& batch, const at::Tensor&
       at::Tensor at_first = at::zeros({batch.rows, hidden}, d.options());
       add(at_first.index_add_(0, batch.starts.narrow(0, 0, batch.texts + 1), part));
     } else if (mode == PoolingMode::kMax) {
-      add(at::_segment_reduce_backward(part.contiguous(), maxima_, y_, "max", batch.lengths, {}, 0));
+      at::Tensor at_maxima = at::zeros({batch.rows, hidden}, d.options());
+      add(at_maxima.scatter_(0, rows_of_maxima(y_, maxima_, batch), part));
     } else {
       const at::Tensor share = part / lengths_of(mode, batch);
       spread = spread.defined() ? spread.add_(share) : share;

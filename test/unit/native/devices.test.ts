@@ -67,6 +67,13 @@ test("the precision is bf16 by default where the GPU has it, and what it has not
   }
 });
 
+test('int8 is for a processor whose products of it are exact', async () => {
+  const here = await chooseDevice('cpu', null, two());
+  const able = { info: () => ({ bf16: false, int8: true }) as EngineInfo };
+  expect(choosePrecision('int8', here, able)).toBe('int8');
+  expect(() => choosePrecision('int8', here, two())).toThrow(expect.objectContaining({ code: 'ERR_INVALID_OPTION', message: expect.stringContaining('avx2') }));
+});
+
 test.each(['gpu', 'cuda:', 'cuda:-1', 'cuda:100', 'CUDA', 0, null, undefined])('device %p is refused', (device) => {
   expect(() => checkDevice(device)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_OPTION', message: expect.stringContaining("'cuda:1'") }));
 });
