@@ -30,8 +30,8 @@ class QuantisedMatrices {
 
 /// What x [rows × in] takes when it is quantised.
 int64_t quantised_bytes(int64_t rows, int64_t in);
-/// y ≈ x·Wᵀ with x [rows × in] quantised row by row as it comes. `q` and `scales` are scratch of quantised_bytes and 2·rows
-/// floats; y [rows × out].
+/// y ≈ x·Wᵀ with x [rows × in] quantised row by row as it comes. `q` and `scales` are scratch of quantised_bytes, on a
+/// border of 2 of them, and 2·rows floats; y [rows × out].
 void quantised_product(const float* x, const QuantisedMatrices::Matrix& w, float* y, int64_t rows, int64_t in,
                        int64_t out, std::byte* q, float* scales);
 
