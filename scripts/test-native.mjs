@@ -1,5 +1,6 @@
 // npm run test:native: the engine's own tests, without Node, under the address and undefined-behaviour sanitizers.
-// Arguments go to the tests' program.
+// With --emulated the kernels for AVX-512 are tested on a processor without it (test/native/emulated_avx512.h).
+// Other arguments go to the tests' program.
 import { join } from 'node:path';
 import { installPackages } from './setup/packages.mjs';
 import { ROOT } from './setup/paths.mjs';
@@ -9,7 +10,8 @@ import { runScript, step } from './setup/step.mjs';
 import { checkBuildTools, checkNode } from './setup/tools.mjs';
 import { compileTypeScript } from './setup/typescript.mjs';
 
-const FOLDER = join(ROOT, '.build', 'sanitized');
+const emulated = process.argv.includes('--emulated');
+const FOLDER = join(ROOT, '.build', emulated ? 'emulated' : 'sanitized');
 
 await runScript(async () => {
   checkNode();
@@ -18,8 +20,12 @@ await runScript(async () => {
   await step('typescript', compileTypeScript);
   let libtorch;
   await step('tests', async () => {
-    libtorch = await buildSanitized(FOLDER, 'vectune_tests', { VECTUNE_TESTS: 'ON' });
-    return `vectune_tests built with ${SANITIZE}`;
+    libtorch = await buildSanitized(FOLDER, 'vectune_tests', {
+      VECTUNE_TESTS: 'ON',
+      VECTUNE_EMULATE_AVX512: emulated ? 'ON' : 'OFF',
+    });
+    return `vectune_tests built with ${SANITIZE}${emulated ? ', AVX-512 emulated' : ''}`;
   });
-  return runShown(join(FOLDER, 'vectune_tests'), process.argv.slice(2), { env: sanitizedEnvironment(libtorch) });
+  const names = process.argv.slice(2).filter((argument) => argument !== '--emulated');
+  return runShown(join(FOLDER, 'vectune_tests'), names, { env: sanitizedEnvironment(libtorch) });
 });
