@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "gemm.h"
+#include "thread_team.h"
 
 namespace vectune {
 
@@ -106,8 +107,7 @@ const float* Head::forward(const kernels::Rows& rows, const float* y, const Flat
 void Head::pool(const kernels::Rows& rows, const float* y, float* out) {
   const int64_t hidden = spec_.encoder.hidden_size, width = widths_.front();
   const auto& modes = std::get<PoolingSpec>(spec_.head.front()).modes;
-#pragma omp parallel for schedule(static)
-  for (int64_t t = 0; t < rows.texts; ++t) {
+  for_each_on_team(rows.texts, [&](int64_t t) {
     const int64_t begin = rows.starts[t], end = rows.starts[t + 1];
     float* to = out + t * width;
     for (const PoolingMode mode : modes) {
@@ -132,14 +132,13 @@ void Head::pool(const kernels::Rows& rows, const float* y, float* out) {
       }
       to += hidden;
     }
-  }
+  });
 }
 
 void Head::pool_backward(const kernels::Rows& rows, const float* d, float* dy) const {
   const int64_t hidden = spec_.encoder.hidden_size, width = widths_.front();
   const auto& modes = std::get<PoolingSpec>(spec_.head.front()).modes;
-#pragma omp parallel for schedule(static)
-  for (int64_t t = 0; t < rows.texts; ++t) {
+  for_each_on_team(rows.texts, [&](int64_t t) {
     const int64_t begin = rows.starts[t], end = rows.starts[t + 1];
     std::memset(dy + begin * hidden, 0, sizeof(float) * static_cast<size_t>((end - begin) * hidden));
     const float* from = d + t * width;
@@ -156,7 +155,7 @@ void Head::pool_backward(const kernels::Rows& rows, const float* d, float* dy) c
       }
       from += hidden;
     }
-  }
+  });
   std::memset(dy + rows.rows * hidden, 0, sizeof(float) * static_cast<size_t>((rows.padded - rows.rows) * hidden));
 }
 

@@ -14,6 +14,7 @@
 #include "inference.h"
 #include "memory_budget.h"
 #include "split_mix.h"
+#include "thread_team.h"
 
 namespace vectune {
 
@@ -37,15 +38,14 @@ at::Tensor parameters_buffer(int64_t elements) {
 
 /// x[i] ~ N(0, σ²) by Box and Muller from a hash of (seed, i): the same for any number of threads.
 void fill_normal(float* x, int64_t count, float sigma, uint64_t seed) {
-#pragma omp parallel for schedule(static)
-  for (int64_t pair = 0; pair < (count + 1) / 2; ++pair) {
+  for_each_on_team((count + 1) / 2, [&](int64_t pair) {
     const uint64_t h = split_mix(seed + static_cast<uint64_t>(pair));
     const double u = (static_cast<double>(h >> 32) + 1.0) / 4294967296.0;
     const double v = static_cast<double>(h & 0xffffffffu) / 4294967296.0 * 6.283185307179586;
     const double radius = sigma * std::sqrt(-2.0 * std::log(u));
     x[2 * pair] = static_cast<float>(radius * std::cos(v));
     if (2 * pair + 1 < count) x[2 * pair + 1] = static_cast<float>(radius * std::sin(v));
-  }
+  });
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "compact_vocabulary.h"
 #include "errors.h"
 #include "memory_budget.h"
+#include "thread_team.h"
 #include "trainer.h"
 #include "training_layout.h"
 
@@ -96,12 +97,11 @@ struct Trainer::Impl {
     if (layout.trains(words)) {
       // rows that no text uses: the decay that AdamW would have given them since the last commit
       if (!unused_decay.empty()) {
-#pragma omp parallel for schedule(static)
-        for (int64_t id = 0; id < spec.encoder.vocab_size; ++id) {
-          if (vocabulary.remap()[id] >= 0) continue;
+        for_each_on_team(spec.encoder.vocab_size, [&](int64_t id) {
+          if (vocabulary.remap()[id] >= 0) return;
           for (const float factor : unused_decay)
             for (int64_t c = 0; c < hidden; ++c) to[id * hidden + c] *= factor;
-        }
+        });
         committed_decay.insert(committed_decay.end(), unused_decay.begin(), unused_decay.end());
         unused_decay.clear();
       }

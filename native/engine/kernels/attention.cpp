@@ -288,9 +288,9 @@ void in_words([[maybe_unused]] const Rows& rows, [[maybe_unused]] int64_t text, 
 template <typename Args, typename Head>
 void for_heads(const Args& a, Head head_of) {
   const int64_t tasks = a.rows.texts * a.heads;
-#pragma omp parallel for schedule(dynamic, 4)
-  for (int64_t task = 0; task < tasks; ++task)
-    head_of(a, task / a.heads, task % a.heads, a.scratch + omp_get_thread_num() * a.scratch_stride);
+  for_each_when_free(tasks, 4, [&](int64_t task, int thread) {
+    head_of(a, task / a.heads, task % a.heads, a.scratch + thread * a.scratch_stride);
+  });
 }
 
 template <typename T>

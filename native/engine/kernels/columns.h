@@ -10,7 +10,7 @@ namespace vectune::kernels::VECTUNE_SIMD {
 /// [threads × width], then the lines are added in thread order.
 class ColumnPartials {
  public:
-  ColumnPartials(float* partials, int64_t width) : partials_(partials), width_(width), threads_(team_size()) {
+  ColumnPartials(float* partials, int64_t width) : partials_(partials), width_(width), threads_(ThreadTeam::size()) {
     std::memset(partials, 0, sizeof(float) * static_cast<size_t>(width * threads_));
   }
   float* line(int thread) const { return partials_ + thread * width_; }
