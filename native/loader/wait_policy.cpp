@@ -1,6 +1,7 @@
 #include "wait_policy.h"
 
 #include <cstdlib>
+#include <string>
 
 namespace vectune::loader {
 
@@ -11,7 +12,9 @@ constexpr const char* kSpins = "1000";
 
 WaitPolicy::WaitPolicy() {
 #ifndef _WIN32
-  if (std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT")) return;
+  const char* const given = std::getenv("OMP_WAIT_POLICY");
+  const std::string policy = given ? given : "active";
+  if (std::getenv("GOMP_SPINCOUNT") || (policy != "active" && policy != "ACTIVE")) return;
   set_ = setenv("GOMP_SPINCOUNT", kSpins, 1) == 0;
 #endif
 }

@@ -8,7 +8,10 @@ namespace vectune::loader {
 /// then takes three times as long. With a short spin and a sleep after it, it takes under twice as long.
 ///
 /// libgomp reads its environment once, when it is mapped, so this must stand around the opening of LibTorch, which
-/// brings it. Whatever the user set is left alone. JavaScript thread only, as Node itself changes the environment there.
+/// brings it. Whatever the user set is left alone, but for OMP_WAIT_POLICY=active, which is for the ThreadTeam to obey:
+/// libgomp's threads, spinning without end after an operator, would take the cores from it. (A step takes four times as
+/// long then; a large GOMP_SPINCOUNT of the user's still does that.) JavaScript thread only, as Node itself changes the
+/// environment there.
 class WaitPolicy {
  public:
   WaitPolicy();

@@ -213,7 +213,7 @@ export const groups = {
       const cost = 1 - idle / spinning;
       c.figures.push({ work: 'neighbour', precision, kept, cost, peerKept: peerBusy === undefined ? null : peerBusy / peerIdle });
       rows.push(row(`a neighbour keeps a core busy, ${precision}`, {
-        ours: `${(100 * kept).toFixed(0)} % of idle; short spinning costs ${(100 * cost).toFixed(1)} % when idle`,
+        ours: `${(100 * kept).toFixed(0)} % of idle; waiting asleep costs ${(100 * cost).toFixed(1)} % when idle`,
         peer: peerBusy === undefined ? '' : `${(100 * peerBusy / peerIdle).toFixed(0)} % sentence-transformers`,
       }, [['≥ 55 % of idle', kept >= 0.55], [`≤ ${100 * loss} % loss when idle`, cost <= loss]]));
     }

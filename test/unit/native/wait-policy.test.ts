@@ -24,3 +24,8 @@ test('what the user set is left alone', () => {
   expect(settings({ GOMP_SPINCOUNT: '77' })).toEqual({ spins: '77', output: 'left behind: 77\n' });
   expect(settings({ OMP_WAIT_POLICY: 'passive' }).spins).toBe('0');
 });
+
+test('the threads of LibTorch do not spin beside the team of the engine, which is what is active', () => {
+  expect(settings({ OMP_WAIT_POLICY: 'active' })).toEqual({ spins: '1000', output: 'left behind: undefined\n' });
+  expect(settings({ OMP_WAIT_POLICY: 'active', GOMP_SPINCOUNT: '77' }).spins).toBe('77');
+});
