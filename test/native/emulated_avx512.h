@@ -16,6 +16,8 @@
 #include <cstring>
 #include <limits>
 
+#include "bf16.h"
+
 /// Not inlined: unrolled tiles of such loops would take the compiler a quarter of an hour.
 #define VECTUNE_EMULATED [[gnu::noinline]] static
 
@@ -74,12 +76,7 @@ VECTUNE_EMULATED __m512i madd_epi16(__m512i a, __m512i b) { return dot<int16_t, 
 /// Of each pair the upper half first, fused; denormals are taken and given as zero.
 VECTUNE_EMULATED __m512 dpbf16_ps(__m512 acc, __m512bh a, __m512bh b) {
   const auto flushed = [](float x) { return std::fabs(x) < std::numeric_limits<float>::min() ? std::copysign(0.0f, x) : x; };
-  const auto half = [&](uint16_t bits) {
-    const uint32_t word = static_cast<uint32_t>(bits) << 16;
-    float x;
-    std::memcpy(&x, &word, sizeof x);
-    return flushed(x);
-  };
+  const auto half = [&](uint16_t bits) { return flushed(to_float(bf16{bits})); };
   auto sums = Lanes<float, 16>::of(acc);
   const auto x = Lanes<uint16_t, 32>::of(a), y = Lanes<uint16_t, 32>::of(b);
   for (int i = 0; i < 16; ++i)
