@@ -2,6 +2,7 @@
 #include <omp.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <thread>
 #include <vector>
@@ -12,7 +13,8 @@ namespace vectune {
 /// they wait for each other: libgomp's spin for a time that is chosen once for the process. A long time is quick (on a
 /// virtual machine a core that sleeps may be lent to others, and comes back late), but where something else runs on a
 /// core, a thread that spins keeps its own from the very thread that it waits for. Here a thread spins for long only where
-/// no thread of the team has lately lost its core to something else.
+/// no thread of the team has lately had to wait for its core; where one has, the owner goes on without those that have none,
+/// and they leave theirs between two regions, before the system takes it away in the middle of a part.
 ///
 /// The threads are made when they are first needed, by the owner (whose floating-point state and blocked signals they
 /// have), and end with it.
@@ -24,7 +26,8 @@ class ThreadTeam {
   static int size() { return omp_get_max_threads(); }
 
   /// part(work, thread) for each thread of 0 … threads − 1, of which the owner is 0; must not throw. Inside of a part: one
-  /// after the other. What threads that cannot be made would do, the owner does.
+  /// after the other. What a thread has not begun by the time that the owner has ended its own part, the owner does: that of
+  /// one that cannot be made, or that has no core.
   using Part = void (*)(const void* work, int thread);
   void run(int threads, Part part, const void* work);
 
@@ -34,17 +37,24 @@ class ThreadTeam {
   ThreadTeam() = default;
   void resize(int threads);
   void serve(int thread, uint32_t seen);
+  bool claim(int thread, uint32_t region);
+  bool alone(std::chrono::nanoseconds time) const;
   template <typename Done>
   bool spin(Done done) const;
   void look_for_others();
 
+  struct alignas(64) Claimed {
+    std::atomic<uint32_t> region;  // the last of which this thread's part has been begun, by whomever
+  };
+
   std::vector<std::thread> threads_;  // all but the owner
+  std::vector<Claimed> claimed_;
   int wanted_ = 1;
   Part part_ = nullptr;  // null tells the threads to end
   const void* work_ = nullptr;
   alignas(64) std::atomic<uint32_t> region_{0};   // the number of the last that has begun
-  alignas(64) std::atomic<uint32_t> working_{0};  // threads, without the owner, that have not ended it
-  alignas(64) std::atomic<int64_t> lost_core_;    // when one had repeatedly: nanoseconds of the steady clock
+  alignas(64) std::atomic<uint32_t> working_{0};  // its parts, but for the owner's, that have not ended
+  alignas(64) std::atomic<int64_t> lost_core_;    // when one had to wait for its core: nanoseconds of the steady clock
 };
 
 /// work(thread, threads) on each thread of the calling thread's team.

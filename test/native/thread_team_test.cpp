@@ -1,6 +1,7 @@
 #include "thread_team.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -35,6 +36,18 @@ void on_a_thread(int team, Work work) {
   }).join();
 }
 
+/// Waits in each part for those of all the others, which then cannot be done by the owner after its own.
+class Together {
+ public:
+  void operator()(int threads) {
+    ++here_;
+    while (here_.load() < threads) std::this_thread::yield();
+  }
+
+ private:
+  std::atomic<int> here_{0};
+};
+
 double cpu_seconds() {
   rusage usage;
   getrusage(RUSAGE_SELF, &usage);
@@ -51,7 +64,9 @@ TEST(a_team_does_each_part_once_and_each_on_a_thread_of_its_own) {
       std::vector<int> times(static_cast<size_t>(size));
       std::set<std::thread::id> ids;
       std::mutex mutex;
+      Together together;
       on_team([&](int thread, int threads) {
+        together(threads);
         const std::lock_guard lock(mutex);
         times[static_cast<size_t>(thread)] += threads == size;
         ids.insert(std::this_thread::get_id());
@@ -116,7 +131,9 @@ TEST(a_team_has_its_owners_floating_point_state_and_blocked_signals) {
   reference::with_threads(4, [] {
     volatile float denormal = 1e-40f;
     std::atomic<int> flushed{0}, blocked{0};
-    on_team([&](int, int) {
+    Together together;
+    on_team([&](int, int threads) {
+      together(threads);
       flushed += denormal * 1.0f == 0.0f;
       sigset_t mask;
       pthread_sigmask(SIG_SETMASK, nullptr, &mask);
@@ -148,6 +165,47 @@ TEST(what_threads_that_cannot_be_made_would_do_is_done_by_the_owner) {
   CHECK_EQ(ids.size(), 1u);
   pthread_attr_destroy(&attributes);
   pthread_attr_destroy(&before);
+}
+
+TEST(what_a_thread_without_a_core_would_do_is_done_by_the_owner) {
+  on_a_thread(2, [] {
+    cpu_set_t first;  // for both: the team's thread inherits it
+    sched_getaffinity(0, sizeof(first), &first);
+    int core = 0;
+    while (!CPU_ISSET(core, &first)) ++core;
+    CPU_ZERO(&first);
+    CPU_SET(core, &first);
+    CHECK_EQ(sched_setaffinity(0, sizeof(first), &first), 0);
+    int by_the_owner = 0, done = 0;
+    const auto owner = std::this_thread::get_id();
+    for (int region = 0; region < 1000; ++region)
+      on_team([&](int thread, int) {
+        if (thread == 1) ++done, by_the_owner += std::this_thread::get_id() == owner;
+      });
+    CHECK_EQ(done, 1000);
+    CHECK(by_the_owner > 0);
+  });
+}
+
+TEST(beside_a_thread_that_keeps_its_core_busy_every_part_is_done) {
+  on_a_thread(2, [] {
+    std::atomic<bool> ends{false};
+    std::vector<std::thread> busy;
+    for (unsigned i = 0; i < std::thread::hardware_concurrency(); ++i)
+      busy.emplace_back([&] {
+        while (!ends.load(std::memory_order_relaxed)) {}
+      });
+    std::vector<int64_t> x(1000);
+    const auto begin = std::chrono::steady_clock::now();
+    int64_t rounds = 0;
+    for (; std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(300); ++rounds)
+      for_each_on_team(1000, [&](int64_t i) {
+        for (int again = 0; again < 20; ++again) x[static_cast<size_t>(i)] += again == 0;
+      });
+    ends = true;
+    for (std::thread& thread : busy) thread.join();
+    CHECK_EQ(x, std::vector<int64_t>(1000, rounds));
+  });
 }
 
 TEST(a_thread_that_waits_for_long_sleeps_and_is_woken) {

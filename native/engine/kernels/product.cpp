@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "../shared_pieces.h"
 #include "registry.h"
 #include "simd.h"
 #include "team.h"
@@ -244,27 +245,29 @@ void multiply_slice(A a, const T* b, int64_t b_row, C* c, int64_t m, int64_t n, 
   const Store<C> all{c, n, accumulate};
   const int64_t columns = (n + kProductPanel - 1) / kProductPanel, blocks = (m + kTile - 1) / kTile;
   const auto matrix_at = [&](int64_t column) { return b + (kTransposed ? column * b_row : column); };
-  for_parts(columns * blocks, [&](int64_t begin, int64_t end, int thread) {
+  SharedPieces pieces(columns * blocks, kTilesAtOnce, blocks, ThreadTeam::size());
+  on_team([&](int64_t thread, int64_t threads) {
+    const int64_t share = columns * blocks * thread / threads, share_end = columns * blocks * (thread + 1) / threads;
     T* own = panels + thread * k * kProductPanel;
-    for (int64_t at = begin, last; at < end; at += last - at % blocks) {
-      const int64_t column = at / blocks, from = column * kProductPanel, width = std::min(kProductPanel, n - from);
-      last = std::min(blocks, end - column * blocks);
-      for (int64_t j = 0; j < width; j += kPanel) {
+    for (int64_t begin, end, packed = -1; pieces.take(static_cast<int>(thread), begin, end);) {
+      const int64_t column = begin / blocks, from = column * kProductPanel, width = std::min(kProductPanel, n - from);
+      for (int64_t j = 0; column != packed && j < width; j += kPanel) {
         if constexpr (kTransposed) pack_transposed(matrix_at(from + j), b_row, std::min(kPanel, width - j), k, own + j * k);
         else pack(matrix_at(from + j), b_row, std::min(kPanel, width - j), k, own + j * k);
       }
-      const int64_t next = from + kProductPanel, next_width = (column + 1) * blocks < end ? std::min(kProductPanel, n - next) : 0;
-      for (int64_t some = at % blocks; some < last; some += kTilesAtOnce)
-        for (int64_t j = 0; j < width; j += kPanel)
-          for (int64_t block = some; block < std::min(some + kTilesAtOnce, last); ++block) {
-            if (next_width > 0 && j == 0) {
-              if constexpr (kTransposed) prefetch_share(matrix_at(next), b_row, next_width, k, block, blocks);
-              else prefetch_share(matrix_at(next), b_row, k, next_width, block, blocks);
-            }
-            const int64_t r = block * kTile;
-            tile_of_width<false>(std::min<int64_t>(kTile, m - r), std::min(kPanel, width - j), a.at(r), own + j * k, k,
-                                 all.at(r, from + j));
+      packed = column;
+      const bool goes_on = begin >= share && (column + 1) * blocks < share_end;
+      const int64_t next = from + kProductPanel, next_width = goes_on ? std::min(kProductPanel, n - next) : 0;
+      for (int64_t j = 0; j < width; j += kPanel)
+        for (int64_t block = begin - column * blocks; block < end - column * blocks; ++block) {
+          if (next_width > 0 && j == 0) {
+            if constexpr (kTransposed) prefetch_share(matrix_at(next), b_row, next_width, k, block, blocks);
+            else prefetch_share(matrix_at(next), b_row, k, next_width, block, blocks);
           }
+          const int64_t r = block * kTile;
+          tile_of_width<false>(std::min<int64_t>(kTile, m - r), std::min(kPanel, width - j), a.at(r), own + j * k, k,
+                               all.at(r, from + j));
+        }
     }
   });
 }
