@@ -12,9 +12,12 @@ class SharedPieces {
  public:
   /// Pieces have at most `most`, and none lies on both sides of a multiple of `border`. n < 2³².
   SharedPieces(int64_t n, int64_t most, int64_t border, int threads)
-      : most_(most), border_(border), left_(static_cast<size_t>(threads)) {
-    for (int64_t t = 0; t < threads; ++t) left_[static_cast<size_t>(t)].range = range(n * t / threads, n * (t + 1) / threads);
+      : n_(n), most_(most), border_(border), left_(static_cast<size_t>(threads)) {
+    for (int t = 0; t < threads; ++t) left_[static_cast<size_t>(t)].range = range(share(t), share(t + 1));
   }
+
+  /// Whether this thread has `at` in its share.
+  bool shares(int thread, int64_t at) const { return at >= share(thread) && at < share(thread + 1); }
 
   /// The next piece begin … end for this thread; false where none is left.
   bool take(int thread, int64_t& begin, int64_t& end) {
@@ -35,6 +38,7 @@ class SharedPieces {
   struct alignas(64) Left {
     std::atomic<uint64_t> range;  // begin in the upper half
   };
+  int64_t share(int thread) const { return n_ * thread / static_cast<int64_t>(left_.size()); }
   static uint64_t range(int64_t begin, int64_t end) { return static_cast<uint64_t>(begin) << 32 | static_cast<uint64_t>(end); }
   static int64_t begin_of(uint64_t range) { return static_cast<int64_t>(range >> 32); }
   static int64_t end_of(uint64_t range) { return static_cast<int64_t>(range & 0xffffffff); }
@@ -54,7 +58,7 @@ class SharedPieces {
     return true;
   }
 
-  int64_t most_, border_;
+  int64_t n_, most_, border_;
   std::vector<Left> left_;
 };
 

@@ -44,7 +44,7 @@ WaitPolicy wait_policy() {
 /// waited for it for a fifth of the time: on an idle machine that is a hundredth, beside a process that keeps a core busy
 /// about half.
 constexpr std::chrono::nanoseconds kBetweenLooks = 2ms;
-constexpr int kFifth = 5;
+constexpr int kOneIn = 5;
 
 std::chrono::nanoseconds now() { return Clock::now().time_since_epoch(); }
 
@@ -101,7 +101,7 @@ void ThreadTeam::look_for_others() {
   const auto time = now(), since = time - looked;
   if (since < kBetweenLooks) return;
   const int64_t waited = waits.nanoseconds();
-  if (waited < 0 || (waited - known) * kFifth > since.count()) lost_core_.store(time.count(), std::memory_order_relaxed);
+  if (waited < 0 || (waited - known) * kOneIn > since.count()) lost_core_.store(time.count(), std::memory_order_relaxed);
   looked = time;
   known = waited;
 }

@@ -30,6 +30,7 @@ TEST(the_share_of_a_thread_that_is_held_up_is_done_by_the_others) {
   reference::with_threads(2, [] {
     std::atomic<int> of_the_other{0};
     SharedPieces pieces(100, 10, 25, 2);
+    CHECK(pieces.shares(0, 49) && !pieces.shares(0, 50) && pieces.shares(1, 50) && !pieces.shares(1, 100));
     on_team([&](int thread, int) {
       int64_t begin, end;
       if (thread == 1) {

@@ -246,17 +246,16 @@ void multiply_slice(A a, const T* b, int64_t b_row, C* c, int64_t m, int64_t n, 
   const int64_t columns = (n + kProductPanel - 1) / kProductPanel, blocks = (m + kTile - 1) / kTile;
   const auto matrix_at = [&](int64_t column) { return b + (kTransposed ? column * b_row : column); };
   SharedPieces pieces(columns * blocks, kTilesAtOnce, blocks, ThreadTeam::size());
-  on_team([&](int64_t thread, int64_t threads) {
-    const int64_t share = columns * blocks * thread / threads, share_end = columns * blocks * (thread + 1) / threads;
+  on_team([&](int thread, int) {
     T* own = panels + thread * k * kProductPanel;
-    for (int64_t begin, end, packed = -1; pieces.take(static_cast<int>(thread), begin, end);) {
+    for (int64_t begin, end, packed = -1; pieces.take(thread, begin, end);) {
       const int64_t column = begin / blocks, from = column * kProductPanel, width = std::min(kProductPanel, n - from);
       for (int64_t j = 0; column != packed && j < width; j += kPanel) {
         if constexpr (kTransposed) pack_transposed(matrix_at(from + j), b_row, std::min(kPanel, width - j), k, own + j * k);
         else pack(matrix_at(from + j), b_row, std::min(kPanel, width - j), k, own + j * k);
       }
       packed = column;
-      const bool goes_on = begin >= share && (column + 1) * blocks < share_end;
+      const bool goes_on = pieces.shares(thread, begin) && pieces.shares(thread, (column + 1) * blocks);
       const int64_t next = from + kProductPanel, next_width = goes_on ? std::min(kProductPanel, n - next) : 0;
       for (int64_t j = 0; j < width; j += kPanel)
         for (int64_t block = begin - column * blocks; block < end - column * blocks; ++block) {
