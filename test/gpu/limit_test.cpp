@@ -25,7 +25,7 @@ class OtherProcess {
     const std::string held = tiny::temporary("gpu-held");
     std::remove(held.c_str());
     // It reads until this end of the pipe is closed, and makes the file when it has what it was told to hold.
-    pipe_ = popen((std::string(kHold) + "='" + std::to_string(bytes) + " " + held + "' '" + self + "' other_process_").c_str(), "w");
+    pipe_ = popen((std::string(kHold) + "='" + std::to_string(bytes) + " " + held + "' '" + self + "' other_process_holds_what_it_is_told").c_str(), "w");
     REQUIRE(pipe_ != nullptr);
     for (int tenths = 0; tenths < 600 && !there_; ++tenths) {
       usleep(100'000);
@@ -79,8 +79,8 @@ TEST(limit_of_the_gpu_is_met_and_a_batch_up_to_it_is_split_while_another_process
     const int64_t free = device::memory_of(kGpu).free;
     const int64_t steps = trainer.stats().steps;
     {
-      // What is left is enough for a sixteenth of the batch, and the other process's own context.
-      const OtherProcess other(free - std::max<int64_t>(memory.peak / 8, int64_t{2} << 30));
+      // What is left is enough for a sixteenth of the batch, and the other process's own context (half a GB and more).
+      const OtherProcess other(free - std::max(memory.peak / 8, std::min<int64_t>(int64_t{2} << 30, free / 4)));
       REQUIRE(other.there());
       CHECK(device::memory_of(kGpu).free < free / 2);
       CHECK(code_of([&] { step(fits); }) == ErrorCode::kOutOfMemory);

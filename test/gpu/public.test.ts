@@ -5,7 +5,15 @@ import { fixture, PROBE_TEXTS, relativeDistance, useModels } from '../public/mod
 import { scoredRows } from '../public/rows';
 import { finish } from '../public/runs';
 
-/** The public API on a real GPU. Without one each test is skipped and says why. */
+/**
+ * The public API on a real GPU, or, with VECTUNE_EMULATED_GPU (npm run test:gpu), on one that is none and has no driver in
+ * the kernel. Without either each test is skipped and says why.
+ */
+
+jest.mock('../../lib/native/platform', () => ({
+  ...jest.requireActual<typeof import('../../lib/native/platform')>('../../lib/native/platform'),
+  ...(process.env['VECTUNE_EMULATED_GPU'] !== undefined && { hasNvidiaDriver: () => true }),
+}));
 
 const opened = useModels();
 const rows = scoredRows();
