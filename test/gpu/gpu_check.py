@@ -21,7 +21,7 @@ from summary import summarise
 ROOT = Path(__file__).resolve().parents[2]
 HERE = ROOT / "test" / "gpu"
 # Each in a process of its own: the share of memory can be set once, and after the loss nothing works.
-TEST_GROUPS = ["parity_", "waits_", "memory_", "limit_", "loss_"]
+TEST_GROUPS = ["parity_", "memory_", "limit_", "loss_"]
 FRACTION = 0.1  # of the GPU's memory, for the largest batch; both sides have the same
 SHAPES = ["minilm", "distiluse"]
 
