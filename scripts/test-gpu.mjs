@@ -35,8 +35,9 @@ async function build(libtorch) {
 async function testGroup(group, env) {
   const { code, output } = await run(join(BUILD, 'vectune_gpu_tests'), [group], { env });
   process.stdout.write(output);
-  const counts = /(\d+) passed, (\d+) failed, (\d+) skipped/.exec(output);
-  if (counts === null) return { passed: 0, failed: 1, skipped: 0 };
+  // The last: a process that a test starts counts too.
+  const counts = [...output.matchAll(/(\d+) passed, (\d+) failed, (\d+) skipped/g)].at(-1);
+  if (counts === undefined) return { passed: 0, failed: 1, skipped: 0 };
   const [passed, failed, skipped] = counts.slice(1).map(Number);
   return { passed, failed: failed === 0 && code !== 0 ? 1 : failed, skipped };
 }

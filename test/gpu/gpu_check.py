@@ -112,8 +112,9 @@ class Check:
         command = [str(self.folder / "vectune_gpu_tests"), group]
         done = subprocess.run(command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         print(done.stdout, end="")
-        counts = re.search(r"(\d+) passed, (\d+) failed, (\d+) skipped", done.stdout)
-        passed, failed, skipped = map(int, counts.groups()) if counts else (0, 1, 0)
+        # The last: a process that a test starts counts too.
+        counts = re.findall(r"(\d+) passed, (\d+) failed, (\d+) skipped", done.stdout)
+        passed, failed, skipped = map(int, counts[-1]) if counts else (0, 1, 0)
         return {
             "group": group.rstrip("_"), "exit": done.returncode, "passed": passed, "failed": failed, "skipped": skipped,
             "output": done.stdout.splitlines(),
