@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <filesystem>
 
 #include "gpu.h"
 
@@ -20,8 +21,7 @@ constexpr const char* kHold = "VECTUNE_GPU_HOLD";
 class OtherProcess {
  public:
   explicit OtherProcess(int64_t bytes) {
-    char self[4096] = "";
-    REQUIRE(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
+    const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
     const std::string held = tiny::temporary("gpu-held");
     std::remove(held.c_str());
     // It reads until this end of the pipe is closed, and makes the file when it has what it was told to hold.

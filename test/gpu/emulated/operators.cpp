@@ -1,23 +1,24 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/EmptyTensor.h>
-#include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/ops/_local_scalar_dense.h>
 #include <ATen/ops/_reshape_alias_native.h>
 #include <ATen/ops/as_strided_native.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/index_select.h>
-#include <ATen/ops/resize_native.h>
 #include <ATen/ops/view_native.h>
 #include <ATen/ops/zeros.h>
 #include <torch/library.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "emulated_gpu.h"
+#include "split_mix.h"
 
 namespace vectune::emulated_gpu {
 
@@ -50,13 +51,7 @@ at::Tensor dropout_scale(at::IntArrayRef sizes, double p, uint64_t seed) {
   const auto dropped = static_cast<uint64_t>(p * 4294967296.0);
   const auto kept = static_cast<float>(1.0 / (1.0 - p));
   float* const to = scale.mutable_data_ptr<float>();
-  // SplitMix64's numbers seed, seed + 1, …
-  for (int64_t i = 0; i < scale.numel(); ++i) {
-    uint64_t z = (seed + static_cast<uint64_t>(i)) * 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    to[i] = (z >> 32) < dropped ? 0.0f : kept;
-  }
+  for (int64_t i = 0; i < scale.numel(); ++i) to[i] = (split_mix(seed + static_cast<uint64_t>(i)) >> 32) < dropped ? 0.0f : kept;
   return scale;
 }
 
