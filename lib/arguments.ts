@@ -49,22 +49,30 @@ export function invalidOption(name: string, expected: string, found: unknown): I
 export function checkOptionNames(options: unknown, known: readonly string[], owner: string): Record<string, unknown> {
   if (options === undefined) return {};
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new InvalidArgumentError('ERR_INVALID_ARGUMENT', `The options of ${owner} must be an object, but are ` +
-      `${show(options)}.`);
+    throw new InvalidArgumentError(
+      'ERR_INVALID_ARGUMENT',
+      `The options of ${owner} must be an object, but are ` + `${show(options)}.`,
+    );
   }
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
     const meant = nearest(name, known);
-    throw new InvalidArgumentError('ERR_UNKNOWN_OPTION', `${owner} has no option "${name}". ` +
-      (meant === undefined ? `It has: ${known.join(', ')}.` : `Did you mean "${meant}"?`));
+    throw new InvalidArgumentError(
+      'ERR_UNKNOWN_OPTION',
+      `${owner} has no option "${name}". ` +
+        (meant === undefined ? `It has: ${known.join(', ')}.` : `Did you mean "${meant}"?`),
+    );
   }
   return options as Record<string, unknown>;
 }
 
 export function checkInteger(name: string, value: unknown, from: number, to = Number.MAX_SAFE_INTEGER): number {
   if (Number.isSafeInteger(value) && (value as number) >= from && (value as number) <= to) return value as number;
-  throw invalidOption(name, to === Number.MAX_SAFE_INTEGER ? `an integer from ${from}` :
-    `an integer from ${from} to ${to}`, value);
+  throw invalidOption(
+    name,
+    to === Number.MAX_SAFE_INTEGER ? `an integer from ${from}` : `an integer from ${from} to ${to}`,
+    value,
+  );
 }
 
 /** A finite number for which `accepts` holds; `expected` says so in words. */
@@ -82,8 +90,10 @@ export function checkChoice<T extends string>(name: string, value: unknown, choi
   if (choices.includes(value as T)) return value as T;
   const meant = typeof value === 'string' ? nearest(value, choices) : undefined;
   const list = choices.map((choice) => `'${choice}'`).join(', ');
-  throw new InvalidArgumentError('ERR_INVALID_OPTION', `${name} must be one of ${list}, but is ${show(value)}.` +
-    (meant === undefined ? '' : ` Did you mean '${meant}'?`));
+  throw new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    `${name} must be one of ${list}, but is ${show(value)}.` + (meant === undefined ? '' : ` Did you mean '${meant}'?`),
+  );
 }
 
 export function checkFunction<T>(name: string, value: unknown): T {
@@ -94,7 +104,12 @@ export function checkFunction<T>(name: string, value: unknown): T {
 /** Recognised by what it does: an AbortSignal may come from another context of the virtual machine. */
 export function checkSignal(name: string, value: unknown): AbortSignal {
   const signal = value as Partial<AbortSignal> | null;
-  if (typeof signal === 'object' && signal !== null && typeof signal.aborted === 'boolean' &&
-      typeof signal.addEventListener === 'function') return value as AbortSignal;
+  if (
+    typeof signal === 'object' &&
+    signal !== null &&
+    typeof signal.aborted === 'boolean' &&
+    typeof signal.addEventListener === 'function'
+  )
+    return value as AbortSignal;
   throw invalidOption(name, 'an AbortSignal', value);
 }

@@ -242,17 +242,28 @@ export function fromNative(error: unknown): Error {
   }
   const details: ErrorDetails = { cause: error };
   switch ((error as { code?: unknown }).code) {
-    case 'ERR_OUT_OF_MEMORY': return new OutOfMemoryError('ERR_OUT_OF_MEMORY', error.message, details);
-    case 'ERR_ABORTED': return new AbortError('ERR_ABORTED', error.message, details);
-    case 'ERR_SAFETENSORS': return new ModelError('ERR_SAFETENSORS', error.message, details);
-    case 'ERR_FILE': return new FileError('ERR_FILE', error.message, details);
-    case 'ERR_DISPOSED': return new StateError('ERR_DISPOSED', error.message, details);
-    case 'ERR_BUSY': return new StateError('ERR_BUSY', error.message, details);
-    case 'ERR_INVALID_ARGUMENT': return new InvalidArgumentError('ERR_INVALID_ARGUMENT', error.message, details);
-    case 'ERR_DEVICE_UNAVAILABLE': return new DeviceError('ERR_DEVICE_UNAVAILABLE', error.message, details);
-    case 'ERR_DEVICE_LOST': return new DeviceError('ERR_DEVICE_LOST', error.message, details);
-    case 'ERR_NATIVE': return new NativeError('ERR_NATIVE', error.message, details);
-    default: return error;
+    case 'ERR_OUT_OF_MEMORY':
+      return new OutOfMemoryError('ERR_OUT_OF_MEMORY', error.message, details);
+    case 'ERR_ABORTED':
+      return new AbortError('ERR_ABORTED', error.message, details);
+    case 'ERR_SAFETENSORS':
+      return new ModelError('ERR_SAFETENSORS', error.message, details);
+    case 'ERR_FILE':
+      return new FileError('ERR_FILE', error.message, details);
+    case 'ERR_DISPOSED':
+      return new StateError('ERR_DISPOSED', error.message, details);
+    case 'ERR_BUSY':
+      return new StateError('ERR_BUSY', error.message, details);
+    case 'ERR_INVALID_ARGUMENT':
+      return new InvalidArgumentError('ERR_INVALID_ARGUMENT', error.message, details);
+    case 'ERR_DEVICE_UNAVAILABLE':
+      return new DeviceError('ERR_DEVICE_UNAVAILABLE', error.message, details);
+    case 'ERR_DEVICE_LOST':
+      return new DeviceError('ERR_DEVICE_LOST', error.message, details);
+    case 'ERR_NATIVE':
+      return new NativeError('ERR_NATIVE', error.message, details);
+    default:
+      return error;
   }
 }
 

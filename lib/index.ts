@@ -1,6 +1,12 @@
 /** vectune: fine-tune and run sentence-embedding models. Importing this loads neither LibTorch nor a model. */
 export { TextVectorisation } from './task/text-vectorisation';
-export type { DeviceChosenEvent, EmbedOptions, LoadEvent, ModelInfo, TextVectorisationOptions } from './task/text-vectorisation';
+export type {
+  DeviceChosenEvent,
+  EmbedOptions,
+  LoadEvent,
+  ModelInfo,
+  TextVectorisationOptions,
+} from './task/text-vectorisation';
 export { cosineSimilarity } from './task/similarity';
 export type { Vector } from './task/similarity';
 export { models } from './model/presets';
@@ -15,10 +21,25 @@ export type { DataSource } from './data/source';
 export type { AdamWOptions, OptimizerPreset, ResolvedAdamW } from './finetune/optimizer';
 export type { EarlyStoppingOptions, FinetuneOptions } from './finetune/options';
 export type {
-  CheckpointDamagedEvent, CheckpointEvent, CheckpointFailedEvent, DataEvent, DeviceEvent, DeviceMemoryEvent, DoneEvent,
-  EarlyStopEvent, EpochStartEvent,
-  FinderEvent, FinetuneEvent, OutOfMemoryEvent, PausedEvent, RestoredEvent, ResumedEvent, StepEvent, SummaryEvent,
-  ValidatingEvent, ValidationEvent,
+  CheckpointDamagedEvent,
+  CheckpointEvent,
+  CheckpointFailedEvent,
+  DataEvent,
+  DeviceEvent,
+  DeviceMemoryEvent,
+  DoneEvent,
+  EarlyStopEvent,
+  EpochStartEvent,
+  FinderEvent,
+  FinetuneEvent,
+  OutOfMemoryEvent,
+  PausedEvent,
+  RestoredEvent,
+  ResumedEvent,
+  StepEvent,
+  SummaryEvent,
+  ValidatingEvent,
+  ValidationEvent,
 } from './finetune/events';
 export type { CheckpointOptions } from './checkpoint/options';
 export type { CheckpointReport, EpochReport, FinetuneReport } from './finetune/report';
@@ -29,10 +50,33 @@ export type { DeviceMemory } from './native/addon';
 export type { DeviceOption } from './native/devices';
 export type { LibTorchEvent } from './native/libtorch/events';
 export {
-  AbortError, CheckpointError, DeviceError, DownloadError, FileError, InvalidArgumentError, LibTorchError, ModelError,
-  NativeError, OutOfMemoryError, StateError, ToolError, VectuneError,
+  AbortError,
+  CheckpointError,
+  DeviceError,
+  DownloadError,
+  FileError,
+  InvalidArgumentError,
+  LibTorchError,
+  ModelError,
+  NativeError,
+  OutOfMemoryError,
+  StateError,
+  ToolError,
+  VectuneError,
 } from './errors';
 export type {
-  AbortCode, CheckpointErrorCode, DeviceErrorCode, DownloadErrorCode, ErrorCode, ErrorDetails, FileErrorCode, InvalidArgumentCode,
-  LibTorchErrorCode, ModelErrorCode, NativeCode, OutOfMemoryCode, StateErrorCode, ToolErrorCode,
+  AbortCode,
+  CheckpointErrorCode,
+  DeviceErrorCode,
+  DownloadErrorCode,
+  ErrorCode,
+  ErrorDetails,
+  FileErrorCode,
+  InvalidArgumentCode,
+  LibTorchErrorCode,
+  ModelErrorCode,
+  NativeCode,
+  OutOfMemoryCode,
+  StateErrorCode,
+  ToolErrorCode,
 } from './errors';

@@ -1,4 +1,5 @@
-// Lets an addon that a new compiler built run with glibc 2.28 and the libstdc++ that LibTorch asks for (GLIBCXX_3.4.22).
+// Lets an addon that a new compiler built run with glibc 2.28 and the libstdc++ that LibTorch asks for
+// (GLIBCXX_3.4.22).
 //
 // Newer headers and libraries bind some old functions to new symbol versions that older systems do not have. Each of
 // them is defined here, hidden, so that the addon's other files bind to these; they hand on to the version that has
@@ -118,7 +119,8 @@ std::runtime_error* vectune_move_assign(std::runtime_error* place, std::runtime_
 }
 
 // What a stream holds: GLIBCXX_3.4.29 tells lvalues from rvalues, and both take a copy from an lvalue.
-std::string vectune_old_str(const std::stringbuf*) __asm__("_ZNKSt7__cxx1115basic_stringbufIcSt11char_traitsIcESaIcEE3strEv");
+std::string vectune_old_str(const std::stringbuf*) __asm__(
+    "_ZNKSt7__cxx1115basic_stringbufIcSt11char_traitsIcESaIcEE3strEv");
 std::string vectune_str(const std::stringbuf*)
     VECTUNE_AS("_ZNKRSt7__cxx1115basic_stringbufIcSt11char_traitsIcESaIcEE3strEv");
 std::string vectune_str(const std::stringbuf* buffer) { return vectune_old_str(buffer); }

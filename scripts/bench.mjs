@@ -28,13 +28,24 @@ const FOLDER = join(ROOT, '.build', 'bench');
 async function engineBench() {
   const libtorch = await findLibTorch({ headers: true });
   mkdirSync(FOLDER, { recursive: true });
-  await mustRun('cmake', ['-S', ROOT, '-B', FOLDER, `-DVECTUNE_LIBTORCH=${libtorch.root}`, '-DVECTUNE_BENCH=ON', '-DCMAKE_BUILD_TYPE=Release']);
+  await mustRun('cmake', [
+    '-S',
+    ROOT,
+    '-B',
+    FOLDER,
+    `-DVECTUNE_LIBTORCH=${libtorch.root}`,
+    '-DVECTUNE_BENCH=ON',
+    '-DCMAKE_BUILD_TYPE=Release',
+  ]);
   await mustRun('cmake', ['--build', FOLDER, '--target', 'engine_bench', '--parallel', '2']);
   return async (args, environment = {}) => {
     // As the loader sets it for a host that sets nothing itself.
     const env = { GOMP_SPINCOUNT: '1000', ...process.env, ...environment, LD_LIBRARY_PATH: libtorch.libDir };
     const output = await mustRun(join(FOLDER, 'engine_bench'), args, { env });
-    return output.trim().split('\n').map((line) => JSON.parse(line));
+    return output
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
   };
 }
 
@@ -53,7 +64,11 @@ async function lengthsOf(model, texts, limit) {
 function print(rows) {
   const columns = ['what', 'ours', 'peer', 'ratio', 'share', 'peak', 'goal', 'reached'];
   const width = columns.map((name) => Math.max(name.length, ...rows.map((row) => String(row[name]).length)));
-  const line = (cells) => cells.map((cell, i) => String(cell).padEnd(width[i])).join('  ').trimEnd();
+  const line = (cells) =>
+    cells
+      .map((cell, i) => String(cell).padEnd(width[i]))
+      .join('  ')
+      .trimEnd();
   console.log(line(columns));
   for (const row of rows) console.log(line(columns.map((name) => row[name])));
 }
@@ -64,19 +79,30 @@ async function profile(engine, lengths, precisions) {
     const file = join(folder, 'lengths.txt');
     writeFileSync(file, `${lengths.join('\n')}\n`);
     const found = [];
-    for (const [shape, pairs] of [['minilm', 16], ['minilm', 32], ['minilm', 128], ['distiluse', 16]]) {
+    for (const [shape, pairs] of [
+      ['minilm', 16],
+      ['minilm', 32],
+      ['minilm', 128],
+      ['distiluse', 16],
+    ]) {
       for (const precision of precisions) {
         const [result] = await engine(['profile', shape, precision, String(pairs), file]);
         found.push(result);
         const { seconds, steps, tokens, phases } = result;
-        console.log(`\n${shape}, ${precision}, ${pairs} pairs: ${(1000 * seconds / steps).toFixed(1)} ms a step, ` +
-          `${(tokens / seconds).toFixed(0)} tokens/s`);
+        console.log(
+          `\n${shape}, ${precision}, ${pairs} pairs: ${((1000 * seconds) / steps).toFixed(1)} ms a step, ` +
+            `${(tokens / seconds).toFixed(0)} tokens/s`,
+        );
         let rest = seconds;
         for (const [phase, spent] of Object.entries(phases)) {
           rest -= spent;
-          console.log(`  ${phase.padEnd(34)}${(1000 * spent / steps).toFixed(2).padStart(8)} ms ${(100 * spent / seconds).toFixed(1).padStart(6)} %`);
+          console.log(
+            `  ${phase.padEnd(34)}${((1000 * spent) / steps).toFixed(2).padStart(8)} ms ${((100 * spent) / seconds).toFixed(1).padStart(6)} %`,
+          );
         }
-        console.log(`  ${'packing and everything else'.padEnd(34)}${(1000 * rest / steps).toFixed(2).padStart(8)} ms ${(100 * rest / seconds).toFixed(1).padStart(6)} %`);
+        console.log(
+          `  ${'packing and everything else'.padEnd(34)}${((1000 * rest) / steps).toFixed(2).padStart(8)} ms ${((100 * rest) / seconds).toFixed(1).padStart(6)} %`,
+        );
       }
     }
     return found;
@@ -86,12 +112,18 @@ async function profile(engine, lengths, precisions) {
 }
 
 await runScript(async () => {
-  const { values } = parseArgs({ options: {
-    only: { type: 'string' }, runs: { type: 'string', default: '5' }, full: { type: 'boolean' }, profile: { type: 'boolean' },
-  } });
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string' },
+      runs: { type: 'string', default: '5' },
+      full: { type: 'boolean' },
+      profile: { type: 'boolean' },
+    },
+  });
   const wanted = values.only?.split(',') ?? Object.keys(groups);
   const unknown = wanted.find((name) => groups[name] === undefined);
-  if (unknown !== undefined) throw new SetupError(`bench has no group ${unknown}; it has ${Object.keys(groups).join(', ')}.`);
+  if (unknown !== undefined)
+    throw new SetupError(`bench has no group ${unknown}; it has ${Object.keys(groups).join(', ')}.`);
   await setUp();
   const { models, readRows, TextVectorisation } = require(join(DIST, 'index.js'));
   const tv = new TextVectorisation(models.AllMiniLML6V2);
@@ -104,27 +136,50 @@ await runScript(async () => {
   const texts = quora.flatMap((row) => [row.text1, row.text2]).slice(0, 3000);
   const lengths = await lengthsOf(model, training.pairs.flat(), 64);
   const engine = await engineBench();
-  const { info } = await require(join(DIST, 'native', 'load.js')).loadEngine().then((addon) => ({ info: addon.info() }));
+  const { info } = await require(join(DIST, 'native', 'load.js'))
+    .loadEngine()
+    .then((addon) => ({ info: addon.info() }));
   const machine = {
-    processor: cpus()[0].model, threads: info.threads, memoryBytes: totalmem(), simd: info.simd, node: process.version,
-    libtorch: LIBTORCH_VERSION, date: new Date().toISOString(),
+    processor: cpus()[0].model,
+    threads: info.threads,
+    memoryBytes: totalmem(),
+    simd: info.simd,
+    node: process.version,
+    libtorch: LIBTORCH_VERSION,
+    date: new Date().toISOString(),
   };
-  console.log(`${machine.processor}, ${machine.threads} threads, LibTorch ${LIBTORCH_VERSION}, Node ${process.version}`);
+  console.log(
+    `${machine.processor}, ${machine.threads} threads, LibTorch ${LIBTORCH_VERSION}, Node ${process.version}`,
+  );
   // bf16 on a processor that only converts it to and fro is a third as fast as fp32, here and at the peers: nobody's choice.
   const precisions = info.bf16 ? ['fp32', 'bf16'] : ['fp32'];
   const embeddingPrecisions = info.int8 ? [...precisions, 'int8'] : precisions;
-  if (!info.bf16) console.log('This processor does not multiply bf16: what is measured in bf16 elsewhere is in fp32 or left out.');
+  if (!info.bf16)
+    console.log('This processor does not multiply bf16: what is measured in bf16 elsewhere is in fp32 or left out.');
   if (!info.int8) console.log('This processor does not multiply int8: left out.');
   if (values.profile) {
-    writeFileSync(join(FOLDER, 'profile.json'), JSON.stringify({ machine, profile: await profile(engine, lengths, precisions) }, null, 1));
+    writeFileSync(
+      join(FOLDER, 'profile.json'),
+      JSON.stringify({ machine, profile: await profile(engine, lengths, precisions) }, null, 1),
+    );
     return 0;
   }
   const peak = await measurePeak(engine);
   console.log(`GEMM peak: fp32 ${peak.fp32} GFLOP/s (${peak.at.fp32}), bf16 ${peak.bf16} GFLOP/s (${peak.at.bf16})\n`);
   const python = await pythonPeer();
   const context = {
-    model, python, peak, precisions, embeddingPrecisions, training, lengths, pairs: quora.map((row) => [row.text1, row.text2]), threads: info.threads,
-    runs: Number(values.runs), full: values.full === true, figures: [],
+    model,
+    python,
+    peak,
+    precisions,
+    embeddingPrecisions,
+    training,
+    lengths,
+    pairs: quora.map((row) => [row.text1, row.text2]),
+    threads: info.threads,
+    runs: Number(values.runs),
+    full: values.full === true,
+    figures: [],
     embedding: { kind: 'embed', model, threads: info.threads, texts, batchSize: 32 },
     embeddingLengths: await lengthsOf(model, texts, 256),
     onnx: { package: await transformersJs(), model: await onnxModel(python, model) },
@@ -138,7 +193,10 @@ await runScript(async () => {
     print(found);
     console.log(`(${name}: ${((performance.now() - begin) / 1000).toFixed(0)} s)\n`);
     rows.push(...found);
-    writeFileSync(join(FOLDER, 'results.json'), JSON.stringify({ machine, peak, rows, figures: context.figures }, null, 1));
+    writeFileSync(
+      join(FOLDER, 'results.json'),
+      JSON.stringify({ machine, peak, rows, figures: context.figures }, null, 1),
+    );
   }
   const byLength = context.figures.filter(({ work }) => work === 'lengths');
   if (byLength.length > 0) {
@@ -147,7 +205,9 @@ await runScript(async () => {
     console.log(`Share by length drawn in ${join('.build', 'bench', 'lengths.svg')}.`);
   }
   const missed = rows.filter(({ reached }) => reached === 'NO').length;
-  console.log(`${rows.filter(({ reached }) => reached === 'yes').length} goals reached, ${missed} missed. ` +
-    `Written to ${join('.build', 'bench', 'results.json')}.`);
+  console.log(
+    `${rows.filter(({ reached }) => reached === 'yes').length} goals reached, ${missed} missed. ` +
+      `Written to ${join('.build', 'bench', 'results.json')}.`,
+  );
   return 0;
 });

@@ -15,14 +15,40 @@ import { runScript, SetupError } from './setup/step.mjs';
 const MAX_BYTES = 25e6;
 /** What LibTorch's own wheels for Linux ask for: manylinux_2_28 and its oldest libstdc++. */
 const FLOORS = { GLIBC: [2, 28], GLIBCXX: [3, 4, 22], CXXABI: [1, 3, 11] };
-const LIBRARIES = ['libstdc++.so.6', 'libgcc_s.so.1', 'libc.so.6', 'libm.so.6', 'libdl.so.2', 'libpthread.so.0', /^ld-linux-/];
+const LIBRARIES = [
+  'libstdc++.so.6',
+  'libgcc_s.so.1',
+  'libc.so.6',
+  'libm.so.6',
+  'libdl.so.2',
+  'libpthread.so.0',
+  /^ld-linux-/,
+];
 const NEEDED = { loader: LIBRARIES, engine: [...LIBRARIES, 'libtorch_cpu.so', 'libc10.so', 'libgomp.so.1'] };
 const MACHINES = { x64: /X86-64/, arm64: /AArch64/ };
 
-const EXPECTED = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'THIRD_PARTY_NOTICES.md', 'dist/index.mjs', 'dist/index.d.mts'];
+const EXPECTED = [
+  'package.json',
+  'README.md',
+  'LICENSE',
+  'CHANGELOG.md',
+  'THIRD_PARTY_NOTICES.md',
+  'dist/index.mjs',
+  'dist/index.d.mts',
+];
 const MODULE = /^dist\/(.+?)(?:\.d\.ts|\.js)$/;
-const ADDON = /^dist\/addons\/(loader|engine)(?:-(\d+\.\d+\.\d+))?\/prebuilds\/([a-z0-9]+)-([a-z0-9]+)\/vectune(?:\.glibc)?\.node$/;
-const INSTALL_SCRIPTS = ['preinstall', 'install', 'postinstall', 'prepublish', 'preprepare', 'prepare', 'postprepare', 'dependencies'];
+const ADDON =
+  /^dist\/addons\/(loader|engine)(?:-(\d+\.\d+\.\d+))?\/prebuilds\/([a-z0-9]+)-([a-z0-9]+)\/vectune(?:\.glibc)?\.node$/;
+const INSTALL_SCRIPTS = [
+  'preinstall',
+  'install',
+  'postinstall',
+  'prepublish',
+  'preprepare',
+  'prepare',
+  'postprepare',
+  'dependencies',
+];
 
 /** What is wrong with a tarball, and the figures in lines. `versions` are the LibTorch versions it must have engines for. */
 export async function checkPackage(tarball, versions) {
@@ -40,7 +66,11 @@ async function checkFolder(root, packedBytes, versions) {
   const lines = [];
   const files = readdirSync(root, { recursive: true, withFileTypes: true })
     .filter((entry) => !entry.isDirectory())
-    .map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(root.length + 1).replaceAll('\\', '/'))
+    .map((entry) =>
+      join(entry.parentPath ?? entry.path, entry.name)
+        .slice(root.length + 1)
+        .replaceAll('\\', '/'),
+    )
     .sort();
   checkFiles(root, files, faults);
   checkManifest(root, files, faults);
@@ -49,7 +79,9 @@ async function checkFolder(root, packedBytes, versions) {
   for (const addon of addons) lines.push(await checkAddon(root, addon, faults));
   const bytes = files.reduce((sum, file) => sum + statSync(join(root, file)).size, 0);
   if (bytes > MAX_BYTES) faults.push(`it takes ${bytes} bytes unpacked; ${MAX_BYTES} are allowed`);
-  lines.push(`${files.length} files, ${(packedBytes / 1e6).toFixed(2)} MB packed, ${(bytes / 1e6).toFixed(2)} MB unpacked`);
+  lines.push(
+    `${files.length} files, ${(packedBytes / 1e6).toFixed(2)} MB packed, ${(bytes / 1e6).toFixed(2)} MB unpacked`,
+  );
   return { faults, lines, bytes, files };
 }
 
@@ -63,8 +95,10 @@ function checkFiles(root, files, faults) {
       continue;
     }
     const name = MODULE.exec(file)[1];
-    for (const other of [`dist/${name}.js`, `dist/${name}.d.ts`]) if (!present.has(other)) faults.push(`${other} is missing`);
-    if (/^\/\/# sourceMappingURL=/m.test(readFileSync(join(root, file), 'utf8'))) faults.push(`${file} names a source map`);
+    for (const other of [`dist/${name}.js`, `dist/${name}.d.ts`])
+      if (!present.has(other)) faults.push(`${other} is missing`);
+    if (/^\/\/# sourceMappingURL=/m.test(readFileSync(join(root, file), 'utf8')))
+      faults.push(`${file} names a source map`);
   }
 }
 
@@ -77,7 +111,8 @@ function checkManifest(root, files, faults) {
   if (manifest.gypfile !== false) faults.push('package.json must say "gypfile": false'); // else npm adds an install script
   if (manifest.bundleDependencies !== undefined) faults.push('package.json bundles dependencies');
   for (const field of ['name', 'version', 'license']) {
-    if (manifest[field] !== own[field]) faults.push(`package.json says ${field} ${manifest[field]}, the repository ${own[field]}`);
+    if (manifest[field] !== own[field])
+      faults.push(`package.json says ${field} ${manifest[field]}, the repository ${own[field]}`);
   }
   if (JSON.stringify(manifest.dependencies) !== JSON.stringify(own.dependencies)) {
     faults.push("package.json's dependencies are not the repository's");
@@ -102,7 +137,8 @@ function checkEngines(addons, versions, faults) {
     const [, kind, version, platform, arch] = ADDON.exec(file);
     platforms.add(`${platform}-${arch}`);
     found.add(`${platform}-${arch} ${kind === 'loader' ? 'loader' : `engine-${version}`}`);
-    if (kind === 'engine' && !versions.includes(version)) faults.push(`${file} is for a LibTorch that is not supported`);
+    if (kind === 'engine' && !versions.includes(version))
+      faults.push(`${file} is for a LibTorch that is not supported`);
   }
   for (const platform of platforms) {
     for (const name of ['loader', ...versions.map((version) => `engine-${version}`)]) {
@@ -134,7 +170,8 @@ async function checkAddon(root, file, faults) {
     const found = highest(elf.versions, prefix);
     if (found === undefined) continue;
     figures.push(`${prefix}_${found.join('.')}`);
-    if (compare(found, floor) > 0) wrong(`needs ${prefix}_${found.join('.')}; ${floor.join('.')} is the newest allowed`);
+    if (compare(found, floor) > 0)
+      wrong(`needs ${prefix}_${found.join('.')}; ${floor.join('.')} is the newest allowed`);
   }
   if (figures.length === 0) wrong('names no version of the C library'); // then readelf was not understood
   const paths = elf.paths.length === 0 ? 'no RPATH' : `RPATH ${elf.paths.join(':')}`;
@@ -144,7 +181,8 @@ async function checkAddon(root, file, faults) {
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   await runScript(async () => {
     const { values, positionals } = parseArgs({ options: { libtorch: { type: 'string' } }, allowPositionals: true });
-    if (positionals.length !== 1) throw new SetupError('Name one tarball:', 'node scripts/check-package.mjs vectune-0.1.0.tgz');
+    if (positionals.length !== 1)
+      throw new SetupError('Name one tarball:', 'node scripts/check-package.mjs vectune-0.1.0.tgz');
     const versions = values.libtorch?.split(',') ?? supportedVersions();
     const { faults, lines } = await checkPackage(positionals[0], versions);
     console.log(lines.join('\n'));

@@ -28,16 +28,25 @@ async function fuzzTarget(name, { seconds, seed }, env) {
   const artifact = join(FOLDER, `current-${name}`);
   const folders = [corpus, join(ROOT, 'test', 'fuzz', 'found', name)].flatMap((folder) => ['--corpus', folder]);
   const args = [name, '--seconds', seconds, '--seed', seed, '--artifact', artifact, ...folders];
-  const { code, signal, output } = await run(PROGRAM, args, { env, timeout: 1000 * (4 * seconds + 300), killSignal: 'SIGKILL' });
+  const { code, signal, output } = await run(PROGRAM, args, {
+    env,
+    timeout: 1000 * (4 * seconds + 300),
+    killSignal: 'SIGKILL',
+  });
   if (code === 0 && signal === null) return { line: output.trim() };
   const file = readFileSync(artifact); // the length, then the bytes
   const input = file.subarray(8, 8 + Number(file.readBigUInt64LE(0)));
   const kept = join(FOLDER, 'crashes', `${name}-${createHash('sha256').update(input).digest('hex').slice(0, 12)}`);
   mkdirSync(join(FOLDER, 'crashes'), { recursive: true });
   writeFileSync(kept, input);
-  const how = signal === 'SIGPROF' ? 'it took longer than ten seconds of the processor' : `it ended with ${signal ?? `code ${code}`}`;
+  const how =
+    signal === 'SIGPROF'
+      ? 'it took longer than ten seconds of the processor'
+      : `it ended with ${signal ?? `code ${code}`}`;
   const again = `${relative(ROOT, PROGRAM)} ${name} --replay ${relative(ROOT, kept)}`;
-  return { failed: `${name}: ${how}:\n${tail(output, 25)}\nThe input is kept. With LibTorch's lib folder in LD_LIBRARY_PATH:\n  ${again}` };
+  return {
+    failed: `${name}: ${how}:\n${tail(output, 25)}\nThe input is kept. With LibTorch's lib folder in LD_LIBRARY_PATH:\n  ${again}`,
+  };
 }
 
 async function fuzzProperties(times) {
@@ -71,7 +80,8 @@ await runScript(async () => {
     });
     const known = (await run(PROGRAM, ['--list'], { env })).output.trim().split('\n');
     const unknown = wanted?.find((name) => name !== 'properties' && !known.includes(name));
-    if (unknown !== undefined) throw new SetupError(`There is no target ${unknown}; there are ${known.join(', ')} and properties.`);
+    if (unknown !== undefined)
+      throw new SetupError(`There is no target ${unknown}; there are ${known.join(', ')} and properties.`);
     for (const name of known.filter((target) => wanted === undefined || wanted.includes(target))) {
       const { line, failed } = await fuzzTarget(name, values, env);
       if (failed !== undefined) ++failures;
@@ -79,7 +89,11 @@ await runScript(async () => {
     }
   }
   const times = Number(values.properties);
-  if (times > 0 && (wanted === undefined || wanted.includes('properties')) && existsSync(join(ROOT, 'test', 'hostile'))) {
+  if (
+    times > 0 &&
+    (wanted === undefined || wanted.includes('properties')) &&
+    existsSync(join(ROOT, 'test', 'hostile'))
+  ) {
     if ((await fuzzProperties(times)) !== 0) ++failures;
   }
   console.log(failures === 0 ? 'nothing was found' : `${failures} failed`);

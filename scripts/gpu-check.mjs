@@ -16,16 +16,38 @@ import { setUp } from './setup.mjs';
 
 const PROGRAMS = ['gpu_bench', 'vectune_gpu_tests'].map((name) => join(ROOT, '.build', 'gpu', name));
 /** npm packages that jest does not load, and addons of other machines: two thirds of the folder. */
-const LEFT_OUT = ['@arethetypeswrong', '@electron', '@esbuild', '@shikijs', 'cmake-js', 'esbuild', 'node-gyp', 'prebuildify', 'publint', 'typedoc']
-  .map((name) => `node_modules/${name}`).concat('tokenizers.android*', 'tokenizers.darwin*', 'tokenizers.win32*', 'tokenizers.*musl*', 'tokenizers.linux-arm*');
+const LEFT_OUT = [
+  '@arethetypeswrong',
+  '@electron',
+  '@esbuild',
+  '@shikijs',
+  'cmake-js',
+  'esbuild',
+  'node-gyp',
+  'prebuildify',
+  'publint',
+  'typedoc',
+]
+  .map((name) => `node_modules/${name}`)
+  .concat(
+    'tokenizers.android*',
+    'tokenizers.darwin*',
+    'tokenizers.win32*',
+    'tokenizers.*musl*',
+    'tokenizers.linux-arm*',
+  );
 
 async function pack(file) {
   const node = join(ROOT, '.build', 'node');
   mkdirSync(join(ROOT, '.build'), { recursive: true });
   copyFileSync(process.execPath, node);
   chmodSync(node, 0o755);
-  const contents = [node, join(ROOT, 'node_modules'), DIST, ...ADDONS.map(addonFile), ...PROGRAMS].map((path) => relative(ROOT, path));
-  await mustRun('tar', ['-C', ROOT, ...LEFT_OUT.map((name) => `--exclude=${name}`), '-cJf', file, ...contents], { env: { ...process.env, XZ_OPT: '-T0' } });
+  const contents = [node, join(ROOT, 'node_modules'), DIST, ...ADDONS.map(addonFile), ...PROGRAMS].map((path) =>
+    relative(ROOT, path),
+  );
+  await mustRun('tar', ['-C', ROOT, ...LEFT_OUT.map((name) => `--exclude=${name}`), '-cJf', file, ...contents], {
+    env: { ...process.env, XZ_OPT: '-T0' },
+  });
   rmSync(node);
   console.log(`${file}: ${(statSync(file).size / 1e6).toFixed(0)} MB`);
 }
@@ -34,13 +56,17 @@ async function pack(file) {
 async function takePythonsTorch() {
   const { PYTHON, VECTUNE_LIBTORCH } = process.env;
   if (!PYTHON || VECTUNE_LIBTORCH) return;
-  const ask = 'import importlib.util as of; torch = of.find_spec("torch"); print(torch.submodule_search_locations[0] if torch else "")';
+  const ask =
+    'import importlib.util as of; torch = of.find_spec("torch"); print(torch.submodule_search_locations[0] if torch else "")';
   const folder = (await mustRun(PYTHON, ['-c', ask])).trim();
   if (folder !== '') process.env.VECTUNE_LIBTORCH = folder;
 }
 
 await runScript(async () => {
-  const { kit, ...rest } = parseArgs({ strict: false, options: { kit: { type: 'string' }, out: { type: 'string' } } }).values;
+  const { kit, ...rest } = parseArgs({
+    strict: false,
+    options: { kit: { type: 'string' }, out: { type: 'string' } },
+  }).values;
   const args = process.argv.slice(2);
   await takePythonsTorch();
   if (!rest['no-build']) await setUp();

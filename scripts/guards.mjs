@@ -7,7 +7,18 @@
 // A guard counts as caught where a named test fails. One that can only hang is ended by its own time limit, and counts
 // where the table says so; a build that fails, or tests that come to no end in ten minutes a file, are errors.
 import { createRequire } from 'node:module';
-import { copyFileSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -34,7 +45,9 @@ async function copyTracked(folder) {
     throw new SetupError(`${folder} is not empty and no copy of an earlier run. Name a folder that is not there.`);
   }
   writeFileSync(join(folder, MARKER), '');
-  const tracked = (await mustRun('git', ['ls-files', '-z'])).split('\0').filter((file) => file !== '' && existsSync(join(ROOT, file)));
+  const tracked = (await mustRun('git', ['ls-files', '-z']))
+    .split('\0')
+    .filter((file) => file !== '' && existsSync(join(ROOT, file)));
   for (const file of tracked) {
     const [from, to] = [join(ROOT, file), join(folder, file)];
     if (same(from, to)) continue;
@@ -64,17 +77,34 @@ async function runTests(folder, guards) {
   rmSync(report, { force: true });
   const files = [...new Set(guards.map(({ test }) => `test/${test}.test.ts`))];
   const names = guards.map(({ name }) => name.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|');
-  const args = ['--json', `--outputFile=${report}`, `--cacheDirectory=${join(folder, '.cache', 'jest')}`, '--forceExit'];
-  const { output } = await run(process.execPath, [jest, ...args, '--testNamePattern', names, '--runTestsByPath', ...files], {
-    cwd: folder, timeout: MAX_TEST_MS * files.length, killSignal: 'SIGKILL',
-  });
-  if (!existsSync(report)) return guards.map(() => ({ ended: `the tests came to no end:\n${tail(output, 20)}`, passed: [], failed: [] }));
+  const args = [
+    '--json',
+    `--outputFile=${report}`,
+    `--cacheDirectory=${join(folder, '.cache', 'jest')}`,
+    '--forceExit',
+  ];
+  const { output } = await run(
+    process.execPath,
+    [jest, ...args, '--testNamePattern', names, '--runTestsByPath', ...files],
+    {
+      cwd: folder,
+      timeout: MAX_TEST_MS * files.length,
+      killSignal: 'SIGKILL',
+    },
+  );
+  if (!existsSync(report))
+    return guards.map(() => ({ ended: `the tests came to no end:\n${tail(output, 20)}`, passed: [], failed: [] }));
   const { testResults } = JSON.parse(readFileSync(report, 'utf8'));
   return guards.map(({ test, name }) => {
     const result = testResults.find((one) => one.name === join(folder, `test/${test}.test.ts`));
-    const named = (status) => (result?.assertionResults ?? []).filter((one) => one.status === status && one.fullName.includes(name));
+    const named = (status) =>
+      (result?.assertionResults ?? []).filter((one) => one.status === status && one.fullName.includes(name));
     const [passed, failed] = [named('passed'), named('failed')];
-    return { passed, failed, ended: passed.length + failed.length > 0 ? undefined : result?.message || 'there is no such test' };
+    return {
+      passed,
+      failed,
+      ended: passed.length + failed.length > 0 ? undefined : result?.message || 'there is no such test',
+    };
   });
 }
 
@@ -87,7 +117,10 @@ const list = (tests) => tests.map(({ ancestorTitles, title }) => [...ancestorTit
 async function tryWithout(folder, guard) {
   const path = join(folder, guard.file);
   const text = readFileSync(path, 'utf8');
-  writeFileSync(path, text.replace(guard.from, () => guard.to));
+  writeFileSync(
+    path,
+    text.replace(guard.from, () => guard.to),
+  );
   try {
     await build(folder);
     const [{ failed, ended }] = await runTests(folder, [guard]);
@@ -95,7 +128,11 @@ async function tryWithout(folder, guard) {
     if (failed.length === 0) return { verdict: 'survived', told: 'SURVIVED' };
     const hangs = failed.every(hung);
     if (hangs && guard.hangs !== true) return { verdict: 'error', told: `only hangs: ${list(failed)}` };
-    return { verdict: 'caught', told: `test/${guard.test}: ${list(failed)}${hangs ? ' (by its time limit)' : ''}`, why: why({ failed }) };
+    return {
+      verdict: 'caught',
+      told: `test/${guard.test}: ${list(failed)}${hangs ? ' (by its time limit)' : ''}`,
+      why: why({ failed }),
+    };
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
     return { verdict: 'error', told: error.message };
@@ -105,16 +142,25 @@ async function tryWithout(folder, guard) {
 }
 
 function chosen(words) {
-  const guards = GUARDS.filter(({ guard, file }) => words.length === 0 || words.some((word) => `${guard} ${file}`.includes(word)));
-  if (guards.length === 0) throw new SetupError(`There is no guard with ${words.join(' or ')} in its name or its file's path.`);
+  const guards = GUARDS.filter(
+    ({ guard, file }) => words.length === 0 || words.some((word) => `${guard} ${file}`.includes(word)),
+  );
+  if (guards.length === 0)
+    throw new SetupError(`There is no guard with ${words.join(' or ')} in its name or its file's path.`);
   const lost = guards.filter(({ file, from }) => readFileSync(join(ROOT, file), 'utf8').split(from).length !== 2);
   if (lost.length === 0) return guards;
-  throw new SetupError(`What these guards replace is not in their file exactly once; bring test/guards up to date:\n${
-    lost.map(({ guard, file }) => `${file}: ${guard}`).join('\n')}`);
+  throw new SetupError(
+    `What these guards replace is not in their file exactly once; bring test/guards up to date:\n${lost
+      .map(({ guard, file }) => `${file}: ${guard}`)
+      .join('\n')}`,
+  );
 }
 
 await runScript(async () => {
-  const { values, positionals } = parseArgs({ options: { out: { type: 'string' }, folder: { type: 'string' } }, allowPositionals: true });
+  const { values, positionals } = parseArgs({
+    options: { out: { type: 'string' }, folder: { type: 'string' } },
+    allowPositionals: true,
+  });
   const guards = chosen(positionals);
   await installPackages();
   const folder = values.folder === undefined ? mkdtempSync(join(tmpdir(), 'vectune-guards-')) : resolve(values.folder);
@@ -127,8 +173,12 @@ await runScript(async () => {
     for (const [i, guard] of guards.entries()) {
       // Once more alone: a machine that was busy with something else for a while must not cost a row.
       const before = sound(together[i]) ? together[i] : (await runTests(folder, [guard]))[0];
-      const row = sound(before) ? await tryWithout(folder, guard) :
-        { verdict: 'error', told: before.ended ?? `fails with the guard too: ${list(before.failed)}\n${why(before)}` };
+      const row = sound(before)
+        ? await tryWithout(folder, guard)
+        : {
+            verdict: 'error',
+            told: before.ended ?? `fails with the guard too: ${list(before.failed)}\n${why(before)}`,
+          };
       rows.push({ ...guard, ...row });
       console.error(`${row.verdict.padEnd(8)} ${guard.guard} (${guard.file}): ${row.told}`);
       if (row.why !== undefined) console.error(row.why.replaceAll(/^/gm, '         '));
@@ -137,8 +187,12 @@ await runScript(async () => {
     if (values.folder === undefined) rmSync(folder, { recursive: true, force: true });
   }
   const cell = (text) => text.split('\n')[0].replaceAll('|', '\\|');
-  const table = ['| guard | file | failing test |', '|---|---|---|',
-    ...rows.map(({ guard, file, told }) => `| ${cell(guard)} | ${file} | ${cell(told)} |`), ''].join('\n');
+  const table = [
+    '| guard | file | failing test |',
+    '|---|---|---|',
+    ...rows.map(({ guard, file, told }) => `| ${cell(guard)} | ${file} | ${cell(told)} |`),
+    '',
+  ].join('\n');
   if (values.out === undefined) console.log(table);
   else writeFileSync(values.out, table);
   const count = (verdict) => rows.filter((row) => row.verdict === verdict).length;

@@ -27,23 +27,36 @@ const checks = {
 
   async 'are the types wrong'(tarball) {
     const program = join(require.resolve('@arethetypeswrong/cli/package.json'), '..', 'dist', 'index.js');
-    const { code, output } = await run(process.execPath, [program, tarball, '--format', 'ascii', '--no-color', '--no-emoji']);
+    const { code, output } = await run(process.execPath, [
+      program,
+      tarball,
+      '--format',
+      'ascii',
+      '--no-color',
+      '--no-emoji',
+    ]);
     return code === 0 ? [] : [tail(output, 40)];
   },
 
   async licences() {
     const notices = readFileSync(join(ROOT, 'THIRD_PARTY_NOTICES.md'), 'utf8');
-    const listed = new Map([...notices.matchAll(/^\| (\S+) \| (\S+) \|$/gm)].map(([, name, licence]) => [name, licence]));
+    const listed = new Map(
+      [...notices.matchAll(/^\| (\S+) \| (\S+) \|$/gm)].map(([, name, licence]) => [name, licence]),
+    );
     const faults = [];
     for (const { name, licence } of installed()) {
-      if (!ALLOWED.includes(licence)) faults.push(`${name} is under ${licence}, which is not among ${ALLOWED.join(', ')}`);
-      if (listed.get(name) !== licence) faults.push(`THIRD_PARTY_NOTICES.md must have the line: | ${name} | ${licence} |`);
+      if (!ALLOWED.includes(licence))
+        faults.push(`${name} is under ${licence}, which is not among ${ALLOWED.join(', ')}`);
+      if (listed.get(name) !== licence)
+        faults.push(`THIRD_PARTY_NOTICES.md must have the line: | ${name} | ${licence} |`);
     }
     return faults;
   },
 
   async audit() {
-    const { code, output } = await run('npm', ['audit', '--omit=dev', '--json'], { shell: process.platform === 'win32' });
+    const { code, output } = await run('npm', ['audit', '--omit=dev', '--json'], {
+      shell: process.platform === 'win32',
+    });
     let answer;
     try {
       answer = JSON.parse(output.slice(output.indexOf('{')));
@@ -51,7 +64,9 @@ const checks = {
       answer = {};
     }
     if (answer.metadata?.vulnerabilities === undefined) return 'npm audit has no answer from the registry';
-    return code === 0 ? [] : [`npm audit --omit=dev finds ${answer.metadata.vulnerabilities.total}: ${Object.keys(answer.vulnerabilities)}`];
+    return code === 0
+      ? []
+      : [`npm audit --omit=dev finds ${answer.metadata.vulnerabilities.total}: ${Object.keys(answer.vulnerabilities)}`];
   },
 };
 

@@ -21,7 +21,8 @@ export async function pack({ built = false, addons, out = ROOT } = {}) {
   const versions = built ? builtVersions() : addons ? versionsIn(addons) : supportedVersions();
   if (versions.length === 0) throw new SetupError('There is no built engine to pack. This builds it:', 'npm run build');
   if (!built && !addons) {
-    for (const version of versions) rmSync(join(ROOT, '.build', `libtorch-${version}`), { recursive: true, force: true });
+    for (const version of versions)
+      rmSync(join(ROOT, '.build', `libtorch-${version}`), { recursive: true, force: true });
   }
   const stage = join(ROOT, '.build', `package-${process.pid}`);
   try {

@@ -22,18 +22,35 @@ const MAX_INPUT_LENGTH = 64;
 
 /** Rows of an STS Benchmark file, which is tab-separated and never quoted; scores from 0 to 1. */
 function readBenchmark(file) {
-  const rows = readFileSync(file, 'utf8').trimEnd().split('\n').map((line) => line.replace(/\r$/, '').split('\t'));
+  const rows = readFileSync(file, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.replace(/\r$/, '').split('\t'));
   return rows.map((row) => ({ text1: row[5], text2: row[6], score: Number(row[4]) / 5 }));
 }
 
 /** One pass over the rows in their order, without dropout; the loss of each step. */
 async function train(tv, rows, optimizer) {
   const losses = [];
-  await tv.finetune(rows.map((row) => [row.text1, row.text2]), rows.map((row) => row.score), {
-    maxInputLength: MAX_INPUT_LENGTH, validationSplit: 0, epochs: 1, batchSize: BATCH, effectiveBatchSize: BATCH,
-    learningRate: LEARNING_RATE, optimizer, shuffle: false, dropout: 0, precision: 'fp32',
-    onProgress: (event) => { if (event.kind === 'step') losses.push(event.loss); },
-  });
+  await tv.finetune(
+    rows.map((row) => [row.text1, row.text2]),
+    rows.map((row) => row.score),
+    {
+      maxInputLength: MAX_INPUT_LENGTH,
+      validationSplit: 0,
+      epochs: 1,
+      batchSize: BATCH,
+      effectiveBatchSize: BATCH,
+      learningRate: LEARNING_RATE,
+      optimizer,
+      shuffle: false,
+      dropout: 0,
+      precision: 'fp32',
+      onProgress: (event) => {
+        if (event.kind === 'step') losses.push(event.loss);
+      },
+    },
+  );
   return losses;
 }
 
@@ -68,7 +85,10 @@ async function measure(vectune, folder) {
   const first = await tv.embed(benchmark.map((row) => row.text1));
   const second = await tv.embed(benchmark.map((row) => row.text2));
   const scores = benchmark.map((row) => row.score);
-  const correlation = spearman(first.map((vector, i) => cosineSimilarity(vector, second[i])), scores);
+  const correlation = spearman(
+    first.map((vector, i) => cosineSimilarity(vector, second[i])),
+    scores,
+  );
   const losses = { notebook: await train(tv, rows, 'notebook') };
   const tuned = await tv.embed(savedTexts);
   const saved = join(folder, 'saved');
@@ -81,25 +101,35 @@ async function measure(vectune, folder) {
   losses.torch = await train(fresh, rows, { weightDecay: WEIGHT_DECAY });
   await fresh.dispose();
 
-  writeFileSync(join(folder, 'request.json'), JSON.stringify({
-    model: (await openModel(models.AllMiniLML6V2)).folder,
-    saved,
-    questions,
-    savedTexts,
-    benchmark: benchmark.map((row) => [row.text1, row.text2, row.score]),
-    training: {
-      pairs: rows.map((row) => [row.text1, row.text2]), scores: rows.map((row) => row.score), batchSize: BATCH,
-      maxInputLength: MAX_INPUT_LENGTH, learningRate: LEARNING_RATE, weightDecay: WEIGHT_DECAY,
-    },
-  }));
+  writeFileSync(
+    join(folder, 'request.json'),
+    JSON.stringify({
+      model: (await openModel(models.AllMiniLML6V2)).folder,
+      saved,
+      questions,
+      savedTexts,
+      benchmark: benchmark.map((row) => [row.text1, row.text2, row.score]),
+      training: {
+        pairs: rows.map((row) => [row.text1, row.text2]),
+        scores: rows.map((row) => row.score),
+        batchSize: BATCH,
+        maxInputLength: MAX_INPUT_LENGTH,
+        learningRate: LEARNING_RATE,
+        weightDecay: WEIGHT_DECAY,
+      },
+    }),
+  );
   const reference = await askReference(folder);
   const ours = flat(tuned);
   const spearmans = `${correlation.toFixed(4)} and ${reference.spearman.toFixed(4)}`;
   return {
     versions: reference.versions,
     lines: [
-      [`embeddings of ${QUESTIONS} Quora questions`,
-        difference(flat(vectors), readNumbers(join(folder, 'questions.f32'))), 1e-5],
+      [
+        `embeddings of ${QUESTIONS} Quora questions`,
+        difference(flat(vectors), readNumbers(join(folder, 'questions.f32'))),
+        1e-5,
+      ],
       [`Spearman, STS Benchmark test (${spearmans})`, Math.abs(correlation - reference.spearman), 5e-5],
       [`losses of ${STEPS} steps, preset 'notebook'`, difference(losses.notebook, reference.losses.notebook), 1e-4],
       [`losses of ${STEPS} steps, torch.optim.AdamW`, difference(losses.torch, reference.losses.torch), 1e-4],
@@ -116,7 +146,9 @@ await runScript(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'vectune-parity-'));
   try {
     const { lines, versions, moved } = await measure(require(join(DIST, 'index.js')), folder);
-    const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', ');
+    const names = Object.entries(versions)
+      .map(([name, version]) => `${name} ${version}`)
+      .join(', ');
     console.log(`\nall-MiniLM-L6-v2, vectune against ${names}\n`);
     const width = Math.max(...lines.map(([what]) => what.length));
     console.log(`${'compared'.padEnd(width)}  ${'difference'.padStart(10)}  ${'allowed'.padStart(10)}`);

@@ -46,7 +46,8 @@ function printResult({ before, after, bestEpoch, stoppedEarly, epochs, seconds }
     ['average precision', (m) => m.averagePrecision],
     ['best F1', (m) => m.f1?.value],
     ['best accuracy', (m) => m.accuracy?.value],
-  ]) console.log(`${label.padEnd(22)}${number(of(before))}${number(of(after))}`);
+  ])
+    console.log(`${label.padEnd(22)}${number(of(before))}${number(of(after))}`);
 }
 
 /** The notebook's job; false where the three similarities are not in the right order. */
@@ -67,13 +68,16 @@ async function miniLm(vectune, options = {}) {
 
 /** False where the model has not distiluse's size. */
 async function distiluse(vectune, full) {
-  console.log(`\n=== random weights in distiluse-base-multilingual-cased-v2's shape: ${full ? 'until early stopping' :
-    'one epoch (--full trains until early stopping)'}`);
+  console.log(
+    `\n=== random weights in distiluse-base-multilingual-cased-v2's shape: ${
+      full ? 'until early stopping' : 'one epoch (--full trains until early stopping)'
+    }`,
+  );
   const tv = new vectune.TextVectorisation(await randomDistiluse());
   try {
     const report = await finetune(tv, await quoraPairs(vectune), full ? {} : { epochs: 1 });
     printResult(report);
-    const megabytes = (4 * report.parameters / 1e6).toFixed(3);
+    const megabytes = ((4 * report.parameters) / 1e6).toFixed(3);
     console.log(`\n${report.parameters.toLocaleString('en')} parameters, ${megabytes} MB`);
     if (report.parameters === PARAMETERS && megabytes === MEGABYTES) return true;
     console.log(`NOT DISTILUSE'S SHAPE, which has ${PARAMETERS.toLocaleString('en')} and ${MEGABYTES} MB.`);
@@ -92,7 +96,11 @@ async function underLimit(vectune) {
     print(event);
   };
   const ordered = await miniLm(vectune, {
-    effectiveBatchSize: 256, memoryLimit: MEMORY_LIMIT, precision: 'fp32', epochs: 1, onProgress,
+    effectiveBatchSize: 256,
+    memoryLimit: MEMORY_LIMIT,
+    precision: 'fp32',
+    epochs: 1,
+    onProgress,
   });
   if (!failed) console.log('256 PAIRS FITTED: the limit is too high for these texts.');
   return ordered && failed;

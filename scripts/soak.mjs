@@ -29,7 +29,9 @@ function options() {
     const name = args[i].replace(/^--/, '');
     const value = Number(args[i + 1]);
     if (!(name in given) || !Number.isSafeInteger(value) || value < 0) {
-      throw new SetupError(`soak has no option ${args[i]} ${args[i + 1] ?? ''}; it has --kills, --seed, --steps and --rounds with a number.`);
+      throw new SetupError(
+        `soak has no option ${args[i]} ${args[i + 1] ?? ''}; it has --kills, --seed, --steps and --rounds with a number.`,
+      );
     }
     given[name] = value;
   }
@@ -45,8 +47,13 @@ function randomOf(seed) {
 
 function rowsOf(count) {
   const words = ['river', 'boats', 'harbour', 'bread', 'miller', 'daughter', 'rain', 'kite', 'tonight', 'houses'];
-  const text = (i, j) => `the ${Array.from({ length: 2 + ((i + j) % 5) }, (_, k) => words[(i * 3 + j * 7 + k) % words.length]).join(' ')}`;
-  return Array.from({ length: count }, (_, i) => ({ text1: text(i, 0), text2: text(i, 1 + (i % 3)), score: (i % 5) / 4 }));
+  const text = (i, j) =>
+    `the ${Array.from({ length: 2 + ((i + j) % 5) }, (_, k) => words[(i * 3 + j * 7 + k) % words.length]).join(' ')}`;
+  return Array.from({ length: count }, (_, i) => ({
+    text1: text(i, 0),
+    text2: text(i, 1 + (i % 3)),
+    score: (i % 5) / 4,
+  }));
 }
 
 /** A model of random weights, large enough that writing a checkpoint takes about as long as the steps between two. */
@@ -73,9 +80,13 @@ async function makeModel(folder, engine) {
 function train(job, killAfter) {
   const begun = Date.now();
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(PROGRAMS, 'train.cjs'), JSON.stringify(job)], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(process.execPath, [join(PROGRAMS, 'train.cjs'), JSON.stringify(job)], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     let stderr = '';
-    child.stderr.on('data', (text) => { stderr += text; });
+    child.stderr.on('data', (text) => {
+      stderr += text;
+    });
     const timer = killAfter === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), killAfter);
     child.on('error', reject);
     child.on('close', (code, signal) => {
@@ -85,7 +96,13 @@ function train(job, killAfter) {
   });
 }
 
-const lines = (file) => (existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line)) : []);
+const lines = (file) =>
+  existsSync(file)
+    ? readFileSync(file, 'utf8')
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => JSON.parse(line))
+    : [];
 const stepText = ({ kind: _, ...step }) => JSON.stringify(step);
 
 /** Kills until there were enough; gives the counts and what went wrong. */
@@ -93,10 +110,20 @@ async function killAndResume(folder, model, { kills, seed }, engine) {
   const random = randomOf(seed);
   const { readCheckpoint } = require(join(DIST, 'checkpoint', 'content.js'));
   const base = {
-    model, rows: rowsOf(80),
+    model,
+    rows: rowsOf(80),
     options: {
-      epochs: 25, batchSize: 4, effectiveBatchSize: 4, precision: 'fp32', earlyStopping: false, learningRate: 3e-4, seed: 3,
-      dropout: 0.1, optimizer: { weightDecay: 0.01 }, schedule: 'linear', warmupSteps: 10,
+      epochs: 25,
+      batchSize: 4,
+      effectiveBatchSize: 4,
+      precision: 'fp32',
+      earlyStopping: false,
+      learningRate: 3e-4,
+      seed: 3,
+      dropout: 0.1,
+      optimizer: { weightDecay: 0.01 },
+      schedule: 'linear',
+      warmupSteps: 10,
     },
   };
   const whole = { ...base, log: join(folder, 'whole.log'), out: join(folder, 'whole') };
@@ -104,7 +131,11 @@ async function killAndResume(folder, model, { kills, seed }, engine) {
   let start = 1000;
   const undisturbed = await train(whole);
   if (undisturbed.code !== 0) throw new Error(`the undisturbed run failed: ${undisturbed.stderr}`);
-  const expected = new Map(lines(whole.log).filter(({ kind }) => kind === 'step').map((step) => [step.step, stepText(step)]));
+  const expected = new Map(
+    lines(whole.log)
+      .filter(({ kind }) => kind === 'step')
+      .map((step) => [step.step, stepText(step)]),
+  );
   const weights = readFileSync(join(whole.out, 'model.safetensors'));
 
   const counts = { tried: 0, survived: 0, writing: 0, before: 0, runs: 0, steps: 0 };
@@ -112,12 +143,17 @@ async function killAndResume(folder, model, { kills, seed }, engine) {
   for (let run = 0; counts.tried < kills; ++run) {
     const checkpoints = join(folder, `run-${run}`);
     const job = {
-      ...base, log: join(folder, `run-${run}.log`), out: join(folder, `out-${run}`),
+      ...base,
+      log: join(folder, `run-${run}.log`),
+      out: join(folder, `out-${run}`),
       options: { ...base.options, resume: true, checkpoint: { folder: checkpoints, everySteps: 2 } },
     };
     let killed = false;
-    for (let seen = 0; ;) {
-      const { code, signal, stderr, begun } = await train(job, counts.tried < kills ? LIVES * start * random() : undefined);
+    for (let seen = 0; ; ) {
+      const { code, signal, stderr, begun } = await train(
+        job,
+        counts.tried < kills ? LIVES * start * random() : undefined,
+      );
       const log = lines(job.log);
       const news = log.slice(seen);
       seen = log.length;
@@ -126,7 +162,8 @@ async function killAndResume(folder, model, { kills, seed }, engine) {
       if (going !== undefined) start = going.at - begun;
       counts.steps += steps.length;
       const problems = [];
-      for (const step of steps) if (expected.get(step.step) !== stepText(step)) problems.push(`step ${step.step} is another`);
+      for (const step of steps)
+        if (expected.get(step.step) !== stepText(step)) problems.push(`step ${step.step} is another`);
       for (const { kind, message } of news) if (/damaged|failed/.test(kind)) problems.push(`${kind}: ${message}`);
       if (signal === null && code !== 0) problems.push(`exit code ${code}: ${stderr}`);
       const names = existsSync(checkpoints) ? readdirSync(checkpoints) : [];
@@ -141,12 +178,16 @@ async function killAndResume(folder, model, { kills, seed }, engine) {
         ++counts.tried;
         if (names.some((name) => name.includes('.vectune-new-'))) ++counts.writing;
         if (steps.length === 0) ++counts.before;
-        if (counts.tried % 20 === 0) console.log(`${counts.tried} kills, ${counts.writing} while a checkpoint was written, ${wrong.length} problems`);
+        if (counts.tried % 20 === 0)
+          console.log(
+            `${counts.tried} kills, ${counts.writing} while a checkpoint was written, ${wrong.length} problems`,
+          );
         continue;
       }
       if (code === 0) {
         ++counts.runs;
-        if (!readFileSync(join(job.out, 'model.safetensors')).equals(weights)) wrong.push(`run ${run}: the final weights are others`);
+        if (!readFileSync(join(job.out, 'model.safetensors')).equals(weights))
+          wrong.push(`run ${run}: the final weights are others`);
         const done = new Set(log.filter(({ kind }) => kind === 'step').map(({ step }) => step));
         if (done.size !== expected.size) wrong.push(`run ${run}: ${done.size} steps of ${expected.size}`);
       }
@@ -158,15 +199,27 @@ async function killAndResume(folder, model, { kills, seed }, engine) {
 }
 
 async function flat(what, count, folder) {
-  const job = { what, count, model: FIXTURE, rows: rowsOf(what === 'steps' ? 60 : 20), folder: join(folder, `flat-${what}`) };
-  const child = spawn(process.execPath, ['--expose-gc', join(PROGRAMS, 'flat.cjs'), JSON.stringify(job)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const job = {
+    what,
+    count,
+    model: FIXTURE,
+    rows: rowsOf(what === 'steps' ? 60 : 20),
+    folder: join(folder, `flat-${what}`),
+  };
+  const child = spawn(process.execPath, ['--expose-gc', join(PROGRAMS, 'flat.cjs'), JSON.stringify(job)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let text = '';
-  child.stdout.on('data', (part) => { text += part; });
+  child.stdout.on('data', (part) => {
+    text += part;
+  });
   const code = await new Promise((resolve) => child.on('close', resolve));
   if (code !== 0) return [`${what}: exit code ${code}`];
   const { slope, live, inUse } = JSON.parse(text);
   const objects = Object.values(live).reduce((sum, n) => sum + n, 0);
-  console.log(`${count} ${what}: ${slope.toFixed(0)} bytes of resident memory each, ${objects} native objects and ${inUse} bytes left`);
+  console.log(
+    `${count} ${what}: ${slope.toFixed(0)} bytes of resident memory each, ${objects} native objects and ${inUse} bytes left`,
+  );
   const wrong = [];
   if (!(slope < FLAT[what])) wrong.push(`${what}: resident memory grows by ${slope.toFixed(0)} bytes each`);
   if (objects !== 0 || inUse !== 0) wrong.push(`${what}: ${objects} native objects and ${inUse} bytes are left`);
@@ -186,12 +239,15 @@ await runScript(async () => {
       const { counts, wrong: found } = await killAndResume(folder, join(folder, 'model'), asked, engine);
       wrong.push(...found);
       const share = counts.writing / counts.tried;
-      console.log(`kills: ${counts.survived} survived of ${counts.tried}; ${counts.writing} (${(100 * share).toFixed(0)} %) while a checkpoint ` +
-        `was written, ${counts.before} before the first step; ${counts.runs} runs completed, ${counts.steps} steps compared`);
+      console.log(
+        `kills: ${counts.survived} survived of ${counts.tried}; ${counts.writing} (${(100 * share).toFixed(0)} %) while a checkpoint ` +
+          `was written, ${counts.before} before the first step; ${counts.runs} runs completed, ${counts.steps} steps compared`,
+      );
       if (counts.survived !== counts.tried) wrong.push('not all kills were survived');
-      if (share < WRITING_SHARE) wrong.push(`only ${(100 * share).toFixed(0)} % of the kills fell into the writing of a checkpoint`);
+      if (share < WRITING_SHARE)
+        wrong.push(`only ${(100 * share).toFixed(0)} % of the kills fell into the writing of a checkpoint`);
     }
-    for (const what of ['steps', 'rounds']) if (asked[what] > 0) wrong.push(...await flat(what, asked[what], folder));
+    for (const what of ['steps', 'rounds']) if (asked[what] > 0) wrong.push(...(await flat(what, asked[what], folder)));
     for (const problem of wrong) console.log(`wrong: ${problem}`);
     console.log(wrong.length === 0 ? 'soak: all well' : `soak: ${wrong.length} problems`);
     return wrong.length === 0 ? 0 : 1;

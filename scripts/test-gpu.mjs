@@ -25,9 +25,23 @@ const GROUPS = {
 
 async function build(libtorch) {
   const definitions = { VECTUNE_LIBTORCH: libtorch.root, VECTUNE_GPU: 'ON', CMAKE_BUILD_TYPE: 'Release' };
-  await mustRun('cmake', ['-S', ROOT, '-B', BUILD, ...Object.entries(definitions).map(([name, value]) => `-D${name}=${value}`)]);
-  await mustRun('cmake', ['--build', BUILD, '--parallel', String(availableParallelism()),
-    '--target', 'vectune_gpu_tests', 'emulated_driver', 'emulated_cuda']);
+  await mustRun('cmake', [
+    '-S',
+    ROOT,
+    '-B',
+    BUILD,
+    ...Object.entries(definitions).map(([name, value]) => `-D${name}=${value}`),
+  ]);
+  await mustRun('cmake', [
+    '--build',
+    BUILD,
+    '--parallel',
+    String(availableParallelism()),
+    '--target',
+    'vectune_gpu_tests',
+    'emulated_driver',
+    'emulated_cuda',
+  ]);
   return 'vectune_gpu_tests and the emulated GPU built';
 }
 
@@ -79,7 +93,10 @@ await runScript(async () => {
   const libtorch = await findLibTorch({ headers: true });
   await step('gpu', () => build(libtorch));
   const total = { passed: 0, failed: 0, skipped: 0 };
-  const add = (found) => Object.keys(total).forEach((key) => { total[key] += found[key]; });
+  const add = (found) =>
+    Object.keys(total).forEach((key) => {
+      total[key] += found[key];
+    });
   const path = (libDir) => [EMULATED, libDir, process.env.LD_LIBRARY_PATH].filter(Boolean).join(':');
   for (const [group, variables] of Object.entries(GROUPS)) {
     const held = variables.VECTUNE_EMULATED_GPU_FILE;

@@ -49,7 +49,10 @@ async function testOn(version, jest) {
   // Programs prefer the reference where both are there; this names the other.
   environment.VECTUNE_LIBTORCH = releaseFolder(version);
   const { code, output } = await runTeed(['test.mjs', ...jest], environment);
-  const summary = output.split('\n').filter((line) => SUMMARY.test(line)).at(-1);
+  const summary = output
+    .split('\n')
+    .filter((line) => SUMMARY.test(line))
+    .at(-1);
   return { version, code, summary: summary ?? 'the tests did not come to their end' };
 }
 

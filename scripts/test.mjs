@@ -13,7 +13,9 @@ import { setUp } from './setup.mjs';
 async function runPlain(temporary) {
   const paths = ['plain', 'package'].flatMap((name) => {
     const folder = join(ROOT, 'test', name);
-    return readdirSync(folder).filter((file) => file.endsWith('.test.mjs')).map((file) => join(folder, file));
+    return readdirSync(folder)
+      .filter((file) => file.endsWith('.test.mjs'))
+      .map((file) => join(folder, file));
   });
   const tap = join(temporary, 'plain.tap');
   const reporters = [

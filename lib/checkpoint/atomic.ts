@@ -45,7 +45,10 @@ async function placeOf(target: string): Promise<string> {
   try {
     return await realpath(target);
   } catch (error) {
-    const isLink = await lstat(target).then((info) => info.isSymbolicLink(), () => false);
+    const isLink = await lstat(target).then(
+      (info) => info.isSymbolicLink(),
+      () => false,
+    );
     if (isLink || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     return target;
   }
@@ -56,7 +59,8 @@ export async function makeFolder(folder: string): Promise<void> {
   const first = await mkdir(folder, { recursive: true });
   if (first === undefined) return;
   const highest = resolve(first);
-  for (let made = resolve(folder); made.length >= highest.length; made = dirname(made)) await flushFolder(dirname(made));
+  for (let made = resolve(folder); made.length >= highest.length; made = dirname(made))
+    await flushFolder(dirname(made));
 }
 
 /** Renames a folder, and has both names on disk. For two names in one folder. */

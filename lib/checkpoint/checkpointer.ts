@@ -47,8 +47,10 @@ export class Checkpointer {
   due(steps: number): boolean {
     const { everySteps, everyMinutes } = this.#options.when;
     if (steps <= this.#lastStep) return false;
-    return (everySteps !== null && steps % everySteps === 0) ||
-      (everyMinutes !== null && performance.now() - this.#lastAt >= everyMinutes * 60_000);
+    return (
+      (everySteps !== null && steps % everySteps === 0) ||
+      (everyMinutes !== null && performance.now() - this.#lastAt >= everyMinutes * 60_000)
+    );
   }
 
   async atStep(progress: Progress): Promise<void> {
@@ -81,7 +83,9 @@ export class Checkpointer {
     if (placeOf(progress) === this.#newest) return;
     const frozen = structuredClone(progress);
     let copied: () => void = () => undefined;
-    const ready = new Promise<void>((resolve) => { copied = resolve; });
+    const ready = new Promise<void>((resolve) => {
+      copied = resolve;
+    });
     const writing = this.#put(frozen, copied).finally(() => {
       copied();
       if (this.#writing === writing) this.#writing = undefined;
@@ -96,7 +100,10 @@ export class Checkpointer {
     try {
       const taken = addon.trainerStats(trainer).steps;
       if (taken !== progress.steps) {
-        throw new NativeError('ERR_NATIVE', `The engine has taken ${taken} steps and not ${progress.steps}; no checkpoint was written.`);
+        throw new NativeError(
+          'ERR_NATIVE',
+          `The engine has taken ${taken} steps and not ${progress.steps}; no checkpoint was written.`,
+        );
       }
       let bytes = 0;
       let byCopy = true;
@@ -107,14 +114,22 @@ export class Checkpointer {
         const checksum = byCopy ? await addon.writeCopy(trainer, file) : await addon.writeState(trainer, file);
         bytes = (await stat(file)).size;
         await writeDescription(place, {
-          format: 1, written: new Date().toISOString(), run, progress, state: { bytes, checksum },
+          format: 1,
+          written: new Date().toISOString(),
+          run,
+          progress,
+          state: { bytes, checksum },
         });
       });
       this.#newest = placeOf(progress);
       folder.damaged.delete(basename(path));
       ++this.written;
       emit({
-        kind: 'checkpoint', folder: path, totalSteps: progress.steps, bytes, copied: byCopy,
+        kind: 'checkpoint',
+        folder: path,
+        totalSteps: progress.steps,
+        bytes,
+        copied: byCopy,
         seconds: (performance.now() - started) / 1000,
       });
       await folder.rotate(when.keep, when.keepBest);

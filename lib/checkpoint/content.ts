@@ -35,12 +35,17 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
 /** Writes checkpoint.json, which vouches for itself and for the state's file beside it. */
 export async function writeDescription(folder: string, checkpoint: Checkpoint): Promise<void> {
   const text = JSON.stringify(checkpoint, encode);
-  await writeFile(join(folder, DESCRIPTION_FILE), `{"sha256":"${sha256(text)}","checkpoint":${text}}\n`, { flag: 'wx' });
+  await writeFile(join(folder, DESCRIPTION_FILE), `{"sha256":"${sha256(text)}","checkpoint":${text}}\n`, {
+    flag: 'wx',
+  });
 }
 
 export async function readDescription(folder: string): Promise<Checkpoint> {
   const damaged = (what: string, cause?: unknown) =>
-    new CheckpointError('ERR_CHECKPOINT_DAMAGED', `The checkpoint ${folder} is damaged: ${what}.`, { file: folder, cause });
+    new CheckpointError('ERR_CHECKPOINT_DAMAGED', `The checkpoint ${folder} is damaged: ${what}.`, {
+      file: folder,
+      cause,
+    });
   const content = await readFile(join(folder, DESCRIPTION_FILE), 'utf8').catch((error: Error) => {
     throw damaged(`${DESCRIPTION_FILE} cannot be read (${error.message})`, error);
   });
@@ -48,8 +53,12 @@ export async function readDescription(folder: string): Promise<Checkpoint> {
   if (text === undefined || sum !== sha256(text)) throw damaged(`${DESCRIPTION_FILE} is not as it was written`);
   const checkpoint = JSON.parse(text, decode) as Checkpoint;
   if (checkpoint.format === 1) return checkpoint;
-  throw new CheckpointError('ERR_CHECKPOINT_MISMATCH', `The checkpoint ${folder} is of format ${String(checkpoint.format)}, ` +
-    'and this version of vectune knows format 1. Resume with the version that wrote it.', { file: folder });
+  throw new CheckpointError(
+    'ERR_CHECKPOINT_MISMATCH',
+    `The checkpoint ${folder} is of format ${String(checkpoint.format)}, ` +
+      'and this version of vectune knows format 1. Resume with the version that wrote it.',
+    { file: folder },
+  );
 }
 
 /** Reads a checkpoint and makes sure that every byte of it is as it was written. @throws CheckpointError */
@@ -57,7 +66,10 @@ export async function readCheckpoint(folder: string, addon: Pick<EngineAddon, 'c
   const checkpoint = await readDescription(folder);
   const path = join(folder, STATE_FILE);
   const damaged = (what: string, cause?: unknown) =>
-    new CheckpointError('ERR_CHECKPOINT_DAMAGED', `The checkpoint ${folder} is damaged: ${STATE_FILE} ${what}.`, { file: path, cause });
+    new CheckpointError('ERR_CHECKPOINT_DAMAGED', `The checkpoint ${folder} is damaged: ${STATE_FILE} ${what}.`, {
+      file: path,
+      cause,
+    });
   const { bytes, checksum } = checkpoint.state;
   const found = await stat(path).catch((error: Error) => {
     throw damaged(`cannot be read (${error.message})`, error);

@@ -27,7 +27,8 @@ export async function listCheckpoints(folder: string): Promise<string[]> {
     throw asFileError(error, `Cannot read the checkpoint folder ${folder}`, folder);
   });
   const step = (name: string) => Number(/step-(\d+)/.exec(name)![1]);
-  return names.filter((name) => checkpointName.test(name) || standsFor(name, names) !== undefined)
+  return names
+    .filter((name) => checkpointName.test(name) || standsFor(name, names) !== undefined)
     .sort((a, b) => step(b) - step(a));
 }
 
@@ -47,7 +48,12 @@ export class CheckpointFolder {
   readonly #lock: number;
   readonly #inode: number;
 
-  private constructor(readonly path: string, addon: Pick<EngineAddon, 'unlockFile'>, lock: number, inode: number) {
+  private constructor(
+    readonly path: string,
+    addon: Pick<EngineAddon, 'unlockFile'>,
+    lock: number,
+    inode: number,
+  ) {
     this.#addon = addon;
     this.#lock = lock;
     this.#inode = inode;
@@ -65,8 +71,12 @@ export class CheckpointFolder {
       await makeFolder(path);
       const lock = await addon.lockFile(file);
       if (lock === null) {
-        throw new CheckpointError('ERR_CHECKPOINT_LOCKED', `The checkpoint folder ${path} is in use by ${await lockOwner(file)}. ` +
-          'Wait for that run to end or stop it, or name another folder.', { file: path });
+        throw new CheckpointError(
+          'ERR_CHECKPOINT_LOCKED',
+          `The checkpoint folder ${path} is in use by ${await lockOwner(file)}. ` +
+            'Wait for that run to end or stop it, or name another folder.',
+          { file: path },
+        );
       }
       try {
         const folder = new CheckpointFolder(path, addon, lock, (await stat(file)).ino);
@@ -115,7 +125,13 @@ export class CheckpointFolder {
     const kept = new Set(names.filter((name) => !this.damaged.has(name)).slice(0, keep));
     for (const name of keepBest ? names : []) {
       const { progress } = await readDescription(join(this.path, name)).catch(() => ({ progress: undefined }));
-      if (progress === undefined || progress.epoch === 0 || progress.epoch !== progress.bestEpoch || progress.epochSteps > 0) continue;
+      if (
+        progress === undefined ||
+        progress.epoch === 0 ||
+        progress.epoch !== progress.bestEpoch ||
+        progress.epochSteps > 0
+      )
+        continue;
       kept.add(name);
       break;
     }
@@ -138,7 +154,11 @@ export class CheckpointFolder {
       throw error;
     });
     if (found?.ino === this.#inode) return;
-    throw new FileError('ERR_FILE', `The checkpoint folder ${this.path} was removed or replaced while the run was on; nothing is ` +
-      'written to it any more.', { file: this.path });
+    throw new FileError(
+      'ERR_FILE',
+      `The checkpoint folder ${this.path} was removed or replaced while the run was on; nothing is ` +
+        'written to it any more.',
+      { file: this.path },
+    );
   }
 }

@@ -49,8 +49,14 @@ export async function hashTokens({ ids, offsets }: TokenisedTexts): Promise<stri
 export function optionsOf(options: ResolvedOptions): Record<string, unknown> {
   const {
     // Where the data is, who listens, how much memory there is and where checkpoints go changes no number.
-    memoryLimit: _memoryLimit, memoryFraction: _memoryFraction, file: _file, checkpoint: _checkpoint, resume: _resume, allowInexact: _allowInexact,
-    signal: _signal, onProgress: _onProgress,
+    memoryLimit: _memoryLimit,
+    memoryFraction: _memoryFraction,
+    file: _file,
+    checkpoint: _checkpoint,
+    resume: _resume,
+    allowInexact: _allowInexact,
+    signal: _signal,
+    onProgress: _onProgress,
     // Which device it came to is of the arithmetic.
     device: _device,
     ...rest
@@ -59,7 +65,13 @@ export function optionsOf(options: ResolvedOptions): Record<string, unknown> {
 }
 
 /** Limits that people set on the kernels which libraries choose. */
-const kernelLimits = ['ATEN_CPU_CAPABILITY', 'ONEDNN_MAX_CPU_ISA', 'DNNL_MAX_CPU_ISA', 'MKL_ENABLE_INSTRUCTIONS', 'MKL_CBWR'];
+const kernelLimits = [
+  'ATEN_CPU_CAPABILITY',
+  'ONEDNN_MAX_CPU_ISA',
+  'DNNL_MAX_CPU_ISA',
+  'MKL_ENABLE_INSTRUCTIONS',
+  'MKL_CBWR',
+];
 
 /** The processor's vector extensions, as Linux tells them; none where it does not. */
 async function processorFeatures(): Promise<string[]> {
@@ -69,14 +81,22 @@ async function processorFeatures(): Promise<string[]> {
 }
 
 export async function arithmeticOf(
-  addon: Pick<EngineAddon, 'info'>, precision: NativePrecision, { device, gpu }: Pick<ChosenDevice, 'device' | 'gpu'>,
+  addon: Pick<EngineAddon, 'info'>,
+  precision: NativePrecision,
+  { device, gpu }: Pick<ChosenDevice, 'device' | 'gpu'>,
 ): Promise<Record<string, unknown>> {
   const { libtorch, addon: vectune, simd, gemm, threads } = addon.info();
   return {
-    vectune, libtorch, threads, precision, simd, gemm,
+    vectune,
+    libtorch,
+    threads,
+    precision,
+    simd,
+    gemm,
     // Which of equal GPUs it is makes no difference.
     device: gpu ?? device,
-    processor: cpus()[0]?.model ?? '', features: (await processorFeatures()).join(' '),
+    processor: cpus()[0]?.model ?? '',
+    features: (await processorFeatures()).join(' '),
     ...Object.fromEntries(kernelLimits.map((name) => [name, process.env[name] ?? null])),
   };
 }
@@ -86,27 +106,38 @@ export function differences(before: unknown, now: unknown, name = ''): string[] 
   const isObject = (value: unknown): value is Record<string, unknown> =>
     typeof value === 'object' && value !== null && !Array.isArray(value);
   if (isObject(before) && isObject(now)) {
-    return [...new Set([...Object.keys(before), ...Object.keys(now)])]
-      .flatMap((key) => differences(before[key], now[key], name === '' ? key : `${name}.${key}`));
+    return [...new Set([...Object.keys(before), ...Object.keys(now)])].flatMap((key) =>
+      differences(before[key], now[key], name === '' ? key : `${name}.${key}`),
+    );
   }
   const [a, b] = [before, now].map((value) => JSON.stringify(value) ?? 'nothing');
   return a === b ? [] : [`${name}: ${a} in the checkpoint, ${b} now`];
 }
 
 /** Refuses to go on where the run is another one. @throws CheckpointError ERR_CHECKPOINT_MISMATCH names what differs */
-export function checkSameRun(before: RunIdentity, now: RunIdentity, committed: string | null, epochsDone: number,
-    folder: string): void {
+export function checkSameRun(
+  before: RunIdentity,
+  now: RunIdentity,
+  committed: string | null,
+  epochsDone: number,
+  folder: string,
+): void {
   const found: string[] = [];
   if (before.data.sha256 !== now.data.sha256) {
-    found.push(`data: ${before.data.rows} rows in the checkpoint, ${now.data.rows} ` +
-      `${before.data.rows === now.data.rows ? 'others ' : ''}now`);
+    found.push(
+      `data: ${before.data.rows} rows in the checkpoint, ${now.data.rows} ` +
+        `${before.data.rows === now.data.rows ? 'others ' : ''}now`,
+    );
   } else if (before.tokenizer !== now.tokenizer) {
     found.push('tokenizer: it makes other tokens of the same texts now');
   }
   if (now.model.before !== before.model.before && now.model.before !== committed) {
     const same = before.model.id === now.model.id;
-    found.push(`model: ${before.model.id} in the checkpoint, ${same ? 'other weights' : now.model.id} now${same ?
-      ' (where this model was trained on since, open it anew)' : ''}`);
+    found.push(
+      `model: ${before.model.id} in the checkpoint, ${same ? 'other weights' : now.model.id} now${
+        same ? ' (where this model was trained on since, open it anew)' : ''
+      }`,
+    );
   }
   const { epochs: epochsBefore, ...optionsBefore } = before.options;
   const { epochs: epochsNow, ...optionsNow } = now.options;
@@ -117,6 +148,10 @@ export function checkSameRun(before: RunIdentity, now: RunIdentity, committed: s
     found.push(...differences(epochsBefore, epochsNow, 'epochs'));
   }
   if (found.length === 0) return;
-  throw new CheckpointError('ERR_CHECKPOINT_MISMATCH', `The checkpoint ${folder} is of another run: ${found.join('; ')}. Resume ` +
-    'with what it was begun with, or name another folder to begin a new run.', { file: folder });
+  throw new CheckpointError(
+    'ERR_CHECKPOINT_MISMATCH',
+    `The checkpoint ${folder} is of another run: ${found.join('; ')}. Resume ` +
+      'with what it was begun with, or name another folder to begin a new run.',
+    { file: folder },
+  );
 }

@@ -31,7 +31,13 @@ export interface ResolvedCheckpoint {
 }
 
 const names: readonly (keyof CheckpointOptions)[] = [
-  'folder', 'everySteps', 'everyMinutes', 'everyEpoch', 'keep', 'keepBest', 'onAbort',
+  'folder',
+  'everySteps',
+  'everyMinutes',
+  'everyEpoch',
+  'keep',
+  'keepBest',
+  'onAbort',
 ];
 
 /** Throws InvalidArgumentError: ERR_UNKNOWN_OPTION, ERR_INVALID_OPTION. */
@@ -40,20 +46,28 @@ export function resolveCheckpoint(value: unknown): ResolvedCheckpoint {
   const o = checkOptionNames(value, names, 'checkpoint');
   const boolean = (name: keyof CheckpointOptions, otherwise: boolean) =>
     o[name] === undefined ? otherwise : checkBoolean(`checkpoint.${name}`, o[name]);
-  if (typeof o.folder !== 'string' || o.folder === '') throw invalidOption('checkpoint.folder', 'the path of a folder', o.folder);
+  if (typeof o.folder !== 'string' || o.folder === '')
+    throw invalidOption('checkpoint.folder', 'the path of a folder', o.folder);
   const everySteps = o.everySteps === undefined ? null : checkInteger('checkpoint.everySteps', o.everySteps, 1);
-  const everyMinutes = o.everyMinutes === undefined ? null :
-    checkNumber('checkpoint.everyMinutes', o.everyMinutes, 'a number above 0', (n) => n > 0);
+  const everyMinutes =
+    o.everyMinutes === undefined
+      ? null
+      : checkNumber('checkpoint.everyMinutes', o.everyMinutes, 'a number above 0', (n) => n > 0);
   const resolved = {
-    folder: resolve(o.folder), everySteps, everyMinutes,
+    folder: resolve(o.folder),
+    everySteps,
+    everyMinutes,
     everyEpoch: boolean('everyEpoch', everySteps === null && everyMinutes === null),
     keep: o.keep === undefined ? 2 : checkInteger('checkpoint.keep', o.keep, 1),
     keepBest: boolean('keepBest', false),
     onAbort: boolean('onAbort', true),
   };
   if (everySteps === null && everyMinutes === null && !resolved.everyEpoch && !resolved.keepBest && !resolved.onAbort) {
-    throw new InvalidArgumentError('ERR_INVALID_OPTION', 'checkpoint would never write one: everyEpoch and onAbort are false. ' +
-      'Give everySteps or everyMinutes, or leave everyEpoch out.');
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      'checkpoint would never write one: everyEpoch and onAbort are false. ' +
+        'Give everySteps or everyMinutes, or leave everyEpoch out.',
+    );
   }
   return resolved;
 }

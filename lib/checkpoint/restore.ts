@@ -19,8 +19,11 @@ export interface FoundCheckpoint {
  *
  * @throws CheckpointError ERR_CHECKPOINT_DAMAGED where there are some, and not one is whole; FileError
  */
-export async function findCheckpoint(folder: string, addon: Pick<EngineAddon, 'checksum'>,
-    emit: (event: FinetuneEvent) => void): Promise<FoundCheckpoint | null> {
+export async function findCheckpoint(
+  folder: string,
+  addon: Pick<EngineAddon, 'checksum'>,
+  emit: (event: FinetuneEvent) => void,
+): Promise<FoundCheckpoint | null> {
   const damaged: string[] = [];
   const reasons: Error[] = [];
   for (const name of await listCheckpoints(folder)) {
@@ -35,8 +38,12 @@ export async function findCheckpoint(folder: string, addon: Pick<EngineAddon, 'c
     }
   }
   if (damaged.length === 0) return null;
-  throw new CheckpointError('ERR_CHECKPOINT_DAMAGED', `Not one of the ${damaged.length} checkpoints in ${folder} is whole. ` +
-    `(${reasons[0]!.message}) Remove them to begin a new run.`, { file: folder, cause: reasons[0] });
+  throw new CheckpointError(
+    'ERR_CHECKPOINT_DAMAGED',
+    `Not one of the ${damaged.length} checkpoints in ${folder} is whole. ` +
+      `(${reasons[0]!.message}) Remove them to begin a new run.`,
+    { file: folder, cause: reasons[0] },
+  );
 }
 
 /** What `restore` needs of the run that is to go on. */
@@ -55,14 +62,24 @@ export async function restore({ path, checkpoint }: FoundCheckpoint, request: Re
   checkSameRun(run, request.run, progress.committed, begun, path);
   const inexact = differences(run.arithmetic, request.run.arithmetic);
   if (inexact.length > 0 && !request.allowInexact) {
-    throw new CheckpointError('ERR_CHECKPOINT_INEXACT', `Going on from ${path} would not give the same numbers: ` +
-      `${inexact.join('; ')}. Pass allowInexact: true to accept about the same, or resume where it was begun.`, { file: path });
+    throw new CheckpointError(
+      'ERR_CHECKPOINT_INEXACT',
+      `Going on from ${path} would not give the same numbers: ` +
+        `${inexact.join('; ')}. Pass allowInexact: true to accept about the same, or resume where it was begun.`,
+      { file: path },
+    );
   }
   const untouched = request.run.model.before === run.model.before;
   await request.addon.restoreState(request.trainer, join(path, STATE_FILE), untouched);
   request.emit({
-    kind: 'restored', from: path, totalSteps: progress.steps, epoch: progress.epoch, bestEpoch: progress.bestEpoch,
-    before: progress.before, after: progress.after, differences: inexact,
+    kind: 'restored',
+    from: path,
+    totalSteps: progress.steps,
+    epoch: progress.epoch,
+    bestEpoch: progress.bestEpoch,
+    before: progress.before,
+    after: progress.after,
+    differences: inexact,
     message: `Training goes on from ${path}, after step ${progress.steps}`,
   });
   return progress;

@@ -37,7 +37,8 @@ export function registerEmbed(program: Command): void {
 async function embed(file: string, flags: Flags): Promise<void> {
   const download = new DownloadDisplay();
   const tv = new TextVectorisation(flags.model, {
-    ...(flags.device !== undefined && { device: checkDevice(flags.device) }), onProgress: (event) => download.show(event),
+    ...(flags.device !== undefined && { device: checkDevice(flags.device) }),
+    onProgress: (event) => download.show(event),
   });
   const output = new Output();
   try {
@@ -89,7 +90,10 @@ async function* batches(file: string, jsonl: boolean): AsyncGenerator<string[], 
   const input = file === '-' ? process.stdin : createReadStream(file);
   if (file !== '-') {
     await once(input, 'open').catch((cause: unknown) => {
-      throw new InvalidArgumentError('ERR_DATA_FILE', `${file} cannot be read: ${(cause as Error).message}`, { cause, file });
+      throw new InvalidArgumentError('ERR_DATA_FILE', `${file} cannot be read: ${(cause as Error).message}`, {
+        cause,
+        file,
+      });
     });
   }
   let texts: string[] = [];
@@ -110,10 +114,17 @@ function textOf(line: string, file: string, row: number): string {
   try {
     value = JSON.parse(line);
   } catch (cause) {
-    throw new InvalidArgumentError('ERR_DATA_FILE', `${place} is not JSON: ${(cause as Error).message}`, { cause, row, file });
+    throw new InvalidArgumentError('ERR_DATA_FILE', `${place} is not JSON: ${(cause as Error).message}`, {
+      cause,
+      row,
+      file,
+    });
   }
   const text: unknown = typeof value === 'object' && value !== null ? (value as { text?: unknown }).text : value;
   if (typeof text === 'string') return text;
-  throw new InvalidArgumentError('ERR_TEXT_TYPE', `${place} must be a string or an object with a string "text", but is ` +
-    `${show(value)}.`, { row, file });
+  throw new InvalidArgumentError(
+    'ERR_TEXT_TYPE',
+    `${place} must be a string or an object with a string "text", but is ` + `${show(value)}.`,
+    { row, file },
+  );
 }

@@ -117,7 +117,8 @@ async function finetune(file: string, flags: Flags, command: Command): Promise<v
   const onSignal = (): void => stop.abort();
   process.once('SIGINT', onSignal);
   const tv = new TextVectorisation(flags.model, {
-    ...given({ device: flags.device, memoryFraction: flags.memoryFraction }), onProgress: (event) => download.show(event),
+    ...given({ device: flags.device, memoryFraction: flags.memoryFraction }),
+    onProgress: (event) => download.show(event),
   });
   const kept = new KeptEpoch();
   const onProgress = (event: FinetuneEvent): void => {
@@ -135,7 +136,8 @@ async function finetune(file: string, flags: Flags, command: Command): Promise<v
     display.end();
     if (!stop.signal.aborted || !(error instanceof AbortError)) throw error;
     process.exitCode = INTERRUPTED;
-    if (flags.checkpoint !== undefined) process.stderr.write('the same command with --resume goes on from the last checkpoint\n');
+    if (flags.checkpoint !== undefined)
+      process.stderr.write('the same command with --resume goes on from the last checkpoint\n');
     if (kept.epoch === 0) {
       process.stderr.write('stopped: no epoch has made the model better yet, so nothing is saved\n');
       return;
@@ -150,8 +152,10 @@ async function finetune(file: string, flags: Flags, command: Command): Promise<v
 }
 
 function describe({ before, after, rows }: FinetuneReport, folder: string): string {
-  const table = before === null || after === null ? 'Nothing was measured: there were no validation rows.' :
-    comparison(`${rows.validation} validation rows`, before, after);
+  const table =
+    before === null || after === null
+      ? 'Nothing was measured: there were no validation rows.'
+      : comparison(`${rows.validation} validation rows`, before, after);
   return `\n${table}\n\nsaved to ${folder}\n`;
 }
 
@@ -160,8 +164,10 @@ function finetuneOptions(flags: Flags, command: Command): FinetuneOptions {
   const typed = (name: keyof Flags): boolean => command.getOptionValueSource(name) === 'cli';
   const { earlyStopping, patience, minDelta } = flags;
   if (!earlyStopping && (patience !== undefined || minDelta !== undefined)) {
-    throw new InvalidArgumentError('ERR_INVALID_OPTION', '--no-early-stopping leaves nothing for --patience or --min-delta ' +
-      'to do; give one or the other.');
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      '--no-early-stopping leaves nothing for --patience or --min-delta ' + 'to do; give one or the other.',
+    );
   }
   const columns = given({ text1: column(flags.text1), text2: column(flags.text2), score: column(flags.score) });
   const file = given({
@@ -202,11 +208,17 @@ function finetuneOptions(flags: Flags, command: Command): FinetuneOptions {
 
 function checkpoint({ checkpoint: folder, ...flags }: Flags): CheckpointOptions | undefined {
   const rest = given({
-    everySteps: flags.checkpointSteps, everyMinutes: flags.checkpointMinutes, keep: flags.checkpointKeep, keepBest: flags.checkpointBest,
+    everySteps: flags.checkpointSteps,
+    everyMinutes: flags.checkpointMinutes,
+    keep: flags.checkpointKeep,
+    keepBest: flags.checkpointBest,
   });
   if (folder !== undefined) return { folder, ...rest };
   if (Object.keys(rest).length === 0) return undefined;
-  throw new InvalidArgumentError('ERR_INVALID_OPTION', 'The options --checkpoint-… need --checkpoint, which names the folder.');
+  throw new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    'The options --checkpoint-… need --checkpoint, which names the folder.',
+  );
 }
 
 /** Without the names that have no value. Values are checked where they are used: by the library. */

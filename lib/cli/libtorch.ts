@@ -23,7 +23,11 @@ export function registerLibTorch(program: Command): void {
     .option('--cpu', "without CUDA's libraries")
     .option('--headers', 'install the header files too, to build the engine')
     .action(install);
-  libtorch.command('remove').description("Remove a LibTorch, and broken downloads, from vectune's cache.").addArgument(version).action(remove);
+  libtorch
+    .command('remove')
+    .description("Remove a LibTorch, and broken downloads, from vectune's cache.")
+    .addArgument(version)
+    .action(remove);
   libtorch.command('path').description('Print the folder of the LibTorch that would be used.').action(path);
 }
 

@@ -45,7 +45,9 @@ export class FinetuneDisplay {
         return this.#lines(describeMessage(event));
       case 'checkpoint':
         // Often: it must not push a terminal's bar away.
-        return this.#bar.visible ? undefined : this.#lines(`checkpoint after step ${integer(event.totalSteps)}: ${event.folder}`);
+        return this.#bar.visible
+          ? undefined
+          : this.#lines(`checkpoint after step ${integer(event.totalSteps)}: ${event.folder}`);
       case 'paused':
       case 'resumed':
         return;
@@ -61,7 +63,9 @@ export class FinetuneDisplay {
       case 'validation':
         return this.#lines(describeValidation(event, this.#epochs));
       case 'early-stop':
-        return this.#lines(`no better for ${count(event.patience, 'epoch')}: stopped, back to ${weightsOf(event.bestEpoch)}`);
+        return this.#lines(
+          `no better for ${count(event.patience, 'epoch')}: stopped, back to ${weightsOf(event.bestEpoch)}`,
+        );
       case 'done':
         return this.#lines(describeReport(event.report));
     }
@@ -176,21 +180,28 @@ export function barLine(name: string, progress: number, text: string, columns: n
 
 function describeMessage(event: { message: string; differences?: readonly string[] }): string {
   const { message, differences = [] } = event;
-  return differences.length === 0 ? message : `${message}, with other numbers than it would have had: ${differences.join('; ')}`;
+  return differences.length === 0
+    ? message
+    : `${message}, with other numbers than it would have had: ${differences.join('; ')}`;
 }
 
 function describeData(event: Extract<FinetuneEvent, { kind: 'data' }>): string {
-  const validation = event.validationRows > 0 ? `, ${event.validationRows} to validate with` : ', none to validate with';
-  return `${count(event.rows, 'pair')}: ${event.trainingRows} to train on${validation}\n` +
-    `${integer(event.tokens)} tokens, the longest text has ${event.longest} (limit ${event.maxInputLength})`;
+  const validation =
+    event.validationRows > 0 ? `, ${event.validationRows} to validate with` : ', none to validate with';
+  return (
+    `${count(event.rows, 'pair')}: ${event.trainingRows} to train on${validation}\n` +
+    `${integer(event.tokens)} tokens, the longest text has ${event.longest} (limit ${event.maxInputLength})`
+  );
 }
 
 function describeSummary(event: Extract<FinetuneEvent, { kind: 'summary' }>): string {
   const { parameters, trainableParameters } = event;
   const trained = trainableParameters === parameters ? 'all trained' : `${integer(trainableParameters)} trained`;
   const limit = event.memoryLimit === null ? '' : `, at most ${(event.memoryLimit / 1e9).toFixed(1)} GB of memory`;
-  return `${integer(parameters)} parameters (${event.megabytes} MB), ${trained}\n` +
-    `${event.gpu === null ? event.device : `${event.device} (${event.gpu})`}, ${event.precision}, ${count(event.threads, 'thread')}${limit}, seed ${event.seed}`;
+  return (
+    `${integer(parameters)} parameters (${event.megabytes} MB), ${trained}\n` +
+    `${event.gpu === null ? event.device : `${event.device} (${event.gpu})`}, ${event.precision}, ${count(event.threads, 'thread')}${limit}, seed ${event.seed}`
+  );
 }
 
 function describeDeviceMemory(event: Extract<FinetuneEvent, { kind: 'device-memory' }>): string {
@@ -199,23 +210,31 @@ function describeDeviceMemory(event: Extract<FinetuneEvent, { kind: 'device-memo
 }
 
 export function describeStep(event: StepEvent): string {
-  return `${event.step}/${event.steps}  loss ${number(event.loss)}  ${integer(event.tokensPerSecond)} tokens/s  ` +
-    `${duration(event.eta)} left`;
+  return (
+    `${event.step}/${event.steps}  loss ${number(event.loss)}  ${integer(event.tokensPerSecond)} tokens/s  ` +
+    `${duration(event.eta)} left`
+  );
 }
 
 function describeValidation({ epoch, trainingLoss, metrics, best }: ValidationEvent, epochs: number): string {
   const name = epoch === 0 ? 'untrained' : epochName(epoch, epochs);
   const training = trainingLoss === null ? '' : `loss ${number(trainingLoss)}`;
-  return `${name.padEnd(12)}  ${training.padEnd(11)}  validation ${number(metrics.loss)}  ` +
-    `Spearman ${number(metrics.spearman)}${best && epoch > 0 ? '  best' : ''}`;
+  return (
+    `${name.padEnd(12)}  ${training.padEnd(11)}  validation ${number(metrics.loss)}  ` +
+    `Spearman ${number(metrics.spearman)}${best && epoch > 0 ? '  best' : ''}`
+  );
 }
 
 function describeReport(report: FinetuneReport): string {
   const { before, bestEpoch, epochs, steps, tokens, seconds } = report;
-  const kept = before === null || bestEpoch > 0 ? `kept the weights of epoch ${bestEpoch}` :
-    'nothing got better, the model is as it was';
-  return `${count(epochs.length, 'epoch')}, ${count(steps, 'step')}, ${integer(tokens)} tokens in ${duration(seconds)}; ` +
-    `${kept}`;
+  const kept =
+    before === null || bestEpoch > 0
+      ? `kept the weights of epoch ${bestEpoch}`
+      : 'nothing got better, the model is as it was';
+  return (
+    `${count(epochs.length, 'epoch')}, ${count(steps, 'step')}, ${integer(tokens)} tokens in ${duration(seconds)}; ` +
+    `${kept}`
+  );
 }
 
 function weightsOf(epoch: number): string {

@@ -36,16 +36,24 @@ export function balance(rows: Iterable<ScoredRow>, options: BalanceOptions = {})
   }
   if (checked.length === 0) throw emptyData('balance was given no rows');
   if (classes.size === 1) {
-    throw new InvalidArgumentError('ERR_SINGLE_CLASS', `balance needs rows of two classes or more, but the score of ` +
-      `all ${checked.length} rows is ${checked[0]!.score}. Add rows with another score.`);
+    throw new InvalidArgumentError(
+      'ERR_SINGLE_CLASS',
+      `balance needs rows of two classes or more, but the score of ` +
+        `all ${checked.length} rows is ${checked[0]!.score}. Add rows with another score.`,
+    );
   }
 
-  const [smallestScore, smallest] = [...classes].reduce((least, entry) => entry[1].length < least[1].length ? entry : least);
+  const [smallestScore, smallest] = [...classes].reduce((least, entry) =>
+    entry[1].length < least[1].length ? entry : least,
+  );
   const perClass = given.perClass === undefined ? smallest.length : checkInteger('perClass', given.perClass, 1);
   if (perClass > smallest.length) {
-    throw new InvalidArgumentError('ERR_INVALID_OPTION', `perClass is ${perClass}, but only ${smallest.length} rows have ` +
-      `the score ${smallestScore}. Ask for ${smallest.length} or fewer, or leave perClass out to take ` +
-      `${smallest.length} of each class.`);
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      `perClass is ${perClass}, but only ${smallest.length} rows have ` +
+        `the score ${smallestScore}. Ask for ${smallest.length} or fewer, or leave perClass out to take ` +
+        `${smallest.length} of each class.`,
+    );
   }
 
   const seed = given.seed === undefined ? undefined : checkInteger('seed', given.seed, 0, 2 ** 32 - 1);

@@ -40,8 +40,10 @@ export function resolveColumns(file: string, names: readonly string[], choice: C
     const chosen = choice[role];
     if (typeof chosen === 'number') {
       if (chosen >= names.length) {
-        throw columnError(file, `columns.${role} is ${chosen}, but there are only ${names.length} columns (0 to ` +
-          `${names.length - 1}).`);
+        throw columnError(
+          file,
+          `columns.${role} is ${chosen}, but there are only ${names.length} columns (0 to ` + `${names.length - 1}).`,
+        );
       }
       found[role] = chosen;
       continue;
@@ -50,16 +52,22 @@ export function resolveColumns(file: string, names: readonly string[], choice: C
       found[role] = names.indexOf(chosen);
       if (found[role] < 0) {
         const meant = nearest(chosen, names);
-        throw columnError(file, `there is no column "${chosen}" (columns.${role}). ` +
-          (meant === undefined ? `The columns are: ${listed}.` : `Did you mean "${meant}"?`));
+        throw columnError(
+          file,
+          `there is no column "${chosen}" (columns.${role}). ` +
+            (meant === undefined ? `The columns are: ${listed}.` : `Did you mean "${meant}"?`),
+        );
       }
       continue;
     }
-    const candidates = names.flatMap((name, i) => aliases[role].includes(plain(name)) ? [i] : []);
+    const candidates = names.flatMap((name, i) => (aliases[role].includes(plain(name)) ? [i] : []));
     if (candidates.length !== 1) {
       const problem = candidates.length === 0 ? 'no column is known to hold' : `${candidates.length} columns may hold`;
-      throw columnError(file, `${problem} ${role === 'score' ? 'the score' : role}. The columns are: ${listed}. Say which ` +
-        `with the option columns: { ${role}: '...' }.`);
+      throw columnError(
+        file,
+        `${problem} ${role === 'score' ? 'the score' : role}. The columns are: ${listed}. Say which ` +
+          `with the option columns: { ${role}: '...' }.`,
+      );
     }
     found[role] = candidates[0]!;
   }

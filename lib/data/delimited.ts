@@ -5,8 +5,11 @@ import { resolveColumns, roles, type Role } from './columns';
 import type { RawRow, ResolvedReadOptions } from './read';
 
 /** Rows of a CSV (RFC 4180) or TSV file in UTF-8, with or without a byte order mark; empty lines are skipped. */
-export async function* readDelimited(file: string, delimiter: string, options: ResolvedReadOptions):
-    AsyncGenerator<RawRow, void, undefined> {
+export async function* readDelimited(
+  file: string,
+  delimiter: string,
+  options: ResolvedReadOptions,
+): AsyncGenerator<RawRow, void, undefined> {
   const parser = parse({
     bom: true,
     delimiter,
@@ -36,9 +39,13 @@ export async function* readDelimited(file: string, delimiter: string, options: R
         least = Math.max(...Object.values(columns)) + 1;
       }
       if (record.length < least || record.length > most) {
-        const hint = record.length > most && options.quoting ? ' A text with the delimiter in it must stand in quotes.' : '';
-        throw new InvalidArgumentError('ERR_DATA_FILE', `${file}, row ${row} (counted from 0): ${least} columns are ` +
-          `expected, ${record.length} found.${hint}`, { file, row });
+        const hint =
+          record.length > most && options.quoting ? ' A text with the delimiter in it must stand in quotes.' : '';
+        throw new InvalidArgumentError(
+          'ERR_DATA_FILE',
+          `${file}, row ${row} (counted from 0): ${least} columns are ` + `expected, ${record.length} found.${hint}`,
+          { file, row },
+        );
       }
       const position = columns;
       const [text1, text2, score] = roles.map((role) => record[position[role]]);
@@ -48,8 +55,11 @@ export async function* readDelimited(file: string, delimiter: string, options: R
   } catch (error) {
     if (error instanceof InvalidArgumentError) throw error;
     const hint = options.quoting ? ' If the file never puts fields in quotes, pass quoting: false.' : '';
-    throw new InvalidArgumentError('ERR_DATA_FILE', `${file}, row ${row} (counted from 0) cannot be read: ` +
-      `${(error as Error).message}${hint}`, { cause: error, file, row });
+    throw new InvalidArgumentError(
+      'ERR_DATA_FILE',
+      `${file}, row ${row} (counted from 0) cannot be read: ` + `${(error as Error).message}${hint}`,
+      { cause: error, file, row },
+    );
   } finally {
     input.destroy();
   }

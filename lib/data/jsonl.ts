@@ -8,18 +8,28 @@ import type { RawRow, ResolvedReadOptions } from './read';
  * Rows of a JSON Lines file: each line an object, or a list where the columns are numbers. The first row's
  * keys decide the columns; keys may come in any order in later rows. Empty lines are skipped.
  */
-export async function* readJsonLines(file: string, options: ResolvedReadOptions): AsyncGenerator<RawRow, void, undefined> {
+export async function* readJsonLines(
+  file: string,
+  options: ResolvedReadOptions,
+): AsyncGenerator<RawRow, void, undefined> {
   const input = createReadStream(file, 'utf8');
   let failure: Error | undefined;
   const lines = createInterface({ input, crlfDelay: Infinity });
   // readline ends quietly when its input fails.
-  input.on('error', (error) => { failure = error; lines.close(); });
+  input.on('error', (error) => {
+    failure = error;
+    lines.close();
+  });
 
   let keys: Record<Role, string> | undefined;
   let row = 0;
   let lineNumber = 0;
-  const broken = (message: string, cause?: unknown) => new InvalidArgumentError('ERR_DATA_FILE',
-    `${file}, line ${lineNumber} (row ${row}, counted from 0): ${message}`, { cause, file, row });
+  const broken = (message: string, cause?: unknown) =>
+    new InvalidArgumentError('ERR_DATA_FILE', `${file}, line ${lineNumber} (row ${row}, counted from 0): ${message}`, {
+      cause,
+      file,
+      row,
+    });
   try {
     for await (const line of lines) {
       ++lineNumber;

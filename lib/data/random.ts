@@ -37,7 +37,7 @@ export class Random {
   /** The stream of `seed` (32-bit) for one purpose and, where there are several, one index (an epoch). */
   static of(seed: number, stream: Stream, index = 0): Random {
     let word = mix(seed ^ mix(stream + mix(index + 0x9e3779b9)));
-    const next = () => mix(word = (word + 0x9e3779b9) | 0);
+    const next = () => mix((word = (word + 0x9e3779b9) | 0));
     return new Random([next(), next(), next(), next() | 1]);
   }
 

@@ -43,7 +43,12 @@ export interface RawRow {
 }
 
 const extensions: Record<string, DataFormat> = {
-  '.csv': 'csv', '.tsv': 'tsv', '.tab': 'tsv', '.jsonl': 'jsonl', '.ndjson': 'jsonl', '.parquet': 'parquet',
+  '.csv': 'csv',
+  '.tsv': 'tsv',
+  '.tab': 'tsv',
+  '.jsonl': 'jsonl',
+  '.ndjson': 'jsonl',
+  '.parquet': 'parquet',
 };
 
 function resolveFormat(file: string, format: unknown): DataFormat {
@@ -51,9 +56,12 @@ function resolveFormat(file: string, format: unknown): DataFormat {
   const extension = extname(file).toLowerCase();
   const known = extensions[extension];
   if (known !== undefined) return known;
-  throw new InvalidArgumentError('ERR_DATA_FILE', `${file}: the format is not clear from the extension ` +
-    `${show(extension)}. Known are ${Object.keys(extensions).join(', ')}; for another name give the option format.`,
-    { file });
+  throw new InvalidArgumentError(
+    'ERR_DATA_FILE',
+    `${file}: the format is not clear from the extension ` +
+      `${show(extension)}. Known are ${Object.keys(extensions).join(', ')}; for another name give the option format.`,
+    { file },
+  );
 }
 
 export function resolveReadOptions(file: string, options: unknown): ResolvedReadOptions {
@@ -62,15 +70,18 @@ export function resolveReadOptions(file: string, options: unknown): ResolvedRead
   const columns = checkOptionNames(given.columns, roles, 'columns');
   for (const role of roles) {
     const column = columns[role];
-    const valid = column === undefined || typeof column === 'string' || (Number.isSafeInteger(column) && Number(column) >= 0);
+    const valid =
+      column === undefined || typeof column === 'string' || (Number.isSafeInteger(column) && Number(column) >= 0);
     if (!valid) throw invalidOption(`columns.${role}`, 'a column name, or its number from 0', column);
   }
   const numbered = roles.every((role) => typeof columns[role] === 'number');
   const delimited = format === 'csv' || format === 'tsv';
   for (const name of ['header', 'quoting'] as const) {
     if (given[name] !== undefined && !delimited) {
-      throw new InvalidArgumentError('ERR_INVALID_OPTION', `${name} is an option of CSV and TSV files; ${file} is read ` +
-        `as ${format}.`);
+      throw new InvalidArgumentError(
+        'ERR_INVALID_OPTION',
+        `${name} is an option of CSV and TSV files; ${file} is read ` + `as ${format}.`,
+      );
     }
   }
   const range: unknown = given.scoreRange ?? [0, 1];
@@ -103,18 +114,28 @@ function checkFileScore(value: unknown, range: readonly [number, number], row: n
   if (typeof number === 'number' && number >= low && number <= high) {
     return checkScore((number - low) / (high - low), { row, file });
   }
-  const scale = typeof number === 'number' && number > high && low === 0 && high === 1 ?
-    ` If the file's scores go further, say so, for example with scoreRange: [0, 5].` : '';
-  throw new InvalidArgumentError('ERR_SCORE_RANGE', `A score must be a number from ${low} to ${high}, but that of ` +
-    `${file}, row ${row} (counted from 0), is ${show(value)}.${scale}`, { row, file });
+  const scale =
+    typeof number === 'number' && number > high && low === 0 && high === 1
+      ? ` If the file's scores go further, say so, for example with scoreRange: [0, 5].`
+      : '';
+  throw new InvalidArgumentError(
+    'ERR_SCORE_RANGE',
+    `A score must be a number from ${low} to ${high}, but that of ` +
+      `${file}, row ${row} (counted from 0), is ${show(value)}.${scale}`,
+    { row, file },
+  );
 }
 
 function rawRows(file: string, options: ResolvedReadOptions): AsyncIterable<RawRow> {
   switch (options.format) {
-    case 'csv': return readDelimited(file, ',', options);
-    case 'tsv': return readDelimited(file, '\t', options);
-    case 'jsonl': return readJsonLines(file, options);
-    case 'parquet': return readParquet(file, options);
+    case 'csv':
+      return readDelimited(file, ',', options);
+    case 'tsv':
+      return readDelimited(file, '\t', options);
+    case 'jsonl':
+      return readJsonLines(file, options);
+    case 'parquet':
+      return readParquet(file, options);
   }
 }
 
@@ -126,7 +147,10 @@ function rawRows(file: string, options: ResolvedReadOptions): AsyncIterable<RawR
 export async function* streamRows(file: string, options?: ReadOptions): AsyncGenerator<ScoredRow, void, undefined> {
   const resolved = resolveReadOptions(file, options);
   const found = await stat(file).catch((cause: unknown) => {
-    throw new InvalidArgumentError('ERR_DATA_FILE', `${file} cannot be read: ${(cause as Error).message}`, { cause, file });
+    throw new InvalidArgumentError('ERR_DATA_FILE', `${file} cannot be read: ${(cause as Error).message}`, {
+      cause,
+      file,
+    });
   });
   if (!found.isFile()) throw new InvalidArgumentError('ERR_DATA_FILE', `${file} is not a file.`, { file });
   let row = 0;

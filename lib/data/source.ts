@@ -41,8 +41,11 @@ async function* untilAborted<T>(source: AsyncIterable<T>, signal: AbortSignal): 
  * Reads a source to its end. `signal` stops it between rows, and the source's own iterator is closed then.
  * Errors of the source itself are passed on as they are.
  */
-export async function collectPairs(source: DataSource, file: ReadOptions | undefined, signal: AbortSignal):
-    Promise<PairData> {
+export async function collectPairs(
+  source: DataSource,
+  file: ReadOptions | undefined,
+  signal: AbortSignal,
+): Promise<PairData> {
   const data: PairData = { pairs: [], scores: [] };
   const add = (row: ScoredRow) => {
     data.pairs.push([row.text1, row.text2]);
@@ -56,8 +59,10 @@ export async function collectPairs(source: DataSource, file: ReadOptions | undef
     return data;
   }
   if (file !== undefined) {
-    throw new InvalidArgumentError('ERR_INVALID_OPTION', 'The option file tells how to read a data file, but the data is ' +
-      'not the path of one.');
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      'The option file tells how to read a data file, but the data is ' + 'not the path of one.',
+    );
   }
   const rows = source as Partial<Iterable<ScoredRow> & AsyncIterable<ScoredRow>> | null;
   if (typeof rows?.[Symbol.asyncIterator] === 'function') {
@@ -72,8 +77,11 @@ export async function collectPairs(source: DataSource, file: ReadOptions | undef
       signal.throwIfAborted();
     }
   } else {
-    throw new InvalidArgumentError('ERR_INVALID_ARGUMENT', `Training data must be two lists (pairs, scores), the path of ` +
-      `a file, or an iterable of rows { text1, text2, score }, but is ${show(source)}.`);
+    throw new InvalidArgumentError(
+      'ERR_INVALID_ARGUMENT',
+      `Training data must be two lists (pairs, scores), the path of ` +
+        `a file, or an iterable of rows { text1, text2, score }, but is ${show(source)}.`,
+    );
   }
   if (data.pairs.length === 0) throw emptyData('the iterable gave no rows');
   return data;

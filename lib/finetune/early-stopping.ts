@@ -21,7 +21,11 @@ export class EarlyStopping {
   #state: EarlyStoppingState;
 
   /** `patience` null never stops, but still tells the best epoch. */
-  constructor(readonly patience: number | null, readonly minDelta: number, untrainedLoss: number) {
+  constructor(
+    readonly patience: number | null,
+    readonly minDelta: number,
+    untrainedLoss: number,
+  ) {
     // A model whose own loss is not a number is worse than any that has one.
     const loss = Number.isNaN(untrainedLoss) ? Infinity : untrainedLoss;
     this.#state = { best: loss, bestEpoch: 0, reference: loss, waited: 0 };

@@ -29,9 +29,14 @@ export async function findBatchSize({ limit, probe, onEvent }: FinderRequest): P
       throw failure;
     }
   };
-  const trying = (size: number, outcome: 'succeeded' | 'failed', next: number) => onEvent({
-    kind: 'finder', outcome, batchSize: size, next, message: `Batch size ${size} ${outcome}, trying batch size ${next}`,
-  });
+  const trying = (size: number, outcome: 'succeeded' | 'failed', next: number) =>
+    onEvent({
+      kind: 'finder',
+      outcome,
+      batchSize: size,
+      next,
+      message: `Batch size ${size} ${outcome}, trying batch size ${next}`,
+    });
   const finish = (size: number): number => {
     const message = `Finished batch size finder, will continue with full run using batch size ${size}`;
     onEvent({ kind: 'finder', outcome: 'finished', batchSize: size, next: null, message });
@@ -57,9 +62,13 @@ export async function findBatchSize({ limit, probe, onEvent }: FinderRequest): P
       return finish(fitted);
     }
     if (size === 1) {
-      throw new OutOfMemoryError('ERR_OUT_OF_MEMORY', 'Not even one row fits in memory: a step on the longest row of the ' +
-        'training data needs more than there is. Lower maxInputLength, raise memoryLimit, or take a smaller model. ' +
-        `(${failure.message})`, { cause: failure });
+      throw new OutOfMemoryError(
+        'ERR_OUT_OF_MEMORY',
+        'Not even one row fits in memory: a step on the longest row of the ' +
+          'training data needs more than there is. Lower maxInputLength, raise memoryLimit, or take a smaller model. ' +
+          `(${failure.message})`,
+        { cause: failure },
+      );
     }
     trying(size, 'failed', 1);
     size = largest = 1;
@@ -85,5 +94,8 @@ export function finderLimit({ device, trainingRows, effectiveBatchSize }: BatchP
 
 /** Rows of a step: as asked for; else 32 on a processor, and on a GPU the size that was found, at most 128. */
 export function effectiveBatch(request: BatchPlanRequest, microBatch: number): number {
-  return request.effectiveBatchSize ?? (request.device === 'cuda' ? Math.min(microBatch, largestEffective) : defaultEffective);
+  return (
+    request.effectiveBatchSize ??
+    (request.device === 'cuda' ? Math.min(microBatch, largestEffective) : defaultEffective)
+  );
 }

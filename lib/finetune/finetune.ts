@@ -45,11 +45,17 @@ export interface FinetuneJob {
 }
 
 /** Most tokens of a text: the folder's limit, or what was asked for if the model has positions for it. */
-export function inputLength(asked: number | null, model: Pick<TrainableModel, 'id' | 'maxInputLength' | 'positions'>): number {
+export function inputLength(
+  asked: number | null,
+  model: Pick<TrainableModel, 'id' | 'maxInputLength' | 'positions'>,
+): number {
   if (asked === null) return model.maxInputLength;
   if (asked <= model.positions) return asked;
-  throw new InvalidArgumentError('ERR_MAX_INPUT_LENGTH', `maxInputLength is ${asked}, but ${model.id} has positions for ` +
-    `${model.positions} tokens. Ask for ${model.positions} or fewer.`);
+  throw new InvalidArgumentError(
+    'ERR_MAX_INPUT_LENGTH',
+    `maxInputLength is ${asked}, but ${model.id} has positions for ` +
+      `${model.positions} tokens. Ask for ${model.positions} or fewer.`,
+  );
 }
 
 /** Refuses a name to freeze that is neither a parameter nor a module, and freezing everything. */
@@ -61,13 +67,21 @@ function checkFreeze(freeze: readonly string[], model: TrainableModel): void {
     if (parameters.some((name) => covers(frozen, name))) continue;
     const modules = parameters.flatMap((name) => name.split('.').map((_, i, parts) => parts.slice(0, i + 1).join('.')));
     const meant = nearest(frozen, [...new Set(modules)]);
-    throw new InvalidArgumentError('ERR_INVALID_OPTION', `freeze names "${frozen}", but ${model.id} has no such parameter ` +
-      `or module. ${meant === undefined ? `Its parameters are ${parameters.slice(0, 3).join(', ')} and ` +
-      `${parameters.length - 3} more.` : `Did you mean "${meant}"?`}`);
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      `freeze names "${frozen}", but ${model.id} has no such parameter ` +
+        `or module. ${
+          meant === undefined
+            ? `Its parameters are ${parameters.slice(0, 3).join(', ')} and ` + `${parameters.length - 3} more.`
+            : `Did you mean "${meant}"?`
+        }`,
+    );
   }
   if (parameters.every((name) => freeze.some((frozen) => covers(frozen, name)))) {
-    throw new InvalidArgumentError('ERR_INVALID_OPTION', `freeze covers all ${parameters.length} parameters of ${model.id}; ` +
-      'there is nothing left to train.');
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      `freeze covers all ${parameters.length} parameters of ${model.id}; ` + 'there is nothing left to train.',
+    );
   }
 }
 
@@ -100,28 +114,43 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     addon = model.addon;
     const maxInputLength = inputLength(options.maxInputLength, model);
     checkFreeze(options.freeze, model);
-    const chosen = await chooseDevice(options.device ?? model.device, options.memoryFraction ??
-      (options.device === 'cpu' ? null : model.memoryFraction), addon);
+    const chosen = await chooseDevice(
+      options.device ?? model.device,
+      options.memoryFraction ?? (options.device === 'cpu' ? null : model.memoryFraction),
+      addon,
+    );
     checkLimit(options.memoryLimit, chosen);
     const precision = choosePrecision(options.precision, chosen, addon) as NativePrecision; // int8 is no option of a run
     const found = await openCheckpoints();
     control.check();
 
-    const tokens = await tokenisePairs(model.tokeniser, data.pairs, maxInputLength, model.defaultPrompt,
-      () => control.check());
+    const tokens = await tokenisePairs(model.tokeniser, data.pairs, maxInputLength, model.defaultPrompt, () =>
+      control.check(),
+    );
     const { lengths } = tokens;
     emit({
-      kind: 'data', rows: data.pairs.length, trainingRows: split.train.length, validationRows: split.validation.length,
-      tokens: tokens.ids.length, longest: tokens.longest, maxInputLength,
+      kind: 'data',
+      rows: data.pairs.length,
+      trainingRows: split.train.length,
+      validationRows: split.validation.length,
+      tokens: tokens.ids.length,
+      longest: tokens.longest,
+      maxInputLength,
     });
     emit({ kind: 'device', device: chosen.device, gpu: chosen.gpu, message: chosen.message });
     const asked = chosen.limit === null ? options.memoryLimit : Math.min(chosen.limit, options.memoryLimit ?? Infinity);
-    const memoryLimit = onGpu(chosen) ? null : asked ?? defaultMemoryLimit(addon.memory());
+    const memoryLimit = onGpu(chosen) ? null : (asked ?? defaultMemoryLimit(addon.memory()));
     dataset = await addon.createDataset(tokens.ids, tokens.offsets, Float32Array.from(data.scores));
     control.check();
     trainer = await addon.createTrainer(model.handle, dataset, {
-      device: chosen.device, precision, seed: options.seed, dropout: options.dropout, ...options.optimizer,
-      maxGradientNorm: options.maxGradientNorm, freeze: [...options.freeze], memoryLimit,
+      device: chosen.device,
+      precision,
+      seed: options.seed,
+      dropout: options.dropout,
+      ...options.optimizer,
+      maxGradientNorm: options.maxGradientNorm,
+      freeze: [...options.freeze],
+      memoryLimit,
     });
     control.applyReference((wanted) => addon!.keepAlive(trainer!, wanted));
     control.check();
@@ -130,21 +159,30 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     const stats = addon.trainerStats(trainer);
     const bytes = 4 * stats.parameters;
     const facts = {
-      precision, device: chosen.device, gpu: chosen.gpu, threads: engine.threads, seed: options.seed,
-      parameters: stats.parameters, trainableParameters: stats.trainableParameters,
+      precision,
+      device: chosen.device,
+      gpu: chosen.gpu,
+      threads: engine.threads,
+      seed: options.seed,
+      parameters: stats.parameters,
+      trainableParameters: stats.trainableParameters,
     };
     emit({ kind: 'summary', ...facts, bytes, megabytes: megabytes(bytes), memoryLimit });
 
-    const run = options.checkpoint === null && options.resume === null ? undefined : {
-      model: { id: model.id, before: await addon.fingerprint(model.handle) },
-      data: { rows: data.pairs.length, sha256: await hashData(data) },
-      tokenizer: await hashTokens(tokens),
-      options: optionsOf(options),
-      arithmetic: await arithmeticOf(addon, precision, chosen),
-    };
+    const run =
+      options.checkpoint === null && options.resume === null
+        ? undefined
+        : {
+            model: { id: model.id, before: await addon.fingerprint(model.handle) },
+            data: { rows: data.pairs.length, sha256: await hashData(data) },
+            tokenizer: await hashTokens(tokens),
+            options: optionsOf(options),
+            arithmetic: await arithmeticOf(addon, precision, chosen),
+          };
     control.check();
     const tellMemory = async (after: 'finder' | 'epoch' | 'out-of-memory'): Promise<void> => {
-      if (chosen.device !== 'cpu') emit({ kind: 'device-memory', after, ...await addon!.deviceMemory(chosen.device, true) });
+      if (chosen.device !== 'cpu')
+        emit({ kind: 'device-memory', after, ...(await addon!.deviceMemory(chosen.device, true)) });
     };
     if (found !== null) {
       progress = await restore(found, { addon, trainer, run: run!, allowInexact: options.allowInexact, emit });
@@ -159,26 +197,64 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     if (folder !== undefined) {
       const here = found !== null && options.resume === folder.path;
       checkpointer = new Checkpointer({
-        addon, trainer, folder, when: options.checkpoint!, run: run!, emit,
+        addon,
+        trainer,
+        folder,
+        when: options.checkpoint!,
+        run: run!,
+        emit,
         restored: here ? { path: found.path, progress } : null,
       });
       for (const name of here ? found.damaged : []) folder.damaged.add(name);
     }
-    const result = await train({
-      addon, model: model.handle, trainer, split, lengths, scores: data.scores, options, control, checkpointer, emit,
-      // A GPU's memory is its allocator's to bound.
-      memory: onGpu(chosen) ? { follow: () => undefined } : new MemoryFollower(addon, trainer, asked),
-      onDevice: chosen.device === 'cpu' ? null : tellMemory,
-    }, progress);
+    const result = await train(
+      {
+        addon,
+        model: model.handle,
+        trainer,
+        split,
+        lengths,
+        scores: data.scores,
+        options,
+        control,
+        checkpointer,
+        emit,
+        // A GPU's memory is its allocator's to bound.
+        memory: onGpu(chosen) ? { follow: () => undefined } : new MemoryFollower(addon, trainer, asked),
+        onDevice: chosen.device === 'cpu' ? null : tellMemory,
+      },
+      progress,
+    );
     await checkpointer?.settled();
     control.check();
-    const { before, after, epochs, bestEpoch, steps, tokens: trained, microBatch, effectiveBatch: effective } = progress;
+    const {
+      before,
+      after,
+      epochs,
+      bestEpoch,
+      steps,
+      tokens: trained,
+      microBatch,
+      effectiveBatch: effective,
+    } = progress;
     const report: FinetuneReport = {
-      before, after, epochs, bestEpoch, stoppedEarly: result.stoppedEarly,
+      before,
+      after,
+      epochs,
+      bestEpoch,
+      stoppedEarly: result.stoppedEarly,
       rows: { training: split.train.length, validation: split.validation.length },
-      steps, tokens: trained, batchSize: microBatch, effectiveBatchSize: effective,
-      maxInputLength, learningRate: options.learningRate, schedule: options.schedule, warmupSteps: result.warmupSteps,
-      optimizer: options.optimizer, ...facts, libtorch: engine.libtorch,
+      steps,
+      tokens: trained,
+      batchSize: microBatch,
+      effectiveBatchSize: effective,
+      maxInputLength,
+      learningRate: options.learningRate,
+      schedule: options.schedule,
+      warmupSteps: result.warmupSteps,
+      optimizer: options.optimizer,
+      ...facts,
+      libtorch: engine.libtorch,
       checkpoint: run === undefined ? null : checkpointReport(found),
       seconds: (performance.now() - started) / 1000,
     };
@@ -207,9 +283,12 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       folder = await CheckpointFolder.open(checkpoint.folder, addon!);
       const there = resume === checkpoint.folder ? [] : await listCheckpoints(checkpoint.folder);
       if (there.length > 0) {
-        throw new CheckpointError('ERR_CHECKPOINT_EXISTS', `The checkpoint folder ${checkpoint.folder} has checkpoints of an earlier ` +
-          `run (${there[0]} is the newest). Pass resume: true to go on with it, or name or empty a folder for the new run.`,
-          { file: checkpoint.folder });
+        throw new CheckpointError(
+          'ERR_CHECKPOINT_EXISTS',
+          `The checkpoint folder ${checkpoint.folder} has checkpoints of an earlier ` +
+            `run (${there[0]} is the newest). Pass resume: true to go on with it, or name or empty a folder for the new run.`,
+          { file: checkpoint.folder },
+        );
       }
     }
     return resume === null ? null : findCheckpoint(resume, addon!, emit);
@@ -218,15 +297,18 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
   /** A new run's batch sizes: as asked for, or as the finder finds them. */
   async function plan(rows: Int32Array, lengths: Int32Array, device: 'cpu' | 'cuda'): Promise<Progress> {
     const request = { device, trainingRows: rows.length, effectiveBatchSize: options.effectiveBatchSize };
-    const found = options.batchSize !== 'auto' ? options.batchSize : await findBatchSize({
-      limit: finderLimit(request),
-      probe: async (size) => {
-        await control.resumed();
-        control.check();
-        await addon!.probe(trainer!, longestRows(rows, lengths, size));
-      },
-      onEvent: emit,
-    });
+    const found =
+      options.batchSize !== 'auto'
+        ? options.batchSize
+        : await findBatchSize({
+            limit: finderLimit(request),
+            probe: async (size) => {
+              await control.resumed();
+              control.check();
+              await addon!.probe(trainer!, longestRows(rows, lengths, size));
+            },
+            onEvent: emit,
+          });
     const effective = effectiveBatch(request, found);
     return freshProgress(Math.min(found, effective), effective);
   }
@@ -234,8 +316,10 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
   function checkpointReport(found: FoundCheckpoint | null): CheckpointReport {
     const error = checkpointer?.lastError ?? null;
     return {
-      folder: options.checkpoint?.folder ?? null, restoredFrom: found?.path ?? null,
-      written: checkpointer?.written ?? 0, failed: checkpointer?.failed ?? 0,
+      folder: options.checkpoint?.folder ?? null,
+      restoredFrom: found?.path ?? null,
+      written: checkpointer?.written ?? 0,
+      failed: checkpointer?.failed ?? 0,
       error: error && { code: error.code, message: error.message },
     };
   }
@@ -247,13 +331,23 @@ function onGpu({ device }: ChosenDevice): boolean {
 
 function checkLimit(memoryLimit: number | null, chosen: ChosenDevice): void {
   if (memoryLimit === null || !onGpu(chosen)) return;
-  throw new InvalidArgumentError('ERR_INVALID_OPTION', `memoryLimit bounds the processor's memory, but ${chosen.device} is used. ` +
-    "Use memoryFraction, a share of the GPU's memory, or device 'cpu'.");
+  throw new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    `memoryLimit bounds the processor's memory, but ${chosen.device} is used. ` +
+      "Use memoryFraction, a share of the GPU's memory, or device 'cpu'.",
+  );
 }
 
 function nothingToResume(folder: string): FinetuneEvent {
   return {
-    kind: 'restored', from: null, totalSteps: 0, epoch: 0, bestEpoch: 0, before: null, after: null, differences: [],
+    kind: 'restored',
+    from: null,
+    totalSteps: 0,
+    epoch: 0,
+    bestEpoch: 0,
+    before: null,
+    after: null,
+    differences: [],
     message: `There is no checkpoint in ${folder}; training begins afresh`,
   };
 }

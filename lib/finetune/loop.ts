@@ -63,60 +63,81 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
     control.check();
   };
 
-  const onSplit = (during: 'step' | 'validation') => (at: number, before: number, after: number) => emit({
-    kind: 'out-of-memory', during, epoch: at, batchSize: before, next: after,
-    message: `Out of memory with batch size ${before}, the same rows are computed again with batch size ${after}`,
-  });
+  const onSplit = (during: 'step' | 'validation') => (at: number, before: number, after: number) =>
+    emit({
+      kind: 'out-of-memory',
+      during,
+      epoch: at,
+      batchSize: before,
+      next: after,
+      message: `Out of memory with batch size ${before}, the same rows are computed again with batch size ${after}`,
+    });
 
-  const validator = new Validator({
-    rows: split.validation,
-    scores: request.scores,
-    evaluate: (rows, microBatch) => {
-      memory.follow();
-      return addon.evaluate(trainer, rows, microBatch);
+  const validator = new Validator(
+    {
+      rows: split.validation,
+      scores: request.scores,
+      evaluate: (rows, microBatch) => {
+        memory.follow();
+        return addon.evaluate(trainer, rows, microBatch);
+      },
+      onProgress: (at, done) => emit({ kind: 'validating', epoch: at, done, rows: split.validation.length }),
+      onSplit: (at, before, after) => {
+        progress.validationBatch = after;
+        onSplit('validation')(at, before, after);
+      },
+      ready,
     },
-    onProgress: (at, done) => emit({ kind: 'validating', epoch: at, done, rows: split.validation.length }),
-    onSplit: (at, before, after) => {
-      progress.validationBatch = after;
-      onSplit('validation')(at, before, after);
-    },
-    ready,
-  }, progress.validationBatch);
+    progress.validationBatch,
+  );
 
-  const queue = new StepQueue({
-    run: (step) => {
-      memory.follow();
-      return addon.step(trainer, step);
+  const queue = new StepQueue(
+    {
+      run: (step) => {
+        memory.follow();
+        return addon.step(trainer, step);
+      },
+      inFlight: request.onDevice === null ? IN_FLIGHT : IN_FLIGHT_ON_DEVICE,
+      stopped: () => control.stopped,
+      onStep: (step, { loss, gradientNorm, tokens }) => {
+        ++progress.steps;
+        ++progress.epochSteps;
+        progress.tokens += tokens;
+        progress.epochLoss += (loss * step.rows.length) / split.train.length;
+        const speed = timer.done(tokens);
+        emit({
+          kind: 'step',
+          epoch: progress.epoch + 1,
+          epochs,
+          step: progress.epochSteps,
+          steps: stepsPerEpoch,
+          totalSteps: progress.steps,
+          loss,
+          learningRate: step.learningRate,
+          gradientNorm,
+          tokens,
+          ...speed,
+        });
+      },
+      onSplit: (before, after) => {
+        progress.microBatch = after;
+        progress.splits.push({ step: progress.steps + 1, from: before, to: after });
+        onSplit('step')(progress.epoch + 1, before, after);
+      },
+      rests: (taken) => control.paused || (checkpointer?.due(taken) ?? false),
+      rest: async () => {
+        await checkpointer?.atStep(progress);
+        if (control.paused) await ready();
+      },
+      // The copy of a checkpoint that is on its way to disk.
+      relieve: async () => {
+        await request.onDevice?.('out-of-memory');
+        return checkpointer?.settled() ?? false;
+      },
     },
-    inFlight: request.onDevice === null ? IN_FLIGHT : IN_FLIGHT_ON_DEVICE,
-    stopped: () => control.stopped,
-    onStep: (step, { loss, gradientNorm, tokens }) => {
-      ++progress.steps;
-      ++progress.epochSteps;
-      progress.tokens += tokens;
-      progress.epochLoss += loss * step.rows.length / split.train.length;
-      const speed = timer.done(tokens);
-      emit({
-        kind: 'step', epoch: progress.epoch + 1, epochs, step: progress.epochSteps, steps: stepsPerEpoch,
-        totalSteps: progress.steps, loss, learningRate: step.learningRate, gradientNorm, tokens, ...speed,
-      });
-    },
-    onSplit: (before, after) => {
-      progress.microBatch = after;
-      progress.splits.push({ step: progress.steps + 1, from: before, to: after });
-      onSplit('step')(progress.epoch + 1, before, after);
-    },
-    rests: (taken) => control.paused || (checkpointer?.due(taken) ?? false),
-    rest: async () => {
-      await checkpointer?.atStep(progress);
-      if (control.paused) await ready();
-    },
-    // The copy of a checkpoint that is on its way to disk.
-    relieve: async () => {
-      await request.onDevice?.('out-of-memory');
-      return checkpointer?.settled() ?? false;
-    },
-  }, progress.microBatch, progress.steps);
+    progress.microBatch,
+    progress.steps,
+  );
 
   const commit = async (epoch: number): Promise<void> => {
     await addon.commit(trainer);
@@ -147,14 +168,21 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
     const started = performance.now() - progress.epochSeconds * 1000;
     emit({ kind: 'epoch-start', epoch, epochs, steps: stepsPerEpoch });
     const batches = epochBatches({
-      rows: split.train, lengths, batchSize: progress.effectiveBatch, shuffle, seed, epoch: epoch - 1,
+      rows: split.train,
+      lengths,
+      batchSize: progress.effectiveBatch,
+      shuffle,
+      seed,
+      epoch: epoch - 1,
     });
     const firstStep = (epoch - 1) * stepsPerEpoch;
-    const steps = batches.map((rows, i): PlannedStep => ({
-      rows,
-      learningRate: learningRateAt(options.schedule, options.learningRate, firstStep + i, warmup, totalSteps),
-      epoch: epoch - 1,
-    }));
+    const steps = batches.map(
+      (rows, i): PlannedStep => ({
+        rows,
+        learningRate: learningRateAt(options.schedule, options.learningRate, firstStep + i, warmup, totalSteps),
+        epoch: epoch - 1,
+      }),
+    );
     timer.start();
     try {
       await queue.drain(steps.slice(progress.epochSteps));
@@ -176,7 +204,11 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
     if (best) await commit(epoch);
     progress.epochs.push({ epoch, trainingLoss, validation, seconds: (performance.now() - started) / 1000 });
     Object.assign(progress, {
-      epoch, epochSteps: 0, epochLoss: 0, epochSeconds: 0, stopping: stopping?.state ?? null,
+      epoch,
+      epochSteps: 0,
+      epochLoss: 0,
+      epochSeconds: 0,
+      stopping: stopping?.state ?? null,
       after: best ? validation : progress.after,
     });
     if (validation !== null) emit({ kind: 'validation', epoch, trainingLoss, metrics: validation, best });
@@ -188,6 +220,10 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
 }
 
 function outOfMemory(cause: Error): OutOfMemoryError {
-  return new OutOfMemoryError('ERR_OUT_OF_MEMORY', 'A training step does not fit in memory even with one row at once. The ' +
-    `model keeps its best weights so far. Lower maxInputLength, or raise memoryLimit. (${cause.message})`, { cause });
+  return new OutOfMemoryError(
+    'ERR_OUT_OF_MEMORY',
+    'A training step does not fit in memory even with one row at once. The ' +
+      `model keeps its best weights so far. Lower maxInputLength, or raise memoryLimit. (${cause.message})`,
+    { cause },
+  );
 }

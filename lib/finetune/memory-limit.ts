@@ -38,6 +38,9 @@ export class MemoryFollower {
     const now = performance.now();
     if (now - this.#at < fresh) return;
     this.#at = now;
-    this.addon.setTrainerLimit(this.trainer, Math.max(1, Math.min(this.asked ?? Infinity, defaultMemoryLimit(this.addon.memory()))));
+    this.addon.setTrainerLimit(
+      this.trainer,
+      Math.max(1, Math.min(this.asked ?? Infinity, defaultMemoryLimit(this.addon.memory()))),
+    );
   }
 }

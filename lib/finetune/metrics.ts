@@ -66,7 +66,7 @@ function varies(values: Numbers): boolean {
 export function averageRanks(values: Numbers): Float64Array {
   const order = Array.from({ length: values.length }, (_, i) => i).sort((a, b) => values[a]! - values[b]!);
   const ranks = new Float64Array(values.length);
-  for (let start = 0; start < order.length;) {
+  for (let start = 0; start < order.length; ) {
     let end = start + 1;
     while (end < order.length && values[order[end]!] === values[order[start]!]) ++end;
     for (let i = start; i < end; ++i) ranks[order[i]!] = (start + 1 + end) / 2;
@@ -99,7 +99,8 @@ function cuts(similarities: Numbers, positive: readonly boolean[]): Cut[] {
     const similarity = similarities[row]!;
     const next = order[i + 1];
     // Rows of equal similarity fall on the same side of every threshold.
-    if (next === undefined || similarities[next] !== similarity) result.push({ similarity, truePositives, falsePositives });
+    if (next === undefined || similarities[next] !== similarity)
+      result.push({ similarity, truePositives, falsePositives });
   });
   return result;
 }
@@ -109,7 +110,7 @@ function averagePrecisionOf(list: readonly Cut[], positives: number): number {
   let sum = 0;
   let before = 0;
   for (const { truePositives, falsePositives } of list) {
-    sum += (truePositives - before) / positives * (truePositives / (truePositives + falsePositives));
+    sum += ((truePositives - before) / positives) * (truePositives / (truePositives + falsePositives));
     before = truePositives;
   }
   return sum;
@@ -124,7 +125,7 @@ function thresholdAfter(list: readonly Cut[], k: number): number {
 function bestF1(list: readonly Cut[], positives: number): ThresholdMetric {
   let best: ThresholdMetric = { value: -1, threshold: 0 };
   list.forEach(({ truePositives, falsePositives }, k) => {
-    const value = 2 * truePositives / (truePositives + falsePositives + positives);
+    const value = (2 * truePositives) / (truePositives + falsePositives + positives);
     if (value > best.value) best = { value, threshold: thresholdAfter(list, k) };
   });
   return best;
@@ -156,8 +157,11 @@ export function twoValues(scores: Numbers): readonly [number, number] | null {
  * Compares similarities with scores. `classes` are the data's two scores, where there are only two; rows of
  * both classes must be among these for the classification measures, else they are null.
  */
-export function validationMetrics(similarities: Numbers, scores: Numbers, classes: readonly [number, number] | null):
-    ValidationMetrics {
+export function validationMetrics(
+  similarities: Numbers,
+  scores: Numbers,
+  classes: readonly [number, number] | null,
+): ValidationMetrics {
   const metrics: ValidationMetrics = {
     loss: meanSquaredError(similarities, scores),
     pearson: pearson(similarities, scores),

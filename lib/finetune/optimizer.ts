@@ -34,7 +34,11 @@ export function resolveOptimizer(value: unknown): ResolvedAdamW {
     return { ...presets[checkChoice('optimizer', value, ['notebook', 'torch'])] };
   }
   const given = checkOptionNames(value, ['beta1', 'beta2', 'eps', 'weightDecay', 'biasCorrection'], 'optimizer');
-  const number = (name: 'beta1' | 'beta2' | 'eps' | 'weightDecay', expected: string, accepts: (n: number) => boolean) =>
+  const number = (
+    name: 'beta1' | 'beta2' | 'eps' | 'weightDecay',
+    expected: string,
+    accepts: (n: number) => boolean,
+  ) =>
     given[name] === undefined ? presets.torch[name] : checkNumber(`optimizer.${name}`, given[name], expected, accepts);
   const below1 = (n: number) => n >= 0 && n < 1;
   const from0 = (n: number) => n >= 0;
@@ -43,7 +47,7 @@ export function resolveOptimizer(value: unknown): ResolvedAdamW {
     beta2: number('beta2', 'a number from 0 to below 1', below1),
     eps: number('eps', 'a number from 0', from0),
     weightDecay: number('weightDecay', 'a number from 0', from0),
-    biasCorrection: given.biasCorrection === undefined ? true :
-      checkBoolean('optimizer.biasCorrection', given.biasCorrection),
+    biasCorrection:
+      given.biasCorrection === undefined ? true : checkBoolean('optimizer.biasCorrection', given.biasCorrection),
   };
 }

@@ -1,6 +1,13 @@
 import { resolve } from 'node:path';
 import {
-  checkBoolean, checkChoice, checkFunction, checkInteger, checkNumber, checkOptionNames, checkSignal, invalidOption,
+  checkBoolean,
+  checkChoice,
+  checkFunction,
+  checkInteger,
+  checkNumber,
+  checkOptionNames,
+  checkSignal,
+  invalidOption,
 } from '../arguments';
 import { resolveCheckpoint, type CheckpointOptions, type ResolvedCheckpoint } from '../checkpoint/options';
 import type { ReadOptions } from '../data/read';
@@ -132,9 +139,31 @@ export interface ResolvedOptions {
 }
 
 const names: readonly (keyof FinetuneOptions)[] = [
-  'maxInputLength', 'validationSplit', 'epochs', 'batchSize', 'effectiveBatchSize', 'earlyStopping', 'learningRate',
-  'schedule', 'warmupSteps', 'warmupRatio', 'optimizer', 'maxGradientNorm', 'freeze', 'shuffle', 'dropout', 'precision',
-  'seed', 'memoryLimit', 'device', 'memoryFraction', 'file', 'checkpoint', 'resume', 'allowInexact', 'signal',
+  'maxInputLength',
+  'validationSplit',
+  'epochs',
+  'batchSize',
+  'effectiveBatchSize',
+  'earlyStopping',
+  'learningRate',
+  'schedule',
+  'warmupSteps',
+  'warmupRatio',
+  'optimizer',
+  'maxGradientNorm',
+  'freeze',
+  'shuffle',
+  'dropout',
+  'precision',
+  'seed',
+  'memoryLimit',
+  'device',
+  'memoryFraction',
+  'file',
+  'checkpoint',
+  'resume',
+  'allowInexact',
+  'signal',
   'onProgress',
 ];
 
@@ -146,22 +175,31 @@ function checkEarlyStopping(value: unknown, validationSplit: number): ResolvedOp
   if (value === undefined) return validationSplit > 0 ? { patience: 1, minDelta: 0 } : null;
   if (value === false) return null;
   if (validationSplit === 0) {
-    throw new InvalidArgumentError('ERR_INVALID_OPTION', 'earlyStopping needs validation rows, but validationSplit is 0. ' +
-      'Leave earlyStopping out, or give a validationSplit above 0.');
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      'earlyStopping needs validation rows, but validationSplit is 0. ' +
+        'Leave earlyStopping out, or give a validationSplit above 0.',
+    );
   }
   if (value === true) return { patience: 1, minDelta: 0 };
-  if (typeof value !== 'object' || value === null) throw invalidOption('earlyStopping', 'true, false or an object', value);
+  if (typeof value !== 'object' || value === null)
+    throw invalidOption('earlyStopping', 'true, false or an object', value);
   const given = checkOptionNames(value, ['patience', 'minDelta'], 'earlyStopping');
   return {
     patience: given.patience === undefined ? 1 : checkInteger('earlyStopping.patience', given.patience, 1),
-    minDelta: given.minDelta === undefined ? 0 :
-      checkNumber('earlyStopping.minDelta', given.minDelta, 'a number from 0', (n) => n >= 0),
+    minDelta:
+      given.minDelta === undefined
+        ? 0
+        : checkNumber('earlyStopping.minDelta', given.minDelta, 'a number from 0', (n) => n >= 0),
   };
 }
 
 function checkWarmup(steps: unknown, ratio: unknown): ResolvedOptions['warmup'] {
   if (steps !== undefined && ratio !== undefined) {
-    throw new InvalidArgumentError('ERR_INVALID_OPTION', 'warmupSteps and warmupRatio say the same in two ways; give one.');
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      'warmupSteps and warmupRatio say the same in two ways; give one.',
+    );
   }
   if (ratio !== undefined) {
     return { ratio: checkNumber('warmupRatio', ratio, 'a number from 0 to 1', (n) => n >= 0 && n <= 1) };
@@ -171,7 +209,8 @@ function checkWarmup(steps: unknown, ratio: unknown): ResolvedOptions['warmup'] 
 
 function checkFreeze(value: unknown): readonly string[] {
   if (value === undefined) return [];
-  if (Array.isArray(value) && value.every((name) => typeof name === 'string' && name !== '')) return [...value] as string[];
+  if (Array.isArray(value) && value.every((name) => typeof name === 'string' && name !== ''))
+    return [...value] as string[];
   throw invalidOption('freeze', 'a list of names of parameters or modules', value);
 }
 
@@ -180,8 +219,11 @@ function checkResume(value: unknown, checkpoint: ResolvedCheckpoint | null): str
   if (typeof value === 'string' && value !== '') return resolve(value);
   if (value !== true) throw invalidOption('resume', 'true, false or the path of a folder', value);
   if (checkpoint !== null) return checkpoint.folder;
-  throw new InvalidArgumentError('ERR_INVALID_OPTION', 'resume is true, but no checkpoint.folder tells where to look. Give ' +
-    'checkpoint: { folder }, or the folder as resume.');
+  throw new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    'resume is true, but no checkpoint.folder tells where to look. Give ' +
+      'checkpoint: { folder }, or the folder as resume.',
+  );
 }
 
 /** The given option through `check`, or `otherwise` where it was left out. */
@@ -194,7 +236,8 @@ export function resolveOptions(options: unknown): ResolvedOptions {
   const o = checkOptionNames(options, names, 'finetune');
   const positive = (name: string) => (v: unknown) => checkNumber(name, v, 'a number above 0', (n) => n > 0);
   const validationSplit = optional(o.validationSplit, 0.15, (v) =>
-    checkNumber('validationSplit', v, 'a number from 0 to below 1', (n) => n >= 0 && n < 1));
+    checkNumber('validationSplit', v, 'a number from 0 to below 1', (n) => n >= 0 && n < 1),
+  );
   const batchSize = optional(o.batchSize, 'auto' as const, (v) => {
     if (v === 'auto') return v;
     if (typeof v === 'string') throw invalidOption('batchSize', `an integer from 1, or 'auto'`, v);
@@ -202,8 +245,11 @@ export function resolveOptions(options: unknown): ResolvedOptions {
   });
   const effective = optional(o.effectiveBatchSize, null, (v) => checkInteger('effectiveBatchSize', v, 1));
   if (effective !== null && batchSize !== 'auto' && batchSize > effective) {
-    throw new InvalidArgumentError('ERR_INVALID_OPTION', `batchSize (rows computed at once) is ${batchSize}, but ` +
-      `effectiveBatchSize (rows of one step) is only ${effective}. Raise effectiveBatchSize, or lower batchSize.`);
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      `batchSize (rows computed at once) is ${batchSize}, but ` +
+        `effectiveBatchSize (rows of one step) is only ${effective}. Raise effectiveBatchSize, or lower batchSize.`,
+    );
   }
   const checkpoint = optional(o.checkpoint, null, resolveCheckpoint);
   const resume = checkResume(o.resume, checkpoint);
@@ -218,15 +264,20 @@ export function resolveOptions(options: unknown): ResolvedOptions {
     effectiveBatchSize: effective ?? (batchSize !== 'auto' && batchSize > 32 ? batchSize : null),
     earlyStopping: checkEarlyStopping(o.earlyStopping, validationSplit),
     learningRate: optional(o.learningRate, 2e-5, positive('learningRate')),
-    schedule: optional(o.schedule, 'constant' as const, (v) => checkChoice('schedule', v, ['constant', 'linear', 'cosine'])),
+    schedule: optional(o.schedule, 'constant' as const, (v) =>
+      checkChoice('schedule', v, ['constant', 'linear', 'cosine']),
+    ),
     warmup: checkWarmup(o.warmupSteps, o.warmupRatio),
     optimizer: resolveOptimizer(o.optimizer),
     maxGradientNorm: optional(o.maxGradientNorm, null, positive('maxGradientNorm')),
     freeze: checkFreeze(o.freeze),
     shuffle: optional(o.shuffle, true, (v) => checkBoolean('shuffle', v)),
     dropout: optional(o.dropout, null, (v) =>
-      checkNumber('dropout', v, 'a number from 0 to below 1', (n) => n >= 0 && n < 1)),
-    precision: optional(o.precision, 'auto' as const, (v) => checkChoice('precision', v, ['auto', 'fp32', 'bf16', 'tf32', 'fp16'])),
+      checkNumber('dropout', v, 'a number from 0 to below 1', (n) => n >= 0 && n < 1),
+    ),
+    precision: optional(o.precision, 'auto' as const, (v) =>
+      checkChoice('precision', v, ['auto', 'fp32', 'bf16', 'tf32', 'fp16']),
+    ),
     seed: optional(o.seed, 1, (v) => checkInteger('seed', v, 0, 2 ** 32 - 1)),
     memoryLimit: optional(o.memoryLimit, null, (v) => checkInteger('memoryLimit', v, 1)),
     device: optional(o.device, null, checkDevice),
@@ -236,6 +287,8 @@ export function resolveOptions(options: unknown): ResolvedOptions {
     resume,
     allowInexact: optional(o.allowInexact, false, (v) => checkBoolean('allowInexact', v)),
     signal: optional(o.signal, undefined, (v) => checkSignal('signal', v)),
-    onProgress: optional(o.onProgress, undefined, (v) => checkFunction<(event: FinetuneEvent) => void>('onProgress', v)),
+    onProgress: optional(o.onProgress, undefined, (v) =>
+      checkFunction<(event: FinetuneEvent) => void>('onProgress', v),
+    ),
   };
 }

@@ -40,5 +40,8 @@ export function epochBatches(request: OrderRequest): Int32Array[] {
 
 /** The `count` rows with most tokens, longest first; of equals, those that come first in the data. */
 export function longestRows(rows: Int32Array, lengths: Int32Array, count: number): Int32Array {
-  return rows.slice().sort((a, b) => lengths[b]! - lengths[a]! || a - b).slice(0, count);
+  return rows
+    .slice()
+    .sort((a, b) => lengths[b]! - lengths[a]! || a - b)
+    .slice(0, count);
 }

@@ -35,8 +35,21 @@ export interface Progress {
 /** A run before its first step. */
 export function freshProgress(microBatch: number, effectiveBatch: number): Progress {
   return {
-    epoch: 0, epochSteps: 0, epochLoss: 0, epochSeconds: 0, steps: 0, tokens: 0,
-    microBatch, validationBatch: microBatch, effectiveBatch, splits: [],
-    before: null, after: null, epochs: [], bestEpoch: 0, stopping: null, committed: null,
+    epoch: 0,
+    epochSteps: 0,
+    epochLoss: 0,
+    epochSeconds: 0,
+    steps: 0,
+    tokens: 0,
+    microBatch,
+    validationBatch: microBatch,
+    effectiveBatch,
+    splits: [],
+    before: null,
+    after: null,
+    epochs: [],
+    bestEpoch: 0,
+    stopping: null,
+    committed: null,
   };
 }

@@ -44,7 +44,9 @@ export class RunControl {
   /** Resolves when the run is not paused, or is to stop. */
   async resumed(): Promise<void> {
     while (this.paused) {
-      const woken = new Promise<void>((resolve) => { this.#wake = resolve; });
+      const woken = new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
       this.#vigil = setInterval(() => undefined, 2 ** 30);
       if (!this.#referenced) this.#vigil.unref();
       await woken;
@@ -67,7 +69,9 @@ export class RunControl {
   }
 
   abort(cause?: unknown): void {
-    this.stop(new AbortError('ERR_ABORTED', 'The run was aborted; the model keeps its best weights so far.', { cause }));
+    this.stop(
+      new AbortError('ERR_ABORTED', 'The run was aborted; the model keeps its best weights so far.', { cause }),
+    );
   }
 
   /** Aborts when the caller's signal does, until `release`. */

@@ -12,11 +12,14 @@ export function warmupSteps(warmup: { steps: number } | { ratio: number }, total
  * cosine: peak · (1 + cos πx) / 2. `total` counts the steps of all epochs, whether or not training ends earlier.
  */
 export function learningRateAt(kind: ScheduleKind, peak: number, step: number, warmup: number, total: number): number {
-  if (step < warmup) return peak * step / warmup;
+  if (step < warmup) return (peak * step) / warmup;
   const progress = Math.min(1, (step - warmup) / Math.max(1, total - warmup));
   switch (kind) {
-    case 'constant': return peak;
-    case 'linear': return peak * (1 - progress);
-    case 'cosine': return peak * (1 + Math.cos(Math.PI * progress)) / 2;
+    case 'constant':
+      return peak;
+    case 'linear':
+      return peak * (1 - progress);
+    case 'cosine':
+      return (peak * (1 + Math.cos(Math.PI * progress))) / 2;
   }
 }

@@ -15,8 +15,11 @@ export function splitRows(rows: number, share: number, seed: number): Split {
   const order = Int32Array.from({ length: rows }, (_, i) => i);
   if (share === 0) return { train: order, validation: new Int32Array(0) };
   if (rows < 2) {
-    throw new InvalidArgumentError('ERR_EMPTY_DATA', `There must be at least 2 rows, one to train on and one to validate ` +
-      `with, but there is ${rows}. Add rows, or pass validationSplit: 0 to train without validation.`);
+    throw new InvalidArgumentError(
+      'ERR_EMPTY_DATA',
+      `There must be at least 2 rows, one to train on and one to validate ` +
+        `with, but there is ${rows}. Add rows, or pass validationSplit: 0 to train without validation.`,
+    );
   }
   const count = Math.min(rows - 1, Math.max(1, Math.round(rows * share)));
   Random.of(seed, Stream.Split).shuffle(order);

@@ -37,7 +37,11 @@ export interface StepQueueOptions {
  */
 export class StepQueue {
   /** `taken` are the steps that the engine has taken already. */
-  constructor(readonly options: StepQueueOptions, public microBatch: number, public taken = 0) {}
+  constructor(
+    readonly options: StepQueueOptions,
+    public microBatch: number,
+    public taken = 0,
+  ) {}
 
   /** Does all steps. Throws the first error that half the micro-batch cannot mend. */
   async drain(steps: readonly PlannedStep[]): Promise<void> {

@@ -9,7 +9,10 @@ export class StepTimer {
   #steps = 0;
 
   /** `now` in milliseconds. */
-  constructor(readonly totalSteps: number, readonly now: () => number = () => performance.now()) {}
+  constructor(
+    readonly totalSteps: number,
+    readonly now: () => number = () => performance.now(),
+  ) {}
 
   /** Steps begin now. */
   start(): void {
@@ -29,7 +32,7 @@ export class StepTimer {
     const seconds = Math.max(1e-6, (at - first!.at) / 1000);
     return {
       tokensPerSecond: rest.reduce((sum, step) => sum + step.tokens, 0) / seconds,
-      eta: Math.max(0, this.totalSteps - this.#steps) * this.#training / this.#steps / 1000,
+      eta: (Math.max(0, this.totalSteps - this.#steps) * this.#training) / this.#steps / 1000,
     };
   }
 }

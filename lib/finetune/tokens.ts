@@ -23,8 +23,13 @@ export interface TokenisedPairs extends TokenisedTexts {
 }
 
 /** Tokenises all pairs once. `prompt` is put before every text; `check` throws if the run is to stop. */
-export async function tokenisePairs(tokeniser: TextEncoder, pairs: readonly TextPair[], maxInputLength: number,
-    prompt: string, check: () => void): Promise<TokenisedPairs> {
+export async function tokenisePairs(
+  tokeniser: TextEncoder,
+  pairs: readonly TextPair[],
+  maxInputLength: number,
+  prompt: string,
+  check: () => void,
+): Promise<TokenisedPairs> {
   const parts: TokenisedTexts[] = [];
   for (let first = 0; first < pairs.length; first += textsAtOnce / 2) {
     check();

@@ -42,7 +42,7 @@ export class Validator {
   async measure(epoch: number): Promise<ValidationMetrics> {
     const { rows, scores, onProgress, onSplit, ready } = this.#options;
     const similarities = new Float32Array(rows.length);
-    for (let done = 0; done < rows.length;) {
+    for (let done = 0; done < rows.length; ) {
       await ready();
       const part = rows.subarray(done, done + pairsAtOnce);
       try {
@@ -59,6 +59,10 @@ export class Validator {
       onProgress(epoch, done);
     }
     await ready();
-    return validationMetrics(similarities, Array.from(rows, (row) => scores[row]!), this.#classes);
+    return validationMetrics(
+      similarities,
+      Array.from(rows, (row) => scores[row]!),
+      this.#classes,
+    );
   }
 }

@@ -8,9 +8,15 @@
  */
 
 declare const handleTag: unique symbol;
-export interface ModelHandle { readonly [handleTag]: 'model' }
-export interface DatasetHandle { readonly [handleTag]: 'dataset' }
-export interface TrainerHandle { readonly [handleTag]: 'trainer' }
+export interface ModelHandle {
+  readonly [handleTag]: 'model';
+}
+export interface DatasetHandle {
+  readonly [handleTag]: 'dataset';
+}
+export interface TrainerHandle {
+  readonly [handleTag]: 'trainer';
+}
 
 export type Architecture = 'bert' | 'distilbert' | 'roberta';
 /** Feed-forward activation of the encoder (Hugging Face's `hidden_act` / `activation`). */
@@ -56,13 +62,19 @@ export type HeadSpec =
   | { kind: 'dense'; inFeatures: number; outFeatures: number; bias: boolean; activation: DenseActivation }
   | { kind: 'normalize' };
 
-export interface NativeModelSpec { encoder: EncoderSpec; head: HeadSpec[] }
+export interface NativeModelSpec {
+  encoder: EncoderSpec;
+  head: HeadSpec[];
+}
 
 /**
  * A safetensors file to read for one module. `module` is 'encoder' or the index into `head` of a
  * Dense. Names may carry the prefix `bert.`, `distilbert.` or `roberta.` and old `gamma`/`beta`.
  */
-export interface WeightFile { path: string; module: 'encoder' | number }
+export interface WeightFile {
+  path: string;
+  module: 'encoder' | number;
+}
 
 export interface ParameterInfo {
   /** Hugging Face's name without prefix; a Dense's are `head.{index}.linear.weight` and `.bias`. */
@@ -71,7 +83,10 @@ export interface ParameterInfo {
 }
 
 /** One file that `saveModel` writes (and flushes to disk); the caller renames it into place. */
-export interface SaveFile { path: string; module: 'encoder' | number }
+export interface SaveFile {
+  path: string;
+  module: 'encoder' | number;
+}
 
 export interface EngineInfo {
   /** Version of the LibTorch that is loaded, e.g. '2.11.0'. */
@@ -243,14 +258,23 @@ export interface EngineAddon {
    * Returns [texts × dimension]. Zero tokens in a text is refused.
    */
   embed(
-    model: ModelHandle, ids: Int32Array, offsets: Int32Array, precision: EmbeddingPrecision, device?: NativeDevice,
+    model: ModelHandle,
+    ids: Int32Array,
+    offsets: Int32Array,
+    precision: EmbeddingPrecision,
+    device?: NativeDevice,
   ): Promise<Float32Array>;
   /**
    * For parity: writes the tensors `hidden.0` (embedding layer) … `hidden.N` [tokens × hidden],
    * `pooled` and `embedding` [texts × dimension] of one packed forward (dropout off) to a safetensors file.
    */
   traceForward(
-    model: ModelHandle, ids: Int32Array, offsets: Int32Array, path: string, precision?: NativePrecision, device?: NativeDevice,
+    model: ModelHandle,
+    ids: Int32Array,
+    offsets: Int32Array,
+    path: string,
+    precision?: NativePrecision,
+    device?: NativeDevice,
   ): Promise<void>;
   disposeModel(model: ModelHandle): void;
 

@@ -25,7 +25,10 @@ export async function cacheSizes(environment: NodeJS.ProcessEnv = process.env): 
     if (/^\d+\.\d+\.\d+/.test(name)) {
       add(`LibTorch ${name}`, join(libtorch, name), `npx vectune libtorch remove ${name}`);
     } else {
-      add(name === '.parts' ? 'downloads that were broken off' : 'an installation that is not done', join(libtorch, name));
+      add(
+        name === '.parts' ? 'downloads that were broken off' : 'an installation that is not done',
+        join(libtorch, name),
+      );
     }
   }
   const root = cacheRoot(environment);

@@ -24,8 +24,10 @@ export interface ChosenDevice {
 export function checkDevice(device: unknown): DeviceOption {
   if (device === 'auto' || device === 'cpu' || device === 'cuda') return device;
   if (typeof device === 'string' && /^cuda:\d{1,2}$/.test(device)) return device as DeviceOption;
-  throw new InvalidArgumentError('ERR_INVALID_OPTION', "device must be 'auto', 'cpu', 'cuda' or a GPU by its number as 'cuda:1', " +
-    `but is ${show(device)}.`);
+  throw new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    "device must be 'auto', 'cpu', 'cuda' or a GPU by its number as 'cuda:1', " + `but is ${show(device)}.`,
+  );
 }
 
 /**
@@ -41,26 +43,44 @@ const TEST_VARIABLE = 'VECTUNE_TEST_DEVICE';
  *   InvalidArgumentError: a bound for a GPU's memory where the processor was asked for, or one that comes too late.
  */
 export async function chooseDevice(
-  asked: DeviceOption, memoryFraction: number | null, addon: Pick<EngineAddon, 'info' | 'devices' | 'useDevice'>,
+  asked: DeviceOption,
+  memoryFraction: number | null,
+  addon: Pick<EngineAddon, 'info' | 'devices' | 'useDevice'>,
 ): Promise<ChosenDevice> {
-  const processor = (message: string): ChosenDevice => ({ device: 'cpu', gpu: null, bf16: addon.info().bf16, limit: null, message });
+  const processor = (message: string): ChosenDevice => ({
+    device: 'cpu',
+    gpu: null,
+    bf16: addon.info().bf16,
+    limit: null,
+    message,
+  });
   if (asked === 'cpu') {
     if (memoryFraction !== null) {
-      throw new InvalidArgumentError('ERR_INVALID_OPTION', "memoryFraction is a share of a GPU's memory, but device is 'cpu'. " +
-        'Use memoryLimit, in bytes, or leave it out.');
+      throw new InvalidArgumentError(
+        'ERR_INVALID_OPTION',
+        "memoryFraction is a share of a GPU's memory, but device is 'cpu'. " +
+          'Use memoryLimit, in bytes, or leave it out.',
+      );
     }
     return processor('The processor is used, as was asked for');
   }
-  const use = async (device: NativeDevice, gpu: string | null, bf16: boolean, message: string): Promise<ChosenDevice> => {
+  const use = async (
+    device: NativeDevice,
+    gpu: string | null,
+    bf16: boolean,
+    message: string,
+  ): Promise<ChosenDevice> => {
     try {
       return { device, gpu, bf16, limit: await addon.useDevice(device, memoryFraction), message };
     } catch (error) {
       const failure = fromNative(error);
-      throw failure instanceof InvalidArgumentError ?
-        new InvalidArgumentError('ERR_INVALID_OPTION', failure.message, { cause: failure }) : failure;
+      throw failure instanceof InvalidArgumentError
+        ? new InvalidArgumentError('ERR_INVALID_OPTION', failure.message, { cause: failure })
+        : failure;
     }
   };
-  if (process.env[TEST_VARIABLE] === 'cpu-tensors') return use('cpu-tensors', null, false, 'CPU tensors are used, for a test');
+  if (process.env[TEST_VARIABLE] === 'cpu-tensors')
+    return use('cpu-tensors', null, false, 'CPU tensors are used, for a test');
 
   const withoutCuda = await reasonWithoutCuda();
   const { gpus, reason } = withoutCuda === null ? await addon.devices() : { gpus: [], reason: withoutCuda };
@@ -72,8 +92,11 @@ export async function chooseDevice(
     const bound = memoryFraction === null ? '' : '; memoryFraction, which is for GPUs, bounds nothing';
     return processor(`The processor is used, as ${why}${bound}`);
   }
-  throw new DeviceError('ERR_DEVICE_UNAVAILABLE', `device is '${asked}', but ${why}. Use 'auto' or 'cpu', or see what is installed ` +
-    'and what to type next by: npx vectune doctor');
+  throw new DeviceError(
+    'ERR_DEVICE_UNAVAILABLE',
+    `device is '${asked}', but ${why}. Use 'auto' or 'cpu', or see what is installed ` +
+      'and what to type next by: npx vectune doctor',
+  );
 }
 
 /** What users may ask for; each device refuses what it cannot do. */
@@ -85,7 +108,9 @@ export type PrecisionOption = 'auto' | NativePrecision | 'int8';
  * @throws InvalidArgumentError ERR_INVALID_OPTION: the device cannot do it, and why
  */
 export function choosePrecision(
-  asked: PrecisionOption, { device, gpu, bf16 }: ChosenDevice, addon: Pick<EngineAddon, 'info'>,
+  asked: PrecisionOption,
+  { device, gpu, bf16 }: ChosenDevice,
+  addon: Pick<EngineAddon, 'info'>,
 ): NativePrecision | 'int8' {
   const refuse = (why: string) => new InvalidArgumentError('ERR_INVALID_OPTION', `precision '${asked}' ${why}`);
   if (asked === 'auto') return bf16 ? 'bf16' : 'fp32';
@@ -94,7 +119,9 @@ export function choosePrecision(
       throw refuse("is for GPUs, and the processor is used. Use 'fp32' or 'bf16', or 'auto'.");
     }
     if (asked === 'int8' && !addon.info().int8) {
-      throw refuse("needs a processor that multiplies int8 exactly (avx2), and this one does not. Use 'fp32', or 'auto'.");
+      throw refuse(
+        "needs a processor that multiplies int8 exactly (avx2), and this one does not. Use 'fp32', or 'auto'.",
+      );
     }
     return asked;
   }

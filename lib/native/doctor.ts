@@ -197,7 +197,11 @@ async function checkNvidia(version: string, chosen: LibTorchFolder | undefined):
   return { ...nvidia, next: nextForNvidia(nvidia, version, chosen) };
 }
 
-function nextForNvidia({ driver, gpus }: NvidiaReport, version: string, chosen: LibTorchFolder | undefined): string | null {
+function nextForNvidia(
+  { driver, gpus }: NvidiaReport,
+  version: string,
+  chosen: LibTorchFolder | undefined,
+): string | null {
   if (driver === null && gpus.length === 0) return null;
   const release = releases().find((known) => known.version === version);
   if (release === undefined) return null;

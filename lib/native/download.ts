@@ -49,7 +49,8 @@ export async function download(address: string, target: string, options: Downloa
         return;
       } catch (error) {
         if (options.signal?.aborted) throw stopped(address, options.signal);
-        if ((error as NodeJS.ErrnoException).code === 'ENOSPC') throw noRoom(target, `The download of ${shown(address)}`, error);
+        if ((error as NodeJS.ErrnoException).code === 'ENOSPC')
+          throw noRoom(target, `The download of ${shown(address)}`, error);
         if (transfer.received - before >= PROGRESS_BYTES) attempt = 0;
         if (error instanceof DownloadError || attempt >= (options.retries ?? 3)) throw asDownloadError(address, error);
         await sleep(FIRST_PAUSE_MS * 4 ** attempt, undefined, { signal: options.signal }).catch(() => {
@@ -191,7 +192,7 @@ class Transfer {
 }
 
 async function writeAll(file: FileHandle, chunk: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < chunk.byteLength;) {
+  for (let done = 0; done < chunk.byteLength; ) {
     const { bytesWritten } = await file.write(chunk, done, chunk.byteLength - done, position + done);
     done += bytesWritten;
   }

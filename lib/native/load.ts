@@ -92,7 +92,12 @@ async function choose(options: LoadOptions): Promise<Choice> {
   if (choice !== undefined) return choice;
   if (options.consent !== true) throw missing(addons, tried);
   const { onEvent, signal } = options;
-  return probed(addons, await installLibTorch({ version: preferredVersion(addons), onEvent, signal }), signal, options.cuda);
+  return probed(
+    addons,
+    await installLibTorch({ version: preferredVersion(addons), onEvent, signal }),
+    signal,
+    options.cuda,
+  );
 }
 
 async function firstThatLoads(addons: Addons, options: LoadOptions, tried: Candidate[]): Promise<Choice | undefined> {
@@ -134,7 +139,8 @@ export async function probed(
     const request = { loader, engine, libDir, addonVersion: ADDON_VERSION, signal };
     let noCuda = whatCudaLacks(libDir);
     if (noCuda === null && !cuda) {
-      noCuda = "LibTorch was first used with device 'cpu' in this process, and is opened once; use the GPU first, or in a process of its own";
+      noCuda =
+        "LibTorch was first used with device 'cpu' in this process, and is opened once; use the GPU first, or in a process of its own";
     }
     try {
       if (noCuda === null) {
@@ -159,8 +165,10 @@ export async function probed(
 /** Why there is no sense in opening the CUDA library; null where there is. */
 function whatCudaLacks(libDir: string): string | null {
   const lacks: string[] = [];
-  if (!hasNvidiaDriver()) lacks.push('no NVIDIA driver is loaded (there is no /dev/nvidiactl and no /proc/driver/nvidia/version)');
-  if (!existsSync(join(libDir, 'libtorch_cuda.so'))) lacks.push(`the LibTorch in ${libDir} has no libtorch_cuda.so: it is for the processor only`);
+  if (!hasNvidiaDriver())
+    lacks.push('no NVIDIA driver is loaded (there is no /dev/nvidiactl and no /proc/driver/nvidia/version)');
+  if (!existsSync(join(libDir, 'libtorch_cuda.so')))
+    lacks.push(`the LibTorch in ${libDir} has no libtorch_cuda.so: it is for the processor only`);
   return lacks.length === 0 ? null : lacks.join('; ');
 }
 

@@ -62,7 +62,9 @@ export async function probe(request: ProbeRequest, store: VerdictStore): Promise
 
 /** What a verdict holds for. */
 export async function subjectOf(request: Omit<ProbeRequest, 'environment' | 'signal'>): Promise<ProbeSubject> {
-  const libraries = ['torch_cpu', 'c10', ...(request.cuda ? ['torch_cuda'] : [])].map((name) => `${request.libDir}/${libraryFile(name)}`);
+  const libraries = ['torch_cpu', 'c10', ...(request.cuda ? ['torch_cuda'] : [])].map(
+    (name) => `${request.libDir}/${libraryFile(name)}`,
+  );
   const files = [request.loader, request.engine, ...libraries];
   const identities = files.map(async (path) => {
     const found = await stat(path).catch(() => undefined);
@@ -94,15 +96,24 @@ async function runProbe(request: ProbeRequest): Promise<Verdict> {
 }
 
 /** The files are loaded into this process, to stay. */
-async function tryHere({ loader, engine, libDir, cuda }: ProbeRequest, subject: ProbeSubject, store: VerdictStore): Promise<Verdict> {
+async function tryHere(
+  { loader, engine, libDir, cuda }: ProbeRequest,
+  subject: ProbeSubject,
+  store: VerdictStore,
+): Promise<Verdict> {
   if (!isUtilityProcess()) {
     // No LibTorchError: another one would fare no better, nor would one that were installed.
-    throw new ToolError('ERR_TOOL_MISSING', "vectune tries LibTorch in a process of its own first, and this app's executable starts " +
-      'none: its fuse RunAsNode is off. Use vectune in a utility process (utilityProcess.fork), or set the fuse to on (@electron/fuses).');
+    throw new ToolError(
+      'ERR_TOOL_MISSING',
+      "vectune tries LibTorch in a process of its own first, and this app's executable starts " +
+        'none: its fuse RunAsNode is off. Use vectune in a utility process (utilityProcess.fork), or set the fuse to on (@electron/fuses).',
+    );
   }
   const opened = require(loader) as LoaderAddon;
   // Two of them in one process crash, and what was tried before stays; `load` tells whose it is.
-  const foreign = (await Promise.all(opened.mapped().map((path) => realpath(path).catch(() => path)))).find((path) => dirname(path) !== libDir);
+  const foreign = (await Promise.all(opened.mapped().map((path) => realpath(path).catch(() => path)))).find(
+    (path) => dirname(path) !== libDir,
+  );
   if (foreign !== undefined) throw cannotLoad(libDir, `this process has mapped ${foreign} already`, undefined);
   return store.marked(subject, async () => {
     try {

@@ -118,7 +118,7 @@ class BlockReader {
     const done = sink && finished(sink);
     done?.catch(() => undefined);
     try {
-      for (let left = bytes; left > 0;) {
+      for (let left = bytes; left > 0; ) {
         const piece = await this.some(left);
         left -= piece.length;
         if (sink === undefined) continue;
@@ -136,7 +136,7 @@ class BlockReader {
 
   private async take(bytes: number): Promise<Buffer> {
     const parts: Buffer[] = [];
-    for (let left = bytes; left > 0;) {
+    for (let left = bytes; left > 0; ) {
       const piece = await this.some(left);
       parts.push(piece);
       left -= piece.length;

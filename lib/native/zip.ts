@@ -88,7 +88,7 @@ export class ZipFile {
 
   /** Bytes of the file. Many entries may be read at once, so every read names its place. */
   private async *pieces(start: number, bytes: number): AsyncGenerator<Buffer> {
-    for (let done = 0; done < bytes;) {
+    for (let done = 0; done < bytes; ) {
       const piece = await readAt(this.path, this.file, start + done, Math.min(bytes - done, PIECE));
       done += piece.length;
       yield piece;
@@ -138,7 +138,7 @@ function damaged(path: string, what: string): DownloadError {
 
 async function readAt(path: string, file: FileHandle, position: number, length: number): Promise<Buffer> {
   const buffer = Buffer.alloc(length);
-  for (let done = 0; done < length;) {
+  for (let done = 0; done < length; ) {
     const { bytesRead } = await file.read(buffer, done, length - done, position + done);
     if (bytesRead === 0) throw damaged(path, `it ends at byte ${position + done}`);
     done += bytesRead;
@@ -208,7 +208,7 @@ async function readDirectory(path: string, file: FileHandle): Promise<ZipEntry[]
 
 /** Sizes that do not fit in 32 bits stand in the extra field 1, in this order, each only where it is needed. */
 function applyZip64(entry: ZipEntry, extra: Buffer): void {
-  for (let at = 0; at + 4 <= extra.length;) {
+  for (let at = 0; at + 4 <= extra.length; ) {
     const end = at + 4 + extra.readUInt16LE(at + 2);
     if (extra.readUInt16LE(at) === 1) {
       let field = at + 4;

@@ -51,7 +51,11 @@ export class Embedder {
 
   readonly #textsAtOnce: number;
 
-  constructor(readonly model: EmbeddableModel, readonly precision: EmbeddingPrecision, readonly device: NativeDevice) {
+  constructor(
+    readonly model: EmbeddableModel,
+    readonly precision: EmbeddingPrecision,
+    readonly device: NativeDevice,
+  ) {
     this.#textsAtOnce = device === 'cpu' ? TEXTS_AT_ONCE : TEXTS_AT_ONCE_ON_DEVICE;
   }
 
@@ -95,13 +99,16 @@ export class Embedder {
     this.#waiting = this.#waiting.filter(({ settled }) => !settled);
     if (this.#waiting.length === 0) return undefined;
     const { maxInputLength } = this.#waiting[0]!;
-    const together = this.#waiting.filter((request) => request.maxInputLength === maxInputLength).slice(0, this.#textsAtOnce);
+    const together = this.#waiting
+      .filter((request) => request.maxInputLength === maxInputLength)
+      .slice(0, this.#textsAtOnce);
     const piece: Piece = { maxInputLength, texts: [], parts: [] };
     let room = this.#textsAtOnce;
     together.forEach((request, i) => {
       const share = Math.ceil(room / (together.length - i));
       const end = Math.min(request.texts.length, request.taken + share);
-      for (let text = request.taken; text < end; ++text) piece.texts.push(this.model.defaultPrompt + request.texts[text]!);
+      for (let text = request.taken; text < end; ++text)
+        piece.texts.push(this.model.defaultPrompt + request.texts[text]!);
       piece.parts.push({ request, count: end - request.taken });
       room -= end - request.taken;
       request.taken = end;
@@ -119,7 +126,8 @@ export class Embedder {
       let text = 0;
       for (const { request, count } of piece.parts) {
         // Each vector gets memory of its own, so that keeping one does not keep all.
-        for (let i = 0; i < count; ++i, ++text) request.vectors.push(flat.slice(text * dimension, (text + 1) * dimension));
+        for (let i = 0; i < count; ++i, ++text)
+          request.vectors.push(flat.slice(text * dimension, (text + 1) * dimension));
         if (request.vectors.length === request.texts.length) settle(request, () => request.resolve(request.vectors));
       }
     } catch (error) {
@@ -141,9 +149,13 @@ export class Embedder {
       const cut = offsets[middle]!;
       const both = new Float32Array(count * dimension);
       both.set(await this.#embedTokens({ ids: ids.subarray(0, cut), offsets: offsets.subarray(0, middle + 1) }));
-      both.set(await this.#embedTokens({
-        ids: ids.subarray(cut), offsets: offsets.subarray(middle).map((offset) => offset - cut),
-      }), middle * dimension);
+      both.set(
+        await this.#embedTokens({
+          ids: ids.subarray(cut),
+          offsets: offsets.subarray(middle).map((offset) => offset - cut),
+        }),
+        middle * dimension,
+      );
       return both;
     }
   }

@@ -6,18 +6,28 @@ export type Vector = ArrayLike<number>;
 
 function isVector(value: unknown): value is Vector {
   const list = value as { length?: unknown; 0?: unknown } | null;
-  return typeof list === 'object' && list !== null && typeof list.length === 'number' && list.length > 0 &&
-    typeof list[0] === 'number';
+  return (
+    typeof list === 'object' &&
+    list !== null &&
+    typeof list.length === 'number' &&
+    list.length > 0 &&
+    typeof list[0] === 'number'
+  );
 }
 
 function checkVector(name: string, value: unknown, length?: number): Vector {
   if (!isVector(value)) {
-    throw new InvalidArgumentError('ERR_INVALID_ARGUMENT', `${name} must be a vector, a list of numbers as embed gives it, ` +
-      `but is ${show(value)}.`);
+    throw new InvalidArgumentError(
+      'ERR_INVALID_ARGUMENT',
+      `${name} must be a vector, a list of numbers as embed gives it, ` + `but is ${show(value)}.`,
+    );
   }
   if (length !== undefined && value.length !== length) {
-    throw new InvalidArgumentError('ERR_LENGTH_MISMATCH', `Vectors that are compared must be of one length, but there are ` +
-      `${length} numbers on the left and ${value.length} in ${name}.`);
+    throw new InvalidArgumentError(
+      'ERR_LENGTH_MISMATCH',
+      `Vectors that are compared must be of one length, but there are ` +
+        `${length} numbers on the left and ${value.length} in ${name}.`,
+    );
   }
   return value;
 }
@@ -49,6 +59,7 @@ export function cosineSimilarity(a: Vector, b: Vector | readonly Vector[]): numb
   const left = checkVector('the left-hand side', a);
   const isList = Array.isArray(b) && typeof b[0] !== 'number';
   if (!isList) return cosine(left, checkVector('the right-hand side', b, left.length));
-  return (b as readonly Vector[]).map((vector, i) => cosine(left, checkVector(`vector ${i} on the right-hand side`, vector,
-    left.length)));
+  return (b as readonly Vector[]).map((vector, i) =>
+    cosine(left, checkVector(`vector ${i} on the right-hand side`, vector, left.length)),
+  );
 }

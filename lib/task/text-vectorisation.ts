@@ -1,5 +1,12 @@
 import {
-  checkBoolean, checkChoice, checkFunction, checkInteger, checkOptionNames, checkSignal, invalidOption, show,
+  checkBoolean,
+  checkChoice,
+  checkFunction,
+  checkInteger,
+  checkOptionNames,
+  checkSignal,
+  invalidOption,
+  show,
 } from '../arguments';
 import type { TextPair } from '../data/pair';
 import { collectPairs, type DataSource } from '../data/source';
@@ -117,7 +124,17 @@ interface LoadedModel {
 const defaultDevice: DeviceOption = 'auto';
 
 const names: readonly (keyof TextVectorisationOptions)[] = [
-  'precision', 'device', 'memoryFraction', 'libtorch', 'installLibTorch', 'cacheFolder', 'hubUrl', 'revision', 'accessToken', 'offline', 'onProgress',
+  'precision',
+  'device',
+  'memoryFraction',
+  'libtorch',
+  'installLibTorch',
+  'cacheFolder',
+  'hubUrl',
+  'revision',
+  'accessToken',
+  'offline',
+  'onProgress',
   'signal',
 ];
 
@@ -146,9 +163,12 @@ function checkOptions(options: unknown): TextVectorisationOptions {
 function checkSource(source: unknown): string | ModelPreset {
   if (typeof source === 'string' && source !== '') return source;
   const preset = source as Partial<ModelPreset> | null | undefined;
-  if (typeof preset === 'object' && preset !== null && typeof preset.id === 'string') return { ...preset } as ModelPreset;
-  throw new InvalidArgumentError('ERR_INVALID_ARGUMENT', 'A model is given as a folder, a hub id or one of the constants ' +
-    `in \`models\`, but is ${show(source)}.`);
+  if (typeof preset === 'object' && preset !== null && typeof preset.id === 'string')
+    return { ...preset } as ModelPreset;
+  throw new InvalidArgumentError(
+    'ERR_INVALID_ARGUMENT',
+    'A model is given as a folder, a hub id or one of the constants ' + `in \`models\`, but is ${show(source)}.`,
+  );
 }
 
 /** Gives `promise`, or rejects with the signal's reason as soon as it is aborted. */
@@ -213,10 +233,19 @@ export class TextVectorisation {
   async info(): Promise<ModelInfo> {
     const { addon, handle, opened, embedder } = await this.#loaded();
     const { id, dimension, maxInputLength, positions, spec, layout } = opened;
-    const parameters = addon.parameters(handle)
+    const parameters = addon
+      .parameters(handle)
       .reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
-    return { id, architecture: spec.encoder.architecture, dimension, maxInputLength, positions, parameters,
-      device: embedder.device, notes: [...layout.notes] };
+    return {
+      id,
+      architecture: spec.encoder.architecture,
+      dimension,
+      maxInputLength,
+      positions,
+      parameters,
+      device: embedder.device,
+      notes: [...layout.notes],
+    };
   }
 
   /**
@@ -257,26 +286,36 @@ export class TextVectorisation {
     second?: ArrayLike<number> | FinetuneOptions,
     third?: FinetuneOptions,
   ): FinetuneRun {
-    const asLists = Array.isArray(second) || ArrayBuffer.isView(second) || Array.isArray(source) && Array.isArray(source[0]);
+    const asLists =
+      Array.isArray(second) || ArrayBuffer.isView(second) || (Array.isArray(source) && Array.isArray(source[0]));
     // An async function runs at once to its first await: nothing can come between the checks and the claim.
     return new FinetuneRun(async (control) => {
       this.#checkAlive();
       if (this.#running !== undefined) {
-        throw new StateError('ERR_BUSY', 'This model is being fine-tuned already. Await that run or abort it, or make another ' +
-          'TextVectorisation.');
+        throw new StateError(
+          'ERR_BUSY',
+          'This model is being fine-tuned already. Await that run or abort it, or make another ' + 'TextVectorisation.',
+        );
       }
       if (!asLists && third !== undefined) {
-        throw new InvalidArgumentError('ERR_INVALID_ARGUMENT', 'finetune takes pairs, scores and options, or a file or rows ' +
-          `and options, but was given ${show(source)}, ${show(second)} and ${show(third)}.`);
+        throw new InvalidArgumentError(
+          'ERR_INVALID_ARGUMENT',
+          'finetune takes pairs, scores and options, or a file or rows ' +
+            `and options, but was given ${show(source)}, ${show(second)} and ${show(third)}.`,
+        );
       }
       const options = resolveOptions(asLists ? third : second);
       const lists = asLists ? checkPairs(source, second) : undefined;
       if (asLists && options.file !== undefined) {
-        throw new InvalidArgumentError('ERR_INVALID_OPTION', 'The option file tells how to read a data file, but the data ' +
-          'is two lists.');
+        throw new InvalidArgumentError(
+          'ERR_INVALID_OPTION',
+          'The option file tells how to read a data file, but the data ' + 'is two lists.',
+        );
       }
       let ended: () => void = () => undefined;
-      this.#running = new Promise((resolve) => { ended = resolve; });
+      this.#running = new Promise((resolve) => {
+        ended = resolve;
+      });
       const stop = () => control.stop(disposed());
       this.#closing.signal.addEventListener('abort', stop);
       try {
@@ -316,7 +355,10 @@ export class TextVectorisation {
    */
   async save(folder: string): Promise<string> {
     if (typeof folder !== 'string' || folder === '') {
-      throw new InvalidArgumentError('ERR_INVALID_ARGUMENT', `save needs the path of a folder, but was given ${show(folder)}.`);
+      throw new InvalidArgumentError(
+        'ERR_INVALID_ARGUMENT',
+        `save needs the path of a folder, but was given ${show(folder)}.`,
+      );
     }
     const { addon, handle, opened } = await this.#loaded();
     return saveModel(opened, addon, handle, folder, () => {
@@ -349,13 +391,19 @@ export class TextVectorisation {
     this.#checkAlive();
     if (typeof texts === 'string') return [texts];
     if (!Array.isArray(texts)) {
-      throw new InvalidArgumentError('ERR_TEXT_TYPE', `embed takes a text or a list of texts, but was given ${show(texts)}.`);
+      throw new InvalidArgumentError(
+        'ERR_TEXT_TYPE',
+        `embed takes a text or a list of texts, but was given ${show(texts)}.`,
+      );
     }
     const list: unknown[] = [...texts]; // holes become undefined, which is refused
     return list.map((text, row) => {
       if (typeof text === 'string') return text;
-      throw new InvalidArgumentError('ERR_TEXT_TYPE', `A text must be a string (an empty one is fine), but texts[${row}] is ` +
-        `${show(text)}.`, { row });
+      throw new InvalidArgumentError(
+        'ERR_TEXT_TYPE',
+        `A text must be a string (an empty one is fine), but texts[${row}] is ` + `${show(text)}.`,
+        { row },
+      );
     });
   }
 
@@ -376,7 +424,13 @@ export class TextVectorisation {
 
   async #load(): Promise<LoadedModel> {
     const {
-      libtorch, installLibTorch, precision = 'fp32', device = defaultDevice, memoryFraction = null, signal: stop, onProgress,
+      libtorch,
+      installLibTorch,
+      precision = 'fp32',
+      device = defaultDevice,
+      memoryFraction = null,
+      signal: stop,
+      onProgress,
       ...where
     } = this.#options;
     const signal = stop === undefined ? this.#closing.signal : AbortSignal.any([stop, this.#closing.signal]);
@@ -391,7 +445,12 @@ export class TextVectorisation {
       const chosenPrecision = choosePrecision(precision, chosen, addon);
       onProgress?.({ type: 'device', device: chosen.device, gpu: chosen.gpu, message: chosen.message });
       const handle = await addon.createModel(opened.spec, opened.weightFiles, 0);
-      return { addon, handle, opened, embedder: new Embedder({ ...opened, addon, handle }, chosenPrecision, chosen.device) };
+      return {
+        addon,
+        handle,
+        opened,
+        embedder: new Embedder({ ...opened, addon, handle }, chosenPrecision, chosen.device),
+      };
     } catch (error) {
       throw this.#disposed === undefined ? fromNative(error) : disposed();
     }

@@ -61,7 +61,9 @@ export class TrainingRecord {
       options: {
         ...(this.#data && { maxInputLength: this.#data.maxInputLength }),
         ...(this.#batch && { batchSize: this.#batch.batchSize, effectiveBatchSize: this.#batch.effectiveBatchSize }),
-        learningRate, schedule, ...optimizer,
+        learningRate,
+        schedule,
+        ...optimizer,
         ...(maxGradientNorm !== null && { maxGradientNorm }),
         ...(dropout !== null && { dropout }),
         ...(freeze.length > 0 && { freeze: freeze.join(', ') }),

@@ -127,7 +127,7 @@ export class Tokeniser {
     this.checkLimit(maxInputLength);
     const ids = new Ids();
     const offsets = new Int32Array(texts.length + 1);
-    for (let from = 0; from < texts.length;) {
+    for (let from = 0; from < texts.length; ) {
       if (signal?.aborted) throw new AbortError('ERR_ABORTED', 'Tokenising was stopped.', { cause: signal.reason });
       const to = pieceEnd(texts, from);
       const encodings = await this.tokenizer.encodeBatch(texts.slice(from, to)).catch((error: unknown) => {

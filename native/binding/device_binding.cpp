@@ -45,7 +45,8 @@ Napi::Value use_device(const Napi::CallbackInfo& info) {
   std::optional<double> fraction;
   if (!info[1].IsNull()) {
     fraction = to_finite(info[1], "memoryFraction");
-    if (!place.on_device()) throw Error(ErrorCode::kInvalidArgument, "memoryFraction is for a GPU's memory; the device is the processor.");
+    if (!place.on_device())
+      throw Error(ErrorCode::kInvalidArgument, "memoryFraction is for a GPU's memory; the device is the processor.");
   }
   return Environment::of(info.Env())
       .promise(

@@ -101,10 +101,9 @@ void Environment::open(Napi::Env env) {
   if (!node_process.IsObject()) return;
   const Napi::Value once = node_process.As<Napi::Object>().Get("once");
   if (!once.IsFunction()) return;
-  once.As<Napi::Function>().Call(
-      node_process, {Napi::String::New(env, "exit"), Napi::Function::New(env, [state](const Napi::CallbackInfo&) {
-                       state->close();
-                     })});
+  once.As<Napi::Function>().Call(node_process,
+                                 {Napi::String::New(env, "exit"),
+                                  Napi::Function::New(env, [state](const Napi::CallbackInfo&) { state->close(); })});
 }
 
 Environment& Environment::of(Napi::Env env) { return **env.GetInstanceData<std::shared_ptr<Environment>>(); }

@@ -121,7 +121,8 @@ class Environment : public std::enable_shared_from_this<Environment> {
   std::vector<std::weak_ptr<Trainer>> trainers_;
 
   size_t pending_ = 0;  // jobs not settled that keep the event loop alive; JavaScript thread only
-  std::map<std::weak_ptr<Trainer>, std::shared_ptr<KeepAlive>, std::owner_less<>> keep_alive_;  // JavaScript thread only
+  std::map<std::weak_ptr<Trainer>, std::shared_ptr<KeepAlive>, std::owner_less<>>
+      keep_alive_;                     // JavaScript thread only
   std::map<int64_t, FileLock> locks_;  // JavaScript thread only
   int64_t locks_given_ = 0;
 };

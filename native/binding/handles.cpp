@@ -10,9 +10,7 @@ namespace {
 
 // The address tells copies of the addon in one process apart: a handle of another copy has another layout.
 const char this_copy = 0;
-napi_type_tag tag(uint64_t kind) {
-  return {reinterpret_cast<uintptr_t>(&this_copy), 0x76656374756e6500ull | kind};
-}
+napi_type_tag tag(uint64_t kind) { return {reinterpret_cast<uintptr_t>(&this_copy), 0x76656374756e6500ull | kind}; }
 
 template <typename T>
 struct Kind;
@@ -63,8 +61,8 @@ Box<T>& box(const Napi::CallbackInfo& info, size_t index) {
   const Napi::Value value = info[index];
   if (!is_handle<T>(value)) {
     throw Error(ErrorCode::kInvalidArgument, std::string("Expected a ") + Kind<T>::name + " handle, as " +
-                                                 Kind<T>::source + " gives, for argument " +
-                                                 std::to_string(index + 1) + "; found " + describe_handle(value) + ".");
+                                                 Kind<T>::source + " gives, for argument " + std::to_string(index + 1) +
+                                                 "; found " + describe_handle(value) + ".");
   }
   return *value.As<Napi::External<Box<T>>>().Data();
 }

@@ -14,10 +14,10 @@ void check_libtorch(Napi::Env env) {
                             std::to_string(TORCH_VERSION_PATCH);
   const std::string loaded = libtorch_version();
   if (loaded == built) return;
-  auto error = Napi::Error::New(
-      env, "This engine was built for LibTorch " + built + "; the process has loaded LibTorch " + loaded +
-               ". Run `npx vectune libtorch install`, or name the folder of a LibTorch " + built +
-               " by the option or the environment variable for it.");
+  auto error =
+      Napi::Error::New(env, "This engine was built for LibTorch " + built + "; the process has loaded LibTorch " +
+                                loaded + ". Run `npx vectune libtorch install`, or name the folder of a LibTorch " +
+                                built + " by the option or the environment variable for it.");
   error.Set("code", "ERR_LIBTORCH_VERSION");
   throw error;
 }

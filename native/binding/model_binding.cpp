@@ -60,7 +60,8 @@ Napi::Value fingerprint(const Napi::CallbackInfo& info) {
           info.Env(),
           [model = std::move(model)] {
             Fingerprint all;
-            all.add(static_cast<const Model&>(*model).data(), sizeof(float) * static_cast<size_t>(model->parameters().elements()));
+            all.add(static_cast<const Model&>(*model).data(),
+                    sizeof(float) * static_cast<size_t>(model->parameters().elements()));
             return all.text();
           },
           [](Napi::Env env, std::string& text) { return Napi::String::New(env, text); });
@@ -108,10 +109,11 @@ Napi::Value trace_forward(const Napi::CallbackInfo& info) {
   const Place place = info[5].IsUndefined() ? Place{} : to_place(info[5], "device");
   return Environment::of(info.Env())
       .lane_of(model)
-      .promise(info.Env(), [model = std::move(model), texts = std::move(texts), path = std::move(path), precision, place] {
-        texts.check();
-        model->trace_forward(texts.ids.data(), texts.offsets.data(), texts.count, path, precision, place);
-      });
+      .promise(info.Env(),
+               [model = std::move(model), texts = std::move(texts), path = std::move(path), precision, place] {
+                 texts.check();
+                 model->trace_forward(texts.ids.data(), texts.offsets.data(), texts.count, path, precision, place);
+               });
 }
 
 Napi::Value dispose_model(const Napi::CallbackInfo& info) {

@@ -96,9 +96,8 @@ std::vector<ModuleFile> to_module_files(const Napi::Value& value, const std::str
     ModuleFile file;
     file.path = to_path(fields["path"], fields.path("path"));
     const Napi::Value module = fields["module"];
-    file.module = module.IsString()
-                      ? to_choice<int>(module, fields.path("module"), {{"encoder", ModuleFile::kEncoder}})
-                      : static_cast<int>(to_integer(module, fields.path("module"), 0, kLargestInt32));
+    file.module = module.IsString() ? to_choice<int>(module, fields.path("module"), {{"encoder", ModuleFile::kEncoder}})
+                                    : static_cast<int>(to_integer(module, fields.path("module"), 0, kLargestInt32));
     fields.finish();
     files.push_back(std::move(file));
   }
@@ -112,10 +111,12 @@ Precision to_precision(const Napi::Value& value, const std::string& what) {
 }
 
 Precision to_embedding_precision(const Napi::Value& value, const std::string& what) {
-  return to_choice<Precision>(
-      value, what,
-      {{"fp32", Precision::kFp32}, {"bf16", Precision::kBf16}, {"int8", Precision::kInt8}, {"tf32", Precision::kTf32},
-       {"fp16", Precision::kFp16}});
+  return to_choice<Precision>(value, what,
+                              {{"fp32", Precision::kFp32},
+                               {"bf16", Precision::kBf16},
+                               {"int8", Precision::kInt8},
+                               {"tf32", Precision::kTf32},
+                               {"fp16", Precision::kFp16}});
 }
 
 Place to_place(const Napi::Value& value, const std::string& what) { return Place::parse(to_string(value, what)); }

@@ -121,7 +121,8 @@ Napi::Value write_copy(const Napi::CallbackInfo& info) {
   std::string path = to_path(info[1], "path");
   auto keep_alive = Environment::of(info.Env()).keep_alive_of(trainer);
   auto copy = trainer->take_copy();
-  if (!copy) throw Error(ErrorCode::kInvalidArgument, "The trainer has no copy of its state to write; copyState makes one.");
+  if (!copy)
+    throw Error(ErrorCode::kInvalidArgument, "The trainer has no copy of its state to write; copyState makes one.");
   return Environment::of(info.Env())
       .file_promise(
           info.Env(),
@@ -138,9 +139,13 @@ Napi::Value write_state(const Napi::CallbackInfo& info) {
       .promise(
           info.Env(),
           [trainer = std::move(trainer), path = std::move(path)] {
-            return trainer->state().write(path, [] {
-              if (EngineThread::instance().stopping()) throw Error(ErrorCode::kAborted, "The process is ending.");
-            }).text();
+            return trainer->state()
+                .write(path,
+                       [] {
+                         if (EngineThread::instance().stopping())
+                           throw Error(ErrorCode::kAborted, "The process is ending.");
+                       })
+                .text();
           },
           &to_js_text, std::move(keep_alive));
 }
@@ -154,7 +159,9 @@ Napi::Value restore_state(const Napi::CallbackInfo& info) {
       .lane_of(trainer)
       .promise(
           info.Env(),
-          [trainer = std::move(trainer), path = std::move(path), replay_decay] { trainer->restore(path, replay_decay); },
+          [trainer = std::move(trainer), path = std::move(path), replay_decay] {
+            trainer->restore(path, replay_decay);
+          },
           std::move(keep_alive));
 }
 

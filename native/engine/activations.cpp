@@ -73,7 +73,8 @@ void Activations<T>::reserve(int64_t padded, int64_t longest) {
       T* y1_t = as_t<T>(carver, y1, rows * hidden);
       T* qkv = ts(std::max(3 * hidden, inner));  // attention is over when the feed-forward begins
       T* context = ts(hidden);
-      for (Layer& l : layers) l = {qkv, nullptr, context, nullptr, nullptr, y1, y1_t, qkv, qkv, nullptr, nullptr, y0, y0_t};
+      for (Layer& l : layers)
+        l = {qkv, nullptr, context, nullptr, nullptr, y1, y1_t, qkv, qkv, nullptr, nullptr, y0, y0_t};
     }
   });
   rows_ = rows;

@@ -105,8 +105,7 @@ std::optional<int64_t> memory_left(const std::string& root) {
     const auto usage = read_number(folder + (group->v2 ? "/memory.current" : "/memory.usage_in_bytes"));
     // v1 writes "no limit" as the largest multiple of the page size.
     if (!limit || !usage || *limit > std::numeric_limits<int64_t>::max() / 2) continue;
-    const int64_t cache =
-        read_statistic(folder + "/memory.stat", group->v2 ? "inactive_file" : "total_inactive_file");
+    const int64_t cache = read_statistic(folder + "/memory.stat", group->v2 ? "inactive_file" : "total_inactive_file");
     const int64_t left = std::max<int64_t>(0, *limit - std::max<int64_t>(0, *usage - cache));
     tightest = std::min(tightest.value_or(left), left);
   }

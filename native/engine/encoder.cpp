@@ -36,8 +36,7 @@ template <typename T>
 void Encoder<T>::product(const T* x, const LinearAt& linear, T* y, int64_t rows, const EncoderWeights<T>& w,
                          Activations<T>& a) const {
   if constexpr (std::is_same_v<T, float>) {
-    if (w.int8)
-      return quantised_product(x, w.int8->at(linear), y, rows, linear.in, linear.out, a.quantised, a.scales);
+    if (w.int8) return quantised_product(x, w.int8->at(linear), y, rows, linear.in, linear.out, a.quantised, a.scales);
   }
   if (w.packed) return Gemm<T>::forward_packed(x, w.packed->at(linear), y, rows, linear.in, linear.out);
   Gemm<T>::forward(x, w.matrix(linear), y, rows, linear.in, linear.out, a.products);

@@ -74,7 +74,7 @@ class Activations {
 
   float *sum0 = nullptr, *stats0 = nullptr, *y0 = nullptr;
   T* y0_t = nullptr;
-  T* branch = nullptr;  // a GEMM's output on its way to the norm
+  T* branch = nullptr;             // a GEMM's output on its way to the norm
   std::byte* quantised = nullptr;  // a product's left operand in int8 inference, and its rows' scales and zeros
   float* scales = nullptr;
   std::vector<Layer> layers;

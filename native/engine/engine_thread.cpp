@@ -84,7 +84,9 @@ EngineThread& EngineThread::instance() {
   return *engine;
 }
 
-bool EngineThread::post(std::function<void()> job, const void* lane) { return state_->thread.post(std::move(job), lane); }
+bool EngineThread::post(std::function<void()> job, const void* lane) {
+  return state_->thread.post(std::move(job), lane);
+}
 
 void EngineThread::start() {
   state_->thread.start([] {

@@ -12,9 +12,9 @@ namespace vectune {
 /// The object is made on first use and never destroyed; its thread runs from `start` (or the first `instance`) to
 /// `stop`, and may be started again.
 ///
-/// Each job belongs to a lane, a name for whose work it is (the address of what it works on). Jobs of one lane run first
-/// in, first out; lanes take turns, a job each, so that who queues a thousand jobs keeps nobody waiting for more than
-/// one. Jobs without a lane run after all that were queued before them.
+/// Each job belongs to a lane, a name for whose work it is (the address of what it works on). Jobs of one lane run
+/// first in, first out; lanes take turns, a job each, so that who queues a thousand jobs keeps nobody waiting for more
+/// than one. Jobs without a lane run after all that were queued before them.
 class EngineThread {
  public:
   static EngineThread& instance();

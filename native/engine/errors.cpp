@@ -19,17 +19,19 @@ bool says_out_of_memory(std::string_view message) {
          message.find("CUDA error: out of memory") != std::string_view::npos;
 }
 
-// What the driver reports, at once or at a later call, and LibTorch raises as AcceleratorError or as a plain c10::Error.
+// What the driver reports, at once or at a later call, and LibTorch raises as AcceleratorError or as a plain
+// c10::Error.
 bool says_device_lost(std::string_view message) {
   return message.starts_with("CUDA error:") || message.starts_with("CUDA driver error:") ||
          message.find("CUBLAS_STATUS_") != std::string_view::npos;
 }
 
 Error lost(const std::string& message) {
-  return Error(ErrorCode::kDeviceLost,
-               "The GPU reported an error, and can do no more in this process: " + message.substr(0, message.find('\n')) +
-                   ". The processor still works (device 'cpu'), and checkpoints on disk are whole; start the process "
-                   "anew to use the GPU again.");
+  return Error(
+      ErrorCode::kDeviceLost,
+      "The GPU reported an error, and can do no more in this process: " + message.substr(0, message.find('\n')) +
+          ". The processor still works (device 'cpu'), and checkpoints on disk are whole; start the process "
+          "anew to use the GPU again.");
 }
 
 }  // namespace

@@ -17,25 +17,24 @@ namespace {
 
 // at::native::mkldnn_matmul(mat1, mat2, result, beta, alpha): exported by libtorch_cpu 2.11 to 2.15 without a
 // shipped header, hence looked up by its mangled name. For fp32 oneDNN is 10-20 % faster than MKL on these shapes. It
-// compiles a primitive for every new shape, which costs a first epoch about 8 %: hence own products where there are any.
+// compiles a primitive for every new shape, which costs a first epoch about 8 %: hence own products where there are
+// any.
 using MkldnnMatmul = void (*)(const at::Tensor&, const at::Tensor&, const at::Tensor&, float, float);
 
 // On x86 it refuses fp32 too where the processor lacks what its bf16 needs: AVX-512.
 bool onednn_multiplies() {
 #if defined(__x86_64__)
-  return c10::Dispatcher::singleton()
-      .findSchemaOrThrow("mkldnn::_is_mkldnn_bf16_supported", "")
-      .typed<bool()>()
-      .call();
+  return c10::Dispatcher::singleton().findSchemaOrThrow("mkldnn::_is_mkldnn_bf16_supported", "").typed<bool()>().call();
 #else
   return true;
 #endif
 }
 
 MkldnnMatmul mkldnn_matmul() {
-  static const auto found = onednn_multiplies() ? reinterpret_cast<MkldnnMatmul>(dlsym(
-                                                      RTLD_DEFAULT, "_ZN2at6native13mkldnn_matmulERKNS_6TensorES3_S3_ff"))
-                                                : nullptr;
+  static const auto found =
+      onednn_multiplies()
+          ? reinterpret_cast<MkldnnMatmul>(dlsym(RTLD_DEFAULT, "_ZN2at6native13mkldnn_matmulERKNS_6TensorES3_S3_ff"))
+          : nullptr;
   return found;
 }
 
@@ -183,7 +182,8 @@ void prepare() {
 }  // namespace
 
 void prepare_products() noexcept {
-  // Not every processor has them all (oneDNN refuses bf16 without AVX-512), nor is there always memory: who needs one is told.
+  // Not every processor has them all (oneDNN refuses bf16 without AVX-512), nor is there always memory: who needs one
+  // is told.
   for (const auto product : {prepare<float>, prepare<bf16>}) {
     try {
       product();

@@ -48,8 +48,7 @@ Head::Head(const ModelSpec& spec, const ParameterTable& table) : spec_(spec), ta
   for (const auto& module : spec.head) {
     if (const auto* pooling = std::get_if<PoolingSpec>(&module))
       width = spec.encoder.hidden_size * static_cast<int64_t>(pooling->modes.size());
-    else if (const auto* dense = std::get_if<DenseSpec>(&module))
-      width = dense->out_features;
+    else if (const auto* dense = std::get_if<DenseSpec>(&module)) width = dense->out_features;
     widths_.push_back(width);
   }
   values_.resize(widths_.size());
@@ -185,8 +184,7 @@ void Head::backward(const kernels::Rows& rows, const FlatView<const float>& weig
         const float scale = 1.0f / std::max(norm(x + t * in, in), kNormalizeEps);
         double dot = 0;
         for (int64_t c = 0; c < in; ++c) dot += double{v[c]} * now[t * in + c];
-        for (int64_t c = 0; c < in; ++c)
-          next[t * in + c] = (now[t * in + c] - v[c] * static_cast<float>(dot)) * scale;
+        for (int64_t c = 0; c < in; ++c) next[t * in + c] = (now[t * in + c] - v[c] * static_cast<float>(dot)) * scale;
       }
     }
     std::swap(now, next);

@@ -25,8 +25,8 @@ class Head {
   const float* pooled() const { return values_.front(); }
   int64_t pooled_width() const { return widths_.front(); }
 
-  /// d: gradient of the embeddings [texts × widest module] (used as scratch). Writes dy [padded × hidden] and, unless `accumulate`
-  /// adds, overwrites the gradients of the Dense modules.
+  /// d: gradient of the embeddings [texts × widest module] (used as scratch). Writes dy [padded × hidden] and, unless
+  /// `accumulate` adds, overwrites the gradients of the Dense modules.
   void backward(const kernels::Rows& rows, const FlatView<const float>& weights, float* d, float* dy,
                 const FlatView<float>& gradients, bool accumulate);
 
@@ -44,9 +44,9 @@ class Head {
   Arena arena_;
   ProductScratch products_;
   int64_t texts_ = 0;
-  std::vector<float*> values_;     // output of each module [texts × width]
-  float* gradient_ = nullptr;      // the other of the two gradients that take turns
-  int32_t* argmax_ = nullptr;      // row of each maximum [texts × hidden]; null without max pooling
+  std::vector<float*> values_;  // output of each module [texts × width]
+  float* gradient_ = nullptr;   // the other of the two gradients that take turns
+  int32_t* argmax_ = nullptr;   // row of each maximum [texts × hidden]; null without max pooling
 };
 
 }  // namespace vectune

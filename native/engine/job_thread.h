@@ -12,8 +12,8 @@ namespace vectune {
 
 using Job = std::function<void()>;
 
-/// A thread that runs jobs, which must not throw, in the order in which Queue (empty, push(job, …), pop) gives them. Runs
-/// from `start` to `stop`, and may be started again. Must outlive the thread: its owners are never destroyed.
+/// A thread that runs jobs, which must not throw, in the order in which Queue (empty, push(job, …), pop) gives them.
+/// Runs from `start` to `stop`, and may be started again. Must outlive the thread: its owners are never destroyed.
 template <typename Queue>
 class JobThread {
  public:

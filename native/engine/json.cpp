@@ -198,13 +198,18 @@ class Reader {
   void escape(std::string& out) {
     const char c = peek();
     switch (c) {
-      case '"': case '\\': case '/': out += c; break;
+      case '"':
+      case '\\':
+      case '/': out += c; break;
       case 'b': out += '\b'; break;
       case 'f': out += '\f'; break;
       case 'n': out += '\n'; break;
       case 'r': out += '\r'; break;
       case 't': out += '\t'; break;
-      case 'u': ++at_; append_utf8(out, escaped_code()); return;
+      case 'u':
+        ++at_;
+        append_utf8(out, escaped_code());
+        return;
       default: fail("Unknown escape in a string");
     }
     ++at_;
@@ -257,8 +262,8 @@ class Reader {
 }  // namespace
 
 const char* Value::kind() const {
-  static const char* const kinds[] = {"null", "a boolean", "an integer", "a fractional number",
-                                      "a string", "an array", "an object"};
+  static const char* const kinds[] = {"null",     "a boolean", "an integer", "a fractional number",
+                                      "a string", "an array",  "an object"};
   return kinds[data.index()];
 }
 

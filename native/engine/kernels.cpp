@@ -8,12 +8,22 @@
 
 namespace vectune::kernels {
 
-namespace plain { const Table& table(); }
+namespace plain {
+const Table& table();
+}
 #ifdef VECTUNE_X86
-namespace avx2 { const Table& table(); }
-namespace avx512 { const Table& table(); }
-namespace avx512_vnni { const Table& table(); }
-namespace avx512_bf16 { const Table& table(); }
+namespace avx2 {
+const Table& table();
+}
+namespace avx512 {
+const Table& table();
+}
+namespace avx512_vnni {
+const Table& table();
+}
+namespace avx512_bf16 {
+const Table& table();
+}
 #endif
 
 SimdLevel simd_level() {

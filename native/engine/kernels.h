@@ -111,9 +111,9 @@ struct AttentionForward {
   const T* qkv;       // [padded × 3·hidden] without bias
   const float* bias;  // [3·hidden]
   Dropout dropout;
-  T* out;              // [padded × hidden]
-  float* logsumexp;    // [heads × rows]; null in inference
-  float* scratch;      // threads × attention_scratch(...) floats
+  T* out;            // [padded × hidden]
+  float* logsumexp;  // [heads × rows]; null in inference
+  float* scratch;    // threads × attention_scratch(...) floats
   int64_t scratch_stride;
 };
 
@@ -172,7 +172,7 @@ struct AdamW {
   int64_t elements;
   float *p, *m, *v;
   const float* g;
-  bf16* copy;       // bf16 copy of p to write in the same pass; may be null
+  bf16* copy;            // bf16 copy of p to write in the same pass; may be null
   float gradient_scale;  // clipping
   float decay;           // 1 − lr·λ
   float beta1, beta2, eps;
@@ -182,8 +182,8 @@ struct AdamW {
 
 /// The three products of a linear layer y = x·Wᵀ with x [rows × in], W [out × in], all row-major and dense; summed in
 /// fp32. Null where the instruction set has none, and then a library multiplies. in, out and, for weight_gradient, rows
-/// must be even when T is bf16. `scratch` has product_panels of the dimension that is summed over, or for weight_gradient
-/// what weight_gradient_scratch says.
+/// must be even when T is bf16. `scratch` has product_panels of the dimension that is summed over, or for
+/// weight_gradient what weight_gradient_scratch says.
 template <typename T>
 struct Products {
   /// y = x·Wᵀ
@@ -204,16 +204,19 @@ struct Products {
   int64_t (*weight_gradient_scratch)(int64_t rows, int64_t out, int64_t threads);
 };
 
-/// What a number of rows is best a multiple of; columns that a product copies at a time; rows that weight_gradient takes at
-/// a time; rows up to which forward needs no scratch.
+/// What a number of rows is best a multiple of; columns that a product copies at a time; rows that weight_gradient
+/// takes at a time; rows up to which forward needs no scratch.
 inline constexpr int64_t kTileRows = 8, kProductPanel = 48, kProductDepth = 1024, kFewRows = 48;
 /// Elements from one row of dyᵀ to the next: an odd number of cache lines, so that rows do not share cache sets.
 inline int64_t transposed_row(int64_t depth) { return ((depth + 31) / 32 | 1) * 32; }
 /// Elements of scratch for products that sum over `depth`: a panel for each thread.
 inline int64_t product_panels(int64_t depth, int64_t threads) { return threads * kProductPanel * depth; }
 /// Elements of W when packed: whole panels.
-inline int64_t packed_elements(int64_t in, int64_t out) { return (out + kProductPanel - 1) / kProductPanel * kProductPanel * in; }
-/// Elements from one row of quantised numbers to the next: whole words of every level. What is more than the row is zero.
+inline int64_t packed_elements(int64_t in, int64_t out) {
+  return (out + kProductPanel - 1) / kProductPanel * kProductPanel * in;
+}
+/// Elements from one row of quantised numbers to the next: whole words of every level. What is more than the row is
+/// zero.
 inline int64_t quantised_row(int64_t width) { return (width + 3) / 4 * 4; }
 
 template <typename T>
@@ -240,15 +243,16 @@ struct CommonKernels {
   void (*to_bf16)(bf16* y, const float* x, int64_t elements);
   /// W [outputs × width] as int8 [outputs × quantised_row], with each output's scale and the sum of its integers.
   void (*quantise_weights)(const float* w, int64_t outputs, int64_t width, int8_t* q, float* scales, float* sums);
-  /// x [rows × width] as integers of −128 … 127 [rows × quantised_row], with each row's scale and zero point [rows × 2].
+  /// x [rows × width] as integers of −128 … 127 [rows × quantised_row], with each row's scale and zero point [rows ×
+  /// 2].
   void (*quantise_rows)(const float* x, int64_t rows, int64_t width, void* q, float* scales_and_zeros);
   /// Of each of these integers: 2, an int16, or with VNNI 1, a uint8 that is 128 more.
   int64_t quantised_bytes;
-  /// W as quantise_weights makes it in the order in which int8_forward reads it: packed_elements(quantised_row(in), out).
-  /// Null where there is no int8_forward.
+  /// W as quantise_weights makes it in the order in which int8_forward reads it: packed_elements(quantised_row(in),
+  /// out). Null where there is no int8_forward.
   void (*int8_pack)(const int8_t* w, int64_t in, int64_t out, int8_t* packed);
-  /// y = x·Wᵀ of operands that stand for floats, summed exactly: x as quantise_rows, W as int8_pack makes it. Null where
-  /// the instruction set has no such product.
+  /// y = x·Wᵀ of operands that stand for floats, summed exactly: x as quantise_rows, W as int8_pack makes it. Null
+  /// where the instruction set has no such product.
   void (*int8_forward)(const void* x, const float* scales_and_zeros, const int8_t* packed, const float* w_scales,
                        const float* w_sums, float* y, int64_t rows, int64_t in, int64_t out);
   /// Σ x² in double.
@@ -268,9 +272,13 @@ const Table& table();
 template <typename T>
 const Kernels<T>& of(const Table& t);
 template <>
-inline const Kernels<float>& of<float>(const Table& t) { return t.fp32; }
+inline const Kernels<float>& of<float>(const Table& t) {
+  return t.fp32;
+}
 template <>
-inline const Kernels<bf16>& of<bf16>(const Table& t) { return t.bf16_; }
+inline const Kernels<bf16>& of<bf16>(const Table& t) {
+  return t.bf16_;
+}
 
 /// Queries that attention works on at a time.
 inline constexpr int64_t kAttentionTile = 32;

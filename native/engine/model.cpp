@@ -26,7 +26,8 @@ std::atomic<int64_t> live_models{0};
 /// buffers small.
 constexpr int64_t kTokensPerPack = 4096;
 
-/// Memory for all parameters. Systems promise more than they have and then end who uses it: what is beyond that is refused.
+/// Memory for all parameters. Systems promise more than they have and then end who uses it: what is beyond that is
+/// refused.
 at::Tensor parameters_buffer(int64_t elements) {
   const int64_t bytes = elements * static_cast<int64_t>(sizeof(float)), available = memory_budget::available();
   if (bytes > available)
@@ -74,7 +75,8 @@ class Derived {
 }  // namespace
 
 struct Model::Inference {
-  Inference(const ModelSpec& spec, const ParameterTable& table) : fp32(spec, table), bf16_(spec, table), int8(spec, table, true) {}
+  Inference(const ModelSpec& spec, const ParameterTable& table)
+      : fp32(spec, table), bf16_(spec, table), int8(spec, table, true) {}
 
   PackedBatch batch;
   InferencePass<float> fp32;
@@ -87,7 +89,8 @@ struct Model::Inference {
   Derived<QuantisedMatrices> quantised;
 };
 
-Model::Model(ModelSpec spec, const std::vector<ModuleFile>& files) : spec_(std::move(spec)), table_((spec_.validate(), spec_)) {
+Model::Model(ModelSpec spec, const std::vector<ModuleFile>& files)
+    : spec_(std::move(spec)), table_((spec_.validate(), spec_)) {
   flat_ = parameters_buffer(table_.elements());
   std::vector<int> modules{ModuleFile::kEncoder};
   for (size_t i = 0; i < spec_.head.size(); ++i)
@@ -95,9 +98,11 @@ Model::Model(ModelSpec spec, const std::vector<ModuleFile>& files) : spec_(std::
   for (const int module : modules) {
     const auto file = std::find_if(files.begin(), files.end(), [&](const auto& f) { return f.module == module; });
     if (file == files.end())
-      throw Error(ErrorCode::kInvalidArgument,
-                  "No weights file was given for " +
-                      (module == ModuleFile::kEncoder ? std::string("the encoder") : "head[" + std::to_string(module) + "]") + ".");
+      throw Error(
+          ErrorCode::kInvalidArgument,
+          "No weights file was given for " +
+              (module == ModuleFile::kEncoder ? std::string("the encoder") : "head[" + std::to_string(module) + "]") +
+              ".");
     auto unused = read_weights(file->path, module, table_, data());
     std::move(unused.begin(), unused.end(), std::back_inserter(unused_));
   }
@@ -141,9 +146,9 @@ void Model::check_texts_fit(const int32_t* ids, const int32_t* offsets, int64_t 
   check_texts(ids, offsets[texts], offsets, texts);
   for (int64_t t = 0; t < texts; ++t)
     if (offsets[t + 1] - offsets[t] > longest_text())
-      throw Error(ErrorCode::kInvalidArgument, "Text " + std::to_string(t) + " has " +
-                                                   std::to_string(offsets[t + 1] - offsets[t]) + " tokens; the model has " +
-                                                   std::to_string(longest_text()) + " positions.");
+      throw Error(ErrorCode::kInvalidArgument,
+                  "Text " + std::to_string(t) + " has " + std::to_string(offsets[t + 1] - offsets[t]) +
+                      " tokens; the model has " + std::to_string(longest_text()) + " positions.");
   for (int64_t i = 0; i < offsets[texts]; ++i)
     if (ids[i] >= spec_.encoder.vocab_size)
       throw Error(ErrorCode::kInvalidArgument, "Token " + std::to_string(ids[i]) + " is outside the vocabulary of " +
@@ -153,7 +158,8 @@ void Model::check_texts_fit(const int32_t* ids, const int32_t* offsets, int64_t 
 void Model::embed(const int32_t* ids, const int32_t* offsets, int64_t texts, Precision precision, float* out,
                   const Place& place) {
   check_texts_fit(ids, offsets, texts);
-  if (place.on_device()) return device_inference(place, precision).embed(data(), weights_version_, ids, offsets, texts, out);
+  if (place.on_device())
+    return device_inference(place, precision).embed(data(), weights_version_, ids, offsets, texts, out);
   if (precision == Precision::kTf32 || precision == Precision::kFp16)
     throw Error(ErrorCode::kInvalidArgument, "On the processor embedding is in fp32, bf16 or int8.");
   if (precision == Precision::kInt8 && !QuantisedMatrices::supported())
@@ -198,7 +204,8 @@ void Model::embed(const int32_t* ids, const int32_t* offsets, int64_t texts, Pre
         inference_rounding(precision, offsets[last] - offsets[first]), nullptr);
     const float* embeddings;
     if (precision == Precision::kBf16) {
-      const auto* layers = pass.packed_bf16.get() ? nullptr : static_cast<const bf16*>(pass.bf16_layers.get()->const_data_ptr());
+      const auto* layers =
+          pass.packed_bf16.get() ? nullptr : static_cast<const bf16*>(pass.bf16_layers.get()->const_data_ptr());
       embeddings = pass.bf16_.run(pass.batch, {fp32, layers, table_.embeddings_end, pass.packed_bf16.get()}, {});
     } else if (precision == Precision::kInt8) {
       embeddings = pass.int8.run(pass.batch, {fp32, fp32.rest, words, nullptr, pass.quantised.get()}, {});
@@ -215,8 +222,9 @@ void Model::trace_forward(const int32_t* ids, const int32_t* offsets, int64_t te
   check_texts_fit(ids, offsets, texts);
   if (place.on_device()) {
     std::vector<std::pair<std::string, at::Tensor>> all;
-    device_inference(place, precision).trace(data(), weights_version_, ids, offsets, texts,
-                                             [&](const std::string& name, const at::Tensor& values) { all.emplace_back(name, values); });
+    device_inference(place, precision)
+        .trace(data(), weights_version_, ids, offsets, texts,
+               [&](const std::string& name, const at::Tensor& values) { all.emplace_back(name, values); });
     std::vector<safetensors::Item> items;
     for (const auto& [name, values] : all)
       items.push_back({name, safetensors::Dtype::kF32, values.sizes().vec(), values.const_data_ptr<float>()});

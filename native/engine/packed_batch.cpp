@@ -37,7 +37,7 @@ void PackedBatch::pack(int64_t texts, const std::function<Text(int64_t)>& text, 
     }
   }
   starts_[texts] = static_cast<int32_t>(row);
-  rows_ = {tokens, (tokens + rounding - 1) / rounding * rounding, texts, starts_, ids_, positions_, row_keys_,
+  rows_ = {tokens,     (tokens + rounding - 1) / rounding * rounding, texts, starts_, ids_, positions_, row_keys_,
            text_index_};
 }
 

@@ -13,17 +13,11 @@ struct Names {
 
 Names names_of(Architecture architecture) {
   if (architecture == Architecture::kDistilBert)
-    return {"transformer.layer.", "attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin",
+    return {"transformer.layer.", "attention.q_lin", "attention.k_lin", "attention.v_lin",  "attention.out_lin",
             "sa_layer_norm",      "ffn.lin1",        "ffn.lin2",        "output_layer_norm"};
-  return {"encoder.layer.",
-          "attention.self.query",
-          "attention.self.key",
-          "attention.self.value",
-          "attention.output.dense",
-          "attention.output.LayerNorm",
-          "intermediate.dense",
-          "output.dense",
-          "output.LayerNorm"};
+  return {"encoder.layer.",       "attention.self.query",   "attention.self.key",
+          "attention.self.value", "attention.output.dense", "attention.output.LayerNorm",
+          "intermediate.dense",   "output.dense",           "output.LayerNorm"};
 }
 
 }  // namespace

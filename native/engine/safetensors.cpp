@@ -288,7 +288,7 @@ File::File(const std::string& path) : path_(path) {
   // O_NONBLOCK: opening a pipe by mistake must not wait for its writer.
   const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.fd < 0) fail(ErrorCode::kFile, os_error());
-  struct stat info {};
+  struct stat info{};
   if (::fstat(file.fd, &info) != 0) fail(ErrorCode::kFile, os_error());
   if (!S_ISREG(info.st_mode)) fail(ErrorCode::kFile, "it is not a regular file");
   const auto size = static_cast<uint64_t>(info.st_size);
@@ -333,8 +333,7 @@ const Entry* File::find(const std::string& name) const {
   return found == index_.end() ? nullptr : &entries_[found->second];
 }
 
-void write(const std::string& path, const std::vector<Item>& items,
-           const std::map<std::string, std::string>& metadata,
+void write(const std::string& path, const std::vector<Item>& items, const std::map<std::string, std::string>& metadata,
            const std::function<void(const void*, size_t)>& on_piece) {
   check_items(items);
   std::vector<const Item*> order;
@@ -355,8 +354,7 @@ void write(const std::string& path, const std::vector<Item>& items,
     write_all(file.fd, header.data(), header.size(), on_piece);
     for (const Item* item : order) {
       const int64_t item_bytes = byte_size(item->dtype);
-      write_all(file.fd, item->data, static_cast<size_t>(count(item->shape, item_bytes) * item_bytes),
-                on_piece);
+      write_all(file.fd, item->data, static_cast<size_t>(count(item->shape, item_bytes) * item_bytes), on_piece);
     }
     if (::fsync(file.fd) != 0) throw Error(ErrorCode::kFile, os_error());
     const int fd = file.fd;

@@ -6,8 +6,9 @@
 
 namespace vectune {
 
-/// 0 … n in pieces, of which each thread of a team has a fixed share that it works off from its begin. One that has none
-/// left takes from the end of what another has: a thread that something else keeps from its core holds up one piece.
+/// 0 … n in pieces, of which each thread of a team has a fixed share that it works off from its begin. One that has
+/// none left takes from the end of what another has: a thread that something else keeps from its core holds up one
+/// piece.
 class SharedPieces {
  public:
   /// Pieces have at most `most`, and none lies on both sides of a multiple of `border`. n < 2³².
@@ -39,7 +40,9 @@ class SharedPieces {
     std::atomic<uint64_t> range;  // begin in the upper half
   };
   int64_t share(int thread) const { return n_ * thread / static_cast<int64_t>(left_.size()); }
-  static uint64_t range(int64_t begin, int64_t end) { return static_cast<uint64_t>(begin) << 32 | static_cast<uint64_t>(end); }
+  static uint64_t range(int64_t begin, int64_t end) {
+    return static_cast<uint64_t>(begin) << 32 | static_cast<uint64_t>(end);
+  }
   static int64_t begin_of(uint64_t range) { return static_cast<int64_t>(range >> 32); }
   static int64_t end_of(uint64_t range) { return static_cast<int64_t>(range & 0xffffffff); }
 

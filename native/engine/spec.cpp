@@ -40,24 +40,25 @@ void ModelSpec::validate() const {
   require_positive(encoder.vocab_size, "vocabSize");
   require_positive(encoder.hidden_size, "hiddenSize");
   require_positive(encoder.layers, "layers");
-  require(encoder.layers <= kMostLayers,
-          "encoder.layers must be at most " + std::to_string(kMostLayers) + ", found " + std::to_string(encoder.layers));
+  require(encoder.layers <= kMostLayers, "encoder.layers must be at most " + std::to_string(kMostLayers) + ", found " +
+                                             std::to_string(encoder.layers));
   require_positive(encoder.heads, "heads");
   require_positive(encoder.intermediate_size, "intermediateSize");
   require_positive(encoder.positions, "positions");
-  require(encoder.hidden_size % encoder.heads == 0,
-          "encoder.hiddenSize must be a multiple of encoder.heads, found " + std::to_string(encoder.hidden_size) +
-              " and " + std::to_string(encoder.heads));
+  require(encoder.hidden_size % encoder.heads == 0, "encoder.hiddenSize must be a multiple of encoder.heads, found " +
+                                                        std::to_string(encoder.hidden_size) + " and " +
+                                                        std::to_string(encoder.heads));
   require(encoder.type_vocab_size >= 0, "encoder.typeVocabSize must not be negative");
-  require(encoder.position_offset >= 0 && encoder.position_offset < encoder.positions,
-          "encoder.positionOffset must be a row of the position table, found " +
-              std::to_string(encoder.position_offset));
+  require(
+      encoder.position_offset >= 0 && encoder.position_offset < encoder.positions,
+      "encoder.positionOffset must be a row of the position table, found " + std::to_string(encoder.position_offset));
   require(encoder.layer_norm_eps > 0.0f, "encoder.layerNormEps must be positive");
   require_probability(encoder.hidden_dropout, "hiddenDropout");
   require_probability(encoder.attention_dropout, "attentionDropout");
 
   // Sizes are multiplied below and in the flat buffers: beyond this they could overflow, as here only a double cannot.
-  const double hidden = static_cast<double>(encoder.hidden_size), inner = static_cast<double>(encoder.intermediate_size);
+  const double hidden = static_cast<double>(encoder.hidden_size),
+               inner = static_cast<double>(encoder.intermediate_size);
   const double rows = static_cast<double>(encoder.vocab_size) + static_cast<double>(encoder.positions) +
                       static_cast<double>(encoder.type_vocab_size);
   double elements = static_cast<double>(encoder.layers) * hidden * (4 * hidden + 2 * inner) + hidden * rows;
@@ -74,13 +75,13 @@ void ModelSpec::validate() const {
       require(i == 0, where + ": there can be one pooling, and it comes first");
       require(!pooling->modes.empty(), where + ": a pooling needs at least one mode");
       for (size_t m = 1; m < pooling->modes.size(); ++m)
-        require(pooling->modes[m - 1] < pooling->modes[m], where + ": pooling modes must be distinct, in the order "
-                                                                   "cls, max, mean, mean_sqrt_len");
+        require(pooling->modes[m - 1] < pooling->modes[m], where +
+                                                               ": pooling modes must be distinct, in the order "
+                                                               "cls, max, mean, mean_sqrt_len");
       width = encoder.hidden_size * static_cast<int64_t>(pooling->modes.size());
     } else if (const auto* dense = std::get_if<DenseSpec>(&head[i])) {
       require(dense->in_features == width, where + ": inFeatures must be the width before it, " +
-                                               std::to_string(width) + ", found " +
-                                               std::to_string(dense->in_features));
+                                               std::to_string(width) + ", found " + std::to_string(dense->in_features));
       require(dense->out_features > 0, where + ": outFeatures must be positive");
       elements += static_cast<double>(dense->in_features) * static_cast<double>(dense->out_features);
       require_countable();

@@ -40,9 +40,9 @@ WaitPolicy wait_policy() {
   return policy;
 }
 
-/// A thread asks the system about itself so often, which takes a microsecond. Something else wants its core where it has
-/// waited for it for a fifth of the time: on an idle machine that is a hundredth, beside a process that keeps a core busy
-/// about half.
+/// A thread asks the system about itself so often, which takes a microsecond. Something else wants its core where it
+/// has waited for it for a fifth of the time: on an idle machine that is a hundredth, beside a process that keeps a
+/// core busy about half.
 constexpr std::chrono::nanoseconds kBetweenLooks = 2ms;
 constexpr int kOneIn = 5;
 
@@ -56,8 +56,8 @@ void pause() {
 #endif
 }
 
-/// How long the calling thread has waited for a core that something else ran on. (The time for which a hypervisor lent the
-/// core to another machine does not count: there, a thread that sleeps would only wait the longer.)
+/// How long the calling thread has waited for a core that something else ran on. (The time for which a hypervisor lent
+/// the core to another machine does not count: there, a thread that sleeps would only wait the longer.)
 class WaitsForCore {
  public:
 #if defined(__linux__)
@@ -101,13 +101,15 @@ void ThreadTeam::look_for_others() {
   const auto time = now(), since = time - looked;
   if (since < kBetweenLooks) return;
   const int64_t waited = waits.nanoseconds();
-  if (waited < 0 || (waited - known) * kOneIn > since.count()) lost_core_.store(time.count(), std::memory_order_relaxed);
+  if (waited < 0 || (waited - known) * kOneIn > since.count())
+    lost_core_.store(time.count(), std::memory_order_relaxed);
   looked = time;
   known = waited;
 }
 
 bool ThreadTeam::alone(std::chrono::nanoseconds time) const {
-  return wait_policy() == WaitPolicy::kActive || time.count() - lost_core_.load(std::memory_order_relaxed) > kRemembered.count();
+  return wait_policy() == WaitPolicy::kActive ||
+         time.count() - lost_core_.load(std::memory_order_relaxed) > kRemembered.count();
 }
 
 template <typename Done>
@@ -197,7 +199,8 @@ void ThreadTeam::run(int threads, Part part, const void* work) {
   look_for_others();
   const auto ended = [&] { return working_.load(std::memory_order_acquire) == 0; };
   if (spin(ended)) return;
-  for (uint32_t left; (left = working_.load(std::memory_order_acquire)) != 0;) working_.wait(left, std::memory_order_acquire);
+  for (uint32_t left; (left = working_.load(std::memory_order_acquire)) != 0;)
+    working_.wait(left, std::memory_order_acquire);
 }
 
 }  // namespace vectune

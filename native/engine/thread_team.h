@@ -9,12 +9,12 @@
 
 namespace vectune {
 
-/// The threads that work for the thread that owns them, and with it, as in OpenMP's parallel regions. They differ in how
-/// they wait for each other: libgomp's spin for a time that is chosen once for the process. A long time is quick (on a
-/// virtual machine a core that sleeps may be lent to others, and comes back late), but where something else runs on a
-/// core, a thread that spins keeps its own from the very thread that it waits for. Here a thread spins for long only where
-/// no thread of the team has lately had to wait for its core; where one has, the owner goes on without those that have none,
-/// and they leave theirs between two regions, before the system takes it away in the middle of a part.
+/// The threads that work for the thread that owns them, and with it, as in OpenMP's parallel regions. They differ in
+/// how they wait for each other: libgomp's spin for a time that is chosen once for the process. A long time is quick
+/// (on a virtual machine a core that sleeps may be lent to others, and comes back late), but where something else runs
+/// on a core, a thread that spins keeps its own from the very thread that it waits for. Here a thread spins for long
+/// only where no thread of the team has lately had to wait for its core; where one has, the owner goes on without those
+/// that have none, and they leave theirs between two regions, before the system takes it away in the middle of a part.
 ///
 /// The threads are made when they are first needed, by the owner (whose floating-point state and blocked signals they
 /// have), and end with it.
@@ -25,9 +25,9 @@ class ThreadTeam {
   /// How many threads a region has: as LibTorch has been told on this thread.
   static int size() { return omp_get_max_threads(); }
 
-  /// part(work, thread) for each thread of 0 … threads − 1, of which the owner is 0; must not throw. Inside of a part: one
-  /// after the other. What a thread has not begun by the time that the owner has ended its own part, the owner does: that of
-  /// one that cannot be made, or that has no core.
+  /// part(work, thread) for each thread of 0 … threads − 1, of which the owner is 0; must not throw. Inside of a part:
+  /// one after the other. What a thread has not begun by the time that the owner has ended its own part, the owner
+  /// does: that of one that cannot be made, or that has no core.
   using Part = void (*)(const void* work, int thread);
   void run(int threads, Part part, const void* work);
 

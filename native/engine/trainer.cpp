@@ -20,8 +20,9 @@ void check_rows(const int32_t* rows, int64_t count, int64_t pairs) {
   if (count < 1) throw Error(ErrorCode::kInvalidArgument, "A batch needs at least one row.");
   for (int64_t i = 0; i < count; ++i)
     if (rows[i] < 0 || rows[i] >= pairs)
-      throw Error(ErrorCode::kInvalidArgument, "Row " + std::to_string(rows[i]) + " is not a row of the dataset, which has " +
-                                                   std::to_string(pairs) + " pairs.");
+      throw Error(ErrorCode::kInvalidArgument, "Row " + std::to_string(rows[i]) +
+                                                   " is not a row of the dataset, which has " + std::to_string(pairs) +
+                                                   " pairs.");
 }
 
 }  // namespace
@@ -126,10 +127,8 @@ class TrainerIn final : public Trainer::Impl {
   EncoderWeights<T> encoder_weights() const {
     const float* w = weights.const_data_ptr<float>();
     const FlatView<const float> fp32 = layout.view(w);
-    if constexpr (std::is_same_v<T, float>)
-      return {fp32, fp32.rest, fp32.rest_begin};
-    else
-      return {fp32, static_cast<const bf16*>(matrices_.const_data_ptr()), table.embeddings_end};
+    if constexpr (std::is_same_v<T, float>) return {fp32, fp32.rest, fp32.rest_begin};
+    else return {fp32, static_cast<const bf16*>(matrices_.const_data_ptr()), table.embeddings_end};
   }
 
   DropoutPlan dropout(int64_t epoch) const {
@@ -228,15 +227,12 @@ class TrainerIn final : public Trainer::Impl {
         bf16* copy = nullptr;
         if constexpr (!std::is_same_v<T, float>)
           if (part == 1) copy = static_cast<bf16*>(matrices_.mutable_data_ptr()) + (begin - matrices_begin);
-        kernels::table().common.adamw({elements, weights.mutable_data_ptr<float>() + begin,
-                                       first_moments.mutable_data_ptr<float>() + begin,
-                                       second_moments.mutable_data_ptr<float>() + begin,
-                                       gradients.const_data_ptr<float>() + begin, copy,
-                                       static_cast<float>(gradient_scale), s.decays ? decay : 1.0f,
-                                       static_cast<float>(options.beta1), static_cast<float>(options.beta2),
-                                       static_cast<float>(options.eps),
-                                       static_cast<float>(learning_rate / correction1),
-                                       static_cast<float>(1.0 / std::sqrt(correction2))});
+        kernels::table().common.adamw(
+            {elements, weights.mutable_data_ptr<float>() + begin, first_moments.mutable_data_ptr<float>() + begin,
+             second_moments.mutable_data_ptr<float>() + begin, gradients.const_data_ptr<float>() + begin, copy,
+             static_cast<float>(gradient_scale), s.decays ? decay : 1.0f, static_cast<float>(options.beta1),
+             static_cast<float>(options.beta2), static_cast<float>(options.eps),
+             static_cast<float>(learning_rate / correction1), static_cast<float>(1.0 / std::sqrt(correction2))});
       }
     }
     if (decay != 1.0f) unused_decay.push_back(decay);
@@ -287,14 +283,12 @@ class TrainerIn final : public Trainer::Impl {
 }  // namespace
 
 Trainer::Trainer(std::shared_ptr<Model> model, std::shared_ptr<const Dataset> dataset, TrainerOptions options) {
-  if (options.place.on_device())
-    impl_ = device::make_trainer(std::move(model), std::move(dataset), std::move(options));
+  if (options.place.on_device()) impl_ = device::make_trainer(std::move(model), std::move(dataset), std::move(options));
   else if (options.precision == Precision::kBf16)
     impl_ = std::make_unique<TrainerIn<bf16>>(std::move(model), std::move(dataset), std::move(options));
   else if (options.precision == Precision::kFp32)
     impl_ = std::make_unique<TrainerIn<float>>(std::move(model), std::move(dataset), std::move(options));
-  else
-    throw Error(ErrorCode::kInvalidArgument, "On the processor training is in fp32 or bf16.");
+  else throw Error(ErrorCode::kInvalidArgument, "On the processor training is in fp32 or bf16.");
 }
 
 Trainer::~Trainer() = default;
@@ -386,8 +380,8 @@ double Trainer::trace_gradients(const int32_t* rows, int64_t count, int64_t micr
     if (parameter.offset == t.table.word_embeddings) {
       words = empty_floats(parameter.elements).zero_();
       for (int64_t i = 0; i < t.vocabulary.size(); ++i)
-        std::memcpy(words.mutable_data_ptr<float>() + t.vocabulary.id(i) * hidden,
-                    g + i * hidden, sizeof(float) * static_cast<size_t>(hidden));
+        std::memcpy(words.mutable_data_ptr<float>() + t.vocabulary.id(i) * hidden, g + i * hidden,
+                    sizeof(float) * static_cast<size_t>(hidden));
       data = words.const_data_ptr<float>();
     }
     items.push_back({parameter.name, safetensors::Dtype::kF32, parameter.shape, data});

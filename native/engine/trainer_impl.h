@@ -20,8 +20,9 @@ namespace vectune {
 
 /// What a step fails with where its loss, or the norm of its gradient, is not finite.
 inline Error not_finite(const std::string& what) {
-  return Error(ErrorCode::kNative, "The " + what + " is not finite; the weights were left as before the step. Lower the "
-                                   "learning rate, or look for damaged weights in the model.");
+  return Error(ErrorCode::kNative, "The " + what +
+                                       " is not finite; the weights were left as before the step. Lower the "
+                                       "learning rate, or look for damaged weights in the model.");
 }
 
 /// What every trainer is, wherever it computes: the layout of its flat buffers, and the way between them, the model and
@@ -81,7 +82,8 @@ struct Trainer::Impl {
     const int64_t hidden = spec.encoder.hidden_size;
     float* to = flat.mutable_data_ptr<float>();
     for (int64_t i = 0; i < vocabulary.size(); ++i)
-      std::memcpy(to + i * hidden, model->data() + vocabulary.id(i) * hidden, sizeof(float) * static_cast<size_t>(hidden));
+      std::memcpy(to + i * hidden, model->data() + vocabulary.id(i) * hidden,
+                  sizeof(float) * static_cast<size_t>(hidden));
     std::memcpy(to + layout.words(), model->data() + layout.rest_begin(),
                 sizeof(float) * static_cast<size_t>(layout.elements() - layout.words()));
     return flat;
@@ -106,8 +108,7 @@ struct Trainer::Impl {
         unused_decay.clear();
       }
       for (int64_t i = 0; i < vocabulary.size(); ++i)
-        std::memcpy(to + vocabulary.id(i) * hidden, w + i * hidden,
-                    sizeof(float) * static_cast<size_t>(hidden));
+        std::memcpy(to + vocabulary.id(i) * hidden, w + i * hidden, sizeof(float) * static_cast<size_t>(hidden));
     }
     std::memcpy(to + layout.rest_begin(), w + layout.words(),
                 sizeof(float) * static_cast<size_t>(layout.elements() - layout.words()));
@@ -126,10 +127,8 @@ struct Trainer::Impl {
     for (const auto& parameter : table.all()) {
       const bool is_words = parameter.offset == table.word_embeddings;
       const int64_t hidden = spec.encoder.hidden_size;
-      if (is_words)
-        state.parts.push_back({parameter.name, {vocabulary.size(), hidden}, 0, layout.words()});
-      else
-        state.parts.push_back({parameter.name, parameter.shape, layout.at(parameter.offset), parameter.elements});
+      if (is_words) state.parts.push_back({parameter.name, {vocabulary.size(), hidden}, 0, layout.words()});
+      else state.parts.push_back({parameter.name, parameter.shape, layout.at(parameter.offset), parameter.elements});
     }
     for (int64_t i = 0; i < vocabulary.size(); ++i) state.vocabulary.push_back(static_cast<int32_t>(vocabulary.id(i)));
     return state;
@@ -175,8 +174,9 @@ struct Trainer::Impl {
   }
 
   TrainerStats stats() const {
-    return {steps,           table.elements(),   layout.trainable_parameters(), layout.optimised_parameters(),
-            workspace_rows, workspace_bytes, workspace_growths};
+    return {
+        steps,           table.elements(), layout.trainable_parameters(), layout.optimised_parameters(), workspace_rows,
+        workspace_bytes, workspace_growths};
   }
 
   std::shared_ptr<Model> model;
@@ -187,7 +187,7 @@ struct Trainer::Impl {
   CompactVocabulary vocabulary;
   TrainingLayout layout;
   at::Tensor weights, gradients, first_moments, second_moments;
-  std::vector<float> unused_decay;  // 1 − lr·λ of each step since the last commit, where not 1
+  std::vector<float> unused_decay;     // 1 − lr·λ of each step since the last commit, where not 1
   std::vector<float> committed_decay;  // the same of the steps before it
   int64_t committed_step = -1;         // whose weights the model has; −1: none of this trainer's
   std::mutex copy_mutex;

@@ -21,7 +21,8 @@ class Reader {
     const auto* found = file_.find(name);
     if (!found) fail("the tensor '" + name + "' is missing");
     if (found->dtype != dtype)
-      fail("the tensor '" + name + "' must be " + safetensors::name(dtype) + ", found " + safetensors::name(found->dtype));
+      fail("the tensor '" + name + "' must be " + safetensors::name(dtype) + ", found " +
+           safetensors::name(found->dtype));
     return *found;
   }
 
@@ -59,7 +60,8 @@ Fingerprint TrainerState::write(const std::string& path, void (*go_on)()) const 
   std::vector<safetensors::Item> items;
   const auto add_flat = [&](const char* prefix, const at::Tensor& flat) {
     for (const auto& part : parts)
-      items.push_back({prefix + part.name, safetensors::Dtype::kF32, part.shape, flat.const_data_ptr<float>() + part.begin});
+      items.push_back(
+          {prefix + part.name, safetensors::Dtype::kF32, part.shape, flat.const_data_ptr<float>() + part.begin});
   };
   add_flat(kWeights, weights);
   if (first_moments.defined()) {
@@ -85,7 +87,8 @@ Fingerprint TrainerState::write(const std::string& path, void (*go_on)()) const 
 void TrainerState::read(const std::string& path, int64_t elements) {
   const Reader reader(path);
   const auto counts = reader.list<int64_t>("counts", safetensors::Dtype::kI64);
-  if (counts.size() != 2 || counts[0] < 0 || counts[1] < -1 || counts[1] > counts[0]) reader.fail("its counts cannot be");
+  if (counts.size() != 2 || counts[0] < 0 || counts[1] < -1 || counts[1] > counts[0])
+    reader.fail("its counts cannot be");
   steps = counts[0];
   committed_step = counts[1];
   if (reader.list<int32_t>("vocabulary", safetensors::Dtype::kI32) != vocabulary)

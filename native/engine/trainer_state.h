@@ -27,7 +27,7 @@ struct TrainerState {
   int64_t committed_step = -1;  // the step whose weights the model has; −1: those from before training
   std::vector<float> pending_decay, committed_decay;  // of embedding rows that no text uses: since, and until, a commit
 
-  std::vector<float> scaler;                          // of fp16: loss scale, steps since it grew, updates made; else none
+  std::vector<float> scaler;  // of fp16: loss scale, steps since it grew, updates made; else none
 
   bool has_committed() const { return committed_step >= 0 && committed_step != steps; }
   /// Writes one safetensors file and flushes it to disk. Any thread; `go_on` is asked between pieces and may throw.

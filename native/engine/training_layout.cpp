@@ -10,8 +10,8 @@ namespace {
 
 /// `frozen` names the parameter or a module above it.
 bool covers(const std::string& frozen, const std::string& name) {
-  return name == frozen || (name.size() > frozen.size() && name.compare(0, frozen.size(), frozen) == 0 &&
-                            name[frozen.size()] == '.');
+  return name == frozen ||
+         (name.size() > frozen.size() && name.compare(0, frozen.size(), frozen) == 0 && name[frozen.size()] == '.');
 }
 
 }  // namespace
@@ -25,9 +25,9 @@ TrainingLayout::TrainingLayout(const ParameterTable& table, const EncoderSpec& s
 
   for (const auto& entry : freeze_)
     if (std::none_of(table.all().begin(), table.all().end(), [&](const auto& p) { return covers(entry, p.name); }))
-      throw Error(ErrorCode::kInvalidArgument,
-                  "freeze: '" + entry + "' names no parameter and no module; the first parameters are '" +
-                      table.all().front().name + "' and '" + table.all()[1].name + "'.");
+      throw Error(ErrorCode::kInvalidArgument, "freeze: '" + entry +
+                                                   "' names no parameter and no module; the first parameters are '" +
+                                                   table.all().front().name + "' and '" + table.all()[1].name + "'.");
 
   wanted_ = {false, false, false, false, std::vector<bool>(static_cast<size_t>(spec.layers), false), spec.layers};
   for (const auto& parameter : table.all()) {
@@ -39,8 +39,7 @@ TrainingLayout::TrainingLayout(const ParameterTable& table, const EncoderSpec& s
     if (!segments_.empty() && segments_.back().decays == parameter.decays &&
         segments_.back().begin + segments_.back().elements == begin)
       segments_.back().elements += elements;
-    else
-      segments_.push_back({begin, elements, parameter.decays});
+    else segments_.push_back({begin, elements, parameter.decays});
 
     if (parameter.offset < table.embeddings_end) {
       wanted_.words |= is_words;

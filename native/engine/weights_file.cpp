@@ -32,7 +32,8 @@ bool replace_suffix(std::string& name, const std::string& from, const std::strin
 std::string table_name(std::string name, int module) {
   if (module != ModuleFile::kEncoder) return "head." + std::to_string(module) + "." + name;
   take_prefix(name, "bert.") || take_prefix(name, "distilbert.") || take_prefix(name, "roberta.");
-  replace_suffix(name, "LayerNorm.gamma", "LayerNorm.weight") || replace_suffix(name, "LayerNorm.beta", "LayerNorm.bias");
+  replace_suffix(name, "LayerNorm.gamma", "LayerNorm.weight") ||
+      replace_suffix(name, "LayerNorm.beta", "LayerNorm.bias");
   return name;
 }
 
@@ -60,17 +61,17 @@ void convert(const std::byte* from, int64_t count, float* to) {
 void read_tensor(const std::string& path, const safetensors::Entry& entry, const Parameter& parameter, float* to) {
   const std::string where = path + ": tensor '" + entry.name + "'";
   if (entry.shape != parameter.shape)
-    throw Error(ErrorCode::kSafetensors, where + " must have shape " + text_of(parameter.shape) + " by the model's "
-                                             "configuration; found " + text_of(entry.shape) + ".");
+    throw Error(ErrorCode::kSafetensors, where + " must have shape " + text_of(parameter.shape) +
+                                             " by the model's "
+                                             "configuration; found " +
+                                             text_of(entry.shape) + ".");
   switch (entry.dtype) {
-    case safetensors::Dtype::kF32:
-      std::memcpy(to, entry.data, static_cast<size_t>(entry.bytes));
-      return;
+    case safetensors::Dtype::kF32: std::memcpy(to, entry.data, static_cast<size_t>(entry.bytes)); return;
     case safetensors::Dtype::kF16: return convert<c10::Half>(entry.data, parameter.elements, to);
     case safetensors::Dtype::kBf16: return convert<c10::BFloat16>(entry.data, parameter.elements, to);
     default:
-      throw Error(ErrorCode::kSafetensors, where + " must be F32, F16 or BF16; found " +
-                                               std::string(safetensors::name(entry.dtype)) + ".");
+      throw Error(ErrorCode::kSafetensors,
+                  where + " must be F32, F16 or BF16; found " + std::string(safetensors::name(entry.dtype)) + ".");
   }
 }
 
@@ -134,7 +135,8 @@ void write_weights(const std::string& path, int module, const ParameterTable& ta
   if (items.empty())
     throw Error(ErrorCode::kInvalidArgument, "Module " + std::to_string(module) + " has no weights to save.");
   for (const auto& tensor : unused)
-    if (tensor.module == module) items.push_back({tensor.name, tensor.dtype, tensor.shape, tensor.bytes.const_data_ptr()});
+    if (tensor.module == module)
+      items.push_back({tensor.name, tensor.dtype, tensor.shape, tensor.bytes.const_data_ptr()});
   safetensors::write(path, items);
 }
 

@@ -3,8 +3,8 @@
 
 namespace vectune {
 
-/// A thread for one kind of work beside the engine's. Jobs run first in, first out. Never destroyed; runs from `start` to
-/// `stop`, and may be started again.
+/// A thread for one kind of work beside the engine's. Jobs run first in, first out. Never destroyed; runs from `start`
+/// to `stop`, and may be started again.
 class WorkerThread {
  public:
   WorkerThread(const WorkerThread&) = delete;

@@ -3,11 +3,20 @@ import { SetupError } from '../setup/step.mjs';
 
 /** What an ELF file asks of the system that it is loaded on, by `readelf`. */
 export async function readElf(path) {
-  const { code, output } = await run('readelf', ['--wide', '--file-header', '--section-headers', '--dynamic', '--version-info', path]);
+  const { code, output } = await run('readelf', [
+    '--wide',
+    '--file-header',
+    '--section-headers',
+    '--dynamic',
+    '--version-info',
+    path,
+  ]);
   if (code !== 0) throw new SetupError(`readelf cannot read ${path}:\n${output}`);
   // Sections of needed versions list "Name: GLIBC_2.14"; those of defined ones have a Rev. before the name.
-  const needs = output.slice(output.indexOf("Version needs section"));
-  const versions = output.includes('Version needs section') ? [...needs.matchAll(/^\s+0x[0-9a-f]+:\s+Name: (\S+)/gm)].map(([, name]) => name) : [];
+  const needs = output.slice(output.indexOf('Version needs section'));
+  const versions = output.includes('Version needs section')
+    ? [...needs.matchAll(/^\s+0x[0-9a-f]+:\s+Name: (\S+)/gm)].map(([, name]) => name)
+    : [];
   return {
     machine: /Machine:\s+(.*\S)/.exec(output)?.[1],
     sections: [...output.matchAll(/^\s+\[\s*\d+\]\s+(\.\S+)/gm)].map(([, name]) => name),
@@ -21,7 +30,12 @@ export async function readElf(path) {
 export function highest(versions, prefix) {
   const numbers = versions
     .filter((name) => name.startsWith(`${prefix}_`))
-    .map((name) => name.slice(prefix.length + 1).split('.').map(Number));
+    .map((name) =>
+      name
+        .slice(prefix.length + 1)
+        .split('.')
+        .map(Number),
+    );
   return numbers.sort(compare).at(-1);
 }
 

@@ -43,7 +43,8 @@ async function prebuild(addon, version, root) {
         ...headersOfThisNode(),
       },
     });
-    if (code !== 0) throw new SetupError(`prebuildify could not build ${addon} for LibTorch ${version}:\n${tail(output, 40)}`);
+    if (code !== 0)
+      throw new SetupError(`prebuildify could not build ${addon} for LibTorch ${version}:\n${tail(output, 40)}`);
   } finally {
     rmSync(cwd, { recursive: true, force: true });
   }

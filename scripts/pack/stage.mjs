@@ -5,7 +5,19 @@ import { prebuildAddons } from './prebuilds.mjs';
 
 /** What a reader of the package needs of package.json; the rest is the repository's own business. */
 const FIELDS = [
-  ...['name', 'version', 'description', 'license', 'keywords', 'type', 'engines', 'gypfile', 'main', 'types', 'exports'],
+  ...[
+    'name',
+    'version',
+    'description',
+    'license',
+    'keywords',
+    'type',
+    'engines',
+    'gypfile',
+    'main',
+    'types',
+    'exports',
+  ],
   ...['bin', 'files', 'dependencies'],
 ];
 

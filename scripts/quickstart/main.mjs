@@ -18,7 +18,12 @@ const FOLDER = join(ROOT, '.build', 'quickstart', 'model');
 
 /** Chosen with training topics left out in turn, not with the held-out topics: see DATA.md. */
 const OPTIONS = {
-  maxInputLength: 64, learningRate: 2e-5, effectiveBatchSize: 16, epochs: 8, earlyStopping: { patience: 2 }, seed: 1,
+  maxInputLength: 64,
+  learningRate: 2e-5,
+  effectiveBatchSize: 16,
+  epochs: 8,
+  earlyStopping: { patience: 2 },
+  seed: 1,
 };
 
 const QUESTION = 'How do I give back the bike I had reserved for Sunday? We are not coming.';
@@ -60,17 +65,23 @@ function printSimilarities(before, after) {
 /** Metrics of a model on rows whose texts have these vectors, text1 and text2 in turn. */
 function measure(rows, vectors) {
   const found = rows.map((_, i) => cosineSimilarity(vectors[2 * i], vectors[2 * i + 1]));
-  return validationMetrics(found, rows.map(({ score }) => score), null);
+  return validationMetrics(
+    found,
+    rows.map(({ score }) => score),
+    null,
+  );
 }
 
 /** The largest difference of any two numbers at the same place. */
 function largestDifference(a, b) {
   let most = 0;
-  a.forEach((vector, i) => vector.forEach((value, k) => {
-    // Not Math.max: it would hide a NaN in the one behind a NaN in the other.
-    const difference = Object.is(value, b[i][k]) ? 0 : Math.abs(value - b[i][k]);
-    if (!(difference <= most)) most = difference;
-  }));
+  a.forEach((vector, i) =>
+    vector.forEach((value, k) => {
+      // Not Math.max: it would hide a NaN in the one behind a NaN in the other.
+      const difference = Object.is(value, b[i][k]) ? 0 : Math.abs(value - b[i][k]);
+      if (!(difference <= most)) most = difference;
+    }),
+  );
   return most;
 }
 

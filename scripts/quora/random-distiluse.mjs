@@ -14,16 +14,33 @@ export const MEGABYTES = '540.511';
 const MAX_INPUT_LENGTH = 128;
 
 const CONFIG = {
-  model_type: 'distilbert', architectures: ['DistilBertModel'], vocab_size: 119547, dim: 768, n_layers: 6, n_heads: 12,
-  hidden_dim: 3072, max_position_embeddings: 512, activation: 'gelu', dropout: 0.1, attention_dropout: 0.1,
-  pad_token_id: 0, initializer_range: 0.02, sinusoidal_pos_embds: false,
+  model_type: 'distilbert',
+  architectures: ['DistilBertModel'],
+  vocab_size: 119547,
+  dim: 768,
+  n_layers: 6,
+  n_heads: 12,
+  hidden_dim: 3072,
+  max_position_embeddings: 512,
+  activation: 'gelu',
+  dropout: 0.1,
+  attention_dropout: 0.1,
+  pad_token_id: 0,
+  initializer_range: 0.02,
+  sinusoidal_pos_embds: false,
 };
 const POOLING = {
-  word_embedding_dimension: 768, pooling_mode_cls_token: false, pooling_mode_mean_tokens: true,
-  pooling_mode_max_tokens: false, pooling_mode_mean_sqrt_len_tokens: false,
+  word_embedding_dimension: 768,
+  pooling_mode_cls_token: false,
+  pooling_mode_mean_tokens: true,
+  pooling_mode_max_tokens: false,
+  pooling_mode_mean_sqrt_len_tokens: false,
 };
 const DENSE = {
-  in_features: 768, out_features: 512, bias: true, activation_function: 'torch.nn.modules.activation.Tanh',
+  in_features: 768,
+  out_features: 512,
+  bias: true,
+  activation_function: 'torch.nn.modules.activation.Tanh',
 };
 const TOKENIZER = { tokenizer_class: 'DistilBertTokenizer', do_lower_case: false, model_max_length: 512 };
 const HEAD = [
@@ -39,9 +56,15 @@ export async function randomDistiluse() {
   for (const name of ['1_Pooling', '2_Dense']) mkdirSync(join(aside, name), { recursive: true });
   try {
     const put = (path, value) => writeFileSync(join(aside, path), `${JSON.stringify(value, null, 2)}\n`);
-    put('modules.json', ['', '1_Pooling', '2_Dense'].map((path, idx) => ({
-      idx, name: String(idx), path, type: `sentence_transformers.models.${path.slice(2) || 'Transformer'}`,
-    })));
+    put(
+      'modules.json',
+      ['', '1_Pooling', '2_Dense'].map((path, idx) => ({
+        idx,
+        name: String(idx),
+        path,
+        type: `sentence_transformers.models.${path.slice(2) || 'Transformer'}`,
+      })),
+    );
     put('config.json', CONFIG);
     put('sentence_bert_config.json', { max_seq_length: MAX_INPUT_LENGTH, do_lower_case: false });
     put('1_Pooling/config.json', POOLING);

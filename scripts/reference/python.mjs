@@ -17,8 +17,10 @@ export async function referencePython() {
   const given = process.env.VECTUNE_REFERENCE_PYTHON;
   if (given) {
     if (versionOutput(given) !== undefined) return given;
-    throw new SetupError(`VECTUNE_REFERENCE_PYTHON names ${given}, which does not run. Correct it, or have vectune ` +
-      'install its own:', 'unset VECTUNE_REFERENCE_PYTHON');
+    throw new SetupError(
+      `VECTUNE_REFERENCE_PYTHON names ${given}, which does not run. Correct it, or have vectune ` + 'install its own:',
+      'unset VECTUNE_REFERENCE_PYTHON',
+    );
   }
   const { cacheRoot } = createRequire(import.meta.url)(join(DIST, 'model', 'cache.js'));
   const requirements = readFileSync(REQUIREMENTS, 'utf8');
@@ -34,8 +36,10 @@ export async function referencePython() {
 async function install(folder, python) {
   const base = ['python3', 'python'].find((program) => isNewEnough(versionOutput(program)));
   if (base === undefined) {
-    throw new SetupError(`The comparison needs Python ${OLDEST.join('.')} or newer, and there is none on the path. ` +
-      'Install it, e.g.:', 'sudo apt-get install python3 python3-venv');
+    throw new SetupError(
+      `The comparison needs Python ${OLDEST.join('.')} or newer, and there is none on the path. ` + 'Install it, e.g.:',
+      'sudo apt-get install python3 python3-venv',
+    );
   }
   const packages = readFileSync(REQUIREMENTS, 'utf8').trim().split('\n').join(', ');
   console.log(`Installing the reference (${packages}) in ${folder}; this happens once and takes some minutes.`);
@@ -43,13 +47,17 @@ async function install(folder, python) {
   mkdirSync(folder, { recursive: true });
   const made = await run(base, ['-m', 'venv', folder]);
   if (made.code !== 0) {
-    throw new SetupError(`${base} could not make a virtual environment:\n${tail(made.output)}\nInstall what it ` +
-      'lacks, e.g.:', 'sudo apt-get install python3-venv');
+    throw new SetupError(
+      `${base} could not make a virtual environment:\n${tail(made.output)}\nInstall what it ` + 'lacks, e.g.:',
+      'sudo apt-get install python3-venv',
+    );
   }
   const installed = await run(python, ['-m', 'pip', 'install', '--disable-pip-version-check', '-r', REQUIREMENTS]);
   if (installed.code !== 0) {
-    throw new SetupError(`pip could not install the reference:\n${tail(installed.output)}\nWhen that is mended, run:`,
-      'npm run parity');
+    throw new SetupError(
+      `pip could not install the reference:\n${tail(installed.output)}\nWhen that is mended, run:`,
+      'npm run parity',
+    );
   }
 }
 

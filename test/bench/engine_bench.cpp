@@ -98,10 +98,11 @@ void profile_step(const std::string& shape, const std::string& precision, int64_
   const auto begin = Clock::now();
   epoch(1);
   const double seconds = seconds_since(begin);
-  std::printf("{\"shape\": \"%s\", \"precision\": \"%s\", \"pairs\": %ld, \"tokens\": %ld, \"steps\": %ld, "
-              "\"seconds\": %.4f, \"phases\": {",
-              shape.c_str(), precision.c_str(), static_cast<long>(pairs), static_cast<long>(tokens),
-              static_cast<long>(steps), seconds);
+  std::printf(
+      "{\"shape\": \"%s\", \"precision\": \"%s\", \"pairs\": %ld, \"tokens\": %ld, \"steps\": %ld, "
+      "\"seconds\": %.4f, \"phases\": {",
+      shape.c_str(), precision.c_str(), static_cast<long>(pairs), static_cast<long>(tokens), static_cast<long>(steps),
+      seconds);
   for (int phase = 0; phase < profile::kPhases; ++phase)
     std::printf("%s\"%s\": %.4f", phase ? ", " : "", profile::name(static_cast<profile::Phase>(phase)),
                 profile::total(static_cast<profile::Phase>(phase)).seconds);

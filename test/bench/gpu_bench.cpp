@@ -1,13 +1,13 @@
 // What a GPU can do and what the device path makes of it, without Node. Prints one JSON object a line.
 //   gpu_bench <device> <command> [+ <command> ...]
 //     info                                                the GPU, its driver and LibTorch
-//     peak                                                TFLOP/s of the best matrix product in each precision, GB/s of a copy
-//     batch   <shape> <precision> <length> <fraction>     the finder's log, and the largest batch; alone in its process
-//     train   <shape> <precision> <pairs> <lengths>       tokens/s of steps of so many pairs, and the bytes that they move
-//     embed   <shape> <precision> <lengths>               the same of embedding
-//     profile <shape> <precision> <pairs> <lengths> <trace>   a trace of three steps, for summarise_trace.py
-// <device> is cuda:0 (or cpu-tensors, which shows that the program works), <shape> minilm or distiluse, <precision> fp32, tf32,
-// bf16 or fp16; <lengths> a file with the length of each text.
+//     peak                                                TFLOP/s of the best matrix product in each precision, GB/s of
+//     a copy batch   <shape> <precision> <length> <fraction>     the finder's log, and the largest batch; alone in its
+//     process train   <shape> <precision> <pairs> <lengths>       tokens/s of steps of so many pairs, and the bytes
+//     that they move embed   <shape> <precision> <lengths>               the same of embedding profile <shape>
+//     <precision> <pairs> <lengths> <trace>   a trace of three steps, for summarise_trace.py
+// <device> is cuda:0 (or cpu-tensors, which shows that the program works), <shape> minilm or distiluse, <precision>
+// fp32, tf32, bf16 or fp16; <lengths> a file with the length of each text.
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
@@ -61,9 +61,11 @@ void wait_for(const Place& place, const at::Tensor& last) {
 
 void info(const Place& place) {
   const device::Gpu gpu = device::gpu_of(place);
-  std::printf("{\"device\": \"%s\", \"gpu\": \"%s\", \"capability\": \"%d.%d\", \"bytes\": %lld, \"driver_cuda\": \"%s\", \"libtorch\": \"%s\"}\n",
-              place.text().c_str(), gpu.name.c_str(), gpu.major, gpu.minor, static_cast<long long>(gpu.bytes),
-              place.cuda() ? device::gpus().driver.c_str() : "", libtorch_version().c_str());
+  std::printf(
+      "{\"device\": \"%s\", \"gpu\": \"%s\", \"capability\": \"%d.%d\", \"bytes\": %lld, \"driver_cuda\": \"%s\", "
+      "\"libtorch\": \"%s\"}\n",
+      place.text().c_str(), gpu.name.c_str(), gpu.major, gpu.minor, static_cast<long long>(gpu.bytes),
+      place.cuda() ? device::gpus().driver.c_str() : "", libtorch_version().c_str());
 }
 
 void peak(const Place& place) {
@@ -108,7 +110,8 @@ void peak(const Place& place) {
   std::printf("{\"peak\": \"memory\", \"gbytes_per_second\": %.1f}\n", best / 1e9);
 }
 
-void batch(const Place& place, const std::string& shape, const std::string& precision, int64_t length, double fraction) {
+void batch(const Place& place, const std::string& shape, const std::string& precision, int64_t length,
+           double fraction) {
   if (place.cuda()) device::set_memory_fraction(place, fraction);
   const ModelSpec spec = shape_of(shape);
   constexpr int64_t kMost = 1 << 17;
@@ -117,7 +120,8 @@ void batch(const Place& place, const std::string& shape, const std::string& prec
   for (int64_t i = 0; i < 2 * kMost; ++i) offsets.push_back(static_cast<int32_t>((i + 1) * length));
   std::iota(rows.begin(), rows.end(), 0);
   const std::vector<float> scores(kMost, 0.5f);
-  const auto data = std::make_shared<Dataset>(ids.data(), static_cast<int64_t>(ids.size()), offsets.data(), 2 * kMost, scores.data(), kMost);
+  const auto data = std::make_shared<Dataset>(ids.data(), static_cast<int64_t>(ids.size()), offsets.data(), 2 * kMost,
+                                              scores.data(), kMost);
   TrainerOptions options;
   options.place = place;
   options.precision = precision_of(precision);
@@ -132,8 +136,8 @@ void batch(const Place& place, const std::string& shape, const std::string& prec
     }
     const auto memory = device::memory_of(place);
     device::reset_peak(place);
-    std::printf("{\"finder\": %lld, \"outcome\": \"%s\", \"peak_bytes\": %lld}\n", static_cast<long long>(size), outcome.c_str(),
-                static_cast<long long>(memory.peak));
+    std::printf("{\"finder\": %lld, \"outcome\": \"%s\", \"peak_bytes\": %lld}\n", static_cast<long long>(size),
+                outcome.c_str(), static_cast<long long>(memory.peak));
     return outcome == "succeeded";
   };
   // The finder doubles. What lies between its last two sizes is halved thrice, to compare with others.
@@ -144,21 +148,24 @@ void batch(const Place& place, const std::string& shape, const std::string& prec
   if (size <= most && doubled >= 8)
     for (int64_t step = doubled / 2; step >= doubled / 8; step /= 2)
       if (fits(found + step)) found += step;
-  std::printf("{\"largest_batch\": %lld, \"doubling\": %lld, \"shape\": \"%s\", \"precision\": \"%s\", \"length\": %lld, \"fraction\": %g, "
-              "\"parameters\": %lld, \"optimised_parameters\": %lld}\n",
-              static_cast<long long>(found), static_cast<long long>(doubled), shape.c_str(), precision.c_str(),
-              static_cast<long long>(length), fraction,
-              static_cast<long long>(trainer.stats().parameters), static_cast<long long>(trainer.stats().optimised_parameters));
+  std::printf(
+      "{\"largest_batch\": %lld, \"doubling\": %lld, \"shape\": \"%s\", \"precision\": \"%s\", \"length\": %lld, "
+      "\"fraction\": %g, "
+      "\"parameters\": %lld, \"optimised_parameters\": %lld}\n",
+      static_cast<long long>(found), static_cast<long long>(doubled), shape.c_str(), precision.c_str(),
+      static_cast<long long>(length), fraction, static_cast<long long>(trainer.stats().parameters),
+      static_cast<long long>(trainer.stats().optimised_parameters));
 }
 
-/// Floating-point operations of a token's forward pass through the encoder's matrices, and in attention for each token of
-/// its text.
+/// Floating-point operations of a token's forward pass through the encoder's matrices, and in attention for each token
+/// of its text.
 struct Work {
   double matrices, attention;
 };
 Work work_of(const ModelSpec& spec) {
   const EncoderSpec& e = spec.encoder;
-  const double h = static_cast<double>(e.hidden_size), inner = static_cast<double>(e.intermediate_size), layers = static_cast<double>(e.layers);
+  const double h = static_cast<double>(e.hidden_size), inner = static_cast<double>(e.intermediate_size),
+               layers = static_cast<double>(e.layers);
   return {layers * 2 * (4 * h * h + 2 * h * inner), layers * 4 * h};
 }
 
@@ -181,7 +188,9 @@ struct Training {
   std::vector<int32_t> rows;
   int64_t pairs;
 
-  Training(const Place& place, const std::string& shape, const std::string& precision, int64_t p, const std::string& lengths) : pairs(p) {
+  Training(const Place& place, const std::string& shape, const std::string& precision, int64_t p,
+           const std::string& lengths)
+      : pairs(p) {
     const ModelSpec spec = shape_of(shape);
     // Of the vocabulary that such texts use: what is left out of the optimiser takes no time.
     data = dataset_of(lengths, std::min<int64_t>(spec.encoder.vocab_size, 6000));
@@ -204,14 +213,16 @@ struct Training {
     };
     for (int64_t first = 0, step = 0; first < data->pairs() && step < most_steps; first += pairs, ++step) {
       if (begun.size() == kBegun) take();
-      begun.push_back(trainer->begin_step(rows.data() + first, std::min(pairs, data->pairs() - first), pairs, 2e-5, number));
+      begun.push_back(
+          trainer->begin_step(rows.data() + first, std::min(pairs, data->pairs() - first), pairs, 2e-5, number));
     }
     while (!begun.empty()) take();
     return tokens;
   }
 };
 
-void train(const Place& place, const std::string& shape, const std::string& precision, int64_t pairs, const std::string& lengths) {
+void train(const Place& place, const std::string& shape, const std::string& precision, int64_t pairs,
+           const std::string& lengths) {
   Training training(place, shape, precision, pairs, lengths);
   training.epoch(0);
   device::reset_peak(place);
@@ -226,10 +237,13 @@ void train(const Place& place, const std::string& shape, const std::string& prec
   const double flop = flop_of(shape_of(shape), *training.data, 3.0) / static_cast<double>(tokens);
   const Traffic traffic;
   const auto seen = static_cast<double>(training.epoch(4, 2));
-  std::printf("{\"train\": \"%s\", \"precision\": \"%s\", \"texts\": \"%s\", \"pairs\": %lld, \"tokens\": %lld, "
-              "\"tokens_per_second\": %.1f, \"tflops\": %.4g, \"flop_per_token\": %.0f, \"bytes_per_token\": %.0f, \"peak_bytes\": %lld}\n",
-              shape.c_str(), precision.c_str(), name_of(lengths).c_str(), static_cast<long long>(pairs), static_cast<long long>(tokens),
-              best, best * flop / 1e12, flop, traffic.total() / seen, static_cast<long long>(held));
+  std::printf(
+      "{\"train\": \"%s\", \"precision\": \"%s\", \"texts\": \"%s\", \"pairs\": %lld, \"tokens\": %lld, "
+      "\"tokens_per_second\": %.1f, \"tflops\": %.4g, \"flop_per_token\": %.0f, \"bytes_per_token\": %.0f, "
+      "\"peak_bytes\": %lld}\n",
+      shape.c_str(), precision.c_str(), name_of(lengths).c_str(), static_cast<long long>(pairs),
+      static_cast<long long>(tokens), best, best * flop / 1e12, flop, traffic.total() / seen,
+      static_cast<long long>(held));
 }
 
 void embed(const Place& place, const std::string& shape, const std::string& precision, const std::string& lengths) {
@@ -247,14 +261,15 @@ void embed(const Place& place, const std::string& shape, const std::string& prec
   const double tokens = static_cast<double>(data->tokens()), flop = flop_of(spec, *data, 1.0) / tokens;
   const Traffic traffic;
   model.embed(data->ids(), data->offsets(), texts, precision_of(precision), out.data(), place);
-  std::printf("{\"embed\": \"%s\", \"precision\": \"%s\", \"texts\": \"%s\", \"tokens\": %.0f, \"tokens_per_second\": %.1f, "
-              "\"texts_per_second\": %.1f, \"tflops\": %.4g, \"flop_per_token\": %.0f, \"bytes_per_token\": %.0f}\n",
-              shape.c_str(), precision.c_str(), name_of(lengths).c_str(), tokens, best, best * static_cast<double>(texts) / tokens,
-              best * flop / 1e12, flop, traffic.total() / tokens);
+  std::printf(
+      "{\"embed\": \"%s\", \"precision\": \"%s\", \"texts\": \"%s\", \"tokens\": %.0f, \"tokens_per_second\": %.1f, "
+      "\"texts_per_second\": %.1f, \"tflops\": %.4g, \"flop_per_token\": %.0f, \"bytes_per_token\": %.0f}\n",
+      shape.c_str(), precision.c_str(), name_of(lengths).c_str(), tokens, best,
+      best * static_cast<double>(texts) / tokens, best * flop / 1e12, flop, traffic.total() / tokens);
 }
 
-void profile(const Place& place, const std::string& shape, const std::string& precision, int64_t pairs, const std::string& lengths,
-             const std::string& trace) {
+void profile(const Place& place, const std::string& shape, const std::string& precision, int64_t pairs,
+             const std::string& lengths, const std::string& trace) {
   namespace profiler = torch::autograd::profiler;
   using torch::profiler::impl::ActivityType;
   Training training(place, shape, precision, pairs, lengths);
@@ -266,19 +281,23 @@ void profile(const Place& place, const std::string& shape, const std::string& pr
   profiler::enableProfiler(config, activities);
   const int64_t tokens = training.epoch(1, 3);
   profiler::disableProfiler()->save(trace);
-  std::printf("{\"profile\": \"%s\", \"precision\": \"%s\", \"steps\": 3, \"tokens\": %lld, \"trace\": \"%s\"}\n", shape.c_str(),
-              precision.c_str(), static_cast<long long>(tokens), trace.c_str());
+  std::printf("{\"profile\": \"%s\", \"precision\": \"%s\", \"steps\": 3, \"tokens\": %lld, \"trace\": \"%s\"}\n",
+              shape.c_str(), precision.c_str(), static_cast<long long>(tokens), trace.c_str());
 }
 
 void run(const Place& place, const std::vector<std::string>& given) {
   const std::string kind = given.empty() ? "" : given[0];
   if (kind == "info" && given.size() == 1) info(place);
   else if (kind == "peak" && given.size() == 1) peak(place);
-  else if (kind == "batch" && given.size() == 5) batch(place, given[1], given[2], std::stol(given[3]), std::stod(given[4]));
+  else if (kind == "batch" && given.size() == 5)
+    batch(place, given[1], given[2], std::stol(given[3]), std::stod(given[4]));
   else if (kind == "train" && given.size() == 5) train(place, given[1], given[2], std::stol(given[3]), given[4]);
   else if (kind == "embed" && given.size() == 4) embed(place, given[1], given[2], given[3]);
-  else if (kind == "profile" && given.size() == 6) profile(place, given[1], given[2], std::stol(given[3]), given[4], given[5]);
-  else throw std::invalid_argument("gpu_bench <device> info | peak | batch | train | embed | profile, as the head of gpu_bench.cpp says");
+  else if (kind == "profile" && given.size() == 6)
+    profile(place, given[1], given[2], std::stol(given[3]), given[4], given[5]);
+  else
+    throw std::invalid_argument(
+        "gpu_bench <device> info | peak | batch | train | embed | profile, as the head of gpu_bench.cpp says");
   std::fflush(stdout);
 }
 

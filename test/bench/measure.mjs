@@ -26,7 +26,10 @@ export async function runWork(who, request, { python, environment = {} } = {}) {
     writeFileSync(file, JSON.stringify(request));
     const [program, args] = PROGRAMS[who](file, python);
     const env = {
-      ...process.env, OMP_NUM_THREADS: String(request.threads), HF_HUB_OFFLINE: '1', TOKENIZERS_PARALLELISM: 'true',
+      ...process.env,
+      OMP_NUM_THREADS: String(request.threads),
+      HF_HUB_OFFLINE: '1',
+      TOKENIZERS_PARALLELISM: 'true',
       ...environment,
     };
     const begin = performance.now();
@@ -38,7 +41,9 @@ export async function runWork(who, request, { python, environment = {} } = {}) {
       output += chunk;
       seconds = (performance.now() - begin) / 1000;
     });
-    child.stderr.on('data', (chunk) => { errors += chunk; });
+    child.stderr.on('data', (chunk) => {
+      errors += chunk;
+    });
     const code = await new Promise((resolve, reject) => child.on('error', reject).on('close', resolve));
     if (code !== 0) throw new Error(`${who} failed on ${request.kind}:\n${errors.slice(-2000)}`);
     return { ...JSON.parse(output.trimEnd().split('\n').at(-1)), processSeconds: seconds };
@@ -67,6 +72,8 @@ export function spread(results, figure) {
 
 /** Keeps one core busy until the function that it gives is called, or this process is gone. */
 export function busyNeighbour() {
-  const child = spawn(process.execPath, ['-e', 'const parent = process.ppid; while (process.ppid === parent);'], { stdio: 'ignore' });
+  const child = spawn(process.execPath, ['-e', 'const parent = process.ppid; while (process.ppid === parent);'], {
+    stdio: 'ignore',
+  });
   return () => child.kill('SIGKILL');
 }

@@ -33,8 +33,11 @@ export async function transformersJs() {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
-  await mustRun('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', `@huggingface/transformers@${TRANSFORMERS_JS}`],
-    { cwd: folder });
+  await mustRun(
+    'npm',
+    ['install', '--ignore-scripts', '--no-audit', '--no-fund', `@huggingface/transformers@${TRANSFORMERS_JS}`],
+    { cwd: folder },
+  );
   writeFileSync(join(folder, 'complete'), '');
   return folder;
 }

@@ -9,7 +9,8 @@
 namespace vectune::bench {
 
 /// Counts while it lives, on every thread: of each operator all operands once, in full. That is what goes through the
-/// device's memory where nothing stays in its caches; views are free, and of tables only the rows that are asked for count.
+/// device's memory where nothing stays in its caches; views are free, and of tables only the rows that are asked for
+/// count.
 class Traffic {
  public:
   Traffic() {
@@ -42,7 +43,9 @@ class Traffic {
   }
 
   static double size_of(const c10::IValue& value) {
-    const auto of = [](const at::Tensor& t) { return t.defined() ? static_cast<double>(t.numel()) * static_cast<double>(t.element_size()) : 0.0; };
+    const auto of = [](const at::Tensor& t) {
+      return t.defined() ? static_cast<double>(t.numel()) * static_cast<double>(t.element_size()) : 0.0;
+    };
     if (value.isTensor()) return of(value.toTensor());
     double all = 0;
     if (value.isTensorList())

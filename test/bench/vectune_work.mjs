@@ -9,7 +9,9 @@ import { fileURLToPath } from 'node:url';
 import { quantiles } from './quantiles.mjs';
 
 const request = JSON.parse(readFileSync(process.argv[2], 'utf8'));
-const { TextVectorisation } = createRequire(import.meta.url)(fileURLToPath(new URL('../../dist/index.js', import.meta.url)));
+const { TextVectorisation } = createRequire(import.meta.url)(
+  fileURLToPath(new URL('../../dist/index.js', import.meta.url)),
+);
 const { model, precision, maxInputLength } = request;
 const tv = new TextVectorisation(model, request.kind === 'finetune' ? {} : { precision });
 
@@ -40,9 +42,17 @@ const works = {
     const { pairs, scores, batchSize, texts } = request;
     const load = await blocksOf(() => tv.load());
     const embed = await blocksOf(() => tv.embed(texts));
-    const finetune = await blocksOf(() => tv.finetune(pairs, scores, {
-      maxInputLength, precision, batchSize, effectiveBatchSize: batchSize, epochs: 1, seed: 1, onProgress: () => undefined,
-    }));
+    const finetune = await blocksOf(() =>
+      tv.finetune(pairs, scores, {
+        maxInputLength,
+        precision,
+        batchSize,
+        effectiveBatchSize: batchSize,
+        epochs: 1,
+        seed: 1,
+        onProgress: () => undefined,
+      }),
+    );
     return { load, embed, finetune };
   },
   async finetune() {
@@ -52,8 +62,16 @@ const works = {
     let events = 0;
     const begin = performance.now();
     const report = await tv.finetune(pairs, scores, {
-      maxInputLength, precision, batchSize, effectiveBatchSize: batchSize, validationSplit: 0, epochs: 1, seed: 1,
-      onProgress: () => { ++events; },
+      maxInputLength,
+      precision,
+      batchSize,
+      effectiveBatchSize: batchSize,
+      validationSplit: 0,
+      epochs: 1,
+      seed: 1,
+      onProgress: () => {
+        ++events;
+      },
     });
     const seconds = (performance.now() - begin) / 1000;
     release();
@@ -96,6 +114,11 @@ const works = {
   },
 };
 const result = await works[request.kind]();
-console.log(`\n${JSON.stringify({ ...result, residentBytes: process.memoryUsage.rss(),
-  peakBytes: 1024 * process.resourceUsage().maxRSS })}`);
+console.log(
+  `\n${JSON.stringify({
+    ...result,
+    residentBytes: process.memoryUsage.rss(),
+    peakBytes: 1024 * process.resourceUsage().maxRSS,
+  })}`,
+);
 await tv.dispose();

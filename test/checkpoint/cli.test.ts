@@ -9,23 +9,53 @@ import { names, stepsIn, tensors } from './support';
 
 const models = useModels();
 
-function vectune(args: readonly string[], onText: (text: string, kill: (signal: NodeJS.Signals) => void) => void = () => undefined) {
+function vectune(
+  args: readonly string[],
+  onText: (text: string, kill: (signal: NodeJS.Signals) => void) => void = () => undefined,
+) {
   const { NODE_OPTIONS: _, ...env } = process.env;
   const child = spawn(process.execPath, [join(__dirname, '../../dist/cli/main.js'), ...args], {
-    env, stdio: ['ignore', 'ignore', 'pipe'], timeout: 50_000, killSignal: 'SIGKILL',
+    env,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    timeout: 50_000,
+    killSignal: 'SIGKILL',
   });
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
     onText(stderr, (signal) => child.kill(signal));
   });
-  return new Promise<{ code: number | null; stderr: string }>((resolve) => child.on('close', (code) => resolve({ code, stderr })));
+  return new Promise<{ code: number | null; stderr: string }>((resolve) =>
+    child.on('close', (code) => resolve({ code, stderr })),
+  );
 }
 
 test('Ctrl-C leaves a checkpoint, --resume goes on from it to the model of an undisturbed run', async () => {
-  const file = models.write('rows.jsonl', scoredRows().map((row) => JSON.stringify(row)).join('\n'));
-  const command = (out: string) => ['finetune', file, '--model', fixture('bert-mean'), '--out', models.path(out), '--epochs', '12',
-    '--no-early-stopping', '--batch-size', '4', '--effective-batch-size', '4', '--learning-rate', '1e-3', '--precision', 'fp32'];
+  const file = models.write(
+    'rows.jsonl',
+    scoredRows()
+      .map((row) => JSON.stringify(row))
+      .join('\n'),
+  );
+  const command = (out: string) => [
+    'finetune',
+    file,
+    '--model',
+    fixture('bert-mean'),
+    '--out',
+    models.path(out),
+    '--epochs',
+    '12',
+    '--no-early-stopping',
+    '--batch-size',
+    '4',
+    '--effective-batch-size',
+    '4',
+    '--learning-rate',
+    '1e-3',
+    '--precision',
+    'fp32',
+  ];
   expect(await vectune(command('whole'))).toMatchObject({ code: 0 });
 
   const folder = models.path('checkpoints');
@@ -44,15 +74,28 @@ test('Ctrl-C leaves a checkpoint, --resume goes on from it to the model of an un
 
   expect((await vectune(checkpointed)).stderr).toContain('resume: true');
   const resumed = await vectune([...checkpointed, '--resume']);
-  expect(resumed.stderr).toContain(`Training goes on from ${join(folder, names(folder).at(-1)!).slice(0, folder.length)}`);
+  expect(resumed.stderr).toContain(
+    `Training goes on from ${join(folder, names(folder).at(-1)!).slice(0, folder.length)}`,
+  );
   expect(resumed.stderr).toContain(`after step ${step}`);
   expect(resumed.code).toBe(0);
-  expect(tensors(models.path('resumed', 'model.safetensors'))).toEqual(tensors(models.path('whole', 'model.safetensors')));
+  expect(tensors(models.path('resumed', 'model.safetensors'))).toEqual(
+    tensors(models.path('whole', 'model.safetensors')),
+  );
 });
 
 test('--checkpoint-… without --checkpoint is refused', async () => {
   const file = models.write('rows.jsonl', '');
-  const { code, stderr } = await vectune(['finetune', file, '--model', 'x', '--out', models.path('out'), '--checkpoint-steps', '3']);
+  const { code, stderr } = await vectune([
+    'finetune',
+    file,
+    '--model',
+    'x',
+    '--out',
+    models.path('out'),
+    '--checkpoint-steps',
+    '3',
+  ]);
   expect(code).not.toBe(0);
   expect(stderr).toContain('need --checkpoint');
   expect(existsSync(models.path('out'))).toBe(false);

@@ -28,8 +28,11 @@ async function plain() {
 async function survives(folder: string, spoil: () => void, after: () => void = () => undefined) {
   const model = open();
   const finished = await finish(model, rows, {
-    ...options, checkpoint: { folder, everySteps: 4, keep: 100 },
-    onProgress: (event) => { if (event.kind === 'checkpoint' && event.totalSteps === 4) spoil(); },
+    ...options,
+    checkpoint: { folder, everySteps: 4, keep: 100 },
+    onProgress: (event) => {
+      if (event.kind === 'checkpoint' && event.totalSteps === 4) spoil();
+    },
   });
   after();
   const expected = await plain();
@@ -46,7 +49,11 @@ async function survives(folder: string, spoil: () => void, after: () => void = (
 test('the folder is removed: an error each time, nothing is made anew in its place', async () => {
   const folder = models.path('checkpoints');
   const { report } = await survives(folder, () => rmSync(folder, { recursive: true }));
-  expect(report.checkpoint).toMatchObject({ written: 1, failed: 2, error: { code: 'ERR_FILE', message: expect.stringContaining('removed or replaced') } });
+  expect(report.checkpoint).toMatchObject({
+    written: 1,
+    failed: 2,
+    error: { code: 'ERR_FILE', message: expect.stringContaining('removed or replaced') },
+  });
   expect(existsSync(folder)).toBe(false);
 });
 
@@ -76,8 +83,16 @@ const permit = (folder: string): void => {
 test('the folder may not be written any more: an error, and those before it stay', async () => {
   const folder = models.path('checkpoints');
   try {
-    const { report } = await survives(folder, () => forbid(folder), () => permit(folder));
-    expect(report.checkpoint).toMatchObject({ written: 1, failed: 2, error: { code: 'ERR_FILE', message: expect.stringMatching(/permission denied/) } });
+    const { report } = await survives(
+      folder,
+      () => forbid(folder),
+      () => permit(folder),
+    );
+    expect(report.checkpoint).toMatchObject({
+      written: 1,
+      failed: 2,
+      error: { code: 'ERR_FILE', message: expect.stringMatching(/permission denied/) },
+    });
   } finally {
     permit(folder);
   }
@@ -88,13 +103,30 @@ test('the folder may not be written any more: an error, and those before it stay
 
 test('the disk is full: an error, the checkpoints before it stay whole, the model is had all the same', async () => {
   models.write('here', '');
-  const whole = { model: fixture('bert-mean'), rows, options, log: models.path('whole.log'), out: models.path('whole') };
+  const whole = {
+    model: fixture('bert-mean'),
+    rows,
+    options,
+    log: models.path('whole.log'),
+    out: models.path('whole'),
+  };
   const folder = models.path('checkpoints');
-  const full = { ...whole, options: { ...options, checkpoint: { folder, everySteps: 4, keep: 100 } }, log: models.path('full.log'), out: models.path('full') };
+  const full = {
+    ...whole,
+    options: { ...options, checkpoint: { folder, everySteps: 4, keep: 100 } },
+    log: models.path('full.log'),
+    out: models.path('full'),
+  };
   expect(await startTraining(whole).ended).toMatchObject({ code: 0, stderr: '' });
-  const free = startTraining({ ...full, log: models.path('free.log'), options: { ...options, checkpoint: { folder: models.path('free'), everySteps: 4 } } });
+  const free = startTraining({
+    ...full,
+    log: models.path('free.log'),
+    options: { ...options, checkpoint: { folder: models.path('free'), everySteps: 4 } },
+  });
   expect(await free.ended).toMatchObject({ code: 0 });
-  const bytes = logged(models.path('free.log')).filter(({ kind }) => kind === 'checkpoint').map((line) => (line as never as { bytes: number }).bytes);
+  const bytes = logged(models.path('free.log'))
+    .filter(({ kind }) => kind === 'checkpoint')
+    .map((line) => (line as never as { bytes: number }).bytes);
   // The later checkpoints hold the best weights too, and are larger: files may be just too small for those. The model is smaller.
   const [small, large] = [Math.min(...bytes), Math.max(...bytes)];
   expect(small).toBeLessThan(0.9 * large);
@@ -105,14 +137,20 @@ test('the disk is full: an error, the checkpoints before it stay whole, the mode
   const failed = lines.filter(({ kind }) => kind === 'checkpoint-failed');
   expect(written.length).toBeGreaterThan(0);
   expect(failed.length).toBeGreaterThan(0);
-  expect((failed[0] as unknown as { message: string }).message).toMatch(/Cannot write .*state\.safetensors.*File too large/);
+  expect((failed[0] as unknown as { message: string }).message).toMatch(
+    /Cannot write .*state\.safetensors.*File too large/,
+  );
   expect(names(folder)).toHaveLength(written.length);
   for (const name of names(folder)) await readCheckpoint(join(folder, name), await loadEngine());
   expect(leftOvers(folder)).toEqual([]);
   expect(steps(lines)).toEqual(steps(logged(whole.log)));
   expect(tensors(join(full.out, 'model.safetensors'))).toEqual(tensors(join(whole.out, 'model.safetensors')));
   const end = lines.at(-1) as unknown as { report: { checkpoint: unknown } };
-  expect(end.report.checkpoint).toMatchObject({ written: written.length, failed: failed.length, error: { code: 'ERR_FILE' } });
+  expect(end.report.checkpoint).toMatchObject({
+    written: written.length,
+    failed: failed.length,
+    error: { code: 'ERR_FILE' },
+  });
 });
 
 test('a folder that cannot be used from the start is told before anything is trained', async () => {
@@ -120,7 +158,10 @@ test('a folder that cannot be used from the start is told before anything is tra
   const observed = start(open(), rows, { ...options, checkpoint: { folder: join(file, 'below') } });
   const error = await rejection(observed.run);
   expect(error).toBeInstanceOf(FileError);
-  expect(error).toMatchObject({ code: 'ERR_FILE', message: expect.stringContaining('Cannot use the checkpoint folder') });
+  expect(error).toMatchObject({
+    code: 'ERR_FILE',
+    message: expect.stringContaining('Cannot use the checkpoint folder'),
+  });
   expect(observed.of('step')).toEqual([]);
 });
 
@@ -128,13 +169,23 @@ describe('one run at a time', () => {
   test('another process has the folder: refused with its pid; killed, its lock is no hindrance', async () => {
     models.write('here', '');
     const folder = models.path('checkpoints');
-    const job = { model: fixture('bert-mean'), rows, options: { ...options, epochs: 2000, checkpoint: { folder, everySteps: 100 } }, log: models.path('a.log'), out: models.path('a') };
+    const job = {
+      model: fixture('bert-mean'),
+      rows,
+      options: { ...options, epochs: 2000, checkpoint: { folder, everySteps: 100 } },
+      log: models.path('a.log'),
+      out: models.path('a'),
+    };
     const other = startTraining(job);
-    while (other.child.exitCode === null && logged(job.log).every(({ kind }) => kind !== 'checkpoint')) await new Promise((r) => setTimeout(r, 10));
+    while (other.child.exitCode === null && logged(job.log).every(({ kind }) => kind !== 'checkpoint'))
+      await new Promise((r) => setTimeout(r, 10));
     const observed = start(open(), rows, { ...options, resume: true, checkpoint: { folder } });
     const error = await rejection(observed.run);
     expect(error).toBeInstanceOf(CheckpointError);
-    expect(error).toMatchObject({ code: 'ERR_CHECKPOINT_LOCKED', message: expect.stringContaining(`process ${other.child.pid} on `) });
+    expect(error).toMatchObject({
+      code: 'ERR_CHECKPOINT_LOCKED',
+      message: expect.stringContaining(`process ${other.child.pid} on `),
+    });
     expect(observed.of('step')).toEqual([]);
     other.child.kill('SIGKILL');
     await other.ended;
@@ -150,11 +201,18 @@ describe('one run at a time', () => {
     const long: FinetuneOptions = { ...options, epochs: 20 };
     const running = start(open(), rows, { ...long, checkpoint: { folder, everySteps: 1 } });
     await running.first('checkpoint');
-    expect(await rejection(start(open(), rows, { ...long, checkpoint: { folder } }).run)).toMatchObject({ code: 'ERR_CHECKPOINT_LOCKED' });
+    expect(await rejection(start(open(), rows, { ...long, checkpoint: { folder } }).run)).toMatchObject({
+      code: 'ERR_CHECKPOINT_LOCKED',
+    });
     running.run.abort();
     await rejection(running.run);
     const failing = start(open(), rows, {
-      ...long, resume: true, checkpoint: { folder }, onProgress: (event) => { if (event.kind === 'step') throw new RangeError('mine'); },
+      ...long,
+      resume: true,
+      checkpoint: { folder },
+      onProgress: (event) => {
+        if (event.kind === 'step') throw new RangeError('mine');
+      },
     });
     expect(await rejection(failing.run)).toBeInstanceOf(RangeError);
     expect((await finish(open(), rows, { ...long, resume: true, checkpoint: { folder } })).report.steps).toBe(140);
@@ -168,7 +226,10 @@ describe('one run at a time', () => {
     chmodSync(join(folder, 'lock.json'), 0o666);
     forbid(folder);
     try {
-      expect(await rejection(CheckpointFolder.open(folder, addon))).toMatchObject({ code: 'ERR_FILE', message: expect.stringMatching(/permission denied/) });
+      expect(await rejection(CheckpointFolder.open(folder, addon))).toMatchObject({
+        code: 'ERR_FILE',
+        message: expect.stringMatching(/permission denied/),
+      });
     } finally {
       permit(folder);
     }
@@ -214,8 +275,11 @@ describe('what a power cut must not undo', () => {
   async function calls(work: () => Promise<unknown>): Promise<string[]> {
     await loadEngine(); // its first load writes to a folder of its own
     const found: string[] = [];
-    const short = (path: unknown) => String(path).replace(folder(), '')
-      .replace(/\.step-(\d+)\.vectune-(\w+)-\d+-\w+/, '$2').replace(models.path(), 'above');
+    const short = (path: unknown) =>
+      String(path)
+        .replace(folder(), '')
+        .replace(/\.step-(\d+)\.vectune-(\w+)-\d+-\w+/, '$2')
+        .replace(models.path(), 'above');
     const { open: openFile, rename } = fsPromises;
     const spies = [
       jest.spyOn(fsPromises, 'open').mockImplementation(async (...args: Parameters<typeof openFile>) => {
@@ -245,8 +309,14 @@ describe('what a power cut must not undo', () => {
   test('files are on disk before the folder gets its name, the name before an older one goes', async () => {
     mkdirSync(folder());
     const one = (name: string) => [...written, `rename /new /${name}`, 'sync '];
-    expect(await calls(() => finish(open(), rows, { ...options, checkpoint: { folder: folder(), everySteps: 7, everyEpoch: true, keep: 1 } })))
-      .toEqual([...one('step-00000007'), ...one('step-00000014'), 'rename /step-00000007 /gone']);
+    expect(
+      await calls(() =>
+        finish(open(), rows, {
+          ...options,
+          checkpoint: { folder: folder(), everySteps: 7, everyEpoch: true, keep: 1 },
+        }),
+      ),
+    ).toEqual([...one('step-00000007'), ...one('step-00000014'), 'rename /step-00000007 /gone']);
   });
 
   test('one that takes the place of another: the new name is on disk before the other goes', async () => {
@@ -256,7 +326,12 @@ describe('what a power cut must not undo', () => {
     const put = (text: string) => checkpoints.put(7, async (place) => writeFileSync(join(place, 'text'), text));
     await put('first');
     expect(await calls(() => put('second'))).toEqual([
-      'sync /new/text', 'sync /new', 'rename /step-00000007 /old', 'rename /new /step-00000007', 'sync ', 'rename /old /gone',
+      'sync /new/text',
+      'sync /new',
+      'rename /step-00000007 /old',
+      'rename /new /step-00000007',
+      'sync ',
+      'rename /old /gone',
     ]);
     checkpoints.close();
     expect(readFileSync(join(folder(), 'step-00000007', 'text'), 'utf8')).toBe('second');
@@ -266,16 +341,27 @@ describe('what a power cut must not undo', () => {
   test('one that may be kept, and is not there: its name is on disk', async () => {
     mkdirSync(folder());
     const write = async (place: string) => writeFileSync(join(place, 'text'), 'new');
-    expect(await calls(() => replaceFolder(join(folder(), 'step-00000007'), write, async () => false)))
-      .toEqual(['sync /new/text', 'sync /new', 'rename /new /step-00000007', 'sync ']);
+    expect(await calls(() => replaceFolder(join(folder(), 'step-00000007'), write, async () => false))).toEqual([
+      'sync /new/text',
+      'sync /new',
+      'rename /new /step-00000007',
+      'sync ',
+    ]);
   });
 
   test('the names of folders that are made are on disk, and that of a checkpoint that is put back', async () => {
     const addon = await loadEngine();
     const deep = join(folder(), 'a', 'b');
-    expect(await calls(async () => (await CheckpointFolder.open(deep, addon)).close())).toEqual(['sync /a', 'sync ', 'sync above']);
+    expect(await calls(async () => (await CheckpointFolder.open(deep, addon)).close())).toEqual([
+      'sync /a',
+      'sync ',
+      'sync above',
+    ]);
     mkdirSync(join(folder(), '.step-00000007.vectune-old-1-0'));
-    expect(await calls(async () => (await CheckpointFolder.open(folder(), addon)).close())).toEqual(['rename /old /step-00000007', 'sync ']);
+    expect(await calls(async () => (await CheckpointFolder.open(folder(), addon)).close())).toEqual([
+      'rename /old /step-00000007',
+      'sync ',
+    ]);
     expect(stepsIn(folder())).toEqual([7]);
   });
 });

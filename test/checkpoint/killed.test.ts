@@ -30,30 +30,57 @@ interface Killed {
 function prepare(): string {
   mkdirSync(models.path('here'), { recursive: true });
   const home = realpathSync(models.path('here'));
-  execFileSync('cc', ['-shared', '-fPIC', '-O1', join(__dirname, 'programs', 'kill-before.c'), '-o', join(home, 'shim.so'), '-ldl', '-pthread']);
+  execFileSync('cc', [
+    '-shared',
+    '-fPIC',
+    '-O1',
+    join(__dirname, 'programs', 'kill-before.c'),
+    '-o',
+    join(home, 'shim.so'),
+    '-ldl',
+    '-pthread',
+  ]);
   return home;
 }
 
 /** Trains in a process that is killed before the call of this number; 0: never. */
 async function killedBefore(kill: number, home: string, folder: string, runOptions: FinetuneOptions): Promise<Killed> {
   const calls = join(home, `calls-${kill}`);
-  const job = { model: fixture('bert-mean'), rows, options: runOptions, log: join(home, `log-${kill}`), out: join(home, `out-${kill}`) };
-  const shell = `export LD_PRELOAD='${join(home, 'shim.so')}' UV_USE_IO_URING=0 VECTUNE_SHIM_FOLDER='${folder}/' ` +
+  const job = {
+    model: fixture('bert-mean'),
+    rows,
+    options: runOptions,
+    log: join(home, `log-${kill}`),
+    out: join(home, `out-${kill}`),
+  };
+  const shell =
+    `export LD_PRELOAD='${join(home, 'shim.so')}' UV_USE_IO_URING=0 VECTUNE_SHIM_FOLDER='${folder}/' ` +
     `VECTUNE_SHIM_LOG='${calls}' VECTUNE_SHIM_KILL=${kill}`;
   const ended = await startTraining(job, shell).ended;
   const lines = existsSync(calls) ? readFileSync(calls, 'utf8').split('\n').slice(0, -1) : [];
-  return { folder, ended, calls: lines.map((line) => line.replace(/\.step-(\d+)\.vectune-(new|old|gone)-\d+-\w+/, '$2-$1')) };
+  return {
+    folder,
+    ended,
+    calls: lines.map((line) => line.replace(/\.step-(\d+)\.vectune-(new|old|gone)-\d+-\w+/, '$2-$1')),
+  };
 }
 
 /** Calls by which a checkpoint comes to its place. */
-const put = (step: string, replaces = false): string[] => [`make new-${step}`, `flush new-${step}/state.safetensors`,
-  `flush new-${step}/checkpoint.json`, `flush new-${step}/state.safetensors`, `flush new-${step}`,
-  ...(replaces ? [`rename step-${step}`] : []), `rename new-${step}`];
+const put = (step: string, replaces = false): string[] => [
+  `make new-${step}`,
+  `flush new-${step}/state.safetensors`,
+  `flush new-${step}/checkpoint.json`,
+  `flush new-${step}/state.safetensors`,
+  `flush new-${step}`,
+  ...(replaces ? [`rename step-${step}`] : []),
+  `rename new-${step}`,
+];
 
 test('killed before each change of its folder: what is seen is whole, and the last checkpoint is never gone', async () => {
   const home = prepare();
   const run = (folder: string) => ({ ...options, checkpoint: { folder, everySteps: 5, everyEpoch: false, keep: 1 } });
-  const training = (kill: number) => killedBefore(kill, home, join(home, `killed-${kill}`), run(join(home, `killed-${kill}`)));
+  const training = (kill: number) =>
+    killedBefore(kill, home, join(home, `killed-${kill}`), run(join(home, `killed-${kill}`)));
 
   const whole = await training(0);
   expect(whole.ended).toEqual({ code: 0, signal: null, stderr: '' });
@@ -62,7 +89,9 @@ test('killed before each change of its folder: what is seen is whole, and the la
   expect(whole.calls.slice(0, first.length + second.length)).toEqual([...first, ...second]);
   // In any order, and the folder perhaps in vain at first.
   const removals = whole.calls.slice(first.length + second.length);
-  expect(new Set(removals)).toEqual(new Set(['', '/checkpoint.json', '/state.safetensors'].map((name) => `remove gone-00000005${name}`)));
+  expect(new Set(removals)).toEqual(
+    new Set(['', '/checkpoint.json', '/state.safetensors'].map((name) => `remove gone-00000005${name}`)),
+  );
 
   const model = open();
   const expected = withoutTimes((await finish(model, rows, options)).report);
@@ -72,8 +101,12 @@ test('killed before each change of its folder: what is seen is whole, and the la
   for (let kill = first.length; kill <= whole.calls.length; ++kill) {
     const { folder, ended, calls } = await training(kill);
     expect([kill, ended]).toEqual([kill, { code: null, signal: 'SIGKILL', stderr: '' }]);
-    expect(calls.slice(0, first.length + second.length)).toEqual(whole.calls.slice(0, Math.min(kill - 1, first.length + second.length)));
-    const seen = ['00000005', '00000010'].filter((step) => calls.includes(`rename new-${step}`) && !calls.includes(`rename step-${step}`));
+    expect(calls.slice(0, first.length + second.length)).toEqual(
+      whole.calls.slice(0, Math.min(kill - 1, first.length + second.length)),
+    );
+    const seen = ['00000005', '00000010'].filter(
+      (step) => calls.includes(`rename new-${step}`) && !calls.includes(`rename step-${step}`),
+    );
     expect(names(folder)).toEqual(seen.map((step) => `step-${step}`));
     expect(seen.length).toBeGreaterThanOrEqual(calls.includes('rename new-00000005') ? 1 : 0);
     for (const name of names(folder)) await readCheckpoint(join(folder, name), addon);
@@ -94,7 +127,12 @@ test('killed while a checkpoint takes the place of another of the same step: the
   const folder = join(home, 'checkpoints');
   const run = { ...options, checkpoint: { folder, keep: 1 } };
   // Aborted at the last step of an epoch, before its validation: the epoch's end has the same number of steps.
-  const observed = start(open(), rows, { ...run, onProgress: (event) => { if (event.kind === 'step' && event.totalSteps === 7) observed.run.abort(); } });
+  const observed = start(open(), rows, {
+    ...run,
+    onProgress: (event) => {
+      if (event.kind === 'step' && event.totalSteps === 7) observed.run.abort();
+    },
+  });
   await rejection(observed.run);
   expect(names(folder)).toEqual(['step-00000007']);
 

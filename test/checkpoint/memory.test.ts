@@ -32,31 +32,38 @@ describe('an allocation that fails', () => {
   const options = { dropout: 0.2, weightDecay: 0.05, maxGradientNorm: 0.5, seed: 3 };
   const request = (): StepRequest => ({ rows: range(useBert().pairs), microBatch: 2, learningRate: 1e-3, epoch: 0 });
 
-  test.each([['first', 0], ['third', 2]])('each of the %s step in turn: all is as before, and the next attempt works', async (_, taken) => {
+  test.each([
+    ['first', 0],
+    ['third', 2],
+  ])('each of the %s step in turn: all is as before, and the next attempt works', async (_, taken) => {
     const bert = useBert();
-    const run = (fail: boolean) => bert.train(options, async (trainer) => {
-      const held = async () => {
-        const file = bert.path('held.safetensors');
-        await addon.writeState(trainer, file);
-        return tensors(file);
-      };
-      for (let i = 0; i < taken; ++i) await addon.step(trainer, request());
-      let failures = 0;
-      const before = await held();
-      for (let nth = 1; fail; ++nth) {
-        addon.failAllocation(nth);
-        const outcome = await addon.step(trainer, { ...request(), after: taken }).then(() => 'done', (error: { code: string }) => error.code);
-        addon.failAllocation(0);
-        if (outcome === 'done') break;
-        ++failures;
-        expect(outcome).toBe('ERR_OUT_OF_MEMORY');
-        expect(await held()).toEqual(before);
-      }
-      if (!fail) await addon.step(trainer, request());
-      const after = await held();
-      expect(after).not.toEqual(before);
-      return { failures, after, loss: (await addon.step(trainer, request())).loss, end: await held() };
-    });
+    const run = (fail: boolean) =>
+      bert.train(options, async (trainer) => {
+        const held = async () => {
+          const file = bert.path('held.safetensors');
+          await addon.writeState(trainer, file);
+          return tensors(file);
+        };
+        for (let i = 0; i < taken; ++i) await addon.step(trainer, request());
+        let failures = 0;
+        const before = await held();
+        for (let nth = 1; fail; ++nth) {
+          addon.failAllocation(nth);
+          const outcome = await addon.step(trainer, { ...request(), after: taken }).then(
+            () => 'done',
+            (error: { code: string }) => error.code,
+          );
+          addon.failAllocation(0);
+          if (outcome === 'done') break;
+          ++failures;
+          expect(outcome).toBe('ERR_OUT_OF_MEMORY');
+          expect(await held()).toEqual(before);
+        }
+        if (!fail) await addon.step(trainer, request());
+        const after = await held();
+        expect(after).not.toEqual(before);
+        return { failures, after, loss: (await addon.step(trainer, request())).loss, end: await held() };
+      });
     const { failures, ...failing } = await run(true);
     const { failures: _none, ...sound } = await run(false);
     // Once everything stands, a step takes little anew: a library's products do, own ones nothing.
@@ -75,12 +82,17 @@ describe('an allocation that fails', () => {
       let failures = 0;
       for (let nth = 1; ; ++nth, ++failures) {
         addon.failAllocation(nth);
-        const outcome = await addon.copyState(trainer).then(() => 'done', (error: { code: string }) => error.code);
+        const outcome = await addon.copyState(trainer).then(
+          () => 'done',
+          (error: { code: string }) => error.code,
+        );
         addon.failAllocation(0);
         if (outcome === 'done') break;
         expect(outcome).toBe('ERR_OUT_OF_MEMORY');
         expect(addon.memory().inUse).toBe(inUse);
-        await expect(addon.writeCopy(trainer, bert.path('none'))).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT' });
+        await expect(addon.writeCopy(trainer, bert.path('none'))).rejects.toMatchObject({
+          code: 'ERR_INVALID_ARGUMENT',
+        });
       }
       expect(failures).toBe(4); // weights, two moments, what the model has
       expect(addon.memory().inUse).toBeGreaterThan(inUse);
@@ -105,7 +117,10 @@ describe('an allocation that fails', () => {
       let failures = 0;
       for (let nth = 1; ; ++nth, ++failures) {
         addon.failAllocation(nth);
-        const outcome = await addon.restoreState(trainer, file, true).then(() => 'done', (error: { code: string }) => error.code);
+        const outcome = await addon.restoreState(trainer, file, true).then(
+          () => 'done',
+          (error: { code: string }) => error.code,
+        );
         addon.failAllocation(0);
         if (outcome === 'done') break;
         expect(await addon.fingerprint(model)).toBe(before);
@@ -126,7 +141,13 @@ const uneven: ScoredRow[] = scoredRows(128).map((row, i) => {
   return { ...row, text1: Array(times).fill(row.text1).join(' '), text2: Array(times).fill(row.text2).join(' ') };
 });
 const options: FinetuneOptions = {
-  ...EVERYTHING, validationSplit: 0, shuffle: false, epochs: 2, batchSize: 8, effectiveBatchSize: 8, schedule: 'constant',
+  ...EVERYTHING,
+  validationSplit: 0,
+  shuffle: false,
+  epochs: 2,
+  batchSize: 8,
+  effectiveBatchSize: 8,
+  schedule: 'constant',
 };
 const open = () => models.open(fixture('bert-mean'));
 
@@ -148,7 +169,9 @@ const squeeze = () => addon.setMemoryLimit(addon.memory().inUse + 20_000);
 
 async function outcome(model: TextVectorisation, observed: Awaited<ReturnType<typeof finish>>) {
   return {
-    losses: observed.of('step').map(({ totalSteps, loss, gradientNorm, tokens }) => ({ totalSteps, loss, gradientNorm, tokens })),
+    losses: observed
+      .of('step')
+      .map(({ totalSteps, loss, gradientNorm, tokens }) => ({ totalSteps, loss, gradientNorm, tokens })),
     vectors: bits(await model.embed(PROBE_TEXTS)),
   };
 }
@@ -168,7 +191,9 @@ describe('a step that does not fit', () => {
 
   test('is done again with half the micro-batch, before the one that was queued behind it and would have fitted', async () => {
     const model = open();
-    const steps = beforeSteps((after) => { if (after === 4) squeeze(); });
+    const steps = beforeSteps((after) => {
+      if (after === 4) squeeze();
+    });
     const squeezed = await finish(model, uneven, options);
     const split = squeezed.of('out-of-memory');
     expect(split.length).toBeGreaterThan(0);
@@ -178,7 +203,8 @@ describe('a step that does not fit', () => {
 
     const first = steps.find(({ microBatch }) => microBatch < 8)!.step;
     expect(first).toBe(6); // the long one; the seventh was in the queue behind it
-    const splits = steps.filter(({ microBatch }, i) => i > 0 && microBatch < steps[i - 1]!.microBatch)
+    const splits = steps
+      .filter(({ microBatch }, i) => i > 0 && microBatch < steps[i - 1]!.microBatch)
       .map(({ step, microBatch }) => ({ step, to: microBatch }));
     expect(found).toEqual(await withSplits(splits));
     expect(found).not.toEqual(await withSplits([]));
@@ -187,7 +213,9 @@ describe('a step that does not fit', () => {
 
   test('and the split is in the checkpoint: a run resumed with all memory goes on as the squeezed one', async () => {
     const folder = models.path('checkpoints');
-    beforeSteps((after) => { if (after === 4) squeeze(); });
+    beforeSteps((after) => {
+      if (after === 4) squeeze();
+    });
     const model = open();
     const squeezed = await finish(model, uneven, { ...options, checkpoint: { folder, everySteps: 9, keep: 100 } });
     const found = await outcome(model, squeezed);
@@ -208,7 +236,9 @@ describe('a step that does not fit', () => {
     const folder = models.path('checkpoints');
     const model = open();
     const untrained = bits(await model.embed(PROBE_TEXTS));
-    beforeSteps((after) => { if (after === 20) addon.setMemoryLimit(1); });
+    beforeSteps((after) => {
+      if (after === 20) addon.setMemoryLimit(1);
+    });
     const observed = start(model, uneven, { ...options, checkpoint: { folder, everySteps: 7, keep: 100 } });
     const error = await rejection(observed.run);
     expect(error).toBeInstanceOf(OutOfMemoryError);
@@ -234,13 +264,18 @@ describe('a checkpoint and memory', () => {
     const folder = models.path('checkpoints');
     const model = open();
     const plain = await outcome(model, await finish(model, uneven, options));
-    beforeSteps((after) => { if (after === 14) squeeze(); });
+    beforeSteps((after) => {
+      if (after === 14) squeeze();
+    });
     const writeCopy = jest.spyOn(addon, 'writeCopy');
     const tight = open();
     // No long step comes after: what fails is the copy alone. Every epoch is committed, so the next has one tensor more.
     const observed = start(tight, uneven, {
-      ...options, checkpoint: { folder, everySteps: 15, everyEpoch: false, keep: 100 },
-      onProgress: (event) => { if (event.kind === 'checkpoint') addon.setMemoryLimit(processLimit); },
+      ...options,
+      checkpoint: { folder, everySteps: 15, everyEpoch: false, keep: 100 },
+      onProgress: (event) => {
+        if (event.kind === 'checkpoint') addon.setMemoryLimit(processLimit);
+      },
     });
     await observed.run;
     expect(observed.of('checkpoint')[0]).toMatchObject({ totalSteps: 15, copied: false });
@@ -260,7 +295,9 @@ describe('a checkpoint and memory', () => {
     const plain = await outcome(model, await finish(model, uneven, options));
     const { writeCopy } = addon;
     let failed: () => void = () => undefined;
-    const failure = new Promise<void>((resolve) => { failed = resolve; });
+    const failure = new Promise<void>((resolve) => {
+      failed = resolve;
+    });
     // The copy is held until a step has failed for want of memory.
     jest.spyOn(addon, 'writeCopy').mockImplementation(async (trainer, path) => {
       squeeze();
@@ -276,25 +313,34 @@ describe('a checkpoint and memory', () => {
       }
     });
     const tight = open();
-    const observed = start(tight, uneven, { ...options, checkpoint: { folder, everySteps: 5, everyEpoch: false },
-      onProgress: (event) => { if (event.kind === 'checkpoint') addon.setMemoryLimit(processLimit); } });
+    const observed = start(tight, uneven, {
+      ...options,
+      checkpoint: { folder, everySteps: 5, everyEpoch: false },
+      onProgress: (event) => {
+        if (event.kind === 'checkpoint') addon.setMemoryLimit(processLimit);
+      },
+    });
     const timer = setTimeout(failed, 20_000);
     await observed.run;
     clearTimeout(timer);
     expect(observed.of('out-of-memory')).toEqual([]);
     expect(observed.of('checkpoint')[0]).toMatchObject({ totalSteps: 5, copied: true });
     // The long sixth step came only after it.
-    const kinds = observed.events.flatMap((event) => (event.kind === 'step' || event.kind === 'checkpoint' ? [`${event.kind} ${event.totalSteps}`] : []));
+    const kinds = observed.events.flatMap((event) =>
+      event.kind === 'step' || event.kind === 'checkpoint' ? [`${event.kind} ${event.totalSteps}`] : [],
+    );
     expect(kinds.indexOf('checkpoint 5')).toBeLessThan(kinds.indexOf('step 6'));
     expect(await outcome(tight, { ...observed, report: await observed.run })).toEqual(plain);
   });
 });
 
-test('others take the machine\'s memory during a run: its limit follows, the run goes on in smaller parts', async () => {
+test("others take the machine's memory during a run: its limit follows, the run goes on in smaller parts", async () => {
   const model = open();
   // As a control group that is full but for so many bytes, from the fourth step on.
   let left = Infinity;
-  jest.spyOn(process, 'constrainedMemory').mockImplementation(() => (left === Infinity ? 0 : process.memoryUsage.rss() + left));
+  jest
+    .spyOn(process, 'constrainedMemory')
+    .mockImplementation(() => (left === Infinity ? 0 : process.memoryUsage.rss() + left));
   const setLimit = jest.spyOn(addon, 'setTrainerLimit');
   const observed = start(model, uneven, {
     ...options,

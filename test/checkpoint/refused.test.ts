@@ -29,13 +29,17 @@ afterAll(() => rmSync(made, { recursive: true }));
 /** A folder with the checkpoint of the first of two epochs, which made the model better. */
 const checkpoint = (): string => upTo(join(made, 'whole'), 'step-00000007', models.path('checkpoints'));
 
-async function refusal(model: ReturnType<typeof open>, data: readonly ScoredRow[], given: FinetuneOptions): Promise<CheckpointError> {
+async function refusal(
+  model: ReturnType<typeof open>,
+  data: readonly ScoredRow[],
+  given: FinetuneOptions,
+): Promise<CheckpointError> {
   const before = bits(await model.embed(PROBE_TEXTS));
   const folder = typeof given.resume === 'string' ? given.resume : given.checkpoint!.folder;
   const [name] = names(folder);
   const held = state(folder, name!);
   const observed = start(model, data, given);
-  const error = await rejection(observed.run) as CheckpointError;
+  const error = (await rejection(observed.run)) as CheckpointError;
   expect(error).toBeInstanceOf(CheckpointError);
   expect(observed.of('step')).toEqual([]);
   expect(observed.of('restored')).toEqual([]);
@@ -48,14 +52,21 @@ test('other data', async () => {
   const folder = checkpoint();
   const one = rows.map((row, i) => (i === 17 ? { ...row, score: 1 - row.score } : row));
   const fewer = await refusal(open(), rows.slice(1), { ...options, resume: folder });
-  expect(fewer).toMatchObject({ code: 'ERR_CHECKPOINT_MISMATCH', message: expect.stringContaining('data: 60 rows in the checkpoint, 59 now') });
+  expect(fewer).toMatchObject({
+    code: 'ERR_CHECKPOINT_MISMATCH',
+    message: expect.stringContaining('data: 60 rows in the checkpoint, 59 now'),
+  });
   const score = await refusal(open(), one, { ...options, resume: true, checkpoint: { folder } });
   expect(score.message).toContain('data: 60 rows in the checkpoint, 60 others now');
-  const text = await refusal(open(), rows.map((row, i) => (i === 3 ? { ...row, text2: `${row.text2} ` } : row)), { ...options, resume: folder });
+  const text = await refusal(
+    open(),
+    rows.map((row, i) => (i === 3 ? { ...row, text2: `${row.text2} ` } : row)),
+    { ...options, resume: folder },
+  );
   expect(text.message).toContain('data: ');
 });
 
-test('another model, another model\'s tokenizer', async () => {
+test("another model, another model's tokenizer", async () => {
   const folder = checkpoint();
   const other = await refusal(models.open(fixture('bert-dense')), rows, { ...options, resume: folder });
   expect(other).toMatchObject({ code: 'ERR_CHECKPOINT_MISMATCH', message: expect.stringContaining('model: ') });
@@ -94,7 +105,8 @@ describe('by the engine too', () => {
     try {
       const before = await addon.fingerprint(model);
       await expect(addon.restoreState(trainer, file, true)).rejects.toMatchObject({
-        code: 'ERR_SAFETENSORS', message: expect.stringContaining("its texts use other tokens than this run's"),
+        code: 'ERR_SAFETENSORS',
+        message: expect.stringContaining("its texts use other tokens than this run's"),
       });
       expect(addon.trainerStats(trainer).steps).toBe(0);
       expect(await addon.fingerprint(model)).toBe(before);
@@ -113,7 +125,11 @@ test.each<[string, FinetuneOptions, string]>([
   ['batchSize', { batchSize: 2 }, 'batchSize: 4 in the checkpoint, 2 now'],
   ['schedule', { schedule: 'linear' }, 'schedule: "cosine" in the checkpoint, "linear" now'],
   ['warmupSteps', { warmupSteps: 4 }, 'warmup.steps: 3 in the checkpoint, 4 now'],
-  ['optimizer', { optimizer: { weightDecay: 0.06, eps: 1e-7 } }, 'optimizer.weightDecay: 0.05 in the checkpoint, 0.06 now'],
+  [
+    'optimizer',
+    { optimizer: { weightDecay: 0.06, eps: 1e-7 } },
+    'optimizer.weightDecay: 0.05 in the checkpoint, 0.06 now',
+  ],
   ['maxGradientNorm', { maxGradientNorm: 1 }, 'maxGradientNorm: 0.5 in the checkpoint, 1 now'],
   ['dropout', { dropout: 0.1 }, 'dropout: 0.2 in the checkpoint, 0.1 now'],
   ['freeze', { freeze: ['embeddings'] }, 'freeze: [] in the checkpoint, ["embeddings"] now'],
@@ -132,7 +148,12 @@ test.each<[string, FinetuneOptions, string]>([
 
 test('what changes no number is no difference', async () => {
   const folder = checkpoint();
-  const resumed = await finish(open(), rows, { ...options, resume: folder, memoryLimit: 8e9, signal: new AbortController().signal });
+  const resumed = await finish(open(), rows, {
+    ...options,
+    resume: folder,
+    memoryLimit: 8e9,
+    signal: new AbortController().signal,
+  });
   expect(resumed.of('restored')[0]!.differences).toEqual([]);
 });
 
@@ -145,7 +166,10 @@ describe('other threads, kernels or versions', () => {
     const found = await readDescription(place);
     for (const name of Object.keys(change)) expect(found.run.arithmetic).toHaveProperty(name);
     rmSync(join(place, 'checkpoint.json'));
-    await writeDescription(place, { ...found, run: { ...found.run, arithmetic: { ...found.run.arithmetic, ...change } } });
+    await writeDescription(place, {
+      ...found,
+      run: { ...found.run, arithmetic: { ...found.run.arithmetic, ...change } },
+    });
     return target;
   }
 
@@ -160,7 +184,8 @@ describe('other threads, kernels or versions', () => {
     const folder = await elsewhere(checkpoint(), change);
     const error = await refusal(open(), rows, { ...options, resume: folder });
     expect(error.code).toBe('ERR_CHECKPOINT_INEXACT');
-    for (const [name, value] of Object.entries(change)) expect(error.message).toContain(`${name}: ${JSON.stringify(value)} in the checkpoint, `);
+    for (const [name, value] of Object.entries(change))
+      expect(error.message).toContain(`${name}: ${JSON.stringify(value)} in the checkpoint, `);
     const resumed = await finish(open(), rows, { ...options, resume: folder, allowInexact: true });
     expect(resumed.of('restored')[0]!.differences).toHaveLength(Object.keys(change).length);
     expect(resumed.report.steps).toBe(14);
@@ -173,7 +198,10 @@ describe('other threads, kernels or versions', () => {
     await addon.setThreads(threads + 1);
     try {
       const error = await refusal(open(), rows, { ...options, resume: folder });
-      expect(error).toMatchObject({ code: 'ERR_CHECKPOINT_INEXACT', message: expect.stringContaining(`threads: ${threads} in the checkpoint, ${threads + 1} now`) });
+      expect(error).toMatchObject({
+        code: 'ERR_CHECKPOINT_INEXACT',
+        message: expect.stringContaining(`threads: ${threads} in the checkpoint, ${threads + 1} now`),
+      });
     } finally {
       await addon.setThreads(threads);
     }
@@ -181,12 +209,18 @@ describe('other threads, kernels or versions', () => {
 
   test('allowInexact does not let other options pass', async () => {
     const folder = checkpoint();
-    expect((await refusal(open(), rows, { ...options, seed: 8, resume: folder, allowInexact: true })).code).toBe('ERR_CHECKPOINT_MISMATCH');
+    expect((await refusal(open(), rows, { ...options, seed: 8, resume: folder, allowInexact: true })).code).toBe(
+      'ERR_CHECKPOINT_MISMATCH',
+    );
   });
 });
 
 test.each<[string, unknown, RegExp]>([
-  ['checkpoint without a folder', { checkpoint: {} }, /checkpoint\.folder must be the path of a folder, but is undefined/],
+  [
+    'checkpoint without a folder',
+    { checkpoint: {} },
+    /checkpoint\.folder must be the path of a folder, but is undefined/,
+  ],
   ['an unknown name in it', { checkpoint: { folder: 'x', everyStep: 3 } }, /Did you mean "everySteps"/],
   ['no steps', { checkpoint: { folder: 'x', everySteps: 0 } }, /checkpoint\.everySteps must be an integer from 1/],
   ['no minutes', { checkpoint: { folder: 'x', everyMinutes: 0 } }, /checkpoint\.everyMinutes must be a number above 0/],

@@ -14,17 +14,28 @@ const models = useModels();
 const rows = scoredRows();
 
 type Finished = Awaited<ReturnType<typeof finish>>;
-const losses = ({ of }: Finished) => of('step').map(({ totalSteps, epoch, step, loss, learningRate, gradientNorm, tokens }) =>
-  ({ totalSteps, epoch, step, loss, learningRate, gradientNorm, tokens }));
-const validations = ({ of }: Finished) => of('validation').map(({ epoch, metrics, best, trainingLoss }) =>
-  ({ epoch, metrics, best, trainingLoss }));
+const losses = ({ of }: Finished) =>
+  of('step').map(({ totalSteps, epoch, step, loss, learningRate, gradientNorm, tokens }) => ({
+    totalSteps,
+    epoch,
+    step,
+    loss,
+    learningRate,
+    gradientNorm,
+    tokens,
+  }));
+const validations = ({ of }: Finished) =>
+  of('validation').map(({ epoch, metrics, best, trainingLoss }) => ({ epoch, metrics, best, trainingLoss }));
 const report = ({ report: found }: Finished) => ({ ...withoutTimes(found), checkpoint: null });
 
 /** Runs once with a checkpoint after every step and epoch, then goes on from each of them; all must be one run. */
 async function everyCheckpoint(name: CaseName, options: FinetuneOptions, data: readonly ScoredRow[] = rows) {
   const folder = models.path('all');
   const whole = models.open(fixture(name));
-  const expected = await finish(whole, data, { ...options, checkpoint: { folder, everySteps: 1, everyEpoch: true, keep: 1000 } });
+  const expected = await finish(whole, data, {
+    ...options,
+    checkpoint: { folder, everySteps: 1, everyEpoch: true, keep: 1000 },
+  });
   const vectors = bits(await whole.embed(PROBE_TEXTS));
   const last = names(folder).at(-1)!;
   const weights = state(folder, last);
@@ -40,7 +51,11 @@ async function everyCheckpoint(name: CaseName, options: FinetuneOptions, data: r
   for (const checkpoint of names(folder)) {
     const from = upTo(folder, checkpoint, models.path('from'));
     const model = models.open(fixture(name));
-    const resumed = await finish(model, data, { ...options, resume: true, checkpoint: { folder: from, everySteps: 1, everyEpoch: true, keep: 1000 } });
+    const resumed = await finish(model, data, {
+      ...options,
+      resume: true,
+      checkpoint: { folder: from, everySteps: 1, everyEpoch: true, keep: 1000 },
+    });
     const done = Number(checkpoint.slice(5));
     expect(resumed.of('restored')).toMatchObject([{ from: join(from, checkpoint), totalSteps: done, differences: [] }]);
     expect(losses(resumed)).toEqual(losses(expected).slice(done));
@@ -58,21 +73,46 @@ async function everyCheckpoint(name: CaseName, options: FinetuneOptions, data: r
 
 test.each<[string, CaseName, FinetuneOptions]>([
   ['all that a step depends on', 'bert-mean', { ...EVERYTHING, epochs: 2 }],
-  ['bf16, a steady rate, torch', 'distilbert-dense', { ...EVERYTHING, precision: 'bf16', schedule: 'constant', warmupSteps: 0, optimizer: 'torch', epochs: 2 }],
-  ['frozen parts, decay of rows no text uses', 'roberta-mean', { ...EVERYTHING, epochs: 2, freeze: ['encoder.layer.0'], optimizer: { weightDecay: 0.3 } }],
-  ['no validation: each epoch is taken', 'bert-dense', { ...EVERYTHING, epochs: 2, validationSplit: 0, optimizer: { weightDecay: 0.3 } }],
-  ['batches in the order of the data, rate growing all the way', 'bert-mean', { ...EVERYTHING, epochs: 2, shuffle: false, warmupRatio: 1, warmupSteps: undefined as never }],
+  [
+    'bf16, a steady rate, torch',
+    'distilbert-dense',
+    { ...EVERYTHING, precision: 'bf16', schedule: 'constant', warmupSteps: 0, optimizer: 'torch', epochs: 2 },
+  ],
+  [
+    'frozen parts, decay of rows no text uses',
+    'roberta-mean',
+    { ...EVERYTHING, epochs: 2, freeze: ['encoder.layer.0'], optimizer: { weightDecay: 0.3 } },
+  ],
+  [
+    'no validation: each epoch is taken',
+    'bert-dense',
+    { ...EVERYTHING, epochs: 2, validationSplit: 0, optimizer: { weightDecay: 0.3 } },
+  ],
+  [
+    'batches in the order of the data, rate growing all the way',
+    'bert-mean',
+    { ...EVERYTHING, epochs: 2, shuffle: false, warmupRatio: 1, warmupSteps: undefined as never },
+  ],
 ])('from each step and each epoch: %s', async (_, name, options) => {
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as FinetuneOptions;
+  const given = Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as FinetuneOptions;
   await everyCheckpoint(name, given);
 });
 
 test('early stopping goes on where it was, and a run that is over is over', async () => {
   const model = models.open(fixture('distilbert-mean'));
   const worse = await asItIs(model, rows); // training can only make it worse
-  const { report: found } = await everyCheckpoint('distilbert-mean', {
-    ...EVERYTHING, epochs: 6, earlyStopping: { patience: 2 }, effectiveBatchSize: 16,
-  }, worse);
+  const { report: found } = await everyCheckpoint(
+    'distilbert-mean',
+    {
+      ...EVERYTHING,
+      epochs: 6,
+      earlyStopping: { patience: 2 },
+      effectiveBatchSize: 16,
+    },
+    worse,
+  );
   expect(found).toMatchObject({ stoppedEarly: true, bestEpoch: 0 });
   expect(found.epochs).toHaveLength(2);
 });
@@ -82,8 +122,11 @@ test('a batch size that was found is not looked for again', async () => {
   const options: FinetuneOptions = { ...EVERYTHING, batchSize: 'auto', effectiveBatchSize: 12 };
   const model = models.open(fixture('bert-mean'));
   const observed = start(model, rows, {
-    ...options, checkpoint: { folder, everySteps: 1 },
-    onProgress: (event) => { if (event.kind === 'step' && event.totalSteps === 6) observed.run.abort(); },
+    ...options,
+    checkpoint: { folder, everySteps: 1 },
+    onProgress: (event) => {
+      if (event.kind === 'step' && event.totalSteps === 6) observed.run.abort();
+    },
   });
   await rejection(observed.run);
   expect(observed.of('finder').length).toBeGreaterThan(0);
@@ -103,8 +146,14 @@ test('a batch size that was found is not looked for again', async () => {
 
 test('without a checkpoint it begins afresh and says so', async () => {
   const folder = models.path('none', 'yet');
-  const fresh = await finish(models.open(fixture('bert-mean')), rows, { ...EVERYTHING, checkpoint: { folder }, resume: true });
-  expect(fresh.of('restored')).toMatchObject([{ from: null, totalSteps: 0, message: expect.stringMatching(/no checkpoint.*afresh/) }]);
+  const fresh = await finish(models.open(fixture('bert-mean')), rows, {
+    ...EVERYTHING,
+    checkpoint: { folder },
+    resume: true,
+  });
+  expect(fresh.of('restored')).toMatchObject([
+    { from: null, totalSteps: 0, message: expect.stringMatching(/no checkpoint.*afresh/) },
+  ]);
   expect(fresh.report.checkpoint).toEqual({ folder, restoredFrom: null, written: 3, failed: 0, error: null });
   const plain = await finish(models.open(fixture('bert-mean')), rows, EVERYTHING);
   expect(losses(plain)).toEqual(losses(fresh));
@@ -125,7 +174,9 @@ test('a model card tells of the whole run, though only its end was done here', a
   const folder = models.path('done');
   const card = async (given: FinetuneOptions, to: string) => {
     const model = models.open(fixture('bert-mean'));
-    const { report: { bestEpoch } } = await finish(model, rows, { ...EVERYTHING, ...given });
+    const {
+      report: { bestEpoch },
+    } = await finish(model, rows, { ...EVERYTHING, ...given });
     expect(bestEpoch).toBeGreaterThan(0);
     return readFileSync(join(await model.save(models.path(to)), 'README.md'), 'utf8');
   };
@@ -143,8 +194,12 @@ test('twice over in one object: stopped, gone on with, stopped and gone on with 
   const expected = await finish(whole, rows, options);
   for (const stopAt of [10, 16]) {
     const observed = start(model, rows, {
-      ...options, resume: true, checkpoint: { folder, everySteps: 4 },
-      onProgress: (event) => { if (event.kind === 'step' && event.totalSteps === stopAt) observed.run.abort(); },
+      ...options,
+      resume: true,
+      checkpoint: { folder, everySteps: 4 },
+      onProgress: (event) => {
+        if (event.kind === 'step' && event.totalSteps === stopAt) observed.run.abort();
+      },
     });
     await rejection(observed.run);
     expect(stepsIn(folder).at(-1)!).toBeGreaterThanOrEqual(stopAt);
@@ -158,7 +213,11 @@ test('twice over in one object: stopped, gone on with, stopped and gone on with 
 
 test('processes that are killed, each at a moment of its own, make one run', async () => {
   const job = (name: string, more: FinetuneOptions = {}) => ({
-    model: fixture('bert-mean'), rows, options: { ...EVERYTHING, epochs: 40, ...more }, log: models.path(`${name}.log`), out: models.path(name),
+    model: fixture('bert-mean'),
+    rows,
+    options: { ...EVERYTHING, epochs: 40, ...more },
+    log: models.path(`${name}.log`),
+    out: models.path(name),
   });
   models.write('here', '');
   const whole = job('whole');
@@ -169,7 +228,13 @@ test('processes that are killed, each at a moment of its own, make one run', asy
   for (let kill = 0; kill < 4; ++kill) {
     const { child, ended } = startTraining(resumed);
     const from = logged(resumed.log).length;
-    while (child.exitCode === null && logged(resumed.log).slice(from).every(({ kind }) => kind !== 'step')) await new Promise((r) => setTimeout(r, 5));
+    while (
+      child.exitCode === null &&
+      logged(resumed.log)
+        .slice(from)
+        .every(({ kind }) => kind !== 'step')
+    )
+      await new Promise((r) => setTimeout(r, 5));
     await new Promise((r) => setTimeout(r, 250 * random()));
     child.kill('SIGKILL');
     await ended;

@@ -42,8 +42,12 @@ describe.each(moments)('abort %s', (_, at) => {
     const live = await liveObjects();
     const controller = new AbortController();
     const observed = start(model, rows, {
-      ...options, checkpoint: { folder, everyEpoch: false }, signal: controller.signal,
-      onProgress: (event) => { if (at(event)) controller.abort('enough'); },
+      ...options,
+      checkpoint: { folder, everyEpoch: false },
+      signal: controller.signal,
+      onProgress: (event) => {
+        if (at(event)) controller.abort('enough');
+      },
     });
     expect(await rejection(observed.run)).toMatchObject({ name: 'AbortError', code: 'ERR_ABORTED', cause: 'enough' });
     expect(observed.events.at(-1)).toMatchObject({ kind: 'checkpoint', folder: join(folder, names(folder)[0]!) });
@@ -67,8 +71,11 @@ describe.each(moments)('abort %s', (_, at) => {
   test('and none where onAbort is false', async () => {
     const folder = models.path('checkpoints');
     const observed = start(open(), rows, {
-      ...options, checkpoint: { folder, everyEpoch: false, everySteps: 1000, onAbort: false },
-      onProgress: (event) => { if (at(event)) observed.run.abort(); },
+      ...options,
+      checkpoint: { folder, everyEpoch: false, everySteps: 1000, onAbort: false },
+      onProgress: (event) => {
+        if (at(event)) observed.run.abort();
+      },
     });
     expect(await rejection(observed.run)).toBeInstanceOf(AbortError);
     expect(names(folder)).toEqual([]);
@@ -114,7 +121,11 @@ describe.each(moments)('abort %s', (_, at) => {
   test('abort while paused there: rejects at once, with a checkpoint', async () => {
     const folder = models.path('checkpoints');
     const observed = start(open(), rows, {
-      ...options, checkpoint: { folder, everyEpoch: false }, onProgress: (event) => { if (at(event)) observed.run.pause(); },
+      ...options,
+      checkpoint: { folder, everyEpoch: false },
+      onProgress: (event) => {
+        if (at(event)) observed.run.pause();
+      },
     });
     await observed.first('paused');
     const { totalSteps } = observed.of('paused')[0]!;
@@ -135,14 +146,22 @@ test('abort in the middle of a step: it is cut off, and is as if it had not begu
   const spy = jest.spyOn(addon, 'step').mockImplementation((handle, request) => {
     trainer = handle;
     const stepping = step(handle, request);
-    stepping.then((result) => outcomes.push(result === null ? 'refused' : 'done'), ({ code }: { code: string }) => outcomes.push(code));
+    stepping.then(
+      (result) => outcomes.push(result === null ? 'refused' : 'done'),
+      ({ code }: { code: string }) => outcomes.push(code),
+    );
     return stepping;
   });
   try {
     const model = open();
     const before = bits(await model.embed(PROBE_TEXTS));
     // One step of seconds.
-    const observed = start(model, scoredRows(12_000), { ...options, epochs: 1, validationSplit: 0, effectiveBatchSize: 12_000 });
+    const observed = start(model, scoredRows(12_000), {
+      ...options,
+      epochs: 1,
+      validationSplit: 0,
+      effectiveBatchSize: 12_000,
+    });
     while (trainer === undefined || addon.trainerStats(trainer).workspaceRows === 0) await new Promise(setImmediate);
     observed.run.abort();
     expect(await rejection(observed.run)).toBeInstanceOf(AbortError);
@@ -180,7 +199,9 @@ test('a checkpoint goes to disk while training goes on', async () => {
   const addon = await loadEngine();
   const { writeCopy } = addon;
   let stepped: () => void = () => undefined;
-  const twoSteps = new Promise<void>((resolve) => { stepped = resolve; });
+  const twoSteps = new Promise<void>((resolve) => {
+    stepped = resolve;
+  });
   const spy = jest.spyOn(addon, 'writeCopy').mockImplementationOnce(async (trainer, path) => {
     const written = writeCopy(trainer, path);
     await twoSteps;
@@ -189,10 +210,15 @@ test('a checkpoint goes to disk while training goes on', async () => {
   const folder = models.path('checkpoints');
   try {
     const observed = await finish(open(), rows, {
-      ...options, checkpoint: { folder, everySteps: 6 },
-      onProgress: (event) => { if (event.kind === 'step' && event.totalSteps === 8) stepped(); },
+      ...options,
+      checkpoint: { folder, everySteps: 6 },
+      onProgress: (event) => {
+        if (event.kind === 'step' && event.totalSteps === 8) stepped();
+      },
     });
-    const kinds = observed.events.flatMap((event) => (event.kind === 'step' || event.kind === 'checkpoint' ? [`${event.kind} ${event.totalSteps}`] : []));
+    const kinds = observed.events.flatMap((event) =>
+      event.kind === 'step' || event.kind === 'checkpoint' ? [`${event.kind} ${event.totalSteps}`] : [],
+    );
     expect(kinds.indexOf('checkpoint 6')).toBeGreaterThan(kinds.indexOf('step 8'));
     // It holds the sixth step's state all the same.
     const { progress } = await readDescription(join(folder, 'step-00000012'));
@@ -207,10 +233,16 @@ describe('a run that is let go of', () => {
   async function program(when: string, more: object = {}): Promise<{ code: number | null; lines: string[] }> {
     const args = { model: fixture('bert-mean'), rows, when, epochs: 100_000, ...more };
     const { NODE_OPTIONS: _, ...env } = process.env;
-    const child = spawn(process.execPath, [join(__dirname, 'programs', 'unref.cjs'), JSON.stringify(args)],
-      { env, stdio: ['ignore', 'pipe', 'inherit'], timeout: 50_000, killSignal: 'SIGKILL' });
+    const child = spawn(process.execPath, [join(__dirname, 'programs', 'unref.cjs'), JSON.stringify(args)], {
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      timeout: 50_000,
+      killSignal: 'SIGKILL',
+    });
     let text = '';
-    child.stdout.setEncoding('utf8').on('data', (part: string) => { text += part; });
+    child.stdout.setEncoding('utf8').on('data', (part: string) => {
+      text += part;
+    });
     const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
     return { code, lines: text.trimEnd().split('\n') };
   }
@@ -236,7 +268,11 @@ describe('a run that is let go of', () => {
 
   test('a paused run that is not let go of keeps its process', async () => {
     const args = { model: fixture('bert-mean'), rows, when: 'none', epochs: 3 };
-    const child = spawn(process.execPath, ['-e', `
+    const child = spawn(
+      process.execPath,
+      [
+        '-e',
+        `
       const { TextVectorisation } = require(${JSON.stringify(join(__dirname, '../../dist/index.js'))});
       const { model, rows } = ${JSON.stringify(args)};
       const run = new TextVectorisation(model).finetune(rows, { epochs: 3, onProgress: ({ kind }) => {
@@ -244,9 +280,14 @@ describe('a run that is let go of', () => {
         if (kind === 'paused') setTimeout(() => run.resume(), 300).unref();
       } });
       run.then(() => console.log('done'));
-    `], { stdio: ['ignore', 'pipe', 'inherit'], timeout: 50_000 });
+    `,
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'], timeout: 50_000 },
+    );
     let text = '';
-    child.stdout.setEncoding('utf8').on('data', (part: string) => { text += part; });
+    child.stdout.setEncoding('utf8').on('data', (part: string) => {
+      text += part;
+    });
     expect(await new Promise((resolve) => child.on('close', resolve))).toBe(0);
     expect(text).toBe('done\n');
   });

@@ -6,8 +6,17 @@ import type { FinetuneOptions, ScoredRow } from '../../lib';
 
 /** Options under which everything that a checkpoint holds has an effect: dropout, decay, clipping, a schedule, an order. */
 export const EVERYTHING: FinetuneOptions = {
-  epochs: 3, learningRate: 1e-3, batchSize: 4, effectiveBatchSize: 8, earlyStopping: false, precision: 'fp32', seed: 5,
-  schedule: 'cosine', warmupSteps: 3, maxGradientNorm: 0.5, dropout: 0.2,
+  epochs: 3,
+  learningRate: 1e-3,
+  batchSize: 4,
+  effectiveBatchSize: 8,
+  earlyStopping: false,
+  precision: 'fp32',
+  seed: 5,
+  schedule: 'cosine',
+  warmupSteps: 3,
+  maxGradientNorm: 0.5,
+  dropout: 0.2,
   optimizer: { weightDecay: 0.05, eps: 1e-7 },
 };
 
@@ -15,7 +24,11 @@ export const stepsIn = (folder: string): number[] => names(folder).map((name) =>
 
 /** Checkpoints of a folder, the oldest first. */
 export function names(folder: string): string[] {
-  return existsSync(folder) ? readdirSync(folder).filter((name) => /^step-\d+$/.test(name)).sort() : [];
+  return existsSync(folder)
+    ? readdirSync(folder)
+        .filter((name) => /^step-\d+$/.test(name))
+        .sort()
+    : [];
 }
 
 /** What a folder holds besides checkpoints and the lock. */
@@ -25,7 +38,8 @@ export const leftOvers = (folder: string): string[] =>
 /** A folder with the checkpoints of another up to one of them. */
 export function upTo(folder: string, last: string, target: string): string {
   mkdirSync(target, { recursive: true });
-  for (const name of names(folder)) if (name <= last) cpSync(join(folder, name), join(target, name), { recursive: true });
+  for (const name of names(folder))
+    if (name <= last) cpSync(join(folder, name), join(target, name), { recursive: true });
   return target;
 }
 
@@ -33,14 +47,33 @@ export function upTo(folder: string, last: string, target: string): string {
 export function tensors(path: string): Record<string, string> {
   const file = readFileSync(path);
   const data = 8 + Number(file.readBigUInt64LE(0));
-  const header = JSON.parse(file.toString('utf8', 8, data)) as Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }>;
-  return Object.fromEntries(Object.entries(header).filter(([name]) => name !== '__metadata__')
-    .map(([name, { dtype, shape, data_offsets: [begin, end] }]) => [
-      name, `${dtype} [${shape.join()}] ${createHash('sha256').update(file.subarray(data + begin, data + end)).digest('hex')}`,
-    ]));
+  const header = JSON.parse(file.toString('utf8', 8, data)) as Record<
+    string,
+    { dtype: string; shape: number[]; data_offsets: [number, number] }
+  >;
+  return Object.fromEntries(
+    Object.entries(header)
+      .filter(([name]) => name !== '__metadata__')
+      .map(
+        ([
+          name,
+          {
+            dtype,
+            shape,
+            data_offsets: [begin, end],
+          },
+        ]) => [
+          name,
+          `${dtype} [${shape.join()}] ${createHash('sha256')
+            .update(file.subarray(data + begin, data + end))
+            .digest('hex')}`,
+        ],
+      ),
+  );
 }
 
-export const state = (folder: string, name: string): Record<string, string> => tensors(join(folder, name, 'state.safetensors'));
+export const state = (folder: string, name: string): Record<string, string> =>
+  tensors(join(folder, name, 'state.safetensors'));
 
 export interface TrainJob {
   model: string;
@@ -69,23 +102,37 @@ export interface Training {
 export function startTraining(job: TrainJob, shell?: string): Training {
   const program = join(__dirname, 'programs', 'train.cjs');
   const { NODE_OPTIONS: _, ...env } = process.env;
-  const options = { env, stdio: ['ignore', 'ignore', 'pipe'] as ['ignore', 'ignore', 'pipe'], timeout: 50_000, killSignal: 'SIGKILL' as const };
+  const options = {
+    env,
+    stdio: ['ignore', 'ignore', 'pipe'] as ['ignore', 'ignore', 'pipe'],
+    timeout: 50_000,
+    killSignal: 'SIGKILL' as const,
+  };
   const args = [program, JSON.stringify(job)];
-  const child = shell === undefined ? spawn(process.execPath, args, options) :
-    spawn('bash', ['-c', `${shell}; exec "$0" "$@"`, process.execPath, ...args], options);
+  const child =
+    shell === undefined
+      ? spawn(process.execPath, args, options)
+      : spawn('bash', ['-c', `${shell}; exec "$0" "$@"`, process.execPath, ...args], options);
   let stderr = '';
-  child.stderr!.setEncoding('utf8').on('data', (text: string) => { stderr += text; });
-  const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null; stderr: string }>((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ code, signal, stderr }));
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
   });
+  const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null; stderr: string }>(
+    (resolve, reject) => {
+      child.on('error', reject);
+      child.on('close', (code, signal) => resolve({ code, signal, stderr }));
+    },
+  );
   return { child, ended };
 }
 
 /** Lines that were logged so far; one that is cut off by a kill does not count. */
 export function logged(file: string): LogLine[] {
   if (!existsSync(file)) return [];
-  return readFileSync(file, 'utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line) as LogLine);
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as LogLine);
 }
 
 export const steps = (lines: readonly LogLine[]): LoggedStep[] =>

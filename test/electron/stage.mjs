@@ -29,12 +29,16 @@ export async function stageApp(folder) {
   for (const name of ['dist', 'package.json']) cpSync(join(ROOT, name), join(vectune, name), { recursive: true });
   // Addons for other systems are left out, as packagers do.
   const own = (file) => !file.endsWith('.node') || file.includes(process.platform);
-  for (const path of dependencies()) cpSync(join(ROOT, path), join(app, path), { recursive: true, dereference: true, filter: own });
+  for (const path of dependencies())
+    cpSync(join(ROOT, path), join(app, path), { recursive: true, dereference: true, filter: own });
   // The addons as a published package has them (prebuildify's layout).
   const { findAddons } = require(join(ROOT, 'dist', 'native', 'addons.js'));
   const { loader, engines } = await findAddons(ROOT);
   const place = (file, name) =>
-    cpSync(file, join(vectune, 'dist', 'addons', name, 'prebuilds', `${process.platform}-${process.arch}`, 'vectune.node'));
+    cpSync(
+      file,
+      join(vectune, 'dist', 'addons', name, 'prebuilds', `${process.platform}-${process.arch}`, 'vectune.node'),
+    );
   place(loader, 'loader');
   for (const [version, engine] of engines) place(engine, `engine-${version}`);
   const archive = join(folder, 'app.asar');

@@ -1,7 +1,17 @@
 import { extractAll, listPackage, statFile } from '@electron/asar';
 import { execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -28,7 +38,12 @@ const MAPPED = /\.(?:node|safetensors)$/;
 
 test('the archive has the app and its packages; only what is mapped lies beside it', () => {
   const files = listPackage(archive, { isPack: false }).map((path) => path.replace(/^[\\/]/, ''));
-  for (const file of ['main.cjs', 'worker.cjs', 'node_modules/vectune/dist/index.js', 'node_modules/tokenizers/index.js']) {
+  for (const file of [
+    'main.cjs',
+    'worker.cjs',
+    'node_modules/vectune/dist/index.js',
+    'node_modules/tokenizers/index.js',
+  ]) {
     expect(files).toContain(file);
   }
   let unpacked = 0;

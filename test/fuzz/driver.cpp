@@ -25,7 +25,8 @@ namespace {
 
 constexpr size_t kLongest = 1 << 14;
 constexpr size_t kEdges = 1 << 16;
-constexpr time_t kPatienceSeconds = 10;  // of the processor, for one input: what a busy machine takes more does not count
+constexpr time_t kPatienceSeconds =
+    10;  // of the processor, for one input: what a busy machine takes more does not count
 
 /// How often each edge was taken by the input that runs, and by any before it (in classes: 1, 2, 3, 4-7, 8-15, ...).
 uint8_t taken[kEdges];
@@ -49,7 +50,9 @@ bool learn() {
   return news;
 }
 
-size_t edges() { return static_cast<size_t>(std::count_if(known, known + kEdges, [](uint8_t n) { return n != 0; })); }
+size_t edges() {
+  return static_cast<size_t>(std::count_if(known, known + kEdges, [](uint8_t n) { return n != 0; }));
+}
 
 /// The input that runs stands in a file, which outlives a crash.
 class Artifact {
@@ -120,15 +123,27 @@ class Mutator {
 
   /// Another number where one is written in digits.
   void number(std::string& s, size_t at) {
-    static const char* const numbers[] = {"0", "1", "-1", "255", "65536", "2147483648", "4294967296", "9223372036854775807",
-                                          "-9223372036854775808", "18446744073709551616", "1e400", "0.5", "00"};
+    static const char* const numbers[] = {"0",
+                                          "1",
+                                          "-1",
+                                          "255",
+                                          "65536",
+                                          "2147483648",
+                                          "4294967296",
+                                          "9223372036854775807",
+                                          "-9223372036854775808",
+                                          "18446744073709551616",
+                                          "1e400",
+                                          "0.5",
+                                          "00"};
     const size_t first = s.find_first_of("0123456789", at);
     if (first == std::string::npos) return;
     size_t end = first;
     while (end < s.size() && s[end] >= '0' && s[end] <= '9') ++end;
     const long long value = std::atoll(s.substr(first, std::min<size_t>(end - first, 18)).c_str());
-    s.replace(first, end - first, below(3) ? std::to_string(value + static_cast<long long>(below(9)) - 4)
-                                           : numbers[below(std::size(numbers))]);
+    s.replace(
+        first, end - first,
+        below(3) ? std::to_string(value + static_cast<long long>(below(9)) - 4) : numbers[below(std::size(numbers))]);
   }
 
   std::mt19937_64 random_;
@@ -157,8 +172,8 @@ void run(const Target& target, std::string_view input) {
   set_patience(0);
 }
 
-int fuzz(const Target& target, double seconds, uint64_t runs, uint64_t seed,
-         const std::vector<std::string>& folders, const std::string& artifact_path) {
+int fuzz(const Target& target, double seconds, uint64_t runs, uint64_t seed, const std::vector<std::string>& folders,
+         const std::string& artifact_path) {
   using Clock = std::chrono::steady_clock;
   Artifact artifact(artifact_path);
   std::vector<std::string> corpus, given = target.seeds;
@@ -239,7 +254,8 @@ int main(int argc, char** argv) {
   for (int i = 2; i < argc; ++i) {
     const std::string option = argv[i];
     if (option == "--replay") {
-      for (++i; i < argc; ++i) run(*found, bytes_of(argv[i])), std::printf("%s: %s is refused or read\n", found->name, argv[i]);
+      for (++i; i < argc; ++i)
+        run(*found, bytes_of(argv[i])), std::printf("%s: %s is refused or read\n", found->name, argv[i]);
       return 0;
     }
     if (i + 1 == argc) return std::fprintf(stderr, "%s needs a value.\n", argv[i]), 2;

@@ -65,8 +65,8 @@ ModelSpec any_spec(Reader& reader) {
   ModelSpec spec;
   EncoderSpec& e = spec.encoder;
   e.architecture = static_cast<Architecture>(reader.byte() % 3);
-  for (int64_t* size : {&e.vocab_size, &e.hidden_size, &e.layers, &e.heads, &e.intermediate_size, &e.positions, &e.type_vocab_size,
-                        &e.position_offset}) {
+  for (int64_t* size : {&e.vocab_size, &e.hidden_size, &e.layers, &e.heads, &e.intermediate_size, &e.positions,
+                        &e.type_vocab_size, &e.position_offset}) {
     *size = reader.size();
   }
   e.hidden_activation = static_cast<HiddenActivation>(reader.byte() % 3);
@@ -91,7 +91,8 @@ ModelSpec any_spec(Reader& reader) {
 }  // namespace
 
 /// Texts to embed: refused, or one finite vector each.
-FUZZ(embed, (std::vector<std::string>{"\2\3\4\1\1\5\6\7\x08\x09"s, "\1\x20\1\1\1"s, "\0\1\1"s}), {"\xff\xff\xff\x7f"s}) {
+FUZZ(embed, (std::vector<std::string>{"\2\3\4\1\1\5\6\7\x08\x09"s, "\1\x20\1\1\1"s, "\0\1\1"s}),
+     {"\xff\xff\xff\x7f"s}) {
   Reader reader(input);
   const size_t texts = reader.byte() % 8;
   size_t tokens = 0;
@@ -112,7 +113,8 @@ FUZZ(embed, (std::vector<std::string>{"\2\3\4\1\1\5\6\7\x08\x09"s, "\1\x20\1\1\1
 }
 
 /// A data set and rows of it: every function of a trainer refuses, or gives numbers; then it still trains.
-FUZZ(rows, (std::vector<std::string>{"\2\3\4\5\6\1\1\1\2\3\4\5\6\7\x08\2\1\0\1\2\3"s}), {"\xff\xff\xff\x7f"s, "\0\0\0\0"s}) {
+FUZZ(rows, (std::vector<std::string>{"\2\3\4\5\6\1\1\1\2\3\4\5\6\7\x08\2\1\0\1\2\3"s}),
+     {"\xff\xff\xff\x7f"s, "\0\0\0\0"s}) {
   Reader reader(input);
   const size_t pairs = 1 + reader.byte() % 4;
   size_t tokens = 0;
@@ -141,7 +143,8 @@ FUZZ(rows, (std::vector<std::string>{"\2\3\4\5\6\1\1\1\2\3\4\5\6\7\x08\2\1\0\1\2
     switch (reader.byte() % 3) {
       case 0:
         refused([&] {
-          if (!std::isfinite(trainer->step(rows.data(), count, micro_batch, 1e-4, 0).loss)) fail("a loss that is not finite");
+          if (!std::isfinite(trainer->step(rows.data(), count, micro_batch, 1e-4, 0).loss))
+            fail("a loss that is not finite");
         });
         break;
       case 1: refused([&] { trainer->evaluate(rows.data(), count, micro_batch, out.data()); }); break;
@@ -154,7 +157,9 @@ FUZZ(rows, (std::vector<std::string>{"\2\3\4\5\6\1\1\1\2\3\4\5\6\7\x08\2\1\0\1\2
 }
 
 /// Sizes of a model: refused, or a model of these sizes, inside the limit of memory.
-FUZZ(spec, (std::vector<std::string>{"\0\x14\x08\1\2\x10\x20\2\0\0\0\1\0\1\2"s, "\1\x14\x08\1\2\x10\x20\0\0\0\0\2\0\1\0\1\x08\3\1"s}),
+FUZZ(spec,
+     (std::vector<std::string>{"\0\x14\x08\1\2\x10\x20\2\0\0\0\1\0\1\2"s,
+                               "\1\x14\x08\1\2\x10\x20\0\0\0\0\2\0\1\0\1\x08\3\1"s}),
      {"\xf0"s, "\xf5"s, "\xf8"s}) {
   memory_budget::install();
   Reader reader(input);
@@ -164,7 +169,8 @@ FUZZ(spec, (std::vector<std::string>{"\0\x14\x08\1\2\x10\x20\2\0\0\0\1\0\1\2"s, 
     const Model model(spec, 1u);
     int64_t elements = 0;
     for (const auto& parameter : model.parameters().all()) {
-      if (parameter.elements <= 0 || parameter.offset != elements) fail(parameter.name + " does not follow the one before it");
+      if (parameter.elements <= 0 || parameter.offset != elements)
+        fail(parameter.name + " does not follow the one before it");
       elements += parameter.elements;
     }
     if (elements != model.parameters().elements()) fail("parameters that do not fill their buffer");

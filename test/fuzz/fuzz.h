@@ -56,8 +56,8 @@ class Reader {
 
 }  // namespace vectune::fuzz
 
-#define FUZZ(target, seeds, ...)                                                                       \
-  static void vectune_fuzz_##target(std::string_view);                                                 \
-  [[maybe_unused]] static const bool vectune_fuzz_added_##target =                                     \
-      ::vectune::fuzz::add({#target, &vectune_fuzz_##target, seeds, __VA_ARGS__});                      \
+#define FUZZ(target, seeds, ...)                                                   \
+  static void vectune_fuzz_##target(std::string_view);                             \
+  [[maybe_unused]] static const bool vectune_fuzz_added_##target =                 \
+      ::vectune::fuzz::add({#target, &vectune_fuzz_##target, seeds, __VA_ARGS__}); \
   static void vectune_fuzz_##target(std::string_view input)

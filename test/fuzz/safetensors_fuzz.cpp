@@ -5,8 +5,8 @@
 #include "errors.h"
 #include "fuzz.h"
 #include "memory_file.h"
-#include "weights_file.h"
 #include "model.h"
+#include "weights_file.h"
 
 using namespace vectune;
 using fuzz::fail;
@@ -16,10 +16,23 @@ using namespace std::string_literals;
 
 namespace {
 
-const std::vector<std::string> kWords = {
-    "\"dtype\":\"F32\"", "\"dtype\":\"BF16\"", "\"dtype\":\"U8\"", "\"dtype\":\"BOOL\"", "\"shape\":[", "\"data_offsets\":[",
-    "\"__metadata__\":{", "\"format\":\"pt\"", "[0,0]", "[]", "[4294967296,4294967296]", "9223372036854775807", ",", "{", "}",
-    "\"a\":", "\0"s};
+const std::vector<std::string> kWords = {"\"dtype\":\"F32\"",
+                                         "\"dtype\":\"BF16\"",
+                                         "\"dtype\":\"U8\"",
+                                         "\"dtype\":\"BOOL\"",
+                                         "\"shape\":[",
+                                         "\"data_offsets\":[",
+                                         "\"__metadata__\":{",
+                                         "\"format\":\"pt\"",
+                                         "[0,0]",
+                                         "[]",
+                                         "[4294967296,4294967296]",
+                                         "9223372036854775807",
+                                         ",",
+                                         "{",
+                                         "}",
+                                         "\"a\":",
+                                         "\0"s};
 
 /// The files that are handed out lie inside the file's bytes, and are read to their last.
 uint64_t sum_of(const safetensors::File& file) {
@@ -38,7 +51,8 @@ uint64_t sum_of(const safetensors::File& file) {
 ModelSpec small_spec() {
   ModelSpec spec;
   EncoderSpec& e = spec.encoder;
-  e.vocab_size = 3, e.hidden_size = 2, e.layers = 1, e.heads = 1, e.intermediate_size = 2, e.positions = 3, e.type_vocab_size = 1;
+  e.vocab_size = 3, e.hidden_size = 2, e.layers = 1, e.heads = 1, e.intermediate_size = 2, e.positions = 3,
+  e.type_vocab_size = 1;
   spec.head = {PoolingSpec{{PoolingMode::kMean}}, DenseSpec{2, 2, true, DenseActivation::kTanh}};
   return spec;
 }
@@ -87,7 +101,8 @@ FUZZ(safetensors,
 
 /// A file of weights for a model: refused with kSafetensors, or every parameter is filled.
 FUZZ(weights, (std::vector<std::string>{dense_input()}),
-     {"linear.weight", "linear.bias", "\"dtype\":\"F16\"", "\"dtype\":\"F32\"", "\"shape\":[2,2]", "\"data_offsets\":[0,16]"}) {
+     {"linear.weight", "linear.bias", "\"dtype\":\"F16\"", "\"dtype\":\"F32\"", "\"shape\":[2,2]",
+      "\"data_offsets\":[0,16]"}) {
   static const ModelSpec spec = small_spec();
   static const ParameterTable table(spec);
   const MemoryFile source(safetensors_of(input));

@@ -84,7 +84,8 @@ inline int64_t largest_batch(Trainer& trainer, const std::vector<int32_t>& rows)
 
 /// Every gradient by name, as `trace_gradients` writes it.
 inline std::map<std::string, std::vector<float>> gradients(const ModelSpec& spec, std::shared_ptr<Dataset> data,
-                                                           const TrainerOptions& options, int64_t micro_batch, double* loss) {
+                                                           const TrainerOptions& options, int64_t micro_batch,
+                                                           double* loss) {
   const std::string path = tiny::temporary("gpu-gradients");
   const auto rows = all_rows(*data);
   *loss = EngineThread::instance().run([&] {

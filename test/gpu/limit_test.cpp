@@ -25,7 +25,10 @@ class OtherProcess {
     const std::string held = tiny::temporary("gpu-held");
     std::remove(held.c_str());
     // It reads until this end of the pipe is closed, and makes the file when it has what it was told to hold.
-    pipe_ = popen((std::string(kHold) + "='" + std::to_string(bytes) + " " + held + "' '" + self + "' other_process_holds_what_it_is_told").c_str(), "w");
+    pipe_ = popen((std::string(kHold) + "='" + std::to_string(bytes) + " " + held + "' '" + self +
+                   "' other_process_holds_what_it_is_told")
+                      .c_str(),
+                  "w");
     REQUIRE(pipe_ != nullptr);
     for (int tenths = 0; tenths < 600 && !there_; ++tenths) {
       usleep(100'000);
@@ -70,7 +73,8 @@ TEST(limit_of_the_gpu_is_met_and_a_batch_up_to_it_is_split_while_another_process
     Trainer trainer(std::make_shared<Model>(spec, 7u), data, options_of(kGpu, Precision::kFp32, 0.1f));
     const int64_t fits = largest_batch(trainer, rows);
     const auto memory = device::memory_of(kGpu);
-    std::printf("  batch %lld fits; at most %.1f GB of %.1f GB were held\n", static_cast<long long>(fits), memory.peak / 1e9, memory.total / 1e9);
+    std::printf("  batch %lld fits; at most %.1f GB of %.1f GB were held\n", static_cast<long long>(fits),
+                memory.peak / 1e9, memory.total / 1e9);
     REQUIRE(fits >= 16 && fits < static_cast<int64_t>(rows.size()));
     CHECK(memory.peak > memory.total / 4);  // half of it would have been a failure of the next size's doing
     const auto step = [&](int64_t micro_batch) { return trainer.step(rows.data(), fits, micro_batch, 1e-4, 0).loss; };

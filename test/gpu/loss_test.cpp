@@ -1,7 +1,7 @@
-// The loss of a GPU in the middle of a run, by an assertion that really fails on it. In a process of its own: nothing can
-// be done on the GPU after it.
-#include <ATen/ops/index_select.h>
+// The loss of a GPU in the middle of a run, by an assertion that really fails on it. In a process of its own: nothing
+// can be done on the GPU after it.
 #include <ATen/ops/full.h>
+#include <ATen/ops/index_select.h>
 #include <ATen/ops/zeros.h>
 
 #include <cmath>
@@ -28,7 +28,8 @@ TEST(loss_of_the_gpu_is_an_error_and_the_processor_goes_on) {
     // An index far outside the table: the kernel's own assertion fails, some time after the call has returned.
     const auto on_gpu = at::TensorOptions().device(kGpu.torch());
     StepOutcome begun = trainer.begin_step(rows.data(), 16, 16, 1e-4, 0);
-    const at::Tensor broken = at::index_select(at::zeros({4, 4}, on_gpu), 0, at::full({1}, 1 << 30, on_gpu.dtype(at::kLong)));
+    const at::Tensor broken =
+        at::index_select(at::zeros({4, 4}, on_gpu), 0, at::full({1}, 1 << 30, on_gpu.dtype(at::kLong)));
     // Told where the processor first sees it: while it begins the step, or when it waits for it.
     CHECK(code_of([&] { trainer.begin_step(rows.data(), 16, 16, 1e-4, 0).wait(); }) == ErrorCode::kDeviceLost);
     CHECK(code_of([&] { begun.wait(); }) == ErrorCode::kDeviceLost);

@@ -31,7 +31,8 @@ TEST(memory_fraction_bounds_the_finder_and_a_step_beyond_it_is_split) {
     Trainer trainer(std::make_shared<Model>(spec, 7u), data, options_of(kGpu, Precision::kFp32, 0.1f));
     const int64_t fits = largest_batch(trainer, rows);
     const auto memory = device::memory_of(kGpu);
-    std::printf("  batch %lld fits in %.0f MB of %.0f MB\n", static_cast<long long>(fits), kFraction * memory.total / 1e6, memory.total / 1e6);
+    std::printf("  batch %lld fits in %.0f MB of %.0f MB\n", static_cast<long long>(fits),
+                kFraction * memory.total / 1e6, memory.total / 1e6);
     REQUIRE(fits >= 2 && fits < static_cast<int64_t>(rows.size()));
     CHECK(memory.peak <= static_cast<int64_t>(kFraction * static_cast<double>(memory.total)) + 1);
     // What was proposed was run, and runs again with moments.
@@ -63,7 +64,8 @@ TEST(memory_that_others_take_during_a_run_is_survived) {
       device::release_cached(kGpu);
       const int64_t free = share - device::memory_of(kGpu).reserved;
       try {
-        const at::Tensor taken = at::empty({std::max<int64_t>(1, free - free * step / 8)}, at::TensorOptions().dtype(at::kByte).device(kGpu.torch()));
+        const at::Tensor taken = at::empty({std::max<int64_t>(1, free - free * step / 8)},
+                                           at::TensorOptions().dtype(at::kByte).device(kGpu.torch()));
         disturbed.step(rows.data(), batch, batch, 1e-4, 0);
       } catch (...) {
         CHECK(current_error().code() == ErrorCode::kOutOfMemory);
@@ -87,7 +89,9 @@ TEST(memory_statistics_tell_what_is_held) {
   bound_memory();
   EngineThread::instance().run([] {
     const auto bytes = at::TensorOptions().dtype(at::kByte).device(kGpu.torch());
-    { const at::Tensor first = at::empty({1 << 20}, bytes); }
+    {
+      const at::Tensor first = at::empty({1 << 20}, bytes);
+    }
     device::reset_peak(kGpu);
     const auto before = device::memory_of(kGpu);
     {

@@ -34,9 +34,11 @@ TEST(parity_of_embeddings) {
   auto data = mixed_texts(spec.encoder.vocab_size);
   const int64_t texts = 2 * data->pairs(), width = spec.dimension();
   std::vector<float> exact(static_cast<size_t>(texts * width)), found = exact;
-  EngineThread::instance().run([&] { model->embed(data->ids(), data->offsets(), texts, Precision::kFp32, exact.data()); });
+  EngineThread::instance().run(
+      [&] { model->embed(data->ids(), data->offsets(), texts, Precision::kFp32, exact.data()); });
   for (const Precision precision : precisions(gpu)) {
-    EngineThread::instance().run([&] { model->embed(data->ids(), data->offsets(), texts, precision, found.data(), kGpu); });
+    EngineThread::instance().run(
+        [&] { model->embed(data->ids(), data->offsets(), texts, precision, found.data(), kGpu); });
     double largest = 0, lowest = 1;
     for (int64_t t = 0; t < texts; ++t) {
       double ab = 0, aa = 0, bb = 0;
@@ -47,7 +49,8 @@ TEST(parity_of_embeddings) {
       }
       lowest = std::min(lowest, ab / std::sqrt(aa * bb));
     }
-    std::printf("  precision %d: largest difference %.3g, lowest cosine %.6f\n", static_cast<int>(precision), largest, lowest);
+    std::printf("  precision %d: largest difference %.3g, lowest cosine %.6f\n", static_cast<int>(precision), largest,
+                lowest);
     CHECK(lowest >= 0.999);
     if (precision == Precision::kFp32) CHECK(largest < 1e-4);
   }
@@ -69,7 +72,8 @@ TEST(parity_of_gradients_by_name) {
       for (const auto& [name, values] : expected) {
         const double allowed = tolerance_of(precision) * (norm(values) + 1e-3 * std::sqrt(whole));
         const double off = distance(found.at(name), values);
-        if (off > allowed) std::printf("  precision %d, %s: %.3g of %.3g\n", static_cast<int>(precision), name.c_str(), off, allowed);
+        if (off > allowed)
+          std::printf("  precision %d, %s: %.3g of %.3g\n", static_cast<int>(precision), name.c_str(), off, allowed);
         CHECK(off <= allowed);
       }
     }
@@ -100,7 +104,8 @@ TEST(parity_of_the_packed_attention_with_dropout) {
           model->data()[p.offset + i] += static_cast<float>(by * g.at(p.name)[static_cast<size_t>(i)] / size);
       model->weights_changed();
       return EngineThread::instance().run([&] {
-        return Trainer(model, data, options).trace_gradients(rows.data(), static_cast<int64_t>(rows.size()), 100, tiny::temporary("gpu-slope"));
+        return Trainer(model, data, options)
+            .trace_gradients(rows.data(), static_cast<int64_t>(rows.size()), 100, tiny::temporary("gpu-slope"));
       });
     };
     const double slope = (loss_at(epsilon) - loss_at(-epsilon)) / (2 * epsilon);
@@ -147,13 +152,15 @@ TEST(parity_of_a_resumed_run) {
     const std::string path = tiny::temporary("gpu-state");
     EngineThread::instance().run([&] {
       const TrainerOptions options = options_of(kGpu, precision, 0.1f);
-      Trainer whole(std::make_shared<Model>(spec, 7u), data, options), resumed(std::make_shared<Model>(spec, 7u), data, options);
+      Trainer whole(std::make_shared<Model>(spec, 7u), data, options),
+          resumed(std::make_shared<Model>(spec, 7u), data, options);
       for (int step = 0; step < 5; ++step) whole.step(rows.data(), count, 6, 1e-4, 0);
       whole.copy_state();
       whole.take_copy()->write(path, [] {});
       resumed.restore(path, false);
       for (int step = 0; step < 5; ++step) {
-        const double a = whole.step(rows.data(), count, 6, 1e-4, 1).loss, b = resumed.step(rows.data(), count, 6, 1e-4, 1).loss;
+        const double a = whole.step(rows.data(), count, 6, 1e-4, 1).loss,
+                     b = resumed.step(rows.data(), count, 6, 1e-4, 1).loss;
         CHECK(std::abs(a - b) < (precision == Precision::kFp32 ? 1e-4 : 1e-2));
       }
     });
@@ -187,7 +194,8 @@ TEST(parity_of_a_step_without_a_finite_loss) {
     auto model = std::make_shared<Model>(spec, 7u);
     model->data()[model->parameters().layers[0].up.weight] = std::numeric_limits<float>::infinity();
     Trainer trainer(model, data, options_of(kGpu, Precision::kFp32));
-    StepOutcome first = trainer.begin_step(rows.data(), 16, 16, 1e-4, 0), second = trainer.begin_step(rows.data(), 16, 16, 1e-4, 0);
+    StepOutcome first = trainer.begin_step(rows.data(), 16, 16, 1e-4, 0),
+                second = trainer.begin_step(rows.data(), 16, 16, 1e-4, 0);
     CHECK_THROWS_CODE(first.wait(), ErrorCode::kNative, "not finite");
     CHECK(!second.wait().has_value());
     CHECK_EQ(trainer.state().steps, 0);

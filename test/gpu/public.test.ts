@@ -17,7 +17,14 @@ jest.mock('../../lib/native/platform', () => ({
 
 const opened = useModels();
 const rows = scoredRows();
-const options: FinetuneOptions = { epochs: 2, learningRate: 1e-3, earlyStopping: false, dropout: 0, batchSize: 8, effectiveBatchSize: 16 };
+const options: FinetuneOptions = {
+  epochs: 2,
+  learningRate: 1e-3,
+  earlyStopping: false,
+  dropout: 0,
+  batchSize: 8,
+  effectiveBatchSize: 16,
+};
 if (!hasNvidiaDriver()) process.stderr.write('test/gpu: skipped, as no NVIDIA driver is loaded on this machine\n');
 const onGpu = hasNvidiaDriver() ? test : test.skip;
 
@@ -30,7 +37,7 @@ describe('on a GPU', () => {
     expect(gpus.length).toBeGreaterThan(0);
   });
 
-  onGpu('losses, metrics and vectors are the processor\'s, in fp32', async () => {
+  onGpu("losses, metrics and vectors are the processor's, in fp32", async () => {
     const here = opened.open(fixture('bert-dense'), { device: 'cpu' });
     const there = opened.open(fixture('bert-dense'), { device: 'cuda' });
     const expected = await finish(here, rows, { ...options, device: 'cpu' });
@@ -51,9 +58,12 @@ describe('on a GPU', () => {
 
   onGpu('a GPU that is not there is refused, and memoryLimit with the option that is meant', async () => {
     const model = opened.open(fixture('bert-mean'));
-    await expect(model.finetune(rows, { ...options, device: 'cuda:99' })).rejects.toMatchObject({ code: 'ERR_DEVICE_UNAVAILABLE' });
+    await expect(model.finetune(rows, { ...options, device: 'cuda:99' })).rejects.toMatchObject({
+      code: 'ERR_DEVICE_UNAVAILABLE',
+    });
     await expect(model.finetune(rows, { ...options, memoryLimit: 1e9 })).rejects.toMatchObject({
-      code: 'ERR_INVALID_OPTION', message: expect.stringContaining('memoryFraction'),
+      code: 'ERR_INVALID_OPTION',
+      message: expect.stringContaining('memoryFraction'),
     });
   });
 });

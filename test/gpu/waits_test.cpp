@@ -1,5 +1,5 @@
-// That a step, once begun, has the processor wait for nothing. A GPU does not tell; the emulated one counts, so scripts/gpu-check
-// leaves this out.
+// That a step, once begun, has the processor wait for nothing. A GPU does not tell; the emulated one counts, so
+// scripts/gpu-check leaves this out.
 #include <dlfcn.h>
 
 #include <cmath>

@@ -62,8 +62,8 @@ export const checkpoint = {
     },
     {
       guard: 'flush of the names of folders that are made',
-      from: 'made = dirname(made)) await flushFolder(dirname(made));',
-      to: 'made = dirname(made)) void made;',
+      from: 'await flushFolder(dirname(made));',
+      to: 'void made;',
       test: 'checkpoint/failing',
       name: 'the names of folders that are made are on disk',
     },

@@ -45,7 +45,8 @@ async function unpackHostile(content: Buffer, choose = everything): Promise<'ref
     for (const [path, kind] of listed(home)) {
       const expected = path === 'archive' ? 'file' : ['a', 'a/b', 'a/b/out'].includes(path) ? 'folder' : undefined;
       if (expected !== undefined) expect([path, kind]).toEqual([path, expected]);
-      else expect([path, kind]).toEqual([expect.stringMatching(/^a\/b\/out\//), expect.stringMatching(/^file$|^folder$/)]);
+      else
+        expect([path, kind]).toEqual([expect.stringMatching(/^a\/b\/out\//), expect.stringMatching(/^file$|^folder$/)]);
     }
     return outcome;
   } finally {
@@ -54,37 +55,55 @@ async function unpackHostile(content: Buffer, choose = everything): Promise<'ref
 }
 
 const part = fc.oneof(
-  { weight: 4, arbitrary: fc.constantFrom('..', '.', '', 'lib', 'libtorch', 'a', 'C:', '~', 'libc10.so', '\u202e', 'e\u0301') },
+  {
+    weight: 4,
+    arbitrary: fc.constantFrom('..', '.', '', 'lib', 'libtorch', 'a', 'C:', '~', 'libc10.so', '\u202e', 'e\u0301'),
+  },
   { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 12 }) },
   { weight: 1, arbitrary: fc.constant('n'.repeat(300)) },
 );
 const name = fc
-  .tuple(fc.constantFrom('', '/', './', '\\', '//', '\0'), fc.array(part, { minLength: 1, maxLength: 5 }), fc.constantFrom('/', '\\'))
+  .tuple(
+    fc.constantFrom('', '/', './', '\\', '//', '\0'),
+    fc.array(part, { minLength: 1, maxLength: 5 }),
+    fc.constantFrom('/', '\\'),
+  )
   .map(([first, parts, between]) => first + parts.join(between));
 const content = fc.string({ maxLength: 40 });
 
-test('a zip archive whose members have any names', async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(fc.record({ name, content, stored: fc.boolean() }), { minLength: 1, maxLength: 6 }), async (members) => {
-      await unpackHostile(zipOf(members));
-    }),
-    tries(400),
-  );
-}, PATIENCE_MS);
+test(
+  'a zip archive whose members have any names',
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ name, content, stored: fc.boolean() }), { minLength: 1, maxLength: 6 }),
+        async (members) => {
+          await unpackHostile(zipOf(members));
+        },
+      ),
+      tries(400),
+    );
+  },
+  PATIENCE_MS,
+);
 
-test('a tar archive whose members have any names and any types', async () => {
-  const type = fc.constantFrom('0', '\0', '1', '2', '3', '4', '5', '6', '7', 'L', 'K', 'x', 'g', 'Z');
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(fc.record({ name, content, type }), { minLength: 1, maxLength: 6 }),
-      fc.boolean(),
-      async (members, packed) => {
-        await unpackHostile(packed ? gzipSync(tarOf(members)) : tarOf(members));
-      },
-    ),
-    tries(400),
-  );
-}, PATIENCE_MS);
+test(
+  'a tar archive whose members have any names and any types',
+  async () => {
+    const type = fc.constantFrom('0', '\0', '1', '2', '3', '4', '5', '6', '7', 'L', 'K', 'x', 'g', 'Z');
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ name, content, type }), { minLength: 1, maxLength: 6 }),
+        fc.boolean(),
+        async (members, packed) => {
+          await unpackHostile(packed ? gzipSync(tarOf(members)) : tarOf(members));
+        },
+      ),
+      tries(400),
+    );
+  },
+  PATIENCE_MS,
+);
 
 const LIBRARIES = [
   { name: 'libtorch/lib/libtorch_cpu.so', content: 'cpu'.repeat(200) },
@@ -96,27 +115,35 @@ test.each([
   ['zip', zipOf([...LIBRARIES, { name: 'libtorch/lib/libgomp.so.1', content: 'gomp', stored: true }])],
   ['tar', tarOf([...LIBRARIES, { name: `libtorch/${'n'.repeat(120)}`, content: 'long' }])],
   ['tar packed by gzip', gzipSync(tarOf(LIBRARIES))],
-])('a %s archive that was damaged', async (_, whole) => {
-  expect(await unpackHostile(whole)).toBe('unpacked');
-  let refused = 0;
-  await fc.assert(
-    fc.asyncProperty(damaged(whole), async (bytes) => {
-      if ((await unpackHostile(bytes)) === 'refused') ++refused;
-    }),
-    tries(600),
-  );
-  expect(refused).toBeGreaterThan(0);
-}, PATIENCE_MS);
+])(
+  'a %s archive that was damaged',
+  async (_, whole) => {
+    expect(await unpackHostile(whole)).toBe('unpacked');
+    let refused = 0;
+    await fc.assert(
+      fc.asyncProperty(damaged(whole), async (bytes) => {
+        if ((await unpackHostile(bytes)) === 'refused') ++refused;
+      }),
+      tries(600),
+    );
+    expect(refused).toBeGreaterThan(0);
+  },
+  PATIENCE_MS,
+);
 
-test('bytes of any kind', async () => {
-  const begins = fc.constantFrom('', 'PK\x03\x04', 'PK\x05\x06', '\x1f\x8b\x08', '\xfd7zXZ\0');
-  await fc.assert(
-    fc.asyncProperty(begins, fc.uint8Array({ maxLength: 2000 }), async (begin, rest) => {
-      await unpackHostile(Buffer.concat([Buffer.from(begin, 'latin1'), rest]));
-    }),
-    tries(300),
-  );
-}, PATIENCE_MS);
+test(
+  'bytes of any kind',
+  async () => {
+    const begins = fc.constantFrom('', 'PK\x03\x04', 'PK\x05\x06', '\x1f\x8b\x08', '\xfd7zXZ\0');
+    await fc.assert(
+      fc.asyncProperty(begins, fc.uint8Array({ maxLength: 2000 }), async (begin, rest) => {
+        await unpackHostile(Buffer.concat([Buffer.from(begin, 'latin1'), rest]));
+      }),
+      tries(300),
+    );
+  },
+  PATIENCE_MS,
+);
 
 test.each([
   ['its end record elsewhere', 0xfffffffffffffff0n, 1n, 46n, 0n],
@@ -126,7 +153,12 @@ test.each([
 ])('a Zip64 archive that claims %s', async (_, place, count, bytes, offset) => {
   const end64 = Buffer.alloc(56);
   end64.write('PK\x06\x06', 'latin1');
-  for (const [at, value] of [[32, count], [40, bytes], [48, offset]] as const) end64.writeBigUInt64LE(value, at);
+  for (const [at, value] of [
+    [32, count],
+    [40, bytes],
+    [48, offset],
+  ] as const)
+    end64.writeBigUInt64LE(value, at);
   const locator = Buffer.alloc(20);
   locator.write('PK\x06\x07', 'latin1');
   const end = Buffer.alloc(22);
@@ -173,7 +205,9 @@ test('a file that lies where a member goes is not written through', async () => 
   symlinkSync(join(outside, 'precious'), join(target, 'member'));
   for (const archive of [zipOf([{ name: 'member', content: 'evil' }]), tarOf([{ name: 'member', content: 'evil' }])]) {
     writeFileSync(join(outside, 'archive'), archive);
-    await expect(unpackArchive(join(outside, 'archive'), target, everything)).rejects.toMatchObject({ code: 'ERR_DOWNLOAD' });
+    await expect(unpackArchive(join(outside, 'archive'), target, everything)).rejects.toMatchObject({
+      code: 'ERR_DOWNLOAD',
+    });
     expect(readFileSync(join(outside, 'precious'), 'utf8')).toBe('as it was');
   }
 });

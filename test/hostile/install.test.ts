@@ -118,7 +118,9 @@ describe('a server that', () => {
         expect(headers.range).toBe('bytes=3000-');
         const content = ARCHIVE.subarray(3000);
         const range = `bytes 3000-${ARCHIVE.length - 1}/${ARCHIVE.length}`;
-        response.writeHead(206, { 'content-length': content.length, 'content-range': range, etag: '"one"' }).end(content);
+        response
+          .writeHead(206, { 'content-length': content.length, 'content-range': range, etag: '"one"' })
+          .end(content);
       };
       server.answers = [stalled(ARCHIVE, 3000), rest];
       expect((await fetchFile()).equals(ARCHIVE)).toBe(true);

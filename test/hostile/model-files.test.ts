@@ -34,7 +34,10 @@ function changedFile(path: string): fc.Arbitrary<Buffer> {
   const bytes = readFileSync(path);
   if (!path.endsWith('.json')) return damaged(bytes);
   return fc.oneof(
-    { weight: 4, arbitrary: changedJson(JSON.parse(bytes.toString('utf8'))).map((value) => Buffer.from(JSON.stringify(value))) },
+    {
+      weight: 4,
+      arbitrary: changedJson(JSON.parse(bytes.toString('utf8'))).map((value) => Buffer.from(JSON.stringify(value))),
+    },
     { weight: 1, arbitrary: damaged(bytes) },
   );
 }
@@ -87,39 +90,51 @@ const TEXTS = ['', 'the old mill', '\ud800', 'a'.repeat(300), '\u0000\u202e\u030
 test.each<[string, Architecture]>([
   ['bert-dense', 'bert'],
   ['roberta-dense', 'roberta'],
-])('the tokenizer of %s with any values in its files', async (name, architecture) => {
-  const folder = fixtureFolder(name as 'bert-dense');
-  const vocabulary = architecture === 'bert' ? ['vocab.txt'] : ['vocab.json', 'merges.txt'];
-  const names = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', ...vocabulary];
-  const whole = new Map<string, Buffer>(names.map((file) => [file, readFileSync(join(folder, file))]));
-  const outcomes = { refused: 0, opened: 0 };
-  const change = fc.constantFrom(...names).chain((file) => fc.tuple(fc.constant(file), changedFile(join(folder, file)), fc.boolean()));
-  await fc.assert(
-    fc.asyncProperty(change, async ([file, bytes, vocabularyOnly]) => {
-      const files = new Map(whole).set(file, bytes);
-      if (vocabularyOnly && file !== 'tokenizer.json') files.delete('tokenizer.json');
-      try {
-        const tokeniser = await Tokeniser.open({ folder: 'hostile', files, architecture, positions: 64, doLowerCase: false });
-        ++outcomes.opened;
-        const { ids, offsets } = await tokeniser.encode(TEXTS, 10);
-        expect(offsets).toHaveLength(TEXTS.length + 1);
-        expect([offsets[0], offsets.at(-1)]).toEqual([0, ids.length]);
-        for (let i = 0; i < TEXTS.length; ++i) {
-          expect(offsets[i + 1]! - offsets[i]!).toBeGreaterThanOrEqual(0);
-          expect(offsets[i + 1]! - offsets[i]!).toBeLessThanOrEqual(10);
+])(
+  'the tokenizer of %s with any values in its files',
+  async (name, architecture) => {
+    const folder = fixtureFolder(name as 'bert-dense');
+    const vocabulary = architecture === 'bert' ? ['vocab.txt'] : ['vocab.json', 'merges.txt'];
+    const names = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', ...vocabulary];
+    const whole = new Map<string, Buffer>(names.map((file) => [file, readFileSync(join(folder, file))]));
+    const outcomes = { refused: 0, opened: 0 };
+    const change = fc
+      .constantFrom(...names)
+      .chain((file) => fc.tuple(fc.constant(file), changedFile(join(folder, file)), fc.boolean()));
+    await fc.assert(
+      fc.asyncProperty(change, async ([file, bytes, vocabularyOnly]) => {
+        const files = new Map(whole).set(file, bytes);
+        if (vocabularyOnly && file !== 'tokenizer.json') files.delete('tokenizer.json');
+        try {
+          const tokeniser = await Tokeniser.open({
+            folder: 'hostile',
+            files,
+            architecture,
+            positions: 64,
+            doLowerCase: false,
+          });
+          ++outcomes.opened;
+          const { ids, offsets } = await tokeniser.encode(TEXTS, 10);
+          expect(offsets).toHaveLength(TEXTS.length + 1);
+          expect([offsets[0], offsets.at(-1)]).toEqual([0, ids.length]);
+          for (let i = 0; i < TEXTS.length; ++i) {
+            expect(offsets[i + 1]! - offsets[i]!).toBeGreaterThanOrEqual(0);
+            expect(offsets[i + 1]! - offsets[i]!).toBeLessThanOrEqual(10);
+          }
+          for (const id of ids) expect(id >= 0 && id < tokeniser.vocabularySize).toBe(true);
+        } catch (error) {
+          if (!(error instanceof ModelError) && !(error instanceof InvalidArgumentError)) throw error;
+          expect(['ERR_TOKENIZER', 'ERR_MAX_INPUT_LENGTH']).toContain(error.code);
+          ++outcomes.refused;
         }
-        for (const id of ids) expect(id >= 0 && id < tokeniser.vocabularySize).toBe(true);
-      } catch (error) {
-        if (!(error instanceof ModelError) && !(error instanceof InvalidArgumentError)) throw error;
-        expect(['ERR_TOKENIZER', 'ERR_MAX_INPUT_LENGTH']).toContain(error.code);
-        ++outcomes.refused;
-      }
-    }),
-    tries(400),
-  );
-  expect(outcomes.refused).toBeGreaterThan(20);
-  expect(outcomes.opened).toBeGreaterThan(20);
-}, PATIENCE_MS);
+      }),
+      tries(400),
+    );
+    expect(outcomes.refused).toBeGreaterThan(20);
+    expect(outcomes.opened).toBeGreaterThan(20);
+  },
+  PATIENCE_MS,
+);
 
 describe('a tokenizer.json', () => {
   const folder = fixtureFolder('bert-dense');
@@ -146,7 +161,15 @@ describe('a tokenizer.json', () => {
 
   test('whose added tokens come after the vocabulary: these count, whatever id the file gives them', async () => {
     const before = (await opened(() => undefined)).vocabularySize;
-    const added = { id: 5, content: '[EXTRA]', single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
+    const added = {
+      id: 5,
+      content: '[EXTRA]',
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: true,
+    };
     const tokeniser = await opened((json) => json['added_tokens'].push(added));
     expect(tokeniser.vocabularySize).toBe(before + 1);
     expect([...(await tokeniser.encode(['[EXTRA]'], 10)).ids]).toContain(before);
@@ -154,7 +177,10 @@ describe('a tokenizer.json', () => {
 });
 
 test("any path of a hub's listing that counts as a model's file lies in the model's folder", () => {
-  const part = fc.oneof(fc.constantFrom('..', '.', '', '1_Pooling', '2_Dense', 'onnx', '\\', 'C:'), fc.string({ unit: 'binary' }));
+  const part = fc.oneof(
+    fc.constantFrom('..', '.', '', '1_Pooling', '2_Dense', 'onnx', '\\', 'C:'),
+    fc.string({ unit: 'binary' }),
+  );
   const last = fc.oneof(fc.constantFrom('config.json', 'modules.json', 'vocab.txt', 'sentence_bert_config.json'), part);
   let accepted = 0;
   fc.assert(
@@ -202,28 +228,32 @@ test('a configuration of more parameters than there is memory', async () => {
 });
 
 /** The engine's own reader, through the addon: bytes of a whole file of weights with a few of them changed. */
-test('a weights file that was damaged', async () => {
-  const folder = copyFixture('bert-dense');
-  const opened = await readFolder(folder, 'hostile');
-  const file = join(folder, '2_Dense', 'model.safetensors');
-  const whole = readFileSync(file);
-  const outcomes = { refused: 0, created: 0 };
-  await fc.assert(
-    fc.asyncProperty(damaged(whole), async (bytes) => {
-      // A new file each time: what is mapped must not change under the engine.
-      rmSync(file);
-      mkdirSync(dirname(file), { recursive: true });
-      writeFileSync(file, bytes);
-      try {
-        engine.disposeModel(await engine.createModel(opened.spec, opened.weightFiles, 0));
-        ++outcomes.created;
-      } catch (error) {
-        expect(error).toMatchObject({ code: 'ERR_SAFETENSORS' });
-        ++outcomes.refused;
-      }
-    }),
-    tries(400),
-  );
-  expect(outcomes.refused).toBeGreaterThan(20);
-  expect(outcomes.created).toBeGreaterThan(20);
-}, PATIENCE_MS);
+test(
+  'a weights file that was damaged',
+  async () => {
+    const folder = copyFixture('bert-dense');
+    const opened = await readFolder(folder, 'hostile');
+    const file = join(folder, '2_Dense', 'model.safetensors');
+    const whole = readFileSync(file);
+    const outcomes = { refused: 0, created: 0 };
+    await fc.assert(
+      fc.asyncProperty(damaged(whole), async (bytes) => {
+        // A new file each time: what is mapped must not change under the engine.
+        rmSync(file);
+        mkdirSync(dirname(file), { recursive: true });
+        writeFileSync(file, bytes);
+        try {
+          engine.disposeModel(await engine.createModel(opened.spec, opened.weightFiles, 0));
+          ++outcomes.created;
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'ERR_SAFETENSORS' });
+          ++outcomes.refused;
+        }
+      }),
+      tries(400),
+    );
+    expect(outcomes.refused).toBeGreaterThan(20);
+    expect(outcomes.created).toBeGreaterThan(20);
+  },
+  PATIENCE_MS,
+);

@@ -33,11 +33,18 @@ export function damaged(whole: Buffer): fc.Arbitrary<Buffer> {
           if (at < copy.length) copy[at] = one.value;
           return copy;
         }
-        case 'cut': return Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + one.length)]);
-        case 'end': return bytes.subarray(0, at);
-        case 'put': return Buffer.concat([bytes.subarray(0, at), one.bytes, bytes.subarray(at)]);
+        case 'cut':
+          return Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + one.length)]);
+        case 'end':
+          return bytes.subarray(0, at);
+        case 'put':
+          return Buffer.concat([bytes.subarray(0, at), one.bytes, bytes.subarray(at)]);
         case 'copy':
-          return Buffer.concat([bytes.subarray(0, at), bytes.subarray(one.from, one.from + one.length), bytes.subarray(at)]);
+          return Buffer.concat([
+            bytes.subarray(0, at),
+            bytes.subarray(one.from, one.from + one.length),
+            bytes.subarray(at),
+          ]);
       }
     }, whole),
   );
@@ -53,7 +60,12 @@ export function changedJson(value: unknown): fc.Arbitrary<unknown> {
   };
   collect(value, []);
   const odd = fc.oneof(
-    { weight: 3, arbitrary: fc.constantFrom<unknown>(null, true, '', '..', '/', -1, 0, 1, 0.5, 1e9, 2 ** 53, 1e308, [], {}, [null]) },
+    {
+      weight: 3,
+      arbitrary: fc.constantFrom<unknown>(null, true, '', '..', '/', -1, 0, 1, 0.5, 1e9, 2 ** 53, 1e308, [], {}, [
+        null,
+      ]),
+    },
     { weight: 2, arbitrary: fc.jsonValue({ maxDepth: 3 }) },
     { weight: 1, arbitrary: fc.constant(LEFT_OUT) },
   );

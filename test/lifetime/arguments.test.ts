@@ -72,7 +72,8 @@ test('without arguments: refused by all that take any', () => {
   const list = calls.filter(({ given }) => given === 'no arguments');
   expect(list).toHaveLength(contract.functions.length);
   expect(notRefused(list).map(({ name, outcome }) => [name, outcome])).toEqual(
-    contract.functions.filter(({ parameters }) => parameters.length === 0)
+    contract.functions
+      .filter(({ parameters }) => parameters.length === 0)
       .map(({ name, async }) => [name, async ? 'resolved' : 'returned']),
   );
 });

@@ -78,12 +78,20 @@ describe('another OpenMP in the process', () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'vectune-openmp-'));
     const { engines } = await findAddons();
-    const usable = (await listLibTorch({ versions: [...engines.keys()] })).find(({ rejected }) => rejected === undefined);
+    const usable = (await listLibTorch({ versions: [...engines.keys()] })).find(
+      ({ rejected }) => rejected === undefined,
+    );
     const { libDir } = usable!.found!;
     // The same runtime under another name is another runtime to the linker, as those that packages bring are.
-    const original = readFileSync(realpathSync(join(libDir, readdirSync(libDir).find((name) => name.startsWith('libgomp'))!)));
+    const original = readFileSync(
+      realpathSync(join(libDir, readdirSync(libDir).find((name) => name.startsWith('libgomp'))!)),
+    );
     runtime = join(folder, 'libfomp.so.1');
-    writeFileSync(runtime, Buffer.from(original.toString('latin1').replaceAll('libgomp.so.1', 'libfomp.so.1'), 'latin1'), { mode: 0o755 });
+    writeFileSync(
+      runtime,
+      Buffer.from(original.toString('latin1').replaceAll('libgomp.so.1', 'libfomp.so.1'), 'latin1'),
+      { mode: 0o755 },
+    );
     library = compile('other', runtime);
     alone = await run();
     expect(alone.mapped).toEqual([expect.stringMatching(/^libgomp/)]);

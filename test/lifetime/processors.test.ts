@@ -2,7 +2,14 @@ import { runProgram } from './run-program';
 
 /** A processor without AVX-512, or without AVX, loads, embeds and trains: seen on this one by what limits its libraries. */
 
-interface Outcome { simd: string; gemm: string; bf16: boolean; precision: string; loss: number; vector: number[] }
+interface Outcome {
+  simd: string;
+  gemm: string;
+  bf16: boolean;
+  precision: string;
+  loss: number;
+  vector: number[];
+}
 
 async function outcome(environment: NodeJS.ProcessEnv): Promise<Outcome> {
   const ended = await runProgram('processors.cjs', [], [], environment);

@@ -24,11 +24,15 @@ test('the table has every scenario of the program', () => {
 /** Fifty workers one after the other are ten seconds' work for a machine that has nothing else to do. */
 const LONGER_MS = 3 * PATIENCE_MS;
 
-test.each(Object.entries(scenarios))('%s', async (scenario, { rounds, stdout = 'all rounds done\n', environment = {} }) => {
-  expect(await runProgram('workers.cjs', [scenario, String(rounds)], [], environment, LONGER_MS)).toEqual({
-    code: 0,
-    signal: null,
-    stdout,
-    stderr: '',
-  });
-}, LONGER_MS + 10_000);
+test.each(Object.entries(scenarios))(
+  '%s',
+  async (scenario, { rounds, stdout = 'all rounds done\n', environment = {} }) => {
+    expect(await runProgram('workers.cjs', [scenario, String(rounds)], [], environment, LONGER_MS)).toEqual({
+      code: 0,
+      signal: null,
+      stdout,
+      stderr: '',
+    });
+  },
+  LONGER_MS + 10_000,
+);

@@ -32,7 +32,8 @@ inline at::Tensor hidden_mask(const kernels::Dropout& dropout, int32_t text, int
   rows.rows = rows.padded = tokens;
   rows.row_keys = keys.data();
   const auto floats = [&](int64_t n, float value) { return at::full({n}, value, at::kFloat); };
-  at::Tensor ones = floats(tokens * hidden, 1), zeros = floats(tokens * hidden, 0), sum = zeros.clone(), y = zeros.clone();
+  at::Tensor ones = floats(tokens * hidden, 1), zeros = floats(tokens * hidden, 0), sum = zeros.clone(),
+             y = zeros.clone();
   kernels::ResidualNormForward<float> args{rows,
                                            hidden,
                                            ones.data_ptr<float>(),
@@ -74,7 +75,8 @@ inline at::Tensor attention_mask(const kernels::Dropout& dropout, int32_t text, 
     const int64_t stride = kernels::attention_scratch(tokens, head_size);
     at::Tensor scratch = at::empty({64 * stride}, at::kFloat);
     kernels::table().fp32.attention_forward({rows, heads, head_size, qkv.data_ptr<float>(), bias.data_ptr<float>(),
-                                             dropout, out.data_ptr<float>(), nullptr, scratch.data_ptr<float>(), stride});
+                                             dropout, out.data_ptr<float>(), nullptr, scratch.data_ptr<float>(),
+                                             stride});
     mask.narrow(2, first, shown) = out.permute({1, 0, 2}).narrow(2, 0, shown).to(at::kDouble) * tokens;
   }
   return mask;
@@ -110,7 +112,7 @@ class Forward {
                         text),
                distil ? l + "sa_layer_norm" : a + "output.LayerNorm");
       at::Tensor inner = linear(x, l + (distil ? "ffn.lin1" : "intermediate.dense"));
-      inner = e.hidden_activation == HiddenActivation::kRelu ? at::relu(inner)
+      inner = e.hidden_activation == HiddenActivation::kRelu   ? at::relu(inner)
               : e.hidden_activation == HiddenActivation::kGelu ? at::gelu(inner)
                                                                : at::gelu(inner, "tanh");
       x = norm(x + drop(linear(inner, l + (distil ? "ffn.lin2" : "output.dense")), plan, i, DropoutPlan::kOutput, text),

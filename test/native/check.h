@@ -60,7 +60,8 @@ inline bool report(bool ok, const char* file, int line, const std::string& what)
 template <typename T, typename = void>
 struct Printable : std::false_type {};
 template <typename T>
-struct Printable<T, std::void_t<decltype(std::declval<std::ostream&>() << std::declval<const T&>())>> : std::true_type {};
+struct Printable<T, std::void_t<decltype(std::declval<std::ostream&>() << std::declval<const T&>())>> : std::true_type {
+};
 
 template <typename T>
 std::string text(const T& value) {
@@ -85,8 +86,9 @@ inline void check_throws(const std::function<void()>& body, ErrorCode code, cons
   try {
     body();
   } catch (const Error& error) {
-    report(error.code() == code, file, line, std::string(source) + " threw code " + text(error.code()) + ", expected " +
-                                                 text(code) + ": " + error.what());
+    report(
+        error.code() == code, file, line,
+        std::string(source) + " threw code " + text(error.code()) + ", expected " + text(code) + ": " + error.what());
     report(std::string(error.what()).find(part) != std::string::npos, file, line,
            std::string(source) + " threw \"" + error.what() + "\", expected it to contain \"" + part + "\"");
     return;
@@ -99,20 +101,22 @@ inline void check_throws(const std::function<void()>& body, ErrorCode code, cons
 
 }  // namespace vectune::test
 
-#define TEST(name)                                                                                        \
-  static void vectune_test_##name();                                                                      \
-  [[maybe_unused]] static const bool vectune_added_##name =                                               \
-      ::vectune::test::Registry::add(#name, &vectune_test_##name);                                        \
+#define TEST(name)                                                 \
+  static void vectune_test_##name();                               \
+  [[maybe_unused]] static const bool vectune_added_##name =        \
+      ::vectune::test::Registry::add(#name, &vectune_test_##name); \
   static void vectune_test_##name()
 
 #undef CHECK  // c10 has one that ends the process
 #define CHECK(...) ::vectune::test::report(static_cast<bool>(__VA_ARGS__), __FILE__, __LINE__, #__VA_ARGS__)
 #define CHECK_EQ(a, b) ::vectune::test::check_equal((a), (b), #a, #b, __FILE__, __LINE__)
-#define REQUIRE(...) \
-  if (!CHECK(__VA_ARGS__)) throw ::vectune::test::TestEnded {}
+#define REQUIRE(...)                                          \
+  if (!CHECK(__VA_ARGS__)) throw ::vectune::test::TestEnded { \
+    }
 
 /// Ends a test that this machine cannot run; the reason is printed and the test counted as skipped.
-#define SKIP(reason) throw ::vectune::test::TestSkipped { reason }
+#define SKIP(reason) \
+  throw ::vectune::test::TestSkipped { reason }
 
 /// CHECK_THROWS_CODE(expression, ErrorCode::kFile) or, with a part of the message, (…, code, "part").
 #define CHECK_THROWS_CODE(expression, ...) VECTUNE_CHECK_THROWS(expression, __VA_ARGS__, "", )

@@ -18,23 +18,80 @@ using namespace vectune::tiny;
 
 namespace {
 
-/// What a step may call. On CPU tensors nothing waits, so what CUDA's kernels do is known by their sources. Those of indices,
-/// lengths, lists of tensors, copies, random masks and scalars kept on the device were read; the rest are views, products,
-/// norms and elementwise kernels, which only launch. Another operator's is read before it is added. Of `to` there is only
-/// the form that names no device: the others may copy to the processor.
-const std::set<std::string> kLaunched{
-    "_amp_foreach_non_finite_check_and_unscale_", "_amp_update_scale_", "_foreach_norm.Scalar", "_fused_adamw_", "_softmax",
-    "_softmax_backward_data", "add.Scalar", "add.Tensor", "add_.Tensor", "addmm", "addmm_", "arange", "cat", "clamp_min_",
-    "clone", "contiguous", "copy_", "div.Scalar", "div.Tensor", "empty.memory_format", "expand", "gelu", "gelu_backward",
-    "index_add_", "index_select", "isfinite", "linalg_vector_norm", "logical_and", "logical_not", "masked_fill.Scalar",
-    "matmul", "maximum", "mm", "mm.out", "mul.Scalar", "mul.Tensor", "mul_.Scalar", "narrow", "native_dropout",
-    "native_dropout_backward", "native_layer_norm", "native_layer_norm_backward", "ne.Tensor", "permute", "reciprocal",
-    "relu", "scatter_.src", "segment_reduce", "select.int", "sqrt", "stack", "sub.Tensor", "sum", "sum.IntList_out",
-    "sum.dim_IntList", "t", "tanh", "tanh_backward", "threshold_backward", "to.dtype", "transpose.int", "unsqueeze", "view",
-    "view.dtype", "zero_", "zeros"};
+/// What a step may call. On CPU tensors nothing waits, so what CUDA's kernels do is known by their sources. Those of
+/// indices, lengths, lists of tensors, copies, random masks and scalars kept on the device were read; the rest are
+/// views, products, norms and elementwise kernels, which only launch. Another operator's is read before it is added. Of
+/// `to` there is only the form that names no device: the others may copy to the processor.
+const std::set<std::string> kLaunched{"_amp_foreach_non_finite_check_and_unscale_",
+                                      "_amp_update_scale_",
+                                      "_foreach_norm.Scalar",
+                                      "_fused_adamw_",
+                                      "_softmax",
+                                      "_softmax_backward_data",
+                                      "add.Scalar",
+                                      "add.Tensor",
+                                      "add_.Tensor",
+                                      "addmm",
+                                      "addmm_",
+                                      "arange",
+                                      "cat",
+                                      "clamp_min_",
+                                      "clone",
+                                      "contiguous",
+                                      "copy_",
+                                      "div.Scalar",
+                                      "div.Tensor",
+                                      "empty.memory_format",
+                                      "expand",
+                                      "gelu",
+                                      "gelu_backward",
+                                      "index_add_",
+                                      "index_select",
+                                      "isfinite",
+                                      "linalg_vector_norm",
+                                      "logical_and",
+                                      "logical_not",
+                                      "masked_fill.Scalar",
+                                      "matmul",
+                                      "maximum",
+                                      "mm",
+                                      "mm.out",
+                                      "mul.Scalar",
+                                      "mul.Tensor",
+                                      "mul_.Scalar",
+                                      "narrow",
+                                      "native_dropout",
+                                      "native_dropout_backward",
+                                      "native_layer_norm",
+                                      "native_layer_norm_backward",
+                                      "ne.Tensor",
+                                      "permute",
+                                      "reciprocal",
+                                      "relu",
+                                      "scatter_.src",
+                                      "segment_reduce",
+                                      "select.int",
+                                      "sqrt",
+                                      "stack",
+                                      "sub.Tensor",
+                                      "sum",
+                                      "sum.IntList_out",
+                                      "sum.dim_IntList",
+                                      "t",
+                                      "tanh",
+                                      "tanh_backward",
+                                      "threshold_backward",
+                                      "to.dtype",
+                                      "transpose.int",
+                                      "unsqueeze",
+                                      "view",
+                                      "view.dtype",
+                                      "zero_",
+                                      "zeros"};
 
 /// What waits for the device wherever it is called: the processor goes on by its result.
-const std::set<std::string> kAsk{"_local_scalar_dense", "_unique2", "equal", "is_nonzero", "item", "masked_select", "nonzero"};
+const std::set<std::string> kAsk{"_local_scalar_dense", "_unique2", "equal", "is_nonzero", "item",
+                                 "masked_select",       "nonzero"};
 
 /// The CPU's kernel reads the count of updates; CUDA's takes its address.
 const std::string kReadsOnCpu = "_fused_adamw_";
@@ -42,7 +99,9 @@ const std::string kReadsOnCpu = "_fused_adamw_";
 /// Watches what its thread calls, one of it at a time.
 class Watch {
  public:
-  Watch() : handle_(at::addThreadLocalCallback(at::RecordFunctionCallback(enter, leave).scopes({at::RecordScope::FUNCTION}))) {
+  Watch()
+      : handle_(
+            at::addThreadLocalCallback(at::RecordFunctionCallback(enter, leave).scopes({at::RecordScope::FUNCTION}))) {
     within.clear();
     asked.clear();
     calls = 0;
@@ -82,7 +141,8 @@ TEST(a_device_step_asks_the_device_for_nothing) {
   using enum PoolingMode;
   std::vector<ModelSpec> specs{
       plain_spec(),
-      spec_of(Architecture::kRoberta, {DenseSpec{96, 7, true, DenseActivation::kTanh}, NormalizeSpec{}}, {kCls, kMax, kMean, kMeanSqrtLen}),
+      spec_of(Architecture::kRoberta, {DenseSpec{96, 7, true, DenseActivation::kTanh}, NormalizeSpec{}},
+              {kCls, kMax, kMean, kMeanSqrtLen}),
       spec_of(Architecture::kDistilBert, {DenseSpec{24, 7, false, DenseActivation::kGelu}}, {kMax}),
       spec_of(Architecture::kBert, {DenseSpec{24, 7, true, DenseActivation::kRelu}}, {kMeanSqrtLen})};
   specs.back().encoder.hidden_activation = HiddenActivation::kRelu;
@@ -184,7 +244,8 @@ TEST(a_gradient_that_overflows_under_a_finite_loss_leaves_all_as_it_was) {
       options.weight_decay = 0.01;
       Trainer trainer(model, data, options);
       const TrainerState before = trainer.state();
-      CHECK_THROWS_CODE(trainer.step(kRows.data(), 4, 4, 1e-3, 0), ErrorCode::kNative, "norm of the gradient is not finite");
+      CHECK_THROWS_CODE(trainer.step(kRows.data(), 4, 4, 1e-3, 0), ErrorCode::kNative,
+                        "norm of the gradient is not finite");
       const TrainerState after = trainer.state();
       CHECK_EQ(after.steps, 0);
       CHECK_EQ(after.pending_decay.size(), size_t{0});
@@ -195,8 +256,10 @@ TEST(a_gradient_that_overflows_under_a_finite_loss_leaves_all_as_it_was) {
 }
 
 TEST(a_device_step_without_memory_leaves_weights_moments_and_count_alone) {
-  // Every allocation of a step in turn is made to fail, the optimiser's included; the next step gives what it would have.
-  const ModelSpec spec = spec_of(Architecture::kBert, {DenseSpec{24, 8, true, DenseActivation::kTanh}}, {PoolingMode::kMean});
+  // Every allocation of a step in turn is made to fail, the optimiser's included; the next step gives what it would
+  // have.
+  const ModelSpec spec =
+      spec_of(Architecture::kBert, {DenseSpec{24, 8, true, DenseActivation::kTanh}}, {PoolingMode::kMean});
   auto data = dataset_of(kLengths, spec.encoder.vocab_size);
   for (const Precision precision : {Precision::kFp32, Precision::kFp16}) {
     const auto after_two_steps = [&](bool with_failures) {
@@ -242,7 +305,8 @@ TEST(a_device_probe_leaves_no_trace_and_gives_its_memory_back) {
       probed.probe(kRows.data(), 4);
       CHECK_EQ(memory_budget::in_use(), before);
       for (int step = 0; step < 2; ++step) {
-        const double a = probed.step(kRows.data(), 4, 4, 1e-3, 0).loss, b = plain.step(kRows.data(), 4, 4, 1e-3, 0).loss;
+        const double a = probed.step(kRows.data(), 4, 4, 1e-3, 0).loss,
+                     b = plain.step(kRows.data(), 4, 4, 1e-3, 0).loss;
         CHECK_EQ(a, b);
         probed.probe(kRows.data(), 2);
       }
@@ -293,7 +357,8 @@ TEST(a_lost_device_fails_at_once_from_then_on_and_the_processor_works) {
     CHECK_THROWS_CODE(trainer.state(), ErrorCode::kDeviceLost);
     CHECK(weights_of(*model) == before);
     std::vector<float> out(static_cast<size_t>(8 * spec.dimension()));
-    CHECK_THROWS_CODE(model->embed(data->ids(), data->offsets(), 8, Precision::kFp32, out.data(), kTensors), ErrorCode::kDeviceLost);
+    CHECK_THROWS_CODE(model->embed(data->ids(), data->offsets(), 8, Precision::kFp32, out.data(), kTensors),
+                      ErrorCode::kDeviceLost);
     model->embed(data->ids(), data->offsets(), 8, Precision::kFp32, out.data());
     Trainer here(model, data, options_of({}));
     CHECK(std::isfinite(here.step(kRows.data(), 4, 4, 1e-3, 0).loss));

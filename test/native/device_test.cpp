@@ -60,29 +60,39 @@ TEST(a_gpu_that_is_not_there_is_refused_with_what_is_missing) {
 
 TEST(errors_of_a_gpu_are_told_from_exhausted_memory) {
   const c10::SourceLocation here{"f", "device_test.cpp", 1};
-  CHECK(sorted(c10::AcceleratorError(here, 700, "CUDA error: an illegal memory access was encountered")).code() == ErrorCode::kDeviceLost);
+  CHECK(sorted(c10::AcceleratorError(here, 700, "CUDA error: an illegal memory access was encountered")).code() ==
+        ErrorCode::kDeviceLost);
   CHECK(sorted(c10::AcceleratorError(here, 2, "CUDA error: out of memory")).code() == ErrorCode::kOutOfMemory);
-  CHECK(sorted(c10::Error(here, "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")).code() == ErrorCode::kOutOfMemory);
-  CHECK(sorted(c10::Error(here, "CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasGemmEx`")).code() == ErrorCode::kDeviceLost);
-  CHECK(sorted(c10::OutOfMemoryError(here, "CUDA out of memory. Tried to allocate 2 GiB")).code() == ErrorCode::kOutOfMemory);
+  CHECK(sorted(c10::Error(here, "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")).code() ==
+        ErrorCode::kOutOfMemory);
+  CHECK(sorted(c10::Error(here, "CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasGemmEx`")).code() ==
+        ErrorCode::kDeviceLost);
+  CHECK(sorted(c10::OutOfMemoryError(here, "CUDA out of memory. Tried to allocate 2 GiB")).code() ==
+        ErrorCode::kOutOfMemory);
   CHECK(sorted(c10::Error(here, "expected scalar type Float but found Half")).code() == ErrorCode::kNative);
 }
 
 TEST(attentions_packed_kernels_take_the_arguments_that_they_are_given) {
-  // Without a GPU there is no kernel to run, but the dispatcher looks at the arguments before it looks for one: a name or a
-  // type that this LibTorch does not have would be another error than the missing kernel.
+  // Without a GPU there is no kernel to run, but the dispatcher looks at the arguments before it looks for one: a name
+  // or a type that this LibTorch does not have would be another error than the missing kernel.
   EngineThread::instance().run([] {
     constexpr int64_t kHeads = 2, kSize = 8;
     const std::vector<int32_t> ids(70, 1);
-    const DeviceBatch batch = stage({Place::Kind::kTensors, 0}, 2, [&](int64_t) { return StagedText{ids.data(), 35}; }, {}, 0, nullptr);
+    const DeviceBatch batch =
+        stage({Place::Kind::kTensors, 0}, 2, [&](int64_t) { return StagedText{ids.data(), 35}; }, {}, 0, nullptr);
     CHECK_EQ(batch.rows, 128);
-    for (const auto& [kernel, type] : {std::pair(PackedAttention::Kernel::kFlash, at::kBFloat16), std::pair(PackedAttention::Kernel::kEfficient, at::kFloat)}) {
+    for (const auto& [kernel, type] : {std::pair(PackedAttention::Kernel::kFlash, at::kBFloat16),
+                                       std::pair(PackedAttention::Kernel::kEfficient, at::kFloat)}) {
       const PackedAttention attention(kernel, kHeads, kSize);
       const at::Tensor qkv = at::zeros({batch.rows, 3 * kHeads * kSize}, at::TensorOptions().dtype(type));
-      const at::Tensor out = at::zeros({batch.rows, kHeads * kSize}, qkv.options()), heads = out.view({batch.rows, kHeads, kSize});
+      const at::Tensor out = at::zeros({batch.rows, kHeads * kSize}, qkv.options()),
+                       heads = out.view({batch.rows, kHeads, kSize});
       PackedAttention::Saved saved{kernel == PackedAttention::Kernel::kFlash ? heads : heads.unsqueeze(0),
-                                   at::zeros({kHeads, batch.rows}), at::zeros({2}, at::TensorOptions().dtype(at::kLong)),
-                                   at::zeros({}, at::TensorOptions().dtype(at::kLong)), {}, {}};
+                                   at::zeros({kHeads, batch.rows}),
+                                   at::zeros({2}, at::TensorOptions().dtype(at::kLong)),
+                                   at::zeros({}, at::TensorOptions().dtype(at::kLong)),
+                                   {},
+                                   {}};
       const auto missing_kernel = [](const std::function<void()>& work) {
         try {
           work();
@@ -110,7 +120,8 @@ TEST(operators_are_called_by_the_names_of_their_arguments) {
     CHECK(at::equal(results[0].toTensor(), at::full({2, 4}, 0.25)));
     CHECK_THROWS_CODE(OperatorCall(handle).set("axis", int64_t{1}), ErrorCode::kNative, "no argument axis");
     CHECK_THROWS_CODE(OperatorCall(handle).set("self", x).run(), ErrorCode::kNative, "dim");
-    CHECK_THROWS_CODE(OperatorCall(handle).set("dim", 0.5).set("self", x).set("half_to_float", false).run(), ErrorCode::kNative, "dim");
+    CHECK_THROWS_CODE(OperatorCall(handle).set("dim", 0.5).set("self", x).set("half_to_float", false).run(),
+                      ErrorCode::kNative, "dim");
     CHECK_THROWS_CODE(find_operator("aten::_no_such_operator"), ErrorCode::kNative, "_no_such_operator");
   });
 }
@@ -133,11 +144,14 @@ TEST(a_batch_for_a_device_has_its_texts_and_a_dummy_that_fills_the_rows) {
     const std::vector<int32_t> ids{4, 5, 6, 7, 8}, remap{9, 9, 9, 9, 0, 1, 2, 3, 4};
     const DeviceBatch batch = stage(
         {Place::Kind::kTensors, 0}, 2,
-        [&](int64_t t) { return t == 0 ? StagedText{ids.data(), 2} : StagedText{ids.data() + 2, 3}; }, {0.25f}, 2, remap.data());
+        [&](int64_t t) { return t == 0 ? StagedText{ids.data(), 2} : StagedText{ids.data() + 2, 3}; }, {0.25f}, 2,
+        remap.data());
     CHECK_EQ(batch.tokens, 5);
     CHECK_EQ(batch.rows, 64);
     CHECK_EQ(batch.longest, 59);
-    const auto list = [](const at::Tensor& t) { return std::vector<int32_t>(t.data_ptr<int32_t>(), t.data_ptr<int32_t>() + t.numel()); };
+    const auto list = [](const at::Tensor& t) {
+      return std::vector<int32_t>(t.data_ptr<int32_t>(), t.data_ptr<int32_t>() + t.numel());
+    };
     CHECK(list(batch.starts) == (std::vector<int32_t>{0, 2, 5, 64}));
     CHECK(list(batch.lengths) == (std::vector<int32_t>{2, 3, 59}));
     CHECK(list(batch.ids.narrow(0, 0, 6)) == (std::vector<int32_t>{0, 1, 2, 3, 4, 0}));
@@ -146,7 +160,10 @@ TEST(a_batch_for_a_device_has_its_texts_and_a_dummy_that_fills_the_rows) {
     CHECK_EQ(batch.scores.item<float>(), 0.25f);
     // A full block still has a dummy: every row is some text's.
     const std::vector<int32_t> full(64, 1);
-    CHECK_EQ(stage({Place::Kind::kTensors, 0}, 1, [&](int64_t) { return StagedText{full.data(), 64}; }, {}, 0, nullptr).rows, 128);
+    CHECK_EQ(stage(
+                 {Place::Kind::kTensors, 0}, 1, [&](int64_t) { return StagedText{full.data(), 64}; }, {}, 0, nullptr)
+                 .rows,
+             128);
   });
 }
 
@@ -168,13 +185,16 @@ TEST(memory_of_cpu_tensors_is_that_of_the_budget) {
     const Place place{Place::Kind::kTensors, 0};
     reset_peak(place);
     const MemoryStatistics before = memory_of(place);
-    { const at::Tensor held = at::empty({1 << 20}, at::kFloat); }
+    {
+      const at::Tensor held = at::empty({1 << 20}, at::kFloat);
+    }
     const MemoryStatistics after = memory_of(place);
     CHECK_EQ(after.allocated, before.allocated);
     CHECK_EQ(after.peak - before.allocated, 4 << 20);
     const auto half = set_memory_fraction(place, 0.5);
     REQUIRE(half.has_value());
     CHECK(*half > 0 && *half <= after.total);
-    for (const double wrong : {0.0, -1.0, 1.5, std::nan("")}) CHECK_THROWS_CODE(set_memory_fraction(place, wrong), ErrorCode::kInvalidArgument);
+    for (const double wrong : {0.0, -1.0, 1.5, std::nan("")})
+      CHECK_THROWS_CODE(set_memory_fraction(place, wrong), ErrorCode::kInvalidArgument);
   });
 }

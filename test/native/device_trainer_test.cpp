@@ -20,7 +20,8 @@ double cosine(const float* a, const float* b, int64_t n) {
   return ab / std::sqrt(aa * bb);
 }
 
-void compare_with_autograd(const ModelSpec& spec, int64_t micro_batch = 100, const std::vector<int>& lengths = kLengths) {
+void compare_with_autograd(const ModelSpec& spec, int64_t micro_batch = 100,
+                           const std::vector<int>& lengths = kLengths) {
   tiny::compare_with_autograd(spec, options_of(kTensors), {}, micro_batch, lengths);
 }
 
@@ -44,8 +45,8 @@ TenSteps ten_steps(TrainerOptions options, const ModelSpec& spec = plain_spec())
     }
     trainer.commit();
     result.weights = weights_of(*model);
-    // A key's bias shifts all scores of a query alike, so its gradient is what rounding leaves of 0, and AdamW's step is of
-    // that noise's sign.
+    // A key's bias shifts all scores of a query alike, so its gradient is what rounding leaves of 0, and AdamW's step
+    // is of that noise's sign.
     for (const auto& p : model->parameters().all())
       if (p.name.ends_with("key.bias")) std::fill_n(result.weights.begin() + p.offset, p.elements, 0.0f);
     return result;
@@ -78,8 +79,9 @@ TEST(device_gradients_of_distilbert_with_dense_are_autograds) {
 TEST(device_gradients_with_every_activation_are_autograds) {
   for (const auto hidden : {HiddenActivation::kRelu, HiddenActivation::kGeluTanh})
     for (const auto dense : {DenseActivation::kGelu, DenseActivation::kIdentity, DenseActivation::kRelu}) {
-      ModelSpec spec = spec_of(Architecture::kBert, {DenseSpec{24, 7, dense != DenseActivation::kGelu, dense}, NormalizeSpec{}},
-                               {PoolingMode::kMean});
+      ModelSpec spec =
+          spec_of(Architecture::kBert, {DenseSpec{24, 7, dense != DenseActivation::kGelu, dense}, NormalizeSpec{}},
+                  {PoolingMode::kMean});
       spec.encoder.hidden_activation = hidden;
       compare_with_autograd(spec);
     }
@@ -133,15 +135,16 @@ TEST(device_gradients_with_dropout_are_the_slope_of_the_loss_under_the_same_mask
     CHECK_EQ(loss_at(start), here);
     // and the masks are there
     CHECK(std::abs(here - EngineThread::instance().run([&] {
-      Trainer trainer(model, data, options_of(kTensors));
-      return trainer.trace_gradients(kRows.data(), 4, 2, path);
-    })) > 1e-4);
+            Trainer trainer(model, data, options_of(kTensors));
+            return trainer.trace_gradients(kRows.data(), 4, 2, path);
+          })) > 1e-4);
     std::remove(path.c_str());
   }
 }
 
 TEST(ten_device_steps_are_those_of_the_processors_own_path) {
-  const ModelSpec spec = spec_of(Architecture::kBert, {DenseSpec{24, 8, true, DenseActivation::kTanh}}, {PoolingMode::kMean});
+  const ModelSpec spec =
+      spec_of(Architecture::kBert, {DenseSpec{24, 8, true, DenseActivation::kTanh}}, {PoolingMode::kMean});
   const auto initial = lively_model(spec);
   std::vector<float> start = weights_of(*initial);
   for (const auto& p : initial->parameters().all())
@@ -149,8 +152,8 @@ TEST(ten_device_steps_are_those_of_the_processors_own_path) {
   for (const int variant : {0, 1, 2}) {
     TrainerOptions here = options_of({}), there = options_of(kTensors);
     for (TrainerOptions* o : {&here, &there}) {
-      if (variant == 0) o->weight_decay = 0.1;                                  // torch's
-      if (variant == 1) o->bias_correction = false, o->eps = 1e-6;              // the notebook's
+      if (variant == 0) o->weight_decay = 0.1;                      // torch's
+      if (variant == 1) o->bias_correction = false, o->eps = 1e-6;  // the notebook's
       if (variant == 2) o->max_gradient_norm = 0.05, o->freeze = {"embeddings", "encoder.layer.0.attention"};
     }
     const TenSteps expected = ten_steps(here, spec), found = ten_steps(there, spec);
@@ -221,21 +224,24 @@ TEST(device_embeddings_are_the_processors) {
   const int64_t texts = 2 * data->pairs(), width = spec.dimension();
   std::vector<float> exact(static_cast<size_t>(texts * width)), found = exact;
   const auto embed = [&](Precision precision, const Place& place, std::vector<float>& out) {
-    EngineThread::instance().run([&] { model->embed(data->ids(), data->offsets(), texts, precision, out.data(), place); });
+    EngineThread::instance().run(
+        [&] { model->embed(data->ids(), data->offsets(), texts, precision, out.data(), place); });
   };
   embed(Precision::kFp32, {}, exact);
   embed(Precision::kFp32, kTensors, found);
   for (size_t i = 0; i < exact.size(); ++i) CHECK(std::abs(exact[i] - found[i]) < 1e-5f);
   for (const Precision precision : {Precision::kBf16, Precision::kFp16}) {
     embed(precision, kTensors, found);
-    for (int64_t t = 0; t < texts; ++t) CHECK(cosine(&exact[static_cast<size_t>(t * width)], &found[static_cast<size_t>(t * width)], width) > 0.999);
+    for (int64_t t = 0; t < texts; ++t)
+      CHECK(cosine(&exact[static_cast<size_t>(t * width)], &found[static_cast<size_t>(t * width)], width) > 0.999);
   }
   // Its copy of the weights follows the model's.
   for (int64_t i = 0; i < model->parameters().elements(); ++i) model->data()[i] *= 1.25f;
   model->weights_changed();
   embed(Precision::kFp32, {}, exact);
   embed(Precision::kFp16, kTensors, found);
-  for (int64_t t = 0; t < texts; ++t) CHECK(cosine(&exact[static_cast<size_t>(t * width)], &found[static_cast<size_t>(t * width)], width) > 0.999);
+  for (int64_t t = 0; t < texts; ++t)
+    CHECK(cosine(&exact[static_cast<size_t>(t * width)], &found[static_cast<size_t>(t * width)], width) > 0.999);
   CHECK_THROWS_CODE(embed(Precision::kInt8, kTensors, found), ErrorCode::kInvalidArgument);
   CHECK_THROWS_CODE(embed(Precision::kTf32, {}, found), ErrorCode::kInvalidArgument);
 }

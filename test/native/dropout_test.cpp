@@ -39,8 +39,9 @@ auto packed(const std::vector<Text>& texts, int threads, Use use) {
     for (const Text& t : texts) longest = std::max(longest, t.length);
     const std::vector<int32_t> ids(longest);
     PackedBatch batch;
-    batch.pack(static_cast<int64_t>(texts.size()),
-               [&](int64_t i) { return PackedBatch::Text{ids.data(), texts[i].length, texts[i].index}; }, 16, nullptr);
+    batch.pack(
+        static_cast<int64_t>(texts.size()),
+        [&](int64_t i) { return PackedBatch::Text{ids.data(), texts[i].length, texts[i].index}; }, 16, nullptr);
     return use(batch.rows());
   });
 }
@@ -98,8 +99,8 @@ Mask attention_mask(const kernels::Dropout& dropout, const std::vector<Text>& te
         for (int64_t j = 0; j < shown; ++j)
           for (int64_t h = 0; h < heads; ++h)
             qkv[(rows.starts[t] + first + j) * 3 * hidden + 2 * hidden + h * kSize + j] = 1.0f;
-      kernels::table().fp32.attention_forward({rows, heads, kSize, qkv.data(), bias.data(), dropout, out.data(),
-                                               nullptr, scratch.data(), stride});
+      kernels::table().fp32.attention_forward(
+          {rows, heads, kSize, qkv.data(), bias.data(), dropout, out.data(), nullptr, scratch.data(), stride});
       for (int64_t r = 0; r < rows.rows; ++r)
         for (int64_t h = 0; h < heads; ++h)
           for (int64_t j = 0; j < shown; ++j)
@@ -199,8 +200,8 @@ TEST(dropout_keeps_the_share_that_it_should) {
       double kept = 0;
       for (const uint8_t m : mask) kept += m;
       const double off = (kept / 1e6 - (1.0 - p)) / std::sqrt(p * (1.0 - p) / 1e6);
-      test::report(std::abs(off) < 5, __FILE__, __LINE__, "the share kept is off by " + test::text(off) +
-                                                             " standard errors at p = " + test::text(p));
+      test::report(std::abs(off) < 5, __FILE__, __LINE__,
+                   "the share kept is off by " + test::text(off) + " standard errors at p = " + test::text(p));
     }
 }
 
@@ -317,8 +318,8 @@ TEST(dropout_of_a_text_does_not_depend_on_its_place_neighbours_batch_or_threads)
   for (const int threads : {1, 2, 3}) {
     same(texts, threads);
     same({texts.rbegin(), texts.rend()}, threads);
-    same({{8, 40}, texts[3], {10, 7}, texts[0], texts[5]}, threads);                   // other neighbours
-    for (const Text& text : texts) same({text}, threads);                             // micro-batches of one
+    same({{8, 40}, texts[3], {10, 7}, texts[0], texts[5]}, threads);                        // other neighbours
+    for (const Text& text : texts) same({text}, threads);                                   // micro-batches of one
     for (size_t i = 0; i + 1 < texts.size(); ++i) same({texts[i], texts[i + 1]}, threads);  // and of two
   }
   // attention's too: texts of one length, in both orders, alone, with other threads

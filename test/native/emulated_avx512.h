@@ -1,8 +1,8 @@
 #pragma once
 // AVX-512 for processors without it, so that its kernels can be tested there: included before everything else (CMake's
 // VECTUNE_EMULATE_AVX512) in each file of kernels/ that is compiled for it, and in kernels.cpp, which then finds it.
-// The kernels ask for few of its instructions by name, and those are done here lane by lane as Intel's manual defines them;
-// all else is in vectors that the compiler splits. What it would make of them for AVX-512 itself is not tested.
+// The kernels ask for few of its instructions by name, and those are done here lane by lane as Intel's manual defines
+// them; all else is in vectors that the compiler splits. What it would make of them for AVX-512 itself is not tested.
 #ifndef VECTUNE_SIMD
 
 #define __builtin_cpu_supports(feature) true
@@ -75,7 +75,9 @@ VECTUNE_EMULATED __m512i madd_epi16(__m512i a, __m512i b) { return dot<int16_t, 
 
 /// Of each pair the upper half first, fused; denormals are taken and given as zero.
 VECTUNE_EMULATED __m512 dpbf16_ps(__m512 acc, __m512bh a, __m512bh b) {
-  const auto flushed = [](float x) { return std::fabs(x) < std::numeric_limits<float>::min() ? std::copysign(0.0f, x) : x; };
+  const auto flushed = [](float x) {
+    return std::fabs(x) < std::numeric_limits<float>::min() ? std::copysign(0.0f, x) : x;
+  };
   const auto half = [&](uint16_t bits) { return flushed(to_float(bf16{bits})); };
   auto sums = Lanes<float, 16>::of(acc);
   const auto x = Lanes<uint16_t, 32>::of(a), y = Lanes<uint16_t, 32>::of(b);

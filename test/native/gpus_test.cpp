@@ -1,5 +1,5 @@
-// What is told of a driver that cannot be used, by a driver that fails (test/gpu/emulated/libcuda.cpp). Each time in a process of its
-// own: the driver is asked once.
+// What is told of a driver that cannot be used, by a driver that fails (test/gpu/emulated/libcuda.cpp). Each time in a
+// process of its own: the driver is asked once.
 #include <dlfcn.h>
 #include <link.h>
 #include <sys/wait.h>
@@ -31,11 +31,13 @@ void tell() {
   });
 }
 
-/// What this program tells of the GPUs, started once more with `variables`; `libraries` are looked through before all others.
+/// What this program tells of the GPUs, started once more with `variables`; `libraries` are looked through before all
+/// others.
 std::string told_with(const std::string& variables, const fs::path& libraries) {
   const char* others = std::getenv("LD_LIBRARY_PATH");
-  const std::string command = variables + " " + kTell + "=1 LD_LIBRARY_PATH='" + libraries.string() + ":" + (others ? others : "") + "' '" +
-                              fs::read_symlink("/proc/self/exe").string() + "' a_driver_that_cannot_be_used";
+  const std::string command = variables + " " + kTell + "=1 LD_LIBRARY_PATH='" + libraries.string() + ":" +
+                              (others ? others : "") + "' '" + fs::read_symlink("/proc/self/exe").string() +
+                              "' a_driver_that_cannot_be_used";
   FILE* child = popen(command.c_str(), "r");
   REQUIRE(child != nullptr);
   std::string output;
@@ -81,7 +83,9 @@ TEST(a_driver_that_cannot_be_used_is_told_with_the_reason_that_it_gives) {
     const Libraries with;
     with.add("libcuda.so.1", driver);
     std::string told = told_with("VECTUNE_EMULATED_DRIVER=start", with.folder());
-    CHECK(has(told, "CUDA 12.4: the NVIDIA driver does not start: CUDA_ERROR_SYSTEM_DRIVER_MISMATCH (803), system has unsupported"));
+    CHECK(has(told,
+              "CUDA 12.4: the NVIDIA driver does not start: CUDA_ERROR_SYSTEM_DRIVER_MISMATCH (803), system has "
+              "unsupported"));
     CHECK(has(told, no_library));
     told = told_with("VECTUNE_EMULATED_DRIVER=count", with.folder());
     CHECK(has(told, "the NVIDIA driver counts no GPUs: CUDA_ERROR_NOT_INITIALIZED (3), initialization error"));
@@ -91,7 +95,9 @@ TEST(a_driver_that_cannot_be_used_is_told_with_the_reason_that_it_gives) {
     CHECK(has(told, "CUDA 12.4: " + no_library));  // with the driver all is well
     with.add("libtorch_cuda.so", driver);
     told = told_with("VECTUNE_EMULATED_GPUS=2", with.folder());
-    CHECK(has(told, "the NVIDIA driver sees 2 GPUs, but LibTorch none: the driver knows CUDA 12.4, and LibTorch may need a newer one"));
+    CHECK(has(told,
+              "the NVIDIA driver sees 2 GPUs, but LibTorch none: the driver knows CUDA 12.4, and LibTorch may need a "
+              "newer one"));
     CHECK(told.find(no_library) == std::string::npos);
   }
   link_map* other = nullptr;
@@ -99,5 +105,6 @@ TEST(a_driver_that_cannot_be_used_is_told_with_the_reason_that_it_gives) {
   REQUIRE(c10 && dlinfo(c10, RTLD_DI_LINKMAP, &other) == 0);
   const Libraries with;
   with.add("libcuda.so.1", other->l_name);
-  CHECK(has(told_with("", with.folder()), "the library libcuda.so.1 is not the NVIDIA driver's: functions are missing"));
+  CHECK(
+      has(told_with("", with.folder()), "the library libcuda.so.1 is not the NVIDIA driver's: functions are missing"));
 }

@@ -46,13 +46,15 @@ TEST(the_gradient_of_a_maximum_goes_whole_to_the_first_of_equal_rows) {
     CHECK(dy == expected);
 
     const device::DeviceBatch batch = device::stage(
-        kTensors, texts, [&](int64_t t) { return device::StagedText{ids.data() + starts[t], starts[t + 1] - starts[t]}; }, {}, 0,
+        kTensors, texts,
+        [&](int64_t t) { return device::StagedText{ids.data() + starts[t], starts[t + 1] - starts[t]}; }, {}, 0,
         nullptr);
     at::Tensor all = at::zeros({batch.rows, hidden});
     std::copy(y.begin(), y.end(), all.data_ptr<float>());
     device::DeviceHead device_head(spec, table);
     device_head.forward(batch, all, {});
-    const at::Tensor device_dy = device_head.backward(batch, at::from_blob(d.data(), {texts, hidden}).clone(), {}, {}, false);
+    const at::Tensor device_dy =
+        device_head.backward(batch, at::from_blob(d.data(), {texts, hidden}).clone(), {}, {}, false);
     const float* made = device_dy.data_ptr<float>();
     CHECK(std::equal(expected.begin(), expected.end(), made));
     CHECK(std::all_of(made + rows * hidden, made + batch.rows * hidden, [](float x) { return x == 0; }));

@@ -2,8 +2,9 @@
 //
 // Every text is compared on its own, because a long text's outputs are averages and far smaller than a short one's.
 // Tolerance: kFp32 of the text's largest magnitude (scores up to about 10 carry an error of about 1e-6, which exp turns
-// into a relative one); bf16 outputs one rounding more. Texts whose heads are multiplied in bf16: 3·kBf16, as q, k and v with
-// their biases, the probabilities and their gradients are rounded once each (0.8 % of the largest was seen). Where scores reach hundreds, their error grows with them.
+// into a relative one); bf16 outputs one rounding more. Texts whose heads are multiplied in bf16: 3·kBf16, as q, k and
+// v with their biases, the probabilities and their gradients are rounded once each (0.8 % of the largest was seen).
+// Where scores reach hundreds, their error grows with them.
 #include "kernels_reference.h"
 
 using namespace vectune;
@@ -139,8 +140,8 @@ void attention(const Shape& shape, Random& random) {
   check_levels("attention_forward, " + what, forward, [&](const kernels::Table& table, int threads) {
     Guarded<T> y(batch.padded * hidden), inference(batch.padded * hidden);
     Guarded<float> lse(heads * rows), scratch(threads * stride);
-    kernels::AttentionForward<T> a{batch.rows(), heads,      d,          qkv_padded.data(), bias.data(), dropout,
-                                   y.data(),     lse.data(), scratch.data(), stride};
+    kernels::AttentionForward<T> a{batch.rows(), heads,    d,          qkv_padded.data(), bias.data(),
+                                   dropout,      y.data(), lse.data(), scratch.data(),    stride};
     kernels::of<T>(table).attention_forward(a);
     a.logsumexp = nullptr;
     a.out = inference.data();

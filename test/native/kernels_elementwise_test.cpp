@@ -82,17 +82,16 @@ void bias_activation(HiddenActivation activation, int64_t rows, int64_t padding,
                  forward({rows_of(rows, padded), width, activation, in_place.data(), b.data(), in_place.data()});
                  return Found{out.values(), in_place.values()};
                });
-  check_levels("bias_activation_backward, " + what,
-               {Expected::near<T>("dx", dx, extra), Expected::sum("dbias", sums)},
-               [&](const kernels::Table& table, int threads) {
-                 Guarded<T> d(with_nans(dy, extra));
-                 Guarded<float> to(dbias), partials(threads * width);
-                 kernels::of<T>(table).bias_activation_backward({rows_of(rows, padded), width, activation,
-                                                                 x_padded.data(), b.data(), d.data(), to.data(),
-                                                                 accumulate, partials.data()});
-                 partials.check_guards();
-                 return Found{d.values(), to.values()};
-               });
+  check_levels(
+      "bias_activation_backward, " + what, {Expected::near<T>("dx", dx, extra), Expected::sum("dbias", sums)},
+      [&](const kernels::Table& table, int threads) {
+        Guarded<T> d(with_nans(dy, extra));
+        Guarded<float> to(dbias), partials(threads * width);
+        kernels::of<T>(table).bias_activation_backward({rows_of(rows, padded), width, activation, x_padded.data(),
+                                                        b.data(), d.data(), to.data(), accumulate, partials.data()});
+        partials.check_guards();
+        return Found{d.values(), to.values()};
+      });
 }
 
 template <typename T>
@@ -198,8 +197,8 @@ TEST(kernels_activations_are_close_at_every_magnitude) {
       with_threads(1, [&] {
         const auto& k = kernels::table(level).fp32;
         k.bias_activation_forward({rows_of(n, n), 1, activation, x.data(), no_bias.data(), y.data()});
-        k.bias_activation_backward({rows_of(n, n), 1, activation, x.data(), no_bias.data(), dx.data(), dbias.data(),
-                                    false, partials.data()});
+        k.bias_activation_backward(
+            {rows_of(n, n), 1, activation, x.data(), no_bias.data(), dx.data(), dbias.data(), false, partials.data()});
       });
       double worst_value = 0, worst_slope = 0;
       for (int64_t i = 0; i < n; ++i) {
@@ -249,8 +248,8 @@ TEST(kernels_adamw_leaves_what_has_no_gradient_to_decay) {
     const std::vector<float> p{1.0f, -2.0f, 3.5f}, zeros(3);
     Guarded<float> to_p(p), m(zeros), v(zeros);
     with_threads(1, [&] {
-      kernels::table(level).common.adamw({3, to_p.data(), m.data(), v.data(), zeros.data(), nullptr, 1.0f, 0.75f, 0.9f,
-                                          0.999f, 1e-8f, 1e-3f, 1.0f});
+      kernels::table(level).common.adamw(
+          {3, to_p.data(), m.data(), v.data(), zeros.data(), nullptr, 1.0f, 0.75f, 0.9f, 0.999f, 1e-8f, 1e-3f, 1.0f});
     });
     for (int i = 0; i < 3; ++i) CHECK_EQ(to_p[i], p[i] * 0.75f);
     CHECK(m.values() == std::vector<double>(3) && v.values() == std::vector<double>(3));

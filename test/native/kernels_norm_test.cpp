@@ -113,9 +113,20 @@ void embedding_forward(const Batch& batch, int64_t width, double p, bool types, 
   check_levels("embedding_forward, " + shape(batch, width, p), expected, [&](const kernels::Table& table, int) {
     Guarded<float> sums(rows * width), stats(2 * rows), out(batch.padded * width), inference(batch.padded * width);
     Guarded<T> copy(batch.padded * width);
-    kernels::EmbeddingForward<T> a{batch.rows(), width, words.data(), positions.data(), types ? type.data() : nullptr,
-                                   kOffset, gamma.data(), beta.data(), static_cast<float>(kEps), dropout, sums.data(),
-                                   stats.data(), out.data(), kCopies ? copy.data() : nullptr};
+    kernels::EmbeddingForward<T> a{batch.rows(),
+                                   width,
+                                   words.data(),
+                                   positions.data(),
+                                   types ? type.data() : nullptr,
+                                   kOffset,
+                                   gamma.data(),
+                                   beta.data(),
+                                   static_cast<float>(kEps),
+                                   dropout,
+                                   sums.data(),
+                                   stats.data(),
+                                   out.data(),
+                                   kCopies ? copy.data() : nullptr};
     kernels::of<T>(table).embedding_forward(a);
     a.sum = a.stats = nullptr;
     a.y = inference.data();
@@ -166,23 +177,23 @@ void embedding_scatter(const Batch& batch, int64_t width, Random& random) {
   }
   const auto e = [](const char* name, const std::vector<double>& v) { return Expected::near(name, v); };
   // once with all three tables, once with each alone
-  check_levels("embedding_scatter, " + shape(batch, width, 0),
-               {e("dwords", w), e("dpositions", at), e("dtypes", t), e("dwords alone", w), e("dpositions alone", at),
-                e("dtypes alone", t)},
-               [&](const kernels::Table& table, int) {
-                 Guarded<float> all[] = {Guarded(words), Guarded(positions), Guarded(types)};
-                 Guarded<float> alone[] = {Guarded(words), Guarded(positions), Guarded(types)};
-                 const auto scatter = [&](float* to_words, float* to_positions, float* to_types) {
-                   table.common.embedding_scatter(
-                       {batch.rows(), width, kOffset, dsum.data(), to_words, to_positions, to_types});
-                 };
-                 scatter(all[0].data(), all[1].data(), all[2].data());
-                 scatter(alone[0].data(), nullptr, nullptr);
-                 scatter(nullptr, alone[1].data(), nullptr);
-                 scatter(nullptr, nullptr, alone[2].data());
-                 return Found{all[0].values(),   all[1].values(),   all[2].values(),
-                              alone[0].values(), alone[1].values(), alone[2].values()};
-               });
+  check_levels(
+      "embedding_scatter, " + shape(batch, width, 0),
+      {e("dwords", w), e("dpositions", at), e("dtypes", t), e("dwords alone", w), e("dpositions alone", at),
+       e("dtypes alone", t)},
+      [&](const kernels::Table& table, int) {
+        Guarded<float> all[] = {Guarded(words), Guarded(positions), Guarded(types)};
+        Guarded<float> alone[] = {Guarded(words), Guarded(positions), Guarded(types)};
+        const auto scatter = [&](float* to_words, float* to_positions, float* to_types) {
+          table.common.embedding_scatter({batch.rows(), width, kOffset, dsum.data(), to_words, to_positions, to_types});
+        };
+        scatter(all[0].data(), all[1].data(), all[2].data());
+        scatter(alone[0].data(), nullptr, nullptr);
+        scatter(nullptr, alone[1].data(), nullptr);
+        scatter(nullptr, nullptr, alone[2].data());
+        return Found{all[0].values(),   all[1].values(),   all[2].values(),
+                     alone[0].values(), alone[1].values(), alone[2].values()};
+      });
 }
 
 template <typename T>
@@ -210,9 +221,10 @@ void residual_norm_forward(const Batch& batch, int64_t width, double p, Random& 
   check_levels("residual_norm_forward, " + shape(batch, width, p), expected, [&](const kernels::Table& table, int) {
     Guarded<float> sums(rows * width), stats(2 * rows), out(batch.padded * width), inference(batch.padded * width);
     Guarded<T> copy(batch.padded * width);
-    kernels::ResidualNormForward<T> a{batch.rows(), width, branch_padded.data(), bias.data(), residual_padded.data(),
-                                      gamma.data(), beta.data(), static_cast<float>(kEps), dropout, sums.data(),
-                                      stats.data(), out.data(), kCopies ? copy.data() : nullptr};
+    kernels::ResidualNormForward<T> a{
+        batch.rows(), width,       branch_padded.data(),           bias.data(), residual_padded.data(),
+        gamma.data(), beta.data(), static_cast<float>(kEps),       dropout,     sums.data(),
+        stats.data(), out.data(),  kCopies ? copy.data() : nullptr};
     kernels::of<T>(table).residual_norm_forward(a);
     a.sum = a.stats = nullptr;
     a.y = inference.data();
@@ -249,9 +261,9 @@ void residual_norm_backward(const Batch& batch, int64_t width, double p, bool ac
                  Guarded<float> d(with_nans(dy, extra)), dg(dgamma), db(dbeta), dbi(dbias);
                  Guarded<T> out(batch.padded * width);
                  Guarded<float> partials(threads * 3 * width);
-                 kernels::of<T>(table).residual_norm_backward(
-                     {batch.rows(), width, sum.data(), stats.data(), gamma.data(), dropout, d.data(), out.data(),
-                      dbi.data(), dg.data(), db.data(), accumulate, partials.data()});
+                 kernels::of<T>(table).residual_norm_backward({batch.rows(), width, sum.data(), stats.data(),
+                                                               gamma.data(), dropout, d.data(), out.data(), dbi.data(),
+                                                               dg.data(), db.data(), accumulate, partials.data()});
                  partials.check_guards();
                  return Found{d.values(0, rows * width), out.values(), dg.values(), db.values(), dbi.values()};
                });

@@ -50,7 +50,8 @@ std::vector<double> plus(std::vector<double> a, const std::vector<float>& b) {
 /// Runs a product into what `start` holds (NaNs where it is overwritten) at each level that has one, with 1 and 2
 /// threads, which must give the same bits.
 template <typename T, typename Out, typename Run>
-void check_product(const std::string& name, const std::vector<double>& expected, const std::vector<Out>& start, Run run) {
+void check_product(const std::string& name, const std::vector<double>& expected, const std::vector<Out>& start,
+                   Run run) {
   for (const SimdLevel level : levels()) {
     const auto& product = kernels::of<T>(kernels::table(level)).product;
     if (!product.forward) continue;
@@ -80,8 +81,8 @@ void products(const Shape& s, Random& random) {
                      auto panels = scratch(kernels::product_panels(in, team));
                      p.forward(x.data(), w.data(), y, rows, in, out, panels.data());
                    });
-  check_product<T>(name_of<T>("forward of packed weights", s), exact(rows, out, in, x, in, 1, w, in, 1), nothing_t(rows * out),
-                   [&](const auto& p, T* y, int64_t) {
+  check_product<T>(name_of<T>("forward of packed weights", s), exact(rows, out, in, x, in, 1, w, in, 1),
+                   nothing_t(rows * out), [&](const auto& p, T* y, int64_t) {
                      Guarded<T> packed(kernels::packed_elements(in, out));
                      p.pack(w.data(), in, out, packed.data());
                      packed.check_guards();
@@ -153,8 +154,8 @@ std::vector<T> in_whole_words(const std::vector<int8_t>& q, int64_t width, int o
   return padded;
 }
 
-/// The product of these integers at each level that has one, with 1 and 2 threads, against sums in int64. Scales are powers
-/// of two: y stands for Σ (x − zero)·w, which a float is exactly below 2²⁴, and beyond it the nearest.
+/// The product of these integers at each level that has one, with 1 and 2 threads, against sums in int64. Scales are
+/// powers of two: y stands for Σ (x − zero)·w, which a float is exactly below 2²⁴, and beyond it the nearest.
 void int8_product(const Shape& s, const Integers& q, const std::vector<int64_t>& zeros) {
   const auto [rows, in, out] = s;
   const auto scale = [](int64_t i) { return std::ldexp(1.0f, static_cast<int>(i % 7) - 3); };
@@ -186,7 +187,8 @@ void int8_product(const Shape& s, const Integers& q, const std::vector<int64_t>&
       Guarded<int8_t> packed(kernels::packed_elements(kernels::quantised_row(in), out));
       with_threads(team, [&] {
         table.int8_pack(w.data(), in, out, packed.data());
-        table.int8_forward(x, scales_and_zeros.data(), packed.data(), scales.data(), sums.data(), y.data(), rows, in, out);
+        table.int8_forward(x, scales_and_zeros.data(), packed.data(), scales.data(), sums.data(), y.data(), rows, in,
+                           out);
       });
       packed.check_guards();
       check_close(std::string(reference::name_of(level)) + ", int8 product, " + std::to_string(rows) + " × " +
@@ -230,13 +232,15 @@ TEST(kernels_product_int8_does_not_overflow) {
   for (const int64_t in : {3072, 3071})
     for (const int w : {-128, -127, 127})
       for (const auto& [first, second] : {std::pair{-128, -128}, {127, 127}, {-128, 127}, {127, -128}})
-        int8_product({rows, in, out}, {filled(rows, in, first, second), filled(out, in, w, w)}, std::vector<int64_t>(rows));
+        int8_product({rows, in, out}, {filled(rows, in, first, second), filled(out, in, w, w)},
+                     std::vector<int64_t>(rows));
 }
 
 TEST(gemm_of_odd_bf16_dimensions_goes_to_the_library) {
   Random random(44);
   const int64_t rows = 5, in = 7, out = 9;
-  const auto x = random.normals<bf16>(rows * in), w = random.normals<bf16>(out * in), dy = random.normals<bf16>(rows * out);
+  const auto x = random.normals<bf16>(rows * in), w = random.normals<bf16>(out * in),
+             dy = random.normals<bf16>(rows * out);
   const auto dx = random.normals(rows * in);
   Guarded<bf16> y(rows * out);
   Guarded<float> added(dx), dw(out * in);
@@ -270,7 +274,8 @@ TEST(a_row_times_packed_weights_does_not_depend_on_its_neighbours) {
       for (const int64_t count : {1, 5, 12}) {
         if (r + count > rows) continue;
         std::vector<T> some(count * out);
-        with_threads(1, [&] { Gemm<T>::forward_packed(x.data() + r * in, packed.data(), some.data(), count, in, out); });
+        with_threads(1,
+                     [&] { Gemm<T>::forward_packed(x.data() + r * in, packed.data(), some.data(), count, in, out); });
         CHECK(std::memcmp(some.data(), all.data() + r * out, sizeof(T) * some.size()) == 0);
       }
     return true;

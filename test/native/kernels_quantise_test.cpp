@@ -33,7 +33,8 @@ std::vector<float> rows_of_every_kind(int64_t rows, int64_t width, Random& rando
   return x;
 }
 
-/// Rows [count × quantised_row(width)] without what is more than the row, which must be zero; each number less `offset`.
+/// Rows [count × quantised_row(width)] without what is more than the row, which must be zero; each number less
+/// `offset`.
 template <typename T>
 std::vector<double> integers(const Guarded<T>& q, int64_t count, int64_t width, int offset) {
   const int64_t row = kernels::quantised_row(width);
@@ -168,7 +169,8 @@ TEST(kernels_quantised_product_is_within_the_bound_that_the_scales_give) {
       const auto x = rows_of_every_kind(rows, in, random), w = random.normals(outputs * in, 0.05);
       const auto& table = kernels::table();
       Operand b = with_threads(1, [&] { return Operand::weights(table, w, outputs, in); });
-      std::vector<int8_t> by_rows(outputs * kernels::quantised_row(in)), packed(kernels::packed_elements(kernels::quantised_row(in), outputs));
+      std::vector<int8_t> by_rows(outputs * kernels::quantised_row(in)),
+          packed(kernels::packed_elements(kernels::quantised_row(in), outputs));
       with_threads(2, [&] {
         table.common.quantise_weights(w.data(), outputs, in, by_rows.data(), b.scales.data(), b.second.data());
         table.common.int8_pack(by_rows.data(), in, outputs, packed.data());

@@ -184,8 +184,7 @@ inline double largest(const std::vector<double>& v) {
 
 /// |found − expected| ≤ absolute + relative·|expected|, element by element. NaN is never close.
 inline void check_close(const std::string& what, const std::vector<double>& found, const std::vector<double>& expected,
-                        double absolute, double relative,
-                        std::source_location at = std::source_location::current()) {
+                        double absolute, double relative, std::source_location at = std::source_location::current()) {
   std::string off;
   double worst = 1.0;
   if (found.size() != expected.size()) off = "sizes differ";
@@ -207,8 +206,8 @@ struct Expected {
   std::vector<double> values;
   double absolute = 0;
   double relative = 0;
-  bool any_team = true;   // the same bits for any number of threads; sums across rows need only repeat
-  int64_t zeros = 0;      // elements at the end that must be +0 exactly (rows from `rows` to `padded`)
+  bool any_team = true;  // the same bits for any number of threads; sums across rows need only repeat
+  int64_t zeros = 0;     // elements at the end that must be +0 exactly (rows from `rows` to `padded`)
 
   /// Within `tolerance` of the largest magnitude, and a rounding to T.
   template <typename T = float>
@@ -265,8 +264,8 @@ template <typename Run>
 void check_levels(const std::string& what, const std::vector<Expected>& expected, Run run,
                   std::source_location at = std::source_location::current()) {
   const auto same_bits = [&](const std::string& name, const std::vector<double>& a, const std::vector<double>& b) {
-    const bool same = a.size() == b.size() &&
-                      (a.empty() || std::memcmp(a.data(), b.data(), sizeof(double) * a.size()) == 0);
+    const bool same =
+        a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), sizeof(double) * a.size()) == 0);
     test::report(same, at.file_name(), static_cast<int>(at.line()), name);
   };
   bool sums = false;

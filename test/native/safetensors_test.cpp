@@ -38,7 +38,8 @@ std::string file_of(const std::string& header, const std::string& data = "") {
 }
 
 void put(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  std::ofstream(path, std::ios::binary | std::ios::trunc)
+      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
 std::string bytes_of(const std::string& path) {
@@ -65,12 +66,12 @@ void refused(const std::string& header, const std::string& data, const std::stri
   CHECK_THROWS_CODE(open_bytes(folder, file_of(header, data)), ErrorCode::kSafetensors, "hostile.safetensors");
 }
 
-const std::string kSmall =
-    R"({"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
-    R"("b":{"dtype":"U8","shape":[3],"data_offsets":[8,11]}})";
-const std::string kSmallData("\0\0\x80\x3f\0\0\0\x40"
-                             "abc",
-                             11);
+const std::string kSmall = R"({"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
+                           R"("b":{"dtype":"U8","shape":[3],"data_offsets":[8,11]}})";
+const std::string kSmallData(
+    "\0\0\x80\x3f\0\0\0\x40"
+    "abc",
+    11);
 
 }  // namespace
 
@@ -139,12 +140,15 @@ TEST(safetensors_refuses_bad_header_lengths) {
 }
 
 TEST(safetensors_refuses_bad_offsets_by_tensor) {
-  refused(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}})",
-          "123456", R"(tensor "b" begins at byte 2 of the data, inside tensor "a")");
-  refused(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})",
-          "1234", "inside tensor");
-  refused(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[4,6]}})",
-          "123456", "2 bytes belong to no tensor");
+  refused(
+      R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}})",
+      "123456", R"(tensor "b" begins at byte 2 of the data, inside tensor "a")");
+  refused(
+      R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})",
+      "1234", "inside tensor");
+  refused(
+      R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[4,6]}})",
+      "123456", "2 bytes belong to no tensor");
   refused(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}})", "123", "1 bytes belong to no tensor");
   refused(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})", "123", "tensors end at byte 2");
   refused(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})", "123", R"(tensor "a" ends at byte 4)");
@@ -177,8 +181,9 @@ TEST(safetensors_refuses_bad_dtypes_and_shapes_by_tensor) {
 }
 
 TEST(safetensors_refuses_bad_json) {
-  refused(R"({"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})",
-          "", R"("a" occurs twice)");
+  refused(
+      R"({"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})",
+      "", R"("a" occurs twice)");
   refused(R"({"a":{"dtype":"U8","dtype":"U8","shape":[0],"data_offsets":[0,0]}})", "", "occurs twice");
   refused(R"({"__metadata__":{"format":1}})", "", "must be a string, found an integer");
   refused(R"({"__metadata__":"pt"})", "", "must be an object of strings");
@@ -195,8 +200,10 @@ TEST(safetensors_refuses_bad_json) {
 TEST(safetensors_reads_empty_tensors_and_scalars) {
   const TemporaryFolder folder;
   put(folder.file("x"),
-      file_of(R"({"s":{"dtype":"I64","shape":[],"data_offsets":[0,8]},"e":{"dtype":"F32","shape":[0,5],"data_offsets":[8,8]},)"
-              R"("f":{"dtype":"F32","shape":[3,0],"data_offsets":[0,0]}})", "12345678"));
+      file_of(
+          R"({"s":{"dtype":"I64","shape":[],"data_offsets":[0,8]},"e":{"dtype":"F32","shape":[0,5],"data_offsets":[8,8]},)"
+          R"("f":{"dtype":"F32","shape":[3,0],"data_offsets":[0,0]}})",
+          "12345678"));
   const st::File file(folder.file("x"));
   REQUIRE(file.entries().size() == 3);
   CHECK_EQ(file.entries()[0].name, "f");
@@ -279,7 +286,8 @@ TEST(safetensors_writer_tells_of_a_full_disk) {
   const TemporaryFolder folder;
   std::filesystem::create_symlink("/dev/full", folder.file("full"));
   const float f[1] = {1};
-  CHECK_THROWS_CODE(st::write(folder.file("full"), {{"a", st::Dtype::kF32, {1}, f}}), ErrorCode::kFile, "No space left");
+  CHECK_THROWS_CODE(st::write(folder.file("full"), {{"a", st::Dtype::kF32, {1}, f}}), ErrorCode::kFile,
+                    "No space left");
   CHECK(!std::filesystem::exists(std::filesystem::symlink_status(folder.file("full"))));
 }
 
@@ -303,11 +311,43 @@ TEST(json_reads_values_exactly) {
 }
 
 TEST(json_refuses_what_is_not_json) {
-  for (const char* text :
-       {"", " ", "{", "[", "[1,]", "{\"a\":1,}", "{\"a\"}", "{a:1}", "01", "+1", "1.", ".5", "1e", "-", "tru", "nul",
-        "NaN", "Infinity", "\"", "\"\\x\"", "\"\\u12g4\"", "\"\\ud800\"", "\"\\ud800\\u0041\"", "\"\\udc00\"", "\"\t\"",
-        "\"\xc0\x80\"", "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"", "\"\xe2\x82\"", "\"\x80\"", "1 2", "[1 2]",
-        "9223372036854775808", "1e999", "/**/1", "'a'", "{\"a\":1,\"\\u0061\":2}"}) {
+  for (const char* text : {"",
+                           " ",
+                           "{",
+                           "[",
+                           "[1,]",
+                           "{\"a\":1,}",
+                           "{\"a\"}",
+                           "{a:1}",
+                           "01",
+                           "+1",
+                           "1.",
+                           ".5",
+                           "1e",
+                           "-",
+                           "tru",
+                           "nul",
+                           "NaN",
+                           "Infinity",
+                           "\"",
+                           "\"\\x\"",
+                           "\"\\u12g4\"",
+                           "\"\\ud800\"",
+                           "\"\\ud800\\u0041\"",
+                           "\"\\udc00\"",
+                           "\"\t\"",
+                           "\"\xc0\x80\"",
+                           "\"\xed\xa0\x80\"",
+                           "\"\xf4\x90\x80\x80\"",
+                           "\"\xe2\x82\"",
+                           "\"\x80\"",
+                           "1 2",
+                           "[1 2]",
+                           "9223372036854775808",
+                           "1e999",
+                           "/**/1",
+                           "'a'",
+                           "{\"a\":1,\"\\u0061\":2}"}) {
     bool thrown = false;
     try {
       json::parse(text);

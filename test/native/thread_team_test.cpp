@@ -51,7 +51,9 @@ class Together {
 double cpu_seconds() {
   rusage usage;
   getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) { return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec); };
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -193,7 +195,8 @@ TEST(beside_a_thread_that_keeps_its_core_busy_every_part_is_done) {
     std::vector<std::thread> busy;
     for (unsigned i = 0; i < std::thread::hardware_concurrency(); ++i)
       busy.emplace_back([&] {
-        while (!ends.load(std::memory_order_relaxed)) {}
+        while (!ends.load(std::memory_order_relaxed)) {
+        }
       });
     std::vector<int64_t> x(1000);
     const auto begin = std::chrono::steady_clock::now();

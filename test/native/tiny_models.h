@@ -18,7 +18,7 @@
 namespace vectune::tiny {
 
 inline ModelSpec spec_of(Architecture architecture, std::vector<HeadSpec> after_pooling, std::vector<PoolingMode> modes,
-                  int64_t heads = 3, int64_t head_size = 8, int64_t positions = 100) {
+                         int64_t heads = 3, int64_t head_size = 8, int64_t positions = 100) {
   ModelSpec spec;
   EncoderSpec& e = spec.encoder;
   e.architecture = architecture;
@@ -46,7 +46,8 @@ inline std::shared_ptr<Model> lively_model(const ModelSpec& spec) {
   }
   for (const auto& p : model->parameters().all())
     if (!p.decays && p.name.ends_with("weight"))
-      for (int64_t i = 0; i < p.elements; ++i) model->data()[p.offset + i] = 1.0f + 0.1f * std::sin(static_cast<float>(i));
+      for (int64_t i = 0; i < p.elements; ++i)
+        model->data()[p.offset + i] = 1.0f + 0.1f * std::sin(static_cast<float>(i));
   model->weights_changed();
   return model;
 }
@@ -74,7 +75,8 @@ inline std::string temporary(const char* name) {
 }
 
 /// Largest ‖g − r‖ / (1e-4‖r‖ + 1e-7‖all‖) over the parameters: at most 1 is the tolerance of the parity tests.
-inline double worst_gradient(const std::string& path, const std::map<std::string, at::Tensor>& leaves, std::string* name) {
+inline double worst_gradient(const std::string& path, const std::map<std::string, at::Tensor>& leaves,
+                             std::string* name) {
   const safetensors::File file(path);
   double all = 0, worst = 0;
   for (const auto& [_, leaf] : leaves)

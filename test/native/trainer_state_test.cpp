@@ -64,7 +64,8 @@ std::shared_ptr<Dataset> dataset_of(int32_t ids, int32_t first = 0) {
     offsets.push_back(static_cast<int32_t>(tokens.size()));
   }
   const std::vector<float> scores{0.0f, 1.0f, 0.5f, 0.25f};
-  return std::make_shared<Dataset>(tokens.data(), static_cast<int64_t>(tokens.size()), offsets.data(), 8, scores.data(), 4);
+  return std::make_shared<Dataset>(tokens.data(), static_cast<int64_t>(tokens.size()), offsets.data(), 8, scores.data(),
+                                   4);
 }
 
 const std::vector<int32_t> kRows{0, 1, 2, 3};
@@ -80,7 +81,8 @@ TEST(a_fingerprint_does_not_depend_on_the_pieces) {
   for (int i = 0; i < 1000; ++i) bytes.push_back(static_cast<char>(i * 37 >> 2));
   for (const size_t piece : {1, 3, 7, 8, 31, 32, 33, 64, 999}) {
     Fingerprint pieces;
-    for (size_t at = 0; at < bytes.size(); at += piece) pieces.add(bytes.data() + at, std::min(piece, bytes.size() - at));
+    for (size_t at = 0; at < bytes.size(); at += piece)
+      pieces.add(bytes.data() + at, std::min(piece, bytes.size() - at));
     CHECK_EQ(pieces.value(), fingerprint(bytes));
   }
 }

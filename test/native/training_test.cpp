@@ -20,7 +20,8 @@ void compare_with_autograd(const ModelSpec& spec, float dropout, int64_t micro_b
   TrainerOptions options;
   options.dropout = dropout;
   options.seed = 5;
-  const DropoutPlan plan{dropout, dropout, spec.encoder.architecture == Architecture::kDistilBert ? 0.0f : dropout, 5, 0};
+  const DropoutPlan plan{dropout, dropout, spec.encoder.architecture == Architecture::kDistilBert ? 0.0f : dropout, 5,
+                         0};
   tiny::compare_with_autograd(spec, options, plan, micro_batch, lengths);
 }
 
@@ -32,8 +33,9 @@ TEST(gradients_of_bert_are_autograds) {
   compare_with_autograd(spec_of(Architecture::kBert, {}, {PoolingMode::kMean}), 0.0f, 100, kLengths);
 }
 TEST(gradients_of_roberta_with_normalize_are_autograds) {
-  compare_with_autograd(spec_of(Architecture::kRoberta, {NormalizeSpec{}}, {PoolingMode::kCls, PoolingMode::kMeanSqrtLen}),
-                        0.0f, 100, kLengths);
+  compare_with_autograd(
+      spec_of(Architecture::kRoberta, {NormalizeSpec{}}, {PoolingMode::kCls, PoolingMode::kMeanSqrtLen}), 0.0f, 100,
+      kLengths);
 }
 TEST(gradients_of_distilbert_with_dense_are_autograds) {
   compare_with_autograd(spec_of(Architecture::kDistilBert, {DenseSpec{48, 20, true, DenseActivation::kTanh}},
@@ -43,8 +45,9 @@ TEST(gradients_of_distilbert_with_dense_are_autograds) {
 TEST(gradients_with_every_activation_are_autograds) {
   for (const auto hidden : {HiddenActivation::kRelu, HiddenActivation::kGeluTanh})
     for (const auto dense : {DenseActivation::kGelu, DenseActivation::kIdentity, DenseActivation::kRelu}) {
-      ModelSpec spec = spec_of(Architecture::kBert, {DenseSpec{24, 7, dense != DenseActivation::kGelu, dense}, NormalizeSpec{}},
-                               {PoolingMode::kMean});
+      ModelSpec spec =
+          spec_of(Architecture::kBert, {DenseSpec{24, 7, dense != DenseActivation::kGelu, dense}, NormalizeSpec{}},
+                  {PoolingMode::kMean});
       spec.encoder.hidden_activation = hidden;
       compare_with_autograd(spec, 0.0f, 100, kLengths);
     }
@@ -58,13 +61,16 @@ TEST(gradients_do_not_depend_on_the_split_into_micro_batches) {
     compare_with_autograd(spec_of(Architecture::kBert, {}, {PoolingMode::kMean}), 0.2f, micro_batch, kLengths);
 }
 TEST(gradients_of_long_texts_and_wide_heads_are_autograds) {
-  compare_with_autograd(spec_of(Architecture::kBert, {}, {PoolingMode::kMean}, 2, 32, 520), 0.1f, 100, {512, 63, 100, 31});
-  compare_with_autograd(spec_of(Architecture::kBert, {}, {PoolingMode::kMean}, 1, 64, 520), 0.1f, 100, {1, 129, 65, 64});
+  compare_with_autograd(spec_of(Architecture::kBert, {}, {PoolingMode::kMean}, 2, 32, 520), 0.1f, 100,
+                        {512, 63, 100, 31});
+  compare_with_autograd(spec_of(Architecture::kBert, {}, {PoolingMode::kMean}, 1, 64, 520), 0.1f, 100,
+                        {1, 129, 65, 64});
 }
 
 TEST(a_failed_step_leaves_weights_moments_and_count_alone) {
   // every allocation of one step in turn is made to fail; the next step gives what it would have given
-  const ModelSpec spec = spec_of(Architecture::kBert, {DenseSpec{24, 8, true, DenseActivation::kTanh}}, {PoolingMode::kMean});
+  const ModelSpec spec =
+      spec_of(Architecture::kBert, {DenseSpec{24, 8, true, DenseActivation::kTanh}}, {PoolingMode::kMean});
   auto data = dataset_of(kLengths, spec.encoder.vocab_size);
   const std::vector<int32_t> rows{0, 1, 2, 3};
   const auto after_two_steps = [&](bool with_failures) {

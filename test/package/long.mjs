@@ -25,7 +25,9 @@ test('LibTorch is missing, is installed by the command, works, is removed, is mi
     assert.equal((await bare.tell(first, [MODEL], options)).code, 'ERR_LIBTORCH_MISSING');
     const start = performance.now();
     const output = await bare.mustRun('npx', ['--no-install', 'vectune', 'libtorch', 'install'], options);
-    t.diagnostic(`vectune libtorch install took ${((performance.now() - start) / 1000).toFixed(0)} s: ${output.trim()}`);
+    t.diagnostic(
+      `vectune libtorch install took ${((performance.now() - start) / 1000).toFixed(0)} s: ${output.trim()}`,
+    );
     const cache = join(bare.home, '.cache', 'vectune', 'libtorch');
     const bytes = readdirSync(cache, { recursive: true })
       .map((name) => statSync(join(cache, name)))

@@ -49,7 +49,8 @@ for (const kind of ['esm', 'cjs']) {
     assert.ok(Math.abs(told.same - 1) < 1e-5);
     assert.equal(told.code, 'ERR_TEXT_TYPE');
     assert.ok(existsSync(join(saved, 'modules.json')));
-    if (process.platform === 'linux') assert.ok(told.addons.every((path) => path.includes(`${installed()}/dist/addons/`)));
+    if (process.platform === 'linux')
+      assert.ok(told.addons.every((path) => path.includes(`${installed()}/dist/addons/`)));
   });
 }
 

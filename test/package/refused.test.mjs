@@ -1,6 +1,15 @@
 // scripts/check-package.mjs takes a good tarball and refuses bad ones, each made bad in the way that it says.
 import assert from 'node:assert/strict';
-import { appendFileSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -38,7 +47,15 @@ const addon = (name) => join(root, 'dist', 'addons', name, 'prebuilds', `linux-$
 async function compile(source, ...flags) {
   const file = join(folder, 'small.cpp');
   writeFileSync(file, source);
-  await mustRun(process.env.CXX ?? 'c++', ['-shared', '-fPIC', flags.includes('-g') ? '-O0' : '-s', file, '-o', addon('loader'), ...flags]);
+  await mustRun(process.env.CXX ?? 'c++', [
+    '-shared',
+    '-fPIC',
+    flags.includes('-g') ? '-O0' : '-s',
+    file,
+    '-o',
+    addon('loader'),
+    ...flags,
+  ]);
 }
 
 function manifest(change) {
@@ -69,23 +86,33 @@ test('one of addons that were built before, elsewhere, is taken too', { skip }, 
 });
 
 const BAD = {
-  'an addon that is not stripped': [() => compile('int x = 1;', '-g'), /not stripped \(.*\.symtab.*\.debug_|not stripped \(.*\.debug_.*\.symtab/],
+  'an addon that is not stripped': [
+    () => compile('int x = 1;', '-g'),
+    /not stripped \(.*\.symtab.*\.debug_|not stripped \(.*\.debug_.*\.symtab/,
+  ],
   'an RPATH': [() => compile('int x = 1;', '-Wl,-rpath,/opt/libtorch/lib'), /has the RPATH \/opt\/libtorch\/lib/],
   'a newer glibc': [
-    () => compile('extern "C" int strfromd(char*, unsigned long, const char*, double);\n' +
-      'extern "C" int arc4random();\nint x() { char c[9]; return strfromd(c, 9, "%g", 1) + arc4random(); }'),
+    () =>
+      compile(
+        'extern "C" int strfromd(char*, unsigned long, const char*, double);\n' +
+          'extern "C" int arc4random();\nint x() { char c[9]; return strfromd(c, 9, "%g", 1) + arc4random(); }',
+      ),
     /needs GLIBC_2\.(?:29|[3-9]\d); 2\.28 is the newest allowed/,
   ],
   'a newer libstdc++': [
-    () => compile('#include <charconv>\nvoid f(const char* a, double& x) { std::from_chars(a, a + 1, x); }', '-std=c++17'),
+    () =>
+      compile('#include <charconv>\nvoid f(const char* a, double& x) { std::from_chars(a, a + 1, x); }', '-std=c++17'),
     /needs GLIBCXX_3\.4\.(?:29|[3-9]\d); 3\.4\.22 is the newest allowed/,
   ],
-  'another library': [
-    () => compile('int x = 1;', '-Wl,--no-as-needed', '-l:libresolv.so.2'),
-    /needs libresolv\.so\.2/,
+  'another library': [() => compile('int x = 1;', '-Wl,--no-as-needed', '-l:libresolv.so.2'), /needs libresolv\.so\.2/],
+  'a path of this machine': [
+    () => appendFileSync(addon('loader'), `${ROOT}native/engine/model.cpp`),
+    /holds a path of this machine/,
   ],
-  'a path of this machine': [() => appendFileSync(addon('loader'), `${ROOT}native/engine/model.cpp`), /holds a path of this machine/],
-  'binding.gyp': [() => copyFileSync(join(ROOT, 'binding.gyp'), join(root, 'binding.gyp')), /binding\.gyp does not belong/],
+  'binding.gyp': [
+    () => copyFileSync(join(ROOT, 'binding.gyp'), join(root, 'binding.gyp')),
+    /binding\.gyp does not belong/,
+  ],
   'a source': [
     () => {
       mkdirSync(join(root, 'lib'));
@@ -93,7 +120,10 @@ const BAD = {
     },
     /lib\/index\.ts does not belong/,
   ],
-  'a source map': [() => writeFileSync(join(root, 'dist', 'index.js.map'), '{}'), /dist\/index\.js\.map does not belong/],
+  'a source map': [
+    () => writeFileSync(join(root, 'dist', 'index.js.map'), '{}'),
+    /dist\/index\.js\.map does not belong/,
+  ],
   "a source map's name": [
     () => appendFileSync(join(root, 'dist', 'errors.js'), '\n//# sourceMappingURL=errors.js.map\n'),
     /errors\.js names a source map/,
@@ -113,19 +143,28 @@ const BAD = {
     () => rmSync(join(root, 'dist', 'addons', `engine-${versions[0]}`), { recursive: true }),
     /engine-\d+\.\d+\.\d+ for linux-\w+ is missing/,
   ],
-  'more than 25 MB': [() => appendFileSync(join(root, 'dist', 'errors.js'), `//${'x'.repeat(25e6)}`), /25000000 are allowed/],
+  'more than 25 MB': [
+    () => appendFileSync(join(root, 'dist', 'errors.js'), `//${'x'.repeat(25e6)}`),
+    /25000000 are allowed/,
+  ],
 };
 
 for (const [name, [change, said]] of Object.entries(BAD)) {
   test(`${name} is refused`, { skip }, async () => {
     const { code, wrong } = await changed(change);
     assert.equal(code, 1);
-    assert.ok(wrong.some((line) => said.test(line)), wrong.join('\n'));
+    assert.ok(
+      wrong.some((line) => said.test(line)),
+      wrong.join('\n'),
+    );
   });
 }
 
-test('npm pack and npm publish in a clone are refused with the command that packs; that command is not', { skip }, async () => {
-  const prepack = (npm_command) => run(process.execPath, [join(ROOT, 'scripts', 'pack', 'refuse.mjs')], { env: { ...process.env, npm_command } });
+test('npm pack and npm publish in a clone are refused with the command that packs; that command is not', {
+  skip,
+}, async () => {
+  const prepack = (npm_command) =>
+    run(process.execPath, [join(ROOT, 'scripts', 'pack', 'refuse.mjs')], { env: { ...process.env, npm_command } });
   for (const command of ['pack', 'publish']) {
     const { code, stderr } = await prepack(command);
     assert.equal(code, 1);

@@ -1,6 +1,16 @@
 // A clean room: an empty project folder, an empty home, and a PATH with Node, npm and a shell, and nothing else.
 import { execFile } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +19,20 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const HERE = dirname(fileURLToPath(import.meta.url));
 export const MODEL = join(ROOT, 'test', 'parity', 'fixtures', 'bert-dense', 'model');
 const PROGRAMS = ['node', 'npm', 'npx', 'sh', 'env'];
-export const TOOLS = ['cc', 'gcc', 'c++', 'g++', 'clang', 'clang++', 'make', 'ninja', 'cmake', 'python', 'python3', 'pip'];
+export const TOOLS = [
+  'cc',
+  'gcc',
+  'c++',
+  'g++',
+  'clang',
+  'clang++',
+  'make',
+  'ninja',
+  'cmake',
+  'python',
+  'python3',
+  'pip',
+];
 
 /** Runs a program to its end; never rejects for what the program did. */
 export function run(program, args, options = {}) {
@@ -128,7 +151,10 @@ export async function packBuilt(out) {
   let tarball = process.env.VECTUNE_TARBALL;
   if (!tarball) {
     await mustRun(process.execPath, [join(ROOT, 'scripts', 'pack.mjs'), '--built', '--out', out], { cwd: ROOT });
-    tarball = join(out, readdirSync(out).find((name) => name.endsWith('.tgz')));
+    tarball = join(
+      out,
+      readdirSync(out).find((name) => name.endsWith('.tgz')),
+    );
   }
   const list = await mustRun('tar', ['-tzf', tarball]);
   const versions = [...list.matchAll(/engine-(\d+\.\d+\.\d+)\//g)].map(([, version]) => version);

@@ -39,17 +39,22 @@ function tenSteps(parity: ParityCase, options: Partial<TrainerOptions>): Promise
     const gradientNorms: (number | null)[] = [];
     for (const rows of facts.stepRows) {
       const { loss, gradientNorm } = await addon.step(trainer, {
-        rows: Int32Array.from(rows), microBatch: rows.length, learningRate: facts.learningRate, epoch: 0,
+        rows: Int32Array.from(rows),
+        microBatch: rows.length,
+        learningRate: facts.learningRate,
+        epoch: 0,
       });
       losses.push(loss);
       gradientNorms.push(gradientNorm);
     }
     await addon.commit(trainer);
     const after = await parity.weights(model);
-    const updates = new Map([...before].map(([name, { shape, data }]) => {
-      const end = after.get(name)!.data;
-      return [name, { shape, data: data.map((value, i) => end[i]! - value) }];
-    }));
+    const updates = new Map(
+      [...before].map(([name, { shape, data }]) => {
+        const end = after.get(name)!.data;
+        return [name, { shape, data: data.map((value, i) => end[i]! - value) }];
+      }),
+    );
     return { updates, losses, gradientNorms };
   });
 }
@@ -69,7 +74,12 @@ describe.each(PLACED)('%s on %s', (name, device) => {
     const parity = parityCase();
     const { updates, losses } = await tenSteps(parity, PRESETS[preset]);
     const expected = withPrefix(parity.expected, `update.${preset}/`);
-    expect([...expected.keys()].sort()).toEqual(parity.addon.parameters(parity.model).map((p) => p.name).sort());
+    expect([...expected.keys()].sort()).toEqual(
+      parity.addon
+        .parameters(parity.model)
+        .map((p) => p.name)
+        .sort(),
+    );
     losses.forEach((loss, i) => {
       expect(Math.abs(loss - parity.facts.losses[preset]![i]!)).toBeLessThanOrEqual(STEP_LOSS_TOLERANCE);
     });

@@ -4,14 +4,24 @@ import { join } from 'node:path';
 import { openModel } from '../../lib/model/open';
 import type { OpenedModel } from '../../lib/model/types';
 import type {
-  DatasetHandle, EngineAddon, ModelHandle, NativeDevice, TrainerHandle, TrainerOptions,
+  DatasetHandle,
+  EngineAddon,
+  ModelHandle,
+  NativeDevice,
+  TrainerHandle,
+  TrainerOptions,
 } from '../../lib/native/addon';
 import { loadEngine } from '../../lib/native/load';
 import { readTensors, type Tensor } from './safetensors';
 
 /** Each architecture with and without Dense; see tiny_models.py. */
 export const CASES = [
-  'bert-mean', 'bert-dense', 'distilbert-mean', 'distilbert-dense', 'roberta-mean', 'roberta-dense',
+  'bert-mean',
+  'bert-dense',
+  'distilbert-mean',
+  'distilbert-dense',
+  'roberta-mean',
+  'roberta-dense',
 ] as const;
 export type CaseName = (typeof CASES)[number];
 
@@ -42,7 +52,9 @@ export interface PackedTexts {
 
 export function packTexts(texts: readonly (readonly number[])[]): PackedTexts {
   const offsets = new Int32Array(texts.length + 1);
-  texts.forEach((ids, i) => { offsets[i + 1] = offsets[i]! + ids.length; });
+  texts.forEach((ids, i) => {
+    offsets[i + 1] = offsets[i]! + ids.length;
+  });
   return { ids: Int32Array.from(texts.flat()), offsets };
 }
 
@@ -52,8 +64,17 @@ export function range(count: number): Int32Array {
 
 /** torch.optim.AdamW's defaults, decay and dropout off. */
 export const PLAIN: TrainerOptions = {
-  precision: 'fp32', seed: 1, dropout: 0, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, biasCorrection: true,
-  maxGradientNorm: null, freeze: [], memoryLimit: null,
+  precision: 'fp32',
+  seed: 1,
+  dropout: 0,
+  beta1: 0.9,
+  beta2: 0.999,
+  eps: 1e-8,
+  weightDecay: 0,
+  biasCorrection: true,
+  maxGradientNorm: null,
+  freeze: [],
+  memoryLimit: null,
 };
 
 /** Resolves once the engine has freed what was disposed: it does so on its own thread, in the order of the calls. */
@@ -134,7 +155,9 @@ export class ParityCase {
 /** Gives a case to the tests of one `describe`, opened before them and disposed after. */
 export function useCase(name: CaseName, device: NativeDevice = 'cpu'): () => ParityCase {
   let opened: ParityCase | undefined;
-  beforeAll(async () => { opened = await ParityCase.open(name, device); });
+  beforeAll(async () => {
+    opened = await ParityCase.open(name, device);
+  });
   afterAll(() => opened?.dispose());
   return () => opened!;
 }

@@ -32,12 +32,16 @@ function train(parity: ParityCase, options: Partial<TrainerOptions> = {}): Promi
 
 /** All tensors' bytes as one text, so that a difference is found whatever it is (−0 and NaN too). */
 function bits(tensors: ReadonlyMap<string, { data: Float32Array }>): string {
-  return [...tensors].map(([name, { data }]) =>
-    `${name} ${Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64')}`).join('\n');
+  return [...tensors]
+    .map(
+      ([name, { data }]) => `${name} ${Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64')}`,
+    )
+    .join('\n');
 }
 
-const PLACED = (['bert-mean', 'distilbert-dense', 'roberta-dense'] as const)
-  .flatMap((name) => DEVICES.map((device) => [name, device] as const));
+const PLACED = (['bert-mean', 'distilbert-dense', 'roberta-dense'] as const).flatMap((name) =>
+  DEVICES.map((device) => [name, device] as const),
+);
 
 describe.each(PLACED)('%s on %s', (name, device) => {
   const parityCase = useCase(name, device);

@@ -49,8 +49,10 @@ describe.each(PLACED)('%s on %s', (name, device) => {
     const { ids, offsets } = packTexts(facts.ids);
     const together = await addon.embed(model, ids, offsets, 'fp32', device);
     const width = together.length / facts.ids.length;
-    const row = (vectors: Float32Array, i: number) =>
-      ({ shape: [width], data: vectors.slice(i * width, (i + 1) * width) });
+    const row = (vectors: Float32Array, i: number) => ({
+      shape: [width],
+      data: vectors.slice(i * width, (i + 1) * width),
+    });
     for (const [i, text] of facts.ids.entries()) {
       const alone = await addon.embed(model, Int32Array.from(text), Int32Array.of(0, text.length), 'fp32', device);
       expect(largestDifference(row(alone, 0), row(together, i))).toBeLessThanOrEqual(ALONE_TOLERANCE);

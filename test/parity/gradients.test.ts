@@ -48,14 +48,20 @@ describe.each(PLACED)('%s on %s', (name, device) => {
     const { loss, gradients } = await traceGradients(parity, parity.pairs);
     expect(Math.abs(loss - parity.facts.loss)).toBeLessThanOrEqual(LOSS_TOLERANCE);
     const expected = withPrefix(parity.expected, 'gradient/');
-    expect([...expected.keys()].sort()).toEqual(parity.addon.parameters(parity.model).map((p) => p.name).sort());
+    expect([...expected.keys()].sort()).toEqual(
+      parity.addon
+        .parameters(parity.model)
+        .map((p) => p.name)
+        .sort(),
+    );
     expect(mismatches(gradients, expected, GRADIENT_TOLERANCE)).toEqual([]);
   });
 
   it('has the same gradients by micro-batches', async () => {
     const parity = parityCase();
     const whole = await traceGradients(parity, parity.pairs);
-    for (const microBatch of [1, 5]) { // 12 pairs: 5 leaves a smaller last part
+    for (const microBatch of [1, 5]) {
+      // 12 pairs: 5 leaves a smaller last part
       const parts = await traceGradients(parity, microBatch);
       expect(Math.abs(parts.loss - whole.loss)).toBeLessThanOrEqual(LOSS_TOLERANCE);
       expect(mismatches(parts.gradients, whole.gradients, ACCUMULATION_TOLERANCE)).toEqual([]);

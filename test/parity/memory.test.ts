@@ -38,21 +38,29 @@ beforeAll(async () => {
   addon = await loadEngine();
   model = await addon.createModel(spec, [], 1);
   const { ids, offsets } = textsOfLengths(Array.from({ length: 2 * PAIRS }, () => TOKENS));
-  dataset = await addon.createDataset(ids, offsets, Float32Array.from({ length: PAIRS }, (_, i) => (i % 5) / 4));
+  dataset = await addon.createDataset(
+    ids,
+    offsets,
+    Float32Array.from({ length: PAIRS }, (_, i) => (i % 5) / 4),
+  );
   for (const pairs of [2, 4, 8, MID]) {
     await withTrainer(null, async (trainer) => {
       baseline = addon.memory().inUse;
       flat = 4 * addon.trainerStats(trainer).optimisedParameters;
       // The second step has the moments beside what products need for a moment; both add up gradients.
       const request = { rows: range(2 * pairs), microBatch: pairs, learningRate: 1e-3, epoch: 0 };
-      needed.set(pairs, await peakOf(async () => {
-        await addon.step(trainer, request);
-        await addon.step(trainer, request);
-      }));
+      needed.set(
+        pairs,
+        await peakOf(async () => {
+          await addon.step(trainer, request);
+          await addon.step(trainer, request);
+        }),
+      );
     });
   }
   withoutOptimiser = await withTrainer(null, (trainer) =>
-    peakOf(() => addon.traceGradients(trainer, range(MID), MID, join(folder, 'gradients.safetensors'))));
+    peakOf(() => addon.traceGradients(trainer, range(MID), MID, join(folder, 'gradients.safetensors'))),
+  );
 });
 
 afterAll(() => {
@@ -178,11 +186,13 @@ describe.each(['forward', 'backward', 'optimiser'] as const)('a limit at which 1
       // Weights, moments, step count and random state are as if nothing had been run: the same bits follow.
       expect(addon.trainerStats(trainer).steps).toBe(0);
       let losses: number[] = [];
-      const peak = await peakOf(async () => { losses = await threeSteps(trainer); });
+      const peak = await peakOf(async () => {
+        losses = await threeSteps(trainer);
+      });
       expect(losses).toEqual(withoutFinder);
       expect(peak).toBeLessThanOrEqual(limit());
     });
-    expect(await weightsOf('after.safetensors') === before).toBe(true);
+    expect((await weightsOf('after.safetensors')) === before).toBe(true);
   });
 
   it('fails a step, which can be done again in smaller parts', async () => {
@@ -192,7 +202,8 @@ describe.each(['forward', 'backward', 'optimiser'] as const)('a limit at which 1
     const expected = await withTrainer(null, (trainer) => addon.step(trainer, { ...request, microBatch: 4 }));
     await withTrainer(limit(), async (trainer) => {
       await expect(addon.step(trainer, { ...request, microBatch: MID })).rejects.toMatchObject({
-        code: 'ERR_OUT_OF_MEMORY', message: expect.stringMatching(/limit is [\d.]+ MB/),
+        code: 'ERR_OUT_OF_MEMORY',
+        message: expect.stringMatching(/limit is [\d.]+ MB/),
       });
       expect(addon.trainerStats(trainer).steps).toBe(0);
       expect(await addon.step(trainer, { ...request, microBatch: 4 })).toEqual(expected);
@@ -202,7 +213,7 @@ describe.each(['forward', 'backward', 'optimiser'] as const)('a limit at which 1
   });
 });
 
-it('obeys the limit of the whole process as it does the trainer\'s own', async () => {
+it("obeys the limit of the whole process as it does the trainer's own", async () => {
   const idle = addon.memory().inUse;
   await withTrainer(null, async (trainer) => {
     const limit = PARTS.optimiser.limit();

@@ -31,13 +31,20 @@ afterAll(() => addon.disposeModel(model));
 async function step(lengths: number[], device: NativeDevice = 'cpu'): Promise<Step> {
   const { ids, offsets } = textsOfLengths(lengths);
   const pairs = lengths.length / 2;
-  const dataset = await addon.createDataset(ids, offsets, Float32Array.from({ length: pairs }, (_, i) => i % 2));
+  const dataset = await addon.createDataset(
+    ids,
+    offsets,
+    Float32Array.from({ length: pairs }, (_, i) => i % 2),
+  );
   const trainer = await addon.createTrainer(model, dataset, { ...PLAIN, device });
   try {
     addon.resetPeak();
     const before = addon.memory().inUse;
     const { loss, tokens } = await addon.step(trainer, {
-      rows: range(pairs), microBatch: pairs, learningRate: 1e-3, epoch: 0,
+      rows: range(pairs),
+      microBatch: pairs,
+      learningRate: 1e-3,
+      epoch: 0,
     });
     return { stats: addon.trainerStats(trainer), peak: addon.memory().peak - before, loss, tokens };
   } finally {
@@ -48,22 +55,30 @@ async function step(lengths: number[], device: NativeDevice = 'cpu'): Promise<St
 
 const sum = (lengths: number[]) => lengths.reduce((total, length) => total + length, 0);
 
-it.each(DEVICES)('trains on texts of 1, 2, 63 and 512 tokens in as many rows as they have tokens, on %s', async (device) => {
-  const lengths = [1, 2, 63, 512];
-  const { stats, loss, tokens } = await step(lengths, device);
-  expect(Number.isFinite(loss)).toBe(true);
-  expect(tokens).toBe(578);
-  expect(stats.workspaceRows).toBeGreaterThanOrEqual(578);
-  expect(stats.workspaceRows).toBeLessThanOrEqual(578 + MOST_ROWS_MORE[device]);
-});
+it.each(DEVICES)(
+  'trains on texts of 1, 2, 63 and 512 tokens in as many rows as they have tokens, on %s',
+  async (device) => {
+    const lengths = [1, 2, 63, 512];
+    const { stats, loss, tokens } = await step(lengths, device);
+    expect(Number.isFinite(loss)).toBe(true);
+    expect(tokens).toBe(578);
+    expect(stats.workspaceRows).toBeGreaterThanOrEqual(578);
+    expect(stats.workspaceRows).toBeLessThanOrEqual(578 + MOST_ROWS_MORE[device]);
+  },
+);
 
 it('has bytes that grow with the rows alone', async () => {
   // The longest text is the same in all, so that what is kept once per thread for a text is the same too.
   const small = await step([512, 2]);
   const large = await step([512, 512, 512, 512]);
-  const perRow = (large.stats.workspaceBytes - small.stats.workspaceBytes) /
-    (large.stats.workspaceRows - small.stats.workspaceRows);
-  for (const lengths of [[1, 2, 63, 512], [1, 1, 1, 1, 1, 512], [512, 400, 3, 90], [512, 31, 17, 17, 200, 5, 5, 5]]) {
+  const perRow =
+    (large.stats.workspaceBytes - small.stats.workspaceBytes) / (large.stats.workspaceRows - small.stats.workspaceRows);
+  for (const lengths of [
+    [1, 2, 63, 512],
+    [1, 1, 1, 1, 1, 512],
+    [512, 400, 3, 90],
+    [512, 31, 17, 17, 200, 5, 5, 5],
+  ]) {
     const { stats } = await step(lengths);
     expect(stats.workspaceRows - sum(lengths)).toBeGreaterThanOrEqual(0);
     expect(stats.workspaceRows - sum(lengths)).toBeLessThan(ROUNDING);
@@ -75,7 +90,10 @@ it('has bytes that grow with the rows alone', async () => {
 });
 
 it('holds no buffer beyond those of its statistics', async () => {
-  for (const lengths of [[1, 2, 63, 512], [512, 512, 512, 512]]) {
+  for (const lengths of [
+    [1, 2, 63, 512],
+    [512, 512, 512, 512],
+  ]) {
     const { stats, peak } = await step(lengths);
     const parameters = 4 * stats.optimisedParameters; // one flat buffer; there are gradients and two moments
     expect(peak).toBeGreaterThanOrEqual(stats.workspaceBytes + 3 * parameters);

@@ -5,9 +5,20 @@ import { packTexts, type PackedTexts } from './cases';
 export function randomSpec(encoder: Partial<EncoderSpec> = {}): NativeModelSpec {
   return {
     encoder: {
-      architecture: 'bert', vocabSize: 100, hiddenSize: 64, layers: 4, heads: 2, intermediateSize: 128, positions: 512,
-      typeVocabSize: 2, positionOffset: 0, layerNormEps: 1e-12, hiddenActivation: 'gelu', hiddenDropout: 0.1,
-      attentionDropout: 0.1, ...encoder,
+      architecture: 'bert',
+      vocabSize: 100,
+      hiddenSize: 64,
+      layers: 4,
+      heads: 2,
+      intermediateSize: 128,
+      positions: 512,
+      typeVocabSize: 2,
+      positionOffset: 0,
+      layerNormEps: 1e-12,
+      hiddenActivation: 'gelu',
+      hiddenDropout: 0.1,
+      attentionDropout: 0.1,
+      ...encoder,
     },
     head: [{ kind: 'pooling', modes: ['mean'] }, { kind: 'normalize' }],
   };

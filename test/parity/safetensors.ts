@@ -16,7 +16,11 @@ export function readTensors(path: string): Map<string, Tensor> {
   const tensors = new Map<string, Tensor>();
   for (const [name, entry] of Object.entries(header)) {
     if (name === '__metadata__') continue;
-    const { dtype, shape, data_offsets: [begin, end] } = entry;
+    const {
+      dtype,
+      shape,
+      data_offsets: [begin, end],
+    } = entry;
     if (dtype !== 'F32') throw new Error(`${path}: ${name} is ${dtype}, not F32`);
     const bytes = file.subarray(8 + headerBytes + begin, 8 + headerBytes + end);
     tensors.set(name, { shape, data: new Float32Array(Uint8Array.from(bytes).buffer) });

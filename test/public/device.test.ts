@@ -17,7 +17,14 @@ import { finish, rejection, start, withoutTimes } from './runs';
 const models = useModels();
 const rows = scoredRows();
 /** Without dropout: its masks are others on a device. */
-const options: FinetuneOptions = { epochs: 2, learningRate: 1e-3, earlyStopping: false, dropout: 0, batchSize: 8, effectiveBatchSize: 16 };
+const options: FinetuneOptions = {
+  epochs: 2,
+  learningRate: 1e-3,
+  earlyStopping: false,
+  dropout: 0,
+  batchSize: 8,
+  effectiveBatchSize: 16,
+};
 let addon: EngineAddon;
 beforeAll(async () => {
   addon = await loadEngine({ cuda: true });
@@ -28,25 +35,31 @@ const losses = (observed: Awaited<ReturnType<typeof finish>>) => observed.of('st
 describe('without a GPU', () => {
   // On a machine with a GPU there is nothing to see here; test/gpu is for that.
   const without = hasNvidiaDriver() ? test.skip : test;
-  if (hasNvidiaDriver()) process.stderr.write('skipped: what is refused without a GPU, as this machine has an NVIDIA driver\n');
+  if (hasNvidiaDriver())
+    process.stderr.write('skipped: what is refused without a GPU, as this machine has an NVIDIA driver\n');
 
-  without.each(['cuda', 'cuda:0', 'cuda:7'] as const)('%s is refused with what is missing and what to type', async (device) => {
-    const model = models.open(fixture('bert-mean'));
-    const error = await rejection(model.finetune(rows, { ...options, device }));
-    expect(error).toBeInstanceOf(DeviceError);
-    expect(error).toMatchObject({
-      code: 'ERR_DEVICE_UNAVAILABLE',
-      message: expect.stringMatching(/no GPU can be used: .*(driver|libtorch_cuda).*'cpu'.*npx vectune doctor/),
-    });
-    const named = await rejection(models.open(fixture('bert-mean'), { device }).embed('a'));
-    expect(named).toMatchObject({ code: 'ERR_DEVICE_UNAVAILABLE' });
-  });
+  without.each(['cuda', 'cuda:0', 'cuda:7'] as const)(
+    '%s is refused with what is missing and what to type',
+    async (device) => {
+      const model = models.open(fixture('bert-mean'));
+      const error = await rejection(model.finetune(rows, { ...options, device }));
+      expect(error).toBeInstanceOf(DeviceError);
+      expect(error).toMatchObject({
+        code: 'ERR_DEVICE_UNAVAILABLE',
+        message: expect.stringMatching(/no GPU can be used: .*(driver|libtorch_cuda).*'cpu'.*npx vectune doctor/),
+      });
+      const named = await rejection(models.open(fixture('bert-mean'), { device }).embed('a'));
+      expect(named).toMatchObject({ code: 'ERR_DEVICE_UNAVAILABLE' });
+    },
+  );
 
   without("'auto' is the processor, and events say why", async () => {
     const told: LoadEvent[] = [];
     const model = models.open(fixture('bert-mean'), { onProgress: (event) => told.push(event), memoryFraction: 0.5 });
     const { of, report } = await finish(model, rows, { ...options, epochs: 1 });
-    const message = expect.stringMatching(/^The processor is used, as no GPU can be used: .*; memoryFraction.* bounds nothing$/);
+    const message = expect.stringMatching(
+      /^The processor is used, as no GPU can be used: .*; memoryFraction.* bounds nothing$/,
+    );
     expect(of('device')).toEqual([{ kind: 'device', device: 'cpu', gpu: null, message }]);
     expect(told).toEqual([{ type: 'device', device: 'cpu', gpu: null, message }]);
     expect(of('device-memory')).toEqual([]);
@@ -54,14 +67,22 @@ describe('without a GPU', () => {
     expect((await model.info()).device).toBe('cpu');
   });
 
-  test.each(['tf32', 'fp16'] as const)('%s on the processor is refused, in training and in embed', async (precision) => {
-    const training = await rejection(models.open(fixture('bert-mean')).finetune(rows, { ...options, device: 'cpu', precision }));
-    const embedding = await rejection(models.open(fixture('bert-mean'), { device: 'cpu', precision }).embed('a'));
-    for (const error of [training, embedding]) {
-      expect(error).toBeInstanceOf(InvalidArgumentError);
-      expect(error).toMatchObject({ code: 'ERR_INVALID_OPTION', message: expect.stringMatching(/is for GPUs.*'bf16'/) });
-    }
-  });
+  test.each(['tf32', 'fp16'] as const)(
+    '%s on the processor is refused, in training and in embed',
+    async (precision) => {
+      const training = await rejection(
+        models.open(fixture('bert-mean')).finetune(rows, { ...options, device: 'cpu', precision }),
+      );
+      const embedding = await rejection(models.open(fixture('bert-mean'), { device: 'cpu', precision }).embed('a'));
+      for (const error of [training, embedding]) {
+        expect(error).toBeInstanceOf(InvalidArgumentError);
+        expect(error).toMatchObject({
+          code: 'ERR_INVALID_OPTION',
+          message: expect.stringMatching(/is for GPUs.*'bf16'/),
+        });
+      }
+    },
+  );
 
   without('an engine that is asked for a GPU by its number refuses it itself', async () => {
     await expect(addon.useDevice('cuda:0', null)).rejects.toMatchObject({ code: 'ERR_DEVICE_UNAVAILABLE' });
@@ -71,8 +92,12 @@ describe('without a GPU', () => {
 });
 
 describe('the device path', () => {
-  beforeAll(() => { process.env['VECTUNE_TEST_DEVICE'] = 'cpu-tensors'; });
-  afterAll(() => { delete process.env['VECTUNE_TEST_DEVICE']; });
+  beforeAll(() => {
+    process.env['VECTUNE_TEST_DEVICE'] = 'cpu-tensors';
+  });
+  afterAll(() => {
+    delete process.env['VECTUNE_TEST_DEVICE'];
+  });
   afterEach(() => {
     addon.failDevice(0);
     addon.failAllocation(0);
@@ -80,22 +105,31 @@ describe('the device path', () => {
   const onTensors = { device: 'cuda' as const };
   const onProcessor = { device: 'cpu' as const };
 
-  test.each(['bert-mean', 'distilbert-dense', 'roberta-dense'] as const)('%s: losses, metrics and vectors are the processor\'s', async (name) => {
-    const here = models.open(fixture(name), onProcessor);
-    const there = models.open(fixture(name), onTensors);
-    const expected = await finish(here, rows, { ...options, ...onProcessor });
-    const found = await finish(there, rows, options);
-    expect(found.report).toMatchObject({ device: 'cpu-tensors', gpu: null, precision: 'fp32', steps: expected.report.steps });
-    expect(losses(found)).toHaveLength(expected.report.steps);
-    losses(found).forEach((loss, i) => expect(Math.abs(loss - losses(expected)[i]!)).toBeLessThan(1e-4));
-    expect(found.report.after!.loss).toBeCloseTo(expected.report.after!.loss, 4);
-    const [a, b] = [await there.embed(PROBE_TEXTS), await here.embed(PROBE_TEXTS)];
-    a.forEach((vector, i) => expect(relativeDistance(vector, b[i]!)).toBeLessThan(5e-3));
-    expect((await there.info()).device).toBe('cpu-tensors');
-  });
+  test.each(['bert-mean', 'distilbert-dense', 'roberta-dense'] as const)(
+    "%s: losses, metrics and vectors are the processor's",
+    async (name) => {
+      const here = models.open(fixture(name), onProcessor);
+      const there = models.open(fixture(name), onTensors);
+      const expected = await finish(here, rows, { ...options, ...onProcessor });
+      const found = await finish(there, rows, options);
+      expect(found.report).toMatchObject({
+        device: 'cpu-tensors',
+        gpu: null,
+        precision: 'fp32',
+        steps: expected.report.steps,
+      });
+      expect(losses(found)).toHaveLength(expected.report.steps);
+      losses(found).forEach((loss, i) => expect(Math.abs(loss - losses(expected)[i]!)).toBeLessThan(1e-4));
+      expect(found.report.after!.loss).toBeCloseTo(expected.report.after!.loss, 4);
+      const [a, b] = [await there.embed(PROBE_TEXTS), await here.embed(PROBE_TEXTS)];
+      a.forEach((vector, i) => expect(relativeDistance(vector, b[i]!)).toBeLessThan(5e-3));
+      expect((await there.info()).device).toBe('cpu-tensors');
+    },
+  );
 
   test('the same seed gives the same numbers, dropout included, and another seed others', async () => {
-    const run = async (seed: number) => losses(await finish(models.open(fixture('bert-dense'), onTensors), rows, { ...options, dropout: 0.2, seed }));
+    const run = async (seed: number) =>
+      losses(await finish(models.open(fixture('bert-dense'), onTensors), rows, { ...options, dropout: 0.2, seed }));
     const first = await run(3);
     expect(await run(3)).toEqual(first);
     expect(await run(4)).not.toEqual(first);
@@ -113,11 +147,18 @@ describe('the device path', () => {
 
   test('int8 is refused', async () => {
     const error = await rejection(models.open(fixture('bert-mean'), { ...onTensors, precision: 'int8' }).embed('a'));
-    expect(error).toMatchObject({ code: 'ERR_INVALID_OPTION', message: expect.stringMatching(/'int8' is for the processor/) });
+    expect(error).toMatchObject({
+      code: 'ERR_INVALID_OPTION',
+      message: expect.stringMatching(/'int8' is for the processor/),
+    });
   });
 
   test('the finder goes up to the rows there are, a step has what it found, and the memory is told', async () => {
-    const { of, report } = await finish(models.open(fixture('bert-mean'), onTensors), rows, { epochs: 1, earlyStopping: false, precision: 'fp32' });
+    const { of, report } = await finish(models.open(fixture('bert-mean'), onTensors), rows, {
+      epochs: 1,
+      earlyStopping: false,
+      precision: 'fp32',
+    });
     expect(of('finder').map(({ batchSize }) => batchSize)).toEqual([2, 4, 8, 16, 32, 51]);
     expect(report).toMatchObject({ batchSize: 51, effectiveBatchSize: 51 });
     expect(of('device-memory').map(({ after }) => after)).toEqual(['finder', 'epoch']);
@@ -135,7 +176,10 @@ describe('the device path', () => {
     const { inUse } = addon.memory();
     const memoryFraction = (inUse + 3e6) / whole!;
     const { of, report } = await finish(models.open(fixture('bert-mean'), onTensors), rows, {
-      epochs: 1, earlyStopping: false, precision: 'fp32', memoryFraction,
+      epochs: 1,
+      earlyStopping: false,
+      precision: 'fp32',
+      memoryFraction,
     });
     expect(of('finder').map(({ outcome }) => outcome)).toContain('failed');
     expect(report.batchSize).toBeLessThan(51);
@@ -167,14 +211,19 @@ describe('the device path', () => {
       const model = models.open(fixture('bert-dense'), onTensors);
       const before = bits(await model.embed(PROBE_TEXTS));
       const run = start(model, rows, {
-        ...options, dropout: 0.1, checkpoint,
+        ...options,
+        dropout: 0.1,
+        checkpoint,
         onProgress: (event) => {
           if (event.kind === 'step' && event.totalSteps === 2) addon.failDevice(3);
         },
       });
       const error = await rejection(run.run);
       expect(error).toBeInstanceOf(DeviceError);
-      expect(error).toMatchObject({ code: 'ERR_DEVICE_LOST', message: expect.stringMatching(/illegal memory access.*device 'cpu'/) });
+      expect(error).toMatchObject({
+        code: 'ERR_DEVICE_LOST',
+        message: expect.stringMatching(/illegal memory access.*device 'cpu'/),
+      });
       expect(await rejection(model.embed('a'))).toMatchObject({ code: 'ERR_DEVICE_LOST' });
       expect(await rejection(model.finetune(rows, options))).toMatchObject({ code: 'ERR_DEVICE_LOST' });
       const processor = models.open(fixture('bert-dense'), onProcessor);
@@ -197,17 +246,26 @@ describe('the device path', () => {
     try {
       const checkpoint = { folder };
       const stopped = start(models.open(fixture('bert-mean'), onTensors), rows, {
-        ...options, checkpoint,
+        ...options,
+        checkpoint,
         onProgress: (event) => {
           if (event.kind === 'epoch-start' && event.epoch === 2) stopped.run.abort();
         },
       });
       await rejection(stopped.run);
       const go = { ...options, ...onProcessor, checkpoint, resume: true };
-      const error = await rejection(models.open(fixture('bert-mean'), onProcessor).finetune(rows, { ...go, precision: 'fp32' }));
+      const error = await rejection(
+        models.open(fixture('bert-mean'), onProcessor).finetune(rows, { ...go, precision: 'fp32' }),
+      );
       expect(error).toBeInstanceOf(CheckpointError);
-      expect(error).toMatchObject({ code: 'ERR_CHECKPOINT_INEXACT', message: expect.stringMatching(/device: "cpu-tensors" in the checkpoint, "cpu" now/) });
-      const { of, report } = await finish(models.open(fixture('bert-mean'), onProcessor), rows, { ...go, allowInexact: true });
+      expect(error).toMatchObject({
+        code: 'ERR_CHECKPOINT_INEXACT',
+        message: expect.stringMatching(/device: "cpu-tensors" in the checkpoint, "cpu" now/),
+      });
+      const { of, report } = await finish(models.open(fixture('bert-mean'), onProcessor), rows, {
+        ...go,
+        allowInexact: true,
+      });
       expect(of('restored')[0]!.differences.join()).toMatch(/device/);
       expect(report.device).toBe('cpu');
     } finally {

@@ -204,7 +204,10 @@ test('a run whose batch the finder proposed completes, however little the limit 
   const failed: string[] = [];
   for (let memoryLimit = least; memoryLimit < 2 * least; memoryLimit += Math.ceil(least / 24)) {
     const { run, of } = start(model, rows, { ...options, memoryLimit });
-    const found = await run.then(() => 'completed', (error: unknown) => (error as Error).message);
+    const found = await run.then(
+      () => 'completed',
+      (error: unknown) => (error as Error).message,
+    );
     if (found !== 'completed') failed.push(`${memoryLimit}: ${of('finder').at(-1)!.message}, then ${found}`);
   }
   expect(failed).toEqual([]);

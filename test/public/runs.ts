@@ -33,7 +33,11 @@ export function start(model: TextVectorisation, rows: readonly ScoredRow[], opti
   });
   // A test that fails before it awaits the run must not end jest with an unhandled rejection.
   let ended = false;
-  run.catch(() => undefined).finally(() => { ended = true; });
+  run
+    .catch(() => undefined)
+    .finally(() => {
+      ended = true;
+    });
   const of = <K extends FinetuneEvent['kind']>(kind: K) =>
     events.filter((event): event is Of<K> => event.kind === kind);
   const first = async <K extends FinetuneEvent['kind']>(kind: K) => {

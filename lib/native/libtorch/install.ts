@@ -81,9 +81,13 @@ export async function installLibTorch(options: InstallOptions = {}): Promise<Lib
   }
   const folder = await inspectFolder(target);
   if (folder === undefined) {
-    throw new LibTorchError('ERR_LIBTORCH_MISSING', `Another process is replacing ${target}. Try again when it is done.`, {
-      file: target,
-    });
+    throw new LibTorchError(
+      'ERR_LIBTORCH_MISSING',
+      `Another process is replacing ${target}. Try again when it is done.`,
+      {
+        file: target,
+      },
+    );
   }
   options.onEvent?.({ type: 'libtorch-installed', version: release.version, folder: target });
   return folder;

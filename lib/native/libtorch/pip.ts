@@ -102,10 +102,14 @@ async function reportedAddresses(
   });
   try {
     const args = ['install', '--dry-run', '--ignore-installed', '--report', '-', '--target', join(temporary, 'none')];
-    const { stdout } = await runChild(program!, [...prefix, ...args, ...choice(release, wheels), ...requirements(wheels)], {
-      signal,
-      environment: { ...(options.environment ?? process.env), TMPDIR: temporary },
-    });
+    const { stdout } = await runChild(
+      program!,
+      [...prefix, ...args, ...choice(release, wheels), ...requirements(wheels)],
+      {
+        signal,
+        environment: { ...(options.environment ?? process.env), TMPDIR: temporary },
+      },
+    );
     return readReport(stdout, wheels);
   } catch (error) {
     if (options.signal?.aborted) throw stopped(options.signal);

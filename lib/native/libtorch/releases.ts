@@ -47,10 +47,7 @@ export const RELEASES: Readonly<Record<string, readonly LibTorchRelease[]>> = {
           file: 'nvidia_cuda_cupti-13.0.85-py3-none-manylinux_2_25_x86_64.whl',
           sha256: '4eb01c08e859bf924d222250d2e8f8b8ff6d3db4721288cf35d14252a4d933c8',
           bytes: 10715597,
-          members: [
-            'nvidia/cu13/lib/libcupti.so.13',
-            'nvidia_cuda_cupti-13.0.85.dist-info/licenses/License.txt',
-          ],
+          members: ['nvidia/cu13/lib/libcupti.so.13', 'nvidia_cuda_cupti-13.0.85.dist-info/licenses/License.txt'],
           memberBytes: 4214784,
         },
         {
@@ -59,10 +56,7 @@ export const RELEASES: Readonly<Record<string, readonly LibTorchRelease[]>> = {
           file: 'nvidia_cuda_runtime-13.0.96-py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.whl',
           sha256: '7f82250d7782aa23b6cfe765ecc7db554bd3c2870c43f3d1821f1d18aebf0548',
           bytes: 2243632,
-          members: [
-            'nvidia/cu13/lib/libcudart.so.13',
-            'nvidia_cuda_runtime-13.0.96.dist-info/licenses/License.txt',
-          ],
+          members: ['nvidia/cu13/lib/libcudart.so.13', 'nvidia_cuda_runtime-13.0.96.dist-info/licenses/License.txt'],
           memberBytes: 765952,
         },
         {
@@ -134,10 +128,7 @@ export const RELEASES: Readonly<Record<string, readonly LibTorchRelease[]>> = {
           file: 'nvidia_curand-10.4.0.35-py3-none-manylinux_2_27_x86_64.whl',
           sha256: '1aee33a5da6e1db083fe2b90082def8915f30f3248d5896bcec36a579d941bfc',
           bytes: 59544258,
-          cudaMembers: [
-            'nvidia/cu13/lib/libcurand.so.10',
-            'nvidia_curand-10.4.0.35.dist-info/licenses/License.txt',
-          ],
+          cudaMembers: ['nvidia/cu13/lib/libcurand.so.10', 'nvidia_curand-10.4.0.35.dist-info/licenses/License.txt'],
           cudaBytes: 132763648,
         },
         {
@@ -146,10 +137,7 @@ export const RELEASES: Readonly<Record<string, readonly LibTorchRelease[]>> = {
           file: 'nvidia_cusparse-12.6.3.3-py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.whl',
           sha256: '2b3c89c88d01ee0e477cb7f82ef60a11a4bcd57b6b87c33f789350b59759360b',
           bytes: 145942937,
-          cudaMembers: [
-            'nvidia/cu13/lib/libcusparse.so.12',
-            'nvidia_cusparse-12.6.3.3.dist-info/licenses/License.txt',
-          ],
+          cudaMembers: ['nvidia/cu13/lib/libcusparse.so.12', 'nvidia_cusparse-12.6.3.3.dist-info/licenses/License.txt'],
           cudaBytes: 162627584,
         },
         {
@@ -232,10 +220,7 @@ export const RELEASES: Readonly<Record<string, readonly LibTorchRelease[]>> = {
           file: 'nvidia_cuda_cupti-13.2.86-py3-none-manylinux_2_25_x86_64.whl',
           sha256: '8fa29f15dd8336181f961764d9d95236fc6b931dd0c8fcf8cd70aab0c310b586',
           bytes: 11988600,
-          members: [
-            'nvidia/cu13/lib/libcupti.so.13',
-            'nvidia_cuda_cupti-13.2.86.dist-info/licenses/License.txt',
-          ],
+          members: ['nvidia/cu13/lib/libcupti.so.13', 'nvidia_cuda_cupti-13.2.86.dist-info/licenses/License.txt'],
           memberBytes: 5976064,
         },
         {
@@ -244,10 +229,7 @@ export const RELEASES: Readonly<Record<string, readonly LibTorchRelease[]>> = {
           file: 'nvidia_cuda_runtime-13.2.86-py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.whl',
           sha256: '3498247680dfddce31bad102af7e3e26fc795342a3cac64722bb0fa95e7f60f0',
           bytes: 2323576,
-          members: [
-            'nvidia/cu13/lib/libcudart.so.13',
-            'nvidia_cuda_runtime-13.2.86.dist-info/licenses/License.txt',
-          ],
+          members: ['nvidia/cu13/lib/libcudart.so.13', 'nvidia_cuda_runtime-13.2.86.dist-info/licenses/License.txt'],
           memberBytes: 835584,
         },
         {
@@ -312,10 +294,7 @@ export const RELEASES: Readonly<Record<string, readonly LibTorchRelease[]>> = {
           file: 'nvidia_cufile-1.17.1.22-py3-none-manylinux_2_27_x86_64.whl',
           sha256: '87feaf8c3ad20d3d03a01933181801ff6892bace5c8f0b1e4b48f319d3e62d36',
           bytes: 1387670,
-          cudaMembers: [
-            'nvidia/cu13/lib/libcufile.so.0',
-            'nvidia_cufile-1.17.1.22.dist-info/licenses/License.txt',
-          ],
+          cudaMembers: ['nvidia/cu13/lib/libcufile.so.0', 'nvidia_cufile-1.17.1.22.dist-info/licenses/License.txt'],
           cudaBytes: 3870720,
         },
         {

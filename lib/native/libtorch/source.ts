@@ -36,7 +36,10 @@ export async function fill(job: Job): Promise<string> {
     return 'pip';
   }
   if (/^https?:\/\//i.test(from)) {
-    const name = decodeURIComponent(new URL(from).pathname.split('/').at(-1) || 'libtorch').replaceAll(/[^\w.+-]/g, '_');
+    const name = decodeURIComponent(new URL(from).pathname.split('/').at(-1) || 'libtorch').replaceAll(
+      /[^\w.+-]/g,
+      '_',
+    );
     const pinned = pinnedAs(job, name);
     const expected = { sha256: sha256?.toLowerCase() ?? pinned?.sha256, ...(pinned && { bytes: pinned.bytes }) };
     await fromArchive(job, await fetchFile(job, from, name, expected), undefined);

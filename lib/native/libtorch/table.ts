@@ -67,7 +67,9 @@ export function releaseOf(version: string, platform: string = platformKey()): Li
 
 /** The wheels of which a variant needs anything. */
 export function wheelsFor(release: LibTorchRelease, { cuda }: Variant): readonly PinnedWheel[] {
-  return release.wheels.filter(({ members, cudaMembers }) => members !== undefined || (cuda && cudaMembers !== undefined));
+  return release.wheels.filter(
+    ({ members, cudaMembers }) => members !== undefined || (cuda && cudaMembers !== undefined),
+  );
 }
 
 /** The platform tags of a wheel's file name, e.g. ['manylinux_2_28_x86_64']. */

@@ -62,7 +62,9 @@ export async function unpackArchive(
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOSPC') {
-      throw new DownloadError('ERR_DISK_SPACE', `There is no room to unpack ${archive} in ${target}.`, { cause: error });
+      throw new DownloadError('ERR_DISK_SPACE', `There is no room to unpack ${archive} in ${target}.`, {
+        cause: error,
+      });
     }
     if (!MISPLACED.has(code ?? '')) throw error;
     throw new DownloadError('ERR_DOWNLOAD', `${archive} has members that cannot lie beside each other: ${message}.`, {

@@ -23,7 +23,8 @@ AdamWUpdate::AdamWUpdate(const TrainingLayout& layout, const Constants& constant
   if (!constants.bias_correction) endless_ = at::full({}, 1e9, weights.options());
 }
 
-void AdamWUpdate::run(double learning_rate, const at::Tensor& updates, const at::Tensor& divisor, const at::Tensor& skip) {
+void AdamWUpdate::run(double learning_rate, const at::Tensor& updates, const at::Tensor& divisor,
+                      const at::Tensor& skip) {
   for (Group* group : {&decaying_, &others_}) {
     if (group->weights.empty()) continue;
     const std::optional<at::Tensor> scale = divisor.defined() ? std::optional(divisor) : std::nullopt;

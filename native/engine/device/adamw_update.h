@@ -20,8 +20,8 @@ class AdamWUpdate {
 
   /// The gradients of what is trained.
   const std::vector<at::Tensor>& gradients() const { return gradients_; }
-  /// `updates`: updates made so far, this one included (float, a scalar); the gradients are divided by `divisor` (a scalar, or
-  /// undefined); nothing is done where `skip` is 1.
+  /// `updates`: updates made so far, this one included (float, a scalar); the gradients are divided by `divisor` (a
+  /// scalar, or undefined); nothing is done where `skip` is 1.
   void run(double learning_rate, const at::Tensor& updates, const at::Tensor& divisor, const at::Tensor& skip);
 
  private:

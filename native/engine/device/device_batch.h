@@ -13,9 +13,9 @@ namespace vectune::device {
 /// different row counts (the caching allocator likes that) and no row is without a text: attention over packed texts
 /// gives rows beyond the last one undefined gradients. Nothing reads the dummy's result, so its gradients are zero.
 struct DeviceBatch {
-  int64_t tokens = 0, rows = 0;      // of the texts; with the dummy
-  int64_t texts = 0;                 // without the dummy
-  int64_t longest = 0;               // with it
+  int64_t tokens = 0, rows = 0;            // of the texts; with the dummy
+  int64_t texts = 0;                       // without the dummy
+  int64_t longest = 0;                     // with it
   at::Tensor ids, positions, text_of_row;  // int32 [rows]; positions with the model's offset
   at::Tensor starts, lengths;              // int32 [texts + 2], [texts + 1]
   at::Tensor scores;                       // float [pairs]

@@ -31,7 +31,8 @@ Cosines cosines(const at::Tensor& embeddings) {
 
 at::Tensor similarities(const at::Tensor& embeddings) { return cosines(embeddings).value.squeeze(1); }
 
-Loss loss_and_gradient(const at::Tensor& embeddings, const at::Tensor& scores, int64_t pairs_in_loss, const at::Tensor& scale) {
+Loss loss_and_gradient(const at::Tensor& embeddings, const at::Tensor& scores, int64_t pairs_in_loss,
+                       const at::Tensor& scale) {
   const auto count = static_cast<double>(pairs_in_loss);
   const Cosines c = cosines(embeddings);
   const at::Tensor difference = c.value - scores.unsqueeze(1);

@@ -14,7 +14,8 @@ struct Loss {
   at::Tensor gradient;  // [2·pairs × dimension], times `scale` where that is given
 };
 /// `pairs_in_loss` is the effective batch; `scale` (a scalar on the device, or undefined) multiplies the gradient only.
-Loss loss_and_gradient(const at::Tensor& embeddings, const at::Tensor& scores, int64_t pairs_in_loss, const at::Tensor& scale);
+Loss loss_and_gradient(const at::Tensor& embeddings, const at::Tensor& scores, int64_t pairs_in_loss,
+                       const at::Tensor& scale);
 
 }  // namespace cosine_mse
 }  // namespace vectune::device

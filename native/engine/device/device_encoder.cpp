@@ -108,15 +108,15 @@ at::Tensor DeviceEncoder::forward(const DeviceBatch& batch, const EmbeddingTable
   return x;
 }
 
-void DeviceEncoder::backward(at::Tensor dy, const DeviceBatch& batch, const EncoderTensors& w, const DropoutRates& dropout,
-                             DeviceActivations& saved, const EncoderGradients& gradients, const Wanted& wanted,
-                             const Cancel& cancel) const {
+void DeviceEncoder::backward(at::Tensor dy, const DeviceBatch& batch, const EncoderTensors& w,
+                             const DropoutRates& dropout, DeviceActivations& saved, const EncoderGradients& gradients,
+                             const Wanted& wanted, const Cancel& cancel) const {
   const int64_t hidden = spec_.hidden_size;
   const Store store{gradients.accumulate};
   /// In place: dy → d(sum); gradients of the norm's weight and bias.
-  const auto norm_backward = [&](const at::Tensor& d, const at::Tensor& sum, const at::Tensor& mean, const at::Tensor& rstd,
-                                 const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& dweight,
-                                 const at::Tensor& dbias) {
+  const auto norm_backward = [&](const at::Tensor& d, const at::Tensor& sum, const at::Tensor& mean,
+                                 const at::Tensor& rstd, const at::Tensor& weight, const at::Tensor& bias,
+                                 const at::Tensor& dweight, const at::Tensor& dbias) {
     auto [dsum, dgamma, dbeta] =
         at::native_layer_norm_backward(d, sum, {hidden}, mean, rstd, weight, bias, {true, true, true});
     store.vector(dweight, dgamma);
@@ -145,12 +145,13 @@ void DeviceEncoder::backward(at::Tensor dy, const DeviceBatch& batch, const Enco
     if (weights) store.linear(g.up_weight, g.up_bias, dup, l.y1);
     const at::Tensor dy1 = at::addmm(dsum2, dup, at.up_weight);
     // y1 = LN(x + drop(context·Woᵀ + bo))
-    const at::Tensor dsum1 = norm_backward(dy1, l.sum1, l.mean1, l.rstd1, at.attention_norm_weight, at.attention_norm_bias,
-                                           g.attention_norm_weight, g.attention_norm_bias);
+    const at::Tensor dsum1 = norm_backward(dy1, l.sum1, l.mean1, l.rstd1, at.attention_norm_weight,
+                                           at.attention_norm_bias, g.attention_norm_weight, g.attention_norm_bias);
     const at::Tensor dout = drop_backward(dsum1, dropout.attention_out, l.mask1);
     if (weights) store.linear(g.out_weight, g.out_bias, dout, l.context);
     // context = attention(x·Wqkvᵀ + bqkv)
-    const at::Tensor dqkv = attention_.backward(at::mm(dout, at.out_weight), l.qkv, batch, dropout.attention, l.attention);
+    const at::Tensor dqkv =
+        attention_.backward(at::mm(dout, at.out_weight), l.qkv, batch, dropout.attention, l.attention);
     if (weights) store.linear(g.qkv_weight, g.qkv_bias, dqkv, x);
     if (i > wanted.lowest_layer || wanted.embeddings()) dy = at::addmm(dsum1, dqkv, at.qkv_weight);
   }

@@ -28,7 +28,8 @@ struct DeviceActivations {
   std::vector<Layer> layers;
 };
 
-/// Where the gradients go. `encoder` is overwritten, or with `accumulate` added to; the tables (fp32) are always added to.
+/// Where the gradients go. `encoder` is overwritten, or with `accumulate` added to; the tables (fp32) are always added
+/// to.
 struct EncoderGradients {
   EncoderTensors encoder;
   EmbeddingTables tables;
@@ -51,7 +52,8 @@ class DeviceEncoder {
 
   /// `dy` is the gradient of the last hidden states, in the compute type.
   void backward(at::Tensor dy, const DeviceBatch& batch, const EncoderTensors& weights, const DropoutRates& dropout,
-                DeviceActivations& saved, const EncoderGradients& gradients, const Wanted& wanted, const Cancel& cancel) const;
+                DeviceActivations& saved, const EncoderGradients& gradients, const Wanted& wanted,
+                const Cancel& cancel) const;
 
  private:
   EncoderSpec spec_;

@@ -62,7 +62,8 @@ at::Tensor reduce(const at::Tensor& x, const char* how, const DeviceBatch& batch
 }
 
 /// The first row that has its text's maximum [texts + 1 × width], as torch.max and native/engine/head.cpp choose it.
-/// (_segment_reduce_backward shares a positive gradient out among equal rows and gives each of them a negative one whole.)
+/// (_segment_reduce_backward shares a positive gradient out among equal rows and gives each of them a negative one
+/// whole.)
 at::Tensor rows_of_maxima(const at::Tensor& y, const at::Tensor& maxima, const DeviceBatch& batch) {
   const at::Tensor row = at::arange(batch.rows, y.options()).unsqueeze(1);  // fp32 holds every row up to 2^24
   const at::Tensor is_less = at::ne(y, at::index_select(maxima, 0, batch.text_of_row));
@@ -139,8 +140,8 @@ at::Tensor DeviceHead::forward(const DeviceBatch& batch, const at::Tensor& y, co
   return x;
 }
 
-at::Tensor DeviceHead::backward(const DeviceBatch& batch, at::Tensor d, const FlatTensor& weights, const FlatTensor& gradients,
-                                bool accumulate) {
+at::Tensor DeviceHead::backward(const DeviceBatch& batch, at::Tensor d, const FlatTensor& weights,
+                                const FlatTensor& gradients, bool accumulate) {
   for (size_t i = spec_.head.size() - 1; i >= 1; --i) {
     const Step& step = steps_[i - 1];
     if (const auto* dense = std::get_if<DenseSpec>(&spec_.head[i])) {

@@ -27,8 +27,8 @@ struct DeviceInference::State {
         place(p),
         precision(precision),
         type(compute_type(precision)),
-        encoder(s.encoder, PackedAttention(PackedAttention::choose(p, gpu_of(p), type, s.encoder.head_size()), s.encoder.heads,
-                                           s.encoder.head_size())),
+        encoder(s.encoder, PackedAttention(PackedAttention::choose(p, gpu_of(p), type, s.encoder.head_size()),
+                                           s.encoder.heads, s.encoder.head_size())),
         head(s, t) {}
 
   template <typename Work>
@@ -61,8 +61,8 @@ struct DeviceInference::State {
     tail = host.narrow(0, head_begin, table.elements() - head_begin).to(place.torch(), at::kFloat, false, true);
     const FlatTensor all{compute, 0};
     tensors = encoder_tensors(all, table, spec.encoder);
-    tables = embedding_tables(compute.narrow(0, 0, words).view({spec.encoder.vocab_size, spec.encoder.hidden_size}), all, table,
-                              spec.encoder);
+    tables = embedding_tables(compute.narrow(0, 0, words).view({spec.encoder.vocab_size, spec.encoder.hidden_size}),
+                              all, table, spec.encoder);
     has = version;
   }
 
@@ -90,7 +90,8 @@ struct DeviceInference::State {
   uint64_t has = 0;  // version of the weights
 };
 
-DeviceInference::DeviceInference(const ModelSpec& spec, const ParameterTable& table, const Place& place, Precision precision)
+DeviceInference::DeviceInference(const ModelSpec& spec, const ParameterTable& table, const Place& place,
+                                 Precision precision)
     : state_(std::make_unique<State>(spec, table, place, precision)) {}
 DeviceInference::~DeviceInference() = default;
 
@@ -98,8 +99,8 @@ bool DeviceInference::is_for(const Place& place, Precision precision) const {
   return state_->place == place && state_->precision == precision;
 }
 
-void DeviceInference::embed(const float* flat, uint64_t version, const int32_t* ids, const int32_t* offsets, int64_t texts,
-                            float* out) {
+void DeviceInference::embed(const float* flat, uint64_t version, const int32_t* ids, const int32_t* offsets,
+                            int64_t texts, float* out) {
   State& s = *state_;
   s.guarded([&] {
     s.follow(flat, version);
@@ -111,7 +112,8 @@ void DeviceInference::embed(const float* flat, uint64_t version, const int32_t* 
     Begun before{};
     const auto take = [&](Begun& begun) {
       if (!begun.result) return;
-      std::memcpy(out + begun.first * dimension, begun.result->wait(), sizeof(float) * static_cast<size_t>(begun.texts * dimension));
+      std::memcpy(out + begun.first * dimension, begun.result->wait(),
+                  sizeof(float) * static_cast<size_t>(begun.texts * dimension));
     };
     for (int64_t first = 0; first < texts;) {
       int64_t last = first + 1;
@@ -127,8 +129,8 @@ void DeviceInference::embed(const float* flat, uint64_t version, const int32_t* 
   });
 }
 
-void DeviceInference::trace(const float* flat, uint64_t version, const int32_t* ids, const int32_t* offsets, int64_t texts,
-                            const Observer& observe) {
+void DeviceInference::trace(const float* flat, uint64_t version, const int32_t* ids, const int32_t* offsets,
+                            int64_t texts, const Observer& observe) {
   State& s = *state_;
   s.guarded([&] {
     s.follow(flat, version);

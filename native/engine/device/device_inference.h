@@ -16,7 +16,8 @@ class DeviceInference {
   bool is_for(const Place& place, Precision precision) const;
   /// `flat` are the model's weights, and `version` tells whether they are those of the last call. Texts as
   /// Model::embed has them.
-  void embed(const float* flat, uint64_t version, const int32_t* ids, const int32_t* offsets, int64_t texts, float* out);
+  void embed(const float* flat, uint64_t version, const int32_t* ids, const int32_t* offsets, int64_t texts,
+             float* out);
   using Observer = std::function<void(const std::string& name, const at::Tensor& values)>;
   /// All texts in one pass; `observe` is called with hidden.0 … hidden.N, pooled and embedding, fp32 on the processor.
   void trace(const float* flat, uint64_t version, const int32_t* ids, const int32_t* offsets, int64_t texts,

@@ -43,7 +43,8 @@ MemoryStatistics memory_of(const Place& place) {
   now.peak = stats.allocated_bytes[kAll].peak;
   now.reserved = stats.reserved_bytes[kAll].current;
   if (now.reserved > 0)
-    now.fragmentation = static_cast<double>(stats.inactive_split_bytes[kAll].current) / static_cast<double>(now.reserved);
+    now.fragmentation =
+        static_cast<double>(stats.inactive_split_bytes[kAll].current) / static_cast<double>(now.reserved);
   return now;
 }
 
@@ -58,7 +59,8 @@ void release_cached(const Place& place) {
 
 std::optional<int64_t> set_memory_fraction(const Place& place, double fraction) {
   if (!(fraction > 0.0 && fraction <= 1.0))
-    throw Error(ErrorCode::kInvalidArgument, "memoryFraction must be above 0 and at most 1, found " + text(fraction) + ".");
+    throw Error(ErrorCode::kInvalidArgument,
+                "memoryFraction must be above 0 and at most 1, found " + text(fraction) + ".");
   if (!place.cuda()) {
     const auto free = static_cast<double>(memory_budget::in_use()) + static_cast<double>(memory_budget::available());
     return static_cast<int64_t>(std::floor(fraction * free));
@@ -66,8 +68,9 @@ std::optional<int64_t> set_memory_fraction(const Place& place, double fraction) 
   const double has = cuda_fraction.value_or(1.0);
   if (fraction == has) return std::nullopt;
   if (allocator()->initialized())
-    throw Error(ErrorCode::kInvalidArgument, "memoryFraction is " + text(fraction) + ", but this process has begun to use the GPU with " +
-                                                 text(has) + ", and LibTorch does not change that. Start the process anew.");
+    throw Error(ErrorCode::kInvalidArgument, "memoryFraction is " + text(fraction) +
+                                                 ", but this process has begun to use the GPU with " + text(has) +
+                                                 ", and LibTorch does not change that. Start the process anew.");
   c10::CachingAllocator::setAllocatorSettings("per_process_memory_fraction:" + text(fraction));
   cuda_fraction = fraction;
   return std::nullopt;

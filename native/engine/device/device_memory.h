@@ -19,8 +19,8 @@ void reset_peak(const Place& place);
 /// Gives what the allocator holds and no tensor uses back to the GPU.
 void release_cached(const Place& place);
 
-/// Share of the GPU's memory that this process may take, above 0 to 1; beyond it allocations fail as if there were no more.
-/// LibTorch reads it when it first uses a GPU: later only the share that it has is accepted, any other is an
+/// Share of the GPU's memory that this process may take, above 0 to 1; beyond it allocations fail as if there were no
+/// more. LibTorch reads it when it first uses a GPU: later only the share that it has is accepted, any other is an
 /// Error(kInvalidArgument). CPU tensors have no such allocator: for them the share of what the machine has free is
 /// returned, in bytes, for a trainer's limit.
 std::optional<int64_t> set_memory_fraction(const Place& place, double fraction);

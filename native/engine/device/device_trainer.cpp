@@ -4,11 +4,11 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/maximum.h>
 #include <ATen/ops/stack.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -56,8 +56,7 @@ class BegunStep {
   std::optional<StepResult> outcome() {
     switch (fate()) {
       case Fate::kLeftOut: return std::nullopt;
-      case Fate::kNotFinite:
-        throw not_finite(std::isfinite(wait()[0]) ? "norm of the gradient" : "loss");
+      case Fate::kNotFinite: throw not_finite(std::isfinite(wait()[0]) ? "norm of the gradient" : "loss");
       case Fate::kTaken:
       case Fate::kOverflow: break;
     }
@@ -85,18 +84,19 @@ class BegunStep {
   const bool has_norm_;
 };
 
-/// Training by LibTorch's tensors on `options.place`. A step is given to the device whole and not waited for: what decides
-/// about it (a loss or a gradient's norm that is not finite) is decided there, by factors of the update. Until the
-/// processor has seen that a step failed, those begun after it leave everything alone too, so a step that failed leaves
-/// weights, moments and count as before it.
+/// Training by LibTorch's tensors on `options.place`. A step is given to the device whole and not waited for: what
+/// decides about it (a loss or a gradient's norm that is not finite) is decided there, by factors of the update. Until
+/// the processor has seen that a step failed, those begun after it leave everything alone too, so a step that failed
+/// leaves weights, moments and count as before it.
 class DeviceTrainer final : public Trainer::Impl {
  public:
   DeviceTrainer(std::shared_ptr<Model> model, std::shared_ptr<const Dataset> dataset, TrainerOptions given)
       : Impl(std::move(model), std::move(dataset), std::move(given)),
         place_(options.place),
         type_(compute_type(options.precision)),
-        encoder_(spec.encoder, PackedAttention(PackedAttention::choose(place_, gpu_of(place_), type_, spec.encoder.head_size()),
-                                               spec.encoder.heads, spec.encoder.head_size())),
+        encoder_(spec.encoder,
+                 PackedAttention(PackedAttention::choose(place_, gpu_of(place_), type_, spec.encoder.head_size()),
+                                 spec.encoder.heads, spec.encoder.head_size())),
         head_(spec, table) {
     const memory_budget::ScopedLimit limit(options.memory_limit);
     guarded([&] {
@@ -149,9 +149,7 @@ class DeviceTrainer final : public Trainer::Impl {
             break;
           case BegunStep::Fate::kOverflow: break;
           case BegunStep::Fate::kLeftOut:
-          case BegunStep::Fate::kNotFinite:
-            failed = true;
-            --steps;
+          case BegunStep::Fate::kNotFinite: failed = true; --steps;
         }
       }
       if (failed) halted_.zero_();
@@ -246,12 +244,13 @@ class DeviceTrainer final : public Trainer::Impl {
 
   DropoutRates dropout() const {
     const EncoderSpec& e = spec.encoder;
-    const double hidden = options.dropout.value_or(e.hidden_dropout), attention = options.dropout.value_or(e.attention_dropout);
+    const double hidden = options.dropout.value_or(e.hidden_dropout),
+                 attention = options.dropout.value_or(e.attention_dropout);
     return {hidden, attention, e.architecture == Architecture::kDistilBert ? 0.0 : hidden};
   }
 
-  /// The masks of a step are a function of seed, epoch, step and place in the step, so a resumed run has those of one that was
-  /// never interrupted, and no generator's state need be kept.
+  /// The masks of a step are a function of seed, epoch, step and place in the step, so a resumed run has those of one
+  /// that was never interrupted, and no generator's state need be kept.
   void seed_masks(int64_t epoch, int64_t first) {
     const uint64_t run = split_mix(static_cast<uint64_t>(options.seed) << 32 | static_cast<uint64_t>(epoch));
     const uint64_t seed = split_mix(split_mix(run + static_cast<uint64_t>(steps)) + static_cast<uint64_t>(first));
@@ -287,10 +286,10 @@ class DeviceTrainer final : public Trainer::Impl {
     const FlatTensor compute = type_ == at::kFloat ? flat : FlatTensor{half_gradients_, table.embedding_norm.weight};
     gradient_tensors_ = {encoder_tensors(compute, table, spec.encoder),
                          embedding_tables(words_of(gradients), flat, table, spec.encoder), false};
-    update_ = std::make_unique<AdamWUpdate>(
-        layout,
-        AdamWUpdate::Constants{options.beta1, options.beta2, options.eps, options.weight_decay, options.bias_correction},
-        weights, gradients, first_moments, second_moments);
+    update_ = std::make_unique<AdamWUpdate>(layout,
+                                            AdamWUpdate::Constants{options.beta1, options.beta2, options.eps,
+                                                                   options.weight_decay, options.bias_correction},
+                                            weights, gradients, first_moments, second_moments);
   }
 
   /// Forward and backward of all rows, `micro_batch` pairs at a time; the gradients are those of the mean over
@@ -315,7 +314,8 @@ class DeviceTrainer final : public Trainer::Impl {
       at::Tensor dy = head_.backward(batch, part.gradient, head_weights_, {gradients, head_weights_.shift}, add);
       head_.release();
       gradient_tensors_.accumulate = type_ == at::kFloat && add;
-      encoder_.backward(std::move(dy), batch, tensors_, rates, activations_, gradient_tensors_, layout.wanted(), cancel());
+      encoder_.backward(std::move(dy), batch, tensors_, rates, activations_, gradient_tensors_, layout.wanted(),
+                        cancel());
       activations_ = {};
       if (type_ == at::kFloat) continue;
       at::Tensor into = gradients.narrow(0, norm_begin, layers_end - norm_begin);

@@ -18,7 +18,8 @@ class Driver {
     handle_ = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
     if (!handle_) {
       const char* text = dlerror();
-      reason_ = std::string("the NVIDIA driver's library libcuda.so.1 cannot be opened (") + (text ? text : "no reason given") + ")";
+      reason_ = std::string("the NVIDIA driver's library libcuda.so.1 cannot be opened (") +
+                (text ? text : "no reason given") + ")";
       return;
     }
     const auto init = function<int(unsigned)>("cuInit");
@@ -69,7 +70,8 @@ class Driver {
     const char *name = nullptr, *text = nullptr;
     if (const auto f = function<int(int, const char**)>("cuGetErrorName")) f(code, &name);
     if (const auto f = function<int(int, const char**)>("cuGetErrorString")) f(code, &text);
-    return std::string(name ? name : "error") + " (" + std::to_string(code) + ")" + (text ? std::string(", ") + text : "");
+    return std::string(name ? name : "error") + " (" + std::to_string(code) + ")" +
+           (text ? std::string(", ") + text : "");
   }
 
   void* handle_ = nullptr;  // never closed: the driver does not stand it
@@ -96,14 +98,16 @@ Gpus look() {
   if (!driver.reason().empty()) missing.push_back(driver.reason());
   const bool library = cuda_library_is_open();
   if (!library)
-    missing.push_back("LibTorch's library libtorch_cuda.so is not loaded (a LibTorch for the processor only has none; one "
-                      "that was first used with device 'cpu' is opened without it)");
+    missing.push_back(
+        "LibTorch's library libtorch_cuda.so is not loaded (a LibTorch for the processor only has none; one "
+        "that was first used with device 'cpu' is opened without it)");
   if (missing.empty()) {
     // From here on LibTorch has made up its mind about CUDA, so this must not come before its library.
     const int seen = at::accelerator::deviceCount();
     if (seen == 0)
-      missing.push_back("the NVIDIA driver sees " + std::to_string(driver.count()) + " GPUs, but LibTorch none: the driver knows CUDA " +
-                        driver.version() + ", and LibTorch may need a newer one");
+      missing.push_back("the NVIDIA driver sees " + std::to_string(driver.count()) +
+                        " GPUs, but LibTorch none: the driver knows CUDA " + driver.version() +
+                        ", and LibTorch may need a newer one");
     for (int i = 0; i < std::min(seen, driver.count()); ++i) found.all.push_back(driver.gpu(i));
   }
   for (const auto& part : missing) found.reason += (found.reason.empty() ? "" : "; ") + part;
@@ -122,8 +126,9 @@ void require(const Place& place) {
   const auto& [all, driver, reason] = gpus();
   if (place.index < static_cast<int>(all.size())) return;
   const std::string why = all.empty() ? reason : "the last one here is cuda:" + std::to_string(all.size() - 1);
-  throw Error(ErrorCode::kDeviceUnavailable, "The device " + place.text() + " cannot be used: " + why + ". Use device 'cpu' or "
-              "'auto'; `npx vectune doctor` tells what is installed.");
+  throw Error(ErrorCode::kDeviceUnavailable, "The device " + place.text() + " cannot be used: " + why +
+                                                 ". Use device 'cpu' or "
+                                                 "'auto'; `npx vectune doctor` tells what is installed.");
 }
 
 Gpu gpu_of(const Place& place) {

@@ -21,7 +21,8 @@ std::atomic<int64_t> checks{0}, fail_at{0};
 void check(const Place& place) {
   {
     const std::lock_guard<std::mutex> lock(mutex);
-    if (const auto found = lost.find(place.text()); found != lost.end()) throw Error(ErrorCode::kDeviceLost, found->second);
+    if (const auto found = lost.find(place.text()); found != lost.end())
+      throw Error(ErrorCode::kDeviceLost, found->second);
   }
   if (fail_at.load(std::memory_order_relaxed) == 0) return;
   if (checks.fetch_add(1) + 1 == fail_at.load())

@@ -9,8 +9,8 @@
 
 namespace vectune::device {
 
-/// A GPU that reported an error other than exhausted memory is lost for the process: its context stands no further call.
-/// From then on everything that is asked of it fails at once with Error(kDeviceLost), which says what came first.
+/// A GPU that reported an error other than exhausted memory is lost for the process: its context stands no further
+/// call. From then on everything that is asked of it fails at once with Error(kDeviceLost), which says what came first.
 namespace health {
 
 /// Throws Error(kDeviceLost) where the device is lost. Any thread.

@@ -28,7 +28,9 @@ void LossScaler::update(const at::Tensor& overflow) {
   at::_amp_update_scale_(scale_, growth_, overflow, kGrowth, kBackoff, kGrowthInterval);
 }
 
-std::vector<float> LossScaler::state() const { return {scale_.item<float>(), static_cast<float>(growth_.item<int32_t>())}; }
+std::vector<float> LossScaler::state() const {
+  return {scale_.item<float>(), static_cast<float>(growth_.item<int32_t>())};
+}
 
 void LossScaler::set_state(float scale, float growth) {
   scale_.fill_(scale);

@@ -5,9 +5,9 @@
 
 namespace vectune::device {
 
-/// fp16 has so few exponents that small gradients vanish: the loss is multiplied by a scale that the gradients are divided
-/// by again. A gradient that overflows leaves the update out and halves the scale; 2,000 updates without that double it
-/// (torch.amp.GradScaler's numbers). All of it happens on the device.
+/// fp16 has so few exponents that small gradients vanish: the loss is multiplied by a scale that the gradients are
+/// divided by again. A gradient that overflows leaves the update out and halves the scale; 2,000 updates without that
+/// double it (torch.amp.GradScaler's numbers). All of it happens on the device.
 class LossScaler {
  public:
   explicit LossScaler(const at::Device& device);

@@ -13,7 +13,8 @@ namespace {
 /// Whether a value is of an argument's type; of the few kinds that are used here.
 bool fits(const c10::IValue& value, const c10::Type& type) {
   switch (type.kind()) {
-    case c10::TypeKind::OptionalType: return value.isNone() || fits(value, *type.castRaw<c10::OptionalType>()->getElementType());
+    case c10::TypeKind::OptionalType:
+      return value.isNone() || fits(value, *type.castRaw<c10::OptionalType>()->getElementType());
     case c10::TypeKind::TensorType: return value.isTensor();
     case c10::TypeKind::IntType: return value.isInt();
     case c10::TypeKind::FloatType: return value.isDouble();
@@ -49,13 +50,13 @@ std::vector<c10::IValue> OperatorCall::run() {
   for (size_t i = 0; i < arguments.size(); ++i) {
     if (given_[i]) {
       if (!fits(stack_[i], *arguments[i].type()))
-        throw Error(ErrorCode::kNative, "The argument " + arguments[i].name() + " of " + handle_.schema().name() + " must be " +
-                                            arguments[i].type()->str() + ".");
+        throw Error(ErrorCode::kNative, "The argument " + arguments[i].name() + " of " + handle_.schema().name() +
+                                            " must be " + arguments[i].type()->str() + ".");
     } else if (arguments[i].default_value()) {
       stack_[i] = *arguments[i].default_value();
     } else if (arguments[i].type()->kind() != c10::TypeKind::OptionalType) {
-      throw Error(ErrorCode::kNative, "The argument " + arguments[i].name() + " of this LibTorch's " + handle_.schema().name() +
-                                          " is not known.");
+      throw Error(ErrorCode::kNative, "The argument " + arguments[i].name() + " of this LibTorch's " +
+                                          handle_.schema().name() + " is not known.");
     }
   }
   handle_.callBoxed(stack_);

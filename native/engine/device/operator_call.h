@@ -7,9 +7,9 @@
 
 namespace vectune::device {
 
-/// One call of a LibTorch operator by its schema: arguments are given by name, those that are not given take the schema's
-/// default, or None where their type allows it. So one source serves versions whose argument lists grew at the end, and
-/// a name that this version does not have is an Error(kNative), not a call with shifted arguments.
+/// One call of a LibTorch operator by its schema: arguments are given by name, those that are not given take the
+/// schema's default, or None where their type allows it. So one source serves versions whose argument lists grew at the
+/// end, and a name that this version does not have is an Error(kNative), not a call with shifted arguments.
 class OperatorCall {
  public:
   explicit OperatorCall(const c10::OperatorHandle& handle);

@@ -15,7 +15,8 @@
 
 namespace vectune::device {
 
-PackedAttention::Kernel PackedAttention::choose(const Place& place, const Gpu& gpu, at::ScalarType type, int64_t head_size) {
+PackedAttention::Kernel PackedAttention::choose(const Place& place, const Gpu& gpu, at::ScalarType type,
+                                                int64_t head_size) {
   if (!place.cuda()) return Kernel::kPlain;
   const bool half = type != at::kFloat;
   if (half && gpu.has_bf16() && head_size % 8 == 0 && head_size <= 256) return Kernel::kFlash;
@@ -27,7 +28,8 @@ PackedAttention::Heads PackedAttention::heads_of(const at::Tensor& qkv, const De
   return {all.select(1, 0), all.select(1, 1), all.select(1, 2)};
 }
 
-at::Tensor PackedAttention::forward(const at::Tensor& qkv, const DeviceBatch& batch, double dropout, Saved* saved) const {
+at::Tensor PackedAttention::forward(const at::Tensor& qkv, const DeviceBatch& batch, double dropout,
+                                    Saved* saved) const {
   if (kernel_ == Kernel::kPlain) return plain_forward(qkv, batch, dropout, saved);
   const auto [q, k, v] = heads_of(qkv, batch);
   std::vector<c10::IValue> results;
@@ -65,8 +67,8 @@ at::Tensor PackedAttention::forward(const at::Tensor& qkv, const DeviceBatch& ba
   return out.reshape({batch.rows, heads_ * size_});
 }
 
-at::Tensor PackedAttention::backward(const at::Tensor& dout, const at::Tensor& qkv, const DeviceBatch& batch, double dropout,
-                                     const Saved& saved) const {
+at::Tensor PackedAttention::backward(const at::Tensor& dout, const at::Tensor& qkv, const DeviceBatch& batch,
+                                     double dropout, const Saved& saved) const {
   if (kernel_ == Kernel::kPlain) return plain_backward(dout, qkv, batch, dropout, saved);
   const auto [q, k, v] = heads_of(qkv, batch);
   const at::Tensor d = dout.view({batch.rows, heads_, size_});
@@ -111,11 +113,13 @@ at::Tensor PackedAttention::backward(const at::Tensor& dout, const at::Tensor& q
                   .run();
   }
   std::vector<at::Tensor> parts;
-  for (int i = 0; i < 3; ++i) parts.push_back(results[static_cast<size_t>(i)].toTensor().reshape({batch.rows, heads_, size_}));
+  for (int i = 0; i < 3; ++i)
+    parts.push_back(results[static_cast<size_t>(i)].toTensor().reshape({batch.rows, heads_, size_}));
   return at::stack(parts, 1).view({batch.rows, 3 * heads_ * size_});
 }
 
-at::Tensor PackedAttention::plain_forward(const at::Tensor& qkv, const DeviceBatch& batch, double dropout, Saved* saved) const {
+at::Tensor PackedAttention::plain_forward(const at::Tensor& qkv, const DeviceBatch& batch, double dropout,
+                                          Saved* saved) const {
   const double scale = 1.0 / std::sqrt(static_cast<double>(size_));
   at::Tensor out = at::empty({batch.rows, heads_, size_}, qkv.options());
   for (size_t t = 0; t + 1 < batch.host_starts.size(); ++t) {

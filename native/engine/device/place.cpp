@@ -18,7 +18,8 @@ Place Place::parse(const std::string& text) {
     }
     if (digits) return {Kind::kCuda, index};
   }
-  throw Error(ErrorCode::kInvalidArgument, "A device is 'cpu' or 'cuda:' and a number below 100; found '" + text + "'.");
+  throw Error(ErrorCode::kInvalidArgument,
+              "A device is 'cpu' or 'cuda:' and a number below 100; found '" + text + "'.");
 }
 
 std::string Place::text() const {

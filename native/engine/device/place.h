@@ -7,8 +7,8 @@ namespace vectune {
 
 /// Where a model or a trainer computes.
 struct Place {
-  /// kCpu is the engine's own path. The device path (native/engine/device) runs on GPUs, and with kTensors on LibTorch's
-  /// CPU tensors, which is how it is tested where there is no GPU.
+  /// kCpu is the engine's own path. The device path (native/engine/device) runs on GPUs, and with kTensors on
+  /// LibTorch's CPU tensors, which is how it is tested where there is no GPU.
   enum class Kind { kCpu, kCuda, kTensors };
 
   Kind kind = Kind::kCpu;
@@ -17,7 +17,8 @@ struct Place {
   bool on_device() const { return kind != Kind::kCpu; }
   bool cuda() const { return kind == Kind::kCuda; }
   c10::Device torch() const {
-    return cuda() ? c10::Device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(index)) : c10::Device(c10::DeviceType::CPU);
+    return cuda() ? c10::Device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(index))
+                  : c10::Device(c10::DeviceType::CPU);
   }
   bool operator==(const Place&) const = default;
 

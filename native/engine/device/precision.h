@@ -36,7 +36,8 @@ class ScopedTf32 {
   ScopedTf32& operator=(const ScopedTf32&) = delete;
 
  private:
-  // Not setFloat32Precision, which leaves LibTorch's older switch as it was: products then refuse to choose between the two.
+  // Not setFloat32Precision, which leaves LibTorch's older switch as it was: products then refuse to choose between the
+  // two.
   static void set(bool on) { at::globalContext().setAllowTF32CuBLAS(on); }
   bool cuda_;
 };

@@ -14,7 +14,8 @@
 // instruction that multiplies two pairs of bf16.
 //
 // Operands are in words (words.h). Of a matrix that is summed over its columns a word has two
-// neighbours in a row (`rows`), of one that is summed over its rows two in a column (`pairs`). In fp32 they are the same.
+// neighbours in a row (`rows`), of one that is summed over its rows two in a column (`pairs`). In fp32 they are the
+// same.
 namespace vectune::kernels {
 
 namespace {
@@ -26,7 +27,9 @@ namespace VECTUNE_SIMD {
 namespace {
 
 template <typename W>
-constexpr int64_t words(int64_t n) { return (n + kInWord<W> - 1) / kInWord<W>; }
+constexpr int64_t words(int64_t n) {
+  return (n + kInWord<W> - 1) / kInWord<W>;
+}
 
 /// Where one thread keeps the head it works on. Rows of `width` = head size rounded up, keys rounded up too.
 template <typename W>
@@ -66,11 +69,11 @@ struct Scratch {
 // kBlockRows × kBlockVectors vectors of sums, kBlockVectors of B and one of A fit the registers.
 constexpr int kBlockRows = kRegisters == 32 ? 4 : 6, kBlockVectors = kRegisters == 32 ? 4 : 2;
 
-/// C[m × n] (+)= A[m × k] · B[k × n], k counted in words; A is read word by word with any strides (in elements), B and C
-/// in rows of whole vectors (n a multiple of kLanes; ldb in words).
+/// C[m × n] (+)= A[m × k] · B[k × n], k counted in words; A is read word by word with any strides (in elements), B and
+/// C in rows of whole vectors (n a multiple of kLanes; ldb in words).
 template <int kRows, int kVectors, typename W>
-inline void multiply_block(int64_t k, const W* a, int64_t a_row, int64_t a_column, const W* b, int64_t ldb,
-                           float* c, int64_t ldc, bool accumulate) {
+inline void multiply_block(int64_t k, const W* a, int64_t a_row, int64_t a_column, const W* b, int64_t ldb, float* c,
+                           int64_t ldc, bool accumulate) {
   F acc[kRows][kVectors];
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i)
@@ -89,8 +92,8 @@ inline void multiply_block(int64_t k, const W* a, int64_t a_row, int64_t a_colum
 }
 
 template <int kVectors, typename W>
-inline void multiply_columns(int64_t m, int64_t k, const W* a, int64_t a_row, int64_t a_column, const W* b,
-                             int64_t ldb, float* c, int64_t ldc, bool accumulate) {
+inline void multiply_columns(int64_t m, int64_t k, const W* a, int64_t a_row, int64_t a_column, const W* b, int64_t ldb,
+                             float* c, int64_t ldc, bool accumulate) {
   int64_t i = 0;
   for (; i + kBlockRows <= m; i += kBlockRows)
     multiply_block<kBlockRows, kVectors>(k, a + i * a_row, a_row, a_column, b, ldb, c + i * ldc, ldc, accumulate);
@@ -209,7 +212,8 @@ void forward_head(const AttentionForward<T>& a, int64_t text, int64_t head, floa
         for (int64_t j = 0; j < s.keys; j += kLanes) store(p + j, load(row + j) * inverse);
       }
     }
-    multiply(queries, s.width, words<W>(tokens), s.p.rows, s.keys, kInWord<W>, s.v.pairs, s.width, s.dq, s.width, false);
+    multiply(queries, s.width, words<W>(tokens), s.p.rows, s.keys, kInWord<W>, s.v.pairs, s.width, s.dq, s.width,
+             false);
     scatter(s.dq, s.width, 1.0f, queries, d, a.out + (first + from) * hidden + head * d, hidden);
   }
 }
@@ -236,7 +240,8 @@ void backward_head(const AttentionBackward<T>& a, int64_t text, int64_t head, fl
   for (int64_t from = 0; from < tokens; from += kTile) {
     const int64_t queries = std::min(kTile, tokens - from), at = from * s.width;
     multiply(queries, s.keys, words<W>(d), s.q.rows + at, s.width, kInWord<W>, s.k_t, s.keys, s.scores, s.keys, false);
-    multiply(queries, s.keys, words<W>(d), s.dout.rows + at, s.width, kInWord<W>, s.v_t, s.keys, s.grads, s.keys, false);
+    multiply(queries, s.keys, words<W>(d), s.dout.rows + at, s.width, kInWord<W>, s.v_t, s.keys, s.grads, s.keys,
+             false);
     // scores: S → P; grads: dO Vᵀ → dP
     for (int64_t i = 0; i < queries; ++i) {
       float* row = s.scores + i * s.keys;
@@ -266,7 +271,8 @@ void backward_head(const AttentionBackward<T>& a, int64_t text, int64_t head, fl
     make_pairs(s.ds, queries, s.keys);
     multiply(tokens, s.width, words<W>(queries), s.p.pairs, kInWord<W>, s.keys * kInWord<W>, s.dout.pairs + at, s.width,
              s.dv, s.width, true);
-    multiply(queries, s.width, words<W>(tokens), s.ds.rows, s.keys, kInWord<W>, s.k.pairs, s.width, s.dq, s.width, false);
+    multiply(queries, s.width, words<W>(tokens), s.ds.rows, s.keys, kInWord<W>, s.k.pairs, s.width, s.dq, s.width,
+             false);
     multiply(tokens, s.width, words<W>(queries), s.ds.pairs, kInWord<W>, s.keys * kInWord<W>, s.q.pairs + at, s.width,
              s.dk, s.width, true);
     scatter(s.dq, s.width, scale, queries, d, dqkv + from * 3 * hidden, 3 * hidden);

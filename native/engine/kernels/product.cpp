@@ -11,10 +11,11 @@
 //     for each kTile rows of A
 //       for each of the panels
 //         C[i, j] = Σ_k A[i, k]·B[k, j]         one number of A, times a vector of B
-// Few rows (a short text, kFewRows) are not worth the copy; x·Wᵀ is then made of dot products along k, where both are dense:
+// Few rows (a short text, kFewRows) are not worth the copy; x·Wᵀ is then made of dot products along k, where both are
+// dense:
 //   y[i, j] = Σ_lanes Σ_k x[i, k]·W[j, k]     a vector of each
-// Where W stays as it is (inference), all its panels are copied once and for all, and every number of rows goes by tiles.
-// A sum runs over k in order, whatever the number of threads.
+// Where W stays as it is (inference), all its panels are copied once and for all, and every number of rows goes by
+// tiles. A sum runs over k in order, whatever the number of threads.
 namespace vectune::kernels::VECTUNE_SIMD {
 
 #ifdef __AVX2__
@@ -25,8 +26,8 @@ namespace {
 constexpr int kTile = kRegisters == 32 ? 8 : 6, kPanelVectors = kRegisters == 32 ? 3 : 2;
 constexpr int64_t kPanel = kPanelVectors * kLanes;
 static_assert(kProductPanel % kPanel == 0);
-// What is worked on at a time stays in the caches: where panels are narrow, a panel of a slice in the first and the rows of
-// some tiles in the second.
+// What is worked on at a time stays in the caches: where panels are narrow, a panel of a slice in the first and the
+// rows of some tiles in the second.
 constexpr int64_t kSlice = kPanel == kProductPanel ? int64_t{1} << 40 : 384, kTilesAtOnce = 16;
 constexpr int kDotOutputs = 4, kDotRows = kLanes / kDotOutputs;  // their sums make one vector
 template <typename T>
@@ -111,7 +112,8 @@ void pack_transposed(const T* b, int64_t row, int64_t n, int64_t k, T* panel) {
     }
 }
 
-/// Asks for a share of what the next panel will be packed from: part `part` of `parts` of `rows` rows of `width` elements.
+/// Asks for a share of what the next panel will be packed from: part `part` of `parts` of `rows` rows of `width`
+/// elements.
 template <typename T>
 inline void prefetch_share(const T* b, int64_t row, int64_t rows, int64_t width, int64_t part, int64_t parts) {
   const int64_t lines = (width + kLine<T> - 1) / kLine<T> + 1, all = rows * lines;  // rows need not begin on a line
@@ -251,7 +253,8 @@ void multiply_slice(A a, const T* b, int64_t b_row, C* c, int64_t m, int64_t n, 
     for (int64_t begin, end, packed = -1; pieces.take(thread, begin, end);) {
       const int64_t column = begin / blocks, from = column * kProductPanel, width = std::min(kProductPanel, n - from);
       for (int64_t j = 0; column != packed && j < width; j += kPanel) {
-        if constexpr (kTransposed) pack_transposed(matrix_at(from + j), b_row, std::min(kPanel, width - j), k, own + j * k);
+        if constexpr (kTransposed)
+          pack_transposed(matrix_at(from + j), b_row, std::min(kPanel, width - j), k, own + j * k);
         else pack(matrix_at(from + j), b_row, std::min(kPanel, width - j), k, own + j * k);
       }
       packed = column;
@@ -365,7 +368,8 @@ void forward_of_few(const T* x, const T* w, Out* y, int64_t rows, int64_t in, in
   for_parts((out + kDotOutputs - 1) / kDotOutputs, [&](int64_t begin, int64_t end, int) {
     for (int64_t o = begin * kDotOutputs; o < std::min(out, end * kDotOutputs); o += kDotOutputs) {
       if (o + kDotOutputs <= out) outputs(o, std::integral_constant<int, kDotOutputs>{});
-      else for (int64_t last = o; last < out; ++last) outputs(last, std::integral_constant<int, 1>{});
+      else
+        for (int64_t last = o; last < out; ++last) outputs(last, std::integral_constant<int, 1>{});
     }
   });
 }
@@ -384,8 +388,8 @@ void input_gradient(const T* dy, const T* w, C* dx, int64_t rows, int64_t in, in
   multiply<false>(Rows<T>{dy, out}, w, in, dx, rows, in, out, accumulate, static_cast<T*>(scratch));
 }
 
-/// Whether a weight's gradient is made from dyᵀ: pairs of rows lie apart in dy, and several narrow tiles would each read
-/// every line of dy that they share, all of them in a few sets of the cache.
+/// Whether a weight's gradient is made from dyᵀ: pairs of rows lie apart in dy, and several narrow tiles would each
+/// read every line of dy that they share, all of them in a few sets of the cache.
 template <typename T>
 constexpr bool kTransposes = kInWord<T> > 1 || kPanel < kProductPanel;
 
@@ -432,11 +436,21 @@ void int8_forward(const void* x, const float* scales_and_zeros, const int8_t* pa
 }  // namespace
 
 void register_product(Table& t) {
-  t.fp32.product = {forward<float>, pack_all<float>, forward_packed<float>, input_gradient<float, float>,
-                      input_gradient<float, float>, weight_gradient<float>, weight_gradient_scratch<float>};
+  t.fp32.product = {forward<float>,
+                    pack_all<float>,
+                    forward_packed<float>,
+                    input_gradient<float, float>,
+                    input_gradient<float, float>,
+                    weight_gradient<float>,
+                    weight_gradient_scratch<float>};
 #ifdef __AVX512BF16__
-  t.bf16_.product = {forward<bf16>, pack_all<bf16>, forward_packed<bf16>, input_gradient<bf16, bf16>,
-                      input_gradient<bf16, float>, weight_gradient<bf16>, weight_gradient_scratch<bf16>};
+  t.bf16_.product = {forward<bf16>,
+                     pack_all<bf16>,
+                     forward_packed<bf16>,
+                     input_gradient<bf16, bf16>,
+                     input_gradient<bf16, float>,
+                     weight_gradient<bf16>,
+                     weight_gradient_scratch<bf16>};
 #endif
   t.common.int8_pack = int8_pack;
   t.common.int8_forward = int8_forward;

@@ -14,8 +14,8 @@
 #error "VECTUNE_SIMD names the instruction set that this file is compiled for"
 #endif
 
-// Vectors of the hardware's width over GCC's and Clang's vector extension: one source for every instruction set. (A wider
-// one is split by the compiler, which then keeps it in memory.)
+// Vectors of the hardware's width over GCC's and Clang's vector extension: one source for every instruction set. (A
+// wider one is split by the compiler, which then keeps it in memory.)
 namespace vectune::kernels::VECTUNE_SIMD {
 
 #if defined(__AVX512F__)
@@ -85,9 +85,13 @@ inline void for_lanes(int64_t n, Step step) {
   if (i < n) step(i, static_cast<int>(n - i));
 }
 template <typename T>
-inline F load(const T* p, std::integral_constant<int, kLanes>) { return load(p); }
+inline F load(const T* p, std::integral_constant<int, kLanes>) {
+  return load(p);
+}
 template <typename T>
-inline void store(T* p, F v, std::integral_constant<int, kLanes>) { store(p, v); }
+inline void store(T* p, F v, std::integral_constant<int, kLanes>) {
+  store(p, v);
+}
 
 template <int kBit, bool kUpper, typename V, int... kLane>
 inline V exchange(V a, V b, std::integer_sequence<int, kLane...>) {
@@ -125,7 +129,8 @@ inline void transpose(U (&x)[kLanes]) {
 template <int kBit, typename V>
 inline void fold(V (&x)[kLanes]) {
 #pragma GCC unroll 16
-  for (int i = 0; i < kBit; ++i) x[i] = exchange<kBit, false>(x[i], x[i + kBit]) + exchange<kBit, true>(x[i], x[i + kBit]);
+  for (int i = 0; i < kBit; ++i)
+    x[i] = exchange<kBit, false>(x[i], x[i + kBit]) + exchange<kBit, true>(x[i], x[i + kBit]);
 }
 /// Lane i: the sum of the lanes of vector i, which is lost.
 template <typename V>

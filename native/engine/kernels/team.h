@@ -15,7 +15,8 @@ inline void for_flat_parts(int64_t n, Part part) {
 
 template <typename T>
 inline void zero_rows(T* x, int64_t from, int64_t to, int64_t width) {
-  if (to > from) std::memset(static_cast<void*>(x + from * width), 0, sizeof(T) * static_cast<size_t>((to - from) * width));
+  if (to > from)
+    std::memset(static_cast<void*>(x + from * width), 0, sizeof(T) * static_cast<size_t>((to - from) * width));
 }
 
 }  // namespace vectune::kernels::VECTUNE_SIMD

@@ -3,8 +3,8 @@
 
 #include "simd.h"
 
-// What is multiplied is in words of 32 bits: a float, a pair of bf16 or four int8, which one instruction multiplies and adds;
-// without VNNI a pair of int16, which stand as two int8 in memory where they are W's.
+// What is multiplied is in words of 32 bits: a float, a pair of bf16 or four int8, which one instruction multiplies and
+// adds; without VNNI a pair of int16, which stand as two int8 in memory where they are W's.
 namespace vectune::kernels::VECTUNE_SIMD {
 
 /// What an int8 product takes for an integer q of x, and how much more that is than q: VNNI's bytes of x are unsigned.
@@ -87,15 +87,15 @@ inline U word_of_rows(const bf16* at, int64_t row, int64_t n) {
 inline F multiply_add(F acc, U w, U x, const float*) { return acc + reinterpret_cast<F>(w) * reinterpret_cast<F>(x); }
 #ifdef __AVX512BF16__
 inline F multiply_add(F acc, U w, U x, const bf16*) {
-  return reinterpret_cast<F>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(acc), reinterpret_cast<__m512bh>(w),
-                                              reinterpret_cast<__m512bh>(x)));
+  return reinterpret_cast<F>(
+      _mm512_dpbf16_ps(reinterpret_cast<__m512>(acc), reinterpret_cast<__m512bh>(w), reinterpret_cast<__m512bh>(x)));
 }
 #endif
 #ifdef __AVX512VNNI__
 /// x are unsigned, 128 more than they stand for, so that each sum is 128·Σw too large.
 inline I multiply_add(I acc, U w, U x, const int8_t*) {
-  return reinterpret_cast<I>(_mm512_dpbusd_epi32(reinterpret_cast<__m512i>(acc), reinterpret_cast<__m512i>(x),
-                                                 reinterpret_cast<__m512i>(w)));
+  return reinterpret_cast<I>(
+      _mm512_dpbusd_epi32(reinterpret_cast<__m512i>(acc), reinterpret_cast<__m512i>(x), reinterpret_cast<__m512i>(w)));
 }
 #elif defined(__AVX512F__)
 inline I multiply_add(I acc, U w, U x, const int8_t*) {

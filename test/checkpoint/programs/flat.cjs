@@ -8,7 +8,14 @@ const { loadEngine } = require(path.resolve(__dirname, '../../../dist/native/loa
 const { TextVectorisation } = require(path.resolve(__dirname, '../../../dist/index.js'));
 
 const { what, count, model, rows, folder } = JSON.parse(process.argv[2]);
-const options = { precision: 'fp32', batchSize: 4, effectiveBatchSize: 4, validationSplit: 0.2, earlyStopping: false, learningRate: 1e-5 };
+const options = {
+  precision: 'fp32',
+  batchSize: 4,
+  effectiveBatchSize: 4,
+  validationSplit: 0.2,
+  earlyStopping: false,
+  learningRate: 1e-5,
+};
 const samples = [];
 const sample = (x) => {
   global.gc();
@@ -24,11 +31,15 @@ function slope(points) {
 }
 
 async function steps() {
-  const perEpoch = Math.ceil(0.8 * rows.length / 4);
+  const perEpoch = Math.ceil((0.8 * rows.length) / 4);
   const tv = new TextVectorisation(model);
   await tv.finetune(rows, {
-    ...options, epochs: Math.ceil(count / perEpoch), checkpoint: { folder, everySteps: 100, everyEpoch: false },
-    onProgress: (event) => { if (event.kind === 'step' && event.totalSteps % 20 === 0) sample(event.totalSteps); },
+    ...options,
+    epochs: Math.ceil(count / perEpoch),
+    checkpoint: { folder, everySteps: 100, everyEpoch: false },
+    onProgress: (event) => {
+      if (event.kind === 'step' && event.totalSteps % 20 === 0) sample(event.totalSteps);
+    },
   });
   await tv.dispose();
 }
@@ -49,10 +60,16 @@ async function main() {
   await (what === 'steps' ? steps() : rounds());
   await engine.setThreads(engine.info().threads); // frees are done by then
   const half = samples.slice(samples.length / 2);
-  console.log(JSON.stringify({
-    slope: slope(half), samples: samples.length, rss: samples.at(-1)[1], growth: samples.at(-1)[1] - half[0][1],
-    live: engine.liveObjects(), inUse: engine.memory().inUse,
-  }));
+  console.log(
+    JSON.stringify({
+      slope: slope(half),
+      samples: samples.length,
+      rss: samples.at(-1)[1],
+      growth: samples.at(-1)[1] - half[0][1],
+      live: engine.liveObjects(),
+      inUse: engine.memory().inUse,
+    }),
+  );
 }
 
 void main();

@@ -16,7 +16,13 @@ async function main() {
   engine.step = async (trainer, request) => {
     const result = await step(trainer, request);
     if (result !== null) {
-      note({ kind: 'step', step: request.after + 1, rows: [...request.rows], microBatch: request.microBatch, ...result });
+      note({
+        kind: 'step',
+        step: request.after + 1,
+        rows: [...request.rows],
+        microBatch: request.microBatch,
+        ...result,
+      });
     }
     return result;
   };
@@ -25,7 +31,8 @@ async function main() {
   const onProgress = (event) => {
     if (event.kind === 'step' && !going) note({ kind: 'going', at: Date.now() });
     going ||= event.kind === 'step';
-    if (/^(restored|checkpoint|checkpoint-damaged|checkpoint-failed)$/.test(event.kind)) note({ ...event, error: undefined });
+    if (/^(restored|checkpoint|checkpoint-damaged|checkpoint-failed)$/.test(event.kind))
+      note({ ...event, error: undefined });
     if (event.kind === 'validation') note({ kind: 'validation', epoch: event.epoch, loss: event.metrics.loss });
   };
   note({ kind: 'begin' });

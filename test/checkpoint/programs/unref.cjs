@@ -11,16 +11,27 @@ process.on('exit', () => console.log(JSON.stringify({ steps, embedded })));
 let embedded = 0;
 
 const run = tv.finetune(rows, {
-  epochs, validationSplit: 0, batchSize: 4, effectiveBatchSize: 4, precision: 'fp32', checkpoint,
+  epochs,
+  validationSplit: 0,
+  batchSize: 4,
+  effectiveBatchSize: 4,
+  precision: 'fp32',
+  checkpoint,
   onProgress: (event) => {
     if (event.kind === 'step') steps = event.totalSteps;
     if (event.kind === 'step' && event.totalSteps === 5) {
       if (when === 'paused') run.pause();
       else run.unref();
       if (when === 'ref again') run.ref();
-      if (when === 'beside embed') void tv.embed(Array(400).fill('the old mill')).then((vectors) => { embedded = vectors.length; });
+      if (when === 'beside embed')
+        void tv.embed(Array(400).fill('the old mill')).then((vectors) => {
+          embedded = vectors.length;
+        });
     }
     if (event.kind === 'paused') run.unref();
   },
 });
-run.then(() => console.log('done'), (error) => console.log(error.name));
+run.then(
+  () => console.log('done'),
+  (error) => console.log(error.name),
+);

@@ -10,16 +10,27 @@ let run;
 
 const asked = {
   async train({ epochs }) {
-    const pairs = Array.from({ length: 60 }, (_, i) => [['the old mill', 'the quiet mill'], ['rain on the boats', 'who sells bread']][i % 2]);
-    run = model.finetune(pairs, pairs.map((_, i) => 1 - (i % 2)), {
-      epochs,
-      earlyStopping: false,
-      precision: 'fp32',
-      onProgress: (event) => {
-        if (event.kind !== 'step') return;
-        tell({ kind: 'progress', done: event.totalSteps, of: event.steps * event.epochs });
+    const pairs = Array.from(
+      { length: 60 },
+      (_, i) =>
+        [
+          ['the old mill', 'the quiet mill'],
+          ['rain on the boats', 'who sells bread'],
+        ][i % 2],
+    );
+    run = model.finetune(
+      pairs,
+      pairs.map((_, i) => 1 - (i % 2)),
+      {
+        epochs,
+        earlyStopping: false,
+        precision: 'fp32',
+        onProgress: (event) => {
+          if (event.kind !== 'step') return;
+          tell({ kind: 'progress', done: event.totalSteps, of: event.steps * event.epochs });
+        },
       },
-    });
+    );
     const { epochs: done } = await run;
     tell({ kind: 'trained', epochs: done.length });
   },
@@ -28,10 +39,16 @@ const asked = {
   },
   async embed({ texts }) {
     const vectors = await model.embed(texts);
-    tell({ kind: 'embedded', dimension: vectors[0].length, finite: vectors.every((vector) => vector.every(Number.isFinite)) });
+    tell({
+      kind: 'embedded',
+      dimension: vectors[0].length,
+      finite: vectors.every((vector) => vector.every(Number.isFinite)),
+    });
   },
 };
 
 process.parentPort.on('message', ({ data }) => {
-  Promise.resolve(asked[data.kind](data)).catch(({ name, code, message }) => tell({ kind: 'failed', name, code, message }));
+  Promise.resolve(asked[data.kind](data)).catch(({ name, code, message }) =>
+    tell({ kind: 'failed', name, code, message }),
+  );
 });

@@ -1,5 +1,6 @@
 // LibTorch's packed attention: what its CUDA kernels require of their arguments is required here too, as it stands in
-// aten/src/ATen/native/transformers/cuda (attention.cu, flash_attn/flash_api.cpp, mem_eff_attention). The sums are plain.
+// aten/src/ATen/native/transformers/cuda (attention.cu, flash_attn/flash_api.cpp, mem_eff_attention). The sums are
+// plain.
 #include <ATen/ops/_softmax.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
@@ -28,19 +29,23 @@ struct Packed {
   std::vector<int32_t> starts;
   double scale;
 
-  Packed(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& cu, int64_t longest, std::optional<double> s) {
+  Packed(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& cu, int64_t longest,
+         std::optional<double> s) {
     check();
     for (const Tensor& t : {query, key, value}) {
-      TORCH_CHECK(t.is_cuda() && t.dim() == 3 && t.stride(-1) == 1, "query, key and value must be on the GPU, with their last dimension contiguous");
+      TORCH_CHECK(t.is_cuda() && t.dim() == 3 && t.stride(-1) == 1,
+                  "query, key and value must be on the GPU, with their last dimension contiguous");
       TORCH_CHECK(t.scalar_type() == query.scalar_type(), "query, key and value must have one type");
     }
-    TORCH_CHECK(cu.is_cuda() && cu.scalar_type() == at::kInt && cu.dim() == 1 && cu.is_contiguous(), "cu_seqlens must be contiguous int32 on the GPU");
+    TORCH_CHECK(cu.is_cuda() && cu.scalar_type() == at::kInt && cu.dim() == 1 && cu.is_contiguous(),
+                "cu_seqlens must be contiguous int32 on the GPU");
     q = on_cpu(query), k = on_cpu(key), v = on_cpu(value);
     const Tensor host = on_cpu(cu);
     starts.assign(host.const_data_ptr<int32_t>(), host.const_data_ptr<int32_t>() + host.numel());
     TORCH_CHECK(starts.front() == 0 && starts.back() == query.size(0), "cu_seqlens must go from 0 to the tokens");
     for (size_t i = 1; i < starts.size(); ++i)
-      TORCH_CHECK(starts[i] >= starts[i - 1] && starts[i] - starts[i - 1] <= longest, "a text is longer than max_seqlen");
+      TORCH_CHECK(starts[i] >= starts[i - 1] && starts[i] - starts[i - 1] <= longest,
+                  "a text is longer than max_seqlen");
     scale = s.value_or(1.0 / std::sqrt(static_cast<double>(query.size(2))));
   }
 
@@ -65,7 +70,8 @@ Tensor attend(const Packed& p, double dropout, uint64_t seed, const std::functio
     lse(text, at::logsumexp(scores, {-1}));
     Tensor probabilities = at::_softmax(scores, -1, false);
     if (dropout > 0) probabilities = probabilities.mul(p.mask(text, dropout, seed));
-    out.narrow(0, p.starts[text], p.starts[text + 1] - p.starts[text]).copy_(at::matmul(probabilities, p.of(p.v, text)).transpose(0, 1));
+    out.narrow(0, p.starts[text], p.starts[text + 1] - p.starts[text])
+        .copy_(at::matmul(probabilities, p.of(p.v, text)).transpose(0, 1));
   }
   return out;
 }
@@ -81,7 +87,9 @@ std::tuple<Tensor, Tensor, Tensor> attend_backward(const Packed& p, const Tensor
     const Tensor mask = dropout > 0 ? p.mask(text, dropout, seed) : at::ones({}, at::kFloat);
     const Tensor dp = at::matmul(d, p.of(p.v, text).transpose(1, 2)).mul(mask);
     const Tensor ds = probabilities.mul(dp.sub(dp.mul(probabilities).sum(-1, true))).mul(p.scale);
-    const auto put = [&](const Tensor& to, const Tensor& rows) { to.narrow(0, begin, tokens).copy_(rows.transpose(0, 1)); };
+    const auto put = [&](const Tensor& to, const Tensor& rows) {
+      to.narrow(0, begin, tokens).copy_(rows.transpose(0, 1));
+    };
     put(dq, at::matmul(ds, p.of(p.k, text)));
     put(dk, at::matmul(ds.transpose(1, 2), p.of(p.q, text)));
     put(dv, at::matmul(probabilities.mul(mask).transpose(1, 2), d));
@@ -92,71 +100,87 @@ std::tuple<Tensor, Tensor, Tensor> attend_backward(const Packed& p, const Tensor
 // --- flash: half types; lse [heads × tokens]; rng_state [2]
 
 void check_flash(const Tensor& q, bool causal) {
-  TORCH_CHECK(q.scalar_type() == at::kHalf || q.scalar_type() == at::kBFloat16, "FlashAttention only supports fp16 and bf16");
+  TORCH_CHECK(q.scalar_type() == at::kHalf || q.scalar_type() == at::kBFloat16,
+              "FlashAttention only supports fp16 and bf16");
   TORCH_CHECK(q.size(2) % 8 == 0 && q.size(2) <= 256, "head_size must be a multiple of 8, at most 256");
   TORCH_CHECK(!causal, "encoders see all tokens");
 }
 
-std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> flash_forward(
-    const Tensor& q, const Tensor& k, const Tensor& v, const OptionalTensor& cu_q, const OptionalTensor& cu_k, int64_t max_q,
-    int64_t max_k, double dropout, bool causal, bool debug, std::optional<double> scale, std::optional<int64_t>, std::optional<int64_t>,
-    const OptionalTensor&, const OptionalTensor&) {
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> flash_forward(const Tensor& q, const Tensor& k, const Tensor& v,
+                                                                 const OptionalTensor& cu_q, const OptionalTensor& cu_k,
+                                                                 int64_t max_q, int64_t max_k, double dropout,
+                                                                 bool causal, bool debug, std::optional<double> scale,
+                                                                 std::optional<int64_t>, std::optional<int64_t>,
+                                                                 const OptionalTensor&, const OptionalTensor&) {
   check_flash(q, causal);
   TORCH_CHECK(cu_q && cu_k && max_q == max_k && !debug, "only packed texts that see themselves");
   const Packed p(q, k, v, *cu_q, max_q, scale);
   const uint64_t seed = dropout > 0 ? draw() >> 2 : 0;
   const Tensor lse = at::zeros({q.size(1), q.size(0)}, at::kFloat);
-  const Tensor out = attend(p, dropout, seed, [&](size_t text, const Tensor& rows) { lse.narrow(1, p.starts[text], rows.size(1)).copy_(rows); });
+  const Tensor out = attend(p, dropout, seed, [&](size_t text, const Tensor& rows) {
+    lse.narrow(1, p.starts[text], rows.size(1)).copy_(rows);
+  });
   const Tensor state = at::full({2}, static_cast<int64_t>(seed), at::kLong).view(at::kUInt64);
-  return {on_gpu(out), on_gpu(lse), on_gpu(state), on_gpu(at::empty({}, at::kUInt64)), on_gpu(at::empty({0}, q.scalar_type()))};
+  return {on_gpu(out), on_gpu(lse), on_gpu(state), on_gpu(at::empty({}, at::kUInt64)),
+          on_gpu(at::empty({0}, q.scalar_type()))};
 }
 
-std::tuple<Tensor, Tensor, Tensor> flash_backward(const Tensor& dout, const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& out,
-                                                  const Tensor& lse, const Tensor& cu_q, const Tensor&, int64_t max_q, int64_t, double dropout,
-                                                  bool causal, const Tensor& state, const Tensor&, std::optional<double> scale,
+std::tuple<Tensor, Tensor, Tensor> flash_backward(const Tensor& dout, const Tensor& q, const Tensor& k, const Tensor& v,
+                                                  const Tensor& out, const Tensor& lse, const Tensor& cu_q,
+                                                  const Tensor&, int64_t max_q, int64_t, double dropout, bool causal,
+                                                  const Tensor& state, const Tensor&, std::optional<double> scale,
                                                   std::optional<int64_t>, std::optional<int64_t>) {
   check_flash(q, causal);
-  for (const Tensor& t : {dout, out}) TORCH_CHECK(t.is_cuda() && t.sizes() == q.sizes() && t.scalar_type() == q.scalar_type(), "out and its gradient must be as query");
-  TORCH_CHECK(state.is_cuda() && state.scalar_type() == at::kUInt64 && state.numel() == 2, "rng_state must be what the forward pass gave");
+  for (const Tensor& t : {dout, out})
+    TORCH_CHECK(t.is_cuda() && t.sizes() == q.sizes() && t.scalar_type() == q.scalar_type(),
+                "out and its gradient must be as query");
+  TORCH_CHECK(state.is_cuda() && state.scalar_type() == at::kUInt64 && state.numel() == 2,
+              "rng_state must be what the forward pass gave");
   TORCH_CHECK(lse.is_cuda() && lse.scalar_type() == at::kFloat, "logsumexp must be fp32");
   const Packed p(q, k, v, cu_q, max_q, scale);
   const Tensor host = on_cpu(lse);
-  return attend_backward(p, on_cpu(dout), dropout, static_cast<uint64_t>(on_cpu(state).view(at::kLong)[0].item<int64_t>()),
-                         [&](size_t text) { return host.narrow(1, p.starts[text], p.starts[text + 1] - p.starts[text]); });
+  return attend_backward(
+      p, on_cpu(dout), dropout, static_cast<uint64_t>(on_cpu(state).view(at::kLong)[0].item<int64_t>()),
+      [&](size_t text) { return host.narrow(1, p.starts[text], p.starts[text + 1] - p.starts[text]); });
 }
 
 // --- memory-efficient: [1 × tokens × heads × size]; lse [texts × heads × longest, rounded up to 32]; seed and offset
 
 std::tuple<Tensor, Tensor, Tensor, Tensor, c10::SymInt, c10::SymInt> efficient_forward(
-    const Tensor& q, const Tensor& k, const Tensor& v, const OptionalTensor& bias, const OptionalTensor& cu_q, const OptionalTensor& cu_k,
-    std::optional<int64_t> max_q, std::optional<int64_t> max_k, double dropout, int64_t mask_type, bool with_lse, std::optional<double> scale,
-    const OptionalTensor&, std::optional<int64_t>) {
-  TORCH_CHECK(q.dim() == 4 && q.size(0) == 1 && cu_q && cu_k && max_q && max_k, "packed texts have a batch of 1, cu_seqlens and max_seqlen");
+    const Tensor& q, const Tensor& k, const Tensor& v, const OptionalTensor& bias, const OptionalTensor& cu_q,
+    const OptionalTensor& cu_k, std::optional<int64_t> max_q, std::optional<int64_t> max_k, double dropout,
+    int64_t mask_type, bool with_lse, std::optional<double> scale, const OptionalTensor&, std::optional<int64_t>) {
+  TORCH_CHECK(q.dim() == 4 && q.size(0) == 1 && cu_q && cu_k && max_q && max_k,
+              "packed texts have a batch of 1, cu_seqlens and max_seqlen");
   TORCH_CHECK(!bias.has_value() && mask_type == 0, "encoders see all tokens");
   TORCH_CHECK(q.size(3) % (q.scalar_type() == at::kFloat ? 4 : 8) == 0, "rows must be aligned");
   const Packed p(q[0], k[0], v[0], *cu_q, *max_q, scale);
   const int64_t longest = (*max_q + 31) / 32 * 32;
-  const Tensor lse = at::full({static_cast<int64_t>(p.texts()), with_lse ? q.size(2) : 0, with_lse ? longest : 0}, INFINITY, at::kFloat);
+  const Tensor lse = at::full({static_cast<int64_t>(p.texts()), with_lse ? q.size(2) : 0, with_lse ? longest : 0},
+                              INFINITY, at::kFloat);
   const uint64_t seed = dropout > 0 ? draw() >> 2 : 0;
   const Tensor out = attend(p, dropout, seed, [&](size_t text, const Tensor& rows) {
     if (with_lse) lse[static_cast<int64_t>(text)].narrow(1, 0, rows.size(1)).copy_(rows);
   });
-  return {on_gpu(out.unsqueeze(0)), on_gpu(lse), on_gpu(at::full({}, static_cast<int64_t>(seed), at::kLong)), on_gpu(at::zeros({}, at::kLong)), *max_q, *max_k};
+  return {on_gpu(out.unsqueeze(0)),         on_gpu(lse), on_gpu(at::full({}, static_cast<int64_t>(seed), at::kLong)),
+          on_gpu(at::zeros({}, at::kLong)), *max_q,      *max_k};
 }
 
 std::tuple<Tensor, Tensor, Tensor, Tensor> efficient_backward(
-    const Tensor& dout, const Tensor& q, const Tensor& k, const Tensor& v, const OptionalTensor& bias, const Tensor& out,
-    const OptionalTensor& cu_q, const OptionalTensor&, int64_t max_q, int64_t, const Tensor& lse, double dropout, const Tensor& seed,
-    const Tensor& offset, int64_t mask_type, bool bias_gradient, std::optional<double> scale, std::optional<int64_t>, std::optional<int64_t>, bool) {
+    const Tensor& dout, const Tensor& q, const Tensor& k, const Tensor& v, const OptionalTensor& bias,
+    const Tensor& out, const OptionalTensor& cu_q, const OptionalTensor&, int64_t max_q, int64_t, const Tensor& lse,
+    double dropout, const Tensor& seed, const Tensor& offset, int64_t mask_type, bool bias_gradient,
+    std::optional<double> scale, std::optional<int64_t>, std::optional<int64_t>, bool) {
   TORCH_CHECK(dout.sizes() == q.sizes() && out.sizes() == q.sizes() && cu_q, "out and its gradient must be as query");
   TORCH_CHECK(!bias.has_value() && mask_type == 0 && !bias_gradient, "encoders see all tokens");
   TORCH_CHECK(seed.is_cuda() && offset.is_cuda(), "seed and offset must be what the forward pass gave");
   const Packed p(q[0], k[0], v[0], *cu_q, max_q, scale);
-  TORCH_CHECK(lse.size(0) == static_cast<int64_t>(p.texts()) && lse.size(1) == q.size(2), "logsumexp must be what the forward pass gave");
+  TORCH_CHECK(lse.size(0) == static_cast<int64_t>(p.texts()) && lse.size(1) == q.size(2),
+              "logsumexp must be what the forward pass gave");
   const Tensor host = on_cpu(lse);
-  const auto [dq, dk, dv] = attend_backward(p, on_cpu(dout[0]), dropout, static_cast<uint64_t>(on_cpu(seed).item<int64_t>()), [&](size_t text) {
-    return host[static_cast<int64_t>(text)].narrow(1, 0, p.starts[text + 1] - p.starts[text]);
-  });
+  const auto [dq, dk, dv] = attend_backward(
+      p, on_cpu(dout[0]), dropout, static_cast<uint64_t>(on_cpu(seed).item<int64_t>()),
+      [&](size_t text) { return host[static_cast<int64_t>(text)].narrow(1, 0, p.starts[text + 1] - p.starts[text]); });
   return {dq.unsqueeze(0), dk.unsqueeze(0), dv.unsqueeze(0), Tensor()};
 }
 

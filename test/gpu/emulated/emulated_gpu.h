@@ -1,12 +1,12 @@
 #pragma once
-// A GPU that is none: a libtorch_cuda.so for LibTorch's CPU build whose tensors say that they are on cuda:0 and lie in the
-// processor's memory. Every branch of native/engine/device that is for CUDA runs on it (pinned staging, events, the allocator
-// and its bounds, packed attention's arguments, lost devices), and what would be wrong there on a real one is refused: operands
-// of two devices, a host buffer that changes before its copy, arguments that the attention kernels do not take. Sums are the
-// processor's, so it shows nothing of a GPU's numbers, kernels, time or asynchrony.
+// A GPU that is none: a libtorch_cuda.so for LibTorch's CPU build whose tensors say that they are on cuda:0 and lie in
+// the processor's memory. Every branch of native/engine/device that is for CUDA runs on it (pinned staging, events, the
+// allocator and its bounds, packed attention's arguments, lost devices), and what would be wrong there on a real one is
+// refused: operands of two devices, a host buffer that changes before its copy, arguments that the attention kernels do
+// not take. Sums are the processor's, so it shows nothing of a GPU's numbers, kernels, time or asynchrony.
 //
-// Variables: VECTUNE_EMULATED_GPU_BYTES, its memory (default 8 GB); VECTUNE_EMULATED_GPU_FILE, a file by which processes
-// share it (default: each has its own).
+// Variables: VECTUNE_EMULATED_GPU_BYTES, its memory (default 8 GB); VECTUNE_EMULATED_GPU_FILE, a file by which
+// processes share it (default: each has its own).
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 
@@ -16,7 +16,8 @@
 
 namespace vectune::emulated_gpu {
 
-// --- stream.cpp: one stream, whose kernels are done when they are begun and whose copies are done when they are waited for
+// --- stream.cpp: one stream, whose kernels are done when they are begun and whose copies are done when they are waited
+// for
 
 /// Throws c10::AcceleratorError where a kernel has failed since the process began, as every call of a real driver does.
 void check();

@@ -1,5 +1,6 @@
-// A libcuda.so.1 with the functions that native/engine/device/gpus.cpp asks for: an NVIDIA driver of CUDA 12.4 that sees as many
-// GPUs as VECTUNE_EMULATED_GPUS says (default 1), or fails as VECTUNE_EMULATED_DRIVER says ("start", "count").
+// A libcuda.so.1 with the functions that native/engine/device/gpus.cpp asks for: an NVIDIA driver of CUDA 12.4 that
+// sees as many GPUs as VECTUNE_EMULATED_GPUS says (default 1), or fails as VECTUNE_EMULATED_DRIVER says ("start",
+// "count").
 #include <cstdlib>
 #include <cstring>
 
@@ -56,7 +57,8 @@ int cuGetErrorName(int code, const char** name) {
 }
 
 int cuGetErrorString(int code, const char** text) {
-  *text = code == kMismatch ? "system has unsupported display driver / cuda driver combination" : "initialization error";
+  *text =
+      code == kMismatch ? "system has unsupported display driver / cuda driver combination" : "initialization error";
   return 0;
 }
 

@@ -44,7 +44,8 @@ std::atomic<int64_t>& held_by_all() {
 
 double fraction = 1.0;
 
-/// What is freed stays reserved until the cache is emptied or something does not fit, as LibTorch's caching allocator has it.
+/// What is freed stays reserved until the cache is emptied or something does not fit, as LibTorch's caching allocator
+/// has it.
 class Allocator final : public c10::DeviceAllocator {
  public:
   ~Allocator() override { held_by_all() -= reserved_; }  // what a process held is free when it has ended
@@ -58,8 +59,8 @@ class Allocator final : public c10::DeviceAllocator {
     if (!reserve(size)) {
       drop_cache();
       if (!reserve(size))
-        TORCH_CHECK_WITH(OutOfMemoryError, false, "CUDA out of memory. Tried to allocate ", bytes, " bytes; ", reserved_,
-                         " are held by this process, ", held_by_all().load(), " by all, of ", total());
+        TORCH_CHECK_WITH(OutOfMemoryError, false, "CUDA out of memory. Tried to allocate ", bytes, " bytes; ",
+                         reserved_, " are held by this process, ", held_by_all().load(), " by all, of ", total());
     }
     used_ = true;
     stat_.increase(size);

@@ -24,13 +24,14 @@ namespace vectune::emulated_gpu {
 
 at::Tensor on_cpu(const at::Tensor& tensor) {
   if (!tensor.defined() || !tensor.is_cuda()) return tensor;
-  return at::from_blob(tensor.data_ptr(), tensor.sizes(), tensor.strides(), tensor.options().device(at::kCPU).pinned_memory(false));
+  return at::from_blob(tensor.data_ptr(), tensor.sizes(), tensor.strides(),
+                       tensor.options().device(at::kCPU).pinned_memory(false));
 }
 
 at::Tensor on_gpu(const at::Tensor& tensor) {
   if (!tensor.defined()) return tensor;
-  const at::Tensor there = at::detail::empty_strided_generic(tensor.sizes(), tensor.strides(), allocator(),
-                                                             c10::DispatchKeySet(c10::DispatchKey::CUDA), tensor.scalar_type());
+  const at::Tensor there = at::detail::empty_strided_generic(
+      tensor.sizes(), tensor.strides(), allocator(), c10::DispatchKeySet(c10::DispatchKey::CUDA), tensor.scalar_type());
   on_cpu(there).copy_(tensor);
   return there;
 }
@@ -51,31 +52,34 @@ at::Tensor dropout_scale(at::IntArrayRef sizes, double p, uint64_t seed) {
   const auto dropped = static_cast<uint64_t>(p * 4294967296.0);
   const auto kept = static_cast<float>(1.0 / (1.0 - p));
   float* const to = scale.mutable_data_ptr<float>();
-  for (int64_t i = 0; i < scale.numel(); ++i) to[i] = (split_mix(seed + static_cast<uint64_t>(i)) >> 32) < dropped ? 0.0f : kept;
+  for (int64_t i = 0; i < scale.numel(); ++i)
+    to[i] = (split_mix(seed + static_cast<uint64_t>(i)) >> 32) < dropped ? 0.0f : kept;
   return scale;
 }
 
 namespace {
 
-at::Tensor empty(at::IntArrayRef size, std::optional<at::ScalarType> type, std::optional<at::Layout>, std::optional<at::Device>,
-                 std::optional<bool>, std::optional<at::MemoryFormat> format) {
+at::Tensor empty(at::IntArrayRef size, std::optional<at::ScalarType> type, std::optional<at::Layout>,
+                 std::optional<at::Device>, std::optional<bool>, std::optional<at::MemoryFormat> format) {
   check();
-  return at::detail::empty_generic(size, allocator(), c10::DispatchKeySet(c10::DispatchKey::CUDA), c10::dtype_or_default(type), format);
+  return at::detail::empty_generic(size, allocator(), c10::DispatchKeySet(c10::DispatchKey::CUDA),
+                                   c10::dtype_or_default(type), format);
 }
 
-at::Tensor empty_strided(at::IntArrayRef size, at::IntArrayRef stride, std::optional<at::ScalarType> type, std::optional<at::Layout>,
-                         std::optional<at::Device>, std::optional<bool>) {
+at::Tensor empty_strided(at::IntArrayRef size, at::IntArrayRef stride, std::optional<at::ScalarType> type,
+                         std::optional<at::Layout>, std::optional<at::Device>, std::optional<bool>) {
   check();
   return at::detail::empty_strided_generic(size, stride, allocator(), c10::DispatchKeySet(c10::DispatchKey::CUDA),
                                            c10::dtype_or_default(type));
 }
 
 bool asynchronous(const at::Tensor& host, const at::Tensor& there, bool non_blocking) {
-  return non_blocking && host.is_pinned() && host.is_contiguous() && there.is_contiguous() && host.scalar_type() == there.scalar_type();
+  return non_blocking && host.is_pinned() && host.is_contiguous() && there.is_contiguous() &&
+         host.scalar_type() == there.scalar_type();
 }
 
-/// Between processor and device: a pinned buffer is read and written when the stream comes to it, anything else at once,
-/// for which the processor waits.
+/// Between processor and device: a pinned buffer is read and written when the stream comes to it, anything else at
+/// once, for which the processor waits.
 at::Tensor& copy(at::Tensor& self, const at::Tensor& source, bool non_blocking) {
   check();
   if (self.is_cuda() && source.is_cuda()) {
@@ -85,7 +89,8 @@ at::Tensor& copy(at::Tensor& self, const at::Tensor& source, bool non_blocking) 
     if (!later) synchronise();
     on_cpu(self).copy_(source);
     if (later) {
-      const std::vector<char> as_read(static_cast<const char*>(source.data_ptr()), static_cast<const char*>(source.data_ptr()) + source.nbytes());
+      const std::vector<char> as_read(static_cast<const char*>(source.data_ptr()),
+                                      static_cast<const char*>(source.data_ptr()) + source.nbytes());
       enqueue([from = source.data_ptr(), as_read] {
         if (std::memcmp(from, as_read.data(), as_read.size()) != 0) {
           std::fprintf(stderr, "a pinned buffer was changed before its copy to the emulated GPU was done\n");
@@ -129,7 +134,8 @@ std::tuple<at::Tensor, at::Tensor> native_dropout(const at::Tensor& input, doubl
 
 /// Operators whose CUDA kernels sum half types in fp32, which the processor's do not, or slowly.
 bool sums_in_fp32(const std::string& name) {
-  static const std::set<std::string> all{"aten::addmm", "aten::addmm_", "aten::mm", "aten::native_layer_norm", "aten::native_layer_norm_backward"};
+  static const std::set<std::string> all{"aten::addmm", "aten::addmm_", "aten::mm", "aten::native_layer_norm",
+                                         "aten::native_layer_norm_backward"};
   return all.contains(name);
 }
 
@@ -140,7 +146,9 @@ void take(const at::Tensor& result, const at::Tensor& found) {
   result.unsafeGetTensorImpl()->set_sizes_and_strides(there.sizes(), there.strides());
 }
 
-bool is_half(const at::Tensor& t) { return t.defined() && (t.scalar_type() == at::kHalf || t.scalar_type() == at::kBFloat16); }
+bool is_half(const at::Tensor& t) {
+  return t.defined() && (t.scalar_type() == at::kHalf || t.scalar_type() == at::kBFloat16);
+}
 
 /// Every other operator: the processor's kernel, on the same memory.
 void on_the_processor(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
@@ -152,14 +160,15 @@ void on_the_processor(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   const auto moved = [&](const at::Tensor& tensor) {
     TORCH_CHECK(!tensor.defined() || tensor.is_cuda() || tensor.dim() == 0,
                 "Expected all tensors to be on the same device, but found one of ", schema.name(), " on cpu");
-    const at::Tensor here = tensor.defined() && tensor.numel() == 0 ? at::empty({0}, tensor.options().device(at::kCPU)) : on_cpu(tensor);
+    const at::Tensor here =
+        tensor.defined() && tensor.numel() == 0 ? at::empty({0}, tensor.options().device(at::kCPU)) : on_cpu(tensor);
     if (!is_half(here) || !sums_in_fp32(schema.name())) return here;
     half = here.scalar_type();
     return here.to(at::kFloat);
   };
   const auto moved_of_list = [&](const at::Tensor& tensor) {
-    TORCH_CHECK(!tensor.defined() || tensor.is_cuda(), "Expected all tensors to be on the same device, but found one in a list of ",
-                schema.name(), " on cpu");
+    TORCH_CHECK(!tensor.defined() || tensor.is_cuda(),
+                "Expected all tensors to be on the same device, but found one in a list of ", schema.name(), " on cpu");
     return moved(tensor);
   };
   const auto list_of = [](const c10::IValue& value, const auto& change) {
@@ -188,7 +197,8 @@ void on_the_processor(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
         value = result;
       }
     } else if (value.isTensor()) {
-      const bool narrow = half && (r == 0 || schema.name() != "aten::native_layer_norm");  // mean and deviation stay fp32
+      const bool narrow =
+          half && (r == 0 || schema.name() != "aten::native_layer_norm");  // mean and deviation stay fp32
       value = on_gpu(narrow && value.toTensor().defined() ? value.toTensor().to(*half) : value.toTensor());
     } else if (value.isTensorList()) {
       value = list_of(value, on_gpu);

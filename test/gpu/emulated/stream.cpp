@@ -55,7 +55,9 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
   c10::Stream exchangeStream(c10::Stream) const override { return getStream(getDevice()); }
   c10::DeviceIndex deviceCount() const noexcept override { return 1; }
 
-  void destroyEvent(void* event, c10::DeviceIndex) const noexcept override { delete static_cast<EmulatedEvent*>(event); }
+  void destroyEvent(void* event, c10::DeviceIndex) const noexcept override {
+    delete static_cast<EmulatedEvent*>(event);
+  }
   void record(void** event, const c10::Stream&, c10::DeviceIndex, c10::EventFlag) const override {
     check();
     if (!*event) *event = new EmulatedEvent;
@@ -101,7 +103,8 @@ REGISTER_CUDA_HOOKS(CUDAHooks);
 }  // namespace
 
 void check() {
-  if (failed) throw c10::AcceleratorError({__func__, "emulated_gpu", 0}, 710, "CUDA error: device-side assert triggered");
+  if (failed)
+    throw c10::AcceleratorError({__func__, "emulated_gpu", 0}, 710, "CUDA error: device-side assert triggered");
 }
 
 void fail_assertion() {

@@ -9,7 +9,12 @@ async function main() {
   for (const name of readdirSync(folder).sort()) {
     const outcome = await readRows(path.join(folder, name), { format }).then(
       (rows) => ({ rows }),
-      (error) => ({ error: error.name, code: error.code, file: error.file && path.basename(error.file), message: error.message }),
+      (error) => ({
+        error: error.name,
+        code: error.code,
+        file: error.file && path.basename(error.file),
+        message: error.message,
+      }),
     );
     console.log(JSON.stringify({ name, ...outcome }));
   }

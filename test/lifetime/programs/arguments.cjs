@@ -105,7 +105,8 @@ async function main() {
     // What follows is refused for what is changed in these, and for nothing else.
     const fresh = await training(engine);
     await engine.copyState(fresh.trainer);
-    if (name === 'restoreState' || name === 'checksum') await engine.writeState(fresh.trainer, validValues(folder).path);
+    if (name === 'restoreState' || name === 'checksum')
+      await engine.writeState(fresh.trainer, validValues(folder).path);
     await call(name, 'valid arguments', valid(fresh));
     disposeAll(engine, fresh);
     const withValue = (i, value) => valid().map((given, at) => (at === i ? value : given));
@@ -172,7 +173,13 @@ function misfits({ model, dataset, trainer }) {
   const scores = Float32Array.of(0, 1);
   const sized = (change) => ({ ...spec(), encoder: { ...spec().encoder, ...change } });
   const largest = 2 ** 28;
-  const dense = (inFeatures, outFeatures) => ({ kind: 'dense', inFeatures, outFeatures, bias: true, activation: 'tanh' });
+  const dense = (inFeatures, outFeatures) => ({
+    kind: 'dense',
+    inFeatures,
+    outFeatures,
+    bias: true,
+    activation: 'tanh',
+  });
   const texted = [
     ['offsets that go back', ids, Int32Array.of(0, 12, 6, 18, 24)],
     ['offsets beyond the ids', ids, Int32Array.of(0, 6, 12, 18, 25)],

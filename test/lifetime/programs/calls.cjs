@@ -3,16 +3,9 @@
 // Calls that come in each other's way: the program ends with 'done', or throws what was not as it must be.
 const path = require('node:path');
 const { once } = require('node:events');
-const { Worker, isMainThread, workerData } = require('node:worker_threads');
+const { Worker } = require('node:worker_threads');
 const { liveObjects, loadEngine, spec, stepRequest, texts, training } = require('./engine.cjs');
 const { disposeAll, disposers, handleTypes, validArguments } = require('./valid.cjs');
-
-if (!isMainThread) {
-  // Writes into the arrays that the main thread gives to the engine.
-  const [array, values, stop] = [new Int32Array(workerData.array), workerData.values, new Int32Array(workerData.stop)];
-  while (Atomics.load(stop, 0) === 0) for (const [i, value] of values) array[i] = value;
-  return;
-}
 
 const { functions, codes, folder } = JSON.parse(process.argv[2]);
 
@@ -73,7 +66,8 @@ const things = {
       for (const [name, { code, value }] of await Promise.all(calls)) {
         // A copy is taken by who writes it first.
         const refused = name === 'writeCopy' && code === 'ERR_INVALID_ARGUMENT';
-        if (!refused && !['ERR_DISPOSED', 'ERR_ABORTED', undefined].includes(code)) throw new Error(`${name} failed with ${code}`);
+        if (!refused && !['ERR_DISPOSED', 'ERR_ABORTED', undefined].includes(code))
+          throw new Error(`${name} failed with ${code}`);
         seen.set(name, (seen.get(name) ?? new Set()).add(code ?? 'done'));
         if (name === 'createTrainer' && value !== undefined) engine.disposeTrainer(value);
       }
@@ -82,7 +76,8 @@ const things = {
     for (const { name } of taking) {
       const outcomes = seen.get(name);
       if (!outcomes?.has('done')) throw new Error(`${name} never came to its end`);
-      if (!name.startsWith('dispose') && !outcomes.has('ERR_DISPOSED')) throw new Error(`${name} never met a disposed handle`);
+      if (!name.startsWith('dispose') && !outcomes.has('ERR_DISPOSED'))
+        throw new Error(`${name} never met a disposed handle`);
     }
     await engine.setThreads(threads);
   },
@@ -91,7 +86,9 @@ const things = {
   async 'many on one handle, one on another'(engine) {
     const [busy, other] = [await training(engine), await training(engine)];
     const order = [];
-    const queued = Array.from({ length: 50 }, () => engine.step(busy.trainer, stepRequest(busy.all)).then(() => order.push('busy')));
+    const queued = Array.from({ length: 50 }, () =>
+      engine.step(busy.trainer, stepRequest(busy.all)).then(() => order.push('busy')),
+    );
     const { ids, offsets } = texts(4, 6);
     const single = [
       engine.step(other.trainer, stepRequest(other.all)).then(() => order.push('other')),
@@ -115,7 +112,8 @@ const things = {
   async 'in the middle of a step'(engine) {
     const long = await training(engine, { long: true });
     const step = outcome(() => engine.step(long.trainer, stepRequest(long.all)));
-    while (engine.trainerStats(long.trainer).workspaceRows === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (engine.trainerStats(long.trainer).workspaceRows === 0)
+      await new Promise((resolve) => setTimeout(resolve, 5));
     const pending = [];
     for (const { name, parameters } of functions) {
       if (name.startsWith('dispose') || name === 'cancel') continue;
@@ -152,10 +150,12 @@ const things = {
             ++reads;
             if (interference === 'throws') throw Object.assign(new Error('on purpose'), { code: codes[0] });
             if (interference === 'disposes') disposeAll(engine, made);
-            if (interference === 'calls') void outcome(() => engine.embed(made.model, ...Object.values(texts(2, 3)), 'fp32'));
+            if (interference === 'calls')
+              void outcome(() => engine.embed(made.model, ...Object.values(texts(2, 3)), 'fp32'));
             if (interference === 'detaches') {
               for (const value of [...given, ...Object.values(target)]) {
-                if (ArrayBuffer.isView(value) && value.byteLength > 0) structuredClone(value.buffer, { transfer: [value.buffer] });
+                if (ArrayBuffer.isView(value) && value.byteLength > 0)
+                  structuredClone(value.buffer, { transfer: [value.buffer] });
               }
             }
           };
@@ -185,12 +185,30 @@ const things = {
     const plain = texts(64, 100);
     const stop = new Int32Array(new SharedArrayBuffer(4));
     for (const [name, values] of [
-      ['ids', [[6399, 2 ** 31 - 1], [0, -1], [6399, 5], [0, 5]]],
-      ['offsets', [[1, 2 ** 31 - 1], [64, 2 ** 31 - 1], [1, 100], [64, 6400]]],
+      [
+        'ids',
+        [
+          [6399, 2 ** 31 - 1],
+          [0, -1],
+          [6399, 5],
+          [0, 5],
+        ],
+      ],
+      [
+        'offsets',
+        [
+          [1, 2 ** 31 - 1],
+          [64, 2 ** 31 - 1],
+          [1, 100],
+          [64, 6400],
+        ],
+      ],
     ]) {
       const given = { ...plain, [name]: shared(plain[name]) };
       Atomics.store(stop, 0, 0);
-      const worker = new Worker(__filename, { workerData: { array: given[name].buffer, values, stop: stop.buffer } });
+      const worker = new Worker(path.join(__dirname, 'overwrite.cjs'), {
+        workerData: { array: given[name].buffer, values, stop: stop.buffer },
+      });
       await once(worker, 'online');
       const counts = { done: 0, refused: 0 };
       for (let i = 0; i < 60; ++i) {
@@ -210,7 +228,11 @@ const things = {
     const made = await training(engine);
     const worker = new Worker('require("node:worker_threads").parentPort.once("message", () => {})', { eval: true });
     for (const handle of [made.model, made.dataset, made.trainer]) {
-      for (const send of [() => worker.postMessage(handle), () => worker.postMessage({ a: [handle] }), () => structuredClone(handle)]) {
+      for (const send of [
+        () => worker.postMessage(handle),
+        () => worker.postMessage({ a: [handle] }),
+        () => structuredClone(handle),
+      ]) {
         let name;
         try {
           send();
@@ -237,7 +259,8 @@ const things = {
         (given) => Reflect.construct(engine[name], given),
       ]) {
         const { value } = await outcome(() => call(validArguments(name, parameters, made, folder)));
-        if (name.startsWith('create') && value !== undefined) disposers[`${name.slice(6)}Handle`](engine, { [name.slice(6).toLowerCase()]: value });
+        if (name.startsWith('create') && value !== undefined)
+          disposers[`${name.slice(6)}Handle`](engine, { [name.slice(6).toLowerCase()]: value });
       }
     }
     await engine.setThreads(engine.info().threads);

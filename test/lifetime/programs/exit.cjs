@@ -9,7 +9,14 @@ const { training, startLongStep, stepRequest, loadEngine } = require('./engine.c
 const { TextVectorisation } = require(path.resolve(__dirname, '../../../dist/index.js'));
 
 const MODEL = path.resolve(__dirname, '../../parity/fixtures/bert-dense/model');
-const pairs = Array.from({ length: 40 }, (_, i) => [['the old mill', 'the quiet mill'], ['rain', 'bread']][i % 2]);
+const pairs = Array.from(
+  { length: 40 },
+  (_, i) =>
+    [
+      ['the old mill', 'the quiet mill'],
+      ['rain', 'bread'],
+    ][i % 2],
+);
 
 /** Starts a run of the public surface and resolves when it is at its steps. */
 async function startFinetune(epochs) {
@@ -17,7 +24,12 @@ async function startFinetune(epochs) {
   const stepping = new Promise((resolve) => (begun = resolve));
   const onProgress = ({ kind }) => kind === 'step' && begun();
   const scores = pairs.map((_, i) => 1 - (i % 2));
-  const run = new TextVectorisation(MODEL).finetune(pairs, scores, { epochs, earlyStopping: false, precision: 'fp32', onProgress });
+  const run = new TextVectorisation(MODEL).finetune(pairs, scores, {
+    epochs,
+    earlyStopping: false,
+    precision: 'fp32',
+    onProgress,
+  });
   run.then(
     ({ epochs: done }) => console.log(`run of ${done.length} epochs ended`),
     (error) => console.log(`run rejected ${error.code}`),

@@ -55,8 +55,19 @@ async function pieces(engine) {
   const model = new TextVectorisation(MODEL);
   const long = Array.from({ length: 40 }, (_, i) => `${'the old mill '.repeat(3000)}${i}`); // 39,000 units each
   await model.embed([...Array.from({ length: 3000 }, (_, i) => `the old mill ${i}`), ...long]);
-  const pairs = Array.from({ length: 4000 }, (_, i) => [['the old mill', 'the quiet mill'], ['rain', 'bread']][i % 2]);
-  await model.finetune(pairs, pairs.map((_, i) => 1 - (i % 2)), { epochs: 1, effectiveBatchSize: 64, precision: 'fp32', maxInputLength: 8 });
+  const pairs = Array.from(
+    { length: 4000 },
+    (_, i) =>
+      [
+        ['the old mill', 'the quiet mill'],
+        ['rain', 'bread'],
+      ][i % 2],
+  );
+  await model.finetune(
+    pairs,
+    pairs.map((_, i) => 1 - (i % 2)),
+    { epochs: 1, effectiveBatchSize: 64, precision: 'fp32', maxInputLength: 8 },
+  );
   await model.dispose();
   Object.assign(engine, { step, evaluate });
 }
@@ -69,7 +80,14 @@ async function calls(engine) {
   const { step } = engine;
   engine.step = (...args) => {
     const promise = step(...args);
-    promise.then(() => { ended = true; }, () => { ended = true; });
+    promise.then(
+      () => {
+        ended = true;
+      },
+      () => {
+        ended = true;
+      },
+    );
     return promise;
   };
   console.log = () => {}; // startLongStep tells of the step's end
@@ -82,7 +100,8 @@ async function calls(engine) {
     parameters: () => engine.parameters(made.model),
     setTrainerLimit: () => engine.setTrainerLimit(made.trainer, null),
     keepAlive: () => engine.keepAlive(made.trainer, true),
-    'step, queued': () => void engine.step(other.trainer, { rows: other.all, microBatch: 4, learningRate: 1e-4, epoch: 0 }).catch(() => {}),
+    'step, queued': () =>
+      void engine.step(other.trainer, { rows: other.all, microBatch: 4, learningRate: 1e-4, epoch: 0 }).catch(() => {}),
     'cancel another': () => engine.cancel(other.trainer),
     'dispose another': () => {
       engine.disposeTrainer(other.trainer);

@@ -18,7 +18,12 @@ async function main() {
   const made = await training(engine);
   const losses = [];
   for (let i = 0; i < 5; ++i) losses.push((await engine.step(made.trainer, stepRequest(made.all))).loss);
-  const mapped = new Set(fs.readFileSync('/proc/self/maps', 'utf8').match(/\S*lib[a-z]*omp\S*/g).map((file) => path.basename(file)));
+  const mapped = new Set(
+    fs
+      .readFileSync('/proc/self/maps', 'utf8')
+      .match(/\S*lib[a-z]*omp\S*/g)
+      .map((file) => path.basename(file)),
+  );
   engine.disposeTrainer(made.trainer);
   engine.disposeDataset(made.dataset);
   engine.disposeModel(made.model);

@@ -12,9 +12,15 @@ async function main() {
   const [vector] = await tv.embed(TEXTS);
   const pairs = Array.from({ length: 12 }, (_, i) => [TEXTS[i % 2], TEXTS[0]]);
   // The precision is the processor's choice.
-  const report = await tv.finetune(pairs, pairs.map((_, i) => i % 2), { epochs: 1, seed: 1 });
+  const report = await tv.finetune(
+    pairs,
+    pairs.map((_, i) => i % 2),
+    { epochs: 1, seed: 1 },
+  );
   const { simd, gemm, bf16 } = (await loadEngine()).info();
   await tv.dispose();
-  console.log(JSON.stringify({ simd, gemm, bf16, precision: report.precision, loss: report.after.loss, vector: [...vector] }));
+  console.log(
+    JSON.stringify({ simd, gemm, bf16, precision: report.precision, loss: report.after.loss, vector: [...vector] }),
+  );
 }
 main();

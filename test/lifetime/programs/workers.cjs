@@ -7,7 +7,14 @@ const path = require('node:path');
 const { liveObjects, loadEngine, spec, startLongStep, stepRequest, training } = require('./engine.cjs');
 
 const MODEL = path.resolve(__dirname, '../../parity/fixtures/bert-dense/model');
-const pairs = Array.from({ length: 24 }, (_, i) => [['the old mill', 'the quiet mill'], ['rain', 'bread']][i % 2]);
+const pairs = Array.from(
+  { length: 24 },
+  (_, i) =>
+    [
+      ['the old mill', 'the quiet mill'],
+      ['rain', 'bread'],
+    ][i % 2],
+);
 
 /** A run of the public surface, and a vector of the model that it gave. */
 async function finetune() {
@@ -78,14 +85,17 @@ async function nothingLives(engine) {
 
 /** Waits until no thread of the engine is left: its code may be unmapped with the last environment that had it. */
 async function noThreads() {
-  const left = () => readdirSync('/proc/self/task').map((id) => {
-    try {
-      return readFileSync(`/proc/self/task/${id}/comm`, 'utf8').trim();
-    } catch {
-      return ''; // it has just ended
-    }
-  }).filter((name) => name.startsWith('vectune'));
-  for (const start = Date.now(); left().length > 0;) {
+  const left = () =>
+    readdirSync('/proc/self/task')
+      .map((id) => {
+        try {
+          return readFileSync(`/proc/self/task/${id}/comm`, 'utf8').trim();
+        } catch {
+          return ''; // it has just ended
+        }
+      })
+      .filter((name) => name.startsWith('vectune'));
+  for (const start = Date.now(); left().length > 0; ) {
     if (Date.now() - start > 5000) throw new Error(`threads left: ${left()}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }

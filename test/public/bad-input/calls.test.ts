@@ -45,7 +45,10 @@ describe('cosineSimilarity', () => {
     ['nothing on the right', [1, 2], undefined, 'ERR_INVALID_ARGUMENT', /right/],
     ['a list of texts', [1, 2], ['a'], 'ERR_INVALID_ARGUMENT', /vector 0/],
   ])('%s', (_, a, b, code, message) => {
-    expectRefusal(thrown(() => cosineSimilarity(a as never, b as never)), { code, message });
+    expectRefusal(
+      thrown(() => cosineSimilarity(a as never, b as never)),
+      { code, message },
+    );
   });
 });
 

@@ -2,7 +2,18 @@ import { mkdirSync } from 'node:fs';
 import { balance, readRows, type ErrorCode, type ScoredRow } from '../../../lib';
 import { fixture } from '../models';
 import { rejection } from '../runs';
-import { expectRefusal, expectUntouched, models, pairs, quick, rows, rowsWith, scores, thrown, type Refusal } from './refusals';
+import {
+  expectRefusal,
+  expectUntouched,
+  models,
+  pairs,
+  quick,
+  rows,
+  rowsWith,
+  scores,
+  thrown,
+  type Refusal,
+} from './refusals';
 
 async function* oneByOne(list: readonly ScoredRow[]): AsyncGenerator<ScoredRow> {
   yield* list;
@@ -202,6 +213,9 @@ describe('balance', () => {
     ['a bad score', rowsWith(2, { score: NaN }), undefined, { code: 'ERR_SCORE_RANGE', row: 2 }],
     ['a bad text', rowsWith(2, { text1: null }), undefined, { code: 'ERR_TEXT_TYPE', row: 2 }],
   ])('%s', (_, given, options, refusal) => {
-    expectRefusal(thrown(() => balance(given as never, options as never)), refusal);
+    expectRefusal(
+      thrown(() => balance(given as never, options as never)),
+      refusal,
+    );
   });
 });

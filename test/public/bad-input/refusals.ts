@@ -1,4 +1,11 @@
-import { InvalidArgumentError, type ErrorCode, type FinetuneOptions, type ScoredRow, type TextVectorisation, type VectuneError } from '../../../lib';
+import {
+  InvalidArgumentError,
+  type ErrorCode,
+  type FinetuneOptions,
+  type ScoredRow,
+  type TextVectorisation,
+  type VectuneError,
+} from '../../../lib';
 import { bits, fixture, liveObjects, PROBE_TEXTS, useModels } from '../models';
 import { lists, scoredRows } from '../rows';
 import { rejection } from '../runs';

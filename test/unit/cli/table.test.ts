@@ -1,17 +1,27 @@
 import { comparison } from '../../../lib/cli/table';
 import type { ValidationMetrics } from '../../../lib/finetune/metrics';
 
-const metrics = (loss: number, pearson: number | null, spearman: number | null): ValidationMetrics =>
-  ({ loss, pearson, spearman, averagePrecision: null, f1: null, accuracy: null });
+const metrics = (loss: number, pearson: number | null, spearman: number | null): ValidationMetrics => ({
+  loss,
+  pearson,
+  spearman,
+  averagePrecision: null,
+  f1: null,
+  accuracy: null,
+});
 
-test('says better, worse and the same of each measure, in the measure\'s own direction', () => {
-  expect(comparison('104 pairs', metrics(0.2, 0.5, 0.25), metrics(0.3, 0.5, 0.75))).toBe([
-    '104 pairs                        before    after',
-    'loss (lower is better)           0.2000   0.3000  WORSE',
-    'Pearson                          0.5000   0.5000  the same',
-    'Spearman                         0.2500   0.7500  better',
-  ].join('\n'));
-  const verdicts = comparison('x', metrics(0.3, 0.6, 0.5), metrics(0.2, 0.5, 0.5)).split('\n').slice(1)
+test("says better, worse and the same of each measure, in the measure's own direction", () => {
+  expect(comparison('104 pairs', metrics(0.2, 0.5, 0.25), metrics(0.3, 0.5, 0.75))).toBe(
+    [
+      '104 pairs                        before    after',
+      'loss (lower is better)           0.2000   0.3000  WORSE',
+      'Pearson                          0.5000   0.5000  the same',
+      'Spearman                         0.2500   0.7500  better',
+    ].join('\n'),
+  );
+  const verdicts = comparison('x', metrics(0.3, 0.6, 0.5), metrics(0.2, 0.5, 0.5))
+    .split('\n')
+    .slice(1)
     .map((line) => line.slice(50));
   expect(verdicts).toEqual(['better', 'WORSE', 'the same']);
 });
@@ -23,7 +33,10 @@ test('a measure that is not defined is a dash without a verdict', () => {
 
 test('measures of two-valued scores are shown where there are any', () => {
   const two = (value: number): ValidationMetrics => ({
-    ...metrics(0.1, 0.2, 0.3), averagePrecision: value, f1: { value, threshold: 0.5 }, accuracy: { value, threshold: 0.5 },
+    ...metrics(0.1, 0.2, 0.3),
+    averagePrecision: value,
+    f1: { value, threshold: 0.5 },
+    accuracy: { value, threshold: 0.5 },
   });
   const table = comparison('x', two(0.6), two(0.7));
   for (const label of ['average precision', 'best F1', 'best accuracy']) {

@@ -53,12 +53,23 @@ test('takes any iterable', () => {
 test.each([
   ['one class', () => balance([row(0, 1), row(1, 1)]), 'ERR_SINGLE_CLASS', undefined, /all 2 rows is 1/],
   ['no rows', () => balance([]), 'ERR_EMPTY_DATA', undefined, /no rows/],
-  ['too few rows', () => balance(rows, { perClass: 6 }), 'ERR_INVALID_OPTION', undefined, /only 5 rows have the score 1/],
+  [
+    'too few rows',
+    () => balance(rows, { perClass: 6 }),
+    'ERR_INVALID_OPTION',
+    undefined,
+    /only 5 rows have the score 1/,
+  ],
   ['perClass 0', () => balance(rows, { perClass: 0 }), 'ERR_INVALID_OPTION', undefined, /perClass/],
   ['unknown option', () => balance(rows, { perclass: 2 } as object), 'ERR_UNKNOWN_OPTION', undefined, /"perClass"/],
   ['bad score', () => balance([row(0, 0), row(1, NaN)]), 'ERR_SCORE_RANGE', 1, /row 1/],
-  ['bad text', () => balance([row(0, 0), { text1: 'x', text2: 3, score: 1 } as unknown as ScoredRow]), 'ERR_TEXT_TYPE', 1,
-    /text2 of row 1/],
+  [
+    'bad text',
+    () => balance([row(0, 0), { text1: 'x', text2: 3, score: 1 } as unknown as ScoredRow]),
+    'ERR_TEXT_TYPE',
+    1,
+    /text2 of row 1/,
+  ],
   ['no iterable', () => balance(5 as unknown as ScoredRow[]), 'ERR_INVALID_ARGUMENT', undefined, /list of rows/],
 ])('refuses %s', (_, work, code, at, message) => {
   const error = codeOf(work);

@@ -5,7 +5,9 @@ import { readRows, streamRows, type ReadOptions } from '../../../lib/data/read';
 import { InvalidArgumentError } from '../../../lib/errors';
 
 let folder: string;
-beforeAll(() => { folder = mkdtempSync(join(tmpdir(), 'vectune-read-')); });
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'vectune-read-'));
+});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function file(name: string, content: string): string {
@@ -15,7 +17,10 @@ function file(name: string, content: string): string {
 }
 
 async function refusal(path: string, options?: ReadOptions): Promise<InvalidArgumentError> {
-  const error: unknown = await readRows(path, options).then(() => undefined, (reason: unknown) => reason);
+  const error: unknown = await readRows(path, options).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
   expect(error).toBeInstanceOf(InvalidArgumentError);
   return error as InvalidArgumentError;
 }
@@ -34,7 +39,8 @@ test('CSV: quotes, line breaks in a field, empty text, a byte order mark, empty 
 test('TSV, with other columns around and names in another spelling', async () => {
   const path = file('q.tsv', 'id\tQuestion 1\tquestion2\tis_duplicate\n7\twho?\twhom?\ttrue\n8\ta\tb\t0\n');
   expect(await readRows(path)).toEqual([
-    { text1: 'who?', text2: 'whom?', score: 1 }, { text1: 'a', text2: 'b', score: 0 },
+    { text1: 'who?', text2: 'whom?', score: 1 },
+    { text1: 'a', text2: 'b', score: 0 },
   ]);
 });
 
@@ -42,13 +48,20 @@ test('TSV without header and quoting, columns by number, scores on another scale
   const path = file('sts.tsv', 'x\t5.0\t"He said so.\tHe did.\nx\t1\ta\tb" c\n');
   const options: ReadOptions = { columns: { text1: 2, text2: 3, score: 1 }, quoting: false, scoreRange: [0, 5] };
   expect(await readRows(path, options)).toEqual([
-    { text1: '"He said so.', text2: 'He did.', score: 1 }, { text1: 'a', text2: 'b" c', score: 0.2 },
+    { text1: '"He said so.', text2: 'He did.', score: 1 },
+    { text1: 'a', text2: 'b" c', score: 0.2 },
   ]);
 });
 
 test('JSON Lines: objects in any key order, lists, truth values, escapes, lone surrogates', async () => {
-  const path = file('a.jsonl', '{"sentence1":"x","sentence2":"\\ud83d","label":true}\n\n{"label":0.25,"sentence2":"z","sentence1":"y"}');
-  expect(await readRows(path)).toEqual([{ text1: 'x', text2: '\ud83d', score: 1 }, { text1: 'y', text2: 'z', score: 0.25 }]);
+  const path = file(
+    'a.jsonl',
+    '{"sentence1":"x","sentence2":"\\ud83d","label":true}\n\n{"label":0.25,"sentence2":"z","sentence1":"y"}',
+  );
+  expect(await readRows(path)).toEqual([
+    { text1: 'x', text2: '\ud83d', score: 1 },
+    { text1: 'y', text2: 'z', score: 0.25 },
+  ]);
   const lists = file('b.ndjson', '["a","b",1]\n["c","d",0]\n');
   expect(await readRows(lists, { columns: { text1: 0, text2: 1, score: 2 } })).toHaveLength(2);
 });
@@ -67,22 +80,84 @@ test('a reader that stops early closes the file', async () => {
 });
 
 test.each<[string, string, string, ReadOptions | undefined, string, number | undefined, RegExp]>([
-  ['a score that is no number', 's.csv', 'text1,text2,score\na,b,1\nc,d,x\n', undefined, 'ERR_SCORE_RANGE', 1, /row 1.*'x'/],
+  [
+    'a score that is no number',
+    's.csv',
+    'text1,text2,score\na,b,1\nc,d,x\n',
+    undefined,
+    'ERR_SCORE_RANGE',
+    1,
+    /row 1.*'x'/,
+  ],
   ['an empty score', 'e.csv', 'text1,text2,score\na,b,\n', undefined, 'ERR_SCORE_RANGE', 0, /row 0/],
   ['a score above 1', 'h.csv', 'text1,text2,score\na,b,4.5\n', undefined, 'ERR_SCORE_RANGE', 0, /scoreRange: \[0, 5\]/],
-  ['a score that is infinite', 'i.jsonl', '{"text1":"a","text2":"b","score":1e999}', undefined, 'ERR_SCORE_RANGE', 0, /Infinity/],
+  [
+    'a score that is infinite',
+    'i.jsonl',
+    '{"text1":"a","text2":"b","score":1e999}',
+    undefined,
+    'ERR_SCORE_RANGE',
+    0,
+    /Infinity/,
+  ],
   ['no score column', 'n.csv', 'text1,text2\na,b\n', undefined, 'ERR_DATA_FILE', undefined, /"text1", "text2"/],
-  ['two score columns', 't.csv', 'text1,text2,score,label\n', undefined, 'ERR_DATA_FILE', undefined, /2 columns may hold the score/],
-  ['a column that is not there', 'c.csv', 'text1,text2,scores\n', { columns: { score: 'score' } }, 'ERR_DATA_FILE', undefined,
-    /Did you mean "scores"/],
-  ['one column twice', 'd.csv', 'text1,text2,score\n', { columns: { text2: 'text1' } }, 'ERR_DATA_FILE', undefined, /same column/],
-  ['a short row', 'r.csv', 'text1,text2,score\na,b,1\na,b\n', undefined, 'ERR_DATA_FILE', 1, /3 columns are expected, 2 found/],
+  [
+    'two score columns',
+    't.csv',
+    'text1,text2,score,label\n',
+    undefined,
+    'ERR_DATA_FILE',
+    undefined,
+    /2 columns may hold the score/,
+  ],
+  [
+    'a column that is not there',
+    'c.csv',
+    'text1,text2,scores\n',
+    { columns: { score: 'score' } },
+    'ERR_DATA_FILE',
+    undefined,
+    /Did you mean "scores"/,
+  ],
+  [
+    'one column twice',
+    'd.csv',
+    'text1,text2,score\n',
+    { columns: { text2: 'text1' } },
+    'ERR_DATA_FILE',
+    undefined,
+    /same column/,
+  ],
+  [
+    'a short row',
+    'r.csv',
+    'text1,text2,score\na,b,1\na,b\n',
+    undefined,
+    'ERR_DATA_FILE',
+    1,
+    /3 columns are expected, 2 found/,
+  ],
   ['a quote left open', 'o.csv', 'text1,text2,score\n"a,b,1\n', undefined, 'ERR_DATA_FILE', 0, /quoting: false/],
   ['broken JSON', 'b.jsonl', '{"text1":"a","text2":"b","score":1}\n{"text1"', undefined, 'ERR_DATA_FILE', 1, /line 2/],
   ['JSON that is no object', 'p.jsonl', '5\n', undefined, 'ERR_DATA_FILE', 0, /JSON object/],
-  ['a missing key', 'm.jsonl', '{"text1":"a","text2":"b","score":1}\n{"text1":"a","score":1}', undefined, 'ERR_DATA_FILE', 1,
-    /no "text2"/],
-  ['a text that is no string', 'x.jsonl', '{"text1":"a","text2":null,"score":1}', undefined, 'ERR_TEXT_TYPE', 0, /text2 of .*row 0/],
+  [
+    'a missing key',
+    'm.jsonl',
+    '{"text1":"a","text2":"b","score":1}\n{"text1":"a","score":1}',
+    undefined,
+    'ERR_DATA_FILE',
+    1,
+    /no "text2"/,
+  ],
+  [
+    'a text that is no string',
+    'x.jsonl',
+    '{"text1":"a","text2":null,"score":1}',
+    undefined,
+    'ERR_TEXT_TYPE',
+    0,
+    /text2 of .*row 0/,
+  ],
   ['no rows', 'z.csv', 'text1,text2,score\n', undefined, 'ERR_EMPTY_DATA', undefined, /no rows/],
   ['an unknown extension', 'z.txt', 'a', undefined, 'ERR_DATA_FILE', undefined, /option format/],
   ['an unknown option', 'y.csv', 'a', { colums: {} } as ReadOptions, 'ERR_UNKNOWN_OPTION', undefined, /"columns"/],
@@ -95,7 +170,10 @@ test.each<[string, string, string, ReadOptions | undefined, string, number | und
 });
 
 test('names a file that is not there, and a folder', async () => {
-  expect(await refusal(join(folder, 'none.csv'))).toMatchObject({ code: 'ERR_DATA_FILE', file: join(folder, 'none.csv') });
+  expect(await refusal(join(folder, 'none.csv'))).toMatchObject({
+    code: 'ERR_DATA_FILE',
+    file: join(folder, 'none.csv'),
+  });
   expect((await refusal(folder, { format: 'csv' })).message).toMatch(/is not a file/);
 });
 
@@ -112,7 +190,10 @@ withData('reads the Quora questions and the STS Benchmark as they are published'
     score: 0,
   });
   const options: ReadOptions = {
-    format: 'tsv', quoting: false, columns: { text1: 5, text2: 6, score: 4 }, scoreRange: [0, 5],
+    format: 'tsv',
+    quoting: false,
+    columns: { text1: 5, text2: 6, score: 4 },
+    scoreRange: [0, 5],
   };
   const lines = readFileSync(join(shared, 'stsb/sts-dev.csv'), 'utf8').trimEnd().split('\n').length;
   const sts = await readRows(join(shared, 'stsb/sts-dev.csv'), options);

@@ -1,5 +1,11 @@
 import type {
-  DatasetHandle, EngineAddon, ModelHandle, StepRequest, StepResult, TrainerHandle, TrainerOptions,
+  DatasetHandle,
+  EngineAddon,
+  ModelHandle,
+  StepRequest,
+  StepResult,
+  TrainerHandle,
+  TrainerOptions,
 } from '../../../lib/native/addon';
 import type { TrainableModel } from '../../../lib/finetune/finetune';
 
@@ -59,26 +65,47 @@ export class FakeEngine {
   }
 
   readonly addon = {
-    info: () => ({ libtorch: '2.11.0', addon: '0.1.0', simd: 'plain', gemm: 'aten', bf16: false, int8: false, threads: 2 }),
+    info: () => ({
+      libtorch: '2.11.0',
+      addon: '0.1.0',
+      simd: 'plain',
+      gemm: 'aten',
+      bf16: false,
+      int8: false,
+      threads: 2,
+    }),
     memory: () => ({ inUse: 0, peak: 0, limit: null }),
-    parameters: () => ['embeddings.word_embeddings.weight', 'encoder.layer.0.output.dense.weight', 'encoder.layer.1.output.dense.weight']
-      .map((name) => ({ name, shape: [2, 2] })),
+    parameters: () =>
+      [
+        'embeddings.word_embeddings.weight',
+        'encoder.layer.0.output.dense.weight',
+        'encoder.layer.1.output.dense.weight',
+      ].map((name) => ({ name, shape: [2, 2] })),
     createDataset: async (_ids: Int32Array, _offsets: Int32Array, scores: Float32Array) => {
       this.#scores = scores;
       ++this.live.datasets;
       return {} as DatasetHandle;
     },
-    disposeDataset: () => { --this.live.datasets; },
+    disposeDataset: () => {
+      --this.live.datasets;
+    },
     createTrainer: async (_model: ModelHandle, _dataset: DatasetHandle, options: TrainerOptions) => {
       this.trainerOptions = options;
       this.#cancelled = false;
       ++this.live.trainers;
       return {} as TrainerHandle;
     },
-    disposeTrainer: () => { --this.live.trainers; },
+    disposeTrainer: () => {
+      --this.live.trainers;
+    },
     trainerStats: () => ({
-      steps: this.applied.length, parameters: 135127808, trainableParameters: 135127808, optimisedParameters: 12,
-      workspaceRows: 0, workspaceBytes: 0, workspaceGrowths: 0,
+      steps: this.applied.length,
+      parameters: 135127808,
+      trainableParameters: 135127808,
+      optimisedParameters: 12,
+      workspaceRows: 0,
+      workspaceBytes: 0,
+      workspaceGrowths: 0,
     }),
     setTrainerLimit: () => undefined,
     keepAlive: () => undefined,
@@ -92,19 +119,22 @@ export class FakeEngine {
         return { loss: 1 / this.applied.length, gradientNorm: null, tokens: 10 * request.rows.length };
       });
     },
-    probe: (_: TrainerHandle, rows: Int32Array) => this.#run('probe', () => {
-      this.probed.push([...rows]);
-      this.#need(rows.length);
-    }),
-    evaluate: (_: TrainerHandle, rows: Int32Array, microBatch: number) => this.#run('evaluate', () => {
-      this.#need(Math.min(microBatch, rows.length));
-      const error = this.errors[this.#evaluations++] ?? 0;
-      return Float32Array.from(rows, (row) => this.#scores[row]! + error);
-    }),
-    commit: () => this.#run('commit', () => {
-      this.committed = this.applied.length;
-      ++this.commits;
-    }),
+    probe: (_: TrainerHandle, rows: Int32Array) =>
+      this.#run('probe', () => {
+        this.probed.push([...rows]);
+        this.#need(rows.length);
+      }),
+    evaluate: (_: TrainerHandle, rows: Int32Array, microBatch: number) =>
+      this.#run('evaluate', () => {
+        this.#need(Math.min(microBatch, rows.length));
+        const error = this.errors[this.#evaluations++] ?? 0;
+        return Float32Array.from(rows, (row) => this.#scores[row]! + error);
+      }),
+    commit: () =>
+      this.#run('commit', () => {
+        this.committed = this.applied.length;
+        ++this.commits;
+      }),
     cancel: () => {
       this.calls.push('cancel');
       this.#cancelled = true;
@@ -113,12 +143,21 @@ export class FakeEngine {
 
   /** A model whose tokeniser gives each text one token per character and two special ones. */
   readonly model: TrainableModel = {
-    addon: this.addon, handle: {} as ModelHandle, device: 'cpu', memoryFraction: null, id: 'fake', maxInputLength: 128, positions: 512, defaultPrompt: '',
+    addon: this.addon,
+    handle: {} as ModelHandle,
+    device: 'cpu',
+    memoryFraction: null,
+    id: 'fake',
+    maxInputLength: 128,
+    positions: 512,
+    defaultPrompt: '',
     tokeniser: {
       encode: async (texts, maxInputLength) => {
         const lengths = texts.map((text) => Math.min(maxInputLength, text.length + 2));
         const offsets = new Int32Array(texts.length + 1);
-        lengths.forEach((length, i) => { offsets[i + 1] = offsets[i]! + length; });
+        lengths.forEach((length, i) => {
+          offsets[i + 1] = offsets[i]! + length;
+        });
         return { ids: new Int32Array(offsets.at(-1)!), offsets };
       },
     },

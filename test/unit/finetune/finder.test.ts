@@ -11,8 +11,10 @@ async function search(capacity: number, limit: number) {
     await Promise.resolve();
     if (size > capacity) throw new OutOfMemoryError('ERR_OUT_OF_MEMORY', `no room for ${size}`);
   };
-  const outcome = await findBatchSize({ limit, probe, onEvent: (event) => events.push(event) })
-    .then((size) => ({ size, error: undefined }), (error: unknown) => ({ size: NaN, error }));
+  const outcome = await findBatchSize({ limit, probe, onEvent: (event) => events.push(event) }).then(
+    (size) => ({ size, error: undefined }),
+    (error: unknown) => ({ size: NaN, error }),
+  );
   return { ...outcome, probed, events, messages: events.map(({ message }) => message) };
 }
 
@@ -41,14 +43,19 @@ test('events carry the numbers of their sentences', async () => {
   ]);
 });
 
-test.each([[32, [2, 4, 8, 16, 32]], [100, [2, 4, 8, 16, 32, 64, 100]], [3, [2, 3]], [2, [2]], [1, [1]]])(
-  'with room for all it ends at the limit %i, which it has run', async (limit, sizes) => {
-    const { size, probed, messages } = await search(Infinity, limit);
-    expect(size).toBe(limit);
-    expect(probed).toEqual(sizes);
-    expect(messages.at(-1)).toBe(`Finished batch size finder, will continue with full run using batch size ${limit}`);
-    expect(messages.filter((message) => message.includes('failed'))).toEqual([]);
-  });
+test.each([
+  [32, [2, 4, 8, 16, 32]],
+  [100, [2, 4, 8, 16, 32, 64, 100]],
+  [3, [2, 3]],
+  [2, [2]],
+  [1, [1]],
+])('with room for all it ends at the limit %i, which it has run', async (limit, sizes) => {
+  const { size, probed, messages } = await search(Infinity, limit);
+  expect(size).toBe(limit);
+  expect(probed).toEqual(sizes);
+  expect(messages.at(-1)).toBe(`Finished batch size finder, will continue with full run using batch size ${limit}`);
+  expect(messages.filter((message) => message.includes('failed'))).toEqual([]);
+});
 
 test('only a size that was run and fitted is proposed, for every capacity and limit', async () => {
   for (let limit = 1; limit <= 70; ++limit) {
@@ -72,13 +79,16 @@ test('where not even one row fits there is a typed error with its cause', async 
   for (const limit of [1, 32]) {
     const result = await search(0, limit);
     expect(result.error).toBeInstanceOf(OutOfMemoryError);
-    expect(result.error).toMatchObject({ code: 'ERR_OUT_OF_MEMORY', cause: expect.objectContaining({ message: 'no room for 1' }) });
+    expect(result.error).toMatchObject({
+      code: 'ERR_OUT_OF_MEMORY',
+      cause: expect.objectContaining({ message: 'no room for 1' }),
+    });
   }
 });
 
 test('any other error of a probe ends the search', async () => {
   const failure = new NativeError('ERR_NATIVE', 'broken');
-  const probe = (size: number) => size === 8 ? Promise.reject(failure) : Promise.resolve();
+  const probe = (size: number) => (size === 8 ? Promise.reject(failure) : Promise.resolve());
   await expect(findBatchSize({ limit: 32, probe, onEvent: () => undefined })).rejects.toBe(failure);
 });
 

@@ -8,7 +8,7 @@ import { coded, FakeEngine } from './fake-engine';
 
 function pairs(rows: number): PairData {
   return {
-    pairs: Array.from({ length: rows }, (_, i) => ['x'.repeat(1 + i % 40), 'y'.repeat(1 + i % 23)] as const),
+    pairs: Array.from({ length: rows }, (_, i) => ['x'.repeat(1 + (i % 40)), 'y'.repeat(1 + (i % 23))] as const),
     scores: Array.from({ length: rows }, (_, i) => i % 2),
   };
 }
@@ -30,7 +30,12 @@ function start(engine: FakeEngine, options: FinetuneOptions, rows = 100) {
 }
 
 async function rejection(run: PromiseLike<unknown>): Promise<unknown> {
-  return run.then(() => { throw new Error('the run did not reject'); }, (error: unknown) => error);
+  return run.then(
+    () => {
+      throw new Error('the run did not reject');
+    },
+    (error: unknown) => error,
+  );
 }
 
 /** Whatever happened: the trainer and the data set are gone, and nothing is left in the queue. */
@@ -44,17 +49,53 @@ test('a whole run: events in order, each row once an epoch, best epoch committed
   const { run, events, of } = start(engine, { seed: 7 });
   const report = await run;
 
-  expect(of('data')).toMatchObject([{ rows: 100, trainingRows: 85, validationRows: 15, longest: 42, maxInputLength: 128 }]);
-  expect(of('summary')).toMatchObject([{ parameters: 135127808, bytes: 540511232, megabytes: '540.511', threads: 2, seed: 7 }]);
+  expect(of('data')).toMatchObject([
+    { rows: 100, trainingRows: 85, validationRows: 15, longest: 42, maxInputLength: 128 },
+  ]);
+  expect(of('summary')).toMatchObject([
+    { parameters: 135127808, bytes: 540511232, megabytes: '540.511', threads: 2, seed: 7 },
+  ]);
   expect(of('finder').map(({ batchSize }) => batchSize)).toEqual([2, 4, 8, 16, 32]);
-  expect(of('validation').map(({ epoch, best }) => [epoch, best])).toEqual([[0, true], [1, true], [2, true], [3, false]]);
+  expect(of('validation').map(({ epoch, best }) => [epoch, best])).toEqual([
+    [0, true],
+    [1, true],
+    [2, true],
+    [3, false],
+  ]);
   expect(of('early-stop')).toMatchObject([{ epoch: 3, bestEpoch: 2, patience: 1 }]);
-  expect(of('step').map(({ epoch, step }) => `${epoch}.${step}`)).toEqual(
-    ['1.1', '1.2', '1.3', '2.1', '2.2', '2.3', '3.1', '3.2', '3.3']);
+  expect(of('step').map(({ epoch, step }) => `${epoch}.${step}`)).toEqual([
+    '1.1',
+    '1.2',
+    '1.3',
+    '2.1',
+    '2.2',
+    '2.3',
+    '3.1',
+    '3.2',
+    '3.3',
+  ]);
   expect(of('step').map(({ totalSteps }) => totalSteps)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
   expect(events.map(({ kind }) => kind).filter((kind, i, all) => kind !== all[i - 1])).toEqual([
-    'data', 'device', 'summary', 'finder', 'validating', 'validation', 'epoch-start', 'step', 'validating', 'validation', 'epoch-start',
-    'step', 'validating', 'validation', 'epoch-start', 'step', 'validating', 'validation', 'early-stop', 'done',
+    'data',
+    'device',
+    'summary',
+    'finder',
+    'validating',
+    'validation',
+    'epoch-start',
+    'step',
+    'validating',
+    'validation',
+    'epoch-start',
+    'step',
+    'validating',
+    'validation',
+    'epoch-start',
+    'step',
+    'validating',
+    'validation',
+    'early-stop',
+    'done',
   ]);
   for (const epoch of [0, 1, 2]) {
     const rows = engine.applied.slice(3 * epoch, 3 * epoch + 3).flatMap((step) => [...step.rows]);
@@ -64,8 +105,18 @@ test('a whole run: events in order, each row once an epoch, best epoch committed
   expect(engine.committed).toBe(6);
   expect(engine.commits).toBe(2);
   expect(report).toMatchObject({
-    bestEpoch: 2, stoppedEarly: true, steps: 9, batchSize: 32, effectiveBatchSize: 32, seed: 7, threads: 2,
-    rows: { training: 85, validation: 15 }, tokens: 2550, precision: 'fp32', libtorch: '2.11.0', maxInputLength: 128,
+    bestEpoch: 2,
+    stoppedEarly: true,
+    steps: 9,
+    batchSize: 32,
+    effectiveBatchSize: 32,
+    seed: 7,
+    threads: 2,
+    rows: { training: 85, validation: 15 },
+    tokens: 2550,
+    precision: 'fp32',
+    libtorch: '2.11.0',
+    maxInputLength: 128,
   });
   expect(report.before!.loss).toBeCloseTo(0.25, 6);
   expect(report.after!.loss).toBeCloseTo(0.09, 6);
@@ -94,7 +145,7 @@ test('the same seed gives the same steps, another seed others', async () => {
   expect(await steps(4)).not.toEqual(first);
 });
 
-test('two steps are in the engine\'s hands, never more', async () => {
+test("two steps are in the engine's hands, never more", async () => {
   const engine = new FakeEngine();
   await start(engine, { epochs: 2, effectiveBatchSize: 4 }).run;
   expect(engine.mostQueued).toBe(2);
@@ -115,22 +166,56 @@ test('the finder tries the rows with most tokens', async () => {
 test('options reach the engine', async () => {
   const engine = new FakeEngine();
   await start(engine, {
-    epochs: 2, optimizer: 'torch', maxGradientNorm: 1, freeze: ['embeddings'], dropout: 0, memoryLimit: 123456789, seed: 11,
-    precision: 'bf16', batchSize: 5, effectiveBatchSize: 20, learningRate: 1e-3, schedule: 'linear', earlyStopping: false,
+    epochs: 2,
+    optimizer: 'torch',
+    maxGradientNorm: 1,
+    freeze: ['embeddings'],
+    dropout: 0,
+    memoryLimit: 123456789,
+    seed: 11,
+    precision: 'bf16',
+    batchSize: 5,
+    effectiveBatchSize: 20,
+    learningRate: 1e-3,
+    schedule: 'linear',
+    earlyStopping: false,
   }).run;
   expect(engine.trainerOptions).toEqual({
-    device: 'cpu', precision: 'bf16', seed: 11, dropout: 0, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01, biasCorrection: true,
-    maxGradientNorm: 1, freeze: ['embeddings'], memoryLimit: 123456789,
+    device: 'cpu',
+    precision: 'bf16',
+    seed: 11,
+    dropout: 0,
+    beta1: 0.9,
+    beta2: 0.999,
+    eps: 1e-8,
+    weightDecay: 0.01,
+    biasCorrection: true,
+    maxGradientNorm: 1,
+    freeze: ['embeddings'],
+    memoryLimit: 123456789,
   });
   expect(engine.probed).toEqual([]);
   expect(engine.applied.map((step) => [step.microBatch, step.rows.length])).toEqual(
-    [20, 20, 20, 20, 5, 20, 20, 20, 20, 5].map((rows) => [5, rows]).map(([micro], i) => [micro, engine.applied[i]!.rows.length]));
-  expect(engine.applied.map(({ learningRate }) => learningRate.toFixed(5))).toEqual(
-    ['0.00100', '0.00090', '0.00080', '0.00070', '0.00060', '0.00050', '0.00040', '0.00030', '0.00020', '0.00010']);
+    [20, 20, 20, 20, 5, 20, 20, 20, 20, 5]
+      .map((rows) => [5, rows])
+      .map(([micro], i) => [micro, engine.applied[i]!.rows.length]),
+  );
+  expect(engine.applied.map(({ learningRate }) => learningRate.toFixed(5))).toEqual([
+    '0.00100',
+    '0.00090',
+    '0.00080',
+    '0.00070',
+    '0.00060',
+    '0.00050',
+    '0.00040',
+    '0.00030',
+    '0.00020',
+    '0.00010',
+  ]);
 });
 
 describe('out of memory', () => {
-  test('the finder\'s size is used, and the step still has all its rows', async () => {
+  test("the finder's size is used, and the step still has all its rows", async () => {
     const engine = new FakeEngine();
     engine.capacity = 11;
     const { run, of } = start(engine, { epochs: 1 });
@@ -142,7 +227,9 @@ describe('out of memory', () => {
 
   test('in the middle of training the micro-batch is halved until it fits, and every row is still trained once', async () => {
     const engine = new FakeEngine();
-    engine.beforeStep = (_, index) => { if (index === 1) engine.capacity = 9; };
+    engine.beforeStep = (_, index) => {
+      if (index === 1) engine.capacity = 9;
+    };
     const { run, of } = start(engine, { epochs: 1, effectiveBatchSize: 17, batchSize: 17 });
     const report = await run;
     const splits = of('out-of-memory').filter(({ during }) => during === 'step');
@@ -158,7 +245,10 @@ describe('out of memory', () => {
   test('the order of the steps is that of a run without the failure, where both steps in flight failed', async () => {
     const order = async (fail: boolean) => {
       const engine = new FakeEngine();
-      if (fail) engine.beforeStep = (_, index) => { engine.capacity = index === 2 || index === 3 ? 3 : Infinity; };
+      if (fail)
+        engine.beforeStep = (_, index) => {
+          engine.capacity = index === 2 || index === 3 ? 3 : Infinity;
+        };
       await start(engine, { epochs: 1, effectiveBatchSize: 8, batchSize: 8 }).run;
       return engine.applied.map(({ rows }) => [...rows]);
     };
@@ -168,7 +258,9 @@ describe('out of memory', () => {
   test('where the step behind the failed one would fit, it still comes after it', async () => {
     const order = async (fail: boolean) => {
       const engine = new FakeEngine();
-      engine.beforeStep = (_, index) => { engine.capacity = fail && index === 2 ? 3 : Infinity; };
+      engine.beforeStep = (_, index) => {
+        engine.capacity = fail && index === 2 ? 3 : Infinity;
+      };
       const { run, of } = start(engine, { epochs: 1, effectiveBatchSize: 17, batchSize: 17 });
       expect(await run).toMatchObject({ steps: 5, batchSize: fail ? 8 : 17 });
       expect(of('step').map(({ step }) => step)).toEqual([1, 2, 3, 4, 5]);
@@ -179,16 +271,24 @@ describe('out of memory', () => {
 
   test('halves again and again, down to one row', async () => {
     const engine = new FakeEngine();
-    engine.beforeStep = () => { engine.capacity = 1; };
+    engine.beforeStep = () => {
+      engine.capacity = 1;
+    };
     const { run, of } = start(engine, { epochs: 1, effectiveBatchSize: 8, batchSize: 8 });
     expect(await run).toMatchObject({ batchSize: 1 });
-    expect(of('out-of-memory').filter(({ during }) => during === 'step').map(({ next }) => next)).toEqual([4, 2, 1]);
+    expect(
+      of('out-of-memory')
+        .filter(({ during }) => during === 'step')
+        .map(({ next }) => next),
+    ).toEqual([4, 2, 1]);
   });
 
   test('at one row it is a typed error; the model keeps its best weights', async () => {
     const engine = new FakeEngine();
     engine.errors = [0.5, 0.4];
-    engine.beforeStep = (_, index) => { if (index >= 4) engine.capacity = 0; };
+    engine.beforeStep = (_, index) => {
+      if (index >= 4) engine.capacity = 0;
+    };
     const error = await rejection(start(engine, { epochs: 5, effectiveBatchSize: 32 }).run);
     expect(error).toBeInstanceOf(OutOfMemoryError);
     expect(error).toMatchObject({ code: 'ERR_OUT_OF_MEMORY', message: expect.stringContaining('one row at once') });
@@ -198,38 +298,51 @@ describe('out of memory', () => {
 
   test('in validation it goes on in smaller parts, and training keeps its batch', async () => {
     const engine = new FakeEngine();
-    engine.beforeStep = () => { engine.capacity = Infinity; };
-    const { run, of } = start(engine, { epochs: 1, batchSize: 16, effectiveBatchSize: 16, onProgress: ({ kind }) => {
-      if (kind === 'summary') engine.capacity = 4;
-    } });
+    engine.beforeStep = () => {
+      engine.capacity = Infinity;
+    };
+    const { run, of } = start(engine, {
+      epochs: 1,
+      batchSize: 16,
+      effectiveBatchSize: 16,
+      onProgress: ({ kind }) => {
+        if (kind === 'summary') engine.capacity = 4;
+      },
+    });
     expect(await run).toMatchObject({ batchSize: 16 });
-    expect(of('out-of-memory').map(({ during, batchSize, next }) => [during, batchSize, next])).toEqual(
-      [['validation', 16, 7], ['validation', 7, 3]]);
+    expect(of('out-of-memory').map(({ during, batchSize, next }) => [during, batchSize, next])).toEqual([
+      ['validation', 16, 7],
+      ['validation', 7, 3],
+    ]);
   });
 });
 
 describe('stopping', () => {
-  test.each(['signal', 'abort()'])('by %s in the middle of an epoch: within the step, best weights so far', async (way) => {
-    const engine = new FakeEngine();
-    engine.errors = [0.5, 0.4, 0.3];
-    const controller = new AbortController();
-    const { run, events } = start(engine, {
-      signal: controller.signal, effectiveBatchSize: 4,
-      onProgress: (event) => {
-        if (event.kind !== 'step' || event.epoch !== 2 || event.step !== 3) return;
-        if (way === 'signal') controller.abort('enough');
-        else run.abort('enough');
-      },
-    });
-    const error = await rejection(run);
-    expect(error).toBeInstanceOf(AbortError);
-    expect(error).toMatchObject({ name: 'AbortError', code: 'ERR_ABORTED', cause: 'enough' });
-    expect(engine.committed).toBe(22);
-    expect(engine.applied.length).toBeLessThanOrEqual(22 + 4);
-    expect(engine.calls.at(-1)).toBe('cancel');
-    expect(events.at(-1)).toMatchObject({ kind: 'step', epoch: 2, step: 3 });
-    expectCleanEnd(engine);
-  });
+  test.each(['signal', 'abort()'])(
+    'by %s in the middle of an epoch: within the step, best weights so far',
+    async (way) => {
+      const engine = new FakeEngine();
+      engine.errors = [0.5, 0.4, 0.3];
+      const controller = new AbortController();
+      const { run, events } = start(engine, {
+        signal: controller.signal,
+        effectiveBatchSize: 4,
+        onProgress: (event) => {
+          if (event.kind !== 'step' || event.epoch !== 2 || event.step !== 3) return;
+          if (way === 'signal') controller.abort('enough');
+          else run.abort('enough');
+        },
+      });
+      const error = await rejection(run);
+      expect(error).toBeInstanceOf(AbortError);
+      expect(error).toMatchObject({ name: 'AbortError', code: 'ERR_ABORTED', cause: 'enough' });
+      expect(engine.committed).toBe(22);
+      expect(engine.applied.length).toBeLessThanOrEqual(22 + 4);
+      expect(engine.calls.at(-1)).toBe('cancel');
+      expect(events.at(-1)).toMatchObject({ kind: 'step', epoch: 2, step: 3 });
+      expectCleanEnd(engine);
+    },
+  );
 
   test('a signal that is aborted already touches nothing', async () => {
     const engine = new FakeEngine();
@@ -239,22 +352,32 @@ describe('stopping', () => {
   });
 
   test.each<FinetuneEvent['kind']>(['data', 'summary', 'finder', 'validating', 'validation', 'epoch-start', 'step'])(
-    'at the event %s', async (kind) => {
+    'at the event %s',
+    async (kind) => {
       const engine = new FakeEngine();
-      const { run } = start(engine, { onProgress: (event) => { if (event.kind === kind) run.abort(); } });
+      const { run } = start(engine, {
+        onProgress: (event) => {
+          if (event.kind === kind) run.abort();
+        },
+      });
       expect(await rejection(run)).toMatchObject({ name: 'AbortError' });
       expectCleanEnd(engine);
-    });
+    },
+  );
 
   test('whoever is told that an epoch is the best has its weights, though the run is aborted at once', async () => {
     const engine = new FakeEngine();
     engine.errors = [0.5, 0.4];
-    const { run } = start(engine, { onProgress: (e) => { if (e.kind === 'validation' && e.epoch === 1) run.abort(); } });
+    const { run } = start(engine, {
+      onProgress: (e) => {
+        if (e.kind === 'validation' && e.epoch === 1) run.abort();
+      },
+    });
     await rejection(run);
     expect(engine.committed).toBe(3);
   });
 
-  test('after the end abort does nothing, and the caller\'s signal is let go', async () => {
+  test("after the end abort does nothing, and the caller's signal is let go", async () => {
     const engine = new FakeEngine();
     const controller = new AbortController();
     const remove = jest.spyOn(controller.signal, 'removeEventListener');
@@ -268,8 +391,14 @@ describe('stopping', () => {
 
   test('without validation the model has the last whole epoch', async () => {
     const engine = new FakeEngine();
-    const { run } = start(engine, { validationSplit: 0, effectiveBatchSize: 25, batchSize: 25,
-      onProgress: (event) => { if (event.kind === 'step' && event.epoch === 3 && event.step === 2) run.abort(); } });
+    const { run } = start(engine, {
+      validationSplit: 0,
+      effectiveBatchSize: 25,
+      batchSize: 25,
+      onProgress: (event) => {
+        if (event.kind === 'step' && event.epoch === 3 && event.step === 2) run.abort();
+      },
+    });
     await rejection(run);
     expect(engine.committed).toBe(8);
   });
@@ -305,7 +434,9 @@ describe('a callback that fails', () => {
 describe('errors of the engine', () => {
   test('in a step they reject the run, as their class, once the other step has ended', async () => {
     const engine = new FakeEngine();
-    engine.beforeStep = (_, index) => { if (index === 2) throw coded('ERR_NATIVE', 'the loss is not finite'); };
+    engine.beforeStep = (_, index) => {
+      if (index === 2) throw coded('ERR_NATIVE', 'the loss is not finite');
+    };
     const error = await rejection(start(engine, { effectiveBatchSize: 8 }).run);
     expect(error).toBeInstanceOf(NativeError);
     expect(error).toMatchObject({ message: 'the loss is not finite' });
@@ -335,7 +466,7 @@ describe('what the model cannot do is refused before anything is made', () => {
     expectCleanEnd(engine);
   });
 
-  test('a limit above the folder\'s is honoured where there are positions', async () => {
+  test("a limit above the folder's is honoured where there are positions", async () => {
     const { run, of } = start(new FakeEngine(), { maxInputLength: 300, epochs: 1 });
     await run;
     expect(of('data')[0]!.maxInputLength).toBe(300);

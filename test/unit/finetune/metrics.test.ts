@@ -1,11 +1,22 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { averageRanks, meanSquaredError, pearson, spearman, twoValues, validationMetrics } from '../../../lib/finetune/metrics';
+import {
+  averageRanks,
+  meanSquaredError,
+  pearson,
+  spearman,
+  twoValues,
+  validationMetrics,
+} from '../../../lib/finetune/metrics';
 
 const reference = JSON.parse(readFileSync(join(__dirname, 'fixtures/reference.json'), 'utf8')) as {
   correlations: { a: number[]; b: number[]; pearson: number; spearman: number; ranks: number[]; mse: number }[];
   classification: {
-    similarities: number[]; labels: number[]; averagePrecision: number; f1: number; accuracy: number;
+    similarities: number[];
+    labels: number[];
+    averagePrecision: number;
+    f1: number;
+    accuracy: number;
   }[];
 };
 
@@ -16,24 +27,29 @@ test.each(reference.correlations.map((c, i) => [i, c] as const))('correlations a
   expect(meanSquaredError(c.a, c.b)).toBeCloseTo(c.mse, 12);
 });
 
-test.each(reference.classification.map((c, i) => [i, c] as const))('classification as scikit-learn, case %i', (_, c) => {
-  const { averagePrecision, f1, accuracy } = validationMetrics(c.similarities, c.labels, [0, 1]);
-  expect(averagePrecision).toBeCloseTo(c.averagePrecision, 12);
-  expect(f1!.value).toBeCloseTo(c.f1, 12);
-  expect(accuracy!.value).toBeCloseTo(c.accuracy, 12);
-  // The thresholds give what they promise.
-  const similar = (threshold: number) => c.similarities.map((s) => s >= threshold);
-  const truePositives = similar(f1!.threshold).filter((s, i) => s && c.labels[i] === 1).length;
-  const named = similar(f1!.threshold).filter(Boolean).length;
-  const positives = c.labels.filter((label) => label === 1).length;
-  expect(2 * truePositives / (named + positives)).toBeCloseTo(c.f1, 12);
-  const right = similar(accuracy!.threshold).filter((s, i) => s === (c.labels[i] === 1)).length;
-  expect(right / c.labels.length).toBeCloseTo(c.accuracy, 12);
-});
+test.each(reference.classification.map((c, i) => [i, c] as const))(
+  'classification as scikit-learn, case %i',
+  (_, c) => {
+    const { averagePrecision, f1, accuracy } = validationMetrics(c.similarities, c.labels, [0, 1]);
+    expect(averagePrecision).toBeCloseTo(c.averagePrecision, 12);
+    expect(f1!.value).toBeCloseTo(c.f1, 12);
+    expect(accuracy!.value).toBeCloseTo(c.accuracy, 12);
+    // The thresholds give what they promise.
+    const similar = (threshold: number) => c.similarities.map((s) => s >= threshold);
+    const truePositives = similar(f1!.threshold).filter((s, i) => s && c.labels[i] === 1).length;
+    const named = similar(f1!.threshold).filter(Boolean).length;
+    const positives = c.labels.filter((label) => label === 1).length;
+    expect((2 * truePositives) / (named + positives)).toBeCloseTo(c.f1, 12);
+    const right = similar(accuracy!.threshold).filter((s, i) => s === (c.labels[i] === 1)).length;
+    expect(right / c.labels.length).toBeCloseTo(c.accuracy, 12);
+  },
+);
 
 test('a perfect ranking', () => {
   expect(validationMetrics([0.875, 0.75, 0.25, 0.125], [1, 1, 0, 0], [0, 1])).toMatchObject({
-    averagePrecision: 1, f1: { value: 1, threshold: 0.5 }, accuracy: { value: 1, threshold: 0.5 },
+    averagePrecision: 1,
+    f1: { value: 1, threshold: 0.5 },
+    accuracy: { value: 1, threshold: 0.5 },
   });
 });
 
@@ -49,8 +65,16 @@ test('what is not defined is null', () => {
   expect(spearman([1, 2, 3], [5, 5, 5])).toBeNull();
   expect(spearman([1, NaN, 3], [1, 2, 3])).toBeNull();
   expect(pearson([1, NaN, 3], [1, 2, 3])).toBeNull();
-  expect(validationMetrics([0.1, 0.2], [1, 1], [0, 1])).toMatchObject({ averagePrecision: null, f1: null, accuracy: null });
-  expect(validationMetrics([0.1, 0.2], [0.3, 1], null)).toMatchObject({ averagePrecision: null, f1: null, accuracy: null });
+  expect(validationMetrics([0.1, 0.2], [1, 1], [0, 1])).toMatchObject({
+    averagePrecision: null,
+    f1: null,
+    accuracy: null,
+  });
+  expect(validationMetrics([0.1, 0.2], [0.3, 1], null)).toMatchObject({
+    averagePrecision: null,
+    f1: null,
+    accuracy: null,
+  });
   expect(validationMetrics([NaN, 0.2], [0, 1], [0, 1])).toMatchObject({ loss: NaN, averagePrecision: null });
 });
 

@@ -3,21 +3,43 @@ import { resolveOptions, type FinetuneOptions } from '../../../lib/finetune/opti
 
 test('the defaults are those of the notebook', () => {
   expect(resolveOptions(undefined)).toEqual({
-    maxInputLength: null, validationSplit: 0.15, epochs: 20, batchSize: 'auto', effectiveBatchSize: null,
-    earlyStopping: { patience: 1, minDelta: 0 }, learningRate: 2e-5, schedule: 'constant', warmup: { steps: 0 },
+    maxInputLength: null,
+    validationSplit: 0.15,
+    epochs: 20,
+    batchSize: 'auto',
+    effectiveBatchSize: null,
+    earlyStopping: { patience: 1, minDelta: 0 },
+    learningRate: 2e-5,
+    schedule: 'constant',
+    warmup: { steps: 0 },
     optimizer: { beta1: 0.9, beta2: 0.999, eps: 1e-6, weightDecay: 0, biasCorrection: false },
-    maxGradientNorm: null, freeze: [], shuffle: true, dropout: null, precision: 'auto', seed: 1, memoryLimit: null,
-    device: null, memoryFraction: null, file: undefined, checkpoint: null, resume: null, allowInexact: false, signal: undefined,
+    maxGradientNorm: null,
+    freeze: [],
+    shuffle: true,
+    dropout: null,
+    precision: 'auto',
+    seed: 1,
+    memoryLimit: null,
+    device: null,
+    memoryFraction: null,
+    file: undefined,
+    checkpoint: null,
+    resume: null,
+    allowInexact: false,
+    signal: undefined,
     onProgress: undefined,
   });
 });
 
-test('optimizer: the preset of torch, and numbers of one\'s own over it', () => {
+test("optimizer: the preset of torch, and numbers of one's own over it", () => {
   const torch = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01, biasCorrection: true };
   expect(resolveOptions({ optimizer: 'torch' }).optimizer).toEqual(torch);
   expect(resolveOptions({ optimizer: {} }).optimizer).toEqual(torch);
-  expect(resolveOptions({ optimizer: { eps: 0, biasCorrection: false } }).optimizer)
-    .toEqual({ ...torch, eps: 0, biasCorrection: false });
+  expect(resolveOptions({ optimizer: { eps: 0, biasCorrection: false } }).optimizer).toEqual({
+    ...torch,
+    eps: 0,
+    biasCorrection: false,
+  });
 });
 
 test('early stopping: what each form means', () => {
@@ -38,14 +60,44 @@ test('a batch size beyond the default step makes the step as large, unless that 
 test('a signal is known by what it does, and everything given is passed on', () => {
   const { signal } = new AbortController();
   const onProgress = () => undefined;
-  expect(resolveOptions({
-    signal, onProgress, warmupRatio: 0.1, schedule: 'cosine', seed: 0, dropout: 0, device: 'cuda:1', memoryFraction: 0.5, freeze: ['embeddings'],
-    memoryLimit: 1e9, maxGradientNorm: 1, precision: 'bf16', shuffle: false, maxInputLength: 64, epochs: 1,
-    learningRate: 1e-3, validationSplit: 0.5,
-  })).toMatchObject({
-    signal, onProgress, warmup: { ratio: 0.1 }, schedule: 'cosine', seed: 0, dropout: 0, device: 'cuda:1', memoryFraction: 0.5, freeze: ['embeddings'],
-    memoryLimit: 1e9, maxGradientNorm: 1, precision: 'bf16', shuffle: false, maxInputLength: 64, epochs: 1,
-    learningRate: 1e-3, validationSplit: 0.5,
+  expect(
+    resolveOptions({
+      signal,
+      onProgress,
+      warmupRatio: 0.1,
+      schedule: 'cosine',
+      seed: 0,
+      dropout: 0,
+      device: 'cuda:1',
+      memoryFraction: 0.5,
+      freeze: ['embeddings'],
+      memoryLimit: 1e9,
+      maxGradientNorm: 1,
+      precision: 'bf16',
+      shuffle: false,
+      maxInputLength: 64,
+      epochs: 1,
+      learningRate: 1e-3,
+      validationSplit: 0.5,
+    }),
+  ).toMatchObject({
+    signal,
+    onProgress,
+    warmup: { ratio: 0.1 },
+    schedule: 'cosine',
+    seed: 0,
+    dropout: 0,
+    device: 'cuda:1',
+    memoryFraction: 0.5,
+    freeze: ['embeddings'],
+    memoryLimit: 1e9,
+    maxGradientNorm: 1,
+    precision: 'bf16',
+    shuffle: false,
+    maxInputLength: 64,
+    epochs: 1,
+    learningRate: 1e-3,
+    validationSplit: 0.5,
   });
 });
 
@@ -62,7 +114,11 @@ test.each<[object, string, RegExp]>([
   [{ epochs: null }, 'ERR_INVALID_OPTION', /null/],
   [{ batchSize: 'largest' }, 'ERR_INVALID_OPTION', /'auto'/],
   [{ batchSize: 0 }, 'ERR_INVALID_OPTION', /batchSize/],
-  [{ batchSize: 64, effectiveBatchSize: 32 }, 'ERR_INVALID_OPTION', /batchSize .* is 64, but effectiveBatchSize .* is only 32/],
+  [
+    { batchSize: 64, effectiveBatchSize: 32 },
+    'ERR_INVALID_OPTION',
+    /batchSize .* is 64, but effectiveBatchSize .* is only 32/,
+  ],
   [{ effectiveBatchSize: 'auto' }, 'ERR_INVALID_OPTION', /effectiveBatchSize/],
   [{ validationSplit: 1 }, 'ERR_INVALID_OPTION', /below 1/],
   [{ validationSplit: -0.1 }, 'ERR_INVALID_OPTION', /validationSplit/],

@@ -10,14 +10,23 @@ function validator(ready: () => Promise<void>) {
     parts.push(part.length);
     return Float32Array.from(part, (row) => scores[row]!);
   };
-  const made = new Validator({ rows, scores, evaluate, ready, onProgress: () => undefined, onSplit: () => undefined }, 32);
+  const made = new Validator(
+    { rows, scores, evaluate, ready, onProgress: () => undefined, onSplit: () => undefined },
+    32,
+  );
   return { made, parts };
 }
 
 test('a validation of many rows waits between its parts while the run is paused', async () => {
   let resume: () => void = () => undefined;
   let asked = 0;
-  const { made, parts } = validator(() => (++asked === 2 ? new Promise((resolve) => { resume = resolve; }) : Promise.resolve()));
+  const { made, parts } = validator(() =>
+    ++asked === 2
+      ? new Promise((resolve) => {
+          resume = resolve;
+        })
+      : Promise.resolve(),
+  );
   const measured = made.measure(1);
   for (let turn = 0; turn < 20; ++turn) await new Promise(setImmediate);
   expect(parts).toEqual([512]);

@@ -89,15 +89,28 @@ beforeEach(() => {
 afterAll(removeFolders);
 
 function gpuCheck(args: string[] = [], environment: NodeJS.ProcessEnv = {}) {
-  const env = { ...process.env, PYTHONPATH: join(home, 'python'), VECTUNE_LIBTORCH: join(home, 'torch'), ...environment };
+  const env = {
+    ...process.env,
+    PYTHONPATH: join(home, 'python'),
+    VECTUNE_LIBTORCH: join(home, 'torch'),
+    ...environment,
+  };
   const all = ['--no-build', '--build', join(home, 'build'), '--out', join(home, 'out.json'), ...args];
   const { status, stdout, stderr } = spawnSync(SCRIPT, all, { env, encoding: 'utf8' });
-  const report = existsSync(join(home, 'out.json')) ? JSON.parse(readFileSync(join(home, 'out.json'), 'utf8')) : undefined;
+  const report = existsSync(join(home, 'out.json'))
+    ? JSON.parse(readFileSync(join(home, 'out.json'), 'utf8'))
+    : undefined;
   return { status, stdout, stderr, report };
 }
-const calls = () => (existsSync(join(home, 'build/calls')) ? readFileSync(join(home, 'build/calls'), 'utf8').trim().split('\n') : []);
+const calls = () =>
+  existsSync(join(home, 'build/calls')) ? readFileSync(join(home, 'build/calls'), 'utf8').trim().split('\n') : [];
 
-interface Row { work: string; shape: string; texts: string; precision: string }
+interface Row {
+  work: string;
+  shape: string;
+  texts: string;
+  precision: string;
+}
 const rowOf = (rows: (Row & Record<string, unknown>)[], ...[work, shape, texts, precision]: string[]) =>
   rows.find((row) => row.work === work && row.shape === shape && row.texts === texts && row.precision === precision)!;
 
@@ -106,7 +119,12 @@ test('one call shows all: tests, throughput against the peer and the peaks, larg
   expect(stderr).toBe('');
   expect(status).toBe(0);
   expect(report.device.results[0]).toMatchObject({ gpu: 'NVIDIA Nothing', libtorch: '2.11.0', driver_cuda: '13.0' });
-  expect(report.tests.map(({ group, passed }: { group: string; passed: number }) => [group, passed])).toEqual([['parity', 3], ['memory', 3], ['limit', 3], ['loss', 3]]);
+  expect(report.tests.map(({ group, passed }: { group: string; passed: number }) => [group, passed])).toEqual([
+    ['parity', 3],
+    ['memory', 3],
+    ['limit', 3],
+    ['loss', 3],
+  ]);
   expect(report.left).toEqual([]);
   const { throughput, largest_batch: batches, profiles, peaks } = report.summary;
   expect(peaks).toEqual({ fp32: 50, tf32: 350, bf16: 700, fp16: 700, memory: 3000 });
@@ -114,29 +132,58 @@ test('one call shows all: tests, throughput against the peer and the peaks, larg
   // The faster batch of ours against the fastest mode of the peer, which is the unpadded one.
   const quora = rowOf(throughput, 'train', 'minilm', 'quora', 'bf16');
   expect(quora).toMatchObject({
-    tokens_per_second: QUORA.minilm, pairs: 128, ratio: 5, reached: true, goal: "3 times the peer's best mode",
-    peer: { tokens_per_second: 6e5, precision: 'bf16', attention: 'flash_attention_2', unpadded: true, versions: { 'sentence-transformers': '6.2.0' } },
+    tokens_per_second: QUORA.minilm,
+    pairs: 128,
+    ratio: 5,
+    reached: true,
+    goal: "3 times the peer's best mode",
+    peer: {
+      tokens_per_second: 6e5,
+      precision: 'bf16',
+      attention: 'flash_attention_2',
+      unpadded: true,
+      versions: { 'sentence-transformers': '6.2.0' },
+    },
   });
   expect(rowOf(throughput, 'embed', 'distiluse', 'quora', 'bf16')).toMatchObject({ ratio: 2, reached: false });
   // 64e6 flop and 8e5 bytes a token: 80 flop/byte, which 3,000 GB/s feed with 240 TFLOP/s.
   const long = rowOf(throughput, 'train', 'minilm', 'long', 'bf16');
   expect(long).toMatchObject({ goal: '33% of the bf16 peak', reached: false, flop_per_byte: 80 });
-  expect(long['share_of_peak']).toBeCloseTo(QUORA.minilm * 64e6 / 700e12);
+  expect(long['share_of_peak']).toBeCloseTo((QUORA.minilm * 64e6) / 700e12);
   expect(long['roof_tflops']).toBeCloseTo(240);
-  expect(rowOf(throughput, 'train', 'distiluse', 'long', 'bf16')).toMatchObject({ goal: '50% of the bf16 peak', reached: false });
+  expect(rowOf(throughput, 'train', 'distiluse', 'long', 'bf16')).toMatchObject({
+    goal: '50% of the bf16 peak',
+    reached: false,
+  });
   expect(rowOf(throughput, 'train', 'distiluse', 'long', 'fp32')).toMatchObject({ goal: null, roof_tflops: 50 });
   expect(batches).toMatchObject([
-    { precision: 'bf16', largest_batch: 3000, parameters: 135127808, length: 64, fraction: 0.1, peer: { largest_batch: 1200 } },
+    {
+      precision: 'bf16',
+      largest_batch: 3000,
+      parameters: 135127808,
+      length: 64,
+      fraction: 0.1,
+      peer: { largest_batch: 1200 },
+    },
     { precision: 'fp32', largest_batch: 1500, peer: { largest_batch: 1200 } },
   ]);
   expect(report.benchmark['batch fp32'].results.slice(0, -1)).toEqual([
-    { finder: 2, outcome: 'succeeded', peak_bytes: 1 }, { finder: 4096, outcome: 'failed', peak_bytes: 2 },
+    { finder: 2, outcome: 'succeeded', peak_bytes: 1 },
+    { finder: 4096, outcome: 'failed', peak_bytes: 2 },
   ]);
   expect(profiles).toHaveLength(4);
   const [small, , large] = profiles;
-  expect(small).toMatchObject({ shape: 'minilm', texts: 'quora', limit: 'the processor, which does not keep the GPU busy' });
+  expect(small).toMatchObject({
+    shape: 'minilm',
+    texts: 'quora',
+    limit: 'the processor, which does not keep the GPU busy',
+  });
   expect(large).toMatchObject({
-    shape: 'distiluse', busy_share: 0.9, waits: { cudaDeviceSynchronize: 1 }, largest_gap_ms: 0.05, limit: 'products',
+    shape: 'distiluse',
+    busy_share: 0.9,
+    waits: { cudaDeviceSynchronize: 1 },
+    largest_gap_ms: 0.05,
+    limit: 'products',
     kinds: { products: 0.6, attention: 0.1, 'other elementwise work and sums': 0.15, optimiser: 0.05 },
   });
   for (const line of report.summary.lines) expect(stdout).toContain(line);
@@ -164,18 +211,27 @@ test('in parts: what there was no time for is done by --go-on, and nothing twice
 test('what failed is told, keeps what came before it, and is tried again', () => {
   const { status, report } = gpuCheck([], { FAILING: 'embed distiluse' });
   expect(status).toBe(0); // of tests, none failed
-  expect(report.benchmark['throughput distiluse bf16']).toMatchObject({ error: ['CUDA error: an illegal memory access was encountered'] });
+  expect(report.benchmark['throughput distiluse bf16']).toMatchObject({
+    error: ['CUDA error: an illegal memory access was encountered'],
+  });
   expect(rowOf(report.summary.throughput, 'train', 'distiluse', 'long', 'bf16')).toBeDefined();
   expect(rowOf(report.summary.throughput, 'embed', 'distiluse', 'long', 'bf16')).toBeUndefined();
   const before = calls().length;
   const again = gpuCheck(['--go-on']);
-  expect(calls().slice(before + 1).map((call) => call.split(' ').slice(0, 2).join(' '))).toEqual(Array(4).fill('train distiluse'));
+  expect(
+    calls()
+      .slice(before + 1)
+      .map((call) => call.split(' ').slice(0, 2).join(' ')),
+  ).toEqual(Array(4).fill('train distiluse'));
   expect(rowOf(again.report.summary.throughput, 'embed', 'distiluse', 'long', 'bf16')).toBeDefined();
 });
 
 test('a failed test is a failed check, and without a GPU that is what is said', () => {
   expect(gpuCheck(['--tests-only'], { FAILED: '1' })).toMatchObject({ status: 1, report: { benchmark: {} } });
-  expect(gpuCheck(['--go-on', '--quick'])).toMatchObject({ status: 1, stderr: expect.stringMatching(/of other programs.*Leave out --go-on/) });
+  expect(gpuCheck(['--go-on', '--quick'])).toMatchObject({
+    status: 1,
+    stderr: expect.stringMatching(/of other programs.*Leave out --go-on/),
+  });
   writeFileSync(join(home, 'build/gpu_bench'), '#!/bin/sh\necho "no GPU can be used: no driver" >&2\nexit 1\n');
   const without = gpuCheck();
   expect(without.status).toBe(0);

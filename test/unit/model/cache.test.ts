@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { replaceFolder } from '../../../lib/checkpoint/atomic';
@@ -40,7 +49,11 @@ test('what is there and not whole is replaced', async () => {
   mkdirSync(target);
   writeFileSync(join(target, 'half'), '');
   const before = statSync(target).ino;
-  await replaceFolder(target, async (fresh) => put(fresh, 'new'), async () => existsSync(join(target, 'whole')));
+  await replaceFolder(
+    target,
+    async (fresh) => put(fresh, 'new'),
+    async () => existsSync(join(target, 'whole')),
+  );
   expect(readdirSync(target)).toEqual(['whole']);
   expect(statSync(target).ino).not.toBe(before);
   expect(readdirSync(home)).toEqual(['model']);
@@ -55,7 +68,9 @@ test('what is there goes back to its place where the new one cannot come', async
     async (fresh) => put(fresh, 'second'),
     async () => {
       // Somebody else removes what was written, after it was flushed.
-      if (++asked === 2) for (const name of readdirSync(home)) if (name.includes('.vectune-new-')) rmSync(join(home, name), { recursive: true });
+      if (++asked === 2)
+        for (const name of readdirSync(home))
+          if (name.includes('.vectune-new-')) rmSync(join(home, name), { recursive: true });
       return false;
     },
   );

@@ -32,8 +32,7 @@ afterEach(() => hub.stop());
 const open = (options: OpenOptions = {}) => openModel(ID, { cacheFolder, hubUrl: hub.url, ...options });
 const fetchModel = (
   options: { signal?: AbortSignal; onProgress?: (event: ModelDownloadEvent) => void; silenceMs?: number } = {},
-) =>
-  fetchFromHub(ID, place(), { hubUrl: hub.url, revision: 'main', ...options });
+) => fetchFromHub(ID, place(), { hubUrl: hub.url, revision: 'main', ...options });
 const place = (revision = 'main') => cachedModelFolder(cacheFolder, ID, revision);
 
 /** No model, whole or half, is in the cache. */

@@ -49,7 +49,8 @@ test('without LibTorch: exit code 1, and the command that installs it', async ()
   expect(stdout).toContain(`\nProblem: No LibTorch ${built.join(' or ')} that can be used was found.\n`);
   const megabytes = { '2.11.0': 544, '2.15.0': 553 }[built[0]!];
   expect(/^Next: npx vectune libtorch install +(\(.*\))$/m.exec(stdout)![1]).toBe(
-    `(downloads ${megabytes} MB into ${join(home, 'libtorch', built[0]!)})`);
+    `(downloads ${megabytes} MB into ${join(home, 'libtorch', built[0]!)})`,
+  );
 });
 
 test('every candidate is told, with the reason why it is not used', async () => {
@@ -93,7 +94,9 @@ test('a release of the cache that is not whole, and one that there is no engine 
   const { stdout } = vectune(['doctor'], bare(home));
   const lines = stdout.split('\n').map((line) => line.trim());
   const after = (start: RegExp) => lines[lines.findIndex((line) => start.test(line)) + 1];
-  expect(after(new RegExp(`/${built}/.*: rejected: its installation was not completed$`))).toBe(`→ npx vectune libtorch install ${built}`);
+  expect(after(new RegExp(`/${built}/.*: rejected: its installation was not completed$`))).toBe(
+    `→ npx vectune libtorch install ${built}`,
+  );
   expect(after(/\/2\.3\.0.*: rejected: /)).toBe('→ npx vectune libtorch remove 2.3.0');
 });
 

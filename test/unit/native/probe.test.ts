@@ -125,13 +125,17 @@ test('a crash happens to the child only, and is told', async () => {
 describe('with CUDA, the driver is started where a crash does no harm', () => {
   useHomeAsCache();
   afterEach(() => jest.restoreAllMocks());
-  const CRASHES = GOOD.replace('async () => ({ gpus: [] })', "() => { process.kill(process.pid, 'SIGSEGV'); for (;;); }");
+  const CRASHES = GOOD.replace(
+    'async () => ({ gpus: [] })',
+    "() => { process.kill(process.pid, 'SIGSEGV'); for (;;); }",
+  );
 
   test('in the child, and not without CUDA', async () => {
     setEngine(CRASHES);
     expect(await probe(request, store)).toMatchObject({ info: INFO });
     await expect(probe({ ...request, cuda: true }, store)).rejects.toMatchObject({
-      code: 'ERR_LIBTORCH_LOAD', message: expect.stringContaining('SIGSEGV'),
+      code: 'ERR_LIBTORCH_LOAD',
+      message: expect.stringContaining('SIGSEGV'),
     });
   });
 
@@ -159,7 +163,12 @@ describe('with CUDA, the driver is started where a crash does no harm', () => {
       module.exports.markers = require('node:fs').readdirSync(${JSON.stringify(join(home, 'probes'))});
       throw new Error('busy');
     } };`);
-    const { addon } = await open({ ...request, cuda, noCuda: null, verdict: { version: '2.11.0', info: INFO } } as Choice);
+    const { addon } = await open({
+      ...request,
+      cuda,
+      noCuda: null,
+      verdict: { version: '2.11.0', info: INFO },
+    } as Choice);
     const { markers } = addon as unknown as { markers?: string[] };
     expect(markers?.filter((name) => name.includes('.loading')).length).toBe(cuda ? 1 : undefined);
     expect(readdirSync(join(home, 'probes')).filter((name) => name.includes('.loading'))).toEqual([]);
@@ -261,7 +270,7 @@ describe('of a LibTorch that does not tell its version', () => {
   });
 });
 
-describe("an Electron app whose executable cannot do as Node (fuse RunAsNode off)", () => {
+describe('an Electron app whose executable cannot do as Node (fuse RunAsNode off)', () => {
   const SENTINEL = 'dL7pKGdnNz796PbbjQWNKmHXBZaB9tsX';
   const real = Object.getOwnPropertyDescriptor(process, 'execPath')!;
 
@@ -270,7 +279,11 @@ describe("an Electron app whose executable cannot do as Node (fuse RunAsNode off
     const executable = join(home, 'app');
     // What it would do besides: another start of the app must never be tried.
     writeFileSync(executable, `#!/bin/sh\necho started >> ${join(home, 'started')}\n`, { mode: 0o755 });
-    writeFileSync(executable, Buffer.concat([Buffer.alloc(before, 'x'), Buffer.from(fuses, 'latin1'), Buffer.alloc(50)]), { flag: 'a' });
+    writeFileSync(
+      executable,
+      Buffer.concat([Buffer.alloc(before, 'x'), Buffer.from(fuses, 'latin1'), Buffer.alloc(50)]),
+      { flag: 'a' },
+    );
     Object.defineProperty(process, 'execPath', { ...real, value: executable });
     Object.defineProperty(process.versions, 'electron', { value: '30.0.0', configurable: true, enumerable: true });
     Object.defineProperty(process, 'type', { value: type, configurable: true });
@@ -289,7 +302,9 @@ describe("an Electron app whose executable cannot do as Node (fuse RunAsNode off
   test('the main process refuses and says what to do; the app is not started once more', async () => {
     asElectron('browser', OFF);
     await expect(probe(request, store)).rejects.toMatchObject({
-      name: 'ToolError', code: 'ERR_TOOL_MISSING', message: expect.stringMatching(/fuse RunAsNode is off.*utilityProcess\.fork/),
+      name: 'ToolError',
+      code: 'ERR_TOOL_MISSING',
+      message: expect.stringMatching(/fuse RunAsNode is off.*utilityProcess\.fork/),
     });
     expect([loads(), existsSync(join(home, 'started'))]).toEqual([0, false]);
   });
@@ -321,7 +336,10 @@ describe("an Electron app whose executable cannot do as Node (fuse RunAsNode off
     writeFileSync(other, '');
     writeFileSync(request.loader, MAPPING([other]));
     asElectron('utility', OFF);
-    await expect(probe(request, store)).rejects.toMatchObject({ code: 'ERR_LIBTORCH_LOAD', message: expect.stringContaining('libc10-of-another.so already') });
+    await expect(probe(request, store)).rejects.toMatchObject({
+      code: 'ERR_LIBTORCH_LOAD',
+      message: expect.stringContaining('libc10-of-another.so already'),
+    });
     expect(loads()).toBe(0);
     writeFileSync(join(home, 'loader2.cjs'), MAPPING([]));
     const next = { ...request, loader: join(home, 'loader2.cjs') };

@@ -109,7 +109,18 @@ if (!openssl) console.warn('the test of a proxy for https is skipped: there is n
   const folder = temporaryFolder();
   const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
   const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-days', '2'];
-  const made = spawnSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', certificate, ...subject]);
+  const made = spawnSync('openssl', [
+    'req',
+    '-x509',
+    '-newkey',
+    'rsa:2048',
+    '-nodes',
+    '-keyout',
+    key,
+    '-out',
+    certificate,
+    ...subject,
+  ]);
   expect(made.status).toBe(0);
   const secure = createTlsServer({ key: readFileSync(key), cert: readFileSync(certificate) }, (_, response) => {
     response.writeHead(200, { 'content-length': CONTENT.length }).end(CONTENT);

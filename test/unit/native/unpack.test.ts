@@ -69,7 +69,9 @@ describe('zip', () => {
   test('a header folder is no way out of the target', async () => {
     const torch = releaseOf('2.11.0', 'linux-x64').wheels[0]!;
     const { path, target } = archive(zipOf([{ name: 'torch/include/../../../evil', content: 'evil' }]));
-    await expect(unpackArchive(path, target, chooseFromWheel(torch, { cuda: false, headers: true }))).rejects.toMatchObject({
+    await expect(
+      unpackArchive(path, target, chooseFromWheel(torch, { cuda: false, headers: true })),
+    ).rejects.toMatchObject({
       code: 'ERR_DOWNLOAD',
     });
     expect(existsSync(join(target, '..', 'evil'))).toBe(false);

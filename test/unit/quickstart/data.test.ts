@@ -8,12 +8,20 @@ const FOLDER = resolve(__dirname, '../../../scripts/quickstart');
 const FILE = resolve(FOLDER, 'pairs.csv');
 const DATA = readFileSync(resolve(FOLDER, 'DATA.md'), 'utf8');
 
-interface Row { topic: string; text1: string; text2: string; score: string }
+interface Row {
+  topic: string;
+  text1: string;
+  text2: string;
+  score: string;
+}
 const rows = parse(readFileSync(FILE, 'utf8'), { columns: true }) as Row[];
 const texts = rows.flatMap(({ text1, text2 }) => [text1, text2]);
 const words = (text: string) => text.toLowerCase().match(/[\p{L}\p{N}]+(?:['’][\p{L}]+)*/gu) ?? [];
 
-interface Sides { training: Row[]; heldOut: Row[] }
+interface Sides {
+  training: Row[];
+  heldOut: Row[];
+}
 const { training, heldOut } = runModule('data.mjs', 'console.log(JSON.stringify(readPairs()))') as Sides;
 
 test('is large enough, and both sides of the split are', () => {
@@ -60,11 +68,13 @@ test('has no two rows that say the same with another word', () => {
     return shared / (a.size + b.size - shared);
   };
   const near: string[] = [];
-  sets.forEach((a, i) => sets.slice(0, i).forEach((b, j) => {
-    const straight = Math.min(jaccard(a[0], b[0]), jaccard(a[1], b[1]));
-    const crossed = Math.min(jaccard(a[0], b[1]), jaccard(a[1], b[0]));
-    if (Math.max(straight, crossed) > 0.4) near.push(`${rows[i]!.text1} | ${rows[j]!.text1}`);
-  }));
+  sets.forEach((a, i) =>
+    sets.slice(0, i).forEach((b, j) => {
+      const straight = Math.min(jaccard(a[0], b[0]), jaccard(a[1], b[1]));
+      const crossed = Math.min(jaccard(a[0], b[1]), jaccard(a[1], b[0]));
+      if (Math.max(straight, crossed) > 0.4) near.push(`${rows[i]!.text1} | ${rows[j]!.text1}`);
+    }),
+  );
   expect(near).toEqual([]);
 });
 

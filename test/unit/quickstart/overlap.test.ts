@@ -11,7 +11,10 @@ test('words are compared as sets, without case and punctuation', () => {
 
 test('each text counts with its nearest, and the nearest of all are shown', () => {
   expect(run(`wordOverlap(['a b', 'x y z'], ['a b c', 'a q', 'x'])`)).toEqual({
-    mean: (2 / 3 + 1 / 3) / 2, max: 2 / 3, text: 'a b', other: 'a b c',
+    mean: (2 / 3 + 1 / 3) / 2,
+    max: 2 / 3,
+    text: 'a b',
+    other: 'a b c',
   });
 });
 

@@ -18,8 +18,10 @@ function exportsOf(url: string): string {
 }
 
 function node(program: string): string {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program],
-    { encoding: 'utf8', maxBuffer: 1e8 });
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+    encoding: 'utf8',
+    maxBuffer: 1e8,
+  });
   if (status !== 0) throw new Error(stderr);
   return stdout;
 }
