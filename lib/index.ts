@@ -1,14 +1,14 @@
 /** vectune: fine-tune and run sentence-embedding models. Importing this loads neither LibTorch nor a model. */
-export { TextVectorisation } from './task/text-vectorisation';
+export { TextVectorisation } from './text-vectorisation';
 export type {
   DeviceChosenEvent,
   EmbedOptions,
   LoadEvent,
   ModelInfo,
   TextVectorisationOptions,
-} from './task/text-vectorisation';
-export { cosineSimilarity } from './task/similarity';
-export type { Vector } from './task/similarity';
+} from './text-vectorisation';
+export { cosineSimilarity } from './embed/similarity';
+export type { Vector } from './embed/similarity';
 export { models } from './model/presets';
 export type { ModelDownloadEvent, ModelPreset, ModelWheel } from './model/types';
 export { balance } from './data/balance';
@@ -41,14 +41,14 @@ export type {
   ValidatingEvent,
   ValidationEvent,
 } from './finetune/events';
-export type { CheckpointOptions } from './checkpoint/options';
+export type { CheckpointOptions } from './finetune/checkpoint/options';
 export type { CheckpointReport, EpochReport, FinetuneReport } from './finetune/report';
 export type { FinetuneRun } from './finetune/run';
 export type { ThresholdMetric, ValidationMetrics } from './finetune/metrics';
 export type { ScheduleKind } from './finetune/schedule';
-export type { DeviceMemory } from './native/addon';
-export type { DeviceOption } from './native/devices';
-export type { LibTorchEvent } from './native/libtorch/events';
+export type { DeviceMemory } from './engine/addon';
+export type { DeviceOption } from './engine/devices';
+export type { LibTorchEvent } from './libtorch/events';
 export {
   AbortError,
   CheckpointError,
@@ -63,7 +63,7 @@ export {
   StateError,
   ToolError,
   VectuneError,
-} from './errors';
+} from './system/errors';
 export type {
   AbortCode,
   CheckpointErrorCode,
@@ -79,4 +79,4 @@ export type {
   OutOfMemoryCode,
   StateErrorCode,
   ToolErrorCode,
-} from './errors';
+} from './system/errors';

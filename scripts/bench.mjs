@@ -136,7 +136,7 @@ await runScript(async () => {
   const texts = quora.flatMap((row) => [row.text1, row.text2]).slice(0, 3000);
   const lengths = await lengthsOf(model, training.pairs.flat(), 64);
   const engine = await engineBench();
-  const { info } = await require(join(DIST, 'native', 'load.js'))
+  const { info } = await require(join(DIST, 'engine', 'load.js'))
     .loadEngine()
     .then((addon) => ({ info: addon.info() }));
   const machine = {

@@ -1,4 +1,4 @@
-// Prints a release's entry for lib/native/libtorch/releases.ts, which is checked and pasted there by hand: what pip
+// Prints a release's entry for lib/libtorch/releases.ts, which is checked and pasted there by hand: what pip
 // says that torch needs, with each wheel's length, SHA-256 and the members that vectune unpacks of it.
 //   node scripts/pin-libtorch.mjs 2.15.0 [folder of its wheels]     (without a folder pip fetches them: about 4 GB)
 import { createHash } from 'node:crypto';
@@ -86,7 +86,7 @@ function written(value, indent) {
 }
 
 async function describeWheel(path, file) {
-  const { ZipFile } = require(join(DIST, 'native', 'zip.js'));
+  const { ZipFile } = require(join(DIST, 'system', 'zip.js'));
   const zip = await ZipFile.open(path);
   await zip.close();
   const [name, version] = file.split('-');

@@ -108,7 +108,7 @@ const stepText = ({ kind: _, ...step }) => JSON.stringify(step);
 /** Kills until there were enough; gives the counts and what went wrong. */
 async function killAndResume(folder, model, { kills, seed }, engine) {
   const random = randomOf(seed);
-  const { readCheckpoint } = require(join(DIST, 'checkpoint', 'content.js'));
+  const { readCheckpoint } = require(join(DIST, 'finetune', 'checkpoint', 'content.js'));
   const base = {
     model,
     rows: rowsOf(80),
@@ -230,7 +230,7 @@ await runScript(async () => {
   const asked = options();
   await setUp({ buildOnly: true });
   const folder = mkdtempSync(join(tmpdir(), 'vectune-soak-'));
-  const { loadEngine } = require(join(DIST, 'native', 'load.js'));
+  const { loadEngine } = require(join(DIST, 'engine', 'load.js'));
   try {
     const wrong = [];
     if (asked.kills > 0) {

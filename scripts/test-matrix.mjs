@@ -18,7 +18,7 @@ await runScript(async () => {
   checkNode();
   await step('packages', installPackages);
   await step('typescript', compileTypeScript);
-  const { releases, REFERENCE_VERSION } = require(join(DIST, 'native', 'libtorch', 'table.js'));
+  const { releases, REFERENCE_VERSION } = require(join(DIST, 'libtorch', 'table.js'));
   const known = releases().map(({ version }) => version);
   const [named, jest] = splitArguments(process.argv.slice(2));
   for (const version of named) {
@@ -45,7 +45,7 @@ async function testOn(version, jest) {
   delete environment.VECTUNE_LIBTORCH;
   const setUp = await runTeed(['setup.mjs'], environment);
   if (setUp.code !== 0) return { version, code: setUp.code, summary: 'the set-up failed' };
-  const { releaseFolder } = require(join(DIST, 'native', 'libtorch', 'cache.js'));
+  const { releaseFolder } = require(join(DIST, 'libtorch', 'cache.js'));
   // Programs prefer the reference where both are there; this names the other.
   environment.VECTUNE_LIBTORCH = releaseFolder(version);
   const { code, output } = await runTeed(['test.mjs', ...jest], environment);

@@ -1,5 +1,5 @@
-import { findAddons, versionsOf } from '../lib/native/addons';
-import { REFERENCE_VERSION } from '../lib/native/libtorch/table';
+import { findAddons, versionsOf } from '../lib/engine/addons';
+import { REFERENCE_VERSION } from '../lib/libtorch/table';
 
 /** LibTorch that the suite runs on: the reference, or the one of `npm run test:matrix`. */
 export const LIBTORCH_VERSION = process.env['VECTUNE_LIBTORCH_VERSION'] || REFERENCE_VERSION;

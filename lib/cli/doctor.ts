@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { megabytes } from '../native/disk';
-import { examine, type CandidateReport, type DoctorReport } from '../native/doctor';
+import { megabytes } from '../system/disk';
+import { examine, type CandidateReport, type DoctorReport } from '../doctor/doctor';
 
 /** `vectune doctor`: exits with 0 if `finetune` can run here, else with 1. */
 export function registerDoctor(program: Command): void {

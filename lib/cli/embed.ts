@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
-import { show } from '../arguments';
-import { InvalidArgumentError } from '../errors';
-import { checkDevice } from '../native/devices';
-import { TextVectorisation } from '../task/text-vectorisation';
+import { show } from '../system/options';
+import { InvalidArgumentError } from '../system/errors';
+import { checkDevice } from '../engine/devices';
+import { TextVectorisation } from '../text-vectorisation';
 import { DownloadDisplay } from './progress';
 
 /** Lines read before their vectors are written: enough to compute well, few enough to hold. */

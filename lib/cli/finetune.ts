@@ -1,13 +1,13 @@
 import { InvalidArgumentError as NotANumber, Option, type Command } from 'commander';
-import type { CheckpointOptions } from '../checkpoint/options';
+import type { CheckpointOptions } from '../finetune/checkpoint/options';
 import type { DataFormat, ReadOptions } from '../data/read';
-import { AbortError, InvalidArgumentError } from '../errors';
+import { AbortError, InvalidArgumentError } from '../system/errors';
 import type { FinetuneEvent } from '../finetune/events';
 import { KeptEpoch } from '../finetune/kept';
 import type { FinetuneOptions } from '../finetune/options';
 import type { FinetuneReport } from '../finetune/report';
-import { checkSaveTarget } from '../model/save-target';
-import { TextVectorisation } from '../task/text-vectorisation';
+import { checkSaveTarget } from '../model/save/save-target';
+import { TextVectorisation } from '../text-vectorisation';
 import { DownloadDisplay, FinetuneDisplay } from './progress';
 import { comparison } from './table';
 

@@ -1,13 +1,13 @@
 import { SingleBar } from 'cli-progress';
 import { Argument, type Command } from 'commander';
-import { InvalidArgumentError, LibTorchError } from '../errors';
-import { findAddons, preferredVersion } from '../native/addons';
-import { megabytes } from '../native/disk';
-import { releaseFolder } from '../native/libtorch/cache';
-import type { LibTorchEvent } from '../native/libtorch/events';
-import { listLibTorch } from '../native/libtorch/find';
-import { installLibTorch, removeLibTorch } from '../native/libtorch/install';
-import { releases } from '../native/libtorch/table';
+import { InvalidArgumentError, LibTorchError } from '../system/errors';
+import { findAddons, preferredVersion } from '../engine/addons';
+import { megabytes } from '../system/disk';
+import { releaseFolder } from '../libtorch/cache';
+import type { LibTorchEvent } from '../libtorch/events';
+import { listLibTorch } from '../libtorch/find';
+import { installLibTorch, removeLibTorch } from '../libtorch/install';
+import { releases } from '../libtorch/table';
 
 /** `vectune libtorch install | remove | path`. */
 export function registerLibTorch(program: Command): void {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
-import { VectuneError } from '../errors';
-import { ADDON_VERSION } from '../native/load';
+import { VectuneError } from '../system/errors';
+import { ADDON_VERSION } from '../engine/load';
 import { registerDoctor } from './doctor';
 import { registerEmbed } from './embed';
 import { registerFinetune } from './finetune';

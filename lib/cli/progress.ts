@@ -1,9 +1,9 @@
 import { SingleBar } from 'cli-progress';
 import type { FinetuneEvent, StepEvent, ValidationEvent } from '../finetune/events';
 import type { FinetuneReport } from '../finetune/report';
-import type { LoadEvent } from '../task/text-vectorisation';
-import { megabytes } from '../native/disk';
-import { hasNvidiaDriver } from '../native/platform';
+import type { LoadEvent } from '../text-vectorisation';
+import { megabytes } from '../system/disk';
+import { hasNvidiaDriver } from '../system/platform';
 
 /** Where progress is shown: a terminal gets a bar, anything else whole lines. */
 export type ProgressStream = NodeJS.WritableStream & { isTTY?: boolean; columns?: number };

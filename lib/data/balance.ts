@@ -1,5 +1,5 @@
-import { checkInteger, checkOptionNames } from '../arguments';
-import { InvalidArgumentError } from '../errors';
+import { checkInteger, checkOptionNames } from '../system/options';
+import { InvalidArgumentError } from '../system/errors';
 import type { PairData, ScoredRow } from './pair';
 import { Random, Stream } from './random';
 import { checkRow, emptyData } from './validate';

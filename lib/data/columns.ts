@@ -1,5 +1,5 @@
-import { nearest } from '../arguments';
-import { InvalidArgumentError } from '../errors';
+import { nearest } from '../system/options';
+import { InvalidArgumentError } from '../system/errors';
 
 /** The columns of a file: by name, or by number (from 0) where rows are lists. */
 export interface ColumnChoice {

@@ -1,12 +1,12 @@
 import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { checkBoolean, checkChoice, checkNumber, checkOptionNames, invalidOption, show } from '../arguments';
-import { InvalidArgumentError } from '../errors';
+import { checkBoolean, checkChoice, checkNumber, checkOptionNames, invalidOption, show } from '../system/options';
+import { InvalidArgumentError } from '../system/errors';
 import { roles, type ColumnChoice } from './columns';
-import { readDelimited } from './delimited';
-import { readJsonLines } from './jsonl';
+import { readDelimited } from './formats/delimited';
+import { readJsonLines } from './formats/jsonl';
 import type { ScoredRow } from './pair';
-import { readParquet } from './parquet';
+import { readParquet } from './formats/parquet';
 import { checkScore, checkText, emptyData } from './validate';
 
 /** Formats of data files; 'jsonl' is one JSON object in each line. */

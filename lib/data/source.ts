@@ -1,5 +1,5 @@
-import { InvalidArgumentError } from '../errors';
-import { show } from '../arguments';
+import { InvalidArgumentError } from '../system/errors';
+import { show } from '../system/options';
 import type { PairData, ScoredRow } from './pair';
 import { streamRows, type ReadOptions } from './read';
 import { checkRow, emptyData } from './validate';

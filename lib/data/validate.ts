@@ -1,5 +1,5 @@
-import { show } from '../arguments';
-import { InvalidArgumentError } from '../errors';
+import { show } from '../system/options';
+import { InvalidArgumentError } from '../system/errors';
 import type { PairData, ScoredRow, TextPair } from './pair';
 
 /** Where a row stands, for messages: the list's own element, or a row of a file. */

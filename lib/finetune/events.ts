@@ -1,4 +1,4 @@
-import type { DeviceMemory } from '../native/addon';
+import type { DeviceMemory } from '../engine/addon';
 import type { ValidationMetrics } from './metrics';
 import type { FinetuneReport } from './report';
 

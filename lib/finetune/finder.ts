@@ -1,4 +1,4 @@
-import { fromNative, hasCode, OutOfMemoryError } from '../errors';
+import { fromNative, hasCode, OutOfMemoryError } from '../system/errors';
 import type { FinderEvent } from './events';
 
 /** First size that is tried, and the factor from one to the next. */

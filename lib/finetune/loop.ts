@@ -1,6 +1,6 @@
-import type { Checkpointer } from '../checkpoint/checkpointer';
-import { hasCode, OutOfMemoryError } from '../errors';
-import type { EngineAddon, ModelHandle, TrainerHandle } from '../native/addon';
+import type { Checkpointer } from './checkpoint/checkpointer';
+import { hasCode, OutOfMemoryError } from '../system/errors';
+import type { EngineAddon, ModelHandle, TrainerHandle } from '../engine/addon';
 import { EarlyStopping } from './early-stopping';
 import type { FinetuneEvent } from './events';
 import type { MemoryFollower } from './memory-limit';

@@ -1,5 +1,5 @@
 import { freemem } from 'node:os';
-import type { EngineAddon, MemoryInfo, TrainerHandle } from '../native/addon';
+import type { EngineAddon, MemoryInfo, TrainerHandle } from '../engine/addon';
 
 /** Share of the machine's free memory that a run may take; the rest is for Node and for the others. */
 const share = 0.9;

@@ -1,4 +1,4 @@
-import { checkBoolean, checkChoice, checkNumber, checkOptionNames } from '../arguments';
+import { checkBoolean, checkChoice, checkNumber, checkOptionNames } from '../system/options';
 
 /**
  * 'notebook': eps 1e-6, no bias correction, no weight decay (transformers' former AdamW as the notebook's job

@@ -8,11 +8,11 @@ import {
   checkOptionNames,
   checkSignal,
   invalidOption,
-} from '../arguments';
-import { resolveCheckpoint, type CheckpointOptions, type ResolvedCheckpoint } from '../checkpoint/options';
+} from '../system/options';
+import { resolveCheckpoint, type CheckpointOptions, type ResolvedCheckpoint } from './checkpoint/options';
 import type { ReadOptions } from '../data/read';
-import { InvalidArgumentError } from '../errors';
-import { checkDevice, type DeviceOption } from '../native/devices';
+import { InvalidArgumentError } from '../system/errors';
+import { checkDevice, type DeviceOption } from '../engine/devices';
 import type { FinetuneEvent } from './events';
 import { resolveOptimizer, type AdamWOptions, type OptimizerPreset, type ResolvedAdamW } from './optimizer';
 import type { ScheduleKind } from './schedule';

@@ -1,4 +1,4 @@
-import { AbortError, fromNative } from '../errors';
+import { AbortError, fromNative } from '../system/errors';
 
 /**
  * Stops a run: asked to by the caller, or because a callback threw. The first reason counts; what the

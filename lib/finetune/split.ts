@@ -1,5 +1,5 @@
 import { Random, Stream } from '../data/random';
-import { InvalidArgumentError } from '../errors';
+import { InvalidArgumentError } from '../system/errors';
 
 export interface Split {
   /** Rows to train on and rows to validate with, each in the data's order. */

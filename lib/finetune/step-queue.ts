@@ -1,5 +1,5 @@
-import { fromNative, hasCode, NativeError } from '../errors';
-import type { StepRequest, StepResult } from '../native/addon';
+import { fromNative, hasCode, NativeError } from '../system/errors';
+import type { StepRequest, StepResult } from '../engine/addon';
 
 /** Steps given to the engine at once: one that runs and one that waits, so that it never waits for the event loop. */
 export const IN_FLIGHT = 2;

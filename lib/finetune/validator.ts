@@ -1,4 +1,4 @@
-import { fromNative, hasCode } from '../errors';
+import { fromNative, hasCode } from '../system/errors';
 import { twoValues, validationMetrics, type ValidationMetrics } from './metrics';
 
 /** Pairs of one call of the engine, so that other work (an `embed`) gets its turn in between. */

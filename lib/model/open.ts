@@ -1,6 +1,6 @@
-import { checkOptionNames } from '../arguments';
+import { checkOptionNames } from '../system/options';
 import { readFolder } from './folder/read';
-import { resolveModel, type ResolveOptions } from './resolve';
+import { resolveModel, type ResolveOptions } from './fetch/resolve';
 import type { ModelPreset, OpenedModel } from './types';
 
 export type OpenOptions = ResolveOptions;

@@ -1,6 +1,6 @@
-import type { NativeModelSpec, WeightFile } from '../native/addon';
+import type { NativeModelSpec, WeightFile } from '../engine/addon';
 import type { Tokeniser } from '../tokenisation/tokeniser';
-import type { JsonObject } from './folder/json';
+import type { JsonObject } from '../system/json';
 
 /**
  * What a model folder held besides weights, as needed to write the folder again. Files are kept in

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { Tokenizer } from 'tokenizers';
-import { show } from '../arguments';
-import { AbortError, InvalidArgumentError, ModelError } from '../errors';
-import type { JsonObject } from '../model/folder/json';
-import type { Architecture } from '../native/addon';
+import { show } from '../system/options';
+import { AbortError, InvalidArgumentError, ModelError } from '../system/errors';
+import type { JsonObject } from '../system/json';
+import type { Architecture } from '../engine/addon';
 import { jsonFile } from './tokenizer-files';
 import { readyTokenizer } from './tokenizer-json';
 import { tokenizerFromVocabulary } from './vocabulary';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ModelError } from '../errors';
-import { isObject, parseJson, type JsonObject } from '../model/folder/json';
+import { ModelError } from '../system/errors';
+import { isObject, parseJson, type JsonObject } from '../system/json';
 
 /** Names of the files that make a Hugging Face tokenizer. */
 export const TOKENIZER_FILES = [

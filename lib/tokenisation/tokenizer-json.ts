@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { ModelError } from '../errors';
-import { isObject, type JsonObject } from '../model/folder/json';
+import { ModelError } from '../system/errors';
+import { isObject, type JsonObject } from '../system/json';
 
 /**
  * `tokenizer.json` made ready for use: baked-in truncation and padding cleared (sentence-transformers sets

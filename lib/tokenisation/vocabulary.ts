@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { ModelError } from '../errors';
-import type { Architecture } from '../native/addon';
-import type { JsonObject } from '../model/folder/json';
+import { ModelError } from '../system/errors';
+import type { Architecture } from '../engine/addon';
+import type { JsonObject } from '../system/json';
 import { jsonFile, tokenText } from './tokenizer-files';
 
 /** Roles and default texts of the special tokens, as Hugging Face's BertTokenizer and RobertaTokenizer have them. */

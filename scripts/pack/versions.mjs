@@ -6,11 +6,11 @@ import { DIST, ROOT } from '../setup/paths.mjs';
 const require = createRequire(import.meta.url);
 
 /**
- * The LibTorch versions of this platform, the reference first, from the table in lib/native/libtorch; needs dist. Where
+ * The LibTorch versions of this platform, the reference first, from the table in lib/libtorch; needs dist. Where
  * vectune knows of none to install, the reference, which VECTUNE_LIBTORCH must then name.
  */
 export function supportedVersions() {
-  const { releases, REFERENCE_VERSION } = require(join(DIST, 'native', 'libtorch', 'table.js'));
+  const { releases, REFERENCE_VERSION } = require(join(DIST, 'libtorch', 'table.js'));
   const versions = releases().map(({ version }) => version);
   return versions.length > 0 ? versions : [REFERENCE_VERSION];
 }

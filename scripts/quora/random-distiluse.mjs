@@ -50,7 +50,7 @@ const HEAD = [
 
 /** Path of the folder (0.5 GB in vectune's cache); it is made on the first call. */
 export async function randomDistiluse() {
-  const folder = join(compiled('model/cache.js').cacheRoot(), 'models', 'random-distiluse');
+  const folder = join(compiled('system/cache-root.js').cacheRoot(), 'models', 'random-distiluse');
   if (existsSync(folder)) return folder;
   const aside = `${folder}.${process.pid}`;
   for (const name of ['1_Pooling', '2_Dense']) mkdirSync(join(aside, name), { recursive: true });
@@ -83,7 +83,7 @@ export async function randomDistiluse() {
 
 async function writeWeights(folder) {
   const encoder = compiled('model/folder/encoder-config.js').readEncoderSpec(CONFIG, join(folder, 'config.json'));
-  const addon = await compiled('native/load.js').loadEngine();
+  const addon = await compiled('engine/load.js').loadEngine();
   const model = await addon.createModel({ encoder, head: HEAD }, [], 1);
   try {
     await addon.saveModel(model, [

@@ -22,7 +22,7 @@ export async function referencePython() {
       'unset VECTUNE_REFERENCE_PYTHON',
     );
   }
-  const { cacheRoot } = createRequire(import.meta.url)(join(DIST, 'model', 'cache.js'));
+  const { cacheRoot } = createRequire(import.meta.url)(join(DIST, 'system', 'cache-root.js'));
   const requirements = readFileSync(REQUIREMENTS, 'utf8');
   const folder = join(cacheRoot(), 'reference', createHash('sha256').update(requirements).digest('hex').slice(0, 12));
   const python = join(folder, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python');

@@ -5,7 +5,7 @@ import { DIST, LIBTORCH_VERSION } from './paths.mjs';
 import { SetupError } from './step.mjs';
 
 const require = createRequire(import.meta.url);
-const compiled = (name) => require(join(DIST, 'native', 'libtorch', `${name}.js`));
+const compiled = (name) => require(join(DIST, 'libtorch', `${name}.js`));
 
 /** The LibTorch that would be used, and with `headers` one to build against; undefined where there is none. */
 export async function findLibTorch({ headers }) {

@@ -10,7 +10,7 @@ import { mustRun } from '../../scripts/setup/run.mjs';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const TRANSFORMERS_JS = '4.2.0';
-const CACHE = createRequire(import.meta.url)(join(DIST, 'model', 'cache.js')).cacheRoot();
+const CACHE = createRequire(import.meta.url)(join(DIST, 'system', 'cache-root.js')).cacheRoot();
 
 /** Python with sentence-transformers and what its trainer needs. */
 export async function pythonPeer() {

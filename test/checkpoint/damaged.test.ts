@@ -1,8 +1,8 @@
 import { copyFileSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CheckpointError, type FinetuneOptions } from '../../lib';
-import { readCheckpoint } from '../../lib/checkpoint/content';
-import { loadEngine } from '../../lib/native/load';
+import { readCheckpoint } from '../../lib/finetune/checkpoint/content';
+import { loadEngine } from '../../lib/engine/load';
 import { bits, fixture, PROBE_TEXTS, useModels } from '../public/models';
 import { scoredRows } from '../public/rows';
 import { finish, rejection, start, withoutTimes } from '../public/runs';

@@ -2,10 +2,10 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, wri
 import fsPromises from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError, FileError, StateError, type FinetuneOptions } from '../../lib';
-import { replaceFolder } from '../../lib/checkpoint/atomic';
-import { readCheckpoint } from '../../lib/checkpoint/content';
-import { CheckpointFolder } from '../../lib/checkpoint/folder';
-import { loadEngine } from '../../lib/native/load';
+import { replaceFolder } from '../../lib/system/atomic-folder';
+import { readCheckpoint } from '../../lib/finetune/checkpoint/content';
+import { CheckpointFolder } from '../../lib/finetune/checkpoint/folder';
+import { loadEngine } from '../../lib/engine/load';
 import { bits, fixture, PROBE_TEXTS, useModels } from '../public/models';
 import { scoredRows } from '../public/rows';
 import { finish, rejection, start, withoutTimes } from '../public/runs';

@@ -1,9 +1,9 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { OutOfMemoryError, type FinetuneOptions, type ScoredRow, type TextVectorisation } from '../../lib';
-import { readCheckpoint } from '../../lib/checkpoint/content';
-import type { EngineAddon, StepRequest } from '../../lib/native/addon';
-import { loadEngine } from '../../lib/native/load';
+import { readCheckpoint } from '../../lib/finetune/checkpoint/content';
+import type { EngineAddon, StepRequest } from '../../lib/engine/addon';
+import { loadEngine } from '../../lib/engine/load';
 import { freed, range, useCase } from '../parity/cases';
 import { bits, fixture, PROBE_TEXTS, useModels } from '../public/models';
 import { scoredRows } from '../public/rows';

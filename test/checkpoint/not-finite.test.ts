@@ -1,8 +1,8 @@
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FinetuneOptions } from '../../lib';
-import type { EngineAddon, StepRequest } from '../../lib/native/addon';
-import { loadEngine } from '../../lib/native/load';
+import type { EngineAddon, StepRequest } from '../../lib/engine/addon';
+import { loadEngine } from '../../lib/engine/load';
 import { range, useCase } from '../parity/cases';
 import { bits, fixture, PROBE_TEXTS, useModels } from '../public/models';
 import { scoredRows } from '../public/rows';

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FinetuneOptions, ScoredRow } from '../../lib';
-import { loadEngine } from '../../lib/native/load';
+import { loadEngine } from '../../lib/engine/load';
 import type { CaseName } from '../parity/cases';
 import { bits, fixture, liveObjects, PROBE_TEXTS, useModels } from '../public/models';
 import { asItIs, scoredRows } from '../public/rows';

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { AbortError, type FinetuneEvent, type FinetuneOptions } from '../../lib';
-import { readDescription } from '../../lib/checkpoint/content';
-import type { TrainerHandle } from '../../lib/native/addon';
-import { loadEngine } from '../../lib/native/load';
+import { readDescription } from '../../lib/finetune/checkpoint/content';
+import type { TrainerHandle } from '../../lib/engine/addon';
+import { loadEngine } from '../../lib/engine/load';
 import { bits, fixture, liveObjects, PROBE_TEXTS, useModels } from '../public/models';
 import { scoredRows } from '../public/rows';
 import { finish, rejection, start, withoutTimes } from '../public/runs';

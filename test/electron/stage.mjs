@@ -32,7 +32,7 @@ export async function stageApp(folder) {
   for (const path of dependencies())
     cpSync(join(ROOT, path), join(app, path), { recursive: true, dereference: true, filter: own });
   // The addons as a published package has them (prebuildify's layout).
-  const { findAddons } = require(join(ROOT, 'dist', 'native', 'addons.js'));
+  const { findAddons } = require(join(ROOT, 'dist', 'engine', 'addons.js'));
   const { loader, engines } = await findAddons(ROOT);
   const place = (file, name) =>
     cpSync(

@@ -15,8 +15,8 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { findAddons } from '../../lib/native/addons';
-import { inspectFolder } from '../../lib/native/libtorch/folder';
+import { findAddons } from '../../lib/engine/addons';
+import { inspectFolder } from '../../lib/libtorch/folder';
 import { findWeights } from '../../lib/model/folder/weights';
 
 /**

@@ -1,6 +1,6 @@
 import type { FinetuneOptions } from '../../lib';
-import { loadEngine, reasonWithoutCuda } from '../../lib/native/load';
-import { hasNvidiaDriver } from '../../lib/native/platform';
+import { loadEngine, reasonWithoutCuda } from '../../lib/engine/load';
+import { hasNvidiaDriver } from '../../lib/system/platform';
 import { fixture, PROBE_TEXTS, relativeDistance, useModels } from '../public/models';
 import { scoredRows } from '../public/rows';
 import { finish } from '../public/runs';
@@ -10,8 +10,8 @@ import { finish } from '../public/runs';
  * the kernel. Without either each test is skipped and says why.
  */
 
-jest.mock('../../lib/native/platform', () => ({
-  ...jest.requireActual<typeof import('../../lib/native/platform')>('../../lib/native/platform'),
+jest.mock('../../lib/system/platform', () => ({
+  ...jest.requireActual<typeof import('../../lib/system/platform')>('../../lib/system/platform'),
   ...(process.env['VECTUNE_EMULATED_GPU'] !== undefined && { hasNvidiaDriver: () => true }),
 }));
 

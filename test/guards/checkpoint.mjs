@@ -1,6 +1,6 @@
 /** Checkpoints: written aside, flushed, renamed, locked, checked when read. */
 export const checkpoint = {
-  'lib/checkpoint/atomic.ts': [
+  'lib/system/atomic-folder.ts': [
     {
       guard: 'written aside, then renamed',
       from: `
@@ -115,7 +115,7 @@ export const checkpoint = {
     },
   ],
 
-  'lib/checkpoint/folder.ts': [
+  'lib/finetune/checkpoint/folder.ts': [
     {
       guard: 'what was moved aside goes back',
       from: 'names.includes(place) ? undefined : place',
@@ -181,7 +181,7 @@ export const checkpoint = {
     },
   ],
 
-  'lib/checkpoint/checkpointer.ts': [
+  'lib/finetune/checkpoint/checkpointer.ts': [
     {
       guard: 'rotation only after the new one is on disk',
       from: 'const path = await folder.put(',
@@ -206,7 +206,7 @@ export const checkpoint = {
     },
   ],
 
-  'lib/checkpoint/content.ts': [
+  'lib/finetune/checkpoint/content.ts': [
     {
       guard: 'checksum of the state',
       from: 'if (sum !== checksum) throw',
@@ -230,7 +230,7 @@ export const checkpoint = {
     },
   ],
 
-  'lib/checkpoint/restore.ts': [
+  'lib/finetune/checkpoint/restore.ts': [
     {
       guard: 'damaged newest: the one before it',
       from: "if (!hasCode(error, 'ERR_CHECKPOINT_DAMAGED')) throw error;",
@@ -247,7 +247,7 @@ export const checkpoint = {
     },
   ],
 
-  'lib/checkpoint/identity.ts': [
+  'lib/finetune/checkpoint/identity.ts': [
     {
       guard: 'other data refused',
       from: 'if (before.data.sha256 !== now.data.sha256) {',

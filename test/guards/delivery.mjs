@@ -1,6 +1,6 @@
 /** LibTorch's delivery: archives, downloads, probes, verdicts, loading. */
 export const delivery = {
-  'lib/native/libtorch/unpack.ts': [
+  'lib/libtorch/unpack.ts': [
     {
       guard: 'members of an archive stay below its folder',
       from: 'if (!staysBelow(path)) {',
@@ -17,7 +17,7 @@ export const delivery = {
     },
   ],
 
-  'lib/native/libtorch/install.ts': [
+  'lib/libtorch/install.ts': [
     {
       guard: 'installers at once',
       from: "    if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;\n",
@@ -27,7 +27,7 @@ export const delivery = {
     },
   ],
 
-  'lib/native/tar.ts': [
+  'lib/system/tar.ts': [
     {
       guard: 'a file that is there is not written through',
       from: "flags: 'wx'",
@@ -44,7 +44,7 @@ export const delivery = {
     },
   ],
 
-  'lib/native/download.ts': [
+  'lib/system/download.ts': [
     {
       guard: 'SHA-256 of a download',
       from: 'if (expected === undefined || found === expected) return;',
@@ -61,7 +61,7 @@ export const delivery = {
     },
   ],
 
-  'lib/native/silence.ts': [
+  'lib/system/silence.ts': [
     {
       guard: 'silence of a server',
       from: 'Promise.race([iterator.next(), silence])',
@@ -72,7 +72,7 @@ export const delivery = {
     },
   ],
 
-  'lib/native/archive.ts': [
+  'lib/system/asar.ts': [
     {
       guard: "outside of the app's archive",
       from: "return path.replace(/\\.asar(?=[\\\\/]|$)/, '.asar.unpacked');",
@@ -82,7 +82,7 @@ export const delivery = {
     },
   ],
 
-  'lib/native/probe.ts': [
+  'lib/engine/probe.ts': [
     {
       guard: 'the driver is started in the child',
       from: "if (cuda === 'cuda') await addon.devices();",
@@ -120,7 +120,7 @@ export const delivery = {
     },
   ],
 
-  'lib/native/verdicts.ts': [
+  'lib/engine/verdicts.ts': [
     {
       guard: 'marker of a load that crashed',
       from: 'if (await this.forgetCrash(name)) return undefined;',
@@ -130,7 +130,7 @@ export const delivery = {
     },
   ],
 
-  'lib/native/load.ts': [
+  'lib/engine/load.ts': [
     {
       guard: 'the driver is started under the marker',
       from: 'if (cuda) await addon.devices().catch(() => undefined);',

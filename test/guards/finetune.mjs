@@ -78,7 +78,7 @@ export const finetune = {
     },
   ],
 
-  'lib/task/text-vectorisation.ts': [
+  'lib/text-vectorisation.ts': [
     {
       guard: 'busy model',
       from: 'if (this.#running !== undefined) {',

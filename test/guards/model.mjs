@@ -48,7 +48,7 @@ export const model = {
     },
   ],
 
-  'lib/model/folder/json.ts': [
+  'lib/system/json.ts': [
     {
       guard: 'depth of JSON',
       from: 'if (isDeeper(value, MAX_DEPTH)) throw',
@@ -58,7 +58,7 @@ export const model = {
     },
   ],
 
-  'lib/model/hub.ts': [
+  'lib/model/fetch/hub.ts': [
     {
       guard: "paths of a hub's listing",
       from: "  if (parts.length > 2 || parts.some((part) => part === '' || part.startsWith('.'))) return false;\n",

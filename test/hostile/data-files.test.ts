@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { readRows, type ReadOptions } from '../../lib/data/read';
-import { InvalidArgumentError } from '../../lib/errors';
+import { InvalidArgumentError } from '../../lib/system/errors';
 import { removeFolders, temporaryFolder } from '../unit/native/support/folders';
 import { damaged, PATIENCE_MS, tries } from './property';
 

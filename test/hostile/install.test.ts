@@ -4,10 +4,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { setTimeout as sleep } from 'node:timers/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { download } from '../../lib/native/download';
-import type { LibTorchEvent } from '../../lib/native/libtorch/events';
-import { MARKER_FILE } from '../../lib/native/libtorch/folder';
-import { installLibTorch } from '../../lib/native/libtorch/install';
+import { download } from '../../lib/system/download';
+import type { LibTorchEvent } from '../../lib/libtorch/events';
+import { MARKER_FILE } from '../../lib/libtorch/folder';
+import { installLibTorch } from '../../lib/libtorch/install';
 import { tarOf, zipOf } from '../unit/native/support/archives';
 import { removeFolders, temporaryFolder, writeTorch } from '../unit/native/support/folders';
 import { HostileServer, ranged, redirect, silent, stalled, status, truncated, whole, type Answer } from './server';

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { balance } from '../../lib/data/balance';
 import { checkPairs, checkRow } from '../../lib/data/validate';
 import { resolveReadOptions } from '../../lib/data/read';
-import { InvalidArgumentError } from '../../lib/errors';
+import { InvalidArgumentError } from '../../lib/system/errors';
 import { resolveOptions } from '../../lib/finetune/options';
 import { cosineSimilarity, TextVectorisation } from '../../lib';
 import { PATIENCE_MS, tries } from './property';

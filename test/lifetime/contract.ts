@@ -7,9 +7,9 @@ export interface Contract {
   codes: string[];
 }
 
-/** The functions and error codes that lib/native/addon.ts declares. */
+/** The functions and error codes that lib/engine/addon.ts declares. */
 export function readContract(): Contract {
-  const file = join(__dirname, '..', '..', 'lib', 'native', 'addon.ts');
+  const file = join(__dirname, '..', '..', 'lib', 'engine', 'addon.ts');
   const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.ES2022);
   const contract: Contract = { functions: [], codes: [] };
   for (const statement of source.statements) {

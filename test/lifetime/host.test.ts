@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findAddons } from '../../lib/native/addons';
-import { listLibTorch } from '../../lib/native/libtorch/find';
+import { findAddons } from '../../lib/engine/addons';
+import { listLibTorch } from '../../lib/libtorch/find';
 import { runProgram } from './run-program';
 
 /** Names of Node-API's functions by version. */

@@ -1,8 +1,8 @@
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
-import { findAddons, PACKAGE_ROOT } from '../../lib/native/addons';
-import { listLibTorch } from '../../lib/native/libtorch/find';
+import { findAddons, PACKAGE_ROOT } from '../../lib/engine/addons';
+import { listLibTorch } from '../../lib/libtorch/find';
 import { runProgram } from './run-program';
 
 let folder: string;

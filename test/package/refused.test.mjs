@@ -125,7 +125,7 @@ const BAD = {
     /dist\/index\.js\.map does not belong/,
   ],
   "a source map's name": [
-    () => appendFileSync(join(root, 'dist', 'errors.js'), '\n//# sourceMappingURL=errors.js.map\n'),
+    () => appendFileSync(join(root, 'dist', 'system', 'errors.js'), '\n//# sourceMappingURL=errors.js.map\n'),
     /errors\.js names a source map/,
   ],
   'a LibTorch': [() => writeFileSync(join(root, 'dist', 'addons', 'libc10.so'), ''), /libc10\.so does not belong/],
@@ -144,7 +144,7 @@ const BAD = {
     /engine-\d+\.\d+\.\d+ for linux-\w+ is missing/,
   ],
   'more than 25 MB': [
-    () => appendFileSync(join(root, 'dist', 'errors.js'), `//${'x'.repeat(25e6)}`),
+    () => appendFileSync(join(root, 'dist', 'system', 'errors.js'), `//${'x'.repeat(25e6)}`),
     /25000000 are allowed/,
   ],
 };

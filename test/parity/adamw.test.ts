@@ -1,4 +1,4 @@
-import type { TrainerOptions } from '../../lib/native/addon';
+import type { TrainerOptions } from '../../lib/engine/addon';
 import { DEVICES, PLACED, useCase, type ParityCase } from './cases';
 import { distance, norm, withPrefix } from './measure';
 import type { Tensor } from './safetensors';

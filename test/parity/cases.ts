@@ -10,8 +10,8 @@ import type {
   NativeDevice,
   TrainerHandle,
   TrainerOptions,
-} from '../../lib/native/addon';
-import { loadEngine } from '../../lib/native/load';
+} from '../../lib/engine/addon';
+import { loadEngine } from '../../lib/engine/load';
 import { readTensors, type Tensor } from './safetensors';
 
 /** Each architecture with and without Dense; see tiny_models.py. */

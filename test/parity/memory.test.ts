@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FinderEvent } from '../../lib/finetune/events';
 import { findBatchSize } from '../../lib/finetune/finder';
-import type { DatasetHandle, EngineAddon, ModelHandle, TrainerHandle } from '../../lib/native/addon';
-import { loadEngine } from '../../lib/native/load';
+import type { DatasetHandle, EngineAddon, ModelHandle, TrainerHandle } from '../../lib/engine/addon';
+import { loadEngine } from '../../lib/engine/load';
 import { freed, PLAIN, range } from './cases';
 import { randomSpec, textsOfLengths } from './random-model';
 

@@ -1,5 +1,5 @@
-import type { EngineAddon, ModelHandle, NativeDevice, TrainerStats } from '../../lib/native/addon';
-import { loadEngine } from '../../lib/native/load';
+import type { EngineAddon, ModelHandle, NativeDevice, TrainerStats } from '../../lib/engine/addon';
+import { loadEngine } from '../../lib/engine/load';
 import { DEVICES, PLAIN, range } from './cases';
 import { randomSpec, textsOfLengths } from './random-model';
 

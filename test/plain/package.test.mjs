@@ -38,7 +38,7 @@ test('by the name of the package too', async () => {
   assert.equal(imported.TextVectorisation, require('vectune').TextVectorisation);
   assert.equal(imported.TextVectorisation, require('../../dist/index.js').TextVectorisation);
   assert.equal(require('vectune/package.json').name, 'vectune');
-  await assert.rejects(import('vectune/dist/errors.js'), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' });
+  await assert.rejects(import('vectune/dist/system/errors.js'), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' });
 });
 
 test('what index.ts exports as a value is exported, and no more', () => {

@@ -1,6 +1,6 @@
 import { AbortError, OutOfMemoryError, type FinetuneOptions, type TextVectorisation } from '../../lib';
-import type { EngineAddon } from '../../lib/native/addon';
-import { loadEngine } from '../../lib/native/load';
+import type { EngineAddon } from '../../lib/engine/addon';
+import { loadEngine } from '../../lib/engine/load';
 import { freed } from '../parity/cases';
 import { bits, fixture, liveObjects, PROBE_TEXTS, relativeDistance, useModels } from './models';
 import { scoredRows } from './rows';

@@ -2,8 +2,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TextVectorisation, type TextVectorisationOptions } from '../../lib';
-import type { EngineAddon } from '../../lib/native/addon';
-import { loadEngine } from '../../lib/native/load';
+import type { EngineAddon } from '../../lib/engine/addon';
+import { loadEngine } from '../../lib/engine/load';
 import { freed, type CaseName } from '../parity/cases';
 
 /** Texts by which a model is known again, to the bit. */

@@ -6,7 +6,7 @@ import type {
   ScoredRow,
   TextVectorisation,
 } from '../../lib';
-import { loadEngine } from '../../lib/native/load';
+import { loadEngine } from '../../lib/engine/load';
 import { lists } from './rows';
 
 type Of<K extends FinetuneEvent['kind']> = Extract<FinetuneEvent, { kind: K }>;

@@ -7,7 +7,7 @@ import {
   type ScoredRow,
   type TextVectorisation,
 } from '../../lib';
-import { loadEngine } from '../../lib/native/load';
+import { loadEngine } from '../../lib/engine/load';
 import { bits, fixture, liveObjects, PROBE_TEXTS, useModels } from './models';
 import { asItIs, scoredRows } from './rows';
 import { finish, holdingSteps, rejection, start } from './runs';

@@ -8,7 +8,7 @@ import {
   type TextVectorisation,
 } from '../../lib';
 import { splitRows } from '../../lib/finetune/split';
-import { loadEngine } from '../../lib/native/load';
+import { loadEngine } from '../../lib/engine/load';
 import { CASES } from '../parity/cases';
 import { readTensors, type Tensor } from '../parity/safetensors';
 import { bits, fixture, PROBE_TEXTS, useModels } from './models';

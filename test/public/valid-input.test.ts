@@ -1,5 +1,5 @@
 import { balance, cosineSimilarity, AbortError, type FinetuneOptions, type TextPair } from '../../lib';
-import { loadEngine } from '../../lib/native/load';
+import { loadEngine } from '../../lib/engine/load';
 import { CASES } from '../parity/cases';
 import { bits, fixture, liveObjects, PROBE_TEXTS, relativeDistance, useModels } from './models';
 import { lists, scoredRows } from './rows';

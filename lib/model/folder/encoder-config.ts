@@ -1,6 +1,6 @@
-import { ModelError } from '../../errors';
-import type { Architecture, EncoderSpec, HiddenActivation } from '../../native/addon';
-import { Fields, type JsonObject } from './json';
+import { ModelError } from '../../system/errors';
+import type { Architecture, EncoderSpec, HiddenActivation } from '../../engine/addon';
+import { Fields, type JsonObject } from '../../system/json';
 
 export const ARCHITECTURES: readonly Architecture[] = ['bert', 'distilbert', 'roberta'];
 

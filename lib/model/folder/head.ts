@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { show } from '../../arguments';
-import { ModelError } from '../../errors';
-import type { DenseActivation, HeadSpec, PoolingMode } from '../../native/addon';
-import { Fields, readJsonObject, type JsonObject } from './json';
+import { show } from '../../system/options';
+import { ModelError } from '../../system/errors';
+import type { DenseActivation, HeadSpec, PoolingMode } from '../../engine/addon';
+import { Fields, readJsonObject, type JsonObject } from '../../system/json';
 import type { FolderModule } from './modules';
 
 /** In the order in which several modes are concatenated. */

@@ -1,8 +1,8 @@
 import { realpath } from 'node:fs/promises';
 import { isAbsolute, join, normalize, relative, sep } from 'node:path';
-import { show } from '../../arguments';
-import { ModelError } from '../../errors';
-import { isObject, readJson } from './json';
+import { show } from '../../system/options';
+import { ModelError } from '../../system/errors';
+import { isObject, readJson } from '../../system/json';
 
 export type ModuleKind = 'transformer' | 'pooling' | 'dense' | 'normalize';
 

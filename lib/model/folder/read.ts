@@ -1,13 +1,13 @@
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { ModelError } from '../../errors';
-import type { NativeModelSpec, WeightFile } from '../../native/addon';
+import { ModelError } from '../../system/errors';
+import type { NativeModelSpec, WeightFile } from '../../engine/addon';
 import { Tokeniser } from '../../tokenisation/tokeniser';
 import { jsonFile, readTokenizerFiles } from '../../tokenisation/tokenizer-files';
 import type { ModelLayout, OpenedModel } from '../types';
 import { readEncoderSpec } from './encoder-config';
 import { readHead, type FolderHead } from './head';
-import { readJsonObject, type JsonObject } from './json';
+import { readJsonObject, type JsonObject } from '../../system/json';
 import { readModules } from './modules';
 import { readModelConfig, readSentenceConfig } from './sentence-config';
 import { findWeights } from './weights';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { ModelError } from '../../errors';
-import { Fields, isObject, readJsonObject, type JsonObject } from './json';
+import { ModelError } from '../../system/errors';
+import { Fields, isObject, readJsonObject, type JsonObject } from '../../system/json';
 
 /** Names of the Transformer module's own configuration, newest first, as sentence-transformers looks for them. */
 const FILES = ['bert', 'roberta', 'distilbert', 'camembert', 'albert', 'xlm-roberta', 'xlnet'].map(

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ModelError } from '../../errors';
-import { outsideArchive } from '../../native/archive';
+import { ModelError } from '../../system/errors';
+import { outsideArchive } from '../../system/asar';
 
 async function exists(file: string): Promise<boolean> {
   return stat(file).then(

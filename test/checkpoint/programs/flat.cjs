@@ -4,7 +4,7 @@
 // the engine holds at the end, and its live objects.
 const path = require('node:path');
 const fs = require('node:fs');
-const { loadEngine } = require(path.resolve(__dirname, '../../../dist/native/load.js'));
+const { loadEngine } = require(path.resolve(__dirname, '../../../dist/engine/load.js'));
 const { TextVectorisation } = require(path.resolve(__dirname, '../../../dist/index.js'));
 
 const { what, count, model, rows, folder } = JSON.parse(process.argv[2]);

@@ -4,7 +4,7 @@
 // saved to `out`.
 const fs = require('node:fs');
 const path = require('node:path');
-const { loadEngine } = require(path.resolve(__dirname, '../../../dist/native/load.js'));
+const { loadEngine } = require(path.resolve(__dirname, '../../../dist/engine/load.js'));
 const { TextVectorisation } = require(path.resolve(__dirname, '../../../dist/index.js'));
 
 const { model, rows, options, log, out } = JSON.parse(process.argv[2]);

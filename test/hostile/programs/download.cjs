@@ -1,7 +1,7 @@
 'use strict';
 // argv[2]: JSON of { from, to }. Fetches that file and prints how it ended.
 const path = require('node:path');
-const { download } = require(path.resolve(__dirname, '../../../dist/native/download.js'));
+const { download } = require(path.resolve(__dirname, '../../../dist/system/download.js'));
 
 const { from, to } = JSON.parse(process.argv[2]);
 download(from, to).then(

@@ -1,6 +1,6 @@
 'use strict';
 // Calls the addon's functions with what they must refuse. argv[2]: JSON of
-// { functions: [{ name, parameters: [{ name, type }] }], folder }, as lib/native/addon.ts declares them; which there
+// { functions: [{ name, parameters: [{ name, type }] }], folder }, as lib/engine/addon.ts declares them; which there
 // are is told by the addon itself. Each call prints a line of JSON: { name, given, outcome, code }.
 const path = require('node:path');
 const { liveObjects, loadEngine, spec, stepRequest, texts, trainerOptions, training } = require('./engine.cjs');

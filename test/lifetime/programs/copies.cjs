@@ -12,7 +12,7 @@ const bits = (vectors) => vectors.map((vector) => Buffer.from(vector.buffer).toS
 async function main() {
   const copies = process.argv.slice(2).map((root) => ({
     package: require(path.join(root, 'dist', 'index.js')),
-    loadEngine: require(path.join(root, 'dist', 'native', 'load.js')).loadEngine,
+    loadEngine: require(path.join(root, 'dist', 'engine', 'load.js')).loadEngine,
   }));
   if (copies[0].package === copies[1].package) throw new Error('this is one copy, loaded twice');
   const models = copies.map((copy) => new copy.package.TextVectorisation(MODEL));

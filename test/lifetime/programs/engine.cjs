@@ -1,7 +1,7 @@
 'use strict';
 // What the programs of this folder share: each is run by a test as a process of its own, in plain Node.
 const path = require('node:path');
-const { loadEngine } = require(path.resolve(__dirname, '../../../dist/native/load.js'));
+const { loadEngine } = require(path.resolve(__dirname, '../../../dist/engine/load.js'));
 
 /** A small BERT with mean pooling; `size` scales its cost. */
 function spec({ hiddenSize = 32, layers = 2 } = {}) {

@@ -31,7 +31,7 @@ function watch(object, name, note) {
 
 /** What a process that has loaded nothing yet uses first: the tokenizers library, or LibTorch. */
 async function loading() {
-  const { findAddons } = require(path.resolve(__dirname, '../../../dist/native/addons.js'));
+  const { findAddons } = require(path.resolve(__dirname, '../../../dist/engine/addons.js'));
   const loader = require((await findAddons()).loader);
   const { open } = loader;
   loader.open = (...args) => (seen.first.push('LibTorch'), open(...args));

@@ -3,7 +3,7 @@ import { barLine, DownloadDisplay, duration, FinetuneDisplay, type ProgressStrea
 import type { FinetuneEvent } from '../../../lib/finetune/events';
 import type { ValidationMetrics } from '../../../lib/finetune/metrics';
 import type { FinetuneReport } from '../../../lib/finetune/report';
-import { hasNvidiaDriver } from '../../../lib/native/platform';
+import { hasNvidiaDriver } from '../../../lib/system/platform';
 
 /** A stream that keeps what is written to it; as a terminal it has 80 columns. */
 function stream(isTTY: boolean): ProgressStream & { text: string } {

@@ -1,6 +1,6 @@
 import { balance } from '../../../lib/data/balance';
 import type { ScoredRow } from '../../../lib/data/pair';
-import { InvalidArgumentError } from '../../../lib/errors';
+import { InvalidArgumentError } from '../../../lib/system/errors';
 
 const row = (i: number, score: number): ScoredRow => ({ text1: `a${i}`, text2: `b${i}`, score });
 /** 12 rows of class 0, 5 of class 1, mixed. */

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readRows, streamRows, type ReadOptions } from '../../../lib/data/read';
-import { InvalidArgumentError } from '../../../lib/errors';
+import { InvalidArgumentError } from '../../../lib/system/errors';
 
 let folder: string;
 beforeAll(() => {

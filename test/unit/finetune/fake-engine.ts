@@ -6,7 +6,7 @@ import type {
   StepResult,
   TrainerHandle,
   TrainerOptions,
-} from '../../../lib/native/addon';
+} from '../../../lib/engine/addon';
 import type { TrainableModel } from '../../../lib/finetune/finetune';
 
 /**

@@ -1,4 +1,4 @@
-import { NativeError, OutOfMemoryError } from '../../../lib/errors';
+import { NativeError, OutOfMemoryError } from '../../../lib/system/errors';
 import type { FinderEvent } from '../../../lib/finetune/events';
 import { effectiveBatch, findBatchSize, finderLimit } from '../../../lib/finetune/finder';
 

@@ -1,5 +1,5 @@
 import type { PairData } from '../../../lib/data/pair';
-import { AbortError, InvalidArgumentError, NativeError, OutOfMemoryError } from '../../../lib/errors';
+import { AbortError, InvalidArgumentError, NativeError, OutOfMemoryError } from '../../../lib/system/errors';
 import type { FinetuneEvent } from '../../../lib/finetune/events';
 import { finetune } from '../../../lib/finetune/finetune';
 import { resolveOptions, type FinetuneOptions } from '../../../lib/finetune/options';

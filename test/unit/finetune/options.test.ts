@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '../../../lib/errors';
+import { InvalidArgumentError } from '../../../lib/system/errors';
 import { resolveOptions, type FinetuneOptions } from '../../../lib/finetune/options';
 
 test('the defaults are those of the notebook', () => {

@@ -1,5 +1,5 @@
 import { Random, Stream } from '../../../lib/data/random';
-import { InvalidArgumentError } from '../../../lib/errors';
+import { InvalidArgumentError } from '../../../lib/system/errors';
 import { epochBatches, longestRows, type OrderRequest } from '../../../lib/finetune/order';
 import { splitRows } from '../../../lib/finetune/split';
 

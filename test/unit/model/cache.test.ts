@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { replaceFolder } from '../../../lib/checkpoint/atomic';
+import { replaceFolder } from '../../../lib/system/atomic-folder';
 
 /** What a cached model is put in its place by: one that is there whole is left to those who read it. */
 

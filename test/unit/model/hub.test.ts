@@ -1,8 +1,8 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { AbortError, DownloadError, InvalidArgumentError, ModelError } from '../../../lib/errors';
-import { cachedModelFolder } from '../../../lib/model/cache';
-import { fetchFromHub } from '../../../lib/model/hub';
+import { AbortError, DownloadError, InvalidArgumentError, ModelError } from '../../../lib/system/errors';
+import { cachedModelFolder } from '../../../lib/model/fetch/cache';
+import { fetchFromHub } from '../../../lib/model/fetch/hub';
 import { openModel, type OpenOptions } from '../../../lib/model/open';
 import type { ModelDownloadEvent } from '../../../lib/model/types';
 import { removeFolders, temporaryFolder } from '../native/support/folders';

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ModelErrorCode } from '../../../lib/errors';
+import type { ModelErrorCode } from '../../../lib/system/errors';
 import { removeFolders } from '../native/support/folders';
 import { changeModules, moveEncoder } from './support/eras';
 import { setFields, writeJson } from './support/fixture';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { ModelErrorCode } from '../../../lib/errors';
+import type { ModelErrorCode } from '../../../lib/system/errors';
 import { removeFolders } from '../native/support/folders';
 import { changeModules, readModules } from './support/eras';
 import { setFields, writeJson } from './support/fixture';

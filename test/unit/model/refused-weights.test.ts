@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ModelError } from '../../../lib/errors';
+import { ModelError } from '../../../lib/system/errors';
 import { removeFolders, temporaryFolder } from '../native/support/folders';
 import { copyFixture, writeJson } from './support/fixture';
 import { changeRaw, readParts, renameTensors, writeParts, type Header } from './support/raw-safetensors';

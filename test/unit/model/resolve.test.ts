@@ -1,10 +1,11 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { AbortError, InvalidArgumentError, ModelError } from '../../../lib/errors';
-import { cachedModelFolder, cacheRoot, isHubId } from '../../../lib/model/cache';
+import { AbortError, InvalidArgumentError, ModelError } from '../../../lib/system/errors';
+import { cachedModelFolder, isHubId } from '../../../lib/model/fetch/cache';
+import { cacheRoot } from '../../../lib/system/cache-root';
 import { openModel } from '../../../lib/model/open';
 import { models, presetOf } from '../../../lib/model/presets';
-import { resolveModel } from '../../../lib/model/resolve';
+import { resolveModel } from '../../../lib/model/fetch/resolve';
 import type { ModelPreset } from '../../../lib/model/types';
 import { removeFolders, temporaryFolder } from '../native/support/folders';
 import { folderVectors, vectorsOf } from './support/engine';

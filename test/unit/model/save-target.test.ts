@@ -1,10 +1,10 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { FileError, ModelError, OutOfMemoryError, StateError } from '../../../lib/errors';
+import { FileError, ModelError, OutOfMemoryError, StateError } from '../../../lib/system/errors';
 import { openModel } from '../../../lib/model/open';
-import { saveModel } from '../../../lib/model/save';
+import { saveModel } from '../../../lib/model/save/save';
 import type { OpenedModel } from '../../../lib/model/types';
-import type { EngineAddon, SaveFile } from '../../../lib/native/addon';
+import type { EngineAddon, SaveFile } from '../../../lib/engine/addon';
 import { removeFolders, temporaryFolder, writeTree } from '../native/support/folders';
 import { folderVectors, inEngine } from './support/engine';
 import { copyFixture, fixtureFolder, treeOf } from './support/fixture';

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { openModel } from '../../../lib/model/open';
-import { saveModel } from '../../../lib/model/save';
+import { saveModel } from '../../../lib/model/save/save';
 import { CASES, type CaseName } from '../../parity/cases';
 import { removeFolders, temporaryFolder } from '../native/support/folders';
 import { folderVectors, inEngine } from './support/engine';

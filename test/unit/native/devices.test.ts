@@ -1,6 +1,6 @@
 import { DeviceError, InvalidArgumentError } from '../../../lib';
-import type { EngineAddon, EngineInfo, GpuInfo } from '../../../lib/native/addon';
-import { checkDevice, chooseDevice, choosePrecision, type DeviceOption } from '../../../lib/native/devices';
+import type { EngineAddon, EngineInfo, GpuInfo } from '../../../lib/engine/addon';
+import { checkDevice, chooseDevice, choosePrecision, type DeviceOption } from '../../../lib/engine/devices';
 
 /** The choice on machines with GPUs, which the engine here only tells of. */
 const HOPPER: GpuInfo = { name: 'NVIDIA H100', capability: '9.0', bytes: 85e9, bf16: true };

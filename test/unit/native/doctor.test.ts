@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { DoctorReport } from '../../../lib/native/doctor';
+import type { DoctorReport } from '../../../lib/doctor/doctor';
 import { builtVersions, LIBTORCH_VERSION } from '../../libtorch';
 import { removeFolders, temporaryFolder, writeTorch, writeTree } from './support/folders';
 

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { download, shown, verifyFile } from '../../../lib/native/download';
+import { download, shown, verifyFile } from '../../../lib/system/download';
 import { removeFolders, temporaryFolder } from './support/folders';
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;

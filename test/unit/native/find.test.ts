@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { listLibTorch, searchLibTorch, type Candidate, type FindOptions } from '../../../lib/native/libtorch/find';
-import { inspectFolder, MARKER_FILE } from '../../../lib/native/libtorch/folder';
+import { listLibTorch, searchLibTorch, type Candidate, type FindOptions } from '../../../lib/libtorch/find';
+import { inspectFolder, MARKER_FILE } from '../../../lib/libtorch/folder';
 import { removeFolders, temporaryFolder, torchFiles, writeTorch, writeTree } from './support/folders';
 
 const VERSIONS = ['2.11.0', '2.15.0'];

@@ -14,12 +14,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { requireSpace } from '../../../lib/native/disk';
-import type { LibTorchEvent } from '../../../lib/native/libtorch/events';
-import { listLibTorch } from '../../../lib/native/libtorch/find';
-import { MARKER_FILE } from '../../../lib/native/libtorch/folder';
-import { installLibTorch, removeLibTorch, type InstallOptions } from '../../../lib/native/libtorch/install';
-import type { LibTorchRelease, PinnedWheel } from '../../../lib/native/libtorch/table';
+import { requireSpace } from '../../../lib/system/disk';
+import type { LibTorchEvent } from '../../../lib/libtorch/events';
+import { listLibTorch } from '../../../lib/libtorch/find';
+import { MARKER_FILE } from '../../../lib/libtorch/folder';
+import { installLibTorch, removeLibTorch, type InstallOptions } from '../../../lib/libtorch/install';
+import type { LibTorchRelease, PinnedWheel } from '../../../lib/libtorch/table';
 import { tarOf, zipOf } from './support/archives';
 import { removeFolders, temporaryFolder, writeTorch, writeTree } from './support/folders';
 
@@ -68,8 +68,8 @@ const mockRelease: LibTorchRelease = {
   ],
 };
 
-jest.mock('../../../lib/native/libtorch/table', () => ({
-  ...jest.requireActual<object>('../../../lib/native/libtorch/table'),
+jest.mock('../../../lib/libtorch/table', () => ({
+  ...jest.requireActual<object>('../../../lib/libtorch/table'),
   releaseOf: () => mockRelease,
 }));
 

@@ -6,7 +6,7 @@ import { removeFolders, temporaryFolder, writeTorch, writeTree } from './support
 
 // Loading is a matter of whole processes: each case runs the compiled package in plain Node.
 const ROOT = resolve(__dirname, '../../..');
-const LOAD = join(ROOT, 'dist/native/load.js');
+const LOAD = join(ROOT, 'dist/engine/load.js');
 const LOADER = join(ROOT, `.build/libtorch-${LIBTORCH_VERSION}/loader/build/Release/vectune.node`);
 
 let home: string;
@@ -77,7 +77,7 @@ test('a start with a kept verdict runs no second process', () => {
 
 test('the event loop goes on while LibTorch is mapped', () => {
   const outcome = inProcess(`
-    const { examine } = require(${JSON.stringify(join(ROOT, 'dist/native/doctor.js'))});
+    const { examine } = require(${JSON.stringify(join(ROOT, 'dist/doctor/doctor.js'))});
     const { chosen } = (await examine()).libtorch;
     let turns = 0, running = true;
     const turn = () => { ++turns; if (running) setImmediate(turn); };
@@ -156,7 +156,7 @@ describe('a LibTorch that something else loaded', () => {
 
   test('is no conflict where it is the one that vectune would load', () => {
     const outcome = inProcess(`
-      const { examine } = require(${JSON.stringify(join(ROOT, 'dist/native/doctor.js'))});
+      const { examine } = require(${JSON.stringify(join(ROOT, 'dist/doctor/doctor.js'))});
       const { libtorch } = await examine();
       await loader.open(libtorch.chosen, { cuda: false });
       tell({ info: (await loadEngine()).info() });

@@ -1,4 +1,4 @@
-import { libraryFile, platformKey } from '../../../lib/native/platform';
+import { libraryFile, platformKey } from '../../../lib/system/platform';
 
 test('a library is called as its platform calls it', () => {
   expect(libraryFile('torch_cpu', 'linux')).toBe('libtorch_cpu.so');

@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { runsAsNode } from '../../../lib/native/electron';
-import { open, probed, type Choice } from '../../../lib/native/load';
-import { probe, subjectOf, type ProbeRequest } from '../../../lib/native/probe';
-import * as platform from '../../../lib/native/platform';
-import { VerdictStore, type Verdict } from '../../../lib/native/verdicts';
+import { runsAsNode } from '../../../lib/system/electron';
+import { open, probed, type Choice } from '../../../lib/engine/load';
+import { probe, subjectOf, type ProbeRequest } from '../../../lib/engine/probe';
+import * as platform from '../../../lib/system/platform';
+import { VerdictStore, type Verdict } from '../../../lib/engine/verdicts';
 import { removeFolders, temporaryFolder, writeTorch, writeTree } from './support/folders';
 
 // The child loads its two addons by `require`; these two are scripts that say what happened to them.

@@ -5,8 +5,8 @@ import { createServer, request as httpRequest, type IncomingMessage, type Server
 import { createServer as createTlsServer } from 'node:https';
 import { connect, type AddressInfo, type Server as NetServer } from 'node:net';
 import { join, resolve } from 'node:path';
-import { download } from '../../../lib/native/download';
-import { proxyFor } from '../../../lib/native/proxy';
+import { download } from '../../../lib/system/download';
+import { proxyFor } from '../../../lib/system/proxy';
 import { removeFolders, temporaryFolder } from './support/folders';
 
 const CONTENT = Buffer.from('x'.repeat(100_000));
@@ -128,7 +128,7 @@ if (!openssl) console.warn('the test of a proxy for https is skipped: there is n
   await listen(secure);
   const to = join(folder, 'file');
   const program = join(folder, 'fetch.cjs');
-  const source = JSON.stringify(resolve(__dirname, '../../../dist/native/download.js'));
+  const source = JSON.stringify(resolve(__dirname, '../../../dist/system/download.js'));
   writeFileSync(
     program,
     `require(${source}).download(process.argv[2], process.argv[3], { sha256: '${SHA256}', retries: 0 }).then(

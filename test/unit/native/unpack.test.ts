@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { chooseFromArchive, chooseFromWheel, copyLibTorch, unpackArchive } from '../../../lib/native/libtorch/unpack';
-import { releaseOf } from '../../../lib/native/libtorch/table';
+import { chooseFromArchive, chooseFromWheel, copyLibTorch, unpackArchive } from '../../../lib/libtorch/unpack';
+import { releaseOf } from '../../../lib/libtorch/table';
 import { tarOf, zipOf, type Member } from './support/archives';
 import { removeFolders, temporaryFolder, torchFiles, writeTree } from './support/folders';
 

@@ -6,7 +6,7 @@ const PROGRAM = `
   const { loadEngine } = require(process.argv[1]);
   loadEngine().then(() => console.log('left behind: ' + process.env.GOMP_SPINCOUNT));
 `;
-const LOAD = resolve(__dirname, '../../../dist/native/load.js');
+const LOAD = resolve(__dirname, '../../../dist/engine/load.js');
 
 function settings(environment: NodeJS.ProcessEnv): { spins: string | undefined; output: string } {
   const env: NodeJS.ProcessEnv = { ...process.env, OMP_DISPLAY_ENV: 'verbose', ...environment };

@@ -1,8 +1,8 @@
-import { fromNative } from '../../../../lib/errors';
+import { fromNative } from '../../../../lib/system/errors';
 import { openModel } from '../../../../lib/model/open';
 import type { OpenedModel } from '../../../../lib/model/types';
-import type { EngineAddon, ModelHandle } from '../../../../lib/native/addon';
-import { loadEngine } from '../../../../lib/native/load';
+import type { EngineAddon, ModelHandle } from '../../../../lib/engine/addon';
+import { loadEngine } from '../../../../lib/engine/load';
 import { TEXTS } from './fixture';
 
 /** Runs `work` with the model in the engine. */

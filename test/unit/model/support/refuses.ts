@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { ModelError, type ModelErrorCode } from '../../../../lib/errors';
+import { ModelError, type ModelErrorCode } from '../../../../lib/system/errors';
 import { openModel } from '../../../../lib/model/open';
 import type { CaseName } from '../../../parity/cases';
 import { inEngine } from './engine';

@@ -1,4 +1,4 @@
-import { VectuneError, type ErrorCode } from '../../../../lib/errors';
+import { VectuneError, type ErrorCode } from '../../../../lib/system/errors';
 
 type Class = abstract new (...args: never[]) => VectuneError;
 

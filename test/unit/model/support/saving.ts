@@ -1,5 +1,5 @@
 import { openModel } from '../../../../lib/model/open';
-import { saveModel, type CardFacts } from '../../../../lib/model/save';
+import { saveModel, type CardFacts } from '../../../../lib/model/save/save';
 import type { OpenedModel } from '../../../../lib/model/types';
 import { inEngine } from './engine';
 

@@ -1,0 +1,337 @@
+/**
+ * The engine addon as TypeScript sees it: the one contract between `native/binding` and `lib`.
+ *
+ * Everything that computes returns a promise and runs on the process's single engine thread: what is asked of
+ * one handle (the first that a call takes) in the order of the calls, handles taking turns. Handles are opaque, type-tagged and per Node environment; a disposed handle,
+ * or one of the wrong type, is refused with a coded error. Flat typed arrays are copied when a call
+ * is made, so the caller may reuse them at once.
+ */
+
+declare const handleTag: unique symbol;
+export interface ModelHandle {
+  readonly [handleTag]: 'model';
+}
+export interface DatasetHandle {
+  readonly [handleTag]: 'dataset';
+}
+export interface TrainerHandle {
+  readonly [handleTag]: 'trainer';
+}
+
+export type Architecture = 'bert' | 'distilbert' | 'roberta';
+/** Feed-forward activation of the encoder (Hugging Face's `hidden_act` / `activation`). */
+export type HiddenActivation = 'gelu' | 'relu' | 'gelu_tanh';
+export type PoolingMode = 'cls' | 'max' | 'mean' | 'mean_sqrt_len';
+export type DenseActivation = 'tanh' | 'identity' | 'relu' | 'gelu';
+/**
+ * Compute precision; master weights, moments and losses are fp32 in all. 'tf32' (fp32 with TF32 products) and 'fp16' (with
+ * loss scaling) are for devices only.
+ */
+export type NativePrecision = 'fp32' | 'bf16' | 'tf32' | 'fp16';
+/** For embedding on the processor also int8: the encoder's products of quantised weights and activations, all else fp32. */
+export type EmbeddingPrecision = NativePrecision | 'int8';
+/**
+ * Where to compute: 'cpu', a GPU as 'cuda:0', or, for tests, 'cpu-tensors': what runs on GPUs, on LibTorch's CPU tensors.
+ */
+export type NativeDevice = string;
+
+export interface EncoderSpec {
+  architecture: Architecture;
+  vocabSize: number;
+  hiddenSize: number;
+  layers: number;
+  heads: number;
+  intermediateSize: number;
+  /** Rows of the position table. */
+  positions: number;
+  /** Rows of the token-type table; 0 where the architecture has none (DistilBERT). */
+  typeVocabSize: number;
+  /** Position of a text's first token: 0, or pad id + 1 for RoBERTa. */
+  positionOffset: number;
+  layerNormEps: number;
+  hiddenActivation: HiddenActivation;
+  /** Dropout probabilities of the model's config, used in training only. */
+  hiddenDropout: number;
+  attentionDropout: number;
+}
+
+/** What follows the encoder, in order. The first is always pooling. */
+export type HeadSpec =
+  /** Several modes are concatenated in the order cls, max, mean, mean_sqrt_len. */
+  | { kind: 'pooling'; modes: PoolingMode[] }
+  | { kind: 'dense'; inFeatures: number; outFeatures: number; bias: boolean; activation: DenseActivation }
+  | { kind: 'normalize' };
+
+export interface NativeModelSpec {
+  encoder: EncoderSpec;
+  head: HeadSpec[];
+}
+
+/**
+ * A safetensors file to read for one module. `module` is 'encoder' or the index into `head` of a
+ * Dense. Names may carry the prefix `bert.`, `distilbert.` or `roberta.` and old `gamma`/`beta`.
+ */
+export interface WeightFile {
+  path: string;
+  module: 'encoder' | number;
+}
+
+export interface ParameterInfo {
+  /** Hugging Face's name without prefix; a Dense's are `head.{index}.linear.weight` and `.bias`. */
+  name: string;
+  shape: number[];
+}
+
+/** One file that `saveModel` writes (and flushes to disk); the caller renames it into place. */
+export interface SaveFile {
+  path: string;
+  module: 'encoder' | number;
+}
+
+export interface EngineInfo {
+  /** Version of the LibTorch that is loaded, e.g. '2.11.0'. */
+  libtorch: string;
+  /** Version of this package the addon was built from. */
+  addon: string;
+  /** Instruction set of vectune's own kernels. */
+  simd: 'avx512_bf16' | 'avx512_vnni' | 'avx512' | 'avx2' | 'plain';
+  /** Who multiplies matrices. */
+  gemm: 'onednn' | 'aten';
+  /** Whether bf16 compute is faster than fp32 here (avx512_bf16 or amx). */
+  bf16: boolean;
+  /** Whether int8 products are exact and fast here (avx2 and above). */
+  int8: boolean;
+  /** Threads of the engine's OpenMP team. */
+  threads: number;
+}
+
+export interface MemoryInfo {
+  /** Bytes that the engine's allocator holds now, the most it ever held, and its limit. */
+  inUse: number;
+  peak: number;
+  limit: number | null;
+}
+
+export interface GpuInfo {
+  name: string;
+  /** Compute capability, e.g. '9.0'. */
+  capability: string;
+  bytes: number;
+  /** Whether it multiplies bf16. */
+  bf16: boolean;
+}
+
+export interface GpusInfo {
+  /** GPU i is the device `cuda:i`. */
+  gpus: GpuInfo[];
+  /** The newest CUDA that the driver knows, e.g. '13.0'; null without a driver. */
+  driver: string | null;
+  /** What is missing where there are none; else null. */
+  reason: string | null;
+}
+
+/** Memory of a device, in bytes. */
+export interface DeviceMemory {
+  /** What tensors hold. */
+  allocated: number;
+  /** The most that tensors held since it was last reset, as each event does. */
+  peak: number;
+  /** What this process holds of the device. */
+  reserved: number;
+  /** Share of `reserved` that is free, but in pieces of larger blocks; from 0 to 1. */
+  fragmentation: number;
+  /** What is free of the device's memory, whoever uses the rest. */
+  free: number;
+  /** All of the device's memory. */
+  total: number;
+}
+
+export interface TrainerOptions {
+  /** Default 'cpu'. */
+  device?: NativeDevice;
+  precision: NativePrecision;
+  /** Seeds dropout; 32-bit. */
+  seed: number;
+  /** null keeps the model's own probabilities; a number replaces both. */
+  dropout: number | null;
+  beta1: number;
+  beta2: number;
+  eps: number;
+  /** Decoupled weight decay; not applied to biases and layer norms. */
+  weightDecay: number;
+  biasCorrection: boolean;
+  /** Clips the global gradient norm; null does not. */
+  maxGradientNorm: number | null;
+  /** Parameters whose name equals, or starts with, one of these followed by '.', are not trained. */
+  freeze: string[];
+  /** Bytes the engine may hold while this trainer works; null is the process-wide limit. */
+  memoryLimit: number | null;
+}
+
+export interface StepRequest {
+  /** Pairs of the dataset that make the effective batch, in order. */
+  rows: Int32Array;
+  /** Pairs computed at once; gradients are accumulated over the rest. */
+  microBatch: number;
+  learningRate: number;
+  /** Counts epochs from 0; part of the dropout mask's key. */
+  epoch: number;
+  /** Steps that must have been taken before this one, where the caller asks for steps before it knows how others went. */
+  after?: number;
+}
+
+export interface StepResult {
+  /** Mean squared error over the rows. */
+  loss: number;
+  /** Global norm of the gradient before clipping; null where no clipping was asked for. */
+  gradientNorm: number | null;
+  /** Tokens computed, special tokens included. */
+  tokens: number;
+}
+
+/** null is possible only where the request says `after`. */
+export type StepOutcome<R extends StepRequest> = R extends { after: number } ? StepResult | null : StepResult;
+
+export interface TrainerStats {
+  /** Optimiser steps taken. */
+  steps: number;
+  parameters: number;
+  trainableParameters: number;
+  /** Parameters in AdamW: trainable ones, embedding rows that no text uses left out. */
+  optimisedParameters: number;
+  /** Rows (tokens, rounded up) and bytes of the activation buffers as they stand. */
+  workspaceRows: number;
+  workspaceBytes: number;
+  workspaceGrowths: number;
+}
+
+export interface EngineAddon {
+  info(): EngineInfo;
+  memory(): MemoryInfo;
+  /** Forgets the peak. */
+  resetPeak(): void;
+  /** Process-wide limit in bytes of the engine's allocator; null lifts it. */
+  setMemoryLimit(bytes: number | null): void;
+  /** Threads for all later work (an integer from 1). */
+  setThreads(threads: number): Promise<void>;
+  /** Exact counts of native objects of the whole process that are not yet freed. */
+  liveObjects(): { models: number; datasets: number; trainers: number };
+  /** For tests: the nth allocation from now on (1 is the next) fails as if there were no memory; 0 ends that. */
+  failAllocation(nth: number): void;
+
+  /** GPUs that this process can compute on. */
+  devices(): Promise<GpusInfo>;
+  /**
+   * Makes sure that a device is there, else ERR_DEVICE_UNAVAILABLE, and bounds the process's share of its memory, unless
+   * `fraction` is null; a GPU's can be set only before its first use. Gives null, and for 'cpu-tensors', which has no
+   * allocator of its own, that share as a `memoryLimit` for trainers.
+   */
+  useDevice(device: NativeDevice, fraction: number | null): Promise<number | null>;
+  deviceMemory(device: NativeDevice, resetPeak: boolean): Promise<DeviceMemory>;
+  /**
+   * For tests: the nth look at a device's health from now on (1 is the next) fails as if its driver had reported an
+   * error; 0 ends that, and what was lost is found again.
+   */
+  failDevice(nth: number): void;
+
+  /** Checksum of a file's content, 16 hexadecimal digits. */
+  checksum(path: string): Promise<string>;
+  /**
+   * Takes the lock of a file, which is made where it is missing, and writes who has it: {"pid", "host", "since"}, the
+   * last in seconds since 1970. Gives a number for `unlockFile`, or null where someone else has the lock. It ends
+   * with the environment at the latest.
+   */
+  lockFile(path: string): Promise<number | null>;
+  /** Whether there was such a lock. */
+  unlockFile(lock: number): boolean;
+
+  /** Reads weights, or, with `files` empty, draws them N(0, 0.02) from `seed` (norms 1/0, biases 0). */
+  createModel(spec: NativeModelSpec, files: WeightFile[], seed: number): Promise<ModelHandle>;
+  /** In the flat buffer's order. */
+  parameters(model: ModelHandle): ParameterInfo[];
+  /** Writes safetensors with `{"format":"pt"}`: fp32 weights, and unused tensors bitwise as read. */
+  saveModel(model: ModelHandle, files: SaveFile[]): Promise<void>;
+  /** Checksum of all parameters, 16 hexadecimal digits. */
+  fingerprint(model: ModelHandle): Promise<string>;
+  /**
+   * Texts as token ids, text i = ids[offsets[i] .. offsets[i+1]), packed in the order given.
+   * Returns [texts × dimension]. Zero tokens in a text is refused.
+   */
+  embed(
+    model: ModelHandle,
+    ids: Int32Array,
+    offsets: Int32Array,
+    precision: EmbeddingPrecision,
+    device?: NativeDevice,
+  ): Promise<Float32Array>;
+  /**
+   * For parity: writes the tensors `hidden.0` (embedding layer) … `hidden.N` [tokens × hidden],
+   * `pooled` and `embedding` [texts × dimension] of one packed forward (dropout off) to a safetensors file.
+   */
+  traceForward(
+    model: ModelHandle,
+    ids: Int32Array,
+    offsets: Int32Array,
+    path: string,
+    precision?: NativePrecision,
+    device?: NativeDevice,
+  ): Promise<void>;
+  disposeModel(model: ModelHandle): void;
+
+  /** Pairs: texts 2i and 2i+1 are pair i's columns; `scores` has one number per pair. */
+  createDataset(ids: Int32Array, offsets: Int32Array, scores: Float32Array): Promise<DatasetHandle>;
+  disposeDataset(dataset: DatasetHandle): void;
+
+  /** Copies the model's weights; the model itself changes only by `commit`. */
+  createTrainer(model: ModelHandle, dataset: DatasetHandle, options: TrainerOptions): Promise<TrainerHandle>;
+  /**
+   * One optimiser step. On any error (out of memory included) weights, moments and counts are as before. null where
+   * `after` is given and another number of steps has been taken: nothing was done then.
+   */
+  step<R extends StepRequest>(trainer: TrainerHandle, request: R): Promise<StepOutcome<R>>;
+  /**
+   * Forward, backward and the optimiser's buffers for `rows` at once, as a step would need them;
+   * weights, moments, step count and random state are left bitwise as they were, buffers are released.
+   */
+  probe(trainer: TrainerHandle, rows: Int32Array): Promise<void>;
+  /** Cosine similarity of each pair's columns under the trainer's weights, dropout off. */
+  evaluate(trainer: TrainerHandle, rows: Int32Array, microBatch: number): Promise<Float32Array>;
+  /** Gives the trainer's weights to the model (decay of unused embedding rows replayed). */
+  commit(trainer: TrainerHandle): Promise<void>;
+  /** Copies all that training changes, for `writeCopy`; ERR_OUT_OF_MEMORY where there is no room beside it. */
+  copyState(trainer: TrainerHandle): Promise<void>;
+  /**
+   * Writes the copy to a safetensors file and flushes it to disk, while the engine does other work; the copy is freed.
+   * Gives the file's checksum. On any error no file is left.
+   */
+  writeCopy(trainer: TrainerHandle, path: string): Promise<string>;
+  /** The same without a copy: the engine waits for the disk. */
+  writeState(trainer: TrainerHandle, path: string): Promise<string>;
+  /**
+   * Goes on from such a file, the model's weights included; on any error all is as before. `replayDecay`: the model
+   * has the weights from before training, so embedding rows that no text uses get the decay of the steps since.
+   */
+  restoreState(trainer: TrainerHandle, path: string, replayDecay: boolean): Promise<void>;
+  /** Another `memoryLimit`, from the next call on. */
+  setTrainerLimit(trainer: TrainerHandle, bytes: number | null): void;
+  /** Whether this trainer's calls keep the process alive, those that are running too; at first they do. */
+  keepAlive(trainer: TrainerHandle, wanted: boolean): void;
+  /** The running call, and those queued, of this trainer fail with ERR_ABORTED within a layer's time. */
+  cancel(trainer: TrainerHandle): void;
+  trainerStats(trainer: TrainerHandle): TrainerStats;
+  /** For parity: runs forward and backward of `rows` and writes every gradient by name (full tables). */
+  traceGradients(trainer: TrainerHandle, rows: Int32Array, microBatch: number, path: string): Promise<number>;
+  disposeTrainer(trainer: TrainerHandle): void;
+}
+
+/** `code` of errors that the addon rejects with; `lib/system/errors.ts` gives each its class. */
+export type NativeErrorCode =
+  | 'ERR_OUT_OF_MEMORY'
+  | 'ERR_ABORTED'
+  | 'ERR_SAFETENSORS'
+  | 'ERR_FILE'
+  | 'ERR_DISPOSED'
+  | 'ERR_INVALID_ARGUMENT'
+  | 'ERR_DEVICE_UNAVAILABLE'
+  | 'ERR_DEVICE_LOST'
+  | 'ERR_NATIVE';

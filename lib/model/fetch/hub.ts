@@ -1,0 +1,171 @@
+import { createHash } from 'node:crypto';
+import { mkdir, open } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { ListFileEntry } from '@huggingface/hub';
+import { AbortError, DownloadError, ModelError } from '../../system/errors';
+import { fetchUnlessSilent, unlessSilent } from '../../system/silence';
+import { TOKENIZER_FILES } from '../../tokenisation/tokenizer-files';
+import { addToCache, type CachedOrigin } from './cache';
+import { conversionCommand } from '../folder/weights';
+import type { ModelDownloadEvent } from '../types';
+
+export interface HubOptions {
+  /** Branch, tag or commit; default 'main'. */
+  revision: string;
+  /** Address of the hub; default HF_ENDPOINT, else the public one. */
+  hubUrl?: string | undefined;
+  /** For private repositories; default HF_TOKEN. */
+  accessToken?: string | undefined;
+  onProgress?: ((event: ModelDownloadEvent) => void) | undefined;
+  signal?: AbortSignal | undefined;
+  environment?: NodeJS.ProcessEnv | undefined;
+  /** How long the hub may be silent; default MAX_SILENCE_MS. */
+  silenceMs?: number | undefined;
+}
+
+const MODEL_FILES = new Set<string>([
+  'modules.json',
+  'config.json',
+  'config_sentence_transformers.json',
+  'model.safetensors',
+  ...TOKENIZER_FILES,
+]);
+
+/** Whether a file of the repository belongs to the model as vectune reads it. */
+export function isModelFile(path: string): boolean {
+  const parts = path.split('/');
+  const name = parts.at(-1)!;
+  if (parts.length > 2 || parts.some((part) => part === '' || part.startsWith('.'))) return false;
+  if (parts.length === 2 && !/^\d+_\w+$/.test(parts[0]!)) return false; // onnx/, openvino/ and the like
+  return MODEL_FILES.has(name) || /^sentence_[\w-]+_config\.json$/.test(name);
+}
+
+/** Whether the environment forbids the hub, as Hugging Face's own clients read it. */
+export function isOffline(environment: NodeJS.ProcessEnv = process.env): boolean {
+  return ['1', 'ON', 'YES', 'TRUE'].includes((environment['HF_HUB_OFFLINE'] ?? '').toUpperCase());
+}
+
+/**
+ * Fetches the files of a model from the Hugging Face hub into `folder`, which appears whole or not at all.
+ *
+ * @throws DownloadError ERR_DOWNLOAD: the hub does not answer, or has no such repository or revision;
+ *   ERR_CHECKSUM; ModelError ERR_PICKLE: the repository has no safetensors; AbortError.
+ */
+export async function fetchFromHub(id: string, folder: string, options: HubOptions): Promise<CachedOrigin> {
+  const environment = options.environment ?? process.env;
+  const hub = await import('@huggingface/hub');
+  const accessToken = options.accessToken ?? environment['HF_TOKEN'];
+  const hubUrl = (options.hubUrl ?? environment['HF_ENDPOINT'] ?? hub.HUB_URL).replace(/\/+$/, '');
+  const common = {
+    hubUrl,
+    // Under the caller's signal; a hub that does not answer is given up.
+    fetch: (input: Parameters<typeof fetch>[0], init?: RequestInit) =>
+      fetchUnlessSilent(input, options.signal ? { ...init, signal: options.signal } : init, options.silenceMs),
+    ...(accessToken ? { accessToken } : {}),
+  };
+  const origin: CachedOrigin = { id, source: 'hub', revision: options.revision, sha256: {} };
+  try {
+    const info = await hub.modelInfo({ name: id, revision: options.revision, additionalFields: ['sha'], ...common });
+    origin.revision = info.sha; // every file comes from this one commit, whatever is pushed meanwhile
+    const files: ListFileEntry[] = [];
+    for await (const entry of hub.listFiles({ repo: id, recursive: true, revision: origin.revision, ...common })) {
+      if (entry.type === 'file') files.push(entry);
+    }
+    const wanted = chooseFiles(id, files);
+    return await addToCache(folder, origin, async (temporary) => {
+      for (const entry of wanted) {
+        // Plain HTTP: the hub's other protocol would be a second path to the same bytes.
+        const request = { repo: id, path: entry.path, revision: origin.revision, xet: false, ...common };
+        const blob = await hub.downloadFile(request);
+        if (blob === null)
+          throw new DownloadError('ERR_DOWNLOAD', `${hubUrl} lists ${entry.path} of ${id} but does not have it.`);
+        origin.sha256[entry.path] = await store(blob, entry, id, temporary, options);
+      }
+    });
+  } catch (error) {
+    if (options.signal?.aborted) {
+      throw new AbortError('ERR_ABORTED', `Fetching ${id} was stopped.`, { cause: options.signal.reason });
+    }
+    if (error instanceof DownloadError || error instanceof ModelError) throw error;
+    throw new DownloadError(
+      'ERR_DOWNLOAD',
+      `${hubUrl} did not give ${id} at revision ${options.revision}: ` + `${describe(error)}.`,
+      { cause: error },
+    );
+  }
+}
+
+function chooseFiles(id: string, files: readonly ListFileEntry[]): ListFileEntry[] {
+  const wanted = files.filter((entry) => isModelFile(entry.path));
+  if (wanted.some((entry) => entry.path.endsWith('model.safetensors'))) return wanted;
+  const pickle = files.find((entry) => /(^|\/)pytorch_model[\w.-]*\.bin$/.test(entry.path));
+  if (pickle === undefined) {
+    throw new ModelError('ERR_MODEL_FOLDER', `The repository ${id} holds no model.safetensors. Choose one that does.`);
+  }
+  const target = id.split('/').at(-1)!;
+  throw new ModelError(
+    'ERR_PICKLE',
+    `The repository ${id} holds its weights only as a Python pickle (${pickle.path}), which can ` +
+      'run any code when it is opened; vectune reads safetensors only. Convert it once (Python with sentence-transformers), ' +
+      `then open the folder ${target}:\n  ${conversionCommand(id, target)}`,
+  );
+}
+
+/** Streams a file to disk, checks its length and, where the hub tells it, its SHA-256, and returns that. */
+async function store(
+  blob: Blob,
+  entry: ListFileEntry,
+  id: string,
+  folder: string,
+  options: HubOptions,
+): Promise<string> {
+  const path = join(folder, entry.path);
+  await mkdir(dirname(path), { recursive: true });
+  const total = entry.lfs?.size ?? entry.size;
+  const hash = createHash('sha256');
+  const file = await open(path, 'wx');
+  const body = blob.stream() as unknown as AsyncIterable<Uint8Array>;
+  let received = 0;
+  try {
+    for await (const chunk of unlessSilent(body, options.silenceMs)) {
+      options.signal?.throwIfAborted();
+      hash.update(chunk);
+      await file.writeFile(chunk);
+      received += chunk.byteLength;
+      options.onProgress?.({
+        type: 'model-download',
+        id,
+        source: 'hub',
+        file: entry.path,
+        receivedBytes: received,
+        totalBytes: total,
+      });
+    }
+  } finally {
+    await file.close();
+  }
+  if (received !== total) {
+    throw new DownloadError(
+      'ERR_DOWNLOAD',
+      `${entry.path} of ${id} came with ${received} bytes, expected ${total}: the ` +
+        'connection broke off. Try again.',
+    );
+  }
+  const sha256 = hash.digest('hex');
+  if (entry.lfs !== undefined && entry.lfs.oid !== sha256) {
+    throw new DownloadError(
+      'ERR_CHECKSUM',
+      `${entry.path} of ${id} has SHA-256 ${sha256}, expected ${entry.lfs.oid}. Try ` +
+        'again; if it stays so, do not use this hub.',
+    );
+  }
+  return sha256;
+}
+
+/** fetch hides the reason in `cause`; a stream of the hub's client breaks off with the message alone. */
+function describe(error: unknown): string {
+  if (typeof error === 'string') return error;
+  const { message, cause } = error as { message?: unknown; cause?: { message?: unknown; code?: unknown } };
+  const reason = cause?.message || cause?.code;
+  return reason ? `${String(message)} (${String(reason)})` : String(message);
+}

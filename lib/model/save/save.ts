@@ -1,0 +1,101 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { replaceFolder } from '../../system/atomic-folder';
+import { FileError, fromNative, VectuneError } from '../../system/errors';
+import type { EngineAddon, ModelHandle, SaveFile } from '../../engine/addon';
+import { modelCard, type CardFacts } from './card';
+import { layoutFiles, moduleFolders } from './layout';
+import { checkSaveTarget } from './save-target';
+import type { OpenedModel } from '../types';
+
+export type { CardFacts } from './card';
+
+/** What the model card says about the model itself. */
+export interface ModelFacts {
+  id: string;
+  /** The id's last part. */
+  name: string;
+  revision: string | undefined;
+  architecture: string;
+  modules: string[];
+  dimension: number;
+  maxInputLength: number;
+  prompts: Record<string, string>;
+}
+
+/**
+ * Writes a model as a sentence-transformers folder of the 2.x layout: aside, flushed to disk, then renamed
+ * into place. A model folder that is there already is replaced; on any failure it is there as it was.
+ *
+ * @param target folder to write; its parents are made
+ * @param card what is known of the training, asked when the weights are written
+ * @returns the folder's absolute path
+ * @throws ModelError ERR_SAVE_TARGET: something that is not a model is there; FileError; the engine's errors.
+ */
+export async function saveModel(
+  opened: OpenedModel,
+  addon: Pick<EngineAddon, 'saveModel'>,
+  handle: ModelHandle,
+  target: string,
+  card: () => CardFacts = () => ({}),
+): Promise<string> {
+  const place = await checkSaveTarget(target);
+  const files = layoutFiles(opened);
+  try {
+    await replaceFolder(place, async (folder) => {
+      for (const [path, content] of files) {
+        await mkdir(dirname(join(folder, path)), { recursive: true });
+        await writeFile(join(folder, path), content, { flag: 'wx' });
+      }
+      for (const name of moduleFolders(opened.spec.head)) await mkdir(join(folder, name), { recursive: true });
+      await addon.saveModel(handle, weightTargets(opened, folder));
+      // Asked now: the facts are those of the weights that were written, whatever a run that is on has made since.
+      await writeFile(join(folder, 'README.md'), modelCard(factsOf(opened), card()), { flag: 'wx' });
+    });
+  } catch (error) {
+    throw asError(error, place);
+  }
+  return place;
+}
+
+function weightTargets(opened: OpenedModel, folder: string): SaveFile[] {
+  const targets: SaveFile[] = [{ path: join(folder, 'model.safetensors'), module: 'encoder' }];
+  moduleFolders(opened.spec.head).forEach((name, module) => {
+    if (opened.spec.head[module]!.kind === 'dense')
+      targets.push({ path: join(folder, name, 'model.safetensors'), module });
+  });
+  return targets;
+}
+
+function factsOf(opened: OpenedModel): ModelFacts {
+  const { encoder, head } = opened.spec;
+  const names = head.map((module) => {
+    if (module.kind === 'pooling') return `Pooling (${module.modes.join(', ')})`;
+    return module.kind === 'dense'
+      ? `Dense (${module.inFeatures} to ${module.outFeatures}, ${module.activation})`
+      : 'Normalize';
+  });
+  return {
+    id: opened.id,
+    name: basename(opened.id),
+    revision: opened.revision,
+    architecture: encoder.architecture,
+    modules: ['Transformer', ...names],
+    dimension: opened.dimension,
+    maxInputLength: opened.maxInputLength,
+    prompts: opened.layout.prompts,
+  };
+}
+
+/** The system's errors become ours, with the folder; the engine's keep their class. */
+function asError(error: unknown, place: string): Error {
+  if (error instanceof VectuneError) return error;
+  const { code, syscall, message } = error as NodeJS.ErrnoException;
+  if (typeof code === 'string' && typeof syscall === 'string') {
+    return new FileError('ERR_FILE', `Cannot save to ${place}: ${message}. What was there is unchanged.`, {
+      file: place,
+      cause: error,
+    });
+  }
+  return fromNative(error);
+}

@@ -1,0 +1,111 @@
+import { readFile } from 'node:fs/promises';
+import { show } from './options';
+import { ModelError } from './errors';
+
+export type JsonObject = { [name: string]: unknown };
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** More levels than any model's files have; whatever walks the value (as its writer does) calls itself once a level. */
+const MAX_DEPTH = 64;
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
+}
+
+/** As JSON.parse, but text that is nested too deep for the stack is a SyntaxError too. */
+export function parseJson(text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  if (isDeeper(value, MAX_DEPTH)) throw new SyntaxError(`it is nested more than ${MAX_DEPTH} levels deep`);
+  return value;
+}
+
+/** The file's JSON, or undefined where there is no such file. ERR_MODEL_FOLDER names a file that is not JSON. */
+export async function readJson(file: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' || (error as NodeJS.ErrnoException).code === 'ENOTDIR') {
+      return undefined;
+    }
+    throw new ModelError('ERR_MODEL_FOLDER', `Cannot read ${file}: ${(error as Error).message}.`, {
+      file,
+      cause: error,
+    });
+  }
+  try {
+    return parseJson(text);
+  } catch (error) {
+    throw new ModelError(
+      'ERR_MODEL_FOLDER',
+      `${file} is not valid JSON (${(error as Error).message}). The file is ` +
+        'damaged or was cut off; fetch the model folder again.',
+      { file, cause: error },
+    );
+  }
+}
+
+/** As readJson, for files whose JSON must be an object. */
+export async function readJsonObject(file: string): Promise<JsonObject | undefined> {
+  const value = await readJson(file);
+  if (value === undefined || isObject(value)) return value;
+  throw new ModelError('ERR_MODEL_FOLDER', `${file} must hold a JSON object, found ${show(value)}.`, { file });
+}
+
+/** Typed access to the fields of a configuration file; what is missing or of another type is an error that names it. */
+export class Fields {
+  constructor(
+    readonly object: JsonObject,
+    readonly file: string,
+  ) {}
+
+  has(name: string): boolean {
+    return this.object[name] !== undefined && this.object[name] !== null;
+  }
+
+  /** The first of `names` that the file has. */
+  private find(names: string | readonly string[]): { name: string; value: unknown } {
+    const list = typeof names === 'string' ? [names] : names;
+    const name = list.find((candidate) => this.has(candidate)) ?? list[0]!;
+    return { name, value: this.object[name] ?? undefined };
+  }
+
+  fail(name: string, expected: string, found: unknown): ModelError {
+    const what = found === undefined ? 'it is missing' : `found ${show(found)}`;
+    return new ModelError('ERR_MODEL_FOLDER', `${this.file}: "${name}" must be ${expected}, ${what}.`, {
+      file: this.file,
+    });
+  }
+
+  integer(names: string | readonly string[], from: number, fallback?: number): number {
+    const { name, value } = this.find(names);
+    if (value === undefined && fallback !== undefined) return fallback;
+    if (Number.isSafeInteger(value) && (value as number) >= from) return value as number;
+    throw this.fail(name, `an integer from ${from}`, value);
+  }
+
+  number(names: string | readonly string[], from: number, to: number, fallback?: number): number {
+    const { name, value } = this.find(names);
+    if (value === undefined && fallback !== undefined) return fallback;
+    if (typeof value === 'number' && value >= from && value <= to) return value;
+    throw this.fail(name, `a number from ${from} to ${to}`, value);
+  }
+
+  boolean(name: string, fallback?: boolean): boolean {
+    const { value } = this.find(name);
+    if (value === undefined && fallback !== undefined) return fallback;
+    if (typeof value === 'boolean') return value;
+    throw this.fail(name, 'true or false', value);
+  }
+
+  string(names: string | readonly string[], fallback?: string): string {
+    const { name, value } = this.find(names);
+    if (value === undefined && fallback !== undefined) return fallback;
+    if (typeof value === 'string') return value;
+    throw this.fail(name, 'a string', value);
+  }
+}

@@ -1,0 +1,462 @@
+import {
+  checkBoolean,
+  checkChoice,
+  checkFunction,
+  checkInteger,
+  checkOptionNames,
+  checkSignal,
+  invalidOption,
+  show,
+} from './system/options';
+import type { TextPair } from './data/pair';
+import { collectPairs, type DataSource } from './data/source';
+import { checkPairs } from './data/validate';
+import { fromNative, InvalidArgumentError, StateError } from './system/errors';
+import type { FinetuneEvent } from './finetune/events';
+import { finetune, inputLength, type FinetuneJob } from './finetune/finetune';
+import { checkMemoryFraction, resolveOptions, type FinetuneOptions, type ResolvedOptions } from './finetune/options';
+import type { FinetuneReport } from './finetune/report';
+import { FinetuneRun } from './finetune/run';
+import type { RunControl } from './finetune/run-control';
+import { openModel } from './model/open';
+import { saveModel } from './model/save/save';
+import type { ModelDownloadEvent, ModelPreset, OpenedModel } from './model/types';
+import type { EngineAddon, ModelHandle } from './engine/addon';
+import { checkDevice, chooseDevice, choosePrecision, type DeviceOption } from './engine/devices';
+import type { LibTorchEvent } from './libtorch/events';
+import { loadEngine } from './engine/load';
+import { prepareTokenizers } from './tokenisation/tokeniser';
+import { Embedder } from './embed/embedder';
+import { TrainingRecord } from './finetune/training-record';
+
+/** What the fetching of a model, or of LibTorch, tells; told apart by `type`. */
+export type LoadEvent = ModelDownloadEvent | LibTorchEvent | DeviceChosenEvent;
+
+/** Where `embed` computes. */
+export interface DeviceChosenEvent {
+  /** Tells it from the other events. */
+  type: 'device';
+  /** 'cpu', or a GPU as 'cuda:0'. */
+  device: string;
+  /** Name of the GPU; null on the processor. */
+  gpu: string | null;
+  /** Which device, and why; where 'auto' found no GPU, what is missing. */
+  message: string;
+}
+
+/** Options of `TextVectorisation`: which model and LibTorch, and where from. */
+export interface TextVectorisationOptions {
+  /**
+   * Compute precision of `embed`. 'auto' is bf16 where the device multiplies it faster; 'int8' quantises weights and
+   * activations of the encoder as it goes, is the fastest and the least exact (README), and needs a processor with AVX2;
+   * 'tf32' and 'fp16' need a GPU. Training has an option of its own. Default 'fp32'.
+   */
+  precision?: 'auto' | 'fp32' | 'bf16' | 'int8' | 'tf32' | 'fp16';
+  /**
+   * Where `embed` computes, and `finetune` unless its own option says otherwise: 'auto' is the first NVIDIA GPU where one
+   * can be used, else the processor, and an event of `onProgress` tells which and why; 'cuda', 'cuda:1' or 'cpu' is that
+   * or an error. Default 'auto'.
+   */
+  device?: DeviceOption;
+  /**
+   * Share of a GPU's memory that this process may take, above 0 to 1; it counts for the whole process and cannot be
+   * changed once a GPU is used. Default: all of it.
+   */
+  memoryFraction?: number;
+  /** Folder of the LibTorch to use. Default: VECTUNE_LIBTORCH, else what `npx vectune doctor` finds. */
+  libtorch?: string;
+  /**
+   * Consent to install LibTorch where none is found: about half a gigabyte is downloaded into vectune's cache at
+   * first use. Default false: the first use then rejects with the command that installs it.
+   */
+  installLibTorch?: boolean;
+  /** Where fetched models are kept. Default: VECTUNE_CACHE, else the system's folder for caches. */
+  cacheFolder?: string;
+  /** Address of the model hub. Default: HF_ENDPOINT, else the public Hugging Face hub. */
+  hubUrl?: string;
+  /** Branch, tag or commit of the hub repository. Default 'main'. */
+  revision?: string;
+  /** Token for private repositories. Default: HF_TOKEN. */
+  accessToken?: string;
+  /** Fetch nothing, use what is on this machine. Default: whether HF_HUB_OFFLINE is set. */
+  offline?: boolean;
+  /** Is told while the model (or, with `installLibTorch`, LibTorch) is fetched, and which device was chosen. */
+  onProgress?: (event: LoadEvent) => void;
+  /** Stops the fetching; what waits for the model then rejects with an AbortError. */
+  signal?: AbortSignal;
+}
+
+/** Options of `embed`. */
+export interface EmbedOptions {
+  /** Most tokens of a text, special tokens included; the rest is cut off. Default: the model folder's limit. */
+  maxInputLength?: number;
+  /** Stops between pieces of some hundred texts; the promise rejects with an AbortError. */
+  signal?: AbortSignal;
+}
+
+/** What a loaded model is. */
+export interface ModelInfo {
+  /** Hub id, or the folder's name. */
+  id: string;
+  /** The encoder's kind. */
+  architecture: 'bert' | 'distilbert' | 'roberta';
+  /** Width of an embedding. */
+  dimension: number;
+  /** The folder's limit in tokens, special tokens included. */
+  maxInputLength: number;
+  /** Most tokens of a text that `maxInputLength` may ask for, special tokens included. */
+  positions: number;
+  /** Numbers that the model is made of. */
+  parameters: number;
+  /** Where `embed` computes: 'cpu', or a GPU as 'cuda:0'. */
+  device: string;
+  /** What was assumed where the model's folder does not say, for people to read. */
+  notes: readonly string[];
+}
+
+interface LoadedModel {
+  addon: EngineAddon;
+  handle: ModelHandle;
+  opened: OpenedModel;
+  embedder: Embedder;
+}
+
+const defaultDevice: DeviceOption = 'auto';
+
+const names: readonly (keyof TextVectorisationOptions)[] = [
+  'precision',
+  'device',
+  'memoryFraction',
+  'libtorch',
+  'installLibTorch',
+  'cacheFolder',
+  'hubUrl',
+  'revision',
+  'accessToken',
+  'offline',
+  'onProgress',
+  'signal',
+];
+
+function checkText(name: string, value: unknown): string {
+  if (typeof value === 'string' && value !== '') return value;
+  throw invalidOption(name, 'a text that is not empty', value);
+}
+
+function checkOptions(options: unknown): TextVectorisationOptions {
+  const given = checkOptionNames(options, names, 'TextVectorisation');
+  const checked: Record<string, unknown> = {};
+  const take = (name: keyof TextVectorisationOptions, check: (name: string, value: unknown) => unknown) => {
+    if (given[name] !== undefined) checked[name] = check(name, given[name]);
+  };
+  take('precision', (name, value) => checkChoice(name, value, ['auto', 'fp32', 'bf16', 'int8', 'tf32', 'fp16']));
+  take('device', (_, value) => checkDevice(value));
+  take('memoryFraction', (_, value) => checkMemoryFraction(value));
+  for (const name of ['libtorch', 'cacheFolder', 'hubUrl', 'revision', 'accessToken'] as const) take(name, checkText);
+  for (const name of ['installLibTorch', 'offline'] as const) take(name, checkBoolean);
+  take('onProgress', checkFunction);
+  take('signal', checkSignal);
+  return checked;
+}
+
+/** A constant of `models` or a text; copied, so that it does not change under us. */
+function checkSource(source: unknown): string | ModelPreset {
+  if (typeof source === 'string' && source !== '') return source;
+  const preset = source as Partial<ModelPreset> | null | undefined;
+  if (typeof preset === 'object' && preset !== null && typeof preset.id === 'string')
+    return { ...preset } as ModelPreset;
+  throw new InvalidArgumentError(
+    'ERR_INVALID_ARGUMENT',
+    'A model is given as a folder, a hub id or one of the constants ' + `in \`models\`, but is ${show(source)}.`,
+  );
+}
+
+/** Gives `promise`, or rejects with the signal's reason as soon as it is aborted. */
+async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  let stop: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', stop);
+    if (signal.aborted) stop();
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+    promise.catch(() => undefined); // nobody may be waiting for it any more
+  }
+}
+
+/**
+ * A sentence-embedding model: fine-tune it on pairs of texts with scores, turn texts into vectors, save it.
+ *
+ * Nothing is fetched or loaded until the first use (or `load`). All work is done off the event loop.
+ *
+ * ```ts
+ * const tv = new TextVectorisation(models.AllMiniLML6V2);
+ * await tv.finetune([['How old are you?', 'What is your age?']], [1.0], { validationSplit: 0, epochs: 1 });
+ * const [a, b] = await tv.embed(['How old are you?', 'What is your age?']);
+ * ```
+ */
+export class TextVectorisation {
+  readonly #source: string | ModelPreset;
+  readonly #options: TextVectorisationOptions;
+  readonly #closing = new AbortController();
+  #loading: Promise<LoadedModel> | undefined;
+  /** Resolves when the run that is on has ended, well or badly. */
+  #running: Promise<void> | undefined;
+  /** Of the runs whose weights the model took, and last of the run that is on. */
+  #records: TrainingRecord[] = [];
+  #disposed: Promise<void> | undefined;
+
+  /**
+   * @param model a constant of `models`, the id of a hub repository, or a folder of sentence-transformers' layout
+   * @throws InvalidArgumentError for an option that is not there or has a wrong value. What is wrong with the model
+   *   is told by the first use.
+   */
+  constructor(model: string | ModelPreset, options?: TextVectorisationOptions) {
+    this.#source = checkSource(model);
+    this.#options = checkOptions(options);
+  }
+
+  /**
+   * Fetches the model where it is not in the cache, reads it and loads LibTorch; the first use does this by itself.
+   *
+   * @throws ModelError, DownloadError: the model; LibTorchError: LibTorch is missing or cannot be used; AbortError;
+   *   StateError ERR_DISPOSED.
+   */
+  async load(): Promise<void> {
+    await this.#loaded();
+  }
+
+  /** What the model is; loads it. Rejects as `load` does. */
+  async info(): Promise<ModelInfo> {
+    const { addon, handle, opened, embedder } = await this.#loaded();
+    const { id, dimension, maxInputLength, positions, spec, layout } = opened;
+    const parameters = addon
+      .parameters(handle)
+      .reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+    return {
+      id,
+      architecture: spec.encoder.architecture,
+      dimension,
+      maxInputLength,
+      positions,
+      parameters,
+      device: embedder.device,
+      notes: [...layout.notes],
+    };
+  }
+
+  /**
+   * Turns a text, or each of a list of texts, into a vector. While a run of `finetune` is on, the vectors are those
+   * of the best weights so far. Calls may overlap.
+   *
+   * @returns one Float32Array of the model's dimension for a text, a list of them in the same order for a list
+   * @throws InvalidArgumentError ERR_TEXT_TYPE names the row; ERR_MAX_INPUT_LENGTH; OutOfMemoryError; AbortError;
+   *   StateError ERR_DISPOSED; and what `load` rejects with.
+   */
+  embed(text: string, options?: EmbedOptions): Promise<Float32Array>;
+  embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
+  async embed(texts: string | readonly string[], options?: EmbedOptions): Promise<Float32Array | Float32Array[]> {
+    const given = checkOptionNames(options, ['maxInputLength', 'signal'], 'embed');
+    const limit = given.maxInputLength === undefined ? null : checkInteger('maxInputLength', given.maxInputLength, 3);
+    const signal = given.signal === undefined ? undefined : checkSignal('signal', given.signal);
+    const list = this.#checkTexts(texts);
+    const { embedder, opened } = await this.#loaded();
+    const vectors = await embedder.embed(list, inputLength(limit, opened), signal);
+    return typeof texts === 'string' ? vectors[0]! : vectors;
+  }
+
+  /**
+   * Trains the model so that the cosine similarity of each pair comes near its score. The data is two lists, or the
+   * path of a CSV, TSV, JSON Lines or Parquet file, or an (async) iterable of rows `{ text1, text2, score }`.
+   *
+   * Training starts at once, whether or not the run is awaited. The model takes new weights only when they are better
+   * on the validation rows than all before, the untrained ones included; see `FinetuneOptions` for everything else.
+   *
+   * @returns a promise of the report that also has `abort()`. It rejects with InvalidArgumentError: the data or an
+   *   option, before anything is touched; StateError ERR_BUSY: a run is on already, ERR_DISPOSED; OutOfMemoryError;
+   *   AbortError; and what `load` rejects with.
+   */
+  finetune(pairs: readonly TextPair[], scores: ArrayLike<number>, options?: FinetuneOptions): FinetuneRun;
+  finetune(source: DataSource, options?: FinetuneOptions): FinetuneRun;
+  finetune(
+    source: readonly TextPair[] | DataSource,
+    second?: ArrayLike<number> | FinetuneOptions,
+    third?: FinetuneOptions,
+  ): FinetuneRun {
+    const asLists =
+      Array.isArray(second) || ArrayBuffer.isView(second) || (Array.isArray(source) && Array.isArray(source[0]));
+    // An async function runs at once to its first await: nothing can come between the checks and the claim.
+    return new FinetuneRun(async (control) => {
+      this.#checkAlive();
+      if (this.#running !== undefined) {
+        throw new StateError(
+          'ERR_BUSY',
+          'This model is being fine-tuned already. Await that run or abort it, or make another ' + 'TextVectorisation.',
+        );
+      }
+      if (!asLists && third !== undefined) {
+        throw new InvalidArgumentError(
+          'ERR_INVALID_ARGUMENT',
+          'finetune takes pairs, scores and options, or a file or rows ' +
+            `and options, but was given ${show(source)}, ${show(second)} and ${show(third)}.`,
+        );
+      }
+      const options = resolveOptions(asLists ? third : second);
+      const lists = asLists ? checkPairs(source, second) : undefined;
+      if (asLists && options.file !== undefined) {
+        throw new InvalidArgumentError(
+          'ERR_INVALID_OPTION',
+          'The option file tells how to read a data file, but the data ' + 'is two lists.',
+        );
+      }
+      let ended: () => void = () => undefined;
+      this.#running = new Promise((resolve) => {
+        ended = resolve;
+      });
+      const stop = () => control.stop(disposed());
+      this.#closing.signal.addEventListener('abort', stop);
+      try {
+        const data = async (signal: AbortSignal) => lists ?? collectPairs(source as DataSource, options.file, signal);
+        return await this.#train(data, options, control);
+      } finally {
+        this.#closing.signal.removeEventListener('abort', stop);
+        this.#running = undefined;
+        ended();
+      }
+    });
+  }
+
+  #train(data: FinetuneJob['data'], options: ResolvedOptions, control: RunControl): Promise<FinetuneReport> {
+    const record = new TrainingRecord(options);
+    const onProgress = (event: FinetuneEvent): unknown => {
+      record.note(event);
+      return options.onProgress?.(event);
+    };
+    const model = async () => {
+      const { addon, handle, opened } = await orAborted(this.#loaded(), control.signal);
+      this.#records = [...this.#records.filter(({ changedModel }) => changedModel), record];
+      const { device = defaultDevice, memoryFraction = null } = this.#options;
+      return { addon, handle, device, memoryFraction, ...opened };
+    };
+    return finetune({ data, model, options: { ...options, onProgress } }, control);
+  }
+
+  /**
+   * Writes the model as a sentence-transformers folder (2.x layout), with a model card that says what was done. While
+   * a run is on, the weights are the best so far. The folder appears whole or not at all.
+   *
+   * @param folder its parents are made; a model folder that is there already is replaced
+   * @returns the folder's absolute path
+   * @throws ModelError ERR_SAVE_TARGET: something that is not a model is there; FileError; StateError ERR_DISPOSED; and
+   *   what `load` rejects with.
+   */
+  async save(folder: string): Promise<string> {
+    if (typeof folder !== 'string' || folder === '') {
+      throw new InvalidArgumentError(
+        'ERR_INVALID_ARGUMENT',
+        `save needs the path of a folder, but was given ${show(folder)}.`,
+      );
+    }
+    const { addon, handle, opened } = await this.#loaded();
+    return saveModel(opened, addon, handle, folder, () => {
+      const records = this.#records.filter(({ changedModel }) => changedModel);
+      return records.at(-1)?.facts(records.length - 1, addon.info().libtorch) ?? {};
+    });
+  }
+
+  /**
+   * Frees the model's memory at once. A run that is on is stopped and ends first; later calls reject with a StateError
+   * ERR_DISPOSED. May be called twice. A model that is not disposed is freed some time after it can no longer be reached.
+   */
+  dispose(): Promise<void> {
+    this.#disposed ??= this.#dispose();
+    return this.#disposed;
+  }
+
+  async #dispose(): Promise<void> {
+    this.#closing.abort(disposed());
+    await this.#running;
+    const loaded = await this.#loading?.catch(() => undefined);
+    loaded?.addon.disposeModel(loaded.handle);
+  }
+
+  #checkAlive(): void {
+    if (this.#disposed !== undefined) throw disposed();
+  }
+
+  #checkTexts(texts: unknown): readonly string[] {
+    this.#checkAlive();
+    if (typeof texts === 'string') return [texts];
+    if (!Array.isArray(texts)) {
+      throw new InvalidArgumentError(
+        'ERR_TEXT_TYPE',
+        `embed takes a text or a list of texts, but was given ${show(texts)}.`,
+      );
+    }
+    const list: unknown[] = [...texts]; // holes become undefined, which is refused
+    return list.map((text, row) => {
+      if (typeof text === 'string') return text;
+      throw new InvalidArgumentError(
+        'ERR_TEXT_TYPE',
+        `A text must be a string (an empty one is fine), but texts[${row}] is ` + `${show(text)}.`,
+        { row },
+      );
+    });
+  }
+
+  async #loaded(): Promise<LoadedModel> {
+    this.#checkAlive();
+    if (this.#loading === undefined) {
+      const loading = this.#load();
+      this.#loading = loading;
+      loading.catch(() => {
+        // What was missing may be there when it is tried again.
+        if (this.#loading === loading) this.#loading = undefined;
+      });
+    }
+    const loaded = await this.#loading;
+    this.#checkAlive();
+    return loaded;
+  }
+
+  async #load(): Promise<LoadedModel> {
+    const {
+      libtorch,
+      installLibTorch,
+      precision = 'fp32',
+      device = defaultDevice,
+      memoryFraction = null,
+      signal: stop,
+      onProgress,
+      ...where
+    } = this.#options;
+    const signal = stop === undefined ? this.#closing.signal : AbortSignal.any([stop, this.#closing.signal]);
+    try {
+      prepareTokenizers();
+      // Together: LibTorch is read from disk while the model's folder is. A failure of one does not wait for the other.
+      const [opened, addon] = await Promise.all([
+        openModel(this.#source, { ...where, onProgress, signal }),
+        loadEngine({ libtorch, consent: installLibTorch, cuda: device !== 'cpu', onEvent: onProgress, signal }),
+      ]);
+      const chosen = await chooseDevice(device, memoryFraction, addon);
+      const chosenPrecision = choosePrecision(precision, chosen, addon);
+      onProgress?.({ type: 'device', device: chosen.device, gpu: chosen.gpu, message: chosen.message });
+      const handle = await addon.createModel(opened.spec, opened.weightFiles, 0);
+      return {
+        addon,
+        handle,
+        opened,
+        embedder: new Embedder({ ...opened, addon, handle }, chosenPrecision, chosen.device),
+      };
+    } catch (error) {
+      throw this.#disposed === undefined ? fromNative(error) : disposed();
+    }
+  }
+}
+
+function disposed(): StateError {
+  return new StateError('ERR_DISPOSED', 'This TextVectorisation was disposed. Make a new one.');
+}
