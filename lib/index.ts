@@ -80,3 +80,12 @@ export type {
   StateErrorCode,
   ToolErrorCode,
 } from './system/errors';
+export type {
+  CommandMention,
+  OptionMention,
+  Setting,
+  SettingsMention,
+  Wording,
+  WordingPart,
+  WordsMention,
+} from './system/wording';

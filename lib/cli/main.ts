@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
-import { VectuneError } from '../system/errors';
+import { messageFor, VectuneError } from '../system/errors';
 import { ADDON_VERSION } from '../engine/load';
 import { registerDoctor } from './doctor';
 import { registerEmbed } from './embed';
 import { registerFinetune } from './finetune';
 import { registerLibTorch } from './libtorch';
+import { cli } from './surface';
 
 /** `vectune`: the commands register themselves; what the library never does, print, is done here only. */
 async function main(): Promise<void> {
@@ -22,7 +23,7 @@ async function main(): Promise<void> {
 
 main().catch((error: unknown) => {
   // What a user can mend is said in one sentence; anything else is a fault of ours and shows where it is.
-  const message = error instanceof VectuneError ? `${error.message} [${error.code}]` : (error as Error).stack;
+  const message = error instanceof VectuneError ? `${messageFor(error, cli)} [${error.code}]` : (error as Error).stack;
   process.stderr.write(`vectune: ${message}\n`);
   process.exitCode = 1;
 });

@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { api, render, type Surface, type Wording } from './wording';
 
 // Every error that vectune throws or rejects with. The class says what kind of trouble it is, `code` is stable and says
 // exactly which one; messages may change between versions, codes do not.
@@ -101,7 +102,12 @@ export interface ErrorDetails {
   row?: number | undefined;
   /** File or folder at fault. */
   file?: string | undefined;
+  /** What to do next, in sentences; it becomes the end of the message. */
+  remedy?: Wording | undefined;
 }
+
+/** What each error was made of. Not properties: who prints an error has read them in its message. */
+const pieces = new WeakMap<VectuneError, { said: string | Wording; remedy: Wording | undefined }>();
 
 /** Base of all of vectune's errors. */
 export class VectuneError extends Error {
@@ -113,20 +119,50 @@ export class VectuneError extends Error {
   readonly file?: string;
 
   /** For vectune itself: a caller has no errors of these classes to make. */
-  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+  constructor(code: ErrorCode, message: string | Wording, details: ErrorDetails = {}) {
+    super(whole(message, details.remedy, api), 'cause' in details ? { cause: details.cause } : undefined);
     this.name = new.target.name;
     this.code = code;
+    pieces.set(this, { said: message, remedy: details.remedy });
     if (details.row !== undefined) this.row = details.row;
     if (details.file !== undefined) this.file = details.file;
   }
+
+  /**
+   * What to do next: the end of `message` in pieces, so that a program can name the options in its own words (a button,
+   * a flag); absent where the message says all. Each piece is a text, or an object that tells by `type` what it names: an
+   * option by its path, options with the values to give them, a command to type.
+   */
+  get remedy(): Wording | undefined {
+    return pieces.get(this)?.remedy;
+  }
+}
+
+function whole(said: string | Wording, remedy: Wording | undefined, surface: Surface): string {
+  const texts = [render(said, surface), remedy === undefined ? '' : render(remedy, surface)];
+  return texts.filter((text) => text !== '').join(' ');
+}
+
+/** The error's message in the words of a surface. */
+export function messageFor(error: VectuneError, surface: Surface): string {
+  const told = pieces.get(error);
+  return told === undefined ? error.message : whole(told.said, told.remedy, surface);
+}
+
+/** Gives an error of vectune's the words of a surface, in its stack too; returns the error. */
+export function reword<E>(error: E, surface: Surface): E {
+  if (!(error instanceof VectuneError)) return error;
+  const { message, stack } = error;
+  error.message = messageFor(error, surface);
+  if (stack !== undefined) error.stack = stack.replace(message, () => error.message);
+  return error;
 }
 
 /** What was passed cannot be used; nothing has been touched. */
 export class InvalidArgumentError extends VectuneError {
   declare readonly code: InvalidArgumentCode;
   /** For vectune itself. */
-  constructor(code: InvalidArgumentCode, message: string, details?: ErrorDetails) {
+  constructor(code: InvalidArgumentCode, message: string | Wording, details?: ErrorDetails) {
     super(code, message, details);
   }
 }
@@ -135,7 +171,7 @@ export class InvalidArgumentError extends VectuneError {
 export class ModelError extends VectuneError {
   declare readonly code: ModelErrorCode;
   /** For vectune itself. */
-  constructor(code: ModelErrorCode, message: string, details?: ErrorDetails) {
+  constructor(code: ModelErrorCode, message: string | Wording, details?: ErrorDetails) {
     super(code, message, details);
   }
 }
@@ -144,7 +180,7 @@ export class ModelError extends VectuneError {
 export class StateError extends VectuneError {
   declare readonly code: StateErrorCode;
   /** For vectune itself. */
-  constructor(code: StateErrorCode, message: string, details?: ErrorDetails) {
+  constructor(code: StateErrorCode, message: string | Wording, details?: ErrorDetails) {
     super(code, message, details);
   }
 }
@@ -153,7 +189,7 @@ export class StateError extends VectuneError {
 export class OutOfMemoryError extends VectuneError {
   declare readonly code: OutOfMemoryCode;
   /** For vectune itself. */
-  constructor(code: OutOfMemoryCode, message: string, details?: ErrorDetails) {
+  constructor(code: OutOfMemoryCode, message: string | Wording, details?: ErrorDetails) {
     super(code, message, details);
   }
 }
@@ -162,7 +198,7 @@ export class OutOfMemoryError extends VectuneError {
 export class AbortError extends VectuneError {
   declare readonly code: AbortCode;
   /** For vectune itself. */
-  constructor(code: AbortCode, message: string, details?: ErrorDetails) {
+  constructor(code: AbortCode, message: string | Wording, details?: ErrorDetails) {
     super(code, message, details);
   }
 }
@@ -171,7 +207,7 @@ export class AbortError extends VectuneError {
 export class LibTorchError extends VectuneError {
   declare readonly code: LibTorchErrorCode;
   /** For vectune itself. */
-  constructor(code: LibTorchErrorCode, message: string, details?: ErrorDetails) {
+  constructor(code: LibTorchErrorCode, message: string | Wording, details?: ErrorDetails) {
     super(code, message, details);
   }
 }
@@ -180,7 +216,7 @@ export class LibTorchError extends VectuneError {
 export class DownloadError extends VectuneError {
   declare readonly code: DownloadErrorCode;
   /** For vectune itself. */
-  constructor(code: DownloadErrorCode, message: string, details?: ErrorDetails) {
+  constructor(code: DownloadErrorCode, message: string | Wording, details?: ErrorDetails) {
     super(code, message, details);
   }
 }
@@ -189,7 +225,7 @@ export class DownloadError extends VectuneError {
 export class ToolError extends VectuneError {
   declare readonly code: ToolErrorCode;
   /** For vectune itself. */
-  constructor(code: ToolErrorCode, message: string, details?: ErrorDetails) {
+  constructor(code: ToolErrorCode, message: string | Wording, details?: ErrorDetails) {
     super(code, message, details);
   }
 }
@@ -198,7 +234,7 @@ export class ToolError extends VectuneError {
 export class NativeError extends VectuneError {
   declare readonly code: NativeCode;
   /** For vectune itself. */
-  constructor(code: NativeCode, message: string, details?: ErrorDetails) {
+  constructor(code: NativeCode, message: string | Wording, details?: ErrorDetails) {
     super(code, message, details);
   }
 }
@@ -207,7 +243,7 @@ export class NativeError extends VectuneError {
 export class DeviceError extends VectuneError {
   declare readonly code: DeviceErrorCode;
   /** For vectune itself. */
-  constructor(code: DeviceErrorCode, message: string, details?: ErrorDetails) {
+  constructor(code: DeviceErrorCode, message: string | Wording, details?: ErrorDetails) {
     super(code, message, details);
   }
 }
@@ -216,7 +252,7 @@ export class DeviceError extends VectuneError {
 export class FileError extends VectuneError {
   declare readonly code: FileErrorCode;
   /** For vectune itself. */
-  constructor(code: FileErrorCode, message: string, details?: ErrorDetails) {
+  constructor(code: FileErrorCode, message: string | Wording, details?: ErrorDetails) {
     super(code, message, details);
   }
 }
@@ -225,7 +261,7 @@ export class FileError extends VectuneError {
 export class CheckpointError extends VectuneError {
   declare readonly code: CheckpointErrorCode;
   /** For vectune itself. */
-  constructor(code: CheckpointErrorCode, message: string, details?: ErrorDetails) {
+  constructor(code: CheckpointErrorCode, message: string | Wording, details?: ErrorDetails) {
     super(code, message, details);
   }
 }

@@ -1,9 +1,10 @@
 import { inspect } from 'node:util';
 import { InvalidArgumentError } from './errors';
+import { option, say, words, type Wording } from './wording';
 
 /**
- * Checks of options. Each refuses with an InvalidArgumentError that names the option, what was
- * expected and what was found; none converts a value.
+ * Checks of options. Each refuses with an InvalidArgumentError that names the option by its path (see wording.ts), what
+ * was expected and what was found; none converts a value.
  */
 
 /** Edits (insert, delete, replace) that turn `a` into `b`. */
@@ -41,8 +42,11 @@ export function show(value: unknown): string {
   return text.length > 120 ? `${text.slice(0, 117)}...` : text;
 }
 
-export function invalidOption(name: string, expected: string, found: unknown): InvalidArgumentError {
-  return new InvalidArgumentError('ERR_INVALID_OPTION', `${name} must be ${expected}, but is ${show(found)}.`);
+export function invalidOption(path: string, expected: string | Wording, found: unknown): InvalidArgumentError {
+  return new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    say`${option(path)} must be ${expected}, but is ${show(found)}.`,
+  );
 }
 
 /** Refuses anything but an object (or undefined, as {}) whose keys are all in `known`. */
@@ -89,10 +93,11 @@ export function checkBoolean(name: string, value: unknown): boolean {
 export function checkChoice<T extends string>(name: string, value: unknown, choices: readonly T[]): T {
   if (choices.includes(value as T)) return value as T;
   const meant = typeof value === 'string' ? nearest(value, choices) : undefined;
-  const list = choices.map((choice) => `'${choice}'`).join(', ');
+  const quoted = words(choices.map((choice) => `'${choice}'`).join(', '), choices.join(', '));
   throw new InvalidArgumentError(
     'ERR_INVALID_OPTION',
-    `${name} must be one of ${list}, but is ${show(value)}.` + (meant === undefined ? '' : ` Did you mean '${meant}'?`),
+    say`${option(name)} must be one of ${quoted}, but is ${words(show(value), String(value))}.`,
+    { remedy: meant === undefined ? undefined : say`Did you mean ${words(`'${meant}'`, meant)}?` },
   );
 }
 
