@@ -72,7 +72,7 @@ async function measure(vectune, folder) {
   const { TextVectorisation, cosineSimilarity, models } = vectune;
   const { readRows } = require(join(DIST, 'data', 'read.js'));
   const { openModel } = require(join(DIST, 'model', 'open.js'));
-  const { spearman } = require(join(DIST, 'finetune', 'metrics.js'));
+  const { spearman } = require(join(DIST, 'evaluate', 'metrics', 'correlation.js'));
 
   const quora = await readRows(testData('quora', 'quora_pairs.tsv'));
   const questions = quora.flatMap((row) => [row.text1, row.text2]).slice(0, QUESTIONS);

@@ -1,13 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  averageRanks,
-  meanSquaredError,
-  pearson,
-  spearman,
-  twoValues,
-  validationMetrics,
-} from '../../../lib/finetune/metrics';
+import { averageRanks, meanSquaredError, pearson, spearman } from '../../../lib/evaluate/metrics/correlation';
+import { twoValues, validationMetrics } from '../../../lib/finetune/metrics';
 
 const reference = JSON.parse(readFileSync(join(__dirname, 'fixtures/reference.json'), 'utf8')) as {
   correlations: { a: number[]; b: number[]; pearson: number; spearman: number; ranks: number[]; mse: number }[];
