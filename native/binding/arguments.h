@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "counted_array.h"
-#include "errors.h"
 #include "napi_setup.h"
+#include "runtime/errors.h"
 
 namespace vectune::binding {
 

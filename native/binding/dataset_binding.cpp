@@ -1,10 +1,10 @@
 #include "dataset_binding.h"
 
 #include "arguments.h"
-#include "dataset.h"
 #include "environment.h"
 #include "handles.h"
 #include "register.h"
+#include "train/dataset.h"
 
 namespace vectune::binding {
 namespace {

@@ -3,12 +3,12 @@
 #include <optional>
 
 #include "arguments.h"
-#include "device/device_memory.h"
-#include "device/gpus.h"
-#include "device/health.h"
 #include "environment.h"
 #include "register.h"
 #include "spec_from_js.h"
+#include "torch/gpus.h"
+#include "torch/health.h"
+#include "torch/memory.h"
 
 namespace vectune::binding {
 namespace {

@@ -1,16 +1,16 @@
 #include "engine_binding.h"
 
 #include "arguments.h"
-#include "dataset.h"
-#include "engine_info.h"
-#include "engine_thread.h"
+#include "cpu/engine_info.h"
 #include "environment.h"
-#include "file_thread.h"
-#include "fingerprint.h"
-#include "memory_budget.h"
-#include "model.h"
+#include "files/fingerprint.h"
+#include "model/model.h"
 #include "register.h"
-#include "trainer.h"
+#include "runtime/engine_thread.h"
+#include "runtime/file_thread.h"
+#include "runtime/memory_budget.h"
+#include "train/dataset.h"
+#include "train/trainer.h"
 
 namespace vectune::binding {
 namespace {

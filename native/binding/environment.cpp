@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "device/wait_thread.h"
-#include "engine_thread.h"
-#include "file_thread.h"
-#include "gemm.h"
-#include "trainer.h"
+#include "cpu/gemm.h"
+#include "runtime/engine_thread.h"
+#include "runtime/file_thread.h"
+#include "runtime/wait_thread.h"
+#include "train/trainer.h"
 
 namespace vectune::binding {
 namespace {

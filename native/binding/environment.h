@@ -6,10 +6,10 @@
 #include <mutex>
 #include <vector>
 
-#include "engine_thread.h"
-#include "file_lock.h"
-#include "file_thread.h"
+#include "files/file_lock.h"
 #include "promise_job.h"
+#include "runtime/engine_thread.h"
+#include "runtime/file_thread.h"
 
 namespace vectune {
 class Trainer;

@@ -1,9 +1,9 @@
 #include "handles.h"
 
 #include "arguments.h"
-#include "dataset.h"
-#include "model.h"
-#include "trainer.h"
+#include "model/model.h"
+#include "train/dataset.h"
+#include "train/trainer.h"
 
 namespace vectune::binding {
 namespace {

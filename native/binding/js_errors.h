@@ -1,6 +1,6 @@
 #pragma once
-#include "errors.h"
 #include "napi_setup.h"
+#include "runtime/errors.h"
 
 namespace vectune::binding {
 

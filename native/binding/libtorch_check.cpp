@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "engine_info.h"
+#include "cpu/engine_info.h"
 
 namespace vectune::binding {
 

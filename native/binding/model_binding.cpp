@@ -1,13 +1,13 @@
 #include "model_binding.h"
 
 #include "arguments.h"
-#include "dataset.h"
 #include "environment.h"
-#include "fingerprint.h"
+#include "files/fingerprint.h"
 #include "handles.h"
-#include "model.h"
+#include "model/model.h"
 #include "register.h"
 #include "spec_from_js.h"
+#include "train/dataset.h"
 
 namespace vectune::binding {
 namespace {

@@ -2,10 +2,10 @@
 #include <string>
 #include <vector>
 
-#include "model.h"
+#include "model/model.h"
+#include "model/spec.h"
 #include "napi_setup.h"
-#include "spec.h"
-#include "trainer.h"
+#include "train/trainer.h"
 
 /// The contract's plain objects (lib/native/addon.ts) as the engine's structs. Types, ranges and unknown
 /// properties are refused here with the path of the property; what fits together is the engine's to check.

@@ -1,13 +1,13 @@
 #include "trainer_binding.h"
 
 #include "arguments.h"
-#include "engine_thread.h"
 #include "environment.h"
-#include "file_thread.h"
 #include "handles.h"
 #include "register.h"
+#include "runtime/engine_thread.h"
+#include "runtime/file_thread.h"
 #include "spec_from_js.h"
-#include "trainer.h"
+#include "train/trainer.h"
 
 namespace vectune::binding {
 namespace {

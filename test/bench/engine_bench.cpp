@@ -17,13 +17,13 @@
 #include <string>
 #include <vector>
 
-#include "engine_info.h"
-#include "engine_thread.h"
-#include "gemm.h"
-#include "memory_budget.h"
-#include "profile.h"
+#include "cpu/engine_info.h"
+#include "cpu/gemm.h"
+#include "runtime/engine_thread.h"
+#include "runtime/memory_budget.h"
+#include "runtime/profile.h"
 #include "shapes.h"
-#include "trainer.h"
+#include "train/trainer.h"
 
 using namespace vectune;
 using namespace vectune::bench;

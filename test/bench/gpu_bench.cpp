@@ -24,19 +24,19 @@
 #include <set>
 
 #include "../gpu/open_cuda.h"
-#include "device/device_memory.h"
-#include "device/device_result.h"
-#include "device/gpus.h"
-#include "device/health.h"
-#include "device/precision.h"
-#include "engine_info.h"
-#include "engine_thread.h"
-#include "errors.h"
-#include "memory_budget.h"
-#include "model.h"
+#include "cpu/engine_info.h"
+#include "model/model.h"
+#include "runtime/engine_thread.h"
+#include "runtime/errors.h"
+#include "runtime/memory_budget.h"
 #include "shapes.h"
+#include "torch/gpus.h"
+#include "torch/health.h"
+#include "torch/memory.h"
+#include "torch/precision.h"
+#include "torch/result.h"
 #include "traffic.h"
-#include "trainer.h"
+#include "train/trainer.h"
 
 using namespace vectune;
 using namespace vectune::bench;

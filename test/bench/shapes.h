@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "dataset.h"
-#include "spec.h"
+#include "model/spec.h"
+#include "train/dataset.h"
 
 namespace vectune::bench {
 

@@ -2,12 +2,12 @@
 #include <cmath>
 #include <optional>
 
-#include "dataset.h"
-#include "errors.h"
 #include "fuzz.h"
-#include "memory_budget.h"
-#include "model.h"
-#include "trainer.h"
+#include "model/model.h"
+#include "runtime/errors.h"
+#include "runtime/memory_budget.h"
+#include "train/dataset.h"
+#include "train/trainer.h"
 
 using namespace vectune;
 using fuzz::fail;

@@ -1,7 +1,7 @@
 #include <string>
 
+#include "files/json.h"
 #include "fuzz.h"
-#include "json.h"
 
 namespace json = vectune::json;
 using vectune::fuzz::fail;

@@ -1,12 +1,12 @@
-#include "safetensors.h"
+#include "files/safetensors.h"
 
 #include <ATen/ops/empty.h>
 
-#include "errors.h"
 #include "fuzz.h"
 #include "memory_file.h"
-#include "model.h"
-#include "weights_file.h"
+#include "model/model.h"
+#include "model/weights_file.h"
+#include "runtime/errors.h"
 
 using namespace vectune;
 using fuzz::fail;

@@ -5,13 +5,13 @@
 #include <vector>
 
 #include "check.h"
-#include "device/device_memory.h"
-#include "device/gpus.h"
-#include "engine_thread.h"
+#include "files/safetensors.h"
 #include "open_cuda.h"
-#include "safetensors.h"
+#include "runtime/engine_thread.h"
 #include "tiny_models.h"
-#include "trainer.h"
+#include "torch/gpus.h"
+#include "torch/memory.h"
+#include "train/trainer.h"
 
 namespace vectune::gpu_test {
 

@@ -2,8 +2,8 @@
 #include <cmath>
 #include <limits>
 
-#include "device/packed_attention.h"
 #include "gpu.h"
+#include "torch/packed_attention.h"
 
 using namespace vectune;
 using namespace vectune::gpu_test;

@@ -1,6 +1,6 @@
 /** The engine: sizes, files, locks, steps that must leave the weights alone. */
 export const engine = {
-  'native/engine/file_lock.cpp': [
+  'native/engine/files/file_lock.cpp': [
     {
       guard: 'flock',
       from: 'if (errno == EWOULDBLOCK) return std::nullopt;',
@@ -10,7 +10,7 @@ export const engine = {
     },
   ],
 
-  'native/engine/dataset.cpp': [
+  'native/engine/train/dataset.cpp': [
     {
       guard: 'offsets end at the tokens',
       from: 'if (offsets[texts] != tokens) {',
@@ -27,7 +27,7 @@ export const engine = {
     },
   ],
 
-  'native/engine/model.cpp': [
+  'native/engine/model/model.cpp': [
     {
       guard: 'token ids of embed',
       from: 'if (ids[i] >= spec_.encoder.vocab_size)',
@@ -44,7 +44,7 @@ export const engine = {
     },
   ],
 
-  'native/engine/safetensors.cpp': [
+  'native/engine/files/safetensors.cpp': [
     {
       guard: 'header within the file',
       from: 'if (header > size - kPrefix) {',
@@ -68,7 +68,7 @@ export const engine = {
     },
   ],
 
-  'native/engine/weights_file.cpp': [
+  'native/engine/model/weights_file.cpp': [
     {
       guard: 'shape of weights',
       from: 'if (entry.shape != parameter.shape)',
@@ -78,7 +78,7 @@ export const engine = {
     },
   ],
 
-  'native/engine/trainer_state.cpp': [
+  'native/engine/train/trainer_state.cpp': [
     {
       guard: 'vocabulary of a state',
       from: 'safetensors::Dtype::kI32) != vocabulary)',
@@ -88,7 +88,7 @@ export const engine = {
     },
   ],
 
-  'native/engine/trainer.cpp': [
+  'native/engine/train/trainer.cpp': [
     {
       guard: 'rows of the dataset',
       from: 'if (rows[i] < 0 || rows[i] >= pairs)',

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "dataset.h"
-#include "encoder.h"
-#include "model.h"
+#include "cpu/encoder.h"
+#include "model/model.h"
+#include "train/dataset.h"
 
 namespace vectune::oracle {
 

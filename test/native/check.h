@@ -9,7 +9,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "errors.h"
+#include "runtime/errors.h"
 
 /// A small registry of tests for the engine, without Node.
 ///

@@ -1,11 +1,11 @@
-#include "dataset.h"
+#include "train/dataset.h"
 
 #include <cmath>
 #include <limits>
 #include <vector>
 
 #include "check.h"
-#include "memory_budget.h"
+#include "runtime/memory_budget.h"
 
 using vectune::Dataset;
 using vectune::ErrorCode;

@@ -8,10 +8,10 @@
 #include <set>
 
 #include "check.h"
-#include "device/health.h"
-#include "engine_thread.h"
-#include "memory_budget.h"
+#include "runtime/engine_thread.h"
+#include "runtime/memory_budget.h"
 #include "tiny_device.h"
+#include "torch/health.h"
 
 using namespace vectune;
 using namespace vectune::tiny;

@@ -8,16 +8,16 @@
 #include <vector>
 
 #include "check.h"
-#include "device/device_batch.h"
-#include "device/device_memory.h"
-#include "device/gpus.h"
-#include "device/operator_call.h"
-#include "device/packed_attention.h"
-#include "device/place.h"
-#include "device/precision.h"
-#include "engine_thread.h"
-#include "errors.h"
-#include "memory_budget.h"
+#include "model/place.h"
+#include "runtime/engine_thread.h"
+#include "runtime/errors.h"
+#include "runtime/memory_budget.h"
+#include "torch/batch.h"
+#include "torch/gpus.h"
+#include "torch/memory.h"
+#include "torch/operator_call.h"
+#include "torch/packed_attention.h"
+#include "torch/precision.h"
 
 using namespace vectune;
 using namespace vectune::device;

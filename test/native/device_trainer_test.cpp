@@ -5,8 +5,8 @@
 #include <cstdio>
 
 #include "check.h"
-#include "engine_thread.h"
 #include "gradients.h"
+#include "runtime/engine_thread.h"
 #include "tiny_device.h"
 
 using namespace vectune;

@@ -3,9 +3,9 @@
 // errors is not a matter of luck. That forward and backward use the mask of kernels/mask.h is in kernels_*_test.cpp.
 #include <map>
 
-#include "encoder.h"
+#include "cpu/encoder.h"
+#include "cpu/packed_batch.h"
 #include "kernels_reference.h"
-#include "packed_batch.h"
 
 using namespace vectune;
 using namespace vectune::reference;

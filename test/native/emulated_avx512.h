@@ -16,7 +16,7 @@
 #include <cstring>
 #include <limits>
 
-#include "bf16.h"
+#include "cpu/bf16.h"
 
 /// Not inlined: unrolled tiles of such loops would take the compiler a quarter of an hour.
 #define VECTUNE_EMULATED [[gnu::noinline]] static

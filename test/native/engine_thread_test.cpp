@@ -1,4 +1,4 @@
-#include "engine_thread.h"
+#include "runtime/engine_thread.h"
 
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "check.h"
-#include "errors.h"
+#include "runtime/errors.h"
 
 using vectune::EngineThread;
 using vectune::ErrorCode;

@@ -10,9 +10,9 @@
 #include <string>
 
 #include "check.h"
-#include "device/gpus.h"
-#include "engine_thread.h"
+#include "runtime/engine_thread.h"
 #include "tiny_models.h"
+#include "torch/gpus.h"
 
 using namespace vectune;
 namespace fs = std::filesystem;

@@ -7,9 +7,9 @@
 
 #include "autograd_oracle.h"
 #include "check.h"
-#include "engine_thread.h"
+#include "runtime/engine_thread.h"
 #include "tiny_models.h"
-#include "trainer.h"
+#include "train/trainer.h"
 
 namespace vectune::tiny {
 

@@ -3,10 +3,10 @@
 #include <vector>
 
 #include "check.h"
-#include "device/device_head.h"
-#include "engine_thread.h"
-#include "head.h"
+#include "cpu/head.h"
+#include "runtime/engine_thread.h"
 #include "tiny_device.h"
+#include "torch/head.h"
 
 using namespace vectune;
 using namespace vectune::tiny;

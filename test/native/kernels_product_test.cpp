@@ -2,7 +2,7 @@
 //
 // Tolerances: kFp32 of the largest magnitude (sums of up to 3,000 fp32 roundings, whose errors grow with the square
 // root); bf16 outputs one rounding more. int8 sums are exact.
-#include "gemm.h"
+#include "cpu/gemm.h"
 #include "kernels_reference.h"
 
 using namespace vectune;

@@ -2,9 +2,9 @@
 //
 // Tolerances: an operand is within half a step of its scale (and 1e-3 of a step for the fp32 roundings of x/s, of at
 // most 255·2^-23); a product within the sum of what its operands' errors make.
-#include "engine_info.h"
+#include "cpu/engine_info.h"
+#include "cpu/quantised.h"
 #include "kernels_reference.h"
-#include "quantised.h"
 
 using namespace vectune;
 using namespace vectune::reference;

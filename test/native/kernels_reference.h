@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "check.h"
-#include "engine_thread.h"
-#include "kernels.h"
+#include "cpu/kernels.h"
+#include "runtime/engine_thread.h"
 
 namespace vectune::reference {
 

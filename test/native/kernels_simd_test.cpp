@@ -2,7 +2,7 @@
 // against what their comments promise: closer than the kernels' own tests can see.
 #pragma GCC diagnostic ignored "-Wpsabi"  // vectors wider than the plain level's registers: all within this file
 #define VECTUNE_SIMD tested
-#include "kernels/simd.h"
+#include "cpu/kernels/simd.h"
 
 #include "kernels_reference.h"
 

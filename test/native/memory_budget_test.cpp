@@ -1,4 +1,4 @@
-#include "memory_budget.h"
+#include "runtime/memory_budget.h"
 
 #include <ATen/Functions.h>
 #include <ATen/ops/empty.h>
@@ -10,10 +10,10 @@
 #include <thread>
 #include <vector>
 
-#include "cgroup.h"
 #include "check.h"
-#include "engine_thread.h"
-#include "errors.h"
+#include "runtime/cgroup.h"
+#include "runtime/engine_thread.h"
+#include "runtime/errors.h"
 
 namespace budget = vectune::memory_budget;
 namespace cgroup = vectune::cgroup;

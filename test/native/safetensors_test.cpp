@@ -1,4 +1,4 @@
-#include "safetensors.h"
+#include "files/safetensors.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,7 +8,7 @@
 #include <fstream>
 
 #include "check.h"
-#include "json.h"
+#include "files/json.h"
 
 using vectune::Error;
 using vectune::ErrorCode;

@@ -1,8 +1,8 @@
-#include "shared_pieces.h"
+#include "runtime/shared_pieces.h"
 
 #include "check.h"
 #include "kernels_reference.h"
-#include "thread_team.h"
+#include "runtime/thread_team.h"
 
 using namespace vectune;
 using namespace vectune::test;

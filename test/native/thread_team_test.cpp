@@ -1,4 +1,4 @@
-#include "thread_team.h"
+#include "runtime/thread_team.h"
 
 #include <pthread.h>
 #include <sched.h>

@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "device/place.h"
+#include "model/place.h"
 #include "tiny_models.h"
-#include "trainer.h"
+#include "train/trainer.h"
 
 namespace vectune::tiny {
 

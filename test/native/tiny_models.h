@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "dataset.h"
-#include "model.h"
-#include "safetensors.h"
+#include "files/safetensors.h"
+#include "model/model.h"
+#include "train/dataset.h"
 
 namespace vectune::tiny {
 

@@ -9,12 +9,12 @@
 #include <vector>
 
 #include "check.h"
-#include "engine_thread.h"
-#include "file_lock.h"
-#include "file_thread.h"
-#include "fingerprint.h"
-#include "safetensors.h"
-#include "trainer.h"
+#include "files/file_lock.h"
+#include "files/fingerprint.h"
+#include "files/safetensors.h"
+#include "runtime/engine_thread.h"
+#include "runtime/file_thread.h"
+#include "train/trainer.h"
 
 using namespace vectune;
 

@@ -5,11 +5,11 @@
 #include <string>
 
 #include "check.h"
-#include "engine_thread.h"
 #include "gradients.h"
-#include "memory_budget.h"
+#include "runtime/engine_thread.h"
+#include "runtime/memory_budget.h"
 #include "tiny_models.h"
-#include "trainer.h"
+#include "train/trainer.h"
 
 using namespace vectune;
 using namespace vectune::tiny;

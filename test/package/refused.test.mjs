@@ -106,7 +106,7 @@ const BAD = {
   ],
   'another library': [() => compile('int x = 1;', '-Wl,--no-as-needed', '-l:libresolv.so.2'), /needs libresolv\.so\.2/],
   'a path of this machine': [
-    () => appendFileSync(addon('loader'), `${ROOT}native/engine/model.cpp`),
+    () => appendFileSync(addon('loader'), `${ROOT}native/engine/model/model.cpp`),
     /holds a path of this machine/,
   ],
   'binding.gyp': [

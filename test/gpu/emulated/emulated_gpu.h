@@ -1,6 +1,6 @@
 #pragma once
 // A GPU that is none: a libtorch_cuda.so for LibTorch's CPU build whose tensors say that they are on cuda:0 and lie in
-// the processor's memory. Every branch of native/engine/device that is for CUDA runs on it (pinned staging, events, the
+// the processor's memory. Every branch of native/engine/torch that is for CUDA runs on it (pinned staging, events, the
 // allocator and its bounds, packed attention's arguments, lost devices), and what would be wrong there on a real one is
 // refused: operands of two devices, a host buffer that changes before its copy, arguments that the attention kernels do
 // not take. Sums are the processor's, so it shows nothing of a GPU's numbers, kernels, time or asynchrony.

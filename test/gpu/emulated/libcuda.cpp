@@ -1,4 +1,4 @@
-// A libcuda.so.1 with the functions that native/engine/device/gpus.cpp asks for: an NVIDIA driver of CUDA 12.4 that
+// A libcuda.so.1 with the functions that native/engine/torch/gpus.cpp asks for: an NVIDIA driver of CUDA 12.4 that
 // sees as many GPUs as VECTUNE_EMULATED_GPUS says (default 1), or fails as VECTUNE_EMULATED_DRIVER says ("start",
 // "count").
 #include <cstdlib>

@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "emulated_gpu.h"
-#include "split_mix.h"
+#include "runtime/split_mix.h"
 
 namespace vectune::emulated_gpu {
 

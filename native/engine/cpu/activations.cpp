@@ -1,0 +1,128 @@
+#include <algorithm>
+
+#include "cpu/encoder.h"
+
+namespace vectune {
+
+namespace {
+
+constexpr bool same_buffer(const float*) { return true; }
+constexpr bool same_buffer(const bf16*) { return false; }
+
+/// The copy of an fp32 buffer as T: the buffer itself when T is float.
+template <typename T>
+T* as_t(Arena::Carver& carver, float* y, int64_t count) {
+  if constexpr (same_buffer(static_cast<T*>(nullptr))) {
+    (void)carver;
+    (void)count;
+    return y;
+  } else {
+    (void)y;
+    return carver.take<T>(count);
+  }
+}
+
+}  // namespace
+
+template <typename T>
+void Activations<T>::reserve(int64_t padded, int64_t longest) {
+  if (padded <= rows_ && longest <= longest_ && threads() == threads_) return;
+  const int64_t rows = std::max(padded, rows_), length = std::max(longest, longest_);
+  release();
+  const int64_t hidden = spec_.hidden_size, inner = spec_.intermediate_size;
+  const int team = threads();
+  constexpr bool kFloat = std::is_same_v<T, float>;
+  layers.resize(static_cast<size_t>(spec_.layers));
+  arena_.carve([&](Arena::Carver& carver) {
+    const auto floats = [&](int64_t width) { return carver.take<float>(rows * width); };
+    const auto ts = [&](int64_t width) { return carver.take<T>(rows * width); };
+    scratch_stride = (kernels::attention_scratch(length, spec_.head_size()) + 15) / 16 * 16;
+    scratch = carver.take<float>(scratch_stride * team);
+    branch = ts(hidden);
+    if (quantised_) {
+      quantised = carver.take<std::byte>(quantised_bytes(rows, std::max(hidden, inner)));
+      scales = floats(2);
+    }
+    if (training_) {
+      // bf16: the fp32 stream is needed by the next residual only, so two buffers take turns
+      float* turn[2] = {kFloat ? nullptr : floats(hidden), kFloat ? nullptr : floats(hidden)};
+      sum0 = floats(hidden);
+      stats0 = floats(2);
+      y0 = kFloat ? floats(hidden) : turn[0];
+      y0_t = as_t<T>(carver, y0, rows * hidden);
+      for (Layer& l : layers) {
+        l.qkv = ts(3 * hidden);
+        l.logsumexp = floats(spec_.heads);
+        l.context = ts(hidden);
+        l.sum1 = floats(hidden);
+        l.stats1 = floats(2);
+        l.y1 = kFloat ? floats(hidden) : turn[1];
+        l.y1_t = as_t<T>(carver, l.y1, rows * hidden);
+        l.up = ts(inner);
+        l.act = ts(inner);
+        l.sum2 = floats(hidden);
+        l.stats2 = floats(2);
+        l.y2 = kFloat ? floats(hidden) : turn[0];
+        l.y2_t = as_t<T>(carver, l.y2, rows * hidden);
+      }
+    } else {
+      sum0 = stats0 = nullptr;
+      y0 = floats(hidden);
+      y0_t = as_t<T>(carver, y0, rows * hidden);
+      float* y1 = floats(hidden);
+      T* y1_t = as_t<T>(carver, y1, rows * hidden);
+      T* qkv = ts(std::max(3 * hidden, inner));  // attention is over when the feed-forward begins
+      T* context = ts(hidden);
+      for (Layer& l : layers)
+        l = {qkv, nullptr, context, nullptr, nullptr, y1, y1_t, qkv, qkv, nullptr, nullptr, y0, y0_t};
+    }
+  });
+  rows_ = rows;
+  longest_ = length;
+  threads_ = team;
+  ++growths_;
+}
+
+template <typename T>
+void Activations<T>::release() {
+  arena_.release();
+  products.release();
+  rows_ = longest_ = 0;
+}
+
+template <typename T>
+void BackwardBuffers<T>::reserve(int64_t padded, int64_t longest) {
+  if (padded <= rows_ && longest <= longest_ && threads() == threads_) return;
+  const int64_t rows = std::max(padded, rows_), length = std::max(longest, longest_);
+  release();
+  const int64_t hidden = spec_.hidden_size, inner = spec_.intermediate_size;
+  const int team = threads();
+  arena_.carve([&](Arena::Carver& carver) {
+    scratch_stride = (kernels::attention_scratch(length, spec_.head_size()) + 15) / 16 * 16;
+    scratch = carver.take<float>(scratch_stride * team);
+    partials = carver.take<float>(std::max(3 * hidden, inner) * team);
+    dy = carver.take<float>(rows * hidden);
+    dbranch = carver.take<T>(rows * hidden);
+    dhidden = carver.take<T>(rows * hidden);
+    dqkv = carver.take<T>(rows * 3 * hidden);
+    dact = carver.take<T>(rows * inner);
+  });
+  rows_ = rows;
+  longest_ = length;
+  threads_ = team;
+  ++growths_;
+}
+
+template <typename T>
+void BackwardBuffers<T>::release() {
+  arena_.release();
+  products.release();
+  rows_ = longest_ = 0;
+}
+
+template class Activations<float>;
+template class Activations<bf16>;
+template class BackwardBuffers<float>;
+template class BackwardBuffers<bf16>;
+
+}  // namespace vectune

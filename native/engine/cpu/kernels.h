@@ -1,0 +1,293 @@
+#pragma once
+#include <cstdint>
+
+#include "cpu/bf16.h"
+#include "model/spec.h"
+
+/// The engine's own kernels: what LibTorch lacks for packed rows, or does in more passes than needed.
+/// Each is compiled once per instruction set (folder kernels/) and reached through a table.
+///
+/// Terms: `rows` tokens of all texts lie one after the other; buffers have `padded` rows (rows rounded
+/// up), and the kernels write zeros to the rows in between where a GEMM will read them. T is the type of
+/// GEMM operands (float or bf16); sums, norms and gradients of vectors are fp32 in both.
+/// A kernel's result depends on its inputs and the number of threads only: every reduction across
+/// threads adds fixed parts in a fixed order.
+namespace vectune::kernels {
+
+/// kAvx512Vnni is AVX-512 with its int8 instructions (Cascade Lake, Ice Lake), kAvx512Bf16 with those of bf16 too.
+enum class SimdLevel { kPlain, kAvx2, kAvx512, kAvx512Vnni, kAvx512Bf16 };
+/// The best level of this processor; ATEN_CPU_CAPABILITY (avx2, default) narrows it as it does ATen's kernels.
+SimdLevel simd_level();
+
+/// Dropout at one site of one layer in one epoch. An element's fate is a hash of (key, row, feature),
+/// row being (text's index in the data, token); so neither threads, nor packing, nor micro-batches change it.
+struct Dropout {
+  uint64_t key = 0;
+  uint32_t threshold = 0;  // p · 2³²; an element is dropped when its hash is below
+  float scale = 1.0f;      // 1 / (1 − p)
+  bool on() const { return threshold != 0; }
+};
+
+/// The packed batch as kernels see it.
+struct Rows {
+  int64_t rows = 0, padded = 0;
+  int64_t texts = 0;
+  const int32_t* starts = nullptr;      // [texts + 1], cu_seqlens
+  const int32_t* ids = nullptr;         // [rows]
+  const int32_t* positions = nullptr;   // [rows], from 0 in each text
+  const uint64_t* row_keys = nullptr;   // [rows], text index << 32 | token
+  const int32_t* text_index = nullptr;  // [texts], index in the data
+};
+
+/// y = dropout(LN(word[id] + position[p] + type[0]))
+template <typename T>
+struct EmbeddingForward {
+  Rows rows;
+  int64_t hidden;
+  const float *words, *positions, *types;  // types may be null
+  int64_t position_offset;
+  const float *gamma, *beta;
+  float eps;
+  Dropout dropout;
+  float *sum, *stats;  // [rows × hidden], [rows × 2] (mean, 1/σ) for backward; null in inference
+  float* y;            // [padded × hidden]
+  T* y_t;              // the same as T; null when T is float
+};
+
+/// In place: dy → d(sum); dgamma and dbeta.
+struct EmbeddingBackward {
+  Rows rows;
+  int64_t hidden;
+  const float *sum, *stats, *gamma;
+  Dropout dropout;
+  float* dy;
+  float *dgamma, *dbeta;
+  bool accumulate;
+  float* partials;  // [threads × 3 × hidden]
+};
+
+/// Adds d(sum) into the tables' gradients. Threads share columns, so the order of rows is kept.
+struct EmbeddingScatter {
+  Rows rows;
+  int64_t hidden;
+  int64_t position_offset;
+  const float* dsum;
+  float *dwords, *dpositions, *dtypes;  // each may be null
+};
+
+/// sum = residual + dropout(branch + bias);  y = LN(sum)
+template <typename T>
+struct ResidualNormForward {
+  Rows rows;
+  int64_t hidden;
+  const T* branch;
+  const float *bias, *residual, *gamma, *beta;
+  float eps;
+  Dropout dropout;
+  float *sum, *stats;  // null in inference
+  float* y;
+  T* y_t;  // null when T is float
+};
+
+/// In place: dy → d(residual); dbranch = dropout'(d(sum)); gradients of bias, gamma, beta.
+template <typename T>
+struct ResidualNormBackward {
+  Rows rows;
+  int64_t hidden;
+  const float *sum, *stats, *gamma;
+  Dropout dropout;
+  float* dy;
+  T* dbranch;
+  float *dbias, *dgamma, *dbeta;
+  bool accumulate;
+  float* partials;  // [threads × 3 × hidden]
+};
+
+/// Softmax attention of every (text, head): O = dropout(softmax(QKᵀ/√d)) V, Q = q + bias and so on.
+template <typename T>
+struct AttentionForward {
+  Rows rows;
+  int64_t heads, head_size;
+  const T* qkv;       // [padded × 3·hidden] without bias
+  const float* bias;  // [3·hidden]
+  Dropout dropout;
+  T* out;            // [padded × hidden]
+  float* logsumexp;  // [heads × rows]; null in inference
+  float* scratch;    // threads × attention_scratch(...) floats
+  int64_t scratch_stride;
+};
+
+template <typename T>
+struct AttentionBackward {
+  Rows rows;
+  int64_t heads, head_size;
+  const T* qkv;
+  const float* bias;
+  Dropout dropout;
+  const float* logsumexp;
+  const T* dout;
+  T* dqkv;  // [padded × 3·hidden]
+  float* scratch;
+  int64_t scratch_stride;
+};
+
+/// y = activation(x + bias), elementwise over [padded × width]; x and y may be the same.
+template <typename T>
+struct BiasActivationForward {
+  Rows rows;
+  int64_t width;
+  HiddenActivation activation;
+  const T* x;
+  const float* bias;
+  T* y;
+};
+
+/// In place: dy → d(x + bias); dbias its column sums.
+template <typename T>
+struct BiasActivationBackward {
+  Rows rows;
+  int64_t width;
+  HiddenActivation activation;
+  const T* x;
+  const float* bias;
+  T* dy;
+  float* dbias;
+  bool accumulate;
+  float* partials;  // [threads × width]
+};
+
+/// sums[c] (+)= Σ_r x[r, c]
+template <typename T>
+struct ColumnSum {
+  int64_t rows, width;
+  const T* x;
+  float* sums;
+  bool accumulate;
+  float* partials;  // [threads × width]
+};
+
+/// AdamW (Loshchilov & Hutter 2019) over one flat range, decay first as torch.optim.AdamW:
+/// p ← p·decay; m ← m + (g−m)(1−β₁); v ← v·β₂ + g²(1−β₂); p ← p − step · m / (√v · root + eps)
+struct AdamW {
+  int64_t elements;
+  float *p, *m, *v;
+  const float* g;
+  bf16* copy;            // bf16 copy of p to write in the same pass; may be null
+  float gradient_scale;  // clipping
+  float decay;           // 1 − lr·λ
+  float beta1, beta2, eps;
+  float step;  // lr / (1 − β₁ᵗ), or lr
+  float root;  // 1 / √(1 − β₂ᵗ), or 1
+};
+
+/// The three products of a linear layer y = x·Wᵀ with x [rows × in], W [out × in], all row-major and dense; summed in
+/// fp32. Null where the instruction set has none, and then a library multiplies. in, out and, for weight_gradient, rows
+/// must be even when T is bf16. `scratch` has product_panels of the dimension that is summed over, or for
+/// weight_gradient what weight_gradient_scratch says.
+template <typename T>
+struct Products {
+  /// y = x·Wᵀ
+  void (*forward)(const T* x, const T* w, T* y, int64_t rows, int64_t in, int64_t out, void* scratch);
+  /// W in the order in which forward_packed reads it: packed_elements of them, on a border of 64 bytes.
+  void (*pack)(const T* w, int64_t in, int64_t out, T* packed);
+  /// As forward, without scratch; each row's result depends on nothing but the row.
+  void (*forward_packed)(const T* x, const T* packed, T* y, int64_t rows, int64_t in, int64_t out);
+  /// dx (+)= dy·W
+  void (*input_gradient)(const T* dy, const T* w, T* dx, int64_t rows, int64_t in, int64_t out, bool accumulate,
+                         void* scratch);
+  void (*input_gradient_fp32)(const T* dy, const T* w, float* dx, int64_t rows, int64_t in, int64_t out,
+                              bool accumulate, void* scratch);
+  /// dw (+)= dyᵀ·x
+  void (*weight_gradient)(const T* dy, const T* x, float* dw, int64_t rows, int64_t in, int64_t out, bool accumulate,
+                          void* scratch);
+  /// Elements of its scratch.
+  int64_t (*weight_gradient_scratch)(int64_t rows, int64_t out, int64_t threads);
+};
+
+/// What a number of rows is best a multiple of; columns that a product copies at a time; rows that weight_gradient
+/// takes at a time; rows up to which forward needs no scratch.
+inline constexpr int64_t kTileRows = 8, kProductPanel = 48, kProductDepth = 1024, kFewRows = 48;
+/// Elements from one row of dyᵀ to the next: an odd number of cache lines, so that rows do not share cache sets.
+inline int64_t transposed_row(int64_t depth) { return ((depth + 31) / 32 | 1) * 32; }
+/// Elements of scratch for products that sum over `depth`: a panel for each thread.
+inline int64_t product_panels(int64_t depth, int64_t threads) { return threads * kProductPanel * depth; }
+/// Elements of W when packed: whole panels.
+inline int64_t packed_elements(int64_t in, int64_t out) {
+  return (out + kProductPanel - 1) / kProductPanel * kProductPanel * in;
+}
+/// Elements from one row of quantised numbers to the next: whole words of every level. What is more than the row is
+/// zero.
+inline int64_t quantised_row(int64_t width) { return (width + 3) / 4 * 4; }
+
+template <typename T>
+struct Kernels {
+  Products<T> product;
+  void (*embedding_forward)(const EmbeddingForward<T>&);
+  void (*residual_norm_forward)(const ResidualNormForward<T>&);
+  void (*residual_norm_backward)(const ResidualNormBackward<T>&);
+  void (*attention_forward)(const AttentionForward<T>&);
+  void (*attention_backward)(const AttentionBackward<T>&);
+  void (*bias_activation_forward)(const BiasActivationForward<T>&);
+  void (*bias_activation_backward)(const BiasActivationBackward<T>&);
+  void (*column_sum)(const ColumnSum<T>&);
+  /// y += x
+  void (*add)(float* y, const T* x, int64_t elements);
+  /// y (+)= x
+  void (*store)(float* y, const T* x, int64_t elements, bool accumulate);
+};
+
+struct CommonKernels {
+  void (*embedding_backward)(const EmbeddingBackward&);
+  void (*embedding_scatter)(const EmbeddingScatter&);
+  void (*adamw)(const AdamW&);
+  void (*to_bf16)(bf16* y, const float* x, int64_t elements);
+  /// W [outputs × width] as int8 [outputs × quantised_row], with each output's scale and the sum of its integers.
+  void (*quantise_weights)(const float* w, int64_t outputs, int64_t width, int8_t* q, float* scales, float* sums);
+  /// x [rows × width] as integers of −128 … 127 [rows × quantised_row], with each row's scale and zero point [rows ×
+  /// 2].
+  void (*quantise_rows)(const float* x, int64_t rows, int64_t width, void* q, float* scales_and_zeros);
+  /// Of each of these integers: 2, an int16, or with VNNI 1, a uint8 that is 128 more.
+  int64_t quantised_bytes;
+  /// W as quantise_weights makes it in the order in which int8_forward reads it: packed_elements(quantised_row(in),
+  /// out). Null where there is no int8_forward.
+  void (*int8_pack)(const int8_t* w, int64_t in, int64_t out, int8_t* packed);
+  /// y = x·Wᵀ of operands that stand for floats, summed exactly: x as quantise_rows, W as int8_pack makes it. Null
+  /// where the instruction set has no such product.
+  void (*int8_forward)(const void* x, const float* scales_and_zeros, const int8_t* packed, const float* w_scales,
+                       const float* w_sums, float* y, int64_t rows, int64_t in, int64_t out);
+  /// Σ x² in double.
+  double (*sum_of_squares)(const float* x, int64_t elements);
+};
+
+struct Table {
+  Kernels<float> fp32;
+  Kernels<bf16> bf16_;
+  CommonKernels common;
+};
+
+/// The table of a level (for tests against the plain one) and of this processor.
+const Table& table(SimdLevel level);
+const Table& table();
+
+template <typename T>
+const Kernels<T>& of(const Table& t);
+template <>
+inline const Kernels<float>& of<float>(const Table& t) {
+  return t.fp32;
+}
+template <>
+inline const Kernels<bf16>& of<bf16>(const Table& t) {
+  return t.bf16_;
+}
+
+/// Queries that attention works on at a time.
+inline constexpr int64_t kAttentionTile = 32;
+/// From so many tokens on, a text's heads are multiplied in bf16 where everything else is.
+inline constexpr int64_t kAttentionBf16Tokens = 32;
+/// Floats of scratch that one thread needs for texts of up to `longest` tokens.
+inline int64_t attention_scratch(int64_t longest, int64_t head_size) {
+  const int64_t keys = (longest + 15) / 16 * 16, width = (head_size + 31) / 32 * 32;
+  return 8 * keys * width + kAttentionTile * (width + 3 * keys);
+}
+
+}  // namespace vectune::kernels

@@ -1,0 +1,58 @@
+#pragma once
+#include "cpu/kernels/mask.h"
+#include "cpu/kernels/simd.h"
+
+// Layer norm of one row: y = (x − mean)/σ · γ + β, σ² = mean((x − mean)²) + eps  (Ba, Kiros & Hinton 2016)
+namespace vectune::kernels::VECTUNE_SIMD {
+
+struct RowStats {
+  float mean, rstd;
+};
+
+inline RowStats row_stats(const float* x, int64_t width, float eps) {
+  F s{};
+  for_lanes(width, [&](int64_t i, auto n) { s += load(x + i, n); });
+  const float mean = sum(s) / static_cast<float>(width);
+  F v{};
+  for_lanes(width, [&](int64_t i, auto n) {
+    F d = load(x + i, n) - mean;
+    if constexpr (!std::is_same_v<decltype(n), std::integral_constant<int, kLanes>>) {
+      for (int lane = n; lane < kLanes; ++lane) d[lane] = 0.0f;  // absent features have no deviation
+    }
+    v += d * d;
+  });
+  const float variance = sum(v) / static_cast<float>(width);
+  return {mean, 1.0f / std::sqrt(variance + eps)};
+}
+
+/// What the backward of one row's layer norm needs of dy: c1 = mean(dy·γ), c2 = mean(dy·γ·x̂); then
+/// dx = (dy·γ − c1 − x̂·c2)/σ.
+struct RowBackward {
+  float mean, rstd, c1, c2;
+
+  F dx(F dy_gamma, F x) const {
+    const F xhat = (x - mean) * rstd;
+    return (dy_gamma - c1 - xhat * c2) * rstd;
+  }
+};
+
+/// One pass over the row that also adds dy·x̂ and dy to the row's share of dγ and dβ. `dy_at(i, n)` gives dy.
+template <typename Dy>
+inline RowBackward row_backward(const float* x, const float* stats, const float* gamma, int64_t width, float* dgamma,
+                                float* dbeta, Dy dy_at) {
+  const float mean = stats[0], rstd = stats[1];
+  F s1{}, s2{};
+  for_lanes(width, [&](int64_t i, auto n) {
+    const F dy = dy_at(i, n);
+    const F xhat = (load(x + i, n) - mean) * rstd;
+    const F g = dy * load(gamma + i, n);
+    s1 += g;
+    s2 += g * xhat;
+    store(dgamma + i, load(dgamma + i, n) + dy * xhat, n);
+    store(dbeta + i, load(dbeta + i, n) + dy, n);
+  });
+  const float w = static_cast<float>(width);
+  return {mean, rstd, sum(s1) / w, sum(s2) / w};
+}
+
+}  // namespace vectune::kernels::VECTUNE_SIMD

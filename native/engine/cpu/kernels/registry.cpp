@@ -1,0 +1,20 @@
+#include "cpu/kernels/registry.h"
+
+namespace vectune::kernels::VECTUNE_SIMD {
+
+const Table& table() {
+  static const Table filled = [] {
+    Table t{};
+    register_embedding(t);
+    register_residual_norm(t);
+    register_attention(t);
+    register_activation(t);
+    register_elementwise(t);
+    register_quantise(t);
+    register_product(t);
+    return t;
+  }();
+  return filled;
+}
+
+}  // namespace vectune::kernels::VECTUNE_SIMD

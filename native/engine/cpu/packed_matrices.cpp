@@ -1,0 +1,40 @@
+#include "cpu/packed_matrices.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "cpu/kernels.h"
+
+namespace vectune {
+
+template <typename T>
+bool PackedMatrices<T>::suits(const ParameterTable& table) {
+  const auto linears = table.linears();
+  return std::all_of(linears.begin(), linears.end(), [](const LinearAt* l) { return Gemm<T>::packs(l->in, l->out); });
+}
+
+template <typename T>
+PackedMatrices<T>::PackedMatrices(const ParameterTable& table, const float* flat) {
+  const auto linears = table.linears();
+  arena_.carve([&](Arena::Carver& carver) {
+    for (const LinearAt* l : linears) matrices_[l->weight] = carver.take<T>(kernels::packed_elements(l->in, l->out));
+  });
+  if constexpr (std::is_same_v<T, float>) {
+    for (const LinearAt* l : linears) Gemm<T>::pack(flat + l->weight, l->in, l->out, matrices_[l->weight]);
+  } else {
+    int64_t largest = 0;
+    for (const LinearAt* l : linears) largest = std::max(largest, l->in * l->out);
+    Arena rounded;
+    rounded.carve([&](Arena::Carver& carver) { carver.take<T>(largest); });
+    T* const matrix = static_cast<T*>(rounded.data());
+    for (const LinearAt* l : linears) {
+      kernels::table().common.to_bf16(matrix, flat + l->weight, l->in * l->out);
+      Gemm<T>::pack(matrix, l->in, l->out, matrices_[l->weight]);
+    }
+  }
+}
+
+template class PackedMatrices<float>;
+template class PackedMatrices<bf16>;
+
+}  // namespace vectune

@@ -1,0 +1,50 @@
+#include "cpu/quantised.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "cpu/kernels.h"
+
+namespace vectune {
+
+QuantisedMatrices::QuantisedMatrices(const ParameterTable& table, const float* flat) {
+  const auto& kernels = kernels::table().common;
+  const auto linears = table.linears();
+  std::vector<int8_t*> packed(linears.size());
+  std::vector<float*> scales(linears.size()), sums(linears.size());
+  int64_t largest = 0;
+  arena_.carve([&](Arena::Carver& carver) {
+    for (size_t i = 0; i < linears.size(); ++i) {
+      const auto [row, out] = std::pair{kernels::quantised_row(linears[i]->in), linears[i]->out};
+      packed[i] = carver.take<int8_t>(kernels::packed_elements(row, out));
+      scales[i] = carver.take<float>(out);
+      sums[i] = carver.take<float>(out);
+      largest = std::max(largest, out * row);
+    }
+  });
+  Arena by_rows;
+  by_rows.carve([&](Arena::Carver& carver) { carver.take<int8_t>(largest); });
+  auto* const q = static_cast<int8_t*>(by_rows.data());
+  for (size_t i = 0; i < linears.size(); ++i) {
+    const LinearAt& linear = *linears[i];
+    kernels.quantise_weights(flat + linear.weight, linear.out, linear.in, q, scales[i], sums[i]);
+    kernels.int8_pack(q, linear.in, linear.out, packed[i]);
+    matrices_[linear.weight] = {packed[i], scales[i], sums[i]};
+  }
+}
+
+bool QuantisedMatrices::supported() { return kernels::table().common.int8_forward != nullptr; }
+
+int64_t quantised_bytes(int64_t rows, int64_t in) {
+  return rows * kernels::quantised_row(in) * kernels::table().common.quantised_bytes;
+}
+
+void quantised_product(const float* x, const QuantisedMatrices::Matrix& w, float* y, int64_t rows, int64_t in,
+                       int64_t out, std::byte* q, float* scales) {
+  const auto& k = kernels::table().common;
+  k.quantise_rows(x, rows, in, q, scales);
+  k.int8_forward(q, scales, w.packed, w.scales, w.sums, y, rows, in, out);
+}
+
+}  // namespace vectune

@@ -1,0 +1,62 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "model/spec.h"
+
+namespace vectune {
+
+/// One named parameter: a view [offset, offset + elements) of the flat buffer.
+struct Parameter {
+  std::string name;  // Hugging Face's, without prefix; a Dense's are "head.{i}.linear.weight"
+  int module;        // ModuleFile::kEncoder or the head's index
+  std::vector<int64_t> shape;
+  int64_t offset;
+  int64_t elements;
+  bool decays;  // weight decay applies: not to biases and layer norms
+};
+
+/// Where a linear layer's weight [out × in] and bias [out] lie.
+struct LinearAt {
+  int64_t weight = 0, bias = -1, in = 0, out = 0;
+};
+struct NormAt {
+  int64_t weight = 0, bias = 0;
+};
+struct LayerAt {
+  LinearAt qkv;  // query, key and value stand one after the other, so that one GEMM does the three
+  LinearAt attention_out;
+  NormAt attention_norm;
+  LinearAt up, down;
+  NormAt output_norm;
+  int64_t begin = 0, end = 0;  // the layer's range of the flat buffer
+};
+
+/// Layout of a model's flat parameter buffer: the word embeddings first (so that training can replace
+/// them by a compact table), then the rest in the order of the forward pass.
+class ParameterTable {
+ public:
+  explicit ParameterTable(const ModelSpec& spec);
+
+  const std::vector<Parameter>& all() const { return all_; }
+  const Parameter* find(const std::string& name) const;
+  /// The encoder's matrices, in the order of the forward pass.
+  std::vector<const LinearAt*> linears() const;
+  int64_t elements() const { return elements_; }
+
+  int64_t word_embeddings = 0, position_embeddings = 0, type_embeddings = -1;
+  NormAt embedding_norm;
+  int64_t embeddings_end = 0;
+  std::vector<LayerAt> layers;
+  std::vector<LinearAt> head;  // per head module; empty (out = 0) where it has no parameters
+
+ private:
+  int64_t add(const std::string& name, int module, std::vector<int64_t> shape, bool decays);
+  std::vector<Parameter> all_;
+  std::unordered_map<std::string, size_t> index_;
+  int64_t elements_ = 0;
+};
+
+}  // namespace vectune

@@ -1,0 +1,93 @@
+#include "model/spec.h"
+
+#include "runtime/errors.h"
+
+namespace vectune {
+
+namespace {
+
+/// Far above any model; each layer has a dozen names and views, however narrow it is.
+constexpr int64_t kMostLayers = 4096;
+
+void require(bool holds, const std::string& message) {
+  if (!holds) throw Error(ErrorCode::kInvalidArgument, message);
+}
+
+void require_positive(int64_t value, const char* field) {
+  require(value > 0, std::string("encoder.") + field + " must be a positive integer, found " + std::to_string(value));
+}
+
+void require_probability(float p, const char* field) {
+  require(p >= 0.0f && p < 1.0f,
+          std::string("encoder.") + field + " must be at least 0 and below 1, found " + std::to_string(p));
+}
+
+}  // namespace
+
+int64_t ModelSpec::dimension() const {
+  int64_t width = encoder.hidden_size;
+  for (const auto& module : head) {
+    if (const auto* pooling = std::get_if<PoolingSpec>(&module)) {
+      width = encoder.hidden_size * static_cast<int64_t>(pooling->modes.size());
+    } else if (const auto* dense = std::get_if<DenseSpec>(&module)) {
+      width = dense->out_features;
+    }
+  }
+  return width;
+}
+
+void ModelSpec::validate() const {
+  require_positive(encoder.vocab_size, "vocabSize");
+  require_positive(encoder.hidden_size, "hiddenSize");
+  require_positive(encoder.layers, "layers");
+  require(encoder.layers <= kMostLayers, "encoder.layers must be at most " + std::to_string(kMostLayers) + ", found " +
+                                             std::to_string(encoder.layers));
+  require_positive(encoder.heads, "heads");
+  require_positive(encoder.intermediate_size, "intermediateSize");
+  require_positive(encoder.positions, "positions");
+  require(encoder.hidden_size % encoder.heads == 0, "encoder.hiddenSize must be a multiple of encoder.heads, found " +
+                                                        std::to_string(encoder.hidden_size) + " and " +
+                                                        std::to_string(encoder.heads));
+  require(encoder.type_vocab_size >= 0, "encoder.typeVocabSize must not be negative");
+  require(
+      encoder.position_offset >= 0 && encoder.position_offset < encoder.positions,
+      "encoder.positionOffset must be a row of the position table, found " + std::to_string(encoder.position_offset));
+  require(encoder.layer_norm_eps > 0.0f, "encoder.layerNormEps must be positive");
+  require_probability(encoder.hidden_dropout, "hiddenDropout");
+  require_probability(encoder.attention_dropout, "attentionDropout");
+
+  // Sizes are multiplied below and in the flat buffers: beyond this they could overflow, as here only a double cannot.
+  const double hidden = static_cast<double>(encoder.hidden_size),
+               inner = static_cast<double>(encoder.intermediate_size);
+  const double rows = static_cast<double>(encoder.vocab_size) + static_cast<double>(encoder.positions) +
+                      static_cast<double>(encoder.type_vocab_size);
+  double elements = static_cast<double>(encoder.layers) * hidden * (4 * hidden + 2 * inner) + hidden * rows;
+  const auto require_countable = [&] {
+    require(elements < 1e12, "a model of more than 1e12 parameters cannot be made");
+  };
+  require_countable();
+
+  require(!head.empty() && std::holds_alternative<PoolingSpec>(head.front()), "head[0] must be a pooling");
+  int64_t width = 0;
+  for (size_t i = 0; i < head.size(); ++i) {
+    const std::string where = "head[" + std::to_string(i) + "]";
+    if (const auto* pooling = std::get_if<PoolingSpec>(&head[i])) {
+      require(i == 0, where + ": there can be one pooling, and it comes first");
+      require(!pooling->modes.empty(), where + ": a pooling needs at least one mode");
+      for (size_t m = 1; m < pooling->modes.size(); ++m)
+        require(pooling->modes[m - 1] < pooling->modes[m], where +
+                                                               ": pooling modes must be distinct, in the order "
+                                                               "cls, max, mean, mean_sqrt_len");
+      width = encoder.hidden_size * static_cast<int64_t>(pooling->modes.size());
+    } else if (const auto* dense = std::get_if<DenseSpec>(&head[i])) {
+      require(dense->in_features == width, where + ": inFeatures must be the width before it, " +
+                                               std::to_string(width) + ", found " + std::to_string(dense->in_features));
+      require(dense->out_features > 0, where + ": outFeatures must be positive");
+      elements += static_cast<double>(dense->in_features) * static_cast<double>(dense->out_features);
+      require_countable();
+      width = dense->out_features;
+    }
+  }
+}
+
+}  // namespace vectune

@@ -1,0 +1,143 @@
+#include "model/weights_file.h"
+
+#include <ATen/ops/empty.h>
+#include <c10/util/BFloat16.h>
+#include <c10/util/Half.h>
+
+#include <algorithm>
+#include <cstring>
+#include <unordered_map>
+
+#include "model/model.h"
+#include "runtime/errors.h"
+#include "runtime/memory_budget.h"
+
+namespace vectune {
+
+namespace {
+
+bool take_prefix(std::string& name, const std::string& prefix) {
+  if (name.rfind(prefix, 0) != 0) return false;
+  name.erase(0, prefix.size());
+  return true;
+}
+
+bool replace_suffix(std::string& name, const std::string& from, const std::string& to) {
+  if (name.size() < from.size() || name.compare(name.size() - from.size(), from.size(), from) != 0) return false;
+  name.replace(name.size() - from.size(), from.size(), to);
+  return true;
+}
+
+/// The name under which the table knows a tensor of the file, if it does.
+std::string table_name(std::string name, int module) {
+  if (module != ModuleFile::kEncoder) return "head." + std::to_string(module) + "." + name;
+  take_prefix(name, "bert.") || take_prefix(name, "distilbert.") || take_prefix(name, "roberta.");
+  replace_suffix(name, "LayerNorm.gamma", "LayerNorm.weight") ||
+      replace_suffix(name, "LayerNorm.beta", "LayerNorm.bias");
+  return name;
+}
+
+/// The name in the file that is written: a Dense's own, the encoder's without prefix.
+std::string file_name(const Parameter& parameter) {
+  if (parameter.module == ModuleFile::kEncoder) return parameter.name;
+  return parameter.name.substr(("head." + std::to_string(parameter.module) + ".").size());
+}
+
+std::string text_of(const std::vector<int64_t>& shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+template <typename T>
+void convert(const std::byte* from, int64_t count, float* to) {
+  for (int64_t i = 0; i < count; ++i) {
+    T value;
+    std::memcpy(&value, from + i * static_cast<int64_t>(sizeof(T)), sizeof(T));
+    to[i] = static_cast<float>(value);
+  }
+}
+
+void read_tensor(const std::string& path, const safetensors::Entry& entry, const Parameter& parameter, float* to) {
+  const std::string where = path + ": tensor '" + entry.name + "'";
+  if (entry.shape != parameter.shape)
+    throw Error(ErrorCode::kSafetensors, where + " must have shape " + text_of(parameter.shape) +
+                                             " by the model's "
+                                             "configuration; found " +
+                                             text_of(entry.shape) + ".");
+  switch (entry.dtype) {
+    case safetensors::Dtype::kF32: std::memcpy(to, entry.data, static_cast<size_t>(entry.bytes)); return;
+    case safetensors::Dtype::kF16: return convert<c10::Half>(entry.data, parameter.elements, to);
+    case safetensors::Dtype::kBf16: return convert<c10::BFloat16>(entry.data, parameter.elements, to);
+    default:
+      throw Error(ErrorCode::kSafetensors,
+                  where + " must be F32, F16 or BF16; found " + std::string(safetensors::name(entry.dtype)) + ".");
+  }
+}
+
+/// The parameter that a tensor of the file is; null where it is none of the model's.
+const Parameter* claimant(const safetensors::Entry& entry, int module, const ParameterTable& table) {
+  const Parameter* parameter = table.find(table_name(entry.name, module));
+  return parameter && parameter->module == module ? parameter : nullptr;
+}
+
+/// What no parameter claims has any size, and a file with holes costs its maker nothing: copying it must not take what
+/// the machine has not.
+void check_unused_fit(const safetensors::File& file, int module, const ParameterTable& table) {
+  int64_t bytes = 0;  // at most the file's
+  for (const auto& entry : file.entries())
+    if (!claimant(entry, module, table)) bytes += entry.bytes;
+  const int64_t available = memory_budget::available();
+  if (bytes > available)
+    throw Error(ErrorCode::kOutOfMemory, file.path() + ": its tensors that are not the model's take " +
+                                             std::to_string(bytes / 1000000) + " MB, and there are " +
+                                             std::to_string(available / 1000000) + " MB left.");
+}
+
+}  // namespace
+
+std::vector<UnusedTensor> read_weights(const std::string& path, int module, const ParameterTable& table, float* flat) {
+  const safetensors::File file(path);
+  check_unused_fit(file, module, table);
+  std::vector<UnusedTensor> unused;
+  std::unordered_map<std::string, std::string> claimed;  // parameter → name in the file
+  for (const auto& entry : file.entries()) {
+    const Parameter* parameter = claimant(entry, module, table);
+    if (!parameter) {
+      std::string name = entry.name;
+      if (module == ModuleFile::kEncoder)
+        take_prefix(name, "bert.") || take_prefix(name, "distilbert.") || take_prefix(name, "roberta.");
+      at::Tensor bytes = at::empty({entry.bytes}, at::TensorOptions().dtype(at::kByte));
+      if (entry.bytes > 0) std::memcpy(bytes.mutable_data_ptr(), entry.data, static_cast<size_t>(entry.bytes));
+      unused.push_back({module, name, entry.dtype, entry.shape, bytes});
+      continue;
+    }
+    const auto [at, first] = claimed.emplace(parameter->name, entry.name);
+    if (!first)
+      throw Error(ErrorCode::kSafetensors, path + ": the tensors '" + at->second + "' and '" + entry.name +
+                                               "' are both the parameter '" + parameter->name + "'.");
+    read_tensor(path, entry, *parameter, flat + parameter->offset);
+  }
+  for (const auto& parameter : table.all())
+    if (parameter.module == module && !claimed.count(parameter.name))
+      throw Error(ErrorCode::kSafetensors, path + ": the tensor '" + file_name(parameter) + "' " +
+                                               text_of(parameter.shape) + " is missing; the file has " +
+                                               std::to_string(file.entries().size()) + " tensors.");
+  return unused;
+}
+
+void write_weights(const std::string& path, int module, const ParameterTable& table, const float* flat,
+                   const std::vector<UnusedTensor>& unused) {
+  std::vector<safetensors::Item> items;
+  for (const auto& parameter : table.all())
+    if (parameter.module == module)
+      items.push_back({file_name(parameter), safetensors::Dtype::kF32, parameter.shape, flat + parameter.offset});
+  if (items.empty())
+    throw Error(ErrorCode::kInvalidArgument, "Module " + std::to_string(module) + " has no weights to save.");
+  for (const auto& tensor : unused)
+    if (tensor.module == module)
+      items.push_back({tensor.name, tensor.dtype, tensor.shape, tensor.bytes.const_data_ptr()});
+  safetensors::write(path, items);
+}
+
+}  // namespace vectune

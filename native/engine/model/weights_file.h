@@ -1,0 +1,31 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <vector>
+
+#include "files/safetensors.h"
+#include "model/parameters.h"
+
+namespace vectune {
+
+/// A tensor of a weights file that no parameter claims (a BERT pooler, position ids): kept bitwise.
+struct UnusedTensor {
+  int module;
+  std::string name;
+  safetensors::Dtype dtype;
+  std::vector<int64_t> shape;
+  at::Tensor bytes;  // kByte
+};
+
+/// Reads one module's parameters out of a file into the flat buffer (F32, F16, BF16 → fp32). Names may have the
+/// prefix of a model with a head (`bert.`, `distilbert.`, `roberta.`) and the old LayerNorm.gamma and .beta.
+/// Returns what is left over, prefix taken off. Error(kSafetensors): a parameter that is missing, twice there, or of
+/// another shape or dtype. Error(kOutOfMemory): what is left over is more than there is memory.
+std::vector<UnusedTensor> read_weights(const std::string& path, int module, const ParameterTable& table, float* flat);
+
+/// Writes one module's parameters (F32) and its unused tensors.
+void write_weights(const std::string& path, int module, const ParameterTable& table, const float* flat,
+                   const std::vector<UnusedTensor>& unused);
+
+}  // namespace vectune

@@ -1,0 +1,108 @@
+#include "train/trainer_state.h"
+
+#include <cstring>
+
+#include "files/safetensors.h"
+#include "runtime/arena.h"
+#include "runtime/errors.h"
+
+namespace vectune {
+
+namespace {
+
+constexpr const char *kWeights = "weights.", *kFirst = "first_moments.", *kSecond = "second_moments.",
+                     *kCommitted = "committed.";
+
+class Reader {
+ public:
+  explicit Reader(const std::string& path) : file_(path) {}
+
+  const safetensors::Entry& entry(const std::string& name, safetensors::Dtype dtype) const {
+    const auto* found = file_.find(name);
+    if (!found) fail("the tensor '" + name + "' is missing");
+    if (found->dtype != dtype)
+      fail("the tensor '" + name + "' must be " + safetensors::name(dtype) + ", found " +
+           safetensors::name(found->dtype));
+    return *found;
+  }
+
+  bool has(const std::string& name) const { return file_.find(name) != nullptr; }
+
+  template <typename T>
+  std::vector<T> list(const std::string& name, safetensors::Dtype dtype) const {
+    const auto& found = entry(name, dtype);
+    std::vector<T> values(static_cast<size_t>(found.elements()));
+    if (!values.empty()) std::memcpy(values.data(), found.data, static_cast<size_t>(found.bytes));
+    return values;
+  }
+
+  at::Tensor flat(const std::string& prefix, const std::vector<TrainerState::Part>& parts, int64_t elements) const {
+    at::Tensor tensor = empty_floats(elements);
+    for (const auto& part : parts) {
+      const auto& found = entry(prefix + part.name, safetensors::Dtype::kF32);
+      if (found.shape != part.shape) fail("the tensor '" + found.name + "' has another shape than the model's");
+      std::memcpy(tensor.mutable_data_ptr<float>() + part.begin, found.data, static_cast<size_t>(found.bytes));
+    }
+    return tensor;
+  }
+
+  [[noreturn]] void fail(const std::string& what) const {
+    throw Error(ErrorCode::kSafetensors, "Cannot restore from '" + file_.path() + "': " + what + ".");
+  }
+
+ private:
+  safetensors::File file_;
+};
+
+}  // namespace
+
+Fingerprint TrainerState::write(const std::string& path, void (*go_on)()) const {
+  std::vector<safetensors::Item> items;
+  const auto add_flat = [&](const char* prefix, const at::Tensor& flat) {
+    for (const auto& part : parts)
+      items.push_back(
+          {prefix + part.name, safetensors::Dtype::kF32, part.shape, flat.const_data_ptr<float>() + part.begin});
+  };
+  add_flat(kWeights, weights);
+  if (first_moments.defined()) {
+    add_flat(kFirst, first_moments);
+    add_flat(kSecond, second_moments);
+  }
+  if (has_committed()) add_flat(kCommitted, committed);
+  const int64_t counts[] = {steps, committed_step};
+  const auto size = [](const auto& list) { return std::vector<int64_t>{static_cast<int64_t>(list.size())}; };
+  items.push_back({"counts", safetensors::Dtype::kI64, {2}, counts});
+  items.push_back({"vocabulary", safetensors::Dtype::kI32, size(vocabulary), vocabulary.data()});
+  items.push_back({"pending_decay", safetensors::Dtype::kF32, size(pending_decay), pending_decay.data()});
+  items.push_back({"committed_decay", safetensors::Dtype::kF32, size(committed_decay), committed_decay.data()});
+  if (!scaler.empty()) items.push_back({"scaler", safetensors::Dtype::kF32, size(scaler), scaler.data()});
+  Fingerprint fingerprint;
+  safetensors::write(path, items, {{"format", "pt"}}, [&](const void* data, size_t bytes) {
+    go_on();
+    fingerprint.add(data, bytes);
+  });
+  return fingerprint;
+}
+
+void TrainerState::read(const std::string& path, int64_t elements) {
+  const Reader reader(path);
+  const auto counts = reader.list<int64_t>("counts", safetensors::Dtype::kI64);
+  if (counts.size() != 2 || counts[0] < 0 || counts[1] < -1 || counts[1] > counts[0])
+    reader.fail("its counts cannot be");
+  steps = counts[0];
+  committed_step = counts[1];
+  if (reader.list<int32_t>("vocabulary", safetensors::Dtype::kI32) != vocabulary)
+    reader.fail("its texts use other tokens than this run's");
+  pending_decay = reader.list<float>("pending_decay", safetensors::Dtype::kF32);
+  committed_decay = reader.list<float>("committed_decay", safetensors::Dtype::kF32);
+  scaler.clear();
+  if (reader.has("scaler")) scaler = reader.list<float>("scaler", safetensors::Dtype::kF32);
+  weights = reader.flat(kWeights, parts, elements);
+  if (steps > 0) {
+    first_moments = reader.flat(kFirst, parts, elements);
+    second_moments = reader.flat(kSecond, parts, elements);
+  }
+  if (has_committed()) committed = reader.flat(kCommitted, parts, elements);
+}
+
+}  // namespace vectune

@@ -1,0 +1,39 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "files/fingerprint.h"
+
+namespace vectune {
+
+/// All that training changes, as a checkpoint holds it. Dropout's masks and the order of rows are functions of seed and
+/// epoch, so no generator's state is among it.
+struct TrainerState {
+  /// One parameter in the flat buffers; the word embeddings are the compact table.
+  struct Part {
+    std::string name;
+    std::vector<int64_t> shape;
+    int64_t begin, elements;
+  };
+
+  std::vector<Part> parts;
+  std::vector<int32_t> vocabulary;                    // id of each row of the compact table
+  at::Tensor weights, first_moments, second_moments;  // flat; no moments before the first step
+  at::Tensor committed;                               // what the model has, where that is neither of the next two
+  int64_t steps = 0;
+  int64_t committed_step = -1;  // the step whose weights the model has; −1: those from before training
+  std::vector<float> pending_decay, committed_decay;  // of embedding rows that no text uses: since, and until, a commit
+
+  std::vector<float> scaler;  // of fp16: loss scale, steps since it grew, updates made; else none
+
+  bool has_committed() const { return committed_step >= 0 && committed_step != steps; }
+  /// Writes one safetensors file and flushes it to disk. Any thread; `go_on` is asked between pieces and may throw.
+  Fingerprint write(const std::string& path, void (*go_on)()) const;
+  /// Reads what `write` wrote for the same parts and vocabulary. Error(kSafetensors) tells what differs.
+  void read(const std::string& path, int64_t elements);
+};
+
+}  // namespace vectune

@@ -1,0 +1,67 @@
+#include "train/training_layout.h"
+
+#include <algorithm>
+
+#include "runtime/errors.h"
+
+namespace vectune {
+
+namespace {
+
+/// `frozen` names the parameter or a module above it.
+bool covers(const std::string& frozen, const std::string& name) {
+  return name == frozen ||
+         (name.size() > frozen.size() && name.compare(0, frozen.size(), frozen) == 0 && name[frozen.size()] == '.');
+}
+
+}  // namespace
+
+TrainingLayout::TrainingLayout(const ParameterTable& table, const EncoderSpec& spec,
+                               const CompactVocabulary& vocabulary, const std::vector<std::string>& freeze)
+    : freeze_(freeze) {
+  words_ = vocabulary.size() * spec.hidden_size;
+  rest_begin_ = spec.vocab_size * spec.hidden_size;
+  elements_ = words_ + table.elements() - rest_begin_;
+
+  for (const auto& entry : freeze_)
+    if (std::none_of(table.all().begin(), table.all().end(), [&](const auto& p) { return covers(entry, p.name); }))
+      throw Error(ErrorCode::kInvalidArgument, "freeze: '" + entry +
+                                                   "' names no parameter and no module; the first parameters are '" +
+                                                   table.all().front().name + "' and '" + table.all()[1].name + "'.");
+
+  wanted_ = {false, false, false, false, std::vector<bool>(static_cast<size_t>(spec.layers), false), spec.layers};
+  for (const auto& parameter : table.all()) {
+    if (!trains(parameter)) continue;
+    const bool is_words = parameter.offset == table.word_embeddings;
+    const int64_t begin = is_words ? 0 : at(parameter.offset), elements = is_words ? words_ : parameter.elements;
+    trainable_ += parameter.elements;
+    optimised_ += elements;
+    if (!segments_.empty() && segments_.back().decays == parameter.decays &&
+        segments_.back().begin + segments_.back().elements == begin)
+      segments_.back().elements += elements;
+    else segments_.push_back({begin, elements, parameter.decays});
+
+    if (parameter.offset < table.embeddings_end) {
+      wanted_.words |= is_words;
+      wanted_.positions |= parameter.offset == table.position_embeddings;
+      wanted_.types |= parameter.offset == table.type_embeddings;
+      wanted_.embedding_norm |=
+          parameter.offset == table.embedding_norm.weight || parameter.offset == table.embedding_norm.bias;
+      wanted_.lowest_layer = 0;
+    }
+    for (int64_t i = 0; i < spec.layers; ++i) {
+      const LayerAt& layer = table.layers[static_cast<size_t>(i)];
+      if (parameter.offset < layer.begin || parameter.offset >= layer.end) continue;
+      wanted_.layers[static_cast<size_t>(i)] = true;
+      wanted_.lowest_layer = std::min(wanted_.lowest_layer, i);
+    }
+  }
+  if (segments_.empty())
+    throw Error(ErrorCode::kInvalidArgument, "freeze: nothing is left to train; every parameter is frozen.");
+}
+
+bool TrainingLayout::trains(const Parameter& parameter) const {
+  return std::none_of(freeze_.begin(), freeze_.end(), [&](const auto& entry) { return covers(entry, parameter.name); });
+}
+
+}  // namespace vectune

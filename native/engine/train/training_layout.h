@@ -1,0 +1,48 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cpu/encoder.h"
+#include "model/parameters.h"
+#include "train/compact_vocabulary.h"
+
+namespace vectune {
+
+/// The flat buffers of training: compact word embeddings [used × hidden], then everything that follows the word
+/// embeddings in the ParameterTable. Weights, gradients and both moments have this layout.
+class TrainingLayout {
+ public:
+  /// A run of neighbouring parameters that AdamW treats alike.
+  struct Segment {
+    int64_t begin, elements;
+    bool decays;
+  };
+
+  /// Error(kInvalidArgument) for a freeze entry that names no parameter, or if nothing is left to train.
+  TrainingLayout(const ParameterTable& table, const EncoderSpec& spec, const CompactVocabulary& vocabulary,
+                 const std::vector<std::string>& freeze);
+
+  int64_t elements() const { return elements_; }
+  int64_t words() const { return words_; }            // elements of the compact table
+  int64_t rest_begin() const { return rest_begin_; }  // in the ParameterTable
+  int64_t at(int64_t table_offset) const { return table_offset - rest_begin_ + words_; }
+  const std::vector<Segment>& segments() const { return segments_; }
+  const Wanted& wanted() const { return wanted_; }
+  bool trains(const Parameter& parameter) const;
+  int64_t trainable_parameters() const { return trainable_; }
+  int64_t optimised_parameters() const { return optimised_; }
+
+  template <typename Float>
+  FlatView<Float> view(Float* flat) const {
+    return {flat, flat + words_, rest_begin_};
+  }
+
+ private:
+  std::vector<std::string> freeze_;
+  std::vector<Segment> segments_;
+  Wanted wanted_;
+  int64_t words_, rest_begin_, elements_, trainable_ = 0, optimised_ = 0;
+};
+
+}  // namespace vectune
