@@ -92,7 +92,7 @@ async function underLimit(vectune) {
   console.log(`\nEffective batch 256 under a memory limit of ${(MEMORY_LIMIT / 1e6).toFixed(0)} MB, fp32, one epoch.`);
   let failed = false;
   const onProgress = (event) => {
-    failed ||= event.kind === 'finder' && event.outcome === 'failed' && event.batchSize === 256;
+    failed ||= event.type === 'finder' && event.outcome === 'failed' && event.batchSize === 256;
     print(event);
   };
   const ordered = await miniLm(vectune, {

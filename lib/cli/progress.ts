@@ -1,9 +1,11 @@
 import { SingleBar } from 'cli-progress';
-import type { FinetuneEvent, StepEvent, ValidationEvent } from '../finetune/events';
+import type { EventContent } from '../finetune/events';
 import type { FinetuneReport } from '../finetune/report';
 import type { LoadEvent } from '../text-vectorisation';
 import { megabytes } from '../system/disk';
 import { hasNvidiaDriver } from '../system/platform';
+
+type Step = Extract<EventContent, { type: 'step' }>;
 
 /** Where progress is shown: a terminal gets a bar, anything else whole lines. */
 export type ProgressStream = NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
@@ -24,8 +26,8 @@ export class FinetuneDisplay {
     this.#bar = new Bar(stream);
   }
 
-  show(event: FinetuneEvent): void {
-    switch (event.kind) {
+  show(event: EventContent): void {
+    switch (event.type) {
       case 'data':
         this.#validates = event.validationRows > 0;
         return this.#lines(describeData(event));
@@ -76,7 +78,7 @@ export class FinetuneDisplay {
     this.#bar.stop();
   }
 
-  #step(event: StepEvent): void {
+  #step(event: Step): void {
     this.#bar.update(event.step, describeStep(event));
     if (this.#validates) return;
     // Nothing else tells of this epoch's end.
@@ -185,7 +187,7 @@ function describeMessage(event: { message: string; differences?: readonly string
     : `${message}, with other numbers than it would have had: ${differences.join('; ')}`;
 }
 
-function describeData(event: Extract<FinetuneEvent, { kind: 'data' }>): string {
+function describeData(event: Extract<EventContent, { type: 'data' }>): string {
   const validation =
     event.validationRows > 0 ? `, ${event.validationRows} to validate with` : ', none to validate with';
   return (
@@ -194,7 +196,7 @@ function describeData(event: Extract<FinetuneEvent, { kind: 'data' }>): string {
   );
 }
 
-function describeSummary(event: Extract<FinetuneEvent, { kind: 'summary' }>): string {
+function describeSummary(event: Extract<EventContent, { type: 'summary' }>): string {
   const { parameters, trainableParameters } = event;
   const trained = trainableParameters === parameters ? 'all trained' : `${integer(trainableParameters)} trained`;
   const limit = event.memoryLimit === null ? '' : `, at most ${(event.memoryLimit / 1e9).toFixed(1)} GB of memory`;
@@ -204,19 +206,22 @@ function describeSummary(event: Extract<FinetuneEvent, { kind: 'summary' }>): st
   );
 }
 
-function describeDeviceMemory(event: Extract<FinetuneEvent, { kind: 'device-memory' }>): string {
+function describeDeviceMemory(event: Extract<EventContent, { type: 'device-memory' }>): string {
   const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(1);
   return `the GPU's memory: ${gigabytes(event.peak)} GB at most of ${gigabytes(event.total)} GB, ${gigabytes(event.free)} GB free`;
 }
 
-export function describeStep(event: StepEvent): string {
+export function describeStep(event: Step): string {
   return (
     `${event.step}/${event.steps}  loss ${number(event.loss)}  ${integer(event.tokensPerSecond)} tokens/s  ` +
     `${duration(event.eta)} left`
   );
 }
 
-function describeValidation({ epoch, trainingLoss, metrics, best }: ValidationEvent, epochs: number): string {
+function describeValidation(
+  { epoch, trainingLoss, metrics, best }: Extract<EventContent, { type: 'validation' }>,
+  epochs: number,
+): string {
   const name = epoch === 0 ? 'untrained' : epochName(epoch, epochs);
   const training = trainingLoss === null ? '' : `loss ${number(trainingLoss)}`;
   return (

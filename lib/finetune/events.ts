@@ -5,6 +5,8 @@ import type { FinetuneReport } from './report';
 /** The data is read, tokenised and split. */
 export interface DataEvent {
   /** Tells it from the other events. */
+  type: 'data';
+  /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
   kind: 'data';
   /** Rows of the data. */
   rows: number;
@@ -23,6 +25,8 @@ export interface DataEvent {
 /** Where the run computes. */
 export interface DeviceEvent {
   /** Tells it from the other events. */
+  type: 'device';
+  /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
   kind: 'device';
   /** 'cpu', or a GPU as 'cuda:0'. */
   device: string;
@@ -35,6 +39,8 @@ export interface DeviceEvent {
 /** Memory of the GPU after a part of the run, in bytes. On the processor there are no such events. */
 export interface DeviceMemoryEvent extends DeviceMemory {
   /** Tells it from the other events. */
+  type: 'device-memory';
+  /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
   kind: 'device-memory';
   /** What came before it. */
   after: 'finder' | 'epoch' | 'out-of-memory';
@@ -43,6 +49,8 @@ export interface DeviceMemoryEvent extends DeviceMemory {
 /** What is about to be trained. */
 export interface SummaryEvent {
   /** Tells it from the other events. */
+  type: 'summary';
+  /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
   kind: 'summary';
   /** Numbers that the model is made of. */
   parameters: number;
@@ -69,6 +77,8 @@ export interface SummaryEvent {
 /** One trial of the batch-size finder, or its end; `message` says it in a sentence. */
 export interface FinderEvent {
   /** Tells it from the other events. */
+  type: 'finder';
+  /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
   kind: 'finder';
   /** Of the trial; 'finished' is the search's end. */
   outcome: 'succeeded' | 'failed' | 'finished';
@@ -83,6 +93,8 @@ export interface FinderEvent {
 /** An epoch begins. */
 export interface EpochStartEvent {
   /** Tells it from the other events. */
+  type: 'epoch-start';
+  /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
   kind: 'epoch-start';
   /** Counts from 1; epoch 0 is the untrained model. */
   epoch: number;
@@ -95,6 +107,8 @@ export interface EpochStartEvent {
 /** A step is done. */
 export interface StepEvent {
   /** Tells it from the other events. */
+  type: 'step';
+  /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
   kind: 'step';
   /** Counts from 1; 0 is the untrained model. */
   epoch: number;
@@ -123,6 +137,8 @@ export interface StepEvent {
 /** Validation goes on. */
 export interface ValidatingEvent {
   /** Tells it from the other events. */
+  type: 'validating';
+  /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
   kind: 'validating';
   /** Counts from 1; 0 is the untrained model. */
   epoch: number;
@@ -135,6 +151,8 @@ export interface ValidatingEvent {
 /** An epoch was validated; epoch 0 is the untrained model. */
 export interface ValidationEvent {
   /** Tells it from the other events. */
+  type: 'validation';
+  /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
   kind: 'validation';
   /** Counts from 1; 0 is the untrained model. */
   epoch: number;
@@ -149,6 +167,8 @@ export interface ValidationEvent {
 /** There was not enough memory; the same rows are computed again in smaller parts. */
 export interface OutOfMemoryEvent {
   /** Tells it from the other events. */
+  type: 'out-of-memory';
+  /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
   kind: 'out-of-memory';
   /** What was under way. */
   during: 'step' | 'validation';
@@ -165,6 +185,8 @@ export interface OutOfMemoryEvent {
 /** Early stopping ends training. */
 export interface EarlyStopEvent {
   /** Tells it from the other events. */
+  type: 'early-stop';
+  /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
   kind: 'early-stop';
   /** The last epoch that was trained. */
   epoch: number;
@@ -177,6 +199,8 @@ export interface EarlyStopEvent {
 /** Training goes on from a checkpoint, or was to but there is none and it begins afresh. */
 export interface RestoredEvent {
   /** Tells it from the other events. */
+  type: 'restored';
+  /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
   kind: 'restored';
   /** The checkpoint; null where there is none. */
   from: string | null;
@@ -199,6 +223,8 @@ export interface RestoredEvent {
 /** A checkpoint is not whole; the one before it is tried. */
 export interface CheckpointDamagedEvent {
   /** Tells it from the other events. */
+  type: 'checkpoint-damaged';
+  /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
   kind: 'checkpoint-damaged';
   /** The checkpoint's folder. */
   folder: string;
@@ -209,6 +235,8 @@ export interface CheckpointDamagedEvent {
 /** A checkpoint is written, flushed to disk and in its place. */
 export interface CheckpointEvent {
   /** Tells it from the other events. */
+  type: 'checkpoint';
+  /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
   kind: 'checkpoint';
   /** The checkpoint's folder. */
   folder: string;
@@ -225,6 +253,8 @@ export interface CheckpointEvent {
 /** A checkpoint could not be written, or an old one not removed. Training goes on; those before it are untouched. */
 export interface CheckpointFailedEvent {
   /** Tells it from the other events. */
+  type: 'checkpoint-failed';
+  /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
   kind: 'checkpoint-failed';
   /** Steps since training began. */
   totalSteps: number;
@@ -237,6 +267,8 @@ export interface CheckpointFailedEvent {
 /** The run stands, after `pause`; nothing is under way. */
 export interface PausedEvent {
   /** Tells it from the other events. */
+  type: 'paused';
+  /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
   kind: 'paused';
   /** Steps since training began. */
   totalSteps: number;
@@ -245,6 +277,8 @@ export interface PausedEvent {
 /** The run goes on, after `resume`. */
 export interface ResumedEvent {
   /** Tells it from the other events. */
+  type: 'resumed';
+  /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
   kind: 'resumed';
   /** Steps since training began. */
   totalSteps: number;
@@ -253,12 +287,14 @@ export interface ResumedEvent {
 /** The run is over. */
 export interface DoneEvent {
   /** Tells it from the other events. */
+  type: 'done';
+  /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
   kind: 'done';
   /** What the run did, as its promise gives it. */
   report: FinetuneReport;
 }
 
-/** What a run tells while it goes on, told apart by `kind`. */
+/** What a run tells while it goes on, told apart by `type`. */
 export type FinetuneEvent =
   | DataEvent
   | DeviceEvent
@@ -278,6 +314,19 @@ export type FinetuneEvent =
   | PausedEvent
   | ResumedEvent
   | DoneEvent;
+
+/** An event as it is made: `kind` is added where it is told. */
+export type EventContent = FinetuneEvent extends infer Event
+  ? Event extends FinetuneEvent
+    ? Omit<Event, 'kind'>
+    : never
+  : never;
+
+/** The event with `kind`, by which events were told apart before they all had `type`. */
+export function told(event: EventContent): FinetuneEvent {
+  const { type, ...rest } = event;
+  return { type, kind: type, ...rest } as FinetuneEvent;
+}
 
 /** Bytes in millions with three decimals. */
 export function megabytes(bytes: number): string {

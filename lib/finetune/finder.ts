@@ -10,7 +10,7 @@ export interface FinderRequest {
   limit: number;
   /** Runs a batch of that size in its worst case; rejects with OutOfMemoryError where it does not fit. */
   probe: (size: number) => Promise<void>;
-  onEvent: (event: FinderEvent) => void;
+  onEvent: (event: Omit<FinderEvent, 'kind'>) => void;
 }
 
 /**
@@ -31,7 +31,7 @@ export async function findBatchSize({ limit, probe, onEvent }: FinderRequest): P
   };
   const trying = (size: number, outcome: 'succeeded' | 'failed', next: number) =>
     onEvent({
-      kind: 'finder',
+      type: 'finder',
       outcome,
       batchSize: size,
       next,
@@ -39,7 +39,7 @@ export async function findBatchSize({ limit, probe, onEvent }: FinderRequest): P
     });
   const finish = (size: number): number => {
     const message = `Finished batch size finder, will continue with full run using batch size ${size}`;
-    onEvent({ kind: 'finder', outcome: 'finished', batchSize: size, next: null, message });
+    onEvent({ type: 'finder', outcome: 'finished', batchSize: size, next: null, message });
     return size;
   };
 

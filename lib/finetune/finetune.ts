@@ -7,7 +7,7 @@ import type { PairData } from '../data/pair';
 import { CheckpointError, hasCode, InvalidArgumentError } from '../system/errors';
 import type { DatasetHandle, EngineAddon, ModelHandle, NativePrecision, TrainerHandle } from '../engine/addon';
 import { chooseDevice, choosePrecision, type ChosenDevice, type DeviceOption } from '../engine/devices';
-import { megabytes, type FinetuneEvent } from './events';
+import { megabytes, told, type EventContent, type FinetuneEvent } from './events';
 import { effectiveBatch, findBatchSize, finderLimit } from './finder';
 import { train } from './loop';
 import { defaultMemoryLimit, MemoryFollower } from './memory-limit';
@@ -86,7 +86,7 @@ function checkFreeze(freeze: readonly string[], model: TrainableModel): void {
 }
 
 /** Whether an event is told of a run that is stopped already: its last checkpoint is written after that. */
-const late = ({ kind }: FinetuneEvent): boolean => kind === 'checkpoint' || kind === 'checkpoint-failed';
+const late = ({ type }: FinetuneEvent): boolean => type === 'checkpoint' || type === 'checkpoint-failed';
 
 /** A run from data to report. Rejects with what `control` says where that stopped it. */
 export async function finetune(job: FinetuneJob, control: RunControl): Promise<FinetuneReport> {
@@ -103,7 +103,8 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
   };
   control.signal.addEventListener('abort', cancel);
   if (options.signal !== undefined) control.follow(options.signal);
-  const emit = control.emitter<FinetuneEvent>(options.onProgress, late);
+  const tell = control.emitter<FinetuneEvent>(options.onProgress, late);
+  const emit = (event: EventContent): void => tell(told(event));
   const started = performance.now();
   try {
     control.check();
@@ -129,7 +130,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     );
     const { lengths } = tokens;
     emit({
-      kind: 'data',
+      type: 'data',
       rows: data.pairs.length,
       trainingRows: split.train.length,
       validationRows: split.validation.length,
@@ -137,7 +138,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       longest: tokens.longest,
       maxInputLength,
     });
-    emit({ kind: 'device', device: chosen.device, gpu: chosen.gpu, message: chosen.message });
+    emit({ type: 'device', device: chosen.device, gpu: chosen.gpu, message: chosen.message });
     const asked = chosen.limit === null ? options.memoryLimit : Math.min(chosen.limit, options.memoryLimit ?? Infinity);
     const memoryLimit = onGpu(chosen) ? null : (asked ?? defaultMemoryLimit(addon.memory()));
     dataset = await addon.createDataset(tokens.ids, tokens.offsets, Float32Array.from(data.scores));
@@ -167,7 +168,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       parameters: stats.parameters,
       trainableParameters: stats.trainableParameters,
     };
-    emit({ kind: 'summary', ...facts, bytes, megabytes: megabytes(bytes), memoryLimit });
+    emit({ type: 'summary', ...facts, bytes, megabytes: megabytes(bytes), memoryLimit });
 
     const run =
       options.checkpoint === null && options.resume === null
@@ -182,7 +183,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     control.check();
     const tellMemory = async (after: 'finder' | 'epoch' | 'out-of-memory'): Promise<void> => {
       if (chosen.device !== 'cpu')
-        emit({ kind: 'device-memory', after, ...(await addon!.deviceMemory(chosen.device, true)) });
+        emit({ type: 'device-memory', after, ...(await addon!.deviceMemory(chosen.device, true)) });
     };
     if (found !== null) {
       progress = await restore(found, { addon, trainer, run: run!, allowInexact: options.allowInexact, emit });
@@ -258,7 +259,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       checkpoint: run === undefined ? null : checkpointReport(found),
       seconds: (performance.now() - started) / 1000,
     };
-    emit({ kind: 'done', report });
+    emit({ type: 'done', report });
     control.check();
     return report;
   } catch (error) {
@@ -338,9 +339,9 @@ function checkLimit(memoryLimit: number | null, chosen: ChosenDevice): void {
   );
 }
 
-function nothingToResume(folder: string): FinetuneEvent {
+function nothingToResume(folder: string): EventContent {
   return {
-    kind: 'restored',
+    type: 'restored',
     from: null,
     totalSteps: 0,
     epoch: 0,

@@ -7,11 +7,11 @@ export class KeptEpoch {
   #validates = false;
 
   note(event: FinetuneEvent): void {
-    if (event.kind === 'data') this.#validates = event.validationRows > 0;
-    else if (event.kind === 'validation' && event.best) this.epoch = event.epoch;
+    if (event.type === 'data') this.#validates = event.validationRows > 0;
+    else if (event.type === 'validation' && event.best) this.epoch = event.epoch;
     // Without validation rows the model takes the weights of every epoch that is over.
-    else if (event.kind === 'epoch-start' && !this.#validates) this.epoch = event.epoch - 1;
-    else if (event.kind === 'restored') this.epoch = event.bestEpoch;
-    else if (event.kind === 'done') this.epoch = event.report.bestEpoch;
+    else if (event.type === 'epoch-start' && !this.#validates) this.epoch = event.epoch - 1;
+    else if (event.type === 'restored') this.epoch = event.bestEpoch;
+    else if (event.type === 'done') this.epoch = event.report.bestEpoch;
   }
 }

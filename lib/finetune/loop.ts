@@ -2,7 +2,7 @@ import type { Checkpointer } from './checkpoint/checkpointer';
 import { hasCode, OutOfMemoryError } from '../system/errors';
 import type { EngineAddon, ModelHandle, TrainerHandle } from '../engine/addon';
 import { EarlyStopping } from './early-stopping';
-import type { FinetuneEvent } from './events';
+import type { EventContent } from './events';
 import type { MemoryFollower } from './memory-limit';
 import type { ValidationMetrics } from './metrics';
 import type { ResolvedOptions } from './options';
@@ -30,7 +30,7 @@ export interface LoopRequest {
   onDevice: ((after: 'epoch' | 'out-of-memory') => Promise<void>) | null;
   /** null where none are written. */
   checkpointer: Checkpointer | null;
-  emit: (event: FinetuneEvent) => void;
+  emit: (event: EventContent) => void;
 }
 
 export interface LoopResult {
@@ -55,9 +55,9 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
 
   const ready = async (): Promise<void> => {
     if (control.paused) {
-      emit({ kind: 'paused', totalSteps: progress.steps });
+      emit({ type: 'paused', totalSteps: progress.steps });
       await control.resumed();
-      emit({ kind: 'resumed', totalSteps: progress.steps });
+      emit({ type: 'resumed', totalSteps: progress.steps });
       timer.start();
     }
     control.check();
@@ -65,7 +65,7 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
 
   const onSplit = (during: 'step' | 'validation') => (at: number, before: number, after: number) =>
     emit({
-      kind: 'out-of-memory',
+      type: 'out-of-memory',
       during,
       epoch: at,
       batchSize: before,
@@ -81,7 +81,7 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
         memory.follow();
         return addon.evaluate(trainer, rows, microBatch);
       },
-      onProgress: (at, done) => emit({ kind: 'validating', epoch: at, done, rows: split.validation.length }),
+      onProgress: (at, done) => emit({ type: 'validating', epoch: at, done, rows: split.validation.length }),
       onSplit: (at, before, after) => {
         progress.validationBatch = after;
         onSplit('validation')(at, before, after);
@@ -106,7 +106,7 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
         progress.epochLoss += (loss * step.rows.length) / split.train.length;
         const speed = timer.done(tokens);
         emit({
-          kind: 'step',
+          type: 'step',
           epoch: progress.epoch + 1,
           epochs,
           step: progress.epochSteps,
@@ -153,20 +153,20 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
       const before = await validator.measure(0);
       stopping = new EarlyStopping(patience, minDelta, before.loss);
       Object.assign(progress, { before, after: before, stopping: stopping.state });
-      emit({ kind: 'validation', epoch: 0, trainingLoss: null, metrics: before, best: true });
+      emit({ type: 'validation', epoch: 0, trainingLoss: null, metrics: before, best: true });
     }
   }
 
   while (progress.epoch < epochs) {
     if (stopping?.exhausted === true) {
       stoppedEarly = true;
-      emit({ kind: 'early-stop', epoch: progress.epoch, bestEpoch: progress.bestEpoch, patience: stopping.patience! });
+      emit({ type: 'early-stop', epoch: progress.epoch, bestEpoch: progress.bestEpoch, patience: stopping.patience! });
       break;
     }
     await ready();
     const epoch = progress.epoch + 1;
     const started = performance.now() - progress.epochSeconds * 1000;
-    emit({ kind: 'epoch-start', epoch, epochs, steps: stepsPerEpoch });
+    emit({ type: 'epoch-start', epoch, epochs, steps: stepsPerEpoch });
     const batches = epochBatches({
       rows: split.train,
       lengths,
@@ -211,7 +211,7 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
       stopping: stopping?.state ?? null,
       after: best ? validation : progress.after,
     });
-    if (validation !== null) emit({ kind: 'validation', epoch, trainingLoss, metrics: validation, best });
+    if (validation !== null) emit({ type: 'validation', epoch, trainingLoss, metrics: validation, best });
     await request.onDevice?.('epoch');
     await checkpointer?.atEpochEnd(progress);
   }

@@ -14,7 +14,7 @@ const measures: readonly [string, (metrics: ValidationMetrics) => number | null 
   ['Best accuracy', (m) => m.accuracy?.value],
 ];
 
-type Of<Kind extends FinetuneEvent['kind']> = Extract<FinetuneEvent, { kind: Kind }>;
+type Of<Type extends FinetuneEvent['type']> = Extract<FinetuneEvent, { type: Type }>;
 
 /** Follows one run so that the model's card can say what was done, also where the run was stopped before its end. */
 export class TrainingRecord {
@@ -33,15 +33,15 @@ export class TrainingRecord {
 
   note(event: FinetuneEvent): void {
     this.#kept.note(event);
-    if (event.kind === 'data') this.#data = event;
-    else if (event.kind === 'summary') this.#summary = event;
-    else if (event.kind === 'epoch-start') this.#epochs = event.epoch;
-    else if (event.kind === 'restored') {
+    if (event.type === 'data') this.#data = event;
+    else if (event.type === 'summary') this.#summary = event;
+    else if (event.type === 'epoch-start') this.#epochs = event.epoch;
+    else if (event.type === 'restored') {
       this.#epochs = event.epoch;
       this.#before = event.before;
       this.#after = event.after;
-    } else if (event.kind === 'done') this.#batch = event.report;
-    else if (event.kind === 'validation') {
+    } else if (event.type === 'done') this.#batch = event.report;
+    else if (event.type === 'validation') {
       if (event.epoch === 0) this.#before = event.metrics;
       if (event.best) this.#after = event.metrics;
     }

@@ -3,7 +3,7 @@ const megabytes = (bytes) => `${(bytes / 1e6).toFixed(0)} MB`;
 
 /** One line for each event of a run, steps left out. */
 export function print(event) {
-  switch (event.kind) {
+  switch (event.type) {
     case 'data':
       console.log(
         `${event.rows} pairs: ${event.trainingRows} to train on, ${event.validationRows} to validate ` +

@@ -186,7 +186,7 @@ describe('which are kept', () => {
       schedule: 'constant',
       resume: best,
       onProgress: (event) => {
-        if (event.kind === 'epoch-start') observed.run.abort();
+        if (event.type === 'epoch-start') observed.run.abort();
       },
     });
     await rejection(observed.run);

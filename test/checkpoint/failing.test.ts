@@ -31,7 +31,7 @@ async function survives(folder: string, spoil: () => void, after: () => void = (
     ...options,
     checkpoint: { folder, everySteps: 4, keep: 100 },
     onProgress: (event) => {
-      if (event.kind === 'checkpoint' && event.totalSteps === 4) spoil();
+      if (event.type === 'checkpoint' && event.totalSteps === 4) spoil();
     },
   });
   after();
@@ -211,7 +211,7 @@ describe('one run at a time', () => {
       resume: true,
       checkpoint: { folder },
       onProgress: (event) => {
-        if (event.kind === 'step') throw new RangeError('mine');
+        if (event.type === 'step') throw new RangeError('mine');
       },
     });
     expect(await rejection(failing.run)).toBeInstanceOf(RangeError);

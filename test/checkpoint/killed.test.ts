@@ -130,7 +130,7 @@ test('killed while a checkpoint takes the place of another of the same step: the
   const observed = start(open(), rows, {
     ...run,
     onProgress: (event) => {
-      if (event.kind === 'step' && event.totalSteps === 7) observed.run.abort();
+      if (event.type === 'step' && event.totalSteps === 7) observed.run.abort();
     },
   });
   await rejection(observed.run);

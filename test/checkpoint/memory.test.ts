@@ -274,7 +274,7 @@ describe('a checkpoint and memory', () => {
       ...options,
       checkpoint: { folder, everySteps: 15, everyEpoch: false, keep: 100 },
       onProgress: (event) => {
-        if (event.kind === 'checkpoint') addon.setMemoryLimit(processLimit);
+        if (event.type === 'checkpoint') addon.setMemoryLimit(processLimit);
       },
     });
     await observed.run;
@@ -317,7 +317,7 @@ describe('a checkpoint and memory', () => {
       ...options,
       checkpoint: { folder, everySteps: 5, everyEpoch: false },
       onProgress: (event) => {
-        if (event.kind === 'checkpoint') addon.setMemoryLimit(processLimit);
+        if (event.type === 'checkpoint') addon.setMemoryLimit(processLimit);
       },
     });
     const timer = setTimeout(failed, 20_000);
@@ -327,7 +327,7 @@ describe('a checkpoint and memory', () => {
     expect(observed.of('checkpoint')[0]).toMatchObject({ totalSteps: 5, copied: true });
     // The long sixth step came only after it.
     const kinds = observed.events.flatMap((event) =>
-      event.kind === 'step' || event.kind === 'checkpoint' ? [`${event.kind} ${event.totalSteps}`] : [],
+      event.type === 'step' || event.type === 'checkpoint' ? [`${event.type} ${event.totalSteps}`] : [],
     );
     expect(kinds.indexOf('checkpoint 5')).toBeLessThan(kinds.indexOf('step 6'));
     expect(await outcome(tight, { ...observed, report: await observed.run })).toEqual(plain);
@@ -345,7 +345,7 @@ test("others take the machine's memory during a run: its limit follows, the run 
   const observed = start(model, uneven, {
     ...options,
     onProgress: (event) => {
-      if (event.kind !== 'step' || event.totalSteps !== 4) return;
+      if (event.type !== 'step' || event.totalSteps !== 4) return;
       left = 20_000;
       observed.run.pause(); // for longer than what was free is taken to be so still
       setTimeout(() => observed.run.resume(), 300);

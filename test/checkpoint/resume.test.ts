@@ -125,7 +125,7 @@ test('a batch size that was found is not looked for again', async () => {
     ...options,
     checkpoint: { folder, everySteps: 1 },
     onProgress: (event) => {
-      if (event.kind === 'step' && event.totalSteps === 6) observed.run.abort();
+      if (event.type === 'step' && event.totalSteps === 6) observed.run.abort();
     },
   });
   await rejection(observed.run);
@@ -198,7 +198,7 @@ test('twice over in one object: stopped, gone on with, stopped and gone on with 
       resume: true,
       checkpoint: { folder, everySteps: 4 },
       onProgress: (event) => {
-        if (event.kind === 'step' && event.totalSteps === stopAt) observed.run.abort();
+        if (event.type === 'step' && event.totalSteps === stopAt) observed.run.abort();
       },
     });
     await rejection(observed.run);

@@ -27,11 +27,11 @@ beforeAll(async () => {
 const withoutFolder = (report: typeof whole.report) => ({ ...withoutTimes(report), checkpoint: null });
 
 const moments: [string, (event: FinetuneEvent) => boolean][] = [
-  ['in the middle of an epoch', (e) => e.kind === 'step' && e.totalSteps === 10],
-  ['at the last step of an epoch', (e) => e.kind === 'step' && e.totalSteps === 14],
-  ['in a validation', (e) => e.kind === 'validating' && e.epoch === 2],
-  ['when an epoch was validated', (e) => e.kind === 'validation' && e.epoch === 2],
-  ['at the start of an epoch', (e) => e.kind === 'epoch-start' && e.epoch === 2],
+  ['in the middle of an epoch', (e) => e.type === 'step' && e.totalSteps === 10],
+  ['at the last step of an epoch', (e) => e.type === 'step' && e.totalSteps === 14],
+  ['in a validation', (e) => e.type === 'validating' && e.epoch === 2],
+  ['when an epoch was validated', (e) => e.type === 'validation' && e.epoch === 2],
+  ['at the start of an epoch', (e) => e.type === 'epoch-start' && e.epoch === 2],
 ];
 
 describe.each(moments)('abort %s', (_, at) => {
@@ -50,7 +50,7 @@ describe.each(moments)('abort %s', (_, at) => {
       },
     });
     expect(await rejection(observed.run)).toMatchObject({ name: 'AbortError', code: 'ERR_ABORTED', cause: 'enough' });
-    expect(observed.events.at(-1)).toMatchObject({ kind: 'checkpoint', folder: join(folder, names(folder)[0]!) });
+    expect(observed.events.at(-1)).toMatchObject({ type: 'checkpoint', folder: join(folder, names(folder)[0]!) });
     expect(names(folder)).toHaveLength(1);
     expect(leftOvers(folder)).toEqual([]);
     // At most the step that was queued behind the last one that was told.
@@ -109,7 +109,9 @@ describe.each(moments)('abort %s', (_, at) => {
       observed.run.resume();
       expect(withoutTimes(await observed.run)).toEqual(withoutTimes(whole.report));
       expect(observed.run.paused).toBe(false);
-      expect(observed.of('resumed')).toEqual(observed.of('paused').map((event) => ({ ...event, kind: 'resumed' })));
+      expect(observed.of('resumed')).toEqual(
+        observed.of('paused').map((event) => ({ ...event, type: 'resumed', kind: 'resumed' })),
+      );
       expect(observed.of('step').map(({ loss }) => loss)).toEqual(whole.of('step').map(({ loss }) => loss));
       expect(bits(await model.embed(PROBE_TEXTS)) === wholeVectors).toBe(true);
     } finally {
@@ -213,11 +215,11 @@ test('a checkpoint goes to disk while training goes on', async () => {
       ...options,
       checkpoint: { folder, everySteps: 6 },
       onProgress: (event) => {
-        if (event.kind === 'step' && event.totalSteps === 8) stepped();
+        if (event.type === 'step' && event.totalSteps === 8) stepped();
       },
     });
     const kinds = observed.events.flatMap((event) =>
-      event.kind === 'step' || event.kind === 'checkpoint' ? [`${event.kind} ${event.totalSteps}`] : [],
+      event.type === 'step' || event.type === 'checkpoint' ? [`${event.type} ${event.totalSteps}`] : [],
     );
     expect(kinds.indexOf('checkpoint 6')).toBeGreaterThan(kinds.indexOf('step 8'));
     // It holds the sixth step's state all the same.
@@ -275,9 +277,9 @@ describe('a run that is let go of', () => {
         `
       const { TextVectorisation } = require(${JSON.stringify(join(__dirname, '../../dist/index.js'))});
       const { model, rows } = ${JSON.stringify(args)};
-      const run = new TextVectorisation(model).finetune(rows, { epochs: 3, onProgress: ({ kind }) => {
-        if (kind === 'validation') run.pause();
-        if (kind === 'paused') setTimeout(() => run.resume(), 300).unref();
+      const run = new TextVectorisation(model).finetune(rows, { epochs: 3, onProgress: ({ type }) => {
+        if (type === 'validation') run.pause();
+        if (type === 'paused') setTimeout(() => run.resume(), 300).unref();
       } });
       run.then(() => console.log('done'));
     `,

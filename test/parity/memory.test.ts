@@ -150,7 +150,7 @@ describe.each(['forward', 'backward', 'optimiser'] as const)('a limit at which 1
     const before = await weightsOf('before.safetensors');
     await withTrainer(limit(), async (trainer) => {
       expect(addon.memory().inUse).toBe(baseline);
-      const events: FinderEvent[] = [];
+      const events: Omit<FinderEvent, 'kind'>[] = [];
       const afterEach: number[] = [];
       const failures: { code: unknown; lacked: number }[] = [];
       const found = await findBatchSize({

@@ -26,7 +26,7 @@ test('one that fails late and is not awaited does so too', async () => {
   assert.deepEqual(
     await runNode(
       program(`
-    const onProgress = ({ kind }) => { if (kind === 'step') run.abort(); };
+    const onProgress = ({ type }) => { if (type === 'step') run.abort(); };
     const run = model.finetune(pairs, scores, { ...options, onProgress });`),
     ),
     expected('unhandled AbortError ERR_ABORTED\ntold 1\n'),
@@ -46,7 +46,7 @@ test('a run that succeeds and is not awaited keeps the process until it is done'
   assert.deepEqual(
     await runNode(
       program(`
-    const onProgress = ({ kind }) => { if (kind === 'done') console.log('done'); };
+    const onProgress = ({ type }) => { if (type === 'done') console.log('done'); };
     model.finetune(pairs, scores, { ...options, onProgress });`),
     ),
     expected('done\ntold 0\n'),

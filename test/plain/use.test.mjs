@@ -32,7 +32,7 @@ test('load, embed, finetune, save, open again, dispose', () =>
       epochs: 2,
       learningRate: 1e-3,
       validationSplit: 0,
-      onProgress: ({ kind }) => kinds.add(kind),
+      onProgress: ({ type }) => kinds.add(type),
     });
     assert.equal(typeof run.then, 'function');
     const report = await run;
@@ -140,8 +140,8 @@ test('errors are of their classes', () =>
     const run = model.finetune(pairs, scores, {
       ...quick,
       signal: controller.signal,
-      onProgress: ({ kind }) => {
-        if (kind === 'step') controller.abort();
+      onProgress: ({ type }) => {
+        if (type === 'step') controller.abort();
       },
     });
     assert.equal((await rejection(run)).cause, controller.signal.reason);

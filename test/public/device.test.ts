@@ -60,7 +60,7 @@ describe('without a GPU', () => {
     const message = expect.stringMatching(
       /^The processor is used, as no GPU can be used: .*; memoryFraction.* bounds nothing$/,
     );
-    expect(of('device')).toEqual([{ kind: 'device', device: 'cpu', gpu: null, message }]);
+    expect(of('device')).toEqual([{ type: 'device', kind: 'device', device: 'cpu', gpu: null, message }]);
     expect(told).toEqual([{ type: 'device', device: 'cpu', gpu: null, message }]);
     expect(of('device-memory')).toEqual([]);
     expect(report).toMatchObject({ device: 'cpu', gpu: null });
@@ -192,7 +192,7 @@ describe('the device path', () => {
     const disturbed = await finish(models.open(fixture('bert-mean'), onTensors), rows, {
       ...options,
       onProgress: (event) => {
-        if (event.kind !== 'step' || event.totalSteps !== 1 || failed) return;
+        if (event.type !== 'step' || event.totalSteps !== 1 || failed) return;
         failed = true;
         addon.failAllocation(40);
       },
@@ -215,7 +215,7 @@ describe('the device path', () => {
         dropout: 0.1,
         checkpoint,
         onProgress: (event) => {
-          if (event.kind === 'step' && event.totalSteps === 2) addon.failDevice(3);
+          if (event.type === 'step' && event.totalSteps === 2) addon.failDevice(3);
         },
       });
       const error = await rejection(run.run);
@@ -249,7 +249,7 @@ describe('the device path', () => {
         ...options,
         checkpoint,
         onProgress: (event) => {
-          if (event.kind === 'epoch-start' && event.epoch === 2) stopped.run.abort();
+          if (event.type === 'epoch-start' && event.epoch === 2) stopped.run.abort();
         },
       });
       await rejection(stopped.run);

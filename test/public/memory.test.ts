@@ -54,7 +54,7 @@ async function proposed(model: TextVectorisation, memoryLimit: number): Promise<
     ...options,
     memoryLimit,
     onProgress: (event) => {
-      if (event.kind === 'finder' && event.outcome === 'finished') observed.run.abort();
+      if (event.type === 'finder' && event.outcome === 'finished') observed.run.abort();
     },
   });
   const error = await rejection(observed.run);
@@ -94,7 +94,7 @@ describe.each(['bert-mean', 'distilbert-dense', 'roberta-dense'] as const)('a me
       expect(error).toMatchObject({ name: 'OutOfMemoryError', code: 'ERR_OUT_OF_MEMORY' });
       expect(error.message).toMatch(/smaller model/);
       expect(of('finder').filter(({ outcome }) => outcome !== 'failed')).toEqual([]);
-      expect(events.filter(({ kind }) => !['data', 'device', 'summary', 'finder'].includes(kind))).toEqual([]);
+      expect(events.filter(({ type }) => !['data', 'device', 'summary', 'finder'].includes(type))).toEqual([]);
       expect(await liveObjects()).toEqual(live);
     }
     expect(bits(await model.embed(PROBE_TEXTS)) === before).toBe(true);

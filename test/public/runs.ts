@@ -9,14 +9,14 @@ import type {
 import { loadEngine } from '../../lib/engine/load';
 import { lists } from './rows';
 
-type Of<K extends FinetuneEvent['kind']> = Extract<FinetuneEvent, { kind: K }>;
+type Of<K extends FinetuneEvent['type']> = Extract<FinetuneEvent, { type: K }>;
 
 export interface Observed {
   run: FinetuneRun;
   events: FinetuneEvent[];
-  of<K extends FinetuneEvent['kind']>(kind: K): Of<K>[];
+  of<K extends FinetuneEvent['type']>(kind: K): Of<K>[];
   /** The first event of a kind, as soon as it is there; rejects where the run ends without one. */
-  first<K extends FinetuneEvent['kind']>(kind: K): Promise<Of<K>>;
+  first<K extends FinetuneEvent['type']>(kind: K): Promise<Of<K>>;
 }
 
 /** Starts a run on two lists, and keeps its events; in fp32, whatever the processor multiplies faster. */
@@ -38,9 +38,9 @@ export function start(model: TextVectorisation, rows: readonly ScoredRow[], opti
     .finally(() => {
       ended = true;
     });
-  const of = <K extends FinetuneEvent['kind']>(kind: K) =>
-    events.filter((event): event is Of<K> => event.kind === kind);
-  const first = async <K extends FinetuneEvent['kind']>(kind: K) => {
+  const of = <K extends FinetuneEvent['type']>(kind: K) =>
+    events.filter((event): event is Of<K> => event.type === kind);
+  const first = async <K extends FinetuneEvent['type']>(kind: K) => {
     for (;;) {
       const event = of(kind)[0];
       if (event) return event;

@@ -196,7 +196,7 @@ test('while a run is on, the best weights so far are saved, with a card that say
     finish(model, rows, {
       ...learns,
       onProgress: (event) => {
-        if (event.kind !== 'step' || ![1, 4].includes(event.step)) return;
+        if (event.type !== 'step' || ![1, 4].includes(event.step)) return;
         saved.push(model.save(models.path(`at-${event.totalSteps}`)));
         hold(saved.at(-1)!);
       },
@@ -219,7 +219,7 @@ test('after a run that was stopped, the best weights are saved, with a card that
     ...learns,
     epochs: 3,
     onProgress: (event) => {
-      if (event.kind === 'step' && event.epoch === 2 && event.step === 2) observed.run.abort();
+      if (event.type === 'step' && event.epoch === 2 && event.step === 2) observed.run.abort();
     },
   });
   await rejection(observed.run);

@@ -35,7 +35,7 @@ type Test = (event: FinetuneEvent) => boolean;
 const atStep =
   (epoch: number, step: number): Test =>
   (event) =>
-    event.kind === 'step' && event.epoch === epoch && event.step === step;
+    event.type === 'step' && event.epoch === epoch && event.step === step;
 
 /** Vectors after `epochs` whole epochs. */
 async function vectorsAfter(epochs: number): Promise<string> {
@@ -179,7 +179,7 @@ describe.each(waysToAbort)('abort by %s', (_, way) => {
   });
 });
 
-test.each<[FinetuneEvent['kind'], Partial<FinetuneOptions>]>([
+test.each<[FinetuneEvent['type'], Partial<FinetuneOptions>]>([
   ['data', {}],
   ['summary', {}],
   ['finder', { batchSize: 'auto' }],
@@ -199,12 +199,12 @@ test.each<[FinetuneEvent['kind'], Partial<FinetuneOptions>]>([
     ...more,
     epochs: 2,
     onProgress: (event) => {
-      if (event.kind === kind) observed.run.abort(kind);
+      if (event.type === kind) observed.run.abort(kind);
     },
   });
   expect(await rejection(observed.run)).toMatchObject({ name: 'AbortError', code: 'ERR_ABORTED', cause: kind });
-  expect(observed.events.filter((event) => event.kind === kind)).toHaveLength(1);
-  expect(observed.events.at(-1)!.kind).toBe(kind);
+  expect(observed.events.filter((event) => event.type === kind)).toHaveLength(1);
+  expect(observed.events.at(-1)!.type).toBe(kind);
   expect(await liveObjects()).toEqual(live);
   if (kind !== 'done') expect(bits(await model.embed(PROBE_TEXTS)) === untrained).toBe(true);
   await finish(model, rows, { ...options, epochs: 1 });
@@ -215,7 +215,7 @@ test('weights told to be the best are kept by whoever stops at that very event',
   const observed = start(model, rows, {
     ...options,
     onProgress: (event) => {
-      if (event.kind === 'validation' && event.epoch === 1) observed.run.abort();
+      if (event.type === 'validation' && event.epoch === 1) observed.run.abort();
     },
   });
   await rejection(observed.run);
@@ -283,7 +283,7 @@ test('embed during a run gives the vectors of the best weights so far', async ()
       ...options,
       epochs: 2,
       onProgress: (event) => {
-        if (event.kind !== 'step' || event.step % 4 !== 0 || event.step > 8) return;
+        if (event.type !== 'step' || event.step % 4 !== 0 || event.step > 8) return;
         during.push(model.embed(PROBE_TEXTS));
         hold(during.at(-1)!);
       },
@@ -319,7 +319,7 @@ describe('dispose', () => {
       ...options,
       batchSize: 'auto',
       onProgress: (event) => {
-        if (event.kind === kind) disposed ??= model.dispose();
+        if (event.type === kind) disposed ??= model.dispose();
       },
     });
     const error = await rejection(observed.run);

@@ -34,7 +34,7 @@ const takesAll: FinetuneOptions = { epochs: 1, validationSplit: 0, learningRate:
 const losses = (report: FinetuneReport) =>
   report.epochs.map(({ trainingLoss, validation }) => [trainingLoss, validation?.loss]);
 const stepLosses = (events: readonly FinetuneEvent[]) =>
-  events.flatMap((event) => (event.kind === 'step' ? [event.loss] : []));
+  events.flatMap((event) => (event.type === 'step' ? [event.loss] : []));
 
 describe('the same rows give the same run, to the bit, from wherever they come', () => {
   const options: FinetuneOptions = { ...learns, epochs: 2, seed: 5 };
@@ -404,7 +404,7 @@ describe('steps', () => {
       expect(small.report).toMatchObject({ batchSize: 4, effectiveBatchSize: 16, steps: 8 });
       expect(whole.report).toMatchObject({ batchSize: 16, effectiveBatchSize: 16, steps: 8 });
       const numbers = (events: readonly FinetuneEvent[]) =>
-        events.flatMap((event) => (event.kind === 'step' ? [event.loss, event.gradientNorm!] : []));
+        events.flatMap((event) => (event.type === 'step' ? [event.loss, event.gradientNorm!] : []));
       const [found, expected] = [numbers(small.events), numbers(whole.events)];
       expect(found).toHaveLength(16);
       // A library's sums depend on the number of rows (MKL with AVX2: 2.2e-5 after 8 steps); our own do not.
@@ -417,7 +417,9 @@ describe('steps', () => {
     const { run, events, of } = start(models.open(fixture('bert-mean')), rows, { ...learns, epochs: 2 });
     const report = await run;
     const told = events.length;
-    expect(of('epoch-start')).toEqual([1, 2].map((epoch) => ({ kind: 'epoch-start', epoch, epochs: 2, steps: 7 })));
+    expect(of('epoch-start')).toEqual(
+      [1, 2].map((epoch) => ({ type: 'epoch-start', kind: 'epoch-start', epoch, epochs: 2, steps: 7 })),
+    );
     expect(of('step').map(({ epoch, step, totalSteps }) => [epoch, step, totalSteps])).toEqual(
       Array.from({ length: 14 }, (_, i) => [1 + Math.floor(i / 7), 1 + (i % 7), i + 1]),
     );
@@ -436,7 +438,7 @@ describe('steps', () => {
         .filter(({ done, rows: all }) => done === all)
         .map(({ epoch }) => epoch),
     ).toEqual([0, 1, 2]);
-    expect(events.at(-1)).toEqual({ kind: 'done', report });
+    expect(events.at(-1)).toEqual({ type: 'done', kind: 'done', report });
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(events).toHaveLength(told);
   });
@@ -451,7 +453,7 @@ describe('steps', () => {
     expect(info.parameters).toBe(18776);
     expect(of('summary')).toEqual([
       {
-        kind: 'summary',
+        type: 'summary',
         parameters: info.parameters,
         trainableParameters: info.parameters,
         bytes,

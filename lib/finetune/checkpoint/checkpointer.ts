@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fromNative, hasCode, NativeError, type VectuneError } from '../../system/errors';
-import type { FinetuneEvent } from '../events';
+import type { EventContent } from '../events';
 import type { Progress } from '../progress';
 import type { EngineAddon, TrainerHandle } from '../../engine/addon';
 import { STATE_FILE, writeDescription } from './content';
@@ -18,7 +18,7 @@ export interface CheckpointerOptions {
   run: RunIdentity;
   /** The checkpoint that the run went on from, if it is in this folder. */
   restored: { path: string; progress: Progress } | null;
-  emit: (event: FinetuneEvent) => void;
+  emit: (event: EventContent) => void;
 }
 
 /**
@@ -125,7 +125,7 @@ export class Checkpointer {
       folder.damaged.delete(basename(path));
       ++this.written;
       emit({
-        kind: 'checkpoint',
+        type: 'checkpoint',
         folder: path,
         totalSteps: progress.steps,
         bytes,
@@ -137,7 +137,7 @@ export class Checkpointer {
       ++this.failed;
       this.lastError = fromNative(error) as VectuneError;
       const { message } = this.lastError;
-      emit({ kind: 'checkpoint-failed', totalSteps: progress.steps, error: this.lastError, message });
+      emit({ type: 'checkpoint-failed', totalSteps: progress.steps, error: this.lastError, message });
     }
   }
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { CheckpointError, hasCode } from '../../system/errors';
-import type { FinetuneEvent } from '../events';
+import type { EventContent } from '../events';
 import type { Progress } from '../progress';
 import type { EngineAddon, TrainerHandle } from '../../engine/addon';
 import { readCheckpoint, STATE_FILE, type Checkpoint } from './content';
@@ -22,7 +22,7 @@ export interface FoundCheckpoint {
 export async function findCheckpoint(
   folder: string,
   addon: Pick<EngineAddon, 'checksum'>,
-  emit: (event: FinetuneEvent) => void,
+  emit: (event: EventContent) => void,
 ): Promise<FoundCheckpoint | null> {
   const damaged: string[] = [];
   const reasons: Error[] = [];
@@ -34,7 +34,7 @@ export async function findCheckpoint(
       if (!hasCode(error, 'ERR_CHECKPOINT_DAMAGED')) throw error;
       damaged.push(name);
       reasons.push(error);
-      emit({ kind: 'checkpoint-damaged', folder: path, message: error.message });
+      emit({ type: 'checkpoint-damaged', folder: path, message: error.message });
     }
   }
   if (damaged.length === 0) return null;
@@ -52,7 +52,7 @@ export interface RestoreRequest {
   trainer: TrainerHandle;
   run: RunIdentity;
   allowInexact: boolean;
-  emit: (event: FinetuneEvent) => void;
+  emit: (event: EventContent) => void;
 }
 
 /** Gives trainer and model the state of a checkpoint. @throws CheckpointError where it is another run's; nothing is changed then */
@@ -72,7 +72,7 @@ export async function restore({ path, checkpoint }: FoundCheckpoint, request: Re
   const untouched = request.run.model.before === run.model.before;
   await request.addon.restoreState(request.trainer, join(path, STATE_FILE), untouched);
   request.emit({
-    kind: 'restored',
+    type: 'restored',
     from: path,
     totalSteps: progress.steps,
     epoch: progress.epoch,

@@ -38,7 +38,7 @@ async function steps() {
     epochs: Math.ceil(count / perEpoch),
     checkpoint: { folder, everySteps: 100, everyEpoch: false },
     onProgress: (event) => {
-      if (event.kind === 'step' && event.totalSteps % 20 === 0) sample(event.totalSteps);
+      if (event.type === 'step' && event.totalSteps % 20 === 0) sample(event.totalSteps);
     },
   });
   await tv.dispose();

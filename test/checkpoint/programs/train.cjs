@@ -29,11 +29,11 @@ async function main() {
   const tv = new TextVectorisation(model);
   let going = false;
   const onProgress = (event) => {
-    if (event.kind === 'step' && !going) note({ kind: 'going', at: Date.now() });
-    going ||= event.kind === 'step';
-    if (/^(restored|checkpoint|checkpoint-damaged|checkpoint-failed)$/.test(event.kind))
+    if (event.type === 'step' && !going) note({ kind: 'going', at: Date.now() });
+    going ||= event.type === 'step';
+    if (/^(restored|checkpoint|checkpoint-damaged|checkpoint-failed)$/.test(event.type))
       note({ ...event, error: undefined });
-    if (event.kind === 'validation') note({ kind: 'validation', epoch: event.epoch, loss: event.metrics.loss });
+    if (event.type === 'validation') note({ kind: 'validation', epoch: event.epoch, loss: event.metrics.loss });
   };
   note({ kind: 'begin' });
   const report = await tv.finetune(rows, { ...options, onProgress });

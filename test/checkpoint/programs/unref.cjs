@@ -18,8 +18,8 @@ const run = tv.finetune(rows, {
   precision: 'fp32',
   checkpoint,
   onProgress: (event) => {
-    if (event.kind === 'step') steps = event.totalSteps;
-    if (event.kind === 'step' && event.totalSteps === 5) {
+    if (event.type === 'step') steps = event.totalSteps;
+    if (event.type === 'step' && event.totalSteps === 5) {
       if (when === 'paused') run.pause();
       else run.unref();
       if (when === 'ref again') run.ref();
@@ -28,7 +28,7 @@ const run = tv.finetune(rows, {
           embedded = vectors.length;
         });
     }
-    if (event.kind === 'paused') run.unref();
+    if (event.type === 'paused') run.unref();
   },
 });
 run.then(

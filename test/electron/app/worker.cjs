@@ -26,7 +26,7 @@ const asked = {
         earlyStopping: false,
         precision: 'fp32',
         onProgress: (event) => {
-          if (event.kind !== 'step') return;
+          if (event.type !== 'step') return;
           tell({ kind: 'progress', done: event.totalSteps, of: event.steps * event.epochs });
         },
       },

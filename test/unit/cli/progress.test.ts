@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import { barLine, DownloadDisplay, duration, FinetuneDisplay, type ProgressStream } from '../../../lib/cli/progress';
-import type { FinetuneEvent } from '../../../lib/finetune/events';
+import type { EventContent } from '../../../lib/finetune/events';
 import type { ValidationMetrics } from '../../../lib/finetune/metrics';
 import type { FinetuneReport } from '../../../lib/finetune/report';
 import { hasNvidiaDriver } from '../../../lib/system/platform';
@@ -37,8 +37,8 @@ const report = {
   seconds: 61.4,
 } as unknown as FinetuneReport;
 
-const step = (epoch: number, n: number, loss: number): FinetuneEvent => ({
-  kind: 'step',
+const step = (epoch: number, n: number, loss: number): EventContent => ({
+  type: 'step',
   epoch,
   epochs: 20,
   step: n,
@@ -52,8 +52,8 @@ const step = (epoch: number, n: number, loss: number): FinetuneEvent => ({
   eta: 65,
 });
 
-const data = (validationRows: number): FinetuneEvent => ({
-  kind: 'data',
+const data = (validationRows: number): EventContent => ({
+  type: 'data',
   rows: 428,
   trainingRows: 428 - validationRows,
   validationRows,
@@ -62,10 +62,10 @@ const data = (validationRows: number): FinetuneEvent => ({
   maxInputLength: 64,
 });
 
-const events: FinetuneEvent[] = [
+const events: EventContent[] = [
   data(64),
   {
-    kind: 'summary',
+    type: 'summary',
     parameters: 135127808,
     trainableParameters: 135127808,
     bytes: 540511232,
@@ -78,18 +78,18 @@ const events: FinetuneEvent[] = [
     memoryLimit: 123456789012,
   },
   {
-    kind: 'finder',
+    type: 'finder',
     outcome: 'succeeded',
     batchSize: 2,
     next: 4,
     message: 'Batch size 2 succeeded, trying batch size 4',
   },
-  { kind: 'validating', epoch: 0, done: 10, rows: 64 },
-  { kind: 'validation', epoch: 0, trainingLoss: null, metrics: metrics(0.3, 0.2), best: true },
-  { kind: 'epoch-start', epoch: 1, epochs: 20, steps: 2 },
+  { type: 'validating', epoch: 0, done: 10, rows: 64 },
+  { type: 'validation', epoch: 0, trainingLoss: null, metrics: metrics(0.3, 0.2), best: true },
+  { type: 'epoch-start', epoch: 1, epochs: 20, steps: 2 },
   step(1, 1, 0.25),
   {
-    kind: 'out-of-memory',
+    type: 'out-of-memory',
     during: 'step',
     epoch: 1,
     batchSize: 32,
@@ -97,16 +97,16 @@ const events: FinetuneEvent[] = [
     message: 'Out of memory with batch size 32',
   },
   step(1, 2, 0.15),
-  { kind: 'validating', epoch: 1, done: 64, rows: 64 },
-  { kind: 'validation', epoch: 1, trainingLoss: 0.2, metrics: metrics(0.1, 0.45678), best: true },
-  { kind: 'epoch-start', epoch: 2, epochs: 20, steps: 2 },
+  { type: 'validating', epoch: 1, done: 64, rows: 64 },
+  { type: 'validation', epoch: 1, trainingLoss: 0.2, metrics: metrics(0.1, 0.45678), best: true },
+  { type: 'epoch-start', epoch: 2, epochs: 20, steps: 2 },
   step(2, 1, 0.1),
-  { kind: 'validation', epoch: 2, trainingLoss: 0.1, metrics: metrics(0.2, -0.3), best: false },
-  { kind: 'early-stop', epoch: 2, bestEpoch: 1, patience: 1 },
-  { kind: 'done', report },
+  { type: 'validation', epoch: 2, trainingLoss: 0.1, metrics: metrics(0.2, -0.3), best: false },
+  { type: 'early-stop', epoch: 2, bestEpoch: 1, patience: 1 },
+  { type: 'done', report },
 ];
 
-function shown(list: readonly FinetuneEvent[], isTTY: boolean): string {
+function shown(list: readonly EventContent[], isTTY: boolean): string {
   const output = stream(isTTY);
   const display = new FinetuneDisplay(output);
   for (const event of list) display.show(event);
@@ -133,10 +133,10 @@ test('elsewhere than on a terminal there is a line for what is worth one', () =>
 });
 
 test("a GPU's name and memory are told; which processor is used is not worth a line", () => {
-  const gpu: FinetuneEvent[] = [
-    { kind: 'device', device: 'cuda:0', gpu: 'NVIDIA A2', message: 'The GPU cuda:0, NVIDIA A2, is used' },
+  const gpu: EventContent[] = [
+    { type: 'device', device: 'cuda:0', gpu: 'NVIDIA A2', message: 'The GPU cuda:0, NVIDIA A2, is used' },
     {
-      kind: 'summary',
+      type: 'summary',
       parameters: 10,
       trainableParameters: 10,
       bytes: 40,
@@ -149,7 +149,7 @@ test("a GPU's name and memory are told; which processor is used is not worth a l
       memoryLimit: null,
     },
     {
-      kind: 'device-memory',
+      type: 'device-memory',
       after: 'finder',
       allocated: 1e9,
       peak: 12.34e9,
@@ -159,7 +159,7 @@ test("a GPU's name and memory are told; which processor is used is not worth a l
       total: 16e9,
     },
     {
-      kind: 'device-memory',
+      type: 'device-memory',
       after: 'epoch',
       allocated: 1e9,
       peak: 12e9,
@@ -179,7 +179,7 @@ test("a GPU's name and memory are told; which processor is used is not worth a l
   if (hasNvidiaDriver()) return;
   expect(
     shown(
-      [{ kind: 'device', device: 'cpu', gpu: null, message: 'The processor is used, as no GPU can be used' }],
+      [{ type: 'device', device: 'cpu', gpu: null, message: 'The processor is used, as no GPU can be used' }],
       false,
     ),
   ).toBe('');
@@ -193,7 +193,7 @@ test('a terminal gets a bar with epoch, step, loss, tokens per second and time l
   const output = stream(true);
   const display = new FinetuneDisplay(output);
   display.show(data(64));
-  display.show({ kind: 'epoch-start', epoch: 1, epochs: 20, steps: 2 });
+  display.show({ type: 'epoch-start', epoch: 1, epochs: 20, steps: 2 });
   const started = output.text.length;
   // The bar is redrawn at most every tenth of a second.
   const now = jest.spyOn(Date, 'now').mockReturnValue(Date.now() + 1000);
@@ -213,7 +213,7 @@ test('the bar leaves nothing running, and gives the cursor back', () => {
 
 test('without validation rows an epoch ends with the mean loss of its steps', () => {
   const lines = shown(
-    [data(0), { kind: 'epoch-start', epoch: 1, epochs: 20, steps: 2 }, step(1, 1, 0.25), step(1, 2, 0.15)],
+    [data(0), { type: 'epoch-start', epoch: 1, epochs: 20, steps: 2 }, step(1, 1, 0.25), step(1, 2, 0.15)],
     false,
   );
   expect(lines).toContain('none to validate with');
@@ -223,8 +223,8 @@ test('without validation rows an epoch ends with the mean loss of its steps', ()
 test('a run that made nothing better is told as such', () => {
   const lines = shown(
     [
-      { kind: 'early-stop', epoch: 1, bestEpoch: 0, patience: 1 },
-      { kind: 'done', report: { ...report, bestEpoch: 0 } },
+      { type: 'early-stop', epoch: 1, bestEpoch: 0, patience: 1 },
+      { type: 'done', report: { ...report, bestEpoch: 0 } },
     ],
     false,
   );

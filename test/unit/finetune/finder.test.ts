@@ -5,7 +5,7 @@ import { effectiveBatch, findBatchSize, finderLimit } from '../../../lib/finetun
 /** A machine that fits batches up to `capacity`. */
 async function search(capacity: number, limit: number) {
   const probed: number[] = [];
-  const events: FinderEvent[] = [];
+  const events: Omit<FinderEvent, 'kind'>[] = [];
   const probe = async (size: number) => {
     probed.push(size);
     await Promise.resolve();
@@ -36,10 +36,10 @@ test('says what the notebook says, word for word', async () => {
 test('events carry the numbers of their sentences', async () => {
   const { events } = await search(5, 32);
   expect(events).toMatchObject([
-    { kind: 'finder', outcome: 'succeeded', batchSize: 2, next: 4 },
-    { kind: 'finder', outcome: 'succeeded', batchSize: 4, next: 8 },
-    { kind: 'finder', outcome: 'failed', batchSize: 8, next: 4 },
-    { kind: 'finder', outcome: 'finished', batchSize: 4, next: null },
+    { type: 'finder', outcome: 'succeeded', batchSize: 2, next: 4 },
+    { type: 'finder', outcome: 'succeeded', batchSize: 4, next: 8 },
+    { type: 'finder', outcome: 'failed', batchSize: 8, next: 4 },
+    { type: 'finder', outcome: 'finished', batchSize: 4, next: null },
   ]);
 });
 

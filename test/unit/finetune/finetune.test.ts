@@ -24,8 +24,8 @@ function start(engine: FakeEngine, options: FinetuneOptions, rows = 100) {
   });
   const job = { data: async () => pairs(rows), model: async () => engine.model, options: resolved };
   const run = new FinetuneRun((control) => finetune(job, control));
-  const of = <K extends FinetuneEvent['kind']>(kind: K) =>
-    events.filter((event): event is Extract<FinetuneEvent, { kind: K }> => event.kind === kind);
+  const of = <K extends FinetuneEvent['type']>(kind: K) =>
+    events.filter((event): event is Extract<FinetuneEvent, { type: K }> => event.type === kind);
   return { run, events, of };
 }
 
@@ -75,7 +75,9 @@ test('a whole run: events in order, each row once an epoch, best epoch committed
     '3.3',
   ]);
   expect(of('step').map(({ totalSteps }) => totalSteps)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
-  expect(events.map(({ kind }) => kind).filter((kind, i, all) => kind !== all[i - 1])).toEqual([
+  // The old name of the discriminator, for this version.
+  expect(events.filter(({ type, kind }) => type !== kind)).toEqual([]);
+  expect(events.map(({ type }) => type).filter((type, i, all) => type !== all[i - 1])).toEqual([
     'data',
     'device',
     'summary',
@@ -305,8 +307,8 @@ describe('out of memory', () => {
       epochs: 1,
       batchSize: 16,
       effectiveBatchSize: 16,
-      onProgress: ({ kind }) => {
-        if (kind === 'summary') engine.capacity = 4;
+      onProgress: ({ type }) => {
+        if (type === 'summary') engine.capacity = 4;
       },
     });
     expect(await run).toMatchObject({ batchSize: 16 });
@@ -328,7 +330,7 @@ describe('stopping', () => {
         signal: controller.signal,
         effectiveBatchSize: 4,
         onProgress: (event) => {
-          if (event.kind !== 'step' || event.epoch !== 2 || event.step !== 3) return;
+          if (event.type !== 'step' || event.epoch !== 2 || event.step !== 3) return;
           if (way === 'signal') controller.abort('enough');
           else run.abort('enough');
         },
@@ -339,7 +341,7 @@ describe('stopping', () => {
       expect(engine.committed).toBe(22);
       expect(engine.applied.length).toBeLessThanOrEqual(22 + 4);
       expect(engine.calls.at(-1)).toBe('cancel');
-      expect(events.at(-1)).toMatchObject({ kind: 'step', epoch: 2, step: 3 });
+      expect(events.at(-1)).toMatchObject({ type: 'step', kind: 'step', epoch: 2, step: 3 });
       expectCleanEnd(engine);
     },
   );
@@ -351,13 +353,13 @@ describe('stopping', () => {
     expect(engine.calls).toEqual([]);
   });
 
-  test.each<FinetuneEvent['kind']>(['data', 'summary', 'finder', 'validating', 'validation', 'epoch-start', 'step'])(
+  test.each<FinetuneEvent['type']>(['data', 'summary', 'finder', 'validating', 'validation', 'epoch-start', 'step'])(
     'at the event %s',
     async (kind) => {
       const engine = new FakeEngine();
       const { run } = start(engine, {
         onProgress: (event) => {
-          if (event.kind === kind) run.abort();
+          if (event.type === kind) run.abort();
         },
       });
       expect(await rejection(run)).toMatchObject({ name: 'AbortError' });
@@ -370,7 +372,7 @@ describe('stopping', () => {
     engine.errors = [0.5, 0.4];
     const { run } = start(engine, {
       onProgress: (e) => {
-        if (e.kind === 'validation' && e.epoch === 1) run.abort();
+        if (e.type === 'validation' && e.epoch === 1) run.abort();
       },
     });
     await rejection(run);
@@ -396,7 +398,7 @@ describe('stopping', () => {
       effectiveBatchSize: 25,
       batchSize: 25,
       onProgress: (event) => {
-        if (event.kind === 'step' && event.epoch === 3 && event.step === 2) run.abort();
+        if (event.type === 'step' && event.epoch === 3 && event.step === 2) run.abort();
       },
     });
     await rejection(run);
@@ -420,7 +422,7 @@ describe('a callback that fails', () => {
     const { run } = start(engine, {
       effectiveBatchSize: 4,
       onProgress: (event) => {
-        if (event.kind !== 'step' || event.epoch !== 2) return;
+        if (event.type !== 'step' || event.epoch !== 2) return;
         if (way === 'throws') throw failure;
         return Promise.reject(failure) as unknown as void;
       },

@@ -3,14 +3,14 @@ import { readFileSync } from 'node:fs';
 import vectune = require('vectune');
 
 async function main([model, folder]: string[]): Promise<void> {
-  const kinds = new Set<vectune.FinetuneEvent['kind']>();
+  const kinds = new Set<vectune.FinetuneEvent['type']>();
   const tv = new vectune.TextVectorisation(model!);
   const texts = Array.from({ length: 12 }, (_, i) => [`the mill ${i}`, `rain ${i}`] as [string, string]);
   const scores = texts.map((_, i) => (i % 2) / 2);
   const report: vectune.FinetuneReport = await tv.finetune(texts, scores, {
     epochs: 1,
     batchSize: 4,
-    onProgress: (event) => void kinds.add(event.kind),
+    onProgress: (event) => void kinds.add(event.type),
   });
   const [first, ...others] = await tv.embed(['the old mill', 'rain', 'the old mill']);
   const similarities: number[] = vectune.cosineSimilarity(first!, others);

@@ -3,13 +3,13 @@ import { readFileSync } from 'node:fs';
 import { cosineSimilarity, TextVectorisation, VectuneError, type FinetuneEvent, type FinetuneReport } from 'vectune';
 
 const [model, folder] = process.argv.slice(2) as [string, string];
-const kinds = new Set<FinetuneEvent['kind']>();
+const kinds = new Set<FinetuneEvent['type']>();
 const tv = new TextVectorisation(model);
 const rows = Array.from({ length: 12 }, (_, i) => ({ text1: `the mill ${i}`, text2: `rain ${i}`, score: (i % 2) / 2 }));
 const report: FinetuneReport = await tv.finetune(rows, {
   epochs: 1,
   batchSize: 4,
-  onProgress: (event) => void kinds.add(event.kind),
+  onProgress: (event) => void kinds.add(event.type),
 });
 const [first, ...others] = await tv.embed(['the old mill', 'rain', 'the old mill']);
 const similarities: number[] = cosineSimilarity(first!, others);
