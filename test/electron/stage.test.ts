@@ -1,6 +1,6 @@
 import { extractAll, listPackage, statFile } from '@electron/asar';
 import { execFile, fork } from 'node:child_process';
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
@@ -86,9 +86,11 @@ test('the utility process trains, is cancelled and embeds, its addons mapped fro
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   try {
+    // Messages that come together are queued: `once` would lose the second.
+    const messages = on(worker, 'message');
     const told = async (...kinds: string[]): Promise<Record<string, unknown>> => {
       for (;;) {
-        const [message] = (await once(worker, 'message')) as [{ kind: string }];
+        const [message] = (await messages.next()).value as [{ kind: string }];
         if (kinds.includes(message.kind)) return message;
       }
     };
