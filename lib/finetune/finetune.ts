@@ -1,11 +1,18 @@
 import { nearest } from '../system/options';
 import { Checkpointer } from './checkpoint/checkpointer';
 import { CheckpointFolder, listCheckpoints } from './checkpoint/folder';
-import { arithmeticOf, hashData, hashTokens, optionsOf } from './checkpoint/identity';
+import { arithmeticOf, computationOf, hashData, hashTokens, optionsOf } from './checkpoint/identity';
 import { findCheckpoint, restore, type FoundCheckpoint } from './checkpoint/restore';
 import type { PairData } from '../data/pair';
 import { CheckpointError, hasCode, InvalidArgumentError } from '../system/errors';
-import type { DatasetHandle, EngineAddon, ModelHandle, NativePrecision, TrainerHandle } from '../engine/addon';
+import type {
+  DatasetHandle,
+  EngineAddon,
+  ModelHandle,
+  NativeModelSpec,
+  NativePrecision,
+  TrainerHandle,
+} from '../engine/addon';
 import { chooseDevice, choosePrecision, type ChosenDevice, type DeviceOption } from '../engine/devices';
 import { megabytes, told, type EventContent, type FinetuneEvent } from './events';
 import { effectiveBatch, findBatchSize, finderLimit } from './finder';
@@ -28,6 +35,8 @@ export interface TrainableModel {
   memoryFraction: number | null;
   /** Name for messages. */
   id: string;
+  /** What the model computes; part of a checkpoint's identity. */
+  spec: NativeModelSpec;
   tokeniser: TextEncoder;
   /** Most tokens of a text: the folder's limit, and what the position table allows. */
   maxInputLength: number;
@@ -174,7 +183,11 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       options.checkpoint === null && options.resume === null
         ? undefined
         : {
-            model: { id: model.id, before: await addon.fingerprint(model.handle) },
+            model: {
+              id: model.id,
+              before: await addon.fingerprint(model.handle),
+              computes: computationOf(model.spec, options.dropout),
+            },
             data: { rows: data.pairs.length, sha256: await hashData(data) },
             tokenizer: await hashTokens(tokens),
             options: optionsOf(options),

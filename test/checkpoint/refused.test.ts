@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CheckpointError, InvalidArgumentError, type FinetuneOptions, type ScoredRow } from '../../lib';
 import { readDescription, writeDescription } from '../../lib/finetune/checkpoint/content';
+import type { Computation } from '../../lib/finetune/checkpoint/identity';
 import { loadEngine } from '../../lib/engine/load';
 import { packTexts, PLAIN, range, useCase } from '../parity/cases';
 import { bits, editJson, fixture, PROBE_TEXTS, useModels } from '../public/models';
@@ -81,6 +82,100 @@ test("another model, another model's tokenizer", async () => {
     [vocab[a!], vocab[b!]] = [vocab[b!]!, vocab[a!]!];
   });
   expect((await refusal(models.open(copy), rows, { ...options, resume: folder })).message).toContain('tokenizer: ');
+});
+
+describe('the same weights that compute something else', () => {
+  const pooling = { pooling_mode_mean_tokens: false, pooling_mode_max_tokens: true };
+  type Change = [title: string, file: string, fields: object, message: string];
+  const config = (title: string, fields: object, message: string): Change => [title, 'config.json', fields, message];
+  const changes: Change[] = [
+    config('heads', { num_attention_heads: 2 }, 'model.encoder.heads: 4 in the checkpoint, 2 now'),
+    config(
+      'activation',
+      { hidden_act: 'relu' },
+      'model.encoder.hiddenActivation: "gelu" in the checkpoint, "relu" now',
+    ),
+    config('eps', { layer_norm_eps: 1e-5 }, 'model.encoder.layerNormEps: 1e-12 in the checkpoint, 0.00001 now'),
+    [
+      'pooling',
+      '1_Pooling/config.json',
+      pooling,
+      'model.head: [{"kind":"pooling","modes":["mean"]}] in the checkpoint',
+    ],
+  ];
+  const changed = (file: string, fields: object): string => {
+    const copy = models.copy('bert-mean');
+    editJson(join(copy, file), (value: object) => void Object.assign(value, fields));
+    return copy;
+  };
+
+  test.each(changes)('%s', async (_, file, fields, message) => {
+    const folder = checkpoint();
+    for (const resume of [{ resume: folder }, { resume: true, checkpoint: { folder }, allowInexact: true }]) {
+      const error = await refusal(models.open(changed(file, fields)), rows, { ...options, ...resume });
+      expect(error).toMatchObject({ code: 'ERR_CHECKPOINT_MISMATCH', message: expect.stringContaining(message) });
+    }
+  });
+
+  test('Normalize', async () => {
+    const folder = checkpoint();
+    const copy = models.copy('bert-mean');
+    editJson(join(copy, 'modules.json'), (modules: object[]) => {
+      modules.push({ idx: 2, name: '2', path: '2_Normalize', type: 'sentence_transformers.models.Normalize' });
+    });
+    const error = await refusal(models.open(copy), rows, { ...options, resume: folder });
+    expect(error.message).toMatch(/model\.head: .*\] in the checkpoint, .*\{"kind":"normalize"\}\] now/);
+  });
+
+  test('the activation of a Dense', async () => {
+    const folder = models.path('dense');
+    await finish(models.open(fixture('bert-dense')), rows, { ...options, epochs: 1, checkpoint: { folder } });
+    const copy = models.copy('bert-dense');
+    const identity = { activation_function: 'torch.nn.modules.linear.Identity' };
+    editJson(join(copy, '2_Dense/config.json'), (value: object) => void Object.assign(value, identity));
+    const error = await refusal(models.open(copy), rows, { ...options, epochs: 1, resume: folder });
+    expect(error.message).toMatch(
+      /model\.head: .*"activation":"tanh".* in the checkpoint, .*"activation":"identity".* now/,
+    );
+  });
+
+  test("dropout: where the run takes the model's own", async () => {
+    const copy = changed('config.json', { hidden_dropout_prob: 0.3, attention_probs_dropout_prob: 0.3 });
+    const { dropout: _, ...own } = options;
+    const folder = models.path('own');
+    await finish(open(), rows, { ...own, epochs: 1, checkpoint: { folder } });
+    const error = await refusal(models.open(copy), rows, { ...own, epochs: 1, resume: folder });
+    expect(error.message).toContain('model.encoder.hiddenDropout: 0.1 in the checkpoint, 0.3 now');
+    expect(error.message).toContain('model.encoder.attentionDropout: 0.1 in the checkpoint, 0.3 now');
+    // Under a dropout of the run's, the model's has no effect.
+    const resumed = await finish(models.open(copy), rows, { ...options, resume: checkpoint() });
+    expect(resumed.of('restored')[0]!.differences).toEqual([]);
+  });
+
+  test.each<[string, (computes: Computation) => Computation | undefined, string]>([
+    ['nothing of it', () => undefined, 'model: pooling, heads, activations, eps, dropout and Normalize are not told'],
+    [
+      'not all of it',
+      (computes) => ({ ...computes, encoder: { ...computes.encoder, heads: undefined } }),
+      'model.encoder.heads: not told in the checkpoint, 4 now',
+    ],
+  ])('a checkpoint of a version that told %s: refused; allowInexact goes on and tells', async (_, forget, told) => {
+    const folder = checkpoint();
+    const place = join(folder, names(folder)[0]!);
+    const found = await readDescription(place);
+    const { computes, ...model } = found.run.model;
+    const rest = forget(computes!);
+    rmSync(join(place, 'checkpoint.json'));
+    await writeDescription(place, {
+      ...found,
+      run: { ...found.run, model: { ...model, ...(rest && { computes: rest }) } },
+    });
+    const error = await refusal(open(), rows, { ...options, resume: folder });
+    expect(error).toMatchObject({ code: 'ERR_CHECKPOINT_INEXACT', message: expect.stringContaining(told) });
+    const resumed = await finish(open(), rows, { ...options, resume: folder, allowInexact: true });
+    expect(resumed.of('restored')[0]!.differences).toEqual([expect.stringContaining(told)]);
+    expect(resumed.report.steps).toBe(14);
+  });
 });
 
 describe('by the engine too', () => {

@@ -270,6 +270,20 @@ export const checkpoint = {
       name: "another model, another model's tokenizer",
     },
     {
+      guard: 'the same weights under another encoder refused',
+      from: '...commonDifferences(then.encoder, here.encoder),',
+      to: '',
+      test: 'checkpoint/refused',
+      name: 'the same weights that compute something else heads',
+    },
+    {
+      guard: 'the same weights under another head refused',
+      from: "...differences(then.head, here.head, 'model.head'),",
+      to: '',
+      test: 'checkpoint/refused',
+      name: 'the same weights that compute something else pooling',
+    },
+    {
       guard: 'other options refused',
       from: 'found.push(...differences(optionsBefore, optionsNow));',
       to: 'void optionsNow;',

@@ -5,16 +5,25 @@ import type { PairData } from '../../data/pair';
 import { CheckpointError } from '../../system/errors';
 import type { ResolvedOptions } from '../options';
 import type { TokenisedTexts } from '../tokens';
-import type { EngineAddon, NativePrecision } from '../../engine/addon';
+import type { EngineAddon, NativeModelSpec, NativePrecision } from '../../engine/addon';
 import type { ChosenDevice } from '../../engine/devices';
 
 /** Rows hashed at once; between them the event loop has its turn. */
 const rowsAtOnce = 4096;
 
+/** What is done with a model's weights. */
+export interface Computation {
+  encoder: Record<string, unknown>;
+  head: unknown;
+}
+
 /** What a run is: two runs that agree in all of it give the same numbers. Plain data. */
 export interface RunIdentity {
-  /** `before`: checksum of the weights that training began with. */
-  model: { id: string; before: string };
+  /**
+   * `before`: checksum of the weights that training began with; `computes`: what is done with them (shape, heads,
+   * activations, eps, dropout, pooling, Dense, Normalize). Checkpoints of versions that did not ask for it lack that.
+   */
+  model: { id: string; before: string; computes?: Computation };
   data: { rows: number; sha256: string };
   /** Hash of the tokens that the tokenizer makes of the data, prompt and maxInputLength included. */
   tokenizer: string;
@@ -62,6 +71,13 @@ export function optionsOf(options: ResolvedOptions): Record<string, unknown> {
     ...rest
   } = options;
   return { ...rest };
+}
+
+/** What a model does with its weights in training, as a checkpoint keeps it: every field of the spec. */
+export function computationOf({ encoder, head }: NativeModelSpec, dropout: number | null): Computation {
+  // The run's own dropout stands in for both of the model's.
+  const own = dropout === null ? {} : { hiddenDropout: dropout, attentionDropout: dropout };
+  return { encoder: { ...encoder, ...own }, head };
 }
 
 /** Limits that people set on the kernels which libraries choose. */
@@ -114,6 +130,27 @@ export function differences(before: unknown, now: unknown, name = ''): string[] 
   return a === b ? [] : [`${name}: ${a} in the checkpoint, ${b} now`];
 }
 
+/** A name that stands in one of them only is the encoder's of another version of vectune, and no difference to name. */
+function commonDifferences(before: Record<string, unknown>, now: Record<string, unknown>): string[] {
+  const both = Object.keys(before).filter((name) => name in now);
+  const pick = (from: Record<string, unknown>) => Object.fromEntries(both.map((name) => [name, from[name]]));
+  return differences(pick(before), pick(now), 'model.encoder');
+}
+
+/**
+ * What a checkpoint does not say of how its model computes, as it is from a version of vectune that did not write it:
+ * whether it is the same cannot be known.
+ */
+export function untold(before: RunIdentity, now: RunIdentity): string[] {
+  const [then, here] = [before.model.computes, now.model.computes!];
+  if (then === undefined) {
+    return ['model: pooling, heads, activations, eps, dropout and Normalize are not told in the checkpoint'];
+  }
+  return Object.entries(here.encoder)
+    .filter(([name]) => !(name in then.encoder))
+    .map(([name, value]) => `model.encoder.${name}: not told in the checkpoint, ${JSON.stringify(value)} now`);
+}
+
 /** Refuses to go on where the run is another one. @throws CheckpointError ERR_CHECKPOINT_MISMATCH names what differs */
 export function checkSameRun(
   before: RunIdentity,
@@ -138,6 +175,10 @@ export function checkSameRun(
         same ? ' (where this model was trained on since, open it anew)' : ''
       }`,
     );
+  }
+  if (before.model.computes !== undefined) {
+    const [then, here] = [before.model.computes, now.model.computes!];
+    found.push(...commonDifferences(then.encoder, here.encoder), ...differences(then.head, here.head, 'model.head'));
   }
   const { epochs: epochsBefore, ...optionsBefore } = before.options;
   const { epochs: epochsNow, ...optionsNow } = now.options;
