@@ -56,7 +56,11 @@ export async function readJsonObject(file: string): Promise<JsonObject | undefin
   throw new ModelError('ERR_MODEL_FOLDER', `${file} must hold a JSON object, found ${show(value)}.`, { file });
 }
 
-/** Typed access to the fields of a configuration file; what is missing or of another type is an error that names it. */
+/**
+ * Typed access to the fields of a configuration file; what is missing or of another type is an error that names it. A
+ * fallback is for a field that is not there: Python's readers pass on what is, so a boolean that is null is false, as
+ * None is there, and a null elsewhere is refused.
+ */
 export class Fields {
   constructor(
     readonly object: JsonObject,
@@ -74,8 +78,14 @@ export class Fields {
     return { name, value: this.object[name] ?? undefined };
   }
 
+  /** Whether a field with a fallback is to have that. */
+  private isAbsent(name: string, value: unknown, fallback: unknown): boolean {
+    return value === undefined && fallback !== undefined && this.object[name] !== null;
+  }
+
   fail(name: string, expected: string, found: unknown): ModelError {
-    const what = found === undefined ? 'it is missing' : `found ${show(found)}`;
+    const isNull = found === undefined && this.object[name] === null;
+    const what = isNull ? 'found null' : found === undefined ? 'it is missing' : `found ${show(found)}`;
     return new ModelError('ERR_MODEL_FOLDER', `${this.file}: "${name}" must be ${expected}, ${what}.`, {
       file: this.file,
     });
@@ -83,28 +93,28 @@ export class Fields {
 
   integer(names: string | readonly string[], from: number, fallback?: number): number {
     const { name, value } = this.find(names);
-    if (value === undefined && fallback !== undefined) return fallback;
+    if (this.isAbsent(name, value, fallback)) return fallback!;
     if (Number.isSafeInteger(value) && (value as number) >= from) return value as number;
     throw this.fail(name, `an integer from ${from}`, value);
   }
 
   number(names: string | readonly string[], from: number, to: number, fallback?: number): number {
     const { name, value } = this.find(names);
-    if (value === undefined && fallback !== undefined) return fallback;
+    if (this.isAbsent(name, value, fallback)) return fallback!;
     if (typeof value === 'number' && value >= from && value <= to) return value;
     throw this.fail(name, `a number from ${from} to ${to}`, value);
   }
 
   boolean(name: string, fallback?: boolean): boolean {
     const { value } = this.find(name);
-    if (value === undefined && fallback !== undefined) return fallback;
+    if (value === undefined && fallback !== undefined) return this.object[name] === null ? false : fallback;
     if (typeof value === 'boolean') return value;
     throw this.fail(name, 'true or false', value);
   }
 
   string(names: string | readonly string[], fallback?: string): string {
     const { name, value } = this.find(names);
-    if (value === undefined && fallback !== undefined) return fallback;
+    if (this.isAbsent(name, value, fallback)) return fallback!;
     if (typeof value === 'string') return value;
     throw this.fail(name, 'a string', value);
   }

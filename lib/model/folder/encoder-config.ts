@@ -83,7 +83,8 @@ export function readEncoderSpec(config: JsonObject, file: string): EncoderSpec {
 
 /** Settings under which the same tensors mean another computation. */
 function refuseVariants(fields: Fields): void {
-  const positions = fields.string('position_embedding_type', 'absolute');
+  const kind = 'position_embedding_type';
+  const positions = fields.has(kind) ? fields.string(kind) : 'absolute';
   if (positions !== 'absolute') {
     throw unknownArchitecture(`the position embeddings "${positions}" (only "absolute" is known)`, fields.file);
   }

@@ -24,16 +24,26 @@ const NEW_POOLING_NAMES: Record<string, PoolingMode> = {
   mean_sqrt_len_tokens: 'mean_sqrt_len',
 };
 
-const DENSE_ACTIVATIONS: Record<string, DenseActivation> = {
-  'torch.nn.modules.activation.Tanh': 'tanh',
-  'torch.nn.modules.linear.Identity': 'identity',
-  'torch.nn.modules.activation.ReLU': 'relu',
-  'torch.nn.modules.activation.GELU': 'gelu',
+/** The class of each activation, as sentence-transformers writes it. */
+const DENSE_ACTIVATIONS: Record<DenseActivation, string> = {
+  tanh: 'torch.nn.modules.activation.Tanh',
+  identity: 'torch.nn.modules.linear.Identity',
+  relu: 'torch.nn.modules.activation.ReLU',
+  gelu: 'torch.nn.modules.activation.GELU',
 };
 
 /** What stands in a Dense's config.json for an activation. */
 export function denseActivationClass(activation: DenseActivation): string {
-  return Object.entries(DENSE_ACTIVATIONS).find(([, value]) => value === activation)![0];
+  return DENSE_ACTIVATIONS[activation];
+}
+
+/** The activation of a class's path: its own, or that of a package of torch's which exports it. */
+function denseActivation(path: string): DenseActivation | undefined {
+  return (Object.keys(DENSE_ACTIVATIONS) as DenseActivation[]).find((activation) => {
+    const own = DENSE_ACTIVATIONS[activation];
+    const name = own.slice(own.lastIndexOf('.') + 1);
+    return [own, `torch.nn.${name}`, `torch.nn.modules.${name}`].includes(path);
+  });
 }
 
 export interface FolderHead {
@@ -102,7 +112,7 @@ export function readPooling(
       { file },
     );
   }
-  const names = fields.has('pooling_mode')
+  const names = Object.hasOwn(config, 'pooling_mode')
     ? newNames(fields)
     : Object.entries(OLD_POOLING_KEYS)
         .filter(([key]) => fields.boolean(key, false))
@@ -153,13 +163,16 @@ export function readDense(config: JsonObject, file: string, width: number): Head
       { file },
     );
   }
-  const name = fields.string('activation_function', 'torch.nn.modules.activation.Tanh');
-  const activation = Object.hasOwn(DENSE_ACTIVATIONS, name) ? DENSE_ACTIVATIONS[name] : undefined;
+  // Not given it is Tanh; null is an error in sentence-transformers too, though its constructor takes None for Identity.
+  const given = 'activation_function' in config;
+  const name = given ? config['activation_function'] : DENSE_ACTIVATIONS.tanh;
+  const activation = typeof name === 'string' ? denseActivation(name) : undefined;
   if (activation === undefined) {
     throw new ModelError(
       'ERR_UNKNOWN_MODULE',
       `${file}: the activation ${show(name)} is not one that vectune has ` +
-        `(${Object.keys(DENSE_ACTIVATIONS).join(', ')}).`,
+        `(${Object.values(DENSE_ACTIVATIONS).join(', ')}).` +
+        (name === null ? ` Write "${DENSE_ACTIVATIONS.identity}" where none is meant.` : ''),
       { file },
     );
   }
@@ -175,6 +188,7 @@ export function readDense(config: JsonObject, file: string, width: number): Head
 /** From 5.4 a module may read and write another vector than the text's; vectune has only that one. */
 function checkNames(fields: Fields): void {
   for (const key of ['module_input_name', 'module_output_name']) {
+    if (key === 'module_output_name' && !fields.has(key)) continue; // null: the one that is read
     const name = fields.string(key, 'sentence_embedding');
     if (name !== 'sentence_embedding') {
       throw new ModelError(

@@ -38,8 +38,12 @@ function refuseUnknown(fields: Fields): void {
         `${JSON.stringify(fields.object[key])}, which vectune's Transformer does not have.`,
       { file: fields.file },
     );
-  if (fields.string('transformer_task', 'feature-extraction') !== 'feature-extraction') throw fail('transformer_task');
-  if (fields.string('module_output_name', 'token_embeddings') !== 'token_embeddings') throw fail('module_output_name');
+  for (const [key, only] of [
+    ['transformer_task', 'feature-extraction'],
+    ['module_output_name', 'token_embeddings'],
+  ] as const) {
+    if (fields.has(key) && fields.string(key) !== only) throw fail(key);
+  }
   for (const key of [
     'processing_kwargs',
     'model_args',
@@ -74,7 +78,7 @@ export async function readModelConfig(folder: string): Promise<ModelConfig> {
       { file },
     );
   }
-  const type = fields.string('model_type', 'SentenceTransformer');
+  const type = fields.has('model_type') ? fields.string('model_type') : 'SentenceTransformer';
   if (type !== 'SentenceTransformer') {
     throw new ModelError('ERR_UNKNOWN_MODULE', `${file} describes a ${type}; vectune runs a SentenceTransformer.`, {
       file,

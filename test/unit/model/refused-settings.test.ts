@@ -65,7 +65,7 @@ describe('a shape', () => {
   refuses('bert-dense', [
     {
       title: 'without the hidden size',
-      change: set(file, { hidden_size: null }),
+      change: set(file, { hidden_size: undefined }),
       code,
       file,
       message: /"hidden_size" must be an integer from 1, it is missing/,
@@ -177,6 +177,25 @@ describe('a module', () => {
       file: dense,
       message: /SiLU.*torch\.nn\.modules\.activation\.Tanh/,
     },
+    ...[
+      null,
+      'torch.tanh',
+      'torch.nn.functional.tanh',
+      'transformers.activations.GELUActivation',
+      'Tanh',
+      '',
+      7,
+      {},
+    ].map((activation_function) => ({
+      title: `Dense with the activation ${JSON.stringify(activation_function)}`,
+      change: set(dense, { activation_function }),
+      code,
+      file: dense,
+      message:
+        activation_function === null
+          ? /the activation null is not one .*Write "torch\.nn\.modules\.linear\.Identity" where none is meant/
+          : /the activation .* is not one that vectune has/,
+    })),
     {
       title: 'Dense of the token vectors',
       change: set(dense, { module_input_name: 'token_embeddings' }),
