@@ -271,14 +271,14 @@ export const checkpoint = {
     },
     {
       guard: 'the same weights under another encoder refused',
-      from: '...commonDifferences(then.encoder, here.encoder),',
+      from: '...commonDifferences(then.encoder, here.encoder), ',
       to: '',
       test: 'checkpoint/refused',
       name: 'the same weights that compute something else heads',
     },
     {
       guard: 'the same weights under another head refused',
-      from: "...differences(then.head, here.head, 'model.head'),",
+      from: ", ...differences(then.head, here.head, 'model.head')",
       to: '',
       test: 'checkpoint/refused',
       name: 'the same weights that compute something else pooling',
