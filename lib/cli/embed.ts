@@ -1,9 +1,7 @@
 import { once } from 'node:events';
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
-import { show } from '../system/options';
-import { InvalidArgumentError } from '../system/errors';
+import { checkEncoding } from '../data/text/encoding';
+import { readTexts } from '../data/texts';
 import { checkDevice } from '../engine/devices';
 import { TextVectorisation } from '../text-vectorisation';
 import { DownloadDisplay } from './progress';
@@ -14,12 +12,13 @@ const LINES_AT_ONCE = 512;
 interface Flags {
   model: string;
   jsonl?: boolean;
+  encoding?: string;
   device?: string;
   text: boolean;
 }
 
 /**
- * `vectune embed --model <id|folder> [file]`: each line of the file (or of the standard input) is a text; each line of
+ * `vectune embed --model <id|folder> [file]`: each line of the file (or of the standard input) is a text; .gz is unpacked; each line of
  * the output is `{"text": …, "vector": […]}`, in the same order. An empty line is an empty text.
  */
 export function registerEmbed(program: Command): void {
@@ -28,7 +27,8 @@ export function registerEmbed(program: Command): void {
     .description('Turn each line of a file into a vector, as JSON Lines.')
     .argument('[file]', 'texts, a line each; - is the standard input', '-')
     .requiredOption('--model <id|folder>', 'a name on the hub, or a folder')
-    .option('--jsonl', 'each line is JSON: a string, or an object with a member "text"')
+    .option('--jsonl', 'each line is JSON: a string, or an object with a member "text"; empty lines are skipped')
+    .option('--encoding <name>', 'of the texts, as windows-1252 (default: by the byte order mark, else utf-8)')
     .option('--device <name>', 'auto, cpu, cuda or a GPU as cuda:1 (default: auto)')
     .option('--no-text', 'print the vectors only: a list per line')
     .action(embed);
@@ -42,7 +42,7 @@ async function embed(file: string, flags: Flags): Promise<void> {
   });
   const output = new Output();
   try {
-    for await (const texts of batches(file, flags.jsonl === true)) {
+    for await (const texts of batches(file, flags)) {
       const vectors = await tv.embed(texts);
       download.end();
       const lines = vectors.map((vector, i) => {
@@ -86,45 +86,10 @@ class Output {
 }
 
 /** The texts of a file, some hundred at once. */
-async function* batches(file: string, jsonl: boolean): AsyncGenerator<string[], void, undefined> {
-  const input = file === '-' ? process.stdin : createReadStream(file);
-  if (file !== '-') {
-    await once(input, 'open').catch((cause: unknown) => {
-      throw new InvalidArgumentError('ERR_DATA_FILE', `${file} cannot be read: ${(cause as Error).message}`, {
-        cause,
-        file,
-      });
-    });
+async function* batches(file: string, flags: Flags): AsyncGenerator<string[], void, undefined> {
+  const encoding = flags.encoding === undefined ? undefined : checkEncoding(flags.encoding);
+  const source = file === '-' ? process.stdin : file;
+  for await (const texts of readTexts(source, { json: flags.jsonl === true, encoding })) {
+    for (let i = 0; i < texts.length; i += LINES_AT_ONCE) yield texts.slice(i, i + LINES_AT_ONCE);
   }
-  let texts: string[] = [];
-  let line = 0;
-  for await (const text of createInterface({ input, crlfDelay: Infinity })) {
-    texts.push(jsonl ? textOf(text, file, line) : text);
-    ++line;
-    if (texts.length < LINES_AT_ONCE) continue;
-    yield texts;
-    texts = [];
-  }
-  if (texts.length > 0) yield texts;
-}
-
-function textOf(line: string, file: string, row: number): string {
-  const place = `${file === '-' ? 'the standard input' : file}, line ${row + 1}`;
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch (cause) {
-    throw new InvalidArgumentError('ERR_DATA_FILE', `${place} is not JSON: ${(cause as Error).message}`, {
-      cause,
-      row,
-      file,
-    });
-  }
-  const text: unknown = typeof value === 'object' && value !== null ? (value as { text?: unknown }).text : value;
-  if (typeof text === 'string') return text;
-  throw new InvalidArgumentError(
-    'ERR_TEXT_TYPE',
-    `${place} must be a string or an object with a string "text", but is ` + `${show(value)}.`,
-    { row, file },
-  );
 }

@@ -1,0 +1,79 @@
+import type { Readable } from 'node:stream';
+import { InvalidArgumentError } from '../system/errors';
+import { show } from '../system/options';
+import { jsonTexts } from './text/json-texts';
+import { JsonShapeError } from './text/json-values';
+import { LongLineError, splitLines } from './text/lines';
+import { checkIsFile, TextSource, UndecodableError } from './text/text-source';
+
+/** How texts are read. */
+export interface TextsOptions {
+  /** Whether each line (or each element of one list) is JSON: a string, or an object with a member "text". */
+  json?: boolean | undefined;
+  /** As `checkEncoding` gave it. Default: as the byte order mark says, else UTF-8. */
+  encoding?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * The texts of a file, or of a stream: one in each line, which LF or CR LF ends; an empty line is an empty text. As JSON,
+ * empty lines are skipped. Gives what is there so far, without waiting for more: some lines, or one that a person typed.
+ */
+export async function* readTexts(
+  source: string | Readable,
+  options: TextsOptions = {},
+): AsyncGenerator<string[], void, undefined> {
+  const name = typeof source === 'string' ? source : 'the standard input';
+  if (typeof source === 'string') await checkIsFile(source, 'a file of texts');
+  const text = await TextSource.open(source, name, options);
+  let row = 0;
+  const fail = (line: number, character: number | undefined, message: string, cause: unknown) =>
+    new InvalidArgumentError(
+      'ERR_DATA_FILE',
+      `${name}, line ${line}${character === undefined ? '' : `, character ${character}`}: ${message}`,
+      { cause, file: name, row },
+    );
+  try {
+    if (options.json !== true) {
+      for await (const lines of splitLines(text.pieces())) {
+        row += lines.length;
+        yield lines.map((line) => line.text);
+      }
+      return;
+    }
+    for await (const values of jsonTexts(text.pieces(), true, false)) {
+      const texts: string[] = [];
+      for (const value of values) {
+        texts.push(textOf(value.text, value.line));
+        ++row;
+      }
+      yield texts;
+    }
+  } catch (error) {
+    if (error instanceof UndecodableError) {
+      throw fail(error.place.line, error.place.character, error.explanation, error);
+    }
+    if (error instanceof LongLineError || error instanceof JsonShapeError) {
+      throw fail(error.line, undefined, `${error.message}.`, error);
+    }
+    throw error;
+  } finally {
+    await text.close();
+  }
+
+  function textOf(json: string, line: number): string {
+    let value: unknown;
+    try {
+      value = JSON.parse(json);
+    } catch (cause) {
+      throw fail(line, undefined, `this is not JSON: ${(cause as Error).message}.`, cause);
+    }
+    const found: unknown = typeof value === 'object' && value !== null ? (value as { text?: unknown }).text : value;
+    if (typeof found === 'string') return found;
+    throw new InvalidArgumentError(
+      'ERR_TEXT_TYPE',
+      `${name}, line ${line}: there must be a string, or an object with a string "text", but there is ${show(value)}.`,
+      { row, file: name },
+    );
+  }
+}
