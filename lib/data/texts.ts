@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
+import type { Wording } from '../system/wording';
 import { jsonTexts } from './text/json-texts';
 import { JsonShapeError } from './text/json-values';
 import { LongLineError, splitLines } from './text/lines';
@@ -27,12 +28,8 @@ export async function* readTexts(
   if (typeof source === 'string') await checkIsFile(source, 'a file of texts');
   const text = await TextSource.open(source, name, options);
   let row = 0;
-  const fail = (line: number, character: number | undefined, message: string, cause: unknown) =>
-    new InvalidArgumentError(
-      'ERR_DATA_FILE',
-      `${name}, line ${line}${character === undefined ? '' : `, character ${character}`}: ${message}`,
-      { cause, file: name, row },
-    );
+  const fail = (place: string, message: string, cause: unknown, remedy?: Wording) =>
+    new InvalidArgumentError('ERR_DATA_FILE', `${name}, ${place}: ${message}`, { cause, file: name, row, remedy });
   try {
     if (options.json !== true) {
       for await (const lines of splitLines(text.pieces())) {
@@ -51,10 +48,11 @@ export async function* readTexts(
     }
   } catch (error) {
     if (error instanceof UndecodableError) {
-      throw fail(error.place.line, error.place.character, error.explanation, error);
+      const { line, character } = error.place;
+      throw fail(`line ${line}, character ${character}`, error.message, error, error.remedy);
     }
     if (error instanceof LongLineError || error instanceof JsonShapeError) {
-      throw fail(error.line, undefined, `${error.message}.`, error);
+      throw fail(`line ${error.line}`, `${error.message}.`, error);
     }
     throw error;
   } finally {
@@ -66,7 +64,7 @@ export async function* readTexts(
     try {
       value = JSON.parse(json);
     } catch (cause) {
-      throw fail(line, undefined, `this is not JSON: ${(cause as Error).message}.`, cause);
+      throw fail(`line ${line}`, `this is not JSON: ${(cause as Error).message}.`, cause);
     }
     const found: unknown = typeof value === 'object' && value !== null ? (value as { text?: unknown }).text : value;
     if (typeof found === 'string') return found;

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { invalidOption, nearest, show } from '../../system/options';
 import { InvalidArgumentError } from '../../system/errors';
+import { option, say } from '../../system/wording';
 
 /**
  * Encodings of text files. Decoding is strict: bytes that mean nothing in the encoding are an error with their place,
@@ -13,7 +14,7 @@ const otherNames: Readonly<Record<string, string>> = {
   'utf-16-le': 'utf-16le',
   'utf-16-be': 'utf-16be',
   cp932: 'shift_jis',
-  'ms932': 'shift_jis',
+  ms932: 'shift_jis',
   cp936: 'gbk',
   cp949: 'euc-kr',
   cp950: 'big5',
@@ -45,7 +46,8 @@ const usual = [
 
 /** The Encoding Standard's name of an encoding, or 'utf-16' where the byte order is for the mark to say. */
 export function checkEncoding(value: unknown): string {
-  if (typeof value !== 'string') throw invalidOption('encoding', "the name of an encoding, as 'windows-1252'", value);
+  if (typeof value !== 'string')
+    throw invalidOption('file.encoding', "the name of an encoding, as 'windows-1252'", value);
   const label = value.trim().toLowerCase();
   if (/^(utf|ucs)[-_]?(16|2)$/.test(label)) return 'utf-16';
   for (const name of [label, otherNames[label.replaceAll('_', '-')], label.replaceAll('_', '-')]) {
@@ -59,8 +61,13 @@ export function checkEncoding(value: unknown): string {
   const meant = nearest(label, usual);
   throw new InvalidArgumentError(
     'ERR_INVALID_OPTION',
-    `encoding must be the name of an encoding, but is ${show(value)}. ` +
-      (meant === undefined ? `Known are ${usual.join(', ')}, and the others of TextDecoder.` : `Did you mean '${meant}'?`),
+    say`${option('file.encoding')} must be the name of an encoding, but is ${show(value)}.`,
+    {
+      remedy:
+        meant === undefined
+          ? say`Known are ${usual.join(', ')}, and the others of TextDecoder.`
+          : say`Did you mean ${option('file.encoding', meant)}?`,
+    },
   );
 }
 
@@ -76,17 +83,27 @@ export function byteOrderMark(bytes: Uint8Array): { encoding: string; length: nu
 }
 
 /**
- * UTF-16 without a mark, as its zero bytes give it away: delimiters, digits and line ends have one in every language, all
- * on the same side. Text in UTF-8 has none.
+ * UTF-16 without a mark, as its zero bytes give it away: line ends, delimiters and digits have one in every language, all
+ * on the same side. A text in UTF-8 may hold a zero, but not beside each line end.
  */
 export function looksLikeUtf16(bytes: Uint8Array): 'utf-16le' | 'utf-16be' | undefined {
-  const zeros = [0, 0];
   const pairs = bytes.length >> 1;
-  for (let i = 0; i < 2 * pairs; ++i) if (bytes[i] === 0) ++zeros[i & 1]!;
-  const [even, odd] = zeros as [number, number];
-  if (odd > 0 && odd >= 0.03 * pairs && even <= odd / 20) return 'utf-16le';
-  if (even > 0 && even >= 0.03 * pairs && odd <= even / 20) return 'utf-16be';
-  return undefined;
+  let high = 0; // zeros in second places, as of ASCII in little endian
+  let low = 0;
+  let lineEnds = 0;
+  let feeds = 0;
+  for (let i = 0; i < 2 * pairs; i += 2) {
+    const first = bytes[i]!;
+    const second = bytes[i + 1]!;
+    if (second === 0) ++high;
+    if (first === 0) ++low;
+    if (first === 10 || second === 10) ++feeds;
+    if (first + second === 10 && (first === 0 || second === 0)) ++lineEnds;
+  }
+  const zeros = Math.max(high, low);
+  if (Math.min(high, low) > zeros / 3) return undefined;
+  if (feeds > 0 ? lineEnds < feeds / 2 : zeros < pairs / 4 || zeros < 2) return undefined;
+  return zeros === 0 ? undefined : high > low ? 'utf-16le' : 'utf-16be';
 }
 
 /** What came of some bytes. */

@@ -109,7 +109,10 @@ export class JsonValues {
       const text = this.#value.join('');
       // A value that is cut off is not JSON; the parser says so with its line.
       if (!this.#array) return [{ text, line: this.#begun }];
-      throw new JsonShapeError(`the text ends within the value that begins here: the file is not complete`, this.#begun);
+      throw new JsonShapeError(
+        `the text ends within the value that begins here: the file is not complete`,
+        this.#begun,
+      );
     }
     if (this.#array && this.#state !== 'after' && this.#state !== 'before') {
       throw new JsonShapeError(`the list is not closed with ]: the file is not complete`, this.#line);

@@ -3,6 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { InvalidArgumentError } from '../../system/errors';
+import { option, say, type Wording } from '../../system/wording';
 import { containerOf } from './containers';
 import { byteOrderMark, decoderOf, looksLikeUtf16 } from './encoding';
 
@@ -27,11 +28,12 @@ export interface TextSourceOptions {
 /** Bytes that the encoding has no characters for. The reader of the format adds row and column. */
 export class UndecodableError extends Error {
   constructor(
+    /** What is wrong: a sentence that follows the place. */
+    message: string,
     readonly place: TextPlace,
-    /** What is wrong and what to do: sentences that follow the place. */
-    readonly explanation: string,
+    readonly remedy: Wording,
   ) {
-    super(explanation);
+    super(message);
   }
 }
 
@@ -47,7 +49,8 @@ export async function checkIsFile(file: string, wanted: string): Promise<Stats> 
   const some = inside.slice(0, 3).join(', ') + (inside.length > 3 ? ` and ${inside.length - 3} more` : '');
   throw new InvalidArgumentError(
     'ERR_DATA_FILE',
-    `${file} is a folder, not a file; ${wanted} is wanted. ${inside.length === 0 ? 'It is empty.' : `In it there are: ${some}.`}`,
+    `${file} is a folder, but ${wanted} is wanted. ` +
+      (inside.length === 0 ? 'The folder is empty.' : `In the folder there are: ${some}.`),
     { file },
   );
 }
@@ -96,26 +99,23 @@ export class TextSource {
         bytes = unpacked(first, raw, name);
         first = await beginning(bytes);
       }
-      const refuse = (message: string) => new InvalidArgumentError('ERR_DATA_FILE', message, { file: name });
+      const refuse = (message: string, remedy?: Wording) =>
+        new InvalidArgumentError('ERR_DATA_FILE', message, { file: name, remedy });
       const container = containerOf(first);
-      if (container !== undefined) throw refuse(`${name} is ${container.is}. ${container.remedy}`);
+      if (container !== undefined) throw refuse(`${name} is ${container.is}.`, container.remedy);
       const mark = byteOrderMark(first);
-      if (mark?.encoding.startsWith('utf-32')) {
-        throw refuse(`${name} is in UTF-32, which is not read. Write it again in UTF-8.`);
-      }
+      if (mark?.encoding.startsWith('utf-32')) throw refuse(`${name} is in UTF-32.`, say`Write it again in UTF-8.`);
       const asked = options.encoding;
-      if (mark !== undefined && asked !== undefined && asked !== mark.encoding) {
-        if (asked !== 'utf-16' || !mark.encoding.startsWith('utf-16')) {
-          throw refuse(
-            `${name} begins with the byte order mark of ${mark.encoding}, but encoding is '${asked}'. ` +
-              `Leave encoding out: the mark says it.`,
-          );
-        }
+      const agrees = asked === mark?.encoding || (asked === 'utf-16' && mark?.encoding.startsWith('utf-16'));
+      if (mark !== undefined && asked !== undefined && !agrees) {
+        const message = `${name} begins with the byte order mark of ${mark.encoding}, but was said to be in ${asked}.`;
+        throw refuse(message, say`Leave ${option('file.encoding')} out: the mark says it.`);
       }
       const unmarked = mark === undefined && asked === undefined ? looksLikeUtf16(first.subarray(0, 4096)) : undefined;
       if (unmarked !== undefined) {
         throw refuse(
-          `${name} seems to be in UTF-16 without a byte order mark. Pass encoding: '${unmarked}', or write it again in UTF-8.`,
+          `${name} seems to be in UTF-16 without a byte order mark.`,
+          say`Pass ${option('file.encoding', unmarked)}, or write it again in UTF-8.`,
         );
       }
       const encoding = mark?.encoding ?? (asked === 'utf-16' ? 'utf-16le' : (asked ?? 'utf-8'));
@@ -174,23 +174,27 @@ export class TextSource {
   #undecodable(before: string, bad: Uint8Array): UndecodableError {
     const place = { line: this.#line, character: this.#character + 1 };
     const byte = `0x${bad[0]!.toString(16).padStart(2, '0').toUpperCase()}`;
-    const named = this.encoding.toUpperCase();
-    const wrong = `the byte ${byte} is not ${/^UTF|^ISO/.test(named) ? named : this.encoding}`;
-    return new UndecodableError(place, `${wrong}. ${suggestion(this.encoding, before, bad)}`);
+    const guess = this.encoding === 'utf-8' ? asWindows1252(before, bad) : undefined;
+    const shown = guess === undefined ? '' : ` In windows-1252 it would read «${guess}».`;
+    const asked = (encoding: string) => option('file.encoding', encoding);
+    const remedy =
+      this.encoding !== 'utf-8'
+        ? say`Name the encoding that the file was written in with ${option('file.encoding')}.`
+        : guess !== undefined
+          ? say`If that is right, pass ${asked('windows-1252')}; else the encoding that the file was written in (shift_jis, gb18030, …), or write it again in UTF-8.`
+          : say`Name the encoding that the file was written in, as ${asked('shift_jis')} (windows-1251, gb18030, utf-16le, …), or write it again in UTF-8.`;
+    return new UndecodableError(`the byte ${byte} is not ${this.encoding.toUpperCase()}.${shown}`, place, remedy);
   }
 }
 
-/** What the bytes may be instead: shown, so that the reader of the message can tell whether it is right. */
-function suggestion(encoding: string, before: string, bad: Uint8Array): string {
-  const others = `Say in which encoding the file was written with encoding: 'windows-1252' (or 'shift_jis', 'gb18030', 'utf-16le', …), or write it again in UTF-8.`;
-  if (encoding !== 'utf-8') return `If the file is in another encoding, name that one as encoding.`;
+/** The text around a bad byte as Western Europe's programs wrote it: the reader of the message sees whether it is right. */
+function asWindows1252(before: string, bad: Uint8Array): string | undefined {
   const after = bad.subarray(0, 24);
   const high = after.filter((byte) => byte >= 0x80).length;
-  // Runs of high bytes are another script's; single ones are accents and quotation marks of Western Europe.
-  if (high > after.length / 3 && high > 2) return others;
+  // Runs of high bytes are another script's; single ones are accents and quotation marks.
+  if (high > 2 && high > after.length / 3) return undefined;
   const shown = new TextDecoder('windows-1252').decode(after, { stream: true });
-  const text = `${before.slice(-24).split('\n').at(-1)!}${shown.split(/[\r\n]/)[0]!}`.trim();
-  return `In windows-1252 it would read «${text}»: if that is right, pass encoding: 'windows-1252', else the encoding that the file was written in ('shift_jis', 'gb18030', …), or write it again in UTF-8.`;
+  return `${before.slice(-24).split('\n').at(-1)!}${shown.split(/[\r\n]/)[0]!}`.trim();
 }
 
 async function* rawBytes(source: string | Readable, name: string): AsyncGenerator<Buffer, void, undefined> {
@@ -244,8 +248,8 @@ async function* unpacked(
     if (cause instanceof InvalidArgumentError) throw cause;
     throw new InvalidArgumentError(
       'ERR_DATA_FILE',
-      `${name} cannot be unpacked: ${(cause as Error).message}. It is damaged or not complete; fetch or pack it again.`,
-      { cause, file: name },
+      `${name} cannot be unpacked: ${(cause as Error).message}. It is damaged, or not complete.`,
+      { cause, file: name, remedy: say`Fetch or pack it again.` },
     );
   } finally {
     gunzip.destroy();
