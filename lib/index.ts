@@ -14,7 +14,7 @@ export type { ModelDownloadEvent, ModelPreset, ModelWheel } from './model/types'
 export { balance } from './data/balance';
 export type { BalanceOptions } from './data/balance';
 export { readRows, streamRows } from './data/read';
-export type { DataFormat, ReadOptions } from './data/read';
+export type { DataFormat, ReadOptions } from './data/read-options';
 export type { ColumnChoice } from './data/columns';
 export type { PairData, ScoredRow, TextPair } from './data/pair';
 export type { DataSource } from './data/source';

@@ -1,6 +1,6 @@
 import { InvalidArgumentError as NotANumber, Option, type Command } from 'commander';
 import type { CheckpointOptions } from '../finetune/checkpoint/options';
-import type { DataFormat, ReadOptions } from '../data/read';
+import type { DataFormat, ReadOptions } from '../data/read-options';
 import { AbortError, InvalidArgumentError } from '../system/errors';
 import type { FinetuneEvent } from '../finetune/events';
 import { KeptEpoch } from '../finetune/kept';

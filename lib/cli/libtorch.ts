@@ -68,22 +68,22 @@ async function install(named: string | undefined, flags: InstallFlags): Promise<
 
 /** A bar on a terminal, a line per file elsewhere. */
 export class InstallDisplay {
-  private bar: SingleBar | undefined;
-  private current = '';
+  #bar: SingleBar | undefined;
+  #current = '';
 
   show(event: LibTorchEvent): void {
     switch (event.type) {
       case 'libtorch-resolve':
-        this.line(`asking ${event.source} for LibTorch ${event.version}`);
+        this.#line(`asking ${event.source} for LibTorch ${event.version}`);
         break;
       case 'libtorch-download':
-        this.progress(`downloading ${short(event.file)}`, event.receivedBytes, event.totalBytes);
+        this.#progress(`downloading ${short(event.file)}`, event.receivedBytes, event.totalBytes);
         break;
       case 'libtorch-verify':
-        this.line(`checking SHA-256 of ${short(event.file)}`);
+        this.#line(`checking SHA-256 of ${short(event.file)}`);
         break;
       case 'libtorch-unpack':
-        this.progress(`unpacking ${short(event.file)}`, event.unpackedBytes, event.totalBytes);
+        this.#progress(`unpacking ${short(event.file)}`, event.unpackedBytes, event.totalBytes);
         break;
       case 'libtorch-installed':
         this.end();
@@ -92,31 +92,31 @@ export class InstallDisplay {
   }
 
   end(): void {
-    this.bar?.stop();
-    this.bar = undefined;
-    this.current = '';
+    this.#bar?.stop();
+    this.#bar = undefined;
+    this.#current = '';
   }
 
-  private line(text: string): void {
-    if (text === this.current) return;
+  #line(text: string): void {
+    if (text === this.#current) return;
     this.end();
-    this.current = text;
+    this.#current = text;
     process.stderr.write(`  ${text}\n`);
   }
 
-  private progress(text: string, done: number, total: number | undefined): void {
+  #progress(text: string, done: number, total: number | undefined): void {
     if (!process.stderr.isTTY || total === undefined) {
-      this.line(total === undefined ? text : `${text} (${megabytes(total)})`);
+      this.#line(total === undefined ? text : `${text} (${megabytes(total)})`);
       return;
     }
-    if (text !== this.current) {
+    if (text !== this.#current) {
       this.end();
-      this.current = text;
+      this.#current = text;
       const format = '  {task} [{bar}] {percentage} % of {size}, {eta_formatted} to go';
-      this.bar = new SingleBar({ format, barsize: 24, hideCursor: true, stream: process.stderr });
-      this.bar.start(total, done, { task: text, size: megabytes(total) });
+      this.#bar = new SingleBar({ format, barsize: 24, hideCursor: true, stream: process.stderr });
+      this.#bar.start(total, done, { task: text, size: megabytes(total) });
     }
-    this.bar?.update(done);
+    this.#bar?.update(done);
   }
 }
 

@@ -1,7 +1,8 @@
 import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
 import type { PairData, ScoredRow } from './pair';
-import { streamRows, type ReadOptions } from './read';
+import { streamRows } from './read';
+import type { ReadOptions } from './read-options';
 import { checkRow, emptyData } from './validate';
 
 /** Where training data may come from, besides two lists: a file's path, or rows one after another. */

@@ -6,7 +6,7 @@ import { ChildError, runChild } from '../system/child';
 import { isUtilityProcess, runsAsNode } from '../system/electron';
 import type { LoaderAddon } from './loader';
 import { libraryFile } from '../system/platform';
-import { VerdictStore, type ProbeSubject, type Verdict } from './verdicts';
+import type { ProbeSubject, Verdict, VerdictStore } from './verdicts';
 
 /**
  * Runs in the child: maps the libraries, loads the engine, prints what it says as the last line. With CUDA it asks for the

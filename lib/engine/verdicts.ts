@@ -33,14 +33,18 @@ const SAME_START_MS = 2000;
  * be written, each start probes.
  */
 export class VerdictStore {
-  constructor(private readonly folder: string) {}
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
 
   /** The verdict that is kept, unless a process crashed while loading the same files. */
   async read(subject: ProbeSubject): Promise<Verdict | undefined> {
     const name = keyOf(subject);
-    if (await this.forgetCrash(name)) return undefined;
+    if (await this.#forgetCrash(name)) return undefined;
     try {
-      const verdict = JSON.parse(await readFile(join(this.folder, `${name}.json`), 'utf8')) as Partial<Verdict>;
+      const verdict = JSON.parse(await readFile(join(this.#folder, `${name}.json`), 'utf8')) as Partial<Verdict>;
       return typeof verdict.version === 'string' && isObject(verdict.info) ? (verdict as Verdict) : undefined;
     } catch {
       return undefined;
@@ -48,10 +52,10 @@ export class VerdictStore {
   }
 
   async write(subject: ProbeSubject, verdict: Verdict): Promise<void> {
-    const path = join(this.folder, `${keyOf(subject)}.json`);
+    const path = join(this.#folder, `${keyOf(subject)}.json`);
     const aside = `${path}.${process.pid}-${threadId}`;
     try {
-      await mkdir(this.folder, { recursive: true });
+      await mkdir(this.#folder, { recursive: true });
       await writeFile(aside, JSON.stringify({ ...verdict, files: subject.files }, null, 2));
       await rename(aside, path);
     } catch {
@@ -61,9 +65,9 @@ export class VerdictStore {
 
   /** Runs `load` under a marker, which goes when it ends, well or badly, and stays if the process dies. */
   async marked<T>(subject: ProbeSubject, load: () => Promise<T>): Promise<T> {
-    const marker = join(this.folder, `${keyOf(subject)}.loading-${process.pid}-${threadId}`);
+    const marker = join(this.#folder, `${keyOf(subject)}.loading-${process.pid}-${threadId}`);
     const mine = { pid: process.pid, started: processStart() };
-    const written = await mkdir(this.folder, { recursive: true })
+    const written = await mkdir(this.#folder, { recursive: true })
       .then(() => writeFile(marker, JSON.stringify(mine)))
       .then(
         () => true,
@@ -77,14 +81,14 @@ export class VerdictStore {
   }
 
   /** Whether a process that is no more left a marker; it and the verdict are then removed. */
-  private async forgetCrash(name: string): Promise<boolean> {
-    const names = await readdir(this.folder).catch(() => [] as string[]);
+  async #forgetCrash(name: string): Promise<boolean> {
+    const names = await readdir(this.#folder).catch(() => [] as string[]);
     let crashed = false;
     for (const marker of names.filter((file) => file.startsWith(`${name}.loading-`))) {
-      if (await isLoading(join(this.folder, marker))) continue;
+      if (await isLoading(join(this.#folder, marker))) continue;
       crashed = true;
-      await rm(join(this.folder, `${name}.json`), { force: true }).catch(() => undefined);
-      await rm(join(this.folder, marker), { force: true }).catch(() => undefined);
+      await rm(join(this.#folder, `${name}.json`), { force: true }).catch(() => undefined);
+      await rm(join(this.#folder, marker), { force: true }).catch(() => undefined);
     }
     return crashed;
   }

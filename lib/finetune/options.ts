@@ -10,7 +10,7 @@ import {
   invalidOption,
 } from '../system/options';
 import { resolveCheckpoint, type CheckpointOptions, type ResolvedCheckpoint } from './checkpoint/options';
-import type { ReadOptions } from '../data/read';
+import type { ReadOptions } from '../data/read-options';
 import { InvalidArgumentError } from '../system/errors';
 import { checkDevice, type DeviceOption } from '../engine/devices';
 import type { FinetuneEvent } from './events';

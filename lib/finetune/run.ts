@@ -58,6 +58,7 @@ export class FinetuneRun implements Promise<FinetuneReport> {
     return this;
   }
 
+  // biome-ignore lint/suspicious/noThenProperty: a run is awaited
   then<A = FinetuneReport, B = never>(
     onFulfilled?: ((report: FinetuneReport) => A | PromiseLike<A>) | null,
     onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,

@@ -4,35 +4,12 @@ import { AbortError, DownloadError, LibTorchError } from '../system/errors';
 import { noRoom, requireSpace } from '../system/disk';
 import { hasNvidiaDriver } from '../system/platform';
 import { libtorchCache, releaseFolder } from './cache';
-import type { OnLibTorchEvent } from './events';
 import { incompleteInstall, inspectFolder, MARKER_FILE, type InstallMarker, type LibTorchFolder } from './folder';
 import { keepParts, removeIfEmpty, removeParts, signFolder, TEMPORARY, tidy } from './parts';
-import { fill, type Job } from './source';
-import { bytesNeeded, REFERENCE_VERSION, releaseOf, type Variant } from './table';
-
-export interface InstallOptions {
-  /** LibTorch's version; default REFERENCE_VERSION. */
-  version?: string | undefined;
-  /**
-   * Where to take it from: a folder (an unpacked LibTorch, a Python environment's packages, or one that holds the
-   * release's wheels), an archive (zip, wheel, tar) or an address of one. Default: the release's wheels through the
-   * machine's pip.
-   */
-  from?: string | undefined;
-  /** SHA-256 of the archive that `from` names, in hexadecimal. Wheels of the release are always checked. */
-  sha256?: string | undefined;
-  /**
-   * Install CUDA's libraries too. Default: where this machine has an NVIDIA driver and the source has them; with true
-   * a source without them is refused.
-   */
-  cuda?: boolean | undefined;
-  /** Install header files too, to build an engine with; default false. */
-  headers?: boolean;
-  pip?: readonly string[] | undefined;
-  environment?: NodeJS.ProcessEnv | undefined;
-  signal?: AbortSignal | undefined;
-  onEvent?: OnLibTorchEvent | undefined;
-}
+import { fill } from './source';
+import type { InstallOptions, Job } from './job';
+import { bytesNeeded, REFERENCE_VERSION, releaseOf } from './table';
+import type { Variant } from './release';
 
 /**
  * Installs a LibTorch release in vectune's cache and gives its folder. A release that is there whole is left as it

@@ -1,11 +1,12 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AbortError, DownloadError } from '../system/errors';
-import { ChildError, runChild } from '../system/child';
+import { type ChildError, runChild } from '../system/child';
 import { bytesBelow } from '../system/disk';
 import { findPip } from '../system/pip';
 import { addressInLog } from './pip-log';
-import { platformTags, type LibTorchRelease, type PinnedWheel } from './table';
+import { platformTags } from './table';
+import type { LibTorchRelease, PinnedWheel } from './release';
 
 /**
  * The machine's own pip, as its user configured it (index, proxy, certificates, passwords): it knows where wheels

@@ -1,4 +1,4 @@
-import type { LibTorchRelease } from './table';
+import type { LibTorchRelease } from './release';
 
 /** Installed where nothing else is asked for, and what `npm test` runs on. */
 export const REFERENCE_VERSION = '2.11.0';

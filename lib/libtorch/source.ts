@@ -5,26 +5,12 @@ import { DownloadError, InvalidArgumentError, LibTorchError } from '../system/er
 import { requireSpace } from '../system/disk';
 import { download, shown, verifyFile } from '../system/download';
 import { inspectFolder } from './folder';
-import type { InstallOptions } from './install';
+import type { InstallOptions, Job } from './job';
 import { placeFor, takePart } from './parts';
 import { downloadByPip, pipOf, resolveWheels } from './pip';
-import { bytesNeeded, wheelsFor, type LibTorchRelease, type PinnedWheel, type Variant } from './table';
+import { bytesNeeded, wheelsFor } from './table';
+import type { PinnedWheel } from './release';
 import { chooseFromArchive, chooseFromWheel, copyLibTorch, unpackArchive } from './unpack';
-
-/** What an installation works with. */
-export interface Job {
-  release: LibTorchRelease;
-  variant: Variant;
-  /** What is done, for a message. */
-  purpose: string;
-  cache: string;
-  /** A folder of its own inside the cache, so that the result can be renamed into place. */
-  temporary: string;
-  /** What will be renamed. */
-  tree: string;
-  begunMs: number;
-  options: InstallOptions;
-}
 
 /** Fills the tree with what the variant needs, in the layout of the wheels; says where it came from. */
 export async function fill(job: Job): Promise<string> {

@@ -3,7 +3,7 @@ import { dirname, isAbsolute, join, posix } from 'node:path';
 import { DownloadError } from '../system/errors';
 import { unpackTar } from '../system/tar';
 import { ZipFile } from '../system/zip';
-import type { PinnedWheel, Variant } from './table';
+import type { PinnedWheel, Variant } from './release';
 
 /** Says where an archive's member goes below the target folder; undefined leaves it out. */
 export type Choose = (member: string) => string | undefined;
@@ -123,9 +123,13 @@ async function unpackZip(archive: string, target: string, choose: Choose, option
 
 /** Makes the folders of members, each once, and keeps every one below the target. */
 class Folders {
-  private readonly made = new Map<string, Promise<unknown>>();
+  readonly #made = new Map<string, Promise<unknown>>();
 
-  constructor(private readonly target: string) {}
+  readonly #target: string;
+
+  constructor(target: string) {
+    this.#target = target;
+  }
 
   async place(archive: string, member: string, path: string | undefined): Promise<string | undefined> {
     if (path === undefined) return undefined;
@@ -136,10 +140,10 @@ class Folders {
         { file: archive },
       );
     }
-    const full = join(this.target, path);
+    const full = join(this.#target, path);
     const folder = dirname(full);
-    let making = this.made.get(folder);
-    if (making === undefined) this.made.set(folder, (making = mkdir(folder, { recursive: true })));
+    let making = this.#made.get(folder);
+    if (making === undefined) this.#made.set(folder, (making = mkdir(folder, { recursive: true })));
     await making;
     return full;
   }

@@ -65,77 +65,81 @@ export async function download(address: string, target: string, options: Downloa
 
 /** One file on its way: keeps what came before a break, and its hash. */
 class Transfer {
-  private hash: Hash = createHash('sha256');
+  #hash: Hash = createHash('sha256');
   received = 0;
-  private total: number | undefined;
+  #total: number | undefined;
   /** Whether a part of it comes from another answer than the last. */
-  private joined = false;
+  #joined = false;
   /** Identifies the content, so that a continuation is of the same. */
-  private etag: string | null = null;
+  #etag: string | null = null;
 
-  constructor(
-    private readonly address: string,
-    private readonly target: string,
-    private readonly file: FileHandle,
-    private readonly options: DownloadOptions,
-  ) {
-    this.total = options.bytes;
+  readonly #address: string;
+  readonly #target: string;
+  readonly #file: FileHandle;
+  readonly #options: DownloadOptions;
+
+  constructor(address: string, target: string, file: FileHandle, options: DownloadOptions) {
+    this.#address = address;
+    this.#target = target;
+    this.#file = file;
+    this.#options = options;
+    this.#total = options.bytes;
   }
 
   /** Reads what an earlier process received. */
   async takeUp(): Promise<void> {
-    const { signal } = this.options;
-    const source = createReadStream(this.target, { highWaterMark: 1 << 20, ...(signal && { signal }) });
+    const { signal } = this.#options;
+    const source = createReadStream(this.#target, { highWaterMark: 1 << 20, ...(signal && { signal }) });
     try {
       for await (const chunk of source) {
-        this.hash.update(chunk as Buffer);
+        this.#hash.update(chunk as Buffer);
         this.received += (chunk as Buffer).byteLength;
       }
     } catch (error) {
-      if (signal?.aborted) throw stopped(this.address, signal);
+      if (signal?.aborted) throw stopped(this.#address, signal);
       throw error;
     }
-    this.joined = this.received > 0;
-    if (this.total !== undefined && this.received > this.total) await this.restart();
+    this.#joined = this.received > 0;
+    if (this.#total !== undefined && this.received > this.#total) await this.#restart();
   }
 
   async run(): Promise<void> {
-    if (this.received > 0 && this.received === this.total) return this.check();
+    if (this.received > 0 && this.received === this.#total) return this.#check();
     const headers: Record<string, string> = { 'accept-encoding': 'identity' };
     // Without an etag only the hash tells whether the rest belongs to what is there.
-    if (this.received > 0 && (this.etag !== null || this.options.sha256 !== undefined)) {
+    if (this.received > 0 && (this.#etag !== null || this.#options.sha256 !== undefined)) {
       headers['range'] = `bytes=${this.received}-`;
-      if (this.etag !== null) headers['if-range'] = this.etag;
+      if (this.#etag !== null) headers['if-range'] = this.#etag;
     }
-    const { signal, silenceMs, environment } = this.options;
+    const { signal, silenceMs, environment } = this.#options;
     const request: RequestInit = { headers, redirect: 'follow', ...(signal && { signal }) };
-    const response = await fetchUnlessSilent(this.address, request, silenceMs, environment);
+    const response = await fetchUnlessSilent(this.#address, request, silenceMs, environment);
     if (response.status === 416 && this.received > 0) {
       await response.body?.cancel();
-      await this.restart();
+      await this.#restart();
       return this.run();
     }
     if (!response.ok) {
       await response.body?.cancel();
-      const message = `${shown(this.address)} answered ${response.status} ${response.statusText}.`;
+      const message = `${shown(this.#address)} answered ${response.status} ${response.statusText}.`;
       // What the server may mend by itself is tried again; a plain Error says so.
       throw response.status >= 500 ? new Error(message) : new DownloadError('ERR_DOWNLOAD', message);
     }
-    if (this.continues(response)) this.joined = true;
-    else await this.restart();
+    if (this.#continues(response)) this.#joined = true;
+    else await this.#restart();
     try {
-      await this.expectLength(response);
+      await this.#expectLength(response);
     } catch (error) {
       await response.body?.cancel();
       throw error;
     }
     const etag = response.headers.get('etag');
-    this.etag = etag?.startsWith('W/') ? null : etag; // a weak one does not say that the bytes are the same
-    await this.receive(response);
-    return this.check();
+    this.#etag = etag?.startsWith('W/') ? null : etag; // a weak one does not say that the bytes are the same
+    await this.#receive(response);
+    return this.#check();
   }
 
-  private continues(response: Response): boolean {
+  #continues(response: Response): boolean {
     return (
       response.status === 206 &&
       this.received > 0 &&
@@ -143,51 +147,51 @@ class Transfer {
     );
   }
 
-  private async restart(): Promise<void> {
-    this.hash = createHash('sha256');
+  async #restart(): Promise<void> {
+    this.#hash = createHash('sha256');
     this.received = 0;
-    this.etag = null;
-    this.joined = false;
-    await this.file.truncate(0);
+    this.#etag = null;
+    this.#joined = false;
+    await this.#file.truncate(0);
   }
 
-  private async expectLength(response: Response): Promise<void> {
+  async #expectLength(response: Response): Promise<void> {
     const length = response.headers.get('content-length');
     if (length === null) return;
     const total = this.received + Number(length);
-    if (this.options.bytes !== undefined && total !== this.options.bytes) {
+    if (this.#options.bytes !== undefined && total !== this.#options.bytes) {
       throw new DownloadError(
         'ERR_DOWNLOAD',
-        `${shown(this.address)} has ${total} bytes, expected ${this.options.bytes}: it is another file.`,
+        `${shown(this.#address)} has ${total} bytes, expected ${this.#options.bytes}: it is another file.`,
       );
     }
-    this.total = total;
-    await this.options.onLength?.(Number(length));
+    this.#total = total;
+    await this.#options.onLength?.(Number(length));
   }
 
-  private async receive(response: Response): Promise<void> {
+  async #receive(response: Response): Promise<void> {
     if (response.body === null) return;
     const body = response.body as unknown as AsyncIterable<Uint8Array>;
-    for await (const chunk of unlessSilent(body, this.options.silenceMs)) {
-      this.options.signal?.throwIfAborted();
-      this.hash.update(chunk);
-      await writeAll(this.file, chunk, this.received);
+    for await (const chunk of unlessSilent(body, this.#options.silenceMs)) {
+      this.#options.signal?.throwIfAborted();
+      this.#hash.update(chunk);
+      await writeAll(this.#file, chunk, this.received);
       this.received += chunk.byteLength;
-      this.options.onProgress?.(this.received, this.total);
+      this.#options.onProgress?.(this.received, this.#total);
     }
   }
 
-  private async check(): Promise<void> {
-    if (this.total !== undefined && this.received < this.total) {
-      throw new Error(`it broke off after ${this.received} of ${this.total} bytes`);
+  async #check(): Promise<void> {
+    if (this.#total !== undefined && this.received < this.#total) {
+      throw new Error(`it broke off after ${this.received} of ${this.#total} bytes`);
     }
-    const found = this.hash.digest('hex');
-    if (this.joined && this.options.sha256 !== undefined && found !== this.options.sha256) {
+    const found = this.#hash.digest('hex');
+    if (this.#joined && this.#options.sha256 !== undefined && found !== this.#options.sha256) {
       // The pieces were of different files; one answer alone is of one.
-      await this.restart();
+      await this.#restart();
       return this.run();
     }
-    compareHash(this.target, shown(this.address), found, this.options.sha256);
+    compareHash(this.#target, shown(this.#address), found, this.#options.sha256);
   }
 }
 

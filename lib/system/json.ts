@@ -72,14 +72,14 @@ export class Fields {
   }
 
   /** The first of `names` that the file has. */
-  private find(names: string | readonly string[]): { name: string; value: unknown } {
+  #find(names: string | readonly string[]): { name: string; value: unknown } {
     const list = typeof names === 'string' ? [names] : names;
     const name = list.find((candidate) => this.has(candidate)) ?? list[0]!;
     return { name, value: this.object[name] ?? undefined };
   }
 
   /** Whether a field with a fallback is to have that. */
-  private isAbsent(name: string, value: unknown, fallback: unknown): boolean {
+  #isAbsent(name: string, value: unknown, fallback: unknown): boolean {
     return value === undefined && fallback !== undefined && this.object[name] !== null;
   }
 
@@ -92,29 +92,29 @@ export class Fields {
   }
 
   integer(names: string | readonly string[], from: number, fallback?: number): number {
-    const { name, value } = this.find(names);
-    if (this.isAbsent(name, value, fallback)) return fallback!;
+    const { name, value } = this.#find(names);
+    if (this.#isAbsent(name, value, fallback)) return fallback!;
     if (Number.isSafeInteger(value) && (value as number) >= from) return value as number;
     throw this.fail(name, `an integer from ${from}`, value);
   }
 
   number(names: string | readonly string[], from: number, to: number, fallback?: number): number {
-    const { name, value } = this.find(names);
-    if (this.isAbsent(name, value, fallback)) return fallback!;
+    const { name, value } = this.#find(names);
+    if (this.#isAbsent(name, value, fallback)) return fallback!;
     if (typeof value === 'number' && value >= from && value <= to) return value;
     throw this.fail(name, `a number from ${from} to ${to}`, value);
   }
 
   boolean(name: string, fallback?: boolean): boolean {
-    const { value } = this.find(name);
+    const { value } = this.#find(name);
     if (value === undefined && fallback !== undefined) return this.object[name] === null ? false : fallback;
     if (typeof value === 'boolean') return value;
     throw this.fail(name, 'true or false', value);
   }
 
   string(names: string | readonly string[], fallback?: string): string {
-    const { name, value } = this.find(names);
-    if (this.isAbsent(name, value, fallback)) return fallback!;
+    const { name, value } = this.#find(names);
+    if (this.#isAbsent(name, value, fallback)) return fallback!;
     if (typeof value === 'string') return value;
     throw this.fail(name, 'a string', value);
   }

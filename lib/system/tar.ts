@@ -67,36 +67,36 @@ interface Header {
 }
 
 class BlockReader {
-  private readonly file: ReturnType<typeof createReadStream>;
-  private readonly chunks: AsyncIterator<Buffer>;
-  private rest: Buffer = Buffer.alloc(0);
+  readonly #file: ReturnType<typeof createReadStream>;
+  readonly #chunks: AsyncIterator<Buffer>;
+  #rest: Buffer = Buffer.alloc(0);
+  readonly #path: string;
+  readonly #signal: AbortSignal | undefined;
 
-  constructor(
-    private readonly path: string,
-    gzip: boolean,
-    private readonly signal: AbortSignal | undefined,
-  ) {
-    this.file = createReadStream(path, { highWaterMark: 1 << 18 });
-    let source: Readable = this.file;
+  constructor(path: string, gzip: boolean, signal: AbortSignal | undefined) {
+    this.#path = path;
+    this.#signal = signal;
+    this.#file = createReadStream(path, { highWaterMark: 1 << 18 });
+    let source: Readable = this.#file;
     if (gzip) {
       const unzip = createGunzip();
-      this.file.on('error', (error) => unzip.destroy(error));
-      source = this.file.pipe(unzip);
+      this.#file.on('error', (error) => unzip.destroy(error));
+      source = this.#file.pipe(unzip);
     }
-    this.chunks = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+    this.#chunks = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   }
 
   close(): void {
-    this.file.destroy();
+    this.#file.destroy();
   }
 
   /** The next entry's header; undefined at the archive's end. */
   async header(): Promise<Header | undefined> {
-    const block = await this.take(BLOCK);
+    const block = await this.#take(BLOCK);
     if (block.every((byte) => byte === 0)) return undefined;
     let sum = 0;
     for (let i = 0; i < BLOCK; ++i) sum += i >= 148 && i < 156 ? 32 : block[i]!;
-    if (parseInt(text(block, 148, 8), 8) !== sum) throw damaged(this.path, "an entry's header has a wrong checksum");
+    if (parseInt(text(block, 148, 8), 8) !== sum) throw damaged(this.#path, "an entry's header has a wrong checksum");
     const prefix = text(block, 257, 5) === 'ustar' ? text(block, 345, 155) : '';
     const name = text(block, 0, 100);
     return {
@@ -107,8 +107,8 @@ class BlockReader {
   }
 
   async text(bytes: number): Promise<string> {
-    if (bytes > 1 << 20) throw damaged(this.path, "an entry's name is longer than a megabyte");
-    const padded = await this.take(Math.ceil(bytes / BLOCK) * BLOCK);
+    if (bytes > 1 << 20) throw damaged(this.#path, "an entry's name is longer than a megabyte");
+    const padded = await this.#take(Math.ceil(bytes / BLOCK) * BLOCK);
     return padded.toString('utf8', 0, bytes);
   }
 
@@ -119,7 +119,7 @@ class BlockReader {
     done?.catch(() => undefined);
     try {
       for (let left = bytes; left > 0; ) {
-        const piece = await this.some(left);
+        const piece = await this.#some(left);
         left -= piece.length;
         if (sink === undefined) continue;
         onBytes?.(piece.length);
@@ -131,33 +131,33 @@ class BlockReader {
     } finally {
       sink?.destroy();
     }
-    await this.take((BLOCK - (bytes % BLOCK)) % BLOCK);
+    await this.#take((BLOCK - (bytes % BLOCK)) % BLOCK);
   }
 
-  private async take(bytes: number): Promise<Buffer> {
+  async #take(bytes: number): Promise<Buffer> {
     const parts: Buffer[] = [];
     for (let left = bytes; left > 0; ) {
-      const piece = await this.some(left);
+      const piece = await this.#some(left);
       parts.push(piece);
       left -= piece.length;
     }
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
   }
 
-  private async some(most: number): Promise<Buffer> {
-    while (this.rest.length === 0) {
-      this.signal?.throwIfAborted();
+  async #some(most: number): Promise<Buffer> {
+    while (this.#rest.length === 0) {
+      this.#signal?.throwIfAborted();
       let next: IteratorResult<Buffer>;
       try {
-        next = await this.chunks.next();
+        next = await this.#chunks.next();
       } catch (error) {
-        throw damaged(this.path, (error as Error).message);
+        throw damaged(this.#path, (error as Error).message);
       }
-      if (next.done) throw damaged(this.path, 'it ends within an entry');
-      this.rest = next.value;
+      if (next.done) throw damaged(this.#path, 'it ends within an entry');
+      this.#rest = next.value;
     }
-    const piece = this.rest.subarray(0, most);
-    this.rest = this.rest.subarray(piece.length);
+    const piece = this.#rest.subarray(0, most);
+    this.#rest = this.#rest.subarray(piece.length);
     return piece;
   }
 }

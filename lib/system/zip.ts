@@ -38,11 +38,15 @@ const MAX_DIRECTORY = 256 * 1024 * 1024;
 const PIECE = 256 * 1024;
 
 export class ZipFile {
+  readonly #file: FileHandle;
+
   private constructor(
     readonly path: string,
-    private readonly file: FileHandle,
+    file: FileHandle,
     readonly entries: readonly ZipEntry[],
-  ) {}
+  ) {
+    this.#file = file;
+  }
 
   /** @throws DownloadError ERR_DOWNLOAD: not a zip archive, or one that is damaged or cut off. */
   static async open(path: string): Promise<ZipFile> {
@@ -56,7 +60,7 @@ export class ZipFile {
   }
 
   async close(): Promise<void> {
-    await this.file.close();
+    await this.#file.close();
   }
 
   /** Unpacks an entry to the file `target`, which must not exist. */
@@ -64,7 +68,7 @@ export class ZipFile {
     if (entry.method !== 0 && entry.method !== 8) {
       throw damaged(this.path, `${entry.name} is packed by the unknown method ${entry.method}`);
     }
-    const header = await readAt(this.path, this.file, entry.offset, 30);
+    const header = await readAt(this.path, this.#file, entry.offset, 30);
     if (header.readUInt32LE(0) !== LOCAL_HEADER) throw damaged(this.path, `${entry.name} has no local header`);
     if (entry.compressedBytes === 0) {
       if (entry.bytes !== 0 || entry.crc32 !== 0) throw damaged(this.path, `${entry.name} has no content`);
@@ -72,7 +76,7 @@ export class ZipFile {
       return;
     }
     const start = entry.offset + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
-    const source = this.pieces(start, entry.compressedBytes);
+    const source = this.#pieces(start, entry.compressedBytes);
     const check = new Check(this.path, entry, options.onBytes);
     const sink = createWriteStream(target, { flags: 'wx' });
     const signal = options.signal === undefined ? {} : { signal: options.signal };
@@ -87,9 +91,9 @@ export class ZipFile {
   }
 
   /** Bytes of the file. Many entries may be read at once, so every read names its place. */
-  private async *pieces(start: number, bytes: number): AsyncGenerator<Buffer> {
+  async *#pieces(start: number, bytes: number): AsyncGenerator<Buffer> {
     for (let done = 0; done < bytes; ) {
-      const piece = await readAt(this.path, this.file, start + done, Math.min(bytes - done, PIECE));
+      const piece = await readAt(this.path, this.#file, start + done, Math.min(bytes - done, PIECE));
       done += piece.length;
       yield piece;
     }
@@ -98,15 +102,17 @@ export class ZipFile {
 
 /** Passes an entry's bytes on and compares them with what the directory says. */
 class Check extends Transform {
-  private bytes = 0;
-  private crc = 0;
+  #bytes = 0;
+  #crc = 0;
+  readonly #path: string;
+  readonly #entry: ZipEntry;
+  readonly #onBytes: ((bytes: number) => void) | undefined;
 
-  constructor(
-    private readonly path: string,
-    private readonly entry: ZipEntry,
-    private readonly onBytes: ((bytes: number) => void) | undefined,
-  ) {
+  constructor(path: string, entry: ZipEntry, onBytes: ((bytes: number) => void) | undefined) {
     super();
+    this.#path = path;
+    this.#entry = entry;
+    this.#onBytes = onBytes;
   }
 
   override _transform(
@@ -114,19 +120,19 @@ class Check extends Transform {
     _encoding: BufferEncoding,
     done: (error: Error | null, chunk?: Buffer) => void,
   ): void {
-    this.bytes += chunk.length;
-    if (this.bytes > this.entry.bytes) {
-      done(damaged(this.path, `${this.entry.name} is longer than its ${this.entry.bytes} bytes`));
+    this.#bytes += chunk.length;
+    if (this.#bytes > this.#entry.bytes) {
+      done(damaged(this.#path, `${this.#entry.name} is longer than its ${this.#entry.bytes} bytes`));
       return;
     }
-    this.crc = crc32(chunk, this.crc);
-    this.onBytes?.(chunk.length);
+    this.#crc = crc32(chunk, this.#crc);
+    this.#onBytes?.(chunk.length);
     done(null, chunk);
   }
 
   finish(): void {
-    if (this.bytes === this.entry.bytes && this.crc === this.entry.crc32) return;
-    throw damaged(this.path, `${this.entry.name} is not what its length and CRC-32 say`);
+    if (this.#bytes === this.#entry.bytes && this.#crc === this.#entry.crc32) return;
+    throw damaged(this.#path, `${this.#entry.name} is not what its length and CRC-32 say`);
   }
 }
 

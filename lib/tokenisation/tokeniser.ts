@@ -33,21 +33,21 @@ const PIECE_UNITS = 1 << 18;
 
 /** Token ids that grow as pieces come in. */
 class Ids {
-  private buffer = new Int32Array(1 << 12);
+  #buffer = new Int32Array(1 << 12);
   length = 0;
 
   append(part: readonly number[], from: number, to: number): void {
     const needed = this.length + to - from;
-    if (needed > this.buffer.length) {
-      const grown = new Int32Array(Math.max(needed, 2 * this.buffer.length));
-      grown.set(this.buffer.subarray(0, this.length));
-      this.buffer = grown;
+    if (needed > this.#buffer.length) {
+      const grown = new Int32Array(Math.max(needed, 2 * this.#buffer.length));
+      grown.set(this.#buffer.subarray(0, this.length));
+      this.#buffer = grown;
     }
-    for (let i = from; i < to; ++i) this.buffer[this.length++] = part[i]!;
+    for (let i = from; i < to; ++i) this.#buffer[this.length++] = part[i]!;
   }
 
   finish(): Int32Array {
-    return this.buffer.slice(0, this.length);
+    return this.#buffer.slice(0, this.length);
   }
 }
 
@@ -65,20 +65,32 @@ export function prepareTokenizers(): void {
  * ids, so that calls with different limits can overlap.
  */
 export class Tokeniser {
+  readonly #tokenizer: Tokenizer;
+  readonly #before: number;
+  readonly #after: number;
+  readonly #cutLeft: boolean;
+  readonly #file: string;
+
   private constructor(
-    private readonly tokenizer: Tokenizer,
+    tokenizer: Tokenizer,
     /** The file that describes the tokenizer in use, as made from the folder's. */
     readonly json: JsonObject,
     /** Special tokens before and after a text's own. */
-    private readonly before: number,
-    private readonly after: number,
-    private readonly cutLeft: boolean,
+    before: number,
+    after: number,
+    cutLeft: boolean,
     readonly positions: number,
     /** One more than the highest token id. */
     readonly vocabularySize: number,
     /** For messages. */
-    private readonly file: string,
-  ) {}
+    file: string,
+  ) {
+    this.#tokenizer = tokenizer;
+    this.#before = before;
+    this.#after = after;
+    this.#cutLeft = cutLeft;
+    this.#file = file;
+  }
 
   /** @throws ModelError ERR_TOKENIZER names the file and what is wrong with it. */
   static async open(source: TokeniserSource): Promise<Tokeniser> {
@@ -113,7 +125,7 @@ export class Tokeniser {
 
   /** Special tokens that every text gets. */
   get specialTokens(): number {
-    return this.before + this.after;
+    return this.#before + this.#after;
   }
 
   /**
@@ -124,21 +136,21 @@ export class Tokeniser {
    *   most `positions`; ERR_TEXT_TYPE names the row. AbortError.
    */
   async encode(texts: readonly string[], maxInputLength: number, signal?: AbortSignal): Promise<TokenisedTexts> {
-    this.checkLimit(maxInputLength);
+    this.#checkLimit(maxInputLength);
     const ids = new Ids();
     const offsets = new Int32Array(texts.length + 1);
     for (let from = 0; from < texts.length; ) {
       if (signal?.aborted) throw new AbortError('ERR_ABORTED', 'Tokenising was stopped.', { cause: signal.reason });
       const to = pieceEnd(texts, from);
-      const encodings = await this.tokenizer.encodeBatch(texts.slice(from, to)).catch((error: unknown) => {
+      const encodings = await this.#tokenizer.encodeBatch(texts.slice(from, to)).catch((error: unknown) => {
         // What it lacks may show only now: a token for what is in no vocabulary, for one.
-        throw new ModelError('ERR_TOKENIZER', `${this.file} cannot tokenise a text: ${(error as Error).message}.`, {
-          file: this.file,
+        throw new ModelError('ERR_TOKENIZER', `${this.#file} cannot tokenise a text: ${(error as Error).message}.`, {
+          file: this.#file,
           cause: error,
         });
       });
       encodings.forEach((encoding, i) => {
-        this.appendCut(ids, encoding.getIds(), maxInputLength);
+        this.#appendCut(ids, encoding.getIds(), maxInputLength);
         offsets[from + i + 1] = ids.length;
       });
       from = to;
@@ -146,7 +158,7 @@ export class Tokeniser {
     return { ids: ids.finish(), offsets };
   }
 
-  private checkLimit(maxInputLength: number): void {
+  #checkLimit(maxInputLength: number): void {
     const least = this.specialTokens + 1;
     if (Number.isSafeInteger(maxInputLength) && maxInputLength >= least && maxInputLength <= this.positions) return;
     throw new InvalidArgumentError(
@@ -157,17 +169,17 @@ export class Tokeniser {
   }
 
   // What Hugging Face gives: it cuts the text's own tokens, then puts the special tokens around them.
-  private appendCut(ids: Ids, found: readonly number[], limit: number): void {
+  #appendCut(ids: Ids, found: readonly number[], limit: number): void {
     const end = found.length;
     if (end <= limit) {
       ids.append(found, 0, end);
       return;
     }
     const kept = limit - this.specialTokens;
-    const first = this.cutLeft ? end - this.after - kept : this.before;
-    ids.append(found, 0, this.before);
+    const first = this.#cutLeft ? end - this.#after - kept : this.#before;
+    ids.append(found, 0, this.#before);
     ids.append(found, first, first + kept);
-    ids.append(found, end - this.after, end);
+    ids.append(found, end - this.#after, end);
   }
 }
 

@@ -54,8 +54,8 @@ export const delivery = {
     },
     {
       guard: 'length of a download',
-      from: 'if (this.total !== undefined && this.received < this.total) {',
-      to: 'if ((false as boolean) && this.total !== undefined && this.received < this.total) {',
+      from: 'if (this.#total !== undefined && this.received < this.#total) {',
+      to: 'if ((false as boolean) && this.#total !== undefined && this.received < this.#total) {',
       test: 'hostile/install',
       name: 'sends less than is known to be there',
     },
@@ -123,8 +123,8 @@ export const delivery = {
   'lib/engine/verdicts.ts': [
     {
       guard: 'marker of a load that crashed',
-      from: 'if (await this.forgetCrash(name)) return undefined;',
-      to: 'void this.forgetCrash;',
+      from: 'if (await this.#forgetCrash(name)) return undefined;',
+      to: 'void this.#forgetCrash;',
       test: 'unit/native/probe',
       name: 'left by a process that died asks for a new probe',
     },

@@ -136,17 +136,24 @@ test.each<[string, Architecture]>([
   PATIENCE_MS,
 );
 
+/** What these tests change in one. */
+interface TokenizerFile {
+  model: { unk_token: string };
+  post_processor: { sep: [string, number] };
+  added_tokens: unknown[];
+}
+
 describe('a tokenizer.json', () => {
   const folder = fixtureFolder('bert-dense');
-  const opened = (change: (json: Record<string, any>) => void): Promise<Tokeniser> => {
-    const json = JSON.parse(readFileSync(join(folder, 'tokenizer.json'), 'utf8')) as Record<string, any>;
+  const opened = (change: (json: TokenizerFile) => void): Promise<Tokeniser> => {
+    const json = JSON.parse(readFileSync(join(folder, 'tokenizer.json'), 'utf8')) as TokenizerFile;
     change(json);
     const files = new Map([['tokenizer.json', Buffer.from(JSON.stringify(json))]]);
     return Tokeniser.open({ folder: 'hostile', files, architecture: 'bert', positions: 64, doLowerCase: false });
   };
 
   test('without the token for what it does not know: told by the first text that needs it', async () => {
-    const tokeniser = await opened((json) => (json['model'].unk_token = 'nowhere'));
+    const tokeniser = await opened((json) => (json.model.unk_token = 'nowhere'));
     await expect(tokeniser.encode(['\u4e00'], 10)).rejects.toMatchObject({
       name: 'ModelError',
       code: 'ERR_TOKENIZER',
@@ -155,7 +162,7 @@ describe('a tokenizer.json', () => {
   });
 
   test('whose special tokens have ids of their own: these count', async () => {
-    const tokeniser = await opened((json) => (json['post_processor'].sep[1] = 70_000));
+    const tokeniser = await opened((json) => (json.post_processor.sep[1] = 70_000));
     expect(tokeniser.vocabularySize).toBe(70_001);
   });
 
@@ -170,7 +177,7 @@ describe('a tokenizer.json', () => {
       normalized: false,
       special: true,
     };
-    const tokeniser = await opened((json) => json['added_tokens'].push(added));
+    const tokeniser = await opened((json) => json.added_tokens.push(added));
     expect(tokeniser.vocabularySize).toBe(before + 1);
     expect([...(await tokeniser.encode(['[EXTRA]'], 10)).ids]).toContain(before);
   });

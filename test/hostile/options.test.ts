@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { balance } from '../../lib/data/balance';
 import { checkPairs, checkRow } from '../../lib/data/validate';
-import { resolveReadOptions } from '../../lib/data/read';
+import { resolveReadOptions } from '../../lib/data/read-options';
 import { InvalidArgumentError } from '../../lib/system/errors';
 import { resolveOptions } from '../../lib/finetune/options';
 import { cosineSimilarity, TextVectorisation } from '../../lib';

@@ -8,10 +8,10 @@ export class HostileServer {
   /** How requests are answered, in their order; the last one goes on. */
   answers: Answer[] = [];
   readonly requests: IncomingMessage[] = [];
-  private readonly server: Server;
+  readonly #server: Server;
 
   private constructor() {
-    this.server = createServer((request, response) => {
+    this.#server = createServer((request, response) => {
       this.requests.push(request);
       const answer = this.answers.length > 1 ? this.answers.shift()! : this.answers[0]!;
       answer(request, response);
@@ -20,17 +20,17 @@ export class HostileServer {
 
   static async start(): Promise<HostileServer> {
     const server = new HostileServer();
-    await new Promise<void>((resolve) => server.server.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => server.#server.listen(0, '127.0.0.1', resolve));
     return server;
   }
 
   async stop(): Promise<void> {
-    this.server.closeAllConnections();
-    await new Promise((resolve) => this.server.close(resolve));
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
   }
 
   address(path: string): string {
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/${path}`;
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/${path}`;
   }
 }
 

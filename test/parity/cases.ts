@@ -84,6 +84,8 @@ export async function freed(addon: EngineAddon): Promise<void> {
 
 /** One model of the fixtures in the engine, with the reference's numbers. */
 export class ParityCase {
+  readonly #folder: string;
+
   private constructor(
     readonly addon: EngineAddon,
     readonly facts: CaseFacts,
@@ -92,8 +94,10 @@ export class ParityCase {
     readonly model: ModelHandle,
     readonly dataset: DatasetHandle,
     readonly device: NativeDevice,
-    private readonly folder: string,
-  ) {}
+    folder: string,
+  ) {
+    this.#folder = folder;
+  }
 
   static async open(name: CaseName, device: NativeDevice): Promise<ParityCase> {
     const fixture = join(__dirname, 'fixtures', name);
@@ -112,7 +116,7 @@ export class ParityCase {
   dispose(): void {
     this.addon.disposeDataset(this.dataset);
     this.addon.disposeModel(this.model);
-    rmSync(this.folder, { recursive: true });
+    rmSync(this.#folder, { recursive: true });
   }
 
   get pairs(): number {
@@ -120,7 +124,7 @@ export class ParityCase {
   }
 
   path(name: string): string {
-    return join(this.folder, name);
+    return join(this.#folder, name);
   }
 
   /** Runs `work` with a trainer of a fresh copy of the model, so that every call begins with the same weights. */

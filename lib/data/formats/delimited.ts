@@ -2,7 +2,8 @@ import { createReadStream } from 'node:fs';
 import { parse } from 'csv-parse';
 import { InvalidArgumentError } from '../../system/errors';
 import { resolveColumns, roles, type Role } from '../columns';
-import type { RawRow, ResolvedReadOptions } from '../read';
+import type { ResolvedReadOptions } from '../read-options';
+import type { RawRow } from './raw-row';
 
 /** Rows of a CSV (RFC 4180) or TSV file in UTF-8, with or without a byte order mark; empty lines are skipped. */
 export async function* readDelimited(

@@ -2,7 +2,8 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { InvalidArgumentError } from '../../system/errors';
 import { resolveColumns, roles, type Role } from '../columns';
-import type { RawRow, ResolvedReadOptions } from '../read';
+import type { ResolvedReadOptions } from '../read-options';
+import type { RawRow } from './raw-row';
 
 /**
  * Rows of a JSON Lines file: each line an object, or a list where the columns are numbers. The first row's

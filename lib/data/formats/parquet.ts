@@ -1,7 +1,8 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { InvalidArgumentError } from '../../system/errors';
 import { resolveColumns, roles } from '../columns';
-import type { RawRow, ResolvedReadOptions } from '../read';
+import type { ResolvedReadOptions } from '../read-options';
+import type { RawRow } from './raw-row';
 
 /** Rows that are decoded at once: enough to be quick, few enough to leave the event loop free. */
 const rowsAtOnce = 2000;

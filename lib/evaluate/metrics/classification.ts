@@ -50,13 +50,19 @@ export function nextAbove(value: number, single: boolean): number {
 
 /** Similarities with labels, sorted once; measured as they are, or as a resample in which row i counts `counts[i]` times. */
 export class LabelledSimilarities {
+  readonly #order: Uint32Array;
+  readonly #ends: Uint32Array;
+
   private constructor(
     readonly similarities: Numbers,
     readonly positive: ArrayLike<boolean | number>,
     /** From the highest similarity down. */
-    private readonly order: Uint32Array,
-    private readonly ends: Uint32Array,
-  ) {}
+    order: Uint32Array,
+    ends: Uint32Array,
+  ) {
+    this.#order = order;
+    this.#ends = ends;
+  }
 
   static *of(similarities: Numbers, positive: ArrayLike<boolean | number>): Work<LabelledSimilarities> {
     const order = (yield* ascending(similarities)).reverse();
@@ -137,9 +143,9 @@ export class LabelledSimilarities {
     const points: PrecisionRecallPoint[] = [];
     let truePositives = 0;
     let start = 0;
-    for (const end of this.ends) {
-      for (let i = start; i < end; ++i) if (this.positive[this.order[i]!]) ++truePositives;
-      const threshold = this.similarities[this.order[start]!]!;
+    for (const end of this.#ends) {
+      for (let i = start; i < end; ++i) if (this.positive[this.#order[i]!]) ++truePositives;
+      const threshold = this.similarities[this.#order[start]!]!;
       points.push({ threshold, precision: truePositives / end, recall: truePositives / positives });
       start = end;
     }
@@ -148,9 +154,9 @@ export class LabelledSimilarities {
 
   /** Similarity of a group of equal rows, or undefined where there is none that counts. */
   #similarity(group: number, counts?: Numbers): number | undefined {
-    const start = group === 0 ? 0 : this.ends[group - 1]!;
-    for (let i = start; i < (this.ends[group] ?? 0); ++i) {
-      if (counts === undefined || counts[this.order[i]!]! > 0) return this.similarities[this.order[i]!];
+    const start = group === 0 ? 0 : this.#ends[group - 1]!;
+    for (let i = start; i < (this.#ends[group] ?? 0); ++i) {
+      if (counts === undefined || counts[this.#order[i]!]! > 0) return this.similarities[this.#order[i]!];
     }
     return undefined;
   }
@@ -158,7 +164,7 @@ export class LabelledSimilarities {
   /** Halfway to the next lower similarity, or the lowest similarity itself. */
   #thresholdAfter(group: number, counts?: Numbers): number {
     const lowest = this.#similarity(group, counts)!;
-    for (let next = group + 1; next < this.ends.length; ++next) {
+    for (let next = group + 1; next < this.#ends.length; ++next) {
       const lower = this.#similarity(next, counts);
       if (lower === undefined) continue;
       const middle = (lowest + lower) / 2;

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, isAbsolute, resolve } from 'node:path';
 import { show } from '../../system/options';
-import { AbortError, InvalidArgumentError, ModelError, VectuneError } from '../../system/errors';
+import { AbortError, InvalidArgumentError, ModelError, type VectuneError } from '../../system/errors';
 import { cachedModelFolder, isHubId, readOrigin } from './cache';
 import { cacheRoot } from '../../system/cache-root';
 import { fetchFromHub, isOffline } from './hub';

@@ -33,7 +33,7 @@ export async function readFolder(folder: string, id: string): Promise<OpenedMode
   }
   const modules = await readModules(root);
   const notes: string[] = [];
-  const encoderFolder = modules?.[0]!.folder ?? root;
+  const encoderFolder = modules === undefined ? root : modules[0]!.folder;
   const { config, file } = await readEncoderConfig(encoderFolder, modules !== undefined);
   const encoder = readEncoderSpec(config, file);
   let head: FolderHead;

@@ -1,4 +1,15 @@
-import type { ModelFacts } from './save';
+/** What the model card says about the model itself. */
+export interface ModelFacts {
+  id: string;
+  /** The id's last part. */
+  name: string;
+  revision: string | undefined;
+  architecture: string;
+  modules: string[];
+  dimension: number;
+  maxInputLength: number;
+  prompts: Record<string, string>;
+}
 
 /** What a model card says about a model's training. Every field that is not there is left out of the card. */
 export interface CardFacts {

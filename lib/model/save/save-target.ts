@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs';
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { ModelError } from '../../system/errors';
@@ -33,7 +34,7 @@ function refusal(target: string, what: string): ModelError {
  */
 export async function checkSaveTarget(target: string): Promise<string> {
   const place = resolve(target);
-  let info;
+  let info: Stats;
   try {
     info = await stat(place);
   } catch (error) {

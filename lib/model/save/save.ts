@@ -3,25 +3,10 @@ import { basename, dirname, join } from 'node:path';
 import { replaceFolder } from '../../system/atomic-folder';
 import { FileError, fromNative, VectuneError } from '../../system/errors';
 import type { EngineAddon, ModelHandle, SaveFile } from '../../engine/addon';
-import { modelCard, type CardFacts } from './card';
+import { modelCard, type CardFacts, type ModelFacts } from './card';
 import { layoutFiles, moduleFolders } from './layout';
 import { checkSaveTarget } from './save-target';
 import type { OpenedModel } from '../types';
-
-export type { CardFacts } from './card';
-
-/** What the model card says about the model itself. */
-export interface ModelFacts {
-  id: string;
-  /** The id's last part. */
-  name: string;
-  revision: string | undefined;
-  architecture: string;
-  modules: string[];
-  dimension: number;
-  maxInputLength: number;
-  prompts: Record<string, string>;
-}
 
 /**
  * Writes a model as a sentence-transformers folder of the 2.x layout: aside, flushed to disk, then renamed

@@ -1,4 +1,3 @@
-'use strict';
 const { ask, onTold, checked } = window.vectune;
 const element = (id) => document.getElementById(id);
 const [bar, said] = [element('bar'), element('said')];

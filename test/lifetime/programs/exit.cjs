@@ -106,7 +106,7 @@ async function ends(ending, engine, made) {
           const promise = call();
           promise.catch(() => {});
           // Nobody awaits anything any more: what the promise is can only be looked at.
-          const [, state] = /<(\w+)>/.exec(inspect(promise)) ?? [, 'settled'];
+          const [, state] = /<(\w+)>/.exec(inspect(promise)) ?? ['', 'settled'];
           writeSync(1, `${name} ${state} ${/ERR_\w+/.exec(inspect(promise))?.[0]}\n`);
         }
       });

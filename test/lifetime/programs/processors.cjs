@@ -23,4 +23,4 @@ async function main() {
     JSON.stringify({ simd, gemm, bf16, precision: report.precision, loss: report.after.loss, vector: [...vector] }),
   );
 }
-main();
+void main();

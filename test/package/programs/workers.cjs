@@ -21,5 +21,5 @@ async function main() {
   console.log(JSON.stringify(await Promise.all([first(), ...told])));
 }
 
-if (isMainThread) main();
-else first().then((value) => parentPort.postMessage(value));
+if (isMainThread) void main();
+else void first().then((value) => parentPort.postMessage(value));

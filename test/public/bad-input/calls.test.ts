@@ -6,6 +6,7 @@ import { expectRefusal, expectUntouched, models, pairs, quick, rows, scores, thr
 describe('embed', () => {
   test.each<[string, unknown, unknown, Refusal]>([
     ['a text that is no string', ['a', 'b', 3], undefined, { code: 'ERR_TEXT_TYPE', row: 2 }],
+    // biome-ignore lint/suspicious/noSparseArray: the hole is what is tested
     ['a hole in the list', [, 'b'], undefined, { code: 'ERR_TEXT_TYPE', row: 0 }],
     ['neither text nor list', 5, undefined, { code: 'ERR_TEXT_TYPE' }],
     ['nothing', undefined, undefined, { code: 'ERR_TEXT_TYPE' }],

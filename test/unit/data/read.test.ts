@@ -1,7 +1,8 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readRows, streamRows, type ReadOptions } from '../../../lib/data/read';
+import { readRows, streamRows } from '../../../lib/data/read';
+import type { ReadOptions } from '../../../lib/data/read-options';
 import { InvalidArgumentError } from '../../../lib/system/errors';
 
 let folder: string;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openModel } from '../../../lib/model/open';
-import type { CardFacts } from '../../../lib/model/save/save';
+import type { CardFacts } from '../../../lib/model/save/card';
 import { removeFolders, temporaryFolder } from '../native/support/folders';
 import { copyFixture, fixtureFolder, setFields } from './support/fixture';
 import { resave, save } from './support/saving';

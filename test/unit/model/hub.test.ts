@@ -4,7 +4,7 @@ import { AbortError, DownloadError, InvalidArgumentError, ModelError } from '../
 import { cachedModelFolder } from '../../../lib/model/fetch/cache';
 import { fetchFromHub } from '../../../lib/model/fetch/hub';
 import { openModel, type OpenOptions } from '../../../lib/model/open';
-import type { ModelDownloadEvent } from '../../../lib/model/types';
+import type { ModelDownloadEvent, OpenedModel } from '../../../lib/model/types';
 import { removeFolders, temporaryFolder } from '../native/support/folders';
 import { folderVectors, vectorsOf } from './support/engine';
 import { useCleanEnvironment } from './support/environment';
@@ -133,7 +133,7 @@ describe('fetching', () => {
     const main = hub.add(ID, FILES);
     Object.assign(hub.repositories.get(ID)!.references, { 'v1.0': old, 'pr/7': old });
     const asked = [undefined, 'v1.0', 'pr/7', old];
-    const opened = [];
+    const opened: OpenedModel[] = [];
     for (const revision of asked) opened.push(await open(revision === undefined ? {} : { revision }));
     expect(opened.map(({ revision }) => revision)).toEqual([main, old, old, old]);
     expect(opened.map(({ dimension }) => dimension)).toEqual([24, 32, 32, 32]);

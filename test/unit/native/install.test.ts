@@ -18,8 +18,9 @@ import { requireSpace } from '../../../lib/system/disk';
 import type { LibTorchEvent } from '../../../lib/libtorch/events';
 import { listLibTorch } from '../../../lib/libtorch/find';
 import { MARKER_FILE } from '../../../lib/libtorch/folder';
-import { installLibTorch, removeLibTorch, type InstallOptions } from '../../../lib/libtorch/install';
-import type { LibTorchRelease, PinnedWheel } from '../../../lib/libtorch/table';
+import { installLibTorch, removeLibTorch } from '../../../lib/libtorch/install';
+import type { InstallOptions } from '../../../lib/libtorch/job';
+import type { LibTorchRelease, PinnedWheel } from '../../../lib/libtorch/release';
 import { tarOf, zipOf } from './support/archives';
 import { removeFolders, temporaryFolder, writeTorch, writeTree } from './support/folders';
 

@@ -17,23 +17,23 @@ export interface PipPlay {
 
 /** A program that plays pip and remembers how it was called. */
 export class FakePip {
-  private readonly folder = temporaryFolder();
-  private readonly script = join(this.folder, 'pip.cjs');
+  readonly #folder = temporaryFolder();
+  readonly #script = join(this.#folder, 'pip.cjs');
 
   constructor(play: PipPlay) {
     const downloads = Object.entries(play.downloads ?? {}).map(([name, content], i) => {
-      const file = join(this.folder, `download-${i}`);
+      const file = join(this.#folder, `download-${i}`);
       writeFileSync(file, content);
       return { name, file };
     });
     const { stderr = '', exit = 0, hangs = false } = play;
     writeFileSync(
-      this.script,
+      this.#script,
       `const { appendFileSync, copyFileSync } = require('node:fs');
 const { join } = require('node:path');
 const args = process.argv.slice(2);
 const { downloads, stderr, exit, hangs } = ${JSON.stringify({ downloads, stderr, exit, hangs })};
-appendFileSync(${JSON.stringify(this.log)}, JSON.stringify(args) + '\\n');
+appendFileSync(${JSON.stringify(this.#log)}, JSON.stringify(args) + '\\n');
 if (args[0] === '--version') process.exit(0);
 const dest = args[args.indexOf('--dest') + 1];
 for (const { name, file } of downloads) copyFileSync(file, join(dest, name));
@@ -46,17 +46,17 @@ if (hangs) setInterval(() => undefined, 1000);
 
   /** How to call it. */
   get command(): readonly string[] {
-    return [process.execPath, this.script];
+    return [process.execPath, this.#script];
   }
 
-  private get log(): string {
-    return join(this.folder, 'calls');
+  get #log(): string {
+    return join(this.#folder, 'calls');
   }
 
   /** The arguments of each call. */
   get calls(): string[][] {
-    if (!existsSync(this.log)) return [];
-    const lines = readFileSync(this.log, 'utf8').trimEnd().split('\n');
+    if (!existsSync(this.#log)) return [];
+    const lines = readFileSync(this.#log, 'utf8').trimEnd().split('\n');
     return lines.map((line) => JSON.parse(line) as string[]);
   }
 
@@ -70,7 +70,7 @@ if (hangs) setInterval(() => undefined, 1000);
   asOnlyProgram(): string {
     const folder = temporaryFolder();
     const program = join(folder, 'pip');
-    writeFileSync(program, `#!${process.execPath}\nrequire(${JSON.stringify(this.script)});\n`);
+    writeFileSync(program, `#!${process.execPath}\nrequire(${JSON.stringify(this.#script)});\n`);
     chmodSync(program, 0o755);
     return folder;
   }

@@ -53,28 +53,28 @@ export class HubServer {
   readonly requests: HubRequest[] = [];
   /** Stands in for the server's own answers where it wants to. */
   fault: Fault = () => false;
-  private readonly server: Server;
-  private port = 0;
+  readonly #server: Server;
+  #port = 0;
 
   private constructor() {
-    this.server = createServer((request, response) => this.answer(request, response));
+    this.#server = createServer((request, response) => this.#answer(request, response));
   }
 
   static async start(): Promise<HubServer> {
     const hub = new HubServer();
-    await new Promise<void>((resolve) => hub.server.listen(0, '127.0.0.1', resolve));
-    hub.port = (hub.server.address() as AddressInfo).port;
+    await new Promise<void>((resolve) => hub.#server.listen(0, '127.0.0.1', resolve));
+    hub.#port = (hub.#server.address() as AddressInfo).port;
     return hub;
   }
 
   /** May be called twice; the address stays, and nobody is there. */
   async stop(): Promise<void> {
-    this.server.closeAllConnections();
-    await new Promise((resolve) => this.server.close(resolve));
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `http://127.0.0.1:${this.#port}`;
   }
 
   /** A repository with one commit on `main`; gives the commit. */
@@ -93,7 +93,7 @@ export class HubServer {
     return [...new Set(paths.filter((path) => path !== undefined))];
   }
 
-  private answer(incoming: IncomingMessage, response: ServerResponse): void {
+  #answer(incoming: IncomingMessage, response: ServerResponse): void {
     const { pathname, searchParams } = new URL(incoming.url!, this.url);
     const { range, authorization } = incoming.headers;
     const request = { path: pathname, range, authorization };
@@ -109,13 +109,13 @@ export class HubServer {
     const files = repository.commits[commit];
     if (files === undefined) return notFound(response, 'RevisionNotFound', `Invalid rev id: ${revision}`);
     if (action === 'revision') return json(response, { _id: '1', id, sha: commit, private: false });
-    if (action === 'tree') return this.list(response, pathname, files, Number(searchParams.get('cursor') ?? 0));
+    if (action === 'tree') return this.#list(response, pathname, files, Number(searchParams.get('cursor') ?? 0));
     const content = files[path!];
     if (content === undefined) return notFound(response, 'EntryNotFound', 'Entry not found');
     sendFile(response, content, range);
   }
 
-  private list(response: ServerResponse, path: string, files: Files, from: number): void {
+  #list(response: ServerResponse, path: string, files: Files, from: number): void {
     const folders = new Set(
       Object.keys(files)
         .filter((name) => name.includes('/'))

@@ -1,5 +1,6 @@
 import { openModel } from '../../../../lib/model/open';
-import { saveModel, type CardFacts } from '../../../../lib/model/save/save';
+import { saveModel } from '../../../../lib/model/save/save';
+import type { CardFacts } from '../../../../lib/model/save/card';
 import type { OpenedModel } from '../../../../lib/model/types';
 import { inEngine } from './engine';
 
