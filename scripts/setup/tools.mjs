@@ -86,7 +86,7 @@ function missingTools(sentence, packages) {
 
 /** By the distribution's own description of itself; Debian's where it has none. */
 function packageManager() {
-  let release = '';
+  let release;
   try {
     release = readFileSync('/etc/os-release', 'utf8');
   } catch {
