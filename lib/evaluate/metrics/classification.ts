@@ -71,7 +71,8 @@ export class LabelledSimilarities {
 
   /** null where not both classes are there, or a similarity is not a number. */
   metrics(counts?: Numbers): BinaryMetrics | null {
-    const { similarities, positive, order, ends } = this;
+    const { similarities, positive } = this;
+    const [order, ends] = [this.#order, this.#ends];
     let rows = 0;
     let positives = 0;
     for (let i = 0; i < order.length; ++i) {
