@@ -1,12 +1,12 @@
 /** vectune: fine-tune and run sentence-embedding models. Importing this loads neither LibTorch nor a model. */
 export { TextVectorisation } from './text-vectorisation';
+export type { ModelInfo } from './text-vectorisation';
 export type {
   DeviceChosenEvent,
   EmbedOptions,
   LoadEvent,
-  ModelInfo,
   TextVectorisationOptions,
-} from './text-vectorisation';
+} from './text-vectorisation-options';
 export { cosineSimilarity } from './embed/similarity';
 export type { Vector } from './embed/similarity';
 export { models } from './model/presets';

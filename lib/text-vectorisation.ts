@@ -1,98 +1,33 @@
-import {
-  checkBoolean,
-  checkChoice,
-  checkFunction,
-  checkInteger,
-  checkOptionNames,
-  checkSignal,
-  invalidOption,
-  show,
-} from './system/options';
+import { show } from './system/options';
+import { resolveTable, type ResolvedOf } from './system/option-table';
 import type { TextPair } from './data/pair';
 import { collectPairs, type DataSource } from './data/source';
 import { checkPairs } from './data/validate';
 import { fromNative, InvalidArgumentError, StateError } from './system/errors';
 import type { FinetuneEvent } from './finetune/events';
 import { finetune, inputLength, type FinetuneJob } from './finetune/finetune';
-import { checkMemoryFraction, resolveOptions, type FinetuneOptions, type ResolvedOptions } from './finetune/options';
+import { finetuneTable, resolveOptions, type FinetuneOptions, type ResolvedOptions } from './finetune/options';
 import type { FinetuneReport } from './finetune/report';
 import { FinetuneRun } from './finetune/run';
 import type { RunControl } from './finetune/run-control';
 import { openModel } from './model/open';
 import { saveModel } from './model/save/save';
-import type { ModelDownloadEvent, ModelPreset, OpenedModel } from './model/types';
+import type { ModelPreset, OpenedModel } from './model/types';
 import type { EngineAddon, ModelHandle } from './engine/addon';
-import { checkDevice, chooseDevice, choosePrecision, type DeviceOption } from './engine/devices';
-import type { LibTorchEvent } from './libtorch/events';
+import { chooseDevice, choosePrecision } from './engine/devices';
 import { loadEngine } from './engine/load';
 import { prepareTokenizers } from './tokenisation/tokeniser';
 import { Embedder } from './embed/embedder';
 import { TrainingRecord } from './finetune/training-record';
-
-/** What the fetching of a model, or of LibTorch, tells; told apart by `type`. */
-export type LoadEvent = ModelDownloadEvent | LibTorchEvent | DeviceChosenEvent;
-
-/** Where `embed` computes. */
-export interface DeviceChosenEvent {
-  /** Tells it from the other events. */
-  type: 'device';
-  /** 'cpu', or a GPU as 'cuda:0'. */
-  device: string;
-  /** Name of the GPU; null on the processor. */
-  gpu: string | null;
-  /** Which device, and why; where 'auto' found no GPU, what is missing. */
-  message: string;
-}
-
-/** Options of `TextVectorisation`: which model and LibTorch, and where from. */
-export interface TextVectorisationOptions {
-  /**
-   * Compute precision of `embed`. 'auto' is bf16 where the device multiplies it faster; 'int8' quantises weights and
-   * activations of the encoder as it goes, is the fastest and the least exact (README), and needs a processor with AVX2;
-   * 'tf32' and 'fp16' need a GPU. Training has an option of its own. Default 'fp32'.
-   */
-  precision?: 'auto' | 'fp32' | 'bf16' | 'int8' | 'tf32' | 'fp16';
-  /**
-   * Where `embed` computes, and `finetune` unless its own option says otherwise: 'auto' is the first NVIDIA GPU where one
-   * can be used, else the processor, and an event of `onProgress` tells which and why; 'cuda', 'cuda:1' or 'cpu' is that
-   * or an error. Default 'auto'.
-   */
-  device?: DeviceOption;
-  /**
-   * Share of a GPU's memory that this process may take, above 0 to 1; it counts for the whole process and cannot be
-   * changed once a GPU is used. Default: all of it.
-   */
-  memoryFraction?: number;
-  /** Folder of the LibTorch to use. Default: VECTUNE_LIBTORCH, else what `npx vectune doctor` finds. */
-  libtorch?: string;
-  /**
-   * Consent to install LibTorch where none is found: about half a gigabyte is downloaded into vectune's cache at
-   * first use. Default false: the first use then rejects with the command that installs it.
-   */
-  installLibTorch?: boolean;
-  /** Where fetched models are kept. Default: VECTUNE_CACHE, else the system's folder for caches. */
-  cacheFolder?: string;
-  /** Address of the model hub. Default: HF_ENDPOINT, else the public Hugging Face hub. */
-  hubUrl?: string;
-  /** Branch, tag or commit of the hub repository. Default 'main'. */
-  revision?: string;
-  /** Token for private repositories. Default: HF_TOKEN. */
-  accessToken?: string;
-  /** Fetch nothing, use what is on this machine. Default: whether HF_HUB_OFFLINE is set. */
-  offline?: boolean;
-  /** Is told while the model (or, with `installLibTorch`, LibTorch) is fetched, and which device was chosen. */
-  onProgress?: (event: LoadEvent) => void;
-  /** Stops the fetching; what waits for the model then rejects with an AbortError. */
-  signal?: AbortSignal;
-}
-
-/** Options of `embed`. */
-export interface EmbedOptions {
-  /** Most tokens of a text, special tokens included; the rest is cut off. Default: the model folder's limit. */
-  maxInputLength?: number;
-  /** Stops between pieces of some hundred texts; the promise rejects with an AbortError. */
-  signal?: AbortSignal;
-}
+import {
+  constructorMisnomers,
+  constructorOptions,
+  embedMisnomers,
+  embedTable,
+  textVectorisationTable,
+  type EmbedOptions,
+  type TextVectorisationOptions,
+} from './text-vectorisation-options';
 
 /** What a loaded model is. */
 export interface ModelInfo {
@@ -119,44 +54,6 @@ interface LoadedModel {
   handle: ModelHandle;
   opened: OpenedModel;
   embedder: Embedder;
-}
-
-const defaultDevice: DeviceOption = 'auto';
-
-const names: readonly (keyof TextVectorisationOptions)[] = [
-  'precision',
-  'device',
-  'memoryFraction',
-  'libtorch',
-  'installLibTorch',
-  'cacheFolder',
-  'hubUrl',
-  'revision',
-  'accessToken',
-  'offline',
-  'onProgress',
-  'signal',
-];
-
-function checkText(name: string, value: unknown): string {
-  if (typeof value === 'string' && value !== '') return value;
-  throw invalidOption(name, 'a text that is not empty', value);
-}
-
-function checkOptions(options: unknown): TextVectorisationOptions {
-  const given = checkOptionNames(options, names, 'TextVectorisation');
-  const checked: Record<string, unknown> = {};
-  const take = (name: keyof TextVectorisationOptions, check: (name: string, value: unknown) => unknown) => {
-    if (given[name] !== undefined) checked[name] = check(name, given[name]);
-  };
-  take('precision', (name, value) => checkChoice(name, value, ['auto', 'fp32', 'bf16', 'int8', 'tf32', 'fp16']));
-  take('device', (_, value) => checkDevice(value));
-  take('memoryFraction', (_, value) => checkMemoryFraction(value));
-  for (const name of ['libtorch', 'cacheFolder', 'hubUrl', 'revision', 'accessToken'] as const) take(name, checkText);
-  for (const name of ['installLibTorch', 'offline'] as const) take(name, checkBoolean);
-  take('onProgress', checkFunction);
-  take('signal', checkSignal);
-  return checked;
 }
 
 /** A constant of `models` or a text; copied, so that it does not change under us. */
@@ -200,7 +97,7 @@ async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T
  */
 export class TextVectorisation {
   readonly #source: string | ModelPreset;
-  readonly #options: TextVectorisationOptions;
+  readonly #options: ResolvedOf<typeof textVectorisationTable>;
   readonly #closing = new AbortController();
   #loading: Promise<LoadedModel> | undefined;
   /** Resolves when the run that is on has ended, well or badly. */
@@ -216,7 +113,15 @@ export class TextVectorisation {
    */
   constructor(model: string | ModelPreset, options?: TextVectorisationOptions) {
     this.#source = checkSource(model);
-    this.#options = checkOptions(options);
+    this.#options = resolveTable(textVectorisationTable, options, {
+      name: 'TextVectorisation',
+      path: '',
+      misnomers: constructorMisnomers,
+      elsewhere: [
+        { name: 'finetune', table: finetuneTable },
+        { name: 'embed', table: embedTable },
+      ],
+    });
   }
 
   /**
@@ -259,9 +164,12 @@ export class TextVectorisation {
   embed(text: string, options?: EmbedOptions): Promise<Float32Array>;
   embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
   async embed(texts: string | readonly string[], options?: EmbedOptions): Promise<Float32Array | Float32Array[]> {
-    const given = checkOptionNames(options, ['maxInputLength', 'signal'], 'embed');
-    const limit = given.maxInputLength === undefined ? null : checkInteger('maxInputLength', given.maxInputLength, 3);
-    const signal = given.signal === undefined ? undefined : checkSignal('signal', given.signal);
+    const { maxInputLength: limit, signal } = resolveTable(embedTable, options, {
+      name: 'embed',
+      path: '',
+      misnomers: embedMisnomers,
+      elsewhere: [constructorOptions],
+    });
     const list = this.#checkTexts(texts);
     const { embedder, opened } = await this.#loaded();
     const vectors = await embedder.embed(list, inputLength(limit, opened), signal);
@@ -304,7 +212,7 @@ export class TextVectorisation {
             `and options, but was given ${show(source)}, ${show(second)} and ${show(third)}.`,
         );
       }
-      const options = resolveOptions(asLists ? third : second);
+      const options = resolveOptions(asLists ? third : second, [constructorOptions]);
       const lists = asLists ? checkPairs(source, second) : undefined;
       if (asLists && options.file !== undefined) {
         throw new InvalidArgumentError(
@@ -338,7 +246,7 @@ export class TextVectorisation {
     const model = async () => {
       const { addon, handle, opened } = await orAborted(this.#loaded(), control.signal);
       this.#records = [...this.#records.filter(({ changedModel }) => changedModel), record];
-      const { device = defaultDevice, memoryFraction = null } = this.#options;
+      const { device, memoryFraction } = this.#options;
       return { addon, handle, device, memoryFraction, ...opened };
     };
     return finetune({ data, model, options: { ...options, onProgress } }, control);
@@ -426,9 +334,9 @@ export class TextVectorisation {
     const {
       libtorch,
       installLibTorch,
-      precision = 'fp32',
-      device = defaultDevice,
-      memoryFraction = null,
+      precision,
+      device,
+      memoryFraction,
       signal: stop,
       onProgress,
       ...where

@@ -37,7 +37,7 @@ export function registerEmbed(program: Command): void {
 async function embed(file: string, flags: Flags): Promise<void> {
   const download = new DownloadDisplay();
   const tv = new TextVectorisation(flags.model, {
-    ...(flags.device !== undefined && { device: checkDevice(flags.device) }),
+    ...(flags.device !== undefined && { device: checkDevice('device', flags.device) }),
     onProgress: (event) => download.show(event),
   });
   const output = new Output();

@@ -1,7 +1,7 @@
 import { SingleBar } from 'cli-progress';
 import type { EventContent } from '../finetune/events';
 import type { FinetuneReport } from '../finetune/report';
-import type { LoadEvent } from '../text-vectorisation';
+import type { LoadEvent } from '../text-vectorisation-options';
 import { megabytes } from '../system/disk';
 import { hasNvidiaDriver } from '../system/platform';
 

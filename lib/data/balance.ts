@@ -1,16 +1,18 @@
-import { checkInteger, checkOptionNames } from '../system/options';
+import { integer, optional, resolveTable, type OptionsOf } from '../system/option-table';
 import { InvalidArgumentError } from '../system/errors';
 import type { PairData, ScoredRow } from './pair';
 import { Random, Stream } from './random';
 import { checkRow, emptyData } from './validate';
 
-/** Options of `balance`. */
-export interface BalanceOptions {
+const balanceTable = {
   /** Rows to take of each class, from 1. Default: as many as the smallest class has. */
-  perClass?: number;
+  perClass: optional(integer(1), null, { aliases: ['nPerClass', 'samplesPerClass', 'count', 'limit', 'n'] }),
   /** Chooses the rows of each class at random, by this 32-bit seed. Default: the first rows of each class. */
-  seed?: number;
-}
+  seed: optional(integer(0, 2 ** 32 - 1), null, { aliases: ['randomState', 'randomSeed'] }),
+};
+
+/** Options of `balance`. */
+export interface BalanceOptions extends OptionsOf<typeof balanceTable> {}
 
 /**
  * Takes equally many rows of each class. A class is one value of the score: 0 and 1 for duplicates and
@@ -21,7 +23,7 @@ export interface BalanceOptions {
  * a class has fewer than `perClass` rows, and the error of the first row that is not valid.
  */
 export function balance(rows: Iterable<ScoredRow>, options: BalanceOptions = {}): PairData {
-  const given = checkOptionNames(options, ['perClass', 'seed'], 'balance');
+  const given = resolveTable(balanceTable, options, { name: 'balance', path: '' });
   if (typeof (rows as Partial<Iterable<ScoredRow>> | null | undefined)?.[Symbol.iterator] !== 'function') {
     throw new InvalidArgumentError('ERR_INVALID_ARGUMENT', 'balance needs a list of rows { text1, text2, score }.');
   }
@@ -46,7 +48,7 @@ export function balance(rows: Iterable<ScoredRow>, options: BalanceOptions = {})
   const [smallestScore, smallest] = [...classes].reduce((least, entry) =>
     entry[1].length < least[1].length ? entry : least,
   );
-  const perClass = given.perClass === undefined ? smallest.length : checkInteger('perClass', given.perClass, 1);
+  const perClass = given.perClass ?? smallest.length;
   if (perClass > smallest.length) {
     throw new InvalidArgumentError(
       'ERR_INVALID_OPTION',
@@ -56,8 +58,7 @@ export function balance(rows: Iterable<ScoredRow>, options: BalanceOptions = {})
     );
   }
 
-  const seed = given.seed === undefined ? undefined : checkInteger('seed', given.seed, 0, 2 ** 32 - 1);
-  const random = seed === undefined ? undefined : Random.of(seed, Stream.Balance);
+  const random = given.seed === null ? undefined : Random.of(given.seed, Stream.Balance);
   const chosen: number[] = [];
   // By score, so that the draw does not depend on which class happens to come first.
   for (const [, members] of [...classes].sort((a, b) => a[0] - b[0])) {

@@ -1,4 +1,6 @@
-import { show } from '../system/options';
+import { found } from '../system/options';
+import { custom, numeric } from '../system/option-table';
+import { command, option, say, words } from '../system/wording';
 import { DeviceError, fromNative, InvalidArgumentError } from '../system/errors';
 import type { EngineAddon, NativeDevice, NativePrecision } from './addon';
 import { reasonWithoutCuda } from './load';
@@ -21,14 +23,21 @@ export interface ChosenDevice {
 }
 
 /** An option as it was given. @throws InvalidArgumentError ERR_INVALID_OPTION */
-export function checkDevice(device: unknown): DeviceOption {
+export function checkDevice(path: string, device: unknown): DeviceOption {
   if (device === 'auto' || device === 'cpu' || device === 'cuda') return device;
   if (typeof device === 'string' && /^cuda:\d{1,2}$/.test(device)) return device as DeviceOption;
-  throw new InvalidArgumentError(
-    'ERR_INVALID_OPTION',
-    "device must be 'auto', 'cpu', 'cuda' or a GPU by its number as 'cuda:1', " + `but is ${show(device)}.`,
+  const known = words(
+    "'auto', 'cpu', 'cuda' or a GPU by its number as 'cuda:1'",
+    'auto, cpu, cuda or a GPU by its number as cuda:1',
   );
+  throw new InvalidArgumentError('ERR_INVALID_OPTION', say`${option(path)} must be ${known}, but is ${found(device)}.`);
 }
+
+/** Where to compute. */
+export const deviceOption = custom<DeviceOption>('text', checkDevice);
+
+/** A share of a GPU's memory. */
+export const memoryFractionOption = numeric('a number above 0 and at most 1', (n) => n > 0 && n <= 1);
 
 /**
  * Tests run what is made for GPUs on the processor: with this variable set to 'cpu-tensors', every device but 'cpu' means
@@ -58,8 +67,8 @@ export async function chooseDevice(
     if (memoryFraction !== null) {
       throw new InvalidArgumentError(
         'ERR_INVALID_OPTION',
-        "memoryFraction is a share of a GPU's memory, but device is 'cpu'. " +
-          'Use memoryLimit, in bytes, or leave it out.',
+        say`${option('memoryFraction')} is a share of a GPU's memory, but ${words("device is 'cpu'", '--device is cpu')}.`,
+        { remedy: say`Use ${option('memoryLimit')}${words(', in bytes', '')}, or leave it out.` },
       );
     }
     return processor('The processor is used, as was asked for');
@@ -94,8 +103,10 @@ export async function chooseDevice(
   }
   throw new DeviceError(
     'ERR_DEVICE_UNAVAILABLE',
-    `device is '${asked}', but ${why}. Use 'auto' or 'cpu', or see what is installed ` +
-      'and what to type next by: npx vectune doctor',
+    say`${words(`device is '${asked}'`, `--device is ${asked}`)}, but ${why}.`,
+    {
+      remedy: say`Use ${words("'auto' or 'cpu'", 'auto or cpu')}, or see what is installed and what to type next by: ${command('doctor')}`,
+    },
   );
 }
 

@@ -1,4 +1,5 @@
-import { checkBoolean, checkChoice, checkNumber, checkOptionNames } from '../system/options';
+import { choice, custom, flag, numeric, optional, resolveTable, type OptionsOf } from '../system/option-table';
+import { option, say } from '../system/wording';
 
 /**
  * 'notebook': eps 1e-6, no bias correction, no weight decay (transformers' former AdamW as the notebook's job
@@ -6,48 +7,46 @@ import { checkBoolean, checkChoice, checkNumber, checkOptionNames } from '../sys
  */
 export type OptimizerPreset = 'notebook' | 'torch';
 
-/** AdamW's constants. */
-export interface AdamWOptions {
+const below1 = numeric('a number from 0 to below 1', (n) => n >= 0 && n < 1);
+const from0 = numeric('a number from 0', (n) => n >= 0);
+
+export const adamWTable = {
   /** Decay of the gradient's running mean, from 0 to below 1. Default 0.9. */
-  beta1?: number;
+  beta1: optional(below1, 0.9, { aliases: ['adamBeta1'] }),
   /** Decay of the squared gradient's running mean, from 0 to below 1. Default 0.999. */
-  beta2?: number;
+  beta2: optional(below1, 0.999, { aliases: ['adamBeta2'] }),
   /** Added to the denominator, from 0. Default 1e-8. */
-  eps?: number;
+  eps: optional(from0, 1e-8, { aliases: ['adamEpsilon', 'epsilon'] }),
   /** Decoupled weight decay, from 0; biases and layer norms do not decay. Default 0.01. */
-  weightDecay?: number;
+  weightDecay: optional(from0, 0.01, { aliases: ['decay', 'wd'] }),
   /** Whether the running means are corrected for their start at 0. Default true. */
-  biasCorrection?: boolean;
-}
+  biasCorrection: optional(flag, true, { aliases: ['correctBias'] }),
+};
+
+/** AdamW's constants. */
+export interface AdamWOptions extends OptionsOf<typeof adamWTable> {}
 
 /** AdamW's constants with every default filled in. */
 export type ResolvedAdamW = Required<AdamWOptions>;
 
-const presets: Record<OptimizerPreset, ResolvedAdamW> = {
+export const optimizerPresets: Readonly<Record<OptimizerPreset, Readonly<ResolvedAdamW>>> = {
   notebook: { beta1: 0.9, beta2: 0.999, eps: 1e-6, weightDecay: 0, biasCorrection: false },
   torch: { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01, biasCorrection: true },
 };
 
-export function resolveOptimizer(value: unknown): ResolvedAdamW {
-  if (value === undefined) return { ...presets.notebook };
-  if (typeof value !== 'object' || value === null) {
-    return { ...presets[checkChoice('optimizer', value, ['notebook', 'torch'])] };
-  }
-  const given = checkOptionNames(value, ['beta1', 'beta2', 'eps', 'weightDecay', 'biasCorrection'], 'optimizer');
-  const number = (
-    name: 'beta1' | 'beta2' | 'eps' | 'weightDecay',
-    expected: string,
-    accepts: (n: number) => boolean,
-  ) =>
-    given[name] === undefined ? presets.torch[name] : checkNumber(`optimizer.${name}`, given[name], expected, accepts);
-  const below1 = (n: number) => n >= 0 && n < 1;
-  const from0 = (n: number) => n >= 0;
-  return {
-    beta1: number('beta1', 'a number from 0 to below 1', below1),
-    beta2: number('beta2', 'a number from 0 to below 1', below1),
-    eps: number('eps', 'a number from 0', from0),
-    weightDecay: number('weightDecay', 'a number from 0', from0),
-    biasCorrection:
-      given.biasCorrection === undefined ? true : checkBoolean('optimizer.biasCorrection', given.biasCorrection),
-  };
-}
+const preset = choice('notebook', 'torch');
+
+/** A preset, or constants of one's own. */
+export const adamW = custom<OptimizerPreset | AdamWOptions, Readonly<ResolvedAdamW>>(
+  'text',
+  (path, value) => {
+    if (typeof value !== 'object' || value === null) return optimizerPresets[preset.check(path, value)];
+    const constants = resolveTable(adamWTable, value, {
+      name: say`${option(path)}`,
+      path,
+      misnomers: { betas: say`Did you mean beta1 and beta2?`, lr: say`Did you mean learningRate, beside optimizer?` },
+    });
+    return constants;
+  },
+  adamWTable,
+);

@@ -1,110 +1,268 @@
 import { resolve } from 'node:path';
 import {
-  checkBoolean,
-  checkChoice,
-  checkFunction,
-  checkInteger,
-  checkNumber,
-  checkOptionNames,
-  checkSignal,
-  invalidOption,
-} from '../system/options';
-import { resolveCheckpoint, type CheckpointOptions, type ResolvedCheckpoint } from './checkpoint/options';
+  callback,
+  choice,
+  custom,
+  flag,
+  integer,
+  numeric,
+  optional,
+  resolveTable,
+  signal,
+  type OptionsOf,
+  type Owner,
+} from '../system/option-table';
+import { checkInteger, invalidOption } from '../system/options';
+import { checkpointing, type ResolvedCheckpoint } from './checkpoint/options';
 import type { ReadOptions } from '../data/read-options';
 import { InvalidArgumentError } from '../system/errors';
-import { checkDevice, type DeviceOption } from '../engine/devices';
+import { option, placeholder, say, words } from '../system/wording';
+import { deviceOption, memoryFractionOption, type DeviceOption } from '../engine/devices';
 import type { FinetuneEvent } from './events';
-import { resolveOptimizer, type AdamWOptions, type OptimizerPreset, type ResolvedAdamW } from './optimizer';
+import { adamW, optimizerPresets, type ResolvedAdamW } from './optimizer';
 import type { ScheduleKind } from './schedule';
 
-/** When training ends before its last epoch. */
-export interface EarlyStoppingOptions {
-  /** Epochs without improvement after which training ends, from 1. Default 1. */
-  patience?: number;
-  /** By how much the validation loss must fall to count as an improvement. Default 0. */
-  minDelta?: number;
-}
+const aboveZero = numeric('a number above 0', (n) => n > 0);
+const share = numeric('a number from 0 to below 1', (n) => n >= 0 && n < 1);
 
-/** Options of `finetune`. Each is honoured or refused; a name that is not here is refused. */
-export interface FinetuneOptions {
+export const earlyStoppingTable = {
+  /** Epochs without improvement after which training ends, from 1. Default 1. */
+  patience: optional(integer(1), 1, {
+    flag: '--patience <epochs>',
+    help: 'epochs without improvement before training ends',
+    aliases: ['earlyStoppingPatience'],
+  }),
+  /** By how much the validation loss must fall to count as an improvement. Default 0. */
+  minDelta: optional(
+    numeric('a number from 0', (n) => n >= 0),
+    0,
+    {
+      flag: '--min-delta <loss>',
+      help: 'fall of the validation loss that counts as one',
+      aliases: ['earlyStoppingThreshold', 'threshold', 'delta'],
+    },
+  ),
+};
+
+/** When training ends before its last epoch. */
+export interface EarlyStoppingOptions extends OptionsOf<typeof earlyStoppingTable> {}
+
+type Stopping = { patience: number; minDelta: number };
+
+const earlyStopping = custom<boolean | EarlyStoppingOptions, boolean | Stopping>(
+  'switch',
+  (path, value) => {
+    if (typeof value === 'boolean') return value;
+    if (typeof value !== 'object' || value === null) throw invalidOption(path, 'true, false or an object', value);
+    return resolveTable(earlyStoppingTable, value, { name: say`${option(path)}`, path });
+  },
+  earlyStoppingTable,
+);
+
+const batchSize = custom<number | 'auto'>('number-or-word', (path, value) => {
+  if (value === 'auto') return value;
+  if (typeof value === 'string')
+    throw invalidOption(path, say`an integer from 1, or ${words("'auto'", 'auto')}`, value);
+  return checkInteger(path, value, 1);
+});
+
+const freeze = custom<readonly string[]>('texts', (path, value) => {
+  if (Array.isArray(value) && value.every((name) => typeof name === 'string' && name !== ''))
+    return [...value] as string[];
+  throw invalidOption(path, 'a list of names of parameters or modules', value);
+});
+
+const resuming = custom<boolean | string>('text-or-switch', (path, value) => {
+  if (typeof value === 'boolean' || (typeof value === 'string' && value !== '')) return value;
+  throw invalidOption(path, 'true, false or the path of a folder', value);
+});
+
+export const finetuneTable = {
   /** Most tokens of a text, special tokens included; the rest is cut off. Default: the model folder's limit. */
-  maxInputLength?: number;
+  maxInputLength: optional(integer(3), null, {
+    flag: '--max-input-length <tokens>',
+    help: 'most tokens of a text',
+    unset: "the model's own limit",
+    aliases: ['maxSeqLength', 'maxSequenceLength', 'maxLength', 'modelMaxLength', 'maxTokens'],
+  }),
   /** Share of the rows kept for validation, from 0 (none) to below 1. Default 0.15. */
-  validationSplit?: number;
+  validationSplit: optional(share, 0.15, {
+    flag: '--validation-split <share>',
+    help: 'share of the rows kept for validation',
+    aliases: ['evalSplit', 'valSplit', 'testSize', 'validationSize', 'validationFraction', 'validationRatio'],
+  }),
   /** Passes over the training rows, at most. Default 20. */
-  epochs?: number;
+  epochs: optional(integer(1), 20, {
+    flag: '--epochs <n>',
+    help: 'passes over the training rows, at most',
+    aliases: ['numTrainEpochs', 'numEpochs', 'maxEpochs', 'nEpochs'],
+  }),
   /** Rows computed at once; 'auto' looks for the most that fit in memory. Default 'auto'. */
-  batchSize?: number | 'auto';
+  batchSize: optional(batchSize, 'auto', {
+    flag: '--batch-size <rows|auto>',
+    help: 'rows computed at once',
+    aliases: [
+      'perDeviceTrainBatchSize',
+      'trainBatchSize',
+      'perDeviceBatchSize',
+      'microBatchSize',
+      'miniBatchSize',
+      'bs',
+    ],
+  }),
   /** Rows of one optimiser step. Default 32, or `batchSize` where that is a larger number. */
-  effectiveBatchSize?: number;
+  effectiveBatchSize: optional(integer(1), null, {
+    flag: '--effective-batch-size <rows>',
+    help: 'rows of one optimiser step',
+    unset: '32',
+    aliases: ['totalBatchSize', 'globalBatchSize', 'totalTrainBatchSize'],
+  }),
   /** Whether to stop when validation gets no better; needs validation rows. Default: patience 1, with them. */
-  earlyStopping?: boolean | EarlyStoppingOptions;
+  earlyStopping: optional(earlyStopping, null, {
+    flag: '--no-early-stopping',
+    help: 'train all epochs; the best weights are kept all the same',
+  }),
   /** Peak learning rate. Default 2e-5. */
-  learningRate?: number;
+  learningRate: optional(aboveZero, 2e-5, {
+    flag: '--learning-rate <rate>',
+    help: 'peak learning rate',
+    aliases: ['lr', 'peakLr', 'maxLr', 'rate'],
+  }),
   /** Course of the learning rate after warm-up: steady, or down to 0 at the last epoch's end. Default 'constant'. */
-  schedule?: ScheduleKind;
+  schedule: optional(choice<ScheduleKind>('constant', 'linear', 'cosine'), 'constant', {
+    flag: '--schedule <name>',
+    help: 'constant, linear or cosine',
+    aliases: ['lrSchedulerType', 'lrScheduler', 'lrSchedule', 'scheduler', 'learningRateSchedule'],
+  }),
   /** Steps over which the learning rate rises from 0. Default 0. */
-  warmupSteps?: number;
+  warmupSteps: optional(integer(0), null, {
+    flag: '--warmup-steps <n>',
+    help: 'steps of rising learning rate',
+    unset: '0',
+    aliases: ['numWarmupSteps', 'warmup'],
+  }),
   /** The same as a share of all steps, from 0 to 1; not together with `warmupSteps`. */
-  warmupRatio?: number;
+  warmupRatio: optional(
+    numeric('a number from 0 to 1', (n) => n >= 0 && n <= 1),
+    null,
+    {
+      flag: '--warmup-ratio <share>',
+      help: 'the same as a share of all steps',
+      aliases: ['warmupProportion', 'warmupFraction', 'warmupShare'],
+    },
+  ),
   /** AdamW's constants: a preset, or numbers of one's own (those left out are the preset 'torch'). Default 'notebook'. */
-  optimizer?: OptimizerPreset | AdamWOptions;
+  optimizer: optional(adamW, optimizerPresets.notebook, {
+    flag: '--optimizer <preset>',
+    help: "AdamW's constants: notebook or torch",
+    unset: 'notebook',
+    aliases: ['optim', 'optimiser', 'optimizerParams', 'optimizerClass'],
+  }),
   /** Clips the global gradient norm to this. Default: no clipping. */
-  maxGradientNorm?: number;
+  maxGradientNorm: optional(aboveZero, null, {
+    flag: '--max-gradient-norm <norm>',
+    help: 'clip the gradient to this norm',
+    unset: 'no clipping',
+    aliases: ['maxGradNorm', 'gradientClipping', 'clipNorm', 'clipGradNorm', 'gradClip'],
+  }),
   /** Names of parameters, or of modules (as 'encoder.layer.0'), that keep their weights. Default none. */
-  freeze?: readonly string[];
+  freeze: optional(freeze, [], {
+    flag: '--freeze <name...>',
+    help: 'parameters or modules that keep their weights',
+    aliases: ['frozen', 'freezeLayers', 'freezeModules'],
+  }),
   /** Whether each epoch takes the rows in a new order. Default true; false keeps the data's order. */
-  shuffle?: boolean;
+  shuffle: optional(flag, true, { flag: '--no-shuffle', help: "keep the file's order in every epoch" }),
   /** Replaces the dropout probabilities of the model's config, from 0 to below 1. Default: the config's. */
-  dropout?: number;
+  dropout: optional(share, null, {
+    flag: '--dropout <p>',
+    help: "replaces the model's dropout",
+    aliases: ['dropoutRate', 'dropoutProb', 'hiddenDropoutProb'],
+  }),
   /**
    * Compute precision; 'auto' is bf16 where the device multiplies it faster, else fp32. A processor without instructions for
    * it does 'bf16' all the same, and takes about three times as long as for fp32. On GPUs there are also 'tf32' (fp32 whose
    * products are done in TF32) and 'fp16' (with loss scaling). Default 'auto'.
    */
-  precision?: 'auto' | 'fp32' | 'bf16' | 'tf32' | 'fp16';
+  precision: optional(choice('auto', 'fp32', 'bf16', 'tf32', 'fp16'), 'auto', {
+    flag: '--precision <kind>',
+    help: 'auto, fp32 or bf16; on a GPU also tf32 and fp16',
+    aliases: ['dtype', 'torchDtype', 'mixedPrecision'],
+  }),
   /** Seeds the split, the order of rows and dropout: an integer from 0 to 2^32 - 1. Default 1. */
-  seed?: number;
+  seed: optional(integer(0, 2 ** 32 - 1), 1, {
+    flag: '--seed <n>',
+    help: 'seed of split, order and dropout',
+    aliases: ['randomState', 'randomSeed', 'dataSeed'],
+  }),
   /**
    * Bytes the engine may hold while it trains on the processor (on a GPU it is refused). Default: what the machine or its
    * control group has free.
    */
-  memoryLimit?: number;
+  memoryLimit: optional({ ...integer(1), typed: 'bytes' }, null, {
+    flag: '--memory-limit <size>',
+    help: 'memory that training may hold, e.g. 2GB',
+    unset: 'what is free',
+    aliases: ['maxMemory', 'memory', 'ram'],
+  }),
   /**
    * Where to train: 'auto' is the first NVIDIA GPU where one can be used, else the processor, and an event tells which and
    * why; 'cuda', 'cuda:1' or 'cpu' is that or an error. On a GPU the sums of a run are not the same to the last bit each
    * time. Default: the model's own option.
    */
-  device?: DeviceOption;
+  device: optional(deviceOption, null, {
+    flag: '--device <name>',
+    help: 'auto, cpu, cuda or a GPU as cuda:1',
+    unset: 'auto',
+  }),
   /**
    * Share of a GPU's memory that this process may take, above 0 to 1; it counts for the whole process and cannot be
    * changed once a GPU is used. Default: the model's own option.
    */
-  memoryFraction?: number;
+  memoryFraction: optional(memoryFractionOption, null, {
+    flag: '--memory-fraction <share>',
+    help: "share of the GPU's memory that training may take",
+    unset: 'all',
+  }),
   /** Where the data is a file: its format and columns. */
-  file?: ReadOptions;
+  file: optional(
+    custom<ReadOptions, ReadOptions>('program', (_, value) => value as ReadOptions),
+    undefined,
+  ),
   /** Writes the run's state to a folder as it goes on, so that it can be resumed. Default: no checkpoints. */
-  checkpoint?: CheckpointOptions;
+  checkpoint: optional(checkpointing, null),
   /**
    * Goes on from the newest whole checkpoint of `checkpoint.folder`, or of the folder that is named, as if the run had
    * never been interrupted: losses and weights come out the same to the last bit. Where there is no checkpoint training
    * begins afresh. Data, model and options must be those of the checkpoint (`epochs` may be more where the learning
    * rate does not depend on them). Default false.
    */
-  resume?: boolean | string;
+  resume: optional(resuming, false, {
+    flag: '--resume [folder]',
+    help: 'go on from the newest checkpoint, of --checkpoint or of another folder',
+    aliases: ['resumeFromCheckpoint', 'resumeFrom', 'continueFrom'],
+  }),
   /**
    * Resumes also with other threads, on another processor or with another version of LibTorch or vectune than the
    * checkpoint was written with; the numbers are then about the same, not the same. Default false.
    */
-  allowInexact?: boolean;
+  allowInexact: optional(flag, false, {
+    flag: '--allow-inexact',
+    help: 'resume with other threads, another processor or version, whose numbers differ a little',
+  }),
   /** Stops the run within one step. */
-  signal?: AbortSignal;
+  signal: optional(signal, undefined, { aliases: ['abortSignal', 'abortController', 'controller'] }),
   /**
    * Is called with each event. If it throws, or returns a promise that rejects, the run stops and rejects
    * with that error; the model keeps its best weights so far.
    */
-  onProgress?: (event: FinetuneEvent) => void;
-}
+  onProgress: optional(callback<(event: FinetuneEvent) => void>(), undefined, {
+    aliases: ['callback', 'callbacks', 'progress', 'onEvent', 'onStep', 'progressCallback', 'progressHandler'],
+  }),
+};
+
+/** Options of `finetune`. Each is honoured or refused; a name that is not here is refused. */
+export interface FinetuneOptions extends OptionsOf<typeof finetuneTable> {}
 
 /** `FinetuneOptions` after checks. What depends on the data, the model or the machine is still open. */
 export interface ResolvedOptions {
@@ -138,157 +296,92 @@ export interface ResolvedOptions {
   onProgress: ((event: FinetuneEvent) => void) | undefined;
 }
 
-const names: readonly (keyof FinetuneOptions)[] = [
-  'maxInputLength',
-  'validationSplit',
-  'epochs',
-  'batchSize',
-  'effectiveBatchSize',
-  'earlyStopping',
-  'learningRate',
-  'schedule',
-  'warmupSteps',
-  'warmupRatio',
-  'optimizer',
-  'maxGradientNorm',
-  'freeze',
-  'shuffle',
-  'dropout',
-  'precision',
-  'seed',
-  'memoryLimit',
-  'device',
-  'memoryFraction',
-  'file',
-  'checkpoint',
-  'resume',
-  'allowInexact',
-  'signal',
-  'onProgress',
-];
+/** What other programs call something that is no single option here. */
+const misnomers: NonNullable<Owner['misnomers']> = {
+  gradientAccumulationSteps: say`Give ${option('effectiveBatchSize', placeholder)}, the rows of one step, and ${option('batchSize', placeholder)}, the rows computed at once.`,
+  fp16: (value) => (value === false ? say`Leave it out.` : say`Did you mean ${option('precision', 'fp16')}?`),
+  bf16: (value) => (value === false ? say`Leave it out.` : say`Did you mean ${option('precision', 'bf16')}?`),
+  tf32: (value) => (value === false ? say`Leave it out.` : say`Did you mean ${option('precision', 'tf32')}?`),
+  useAmp: say`Did you mean ${option('precision', 'auto')}?`,
+  outputDir: say`The run saves nothing by itself: call save(folder) after it.`,
+  outputPath: say`The run saves nothing by itself: call save(folder) after it.`,
+  savePath: say`The run saves nothing by itself: call save(folder) after it.`,
+  out: say`The run saves nothing by itself: call save(folder) after it.`,
+  loadBestModelAtEnd: say`Leave it out: the best weights are always kept.`,
+  saveBestModel: say`Leave it out: the best weights are always kept.`,
+  weightDecay: (value) => say`Did you mean ${option('optimizer.weightDecay', value)}?`,
+};
 
-export function checkMemoryFraction(value: unknown): number {
-  return checkNumber('memoryFraction', value, 'a number above 0 and at most 1', (n) => n > 0 && n <= 1);
-}
-
-function checkEarlyStopping(value: unknown, validationSplit: number): ResolvedOptions['earlyStopping'] {
-  if (value === undefined) return validationSplit > 0 ? { patience: 1, minDelta: 0 } : null;
-  if (value === false) return null;
+/** The given early stopping, which is on where there are rows to validate with. */
+function stopping(given: boolean | Stopping | null, validationSplit: number): Stopping | null {
+  if (given === false || (given === null && validationSplit === 0)) return null;
   if (validationSplit === 0) {
     throw new InvalidArgumentError(
       'ERR_INVALID_OPTION',
-      'earlyStopping needs validation rows, but validationSplit is 0. ' +
-        'Leave earlyStopping out, or give a validationSplit above 0.',
+      say`${words(say`${option('earlyStopping')} needs`, say`${option('earlyStopping.patience')} and ${option('earlyStopping.minDelta')} need`)} validation rows, but ${option('validationSplit')} is 0.`,
+      {
+        remedy: say`Leave ${words(say`${option('earlyStopping')}`, 'them')} out, or give a ${option('validationSplit')} above 0.`,
+      },
     );
   }
-  if (value === true) return { patience: 1, minDelta: 0 };
-  if (typeof value !== 'object' || value === null)
-    throw invalidOption('earlyStopping', 'true, false or an object', value);
-  const given = checkOptionNames(value, ['patience', 'minDelta'], 'earlyStopping');
-  return {
-    patience: given.patience === undefined ? 1 : checkInteger('earlyStopping.patience', given.patience, 1),
-    minDelta:
-      given.minDelta === undefined
-        ? 0
-        : checkNumber('earlyStopping.minDelta', given.minDelta, 'a number from 0', (n) => n >= 0),
-  };
+  return given === null || given === true ? { patience: 1, minDelta: 0 } : given;
 }
 
-function checkWarmup(steps: unknown, ratio: unknown): ResolvedOptions['warmup'] {
-  if (steps !== undefined && ratio !== undefined) {
+function warmup(steps: number | null, ratio: number | null): ResolvedOptions['warmup'] {
+  if (steps !== null && ratio !== null) {
     throw new InvalidArgumentError(
       'ERR_INVALID_OPTION',
-      'warmupSteps and warmupRatio say the same in two ways; give one.',
+      say`${option('warmupSteps')} and ${option('warmupRatio')} say the same in two ways; give one.`,
     );
   }
-  if (ratio !== undefined) {
-    return { ratio: checkNumber('warmupRatio', ratio, 'a number from 0 to 1', (n) => n >= 0 && n <= 1) };
-  }
-  return { steps: steps === undefined ? 0 : checkInteger('warmupSteps', steps, 0) };
+  return ratio !== null ? { ratio } : { steps: steps ?? 0 };
 }
 
-function checkFreeze(value: unknown): readonly string[] {
-  if (value === undefined) return [];
-  if (Array.isArray(value) && value.every((name) => typeof name === 'string' && name !== ''))
-    return [...value] as string[];
-  throw invalidOption('freeze', 'a list of names of parameters or modules', value);
-}
-
-function checkResume(value: unknown, checkpoint: ResolvedCheckpoint | null): string | null {
-  if (value === undefined || value === false) return null;
-  if (typeof value === 'string' && value !== '') return resolve(value);
-  if (value !== true) throw invalidOption('resume', 'true, false or the path of a folder', value);
+function resumeFolder(resume: boolean | string, checkpoint: ResolvedCheckpoint | null): string | null {
+  if (typeof resume === 'string') return resolve(resume);
+  if (!resume) return null;
   if (checkpoint !== null) return checkpoint.folder;
   throw new InvalidArgumentError(
     'ERR_INVALID_OPTION',
-    'resume is true, but no checkpoint.folder tells where to look. Give ' +
-      'checkpoint: { folder }, or the folder as resume.',
+    say`${words(say`${option('resume')} is true`, say`${option('resume')} was given`)}, but no ${option('checkpoint.folder')} tells where to look.`,
+    {
+      remedy: say`Give ${option('checkpoint.folder', placeholder)}, or the folder as ${option('resume', placeholder)}.`,
+    },
   );
 }
 
-/** The given option through `check`, or `otherwise` where it was left out. */
-function optional<T, D>(value: unknown, otherwise: D, check: (value: unknown) => T): T | D {
-  return value === undefined ? otherwise : check(value);
-}
-
-/** Checks every option. Throws InvalidArgumentError: ERR_UNKNOWN_OPTION, ERR_INVALID_OPTION. */
-export function resolveOptions(options: unknown): ResolvedOptions {
-  const o = checkOptionNames(options, names, 'finetune');
-  const positive = (name: string) => (v: unknown) => checkNumber(name, v, 'a number above 0', (n) => n > 0);
-  const validationSplit = optional(o.validationSplit, 0.15, (v) =>
-    checkNumber('validationSplit', v, 'a number from 0 to below 1', (n) => n >= 0 && n < 1),
-  );
-  const batchSize = optional(o.batchSize, 'auto' as const, (v) => {
-    if (v === 'auto') return v;
-    if (typeof v === 'string') throw invalidOption('batchSize', `an integer from 1, or 'auto'`, v);
-    return checkInteger('batchSize', v, 1);
+/**
+ * Checks every option; `elsewhere` are tables of others, for who passed theirs here.
+ * Throws InvalidArgumentError: ERR_UNKNOWN_OPTION, ERR_INVALID_OPTION.
+ */
+export function resolveOptions(given: unknown, elsewhere: Owner['elsewhere'] = []): ResolvedOptions {
+  const { warmupSteps, warmupRatio, ...o } = resolveTable(finetuneTable, given, {
+    name: 'finetune',
+    path: '',
+    misnomers,
+    elsewhere,
   });
-  const effective = optional(o.effectiveBatchSize, null, (v) => checkInteger('effectiveBatchSize', v, 1));
-  if (effective !== null && batchSize !== 'auto' && batchSize > effective) {
+  const { batchSize, effectiveBatchSize, checkpoint } = o;
+  if (effectiveBatchSize !== null && batchSize !== 'auto' && batchSize > effectiveBatchSize) {
     throw new InvalidArgumentError(
       'ERR_INVALID_OPTION',
-      `batchSize (rows computed at once) is ${batchSize}, but ` +
-        `effectiveBatchSize (rows of one step) is only ${effective}. Raise effectiveBatchSize, or lower batchSize.`,
+      say`${option('batchSize')} (rows computed at once) is ${batchSize}, but ${option('effectiveBatchSize')} (rows of one step) is only ${effectiveBatchSize}.`,
+      { remedy: say`Raise ${option('effectiveBatchSize')}, or lower ${option('batchSize')}.` },
     );
   }
-  const checkpoint = optional(o.checkpoint, null, resolveCheckpoint);
-  const resume = checkResume(o.resume, checkpoint);
-  if (o.allowInexact === true && resume === null) {
-    throw new InvalidArgumentError('ERR_INVALID_OPTION', 'allowInexact says how to resume, but resume was not given.');
+  const resume = resumeFolder(o.resume, checkpoint);
+  if (o.allowInexact && resume === null) {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      say`${option('allowInexact')} says how to resume, but ${option('resume')} was not given.`,
+    );
   }
   return {
-    maxInputLength: optional(o.maxInputLength, null, (v) => checkInteger('maxInputLength', v, 3)),
-    validationSplit,
-    epochs: optional(o.epochs, 20, (v) => checkInteger('epochs', v, 1)),
-    batchSize,
-    effectiveBatchSize: effective ?? (batchSize !== 'auto' && batchSize > 32 ? batchSize : null),
-    earlyStopping: checkEarlyStopping(o.earlyStopping, validationSplit),
-    learningRate: optional(o.learningRate, 2e-5, positive('learningRate')),
-    schedule: optional(o.schedule, 'constant' as const, (v) =>
-      checkChoice('schedule', v, ['constant', 'linear', 'cosine']),
-    ),
-    warmup: checkWarmup(o.warmupSteps, o.warmupRatio),
-    optimizer: resolveOptimizer(o.optimizer),
-    maxGradientNorm: optional(o.maxGradientNorm, null, positive('maxGradientNorm')),
-    freeze: checkFreeze(o.freeze),
-    shuffle: optional(o.shuffle, true, (v) => checkBoolean('shuffle', v)),
-    dropout: optional(o.dropout, null, (v) =>
-      checkNumber('dropout', v, 'a number from 0 to below 1', (n) => n >= 0 && n < 1),
-    ),
-    precision: optional(o.precision, 'auto' as const, (v) =>
-      checkChoice('precision', v, ['auto', 'fp32', 'bf16', 'tf32', 'fp16']),
-    ),
-    seed: optional(o.seed, 1, (v) => checkInteger('seed', v, 0, 2 ** 32 - 1)),
-    memoryLimit: optional(o.memoryLimit, null, (v) => checkInteger('memoryLimit', v, 1)),
-    device: optional(o.device, null, checkDevice),
-    memoryFraction: optional(o.memoryFraction, null, checkMemoryFraction),
-    file: o.file as ReadOptions | undefined,
+    ...o,
+    effectiveBatchSize: effectiveBatchSize ?? (batchSize !== 'auto' && batchSize > 32 ? batchSize : null),
+    earlyStopping: stopping(o.earlyStopping, o.validationSplit),
+    warmup: warmup(warmupSteps, warmupRatio),
     checkpoint,
     resume,
-    allowInexact: optional(o.allowInexact, false, (v) => checkBoolean('allowInexact', v)),
-    signal: optional(o.signal, undefined, (v) => checkSignal('signal', v)),
-    onProgress: optional(o.onProgress, undefined, (v) =>
-      checkFunction<(event: FinetuneEvent) => void>('onProgress', v),
-    ),
   };
 }

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { InvalidArgumentError } from './errors';
-import { option, say, words, type Wording } from './wording';
+import { option, say, words, type Wording, type WordsMention } from './wording';
 
 /**
  * Checks of options. Each refuses with an InvalidArgumentError that names the option by its path (see wording.ts), what
@@ -21,11 +21,15 @@ function editDistance(a: string, b: string): number {
   return previous[b.length]!;
 }
 
+/** A name without what people write differently: case, `-`, `_` and spaces. */
+export function plain(name: string): string {
+  return name.toLowerCase().replaceAll(/[-_ ]/g, '');
+}
+
 /** The candidate nearest to `name` in spelling, if one is near enough to be meant. */
 export function nearest(name: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
-  const plain = (text: string) => text.toLowerCase().replaceAll(/[-_ ]/g, '');
   for (const candidate of candidates) {
     const distance = editDistance(plain(name), plain(candidate));
     if (distance < bestDistance) {
@@ -36,16 +40,21 @@ export function nearest(name: string, candidates: readonly string[]): string | u
   return best;
 }
 
+/** A value that was given for an option, for a message: code in a program, as typed on the command line. */
+export function found(value: unknown): WordsMention {
+  return words(show(value), typeof value === 'string' ? value : show(value));
+}
+
 /** Short form of a value for a message. */
 export function show(value: unknown): string {
   const text = inspect(value, { depth: 1, maxArrayLength: 3, maxStringLength: 60, breakLength: Infinity });
   return text.length > 120 ? `${text.slice(0, 117)}...` : text;
 }
 
-export function invalidOption(path: string, expected: string | Wording, found: unknown): InvalidArgumentError {
+export function invalidOption(path: string, expected: string | Wording, value: unknown): InvalidArgumentError {
   return new InvalidArgumentError(
     'ERR_INVALID_OPTION',
-    say`${option(path)} must be ${expected}, but is ${show(found)}.`,
+    say`${option(path)} must be ${expected}, but is ${found(value)}.`,
   );
 }
 
@@ -96,7 +105,7 @@ export function checkChoice<T extends string>(name: string, value: unknown, choi
   const quoted = words(choices.map((choice) => `'${choice}'`).join(', '), choices.join(', '));
   throw new InvalidArgumentError(
     'ERR_INVALID_OPTION',
-    say`${option(name)} must be one of ${quoted}, but is ${words(show(value), String(value))}.`,
+    say`${option(name)} must be one of ${quoted}, but is ${found(value)}.`,
     { remedy: meant === undefined ? undefined : say`Did you mean ${words(`'${meant}'`, meant)}?` },
   );
 }

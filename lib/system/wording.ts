@@ -143,15 +143,20 @@ interface Tree {
   [name: string]: Tree | { leaf: unknown };
 }
 
+/** Code that gives the value; one that is long is left to the reader. */
 function literal(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(literal).join(', ')}]`;
-  return inspect(value, { breakLength: Infinity });
+  const simple = (one: unknown) => typeof one !== 'object' || one === null;
+  const text =
+    Array.isArray(value) && value.every(simple)
+      ? `[${value.map((one) => inspect(one)).join(', ')}]`
+      : inspect(value, { depth: 1, breakLength: Infinity });
+  return value === placeholder || text.length > 60 ? '…' : text;
 }
 
 function code(tree: Tree): string {
   const members = Object.entries(tree).map(([name, value]) => {
     if (!('leaf' in value)) return `${name}: ${code(value as Tree)}`;
-    return `${name}: ${value.leaf === placeholder ? '…' : literal(value.leaf)}`;
+    return `${name}: ${literal(value.leaf)}`;
   });
   return `{ ${members.join(', ')} }`;
 }

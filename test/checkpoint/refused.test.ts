@@ -314,8 +314,9 @@ test.each<[string, unknown, RegExp]>([
   [
     'checkpoint without a folder',
     { checkpoint: {} },
-    /checkpoint\.folder must be the path of a folder, but is undefined/,
+    /checkpoint\.folder is missing\. Give { checkpoint: { folder: … } }/,
   ],
+  ['checkpoint as a path', { checkpoint: 'x' }, /Did you mean { checkpoint: { folder: 'x' } }\?/],
   ['an unknown name in it', { checkpoint: { folder: 'x', everyStep: 3 } }, /Did you mean "everySteps"/],
   ['no steps', { checkpoint: { folder: 'x', everySteps: 0 } }, /checkpoint\.everySteps must be an integer from 1/],
   ['no minutes', { checkpoint: { folder: 'x', everyMinutes: 0 } }, /checkpoint\.everyMinutes must be a number above 0/],

@@ -14,7 +14,7 @@ describe('embed', () => {
       'an unknown option',
       'a',
       { maxLength: 5 },
-      { code: 'ERR_UNKNOWN_OPTION', message: /It has: maxInputLength, signal/ },
+      { code: 'ERR_UNKNOWN_OPTION', message: /Did you mean "maxInputLength"/ },
     ],
     [
       'a slip of the pen',

@@ -104,7 +104,7 @@ test('int8 is for a processor whose products of it are exact', async () => {
 });
 
 test.each(['gpu', 'cuda:', 'cuda:-1', 'cuda:100', 'CUDA', 0, null, undefined])('device %p is refused', (device) => {
-  expect(() => checkDevice(device)).toThrow(
+  expect(() => checkDevice('device', device)).toThrow(
     expect.objectContaining({ code: 'ERR_INVALID_OPTION', message: expect.stringContaining("'cuda:1'") }),
   );
 });
