@@ -1,5 +1,5 @@
 import { AbortError, fromNative, hasCode } from '../system/errors';
-import type { TextEncoder, TokenisedTexts } from '../finetune/tokens';
+import type { TextEncoder, TokenisedTexts } from '../tokenisation/tokenised-texts';
 import type { EmbeddingPrecision, EngineAddon, ModelHandle, NativeDevice } from '../engine/addon';
 
 /** Texts of one call of the engine: few enough that others (a step, another caller) soon get their turn. */

@@ -24,7 +24,8 @@ import { freshProgress, type Progress } from './progress';
 import type { CheckpointReport, FinetuneReport } from './report';
 import type { RunControl } from './run-control';
 import { splitRows } from './split';
-import { tokenisePairs, type TextEncoder } from './tokens';
+import { tokenisePairs } from './tokens';
+import type { TextEncoder } from '../tokenisation/tokenised-texts';
 
 /** What a run needs of a loaded model. */
 export interface TrainableModel {

@@ -1,18 +1,8 @@
 import type { TextPair } from '../data/pair';
+import type { TextEncoder, TokenisedTexts } from '../tokenisation/tokenised-texts';
 
 /** Texts given to the tokeniser at once; between them a run can be stopped. */
 const textsAtOnce = 4096;
-
-/** Token ids of all texts in one buffer: text i is ids[offsets[i] .. offsets[i+1]). */
-export interface TokenisedTexts {
-  ids: Int32Array;
-  offsets: Int32Array;
-}
-
-/** The part of a tokeniser that training needs. */
-export interface TextEncoder {
-  encode(texts: readonly string[], maxInputLength: number): Promise<TokenisedTexts>;
-}
 
 /** Tokenised pairs: texts 2i and 2i + 1 are pair i's. */
 export interface TokenisedPairs extends TokenisedTexts {

@@ -4,16 +4,10 @@ import { show } from '../system/options';
 import { AbortError, InvalidArgumentError, ModelError } from '../system/errors';
 import type { JsonObject } from '../system/json';
 import type { Architecture } from '../engine/addon';
+import type { TokenisedTexts } from './tokenised-texts';
 import { jsonFile } from './tokenizer-files';
 import { readyTokenizer } from './tokenizer-json';
 import { tokenizerFromVocabulary } from './vocabulary';
-
-/** Texts as token ids, packed: text i is `ids[offsets[i] .. offsets[i + 1])`. */
-export interface TokenisedTexts {
-  ids: Int32Array;
-  /** One more than there are texts. */
-  offsets: Int32Array;
-}
 
 export interface TokeniserSource {
   /** For messages. */

@@ -4,7 +4,7 @@ import { cpus } from 'node:os';
 import type { PairData } from '../../data/pair';
 import { CheckpointError } from '../../system/errors';
 import type { ResolvedOptions } from '../options';
-import type { TokenisedTexts } from '../tokens';
+import type { TokenisedTexts } from '../../tokenisation/tokenised-texts';
 import type { EngineAddon, NativeModelSpec, NativePrecision } from '../../engine/addon';
 import type { ChosenDevice } from '../../engine/devices';
 

@@ -1,0 +1,34 @@
+// The rooms of the house, from the ground up, and what lives in each. A file imports from its own room and from those
+// below it; test/plain/rooms.test.mjs refuses anything else, and `npm run rooms -- --write` draws it.
+
+/** lib: a room is a folder, or a file that stands beside them. */
+export const LIB_ROOMS = [
+  ['system', 'what knows nothing of embeddings: errors, options, files, archives, downloads, child processes'],
+  ['libtorch', 'finding and installing LibTorch'],
+  ['engine', 'the native addon: found, tried, loaded, and its typed contract'],
+  ['data', 'rows and texts from lists, iterables and files'],
+  ['tokenisation', "Hugging Face's tokenizers; texts as token ids in one buffer"],
+  ['model', 'model folders: read, fetched, saved'],
+  ['evaluate', 'measures of a model, from vectors'],
+  ['embed', 'texts to vectors, and their similarity'],
+  ['finetune', 'a run: options, finder, loop, checkpoints, report'],
+  ['text-vectorisation', 'the class that a user makes'],
+  ['index', 'the public surface, and nothing that is not public'],
+  ['doctor', 'what was found on this machine, and what to type next'],
+  ['cli', 'the command vectune'],
+];
+
+/** native/engine. */
+export const ENGINE_ROOMS = [
+  ['runtime', 'errors, cancellation, threads and their queues, the memory budget'],
+  ['files', 'JSON, safetensors, fingerprints, locks'],
+  ['model', "a model's description, parameters and weights"],
+  ['losses', 'one file for each loss'],
+  ['cpu', "the encoder by the engine's own kernels"],
+  ['torch', "the encoder by LibTorch's tensors, for GPUs"],
+  ['embed', 'inference'],
+  ['train', 'data set, step, trainer, its state'],
+];
+
+/** What the engine must not know of: it is built and tested without Node. */
+export const NODE_HEADERS = /^(?:node_api|napi|node|js_native_api|v8|uv)(?:-inl)?\.h$/;
