@@ -16,6 +16,7 @@ export type { BalanceOptions } from './data/balance';
 export { readRows, streamRows } from './data/read';
 export type { DataFormat, ReadOptions } from './data/read-options';
 export type { ColumnChoice } from './data/columns';
+export type { FileFacts } from './data/facts';
 export type { PairData, ScoredRow, TextPair } from './data/pair';
 export type { DataSource } from './data/source';
 export type { AdamWOptions, OptimizerPreset, ResolvedAdamW } from './finetune/optimizer';

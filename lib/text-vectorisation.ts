@@ -1,8 +1,8 @@
 import { show } from './system/options';
 import { resolveTable, type ResolvedOf } from './system/option-table';
 import type { TextPair } from './data/pair';
-import { collectPairs, type DataSource } from './data/source';
-import { checkPairs } from './data/validate';
+import { collectLists, collectPairs, type DataSource } from './data/source';
+import { pairRows } from './data/validate';
 import { fromNative, InvalidArgumentError, StateError } from './system/errors';
 import type { FinetuneEvent } from './finetune/events';
 import { finetune, inputLength, type FinetuneJob } from './finetune/finetune';
@@ -213,7 +213,7 @@ export class TextVectorisation {
         );
       }
       const options = resolveOptions(asLists ? third : second, [constructorOptions]);
-      const lists = asLists ? checkPairs(source, second) : undefined;
+      const lists = asLists ? pairRows(source, second) : undefined;
       if (asLists && options.file !== undefined) {
         throw new InvalidArgumentError(
           'ERR_INVALID_OPTION',
@@ -227,7 +227,8 @@ export class TextVectorisation {
       const stop = () => control.stop(disposed());
       this.#closing.signal.addEventListener('abort', stop);
       try {
-        const data = async (signal: AbortSignal) => lists ?? collectPairs(source as DataSource, options.file, signal);
+        const data = (signal: AbortSignal) =>
+          lists === undefined ? collectPairs(source as DataSource, options.file, signal) : collectLists(lists, signal);
         return await this.#train(data, options, control);
       } finally {
         this.#closing.signal.removeEventListener('abort', stop);

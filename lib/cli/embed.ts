@@ -87,7 +87,7 @@ class Output {
 
 /** The texts of a file, some hundred at once. */
 async function* batches(file: string, flags: Flags): AsyncGenerator<string[], void, undefined> {
-  const encoding = flags.encoding === undefined ? undefined : checkEncoding(flags.encoding);
+  const encoding = flags.encoding === undefined ? undefined : checkEncoding('file.encoding', flags.encoding);
   const source = file === '-' ? process.stdin : file;
   for await (const texts of readTexts(source, { json: flags.jsonl === true, encoding })) {
     for (let i = 0; i < texts.length; i += LINES_AT_ONCE) yield texts.slice(i, i + LINES_AT_ONCE);

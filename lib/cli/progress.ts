@@ -190,10 +190,11 @@ function describeMessage(event: { message: string; differences?: readonly string
 function describeData(event: Extract<EventContent, { type: 'data' }>): string {
   const validation =
     event.validationRows > 0 ? `, ${event.validationRows} to validate with` : ', none to validate with';
-  return (
-    `${count(event.rows, 'pair')}: ${event.trainingRows} to train on${validation}\n` +
-    `${integer(event.tokens)} tokens, the longest text has ${event.longest} (limit ${event.maxInputLength})`
-  );
+  return [
+    `${count(event.rows, 'pair')}: ${event.trainingRows} to train on${validation}`,
+    `${integer(event.tokens)} tokens, the longest text has ${event.longest} (limit ${event.maxInputLength})`,
+    ...event.notes,
+  ].join('\n');
 }
 
 function describeSummary(event: Extract<EventContent, { type: 'summary' }>): string {

@@ -1,5 +1,7 @@
 import { nearest } from '../system/options';
-import { InvalidArgumentError } from '../system/errors';
+import type { InvalidArgumentError } from '../system/errors';
+import { option, options, placeholder, say, type Wording } from '../system/wording';
+import { tableError } from './formats/table';
 
 /** The columns of a file: by name, or by number (from 0) where rows are lists. */
 export interface ColumnChoice {
@@ -21,58 +23,193 @@ const aliases: Record<Role, readonly string[]> = {
   score: ['score', 'similarity', 'similarityscore', 'label', 'isduplicate'],
 };
 
+/** Names that may well be meant, but are not taken without being told so. */
+const likely: Record<Role, readonly string[]> = {
+  text1: [
+    'question',
+    'query',
+    'anchor',
+    'premise',
+    'sentence',
+    'source',
+    'text',
+    'texta',
+    'sentencea',
+    'questiona',
+    'sent1',
+    's1',
+    'q1',
+    'title',
+    'prompt',
+    'input',
+    'left',
+    'a',
+    'q',
+  ],
+  text2: [
+    'answer',
+    'passage',
+    'positive',
+    'hypothesis',
+    'target',
+    'document',
+    'doc',
+    'response',
+    'textb',
+    'sentenceb',
+    'questionb',
+    'sent2',
+    's2',
+    'q2',
+    'context',
+    'paraphrase',
+    'body',
+    'output',
+    'completion',
+    'right',
+    'b',
+  ],
+  score: [
+    'scores',
+    'labels',
+    'sim',
+    'gold',
+    'goldscore',
+    'goldlabel',
+    'rating',
+    'relevance',
+    'duplicate',
+    'isparaphrase',
+    'ismatch',
+    'match',
+    'class',
+    'value',
+    'y',
+  ],
+};
+
 function plain(name: string): string {
   return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
 }
 
-function columnError(file: string, message: string): InvalidArgumentError {
-  return new InvalidArgumentError('ERR_DATA_FILE', `${file}: ${message}`, { file });
+/** For each of the roles that `names` does not name itself, the name that may be meant. */
+export function suggestColumns(names: readonly string[], wanted: readonly Role[]): Partial<Record<Role, string>> {
+  const meant: Partial<Record<Role, string>> = {};
+  const free = () =>
+    names.filter((name) => !Object.values(meant).includes(name) && !roles.some((role) => isUsual(role, name)));
+  for (const role of wanted) {
+    const list = likely[role];
+    const known = free().find((name) => list.includes(plain(name)));
+    if (known !== undefined) meant[role] = known;
+  }
+  for (const role of wanted) {
+    if (meant[role] !== undefined) continue;
+    const near = aliases[role].map((alias) => nearest(alias, free())).find((name) => name !== undefined);
+    if (near !== undefined) meant[role] = near;
+  }
+  return meant;
+}
+
+function isUsual(role: Role, name: string): boolean {
+  return aliases[role].includes(plain(name));
+}
+
+/** Whether a file's columns have all that is looked for. */
+export function hasColumns(names: readonly string[], choice: ColumnChoice): boolean {
+  return roles.every((role) => {
+    const chosen = choice[role];
+    if (typeof chosen === 'number') return chosen < names.length;
+    return chosen === undefined ? names.some((name) => isUsual(role, name)) : names.includes(chosen);
+  });
 }
 
 /**
- * Finds each role's position among a file's column names. A column that was not chosen is found by its
- * alias; two candidates for one role are refused, since a guess could train on the wrong column.
+ * Finds each role's position among a file's column names. A column that was not chosen is found by its alias; two
+ * candidates for one role are refused, since a guess could train on the wrong column. All that is wrong is said at once.
  */
 export function resolveColumns(file: string, names: readonly string[], choice: ColumnChoice): Record<Role, number> {
   const found = {} as Record<Role, number>;
-  const listed = names.map((name) => `"${name}"`).join(', ');
+  const problems: Wording[] = [];
+  const unknown: Role[] = [];
+  const several: Role[] = [];
+  const twice: [Role, number[]][] = [];
+  const named: Record<string, unknown> = {};
+  const path = (role: Role) => `file.columns.${role}`;
   for (const role of roles) {
     const chosen = choice[role];
     if (typeof chosen === 'number') {
       if (chosen >= names.length) {
-        throw columnError(
-          file,
-          `columns.${role} is ${chosen}, but there are only ${names.length} columns (0 to ` + `${names.length - 1}).`,
+        problems.push(
+          say`${option(path(role))} is ${chosen}, but there are only ${names.length} columns (0 to ${names.length - 1}).`,
         );
       }
       found[role] = chosen;
       continue;
     }
-    if (chosen !== undefined) {
-      found[role] = names.indexOf(chosen);
-      if (found[role] < 0) {
-        const meant = nearest(chosen, names);
-        throw columnError(
-          file,
-          `there is no column "${chosen}" (columns.${role}). ` +
-            (meant === undefined ? `The columns are: ${listed}.` : `Did you mean "${meant}"?`),
-        );
-      }
-      continue;
+    const candidates = names.flatMap((name, i) =>
+      (chosen === undefined ? isUsual(role, name) : name === chosen) ? [i] : [],
+    );
+    if (candidates.length === 1) {
+      found[role] = candidates[0]!;
+    } else if (candidates.length > 1) {
+      const same = new Set(candidates.map((i) => names[i])).size === 1;
+      if (same) twice.push([role, candidates]);
+      else several.push(role);
+    } else if (chosen === undefined) {
+      unknown.push(role);
+    } else {
+      const meant = nearest(chosen, names);
+      problems.push(say`there is no column "${chosen}" (${option(path(role))}).`);
+      named[path(role)] = meant ?? placeholder;
     }
-    const candidates = names.flatMap((name, i) => (aliases[role].includes(plain(name)) ? [i] : []));
-    if (candidates.length !== 1) {
-      const problem = candidates.length === 0 ? 'no column is known to hold' : `${candidates.length} columns may hold`;
-      throw columnError(
-        file,
-        `${problem} ${role === 'score' ? 'the score' : role}. The columns are: ${listed}. Say which ` +
-          `with the option columns: { ${role}: '...' }.`,
-      );
-    }
-    found[role] = candidates[0]!;
   }
+  for (const [role, at] of twice) {
+    problems.push(
+      say`${at.length} columns are called "${names[at[0]!]!}": numbers ${at.join(' and ')}, counted from 0.`,
+    );
+    named[path(role)] = at[0]!;
+  }
+  const title = (role: Role) => (role === 'score' ? 'the score' : role);
+  for (const role of several) {
+    problems.push(say`${names.filter((name) => isUsual(role, name)).length} columns may hold ${title(role)}.`);
+    named[path(role)] = placeholder;
+  }
+  if (unknown.length > 0) {
+    const list = unknown.map(title);
+    problems.push(
+      say`no column is known to hold ${list.length > 1 ? `${list.slice(0, -1).join(', ')} or ${list.at(-1)!}` : list[0]!}.`,
+    );
+    const meant = suggestColumns(names, unknown);
+    for (const role of unknown) named[path(role)] = meant[role] ?? placeholder;
+  }
+  if (problems.length > 0) throw columnsError(file, names, problems, named);
   if (new Set(roles.map((role) => found[role])).size < 3) {
-    throw columnError(file, 'two of text1, text2 and score are the same column.');
+    throw tableError({ file }, 'two of text1, text2 and score are the same column.');
   }
   return found;
+}
+
+function columnsError(
+  file: string,
+  names: readonly string[],
+  problems: readonly Wording[],
+  named: Record<string, unknown>,
+): InvalidArgumentError {
+  const listed = names
+    .slice(0, 30)
+    .map((name) => `"${name.length > 40 ? `${name.slice(0, 37)}...` : name}"`)
+    .join(', ');
+  const more = names.length > 30 ? ` and ${names.length - 30} more` : '';
+  const message = problems.flatMap((problem) => [...problem, ' ']);
+  const settings = Object.keys(named).length === 0 ? undefined : options(named);
+  const guessed = Object.values(named).some((name) => name !== placeholder);
+  // Data in place of names: numbers, or long texts.
+  const data = names.some((name) => /^-?[\d.,]+$/.test(name) || name.length > 60);
+  const remedy = [
+    ...(settings === undefined ? [] : guessed ? say`Did you mean ${settings}?` : say`Say which with ${settings}.`),
+    ...(data && settings !== undefined
+      ? say` If the first row is data already, pass ${options({ 'file.header': false, 'file.columns.text1': 0, 'file.columns.text2': 1, 'file.columns.score': 2 })}, with the numbers of your columns.`
+      : []),
+  ];
+  return tableError({ file }, say`${message}The columns are: ${listed}${more}.`, remedy);
 }

@@ -1,32 +1,130 @@
 import { extname } from 'node:path';
 import { InvalidArgumentError } from '../system/errors';
-import { checkBoolean, checkChoice, checkNumber, checkOptionNames, invalidOption, show } from '../system/options';
+import { choice, custom, flag, object, optional, resolveTable, signal, type OptionsOf } from '../system/option-table';
+import { invalidOption, show } from '../system/options';
+import { option, say } from '../system/wording';
 import { roles, type ColumnChoice } from './columns';
+import { containerByExtension } from './text/containers';
+import { checkEncoding } from './text/encoding';
 
-/** Formats of data files; 'jsonl' is one JSON object in each line. */
-export type DataFormat = 'csv' | 'tsv' | 'jsonl' | 'parquet';
+/** Formats of data files; 'jsonl' is one JSON object in each line, 'json' one list of them. */
+export type DataFormat = 'csv' | 'tsv' | 'jsonl' | 'json' | 'parquet';
+
+const formats = ['csv', 'tsv', 'jsonl', 'json', 'parquet'] as const;
+
+const column = custom<string | number>('column', (path, value) => {
+  if (typeof value === 'string' || (Number.isSafeInteger(value) && Number(value) >= 0)) return value as string | number;
+  throw invalidOption(path, 'a column name, or its number from 0', value);
+});
+
+export const columnsTable = {
+  /** Column of the first text. Default: one of the usual names. */
+  text1: optional(column, undefined, {
+    flag: '--text1 <column>',
+    help: 'column of the first text: its name, or #0 for the first one',
+  }),
+  /** Column of the second text. Default: one of the usual names. */
+  text2: optional(column, undefined, { flag: '--text2 <column>', help: 'column of the second text' }),
+  /** Column of the score. Default: one of the usual names. */
+  score: optional(column, undefined, { flag: '--score <column>', help: 'column of the score' }),
+};
+
+/** One character, or its name: a tab is hard to type on a command line. */
+const delimiter = custom<string>('text', (path, value) => {
+  const named: Record<string, string> = { tab: '\t', '\\t': '\t', comma: ',', semicolon: ';', bar: '|', pipe: '|' };
+  const character = typeof value === 'string' ? (named[value] ?? value) : undefined;
+  if (character !== undefined && [...character].length === 1 && !/["\r\n]/.test(character)) return character;
+  throw invalidOption(path, "one character that is no quote and no line end, or 'tab'", value);
+});
+
+const scoreRange = custom<readonly [number, number]>('range', (path, value) => {
+  const inOrder =
+    Array.isArray(value) && value.length === 2 && value.every((bound) => Number.isFinite(bound)) && value[0] < value[1];
+  if (inOrder) return [value[0] as number, value[1] as number];
+  throw invalidOption(path, 'a list of two numbers, the lower one first', value);
+});
+
+const labels = custom<readonly [string, string]>('words', (path, value) => {
+  const valid =
+    Array.isArray(value) &&
+    value.length === 2 &&
+    value.every((word) => typeof word === 'string' && word.trim() !== '') &&
+    value[0].trim().toLowerCase() !== value[1].trim().toLowerCase();
+  if (valid) return [value[0] as string, value[1] as string];
+  throw invalidOption(path, 'two different words, the one for 0 and the one for 1', value);
+});
+
+/** How a data file is read. */
+export const readTable = {
+  /** Default: by the file's extension (.csv, .tsv, .jsonl or .ndjson, .json, .parquet), before .gz where it is packed. */
+  format: optional(choice(...formats), undefined, {
+    flag: '--format <name>',
+    help: 'csv, tsv, jsonl, json or parquet',
+    unset: "by the file's extension",
+  }),
+  /** Default: text1/sentence1/question1, text2/sentence2/question2, score/similarity/label/is_duplicate. */
+  columns: optional(object(columnsTable), undefined),
+  /** CSV and TSV: whether the first row names the columns. Default: true, unless all columns are numbers. */
+  header: optional(flag, undefined, {
+    flag: '--no-header',
+    help: "the file's first row is data already; columns are then #0, #1, …",
+  }),
+  /**
+   * CSV and TSV: whether a field may stand in double quotes; false for files that never quote. Default: true, but a quote
+   * that makes one row of several whole ones is refused, which an explicit true accepts.
+   */
+  quoting: optional(flag, undefined, { flag: '--no-quoting', help: 'double quotes are ordinary characters' }),
+  /** CSV and TSV: what separates fields, one character. Default: comma, tab, semicolon or bar, as the first rows show. */
+  delimiter: optional(delimiter, undefined, {
+    flag: '--delimiter <character>',
+    help: 'between the fields of CSV and TSV; tab is one too',
+    unset: 'as the first rows show',
+    aliases: ['separator', 'sep'],
+  }),
+  /**
+   * Encoding of the text: any label of the Encoding Standard, as 'windows-1252', 'utf-16le', 'shift_jis', 'gb18030'.
+   * Default: as the byte order mark says, else UTF-8. Bytes that mean nothing in it are refused.
+   */
+  encoding: optional(custom<string>('text', checkEncoding), undefined, {
+    flag: '--encoding <name>',
+    help: 'of the text, as windows-1252',
+    unset: 'by the byte order mark, else utf-8',
+    aliases: ['charset'],
+  }),
+  /** The lowest and highest score of the file, brought to 0 and 1 linearly. Default [0, 1]. */
+  scoreRange: optional(scoreRange, undefined, {
+    flag: '--score-range <low,high>',
+    help: 'lowest and highest score of the file',
+    unset: '0,1',
+  }),
+  /**
+   * The two words of the column of scores: the one that stands for 0, then the one that stands for 1. Default: true and
+   * false, yes and no, duplicate and not duplicate, and their like are known; an event of `finetune` tells what was taken.
+   */
+  labels: optional(labels, undefined, {
+    flag: '--labels <zero,one>',
+    help: 'the two words of the column of scores, the one for 0 first',
+    unset: 'yes and no, duplicate and not duplicate, and their like are known',
+  }),
+  /** Stops the reading between two pieces. */
+  signal: optional(signal, undefined),
+};
 
 /** How a data file is read: options of `readRows` and `streamRows`, and `file` of `finetune`. */
-export interface ReadOptions {
-  /** Default: by the file's extension (.csv, .tsv, .jsonl or .ndjson, .parquet). */
-  format?: DataFormat;
-  /** Default: text1/sentence1/question1, text2/sentence2/question2, score/similarity/label/is_duplicate. */
-  columns?: ColumnChoice;
-  /** CSV and TSV: whether the first row names the columns. Default: true, unless all columns are numbers. */
-  header?: boolean;
-  /** CSV and TSV: whether a field may stand in double quotes. Default true; false for files that never quote. */
-  quoting?: boolean;
-  /** The lowest and highest score of the file, brought to 0 and 1 linearly. Default [0, 1]. */
-  scoreRange?: readonly [number, number];
-}
+export interface ReadOptions extends OptionsOf<typeof readTable> {}
 
-/** `ReadOptions` after checks, with every default filled in. */
+/** `ReadOptions` after checks, with every default filled in; null where the file is to show it. */
 export interface ResolvedReadOptions {
   format: DataFormat;
   columns: ColumnChoice;
   header: boolean;
   quoting: boolean;
+  quotingAsked: boolean;
+  delimiter: string | null;
+  encoding: string | undefined;
   scoreRange: readonly [number, number];
+  labels: readonly [string, string] | null;
+  signal: AbortSignal | undefined;
 }
 
 const extensions: Record<string, DataFormat> = {
@@ -35,51 +133,58 @@ const extensions: Record<string, DataFormat> = {
   '.tab': 'tsv',
   '.jsonl': 'jsonl',
   '.ndjson': 'jsonl',
+  '.json': 'json',
   '.parquet': 'parquet',
 };
 
-function resolveFormat(file: string, format: unknown): DataFormat {
-  if (format !== undefined) return checkChoice('format', format, ['csv', 'tsv', 'jsonl', 'parquet']);
-  const extension = extname(file).toLowerCase();
+function formatOf(file: string): DataFormat {
+  const extension = extname(file.replace(/\.gz$/i, '')).toLowerCase();
   const known = extensions[extension];
   if (known !== undefined) return known;
+  const container = containerByExtension(extension);
+  if (container !== undefined) {
+    throw new InvalidArgumentError('ERR_DATA_FILE', `${file} is ${container.is}.`, { file, remedy: container.remedy });
+  }
   throw new InvalidArgumentError(
     'ERR_DATA_FILE',
-    `${file}: the format is not clear from the extension ` +
-      `${show(extension)}. Known are ${Object.keys(extensions).join(', ')}; for another name give the option format.`,
-    { file },
+    `${file}: the format is not clear from the extension ${show(extension)}. Known are ${Object.keys(extensions).join(', ')}.`,
+    {
+      file,
+      remedy: say`For another name give the option ${option('file.format')}, as ${option('file.format', 'csv')}.`,
+    },
   );
 }
 
 export function resolveReadOptions(file: string, options: unknown): ResolvedReadOptions {
-  const given = checkOptionNames(options, ['format', 'columns', 'header', 'quoting', 'scoreRange'], 'reading a file');
-  const format = resolveFormat(file, given.format);
-  const columns = checkOptionNames(given.columns, roles, 'columns');
-  for (const role of roles) {
-    const column = columns[role];
-    const valid =
-      column === undefined || typeof column === 'string' || (Number.isSafeInteger(column) && Number(column) >= 0);
-    if (!valid) throw invalidOption(`columns.${role}`, 'a column name, or its number from 0', column);
-  }
-  const numbered = roles.every((role) => typeof columns[role] === 'number');
+  const given = resolveTable(readTable, options, { name: say`${option('file')}`, path: 'file' });
+  const format = given.format ?? formatOf(file);
+  const columns = given.columns ?? {};
   const delimited = format === 'csv' || format === 'tsv';
-  for (const name of ['header', 'quoting'] as const) {
-    if (given[name] !== undefined && !delimited) {
-      throw new InvalidArgumentError(
-        'ERR_INVALID_OPTION',
-        `${name} is an option of CSV and TSV files; ${file} is read ` + `as ${format}.`,
-      );
-    }
+  const only = (name: 'header' | 'quoting' | 'delimiter' | 'encoding', allowed: boolean, whose: string) => {
+    if (given[name] === undefined || allowed) return;
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      say`${option(`file.${name}`)} is an option of ${whose}; ${file} is read as ${format}.`,
+    );
+  };
+  for (const name of ['header', 'quoting', 'delimiter'] as const) only(name, delimited, 'CSV and TSV files');
+  only('encoding', format !== 'parquet', 'text files');
+  if (given.labels !== undefined && given.scoreRange !== undefined) {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      say`${option('file.labels')} is for scores that are words, ${option('file.scoreRange')} for numbers; give one of them.`,
+    );
   }
-  const range: unknown = given.scoreRange ?? [0, 1];
-  if (!Array.isArray(range) || range.length !== 2) throw invalidOption('scoreRange', 'a list of two numbers', range);
-  const low = checkNumber('scoreRange[0]', range[0], 'a finite number', () => true);
-  const high = checkNumber('scoreRange[1]', range[1], `a finite number above ${low}`, (n) => n > low);
   return {
     format,
-    columns: columns as ColumnChoice,
-    header: given.header === undefined ? !numbered : checkBoolean('header', given.header),
-    quoting: given.quoting === undefined ? true : checkBoolean('quoting', given.quoting),
-    scoreRange: [low, high],
+    columns: Object.fromEntries(Object.entries(columns).filter(([, chosen]) => chosen !== undefined)),
+    header: given.header ?? !roles.every((role) => typeof columns[role as keyof typeof columns] === 'number'),
+    quoting: given.quoting ?? true,
+    quotingAsked: given.quoting === true,
+    delimiter: given.delimiter ?? null,
+    encoding: given.encoding,
+    scoreRange: given.scoreRange ?? [0, 1],
+    labels: given.labels ?? null,
+    signal: given.signal,
   };
 }

@@ -1,86 +1,112 @@
-import { stat } from 'node:fs/promises';
-import { InvalidArgumentError } from '../system/errors';
-import { show } from '../system/options';
-import { readDelimited } from './formats/delimited';
-import { readJsonLines } from './formats/jsonl';
-import { readParquet } from './formats/parquet';
-import type { RawRow } from './formats/raw-row';
+import { reword } from '../system/errors';
+import { rows as rowsSurface } from '../system/wording';
+import { hasColumns, resolveColumns, roles } from './columns';
+import type { FileFacts } from './facts';
+import { openDelimited } from './formats/delimited';
+import { openJson } from './formats/json';
+import { openParquet } from './formats/parquet';
+import { tableError, type Table } from './formats/table';
 import type { ScoredRow } from './pair';
 import { resolveReadOptions, type ReadOptions, type ResolvedReadOptions } from './read-options';
-import { checkScore, checkText, emptyData } from './validate';
+import { ScoreColumn } from './scores';
+import { checkIsFile } from './text/text-source';
+import { checkText, emptyData } from './validate';
 
-/** The number that a file's field stands for: a number, a truth value, or a text that spells one of them. */
-function scoreNumber(value: unknown): unknown {
-  if (typeof value === 'boolean') return value ? 1 : 0;
-  if (typeof value === 'bigint') return Number(value);
-  if (typeof value !== 'string') return value;
-  const text = value.trim();
-  if (/^true$/i.test(text)) return 1;
-  if (/^false$/i.test(text)) return 0;
-  return text === '' ? value : Number(text);
-}
-
-function checkFileScore(value: unknown, range: readonly [number, number], row: number, file: string): number {
-  const number = scoreNumber(value);
-  const [low, high] = range;
-  if (typeof number === 'number' && number >= low && number <= high) {
-    return checkScore((number - low) / (high - low), { row, file });
-  }
-  const scale =
-    typeof number === 'number' && number > high && low === 0 && high === 1
-      ? ` If the file's scores go further, say so, for example with scoreRange: [0, 5].`
-      : '';
-  throw new InvalidArgumentError(
-    'ERR_SCORE_RANGE',
-    `A score must be a number from ${low} to ${high}, but that of ` +
-      `${file}, row ${row} (counted from 0), is ${show(value)}.${scale}`,
-    { row, file },
-  );
-}
-
-function rawRows(file: string, options: ResolvedReadOptions): AsyncIterable<RawRow> {
-  switch (options.format) {
+async function openTable(file: string, options: ResolvedReadOptions): Promise<Table> {
+  const { format } = options;
+  const found = await checkIsFile(file, 'a data file');
+  switch (format) {
     case 'csv':
-      return readDelimited(file, ',', options);
     case 'tsv':
-      return readDelimited(file, '\t', options);
+      return openDelimited(file, {
+        ...options,
+        usual: format === 'csv' ? ',' : '\t',
+        fits: (columns) => hasColumns(columns, options.columns),
+      });
+    case 'json':
     case 'jsonl':
-      return readJsonLines(file, options);
+      return openJson(file, { ...options, lines: format === 'jsonl' });
     case 'parquet':
-      return readParquet(file, options);
+      if (!found.isFile()) throw tableError({ file }, 'Parquet is read from a file on disk only, not from a pipe.');
+      return openParquet(file, options.signal);
+  }
+}
+
+/** How the reading of a file went on; complete when its rows are read. */
+export interface Reading {
+  file: FileFacts | null;
+  notes: string[];
+}
+
+/**
+ * The rows of a data file, those of a piece together; between two pieces the event loop has had its turn, and the signal is
+ * heard. Fills `reading` as it goes on.
+ */
+export async function* readScored(
+  file: string,
+  options: ReadOptions | undefined,
+  reading?: Reading,
+): AsyncGenerator<ScoredRow[], void, undefined> {
+  const resolved = resolveReadOptions(file, options);
+  const table = await openTable(file, resolved);
+  let row = 0;
+  try {
+    // A text file without a first row has no columns either.
+    if (table.columns.length === 0) throw emptyData(`${file} has no rows`, file);
+    const position = resolveColumns(file, table.columns, resolved.columns);
+    const score = new ScoreColumn({ range: resolved.scoreRange, labels: resolved.labels });
+    const positions = roles.map((role) => position[role]);
+    for await (const piece of table.rows(positions, (cells) => score.accepts(cells[2]))) {
+      const rows: ScoredRow[] = [];
+      for (const { cells, line } of piece) {
+        const place = { file, row, line };
+        roles.forEach((role, i) => {
+          if (cells[i] !== undefined) return;
+          const name = table.columns[position[role]]!;
+          throw tableError(place, `there is no "${name}", which the first row has.`);
+        });
+        rows.push({
+          text1: checkText(cells[0], 'text1', place),
+          text2: checkText(cells[1], 'text2', place),
+          score: score.read(cells[2], place),
+        });
+        ++row;
+      }
+      yield rows;
+    }
+    if (row === 0) throw emptyData(`${file} has no rows`, file);
+    if (reading === undefined) return;
+    const column = (role: (typeof roles)[number]) => (table.named ? table.columns[position[role]]! : position[role]);
+    const { format, labels } = { ...resolved, labels: score.labels };
+    const { encoding, delimiter } = table;
+    const columns = { text1: column('text1'), text2: column('text2'), score: column('score') };
+    reading.file = { format, encoding, delimiter, columns, labels };
+    reading.notes.push(...score.notes(), ...table.notes());
+  } finally {
+    await table.close();
   }
 }
 
 /**
- * Streams the rows of a CSV, TSV, JSON Lines or Parquet file, in the file's order. Rejects with
- * ERR_DATA_FILE where the file cannot be read as such, ERR_TEXT_TYPE or ERR_SCORE_RANGE for a bad value; each
- * names the file and the row, counted from 0 without the header.
+ * Streams the rows of a CSV, TSV, JSON, JSON Lines or Parquet file, in the file's order. Text may be packed with gzip.
+ * Rejects with ERR_DATA_FILE where the file cannot be read as such, ERR_TEXT_TYPE or ERR_SCORE_RANGE for a bad value; each
+ * names the file, the row, counted from 0 without the header, and the line where there are lines.
  */
 export async function* streamRows(file: string, options?: ReadOptions): AsyncGenerator<ScoredRow, void, undefined> {
-  const resolved = resolveReadOptions(file, options);
-  const found = await stat(file).catch((cause: unknown) => {
-    throw new InvalidArgumentError('ERR_DATA_FILE', `${file} cannot be read: ${(cause as Error).message}`, {
-      cause,
-      file,
-    });
-  });
-  if (!found.isFile()) throw new InvalidArgumentError('ERR_DATA_FILE', `${file} is not a file.`, { file });
-  let row = 0;
-  for await (const raw of rawRows(file, resolved)) {
-    const place = { row, file };
-    yield {
-      text1: checkText(raw.text1, 'text1', place),
-      text2: checkText(raw.text2, 'text2', place),
-      score: checkFileScore(raw.score, resolved.scoreRange, row, file),
-    };
-    ++row;
+  try {
+    for await (const piece of readScored(file, options)) yield* piece;
+  } catch (error) {
+    throw reword(error, rowsSurface);
   }
-  if (row === 0) throw emptyData(`${file} has no rows`, file);
 }
 
 /** All rows of a data file at once (see `streamRows`), ready for `balance` or `finetune`. */
 export async function readRows(file: string, options?: ReadOptions): Promise<ScoredRow[]> {
-  const rows: ScoredRow[] = [];
-  for await (const row of streamRows(file, options)) rows.push(row);
-  return rows;
+  const all: ScoredRow[] = [];
+  try {
+    for await (const piece of readScored(file, options)) for (const row of piece) all.push(row);
+  } catch (error) {
+    throw reword(error, rowsSurface);
+  }
+  return all;
 }

@@ -1,16 +1,20 @@
 import { show } from '../system/options';
 import { InvalidArgumentError } from '../system/errors';
-import type { PairData, ScoredRow, TextPair } from './pair';
+import { say, type Wording } from '../system/wording';
+import { roles, suggestColumns, type Role } from './columns';
+import { placeOf } from './formats/table';
+import type { ScoredRow } from './pair';
 
 /** Where a row stands, for messages: the list's own element, or a row of a file. */
 export interface RowPlace {
   row: number;
   file?: string | undefined;
+  /** Of the file, from 1. */
+  line?: number | undefined;
 }
 
-function placeName(place: RowPlace): string {
-  const row = `row ${place.row} (counted from 0)`;
-  return place.file === undefined ? row : `${place.file}, ${row}`;
+function placeName({ row, file, line }: RowPlace): string {
+  return file === undefined ? `row ${row} (counted from 0)` : placeOf({ file, row, line });
 }
 
 export function checkText(value: unknown, name: string, place: RowPlace): string {
@@ -37,14 +41,22 @@ export function emptyData(what: string, file?: string): InvalidArgumentError {
 
 /** A row as it comes from an iterable. */
 export function checkRow(value: unknown, place: RowPlace): ScoredRow {
-  if (typeof value !== 'object' || value === null) {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    const list = Array.isArray(value) && value.length >= 3;
     throw new InvalidArgumentError(
       'ERR_INVALID_ARGUMENT',
-      `A row must be an object { text1, text2, score }, but ` + `${placeName(place)} is ${show(value)}.`,
-      { ...place },
+      `A row must be an object { text1, text2, score }, but ${placeName(place)} is ${show(value)}.`,
+      {
+        ...place,
+        remedy: list
+          ? say`Make objects of the lists: rows.map(([text1, text2, score]) => ({ text1, text2, score })).`
+          : undefined,
+      },
     );
   }
   const row = value as Partial<Record<keyof ScoredRow, unknown>>;
+  const missing = roles.filter((role) => !(role in row));
+  if (missing.length > 0) throw missingMembers(row, missing, place);
   return {
     text1: checkText(row.text1, 'text1', place),
     text2: checkText(row.text2, 'text2', place),
@@ -52,8 +64,41 @@ export function checkRow(value: unknown, place: RowPlace): ScoredRow {
   };
 }
 
-/** Pairs and scores as two lists; the copy that is returned does not change with the caller's lists. */
-export function checkPairs(pairs: unknown, scores: unknown): PairData {
+/** Which members a row has in place of those that it should have, and the code that renames them. */
+function missingMembers(row: object, missing: readonly Role[], place: RowPlace): InvalidArgumentError {
+  const names = Object.keys(row);
+  const meant = suggestColumns(names, missing);
+  const title = missing.length === 1 ? missing[0]! : `${missing.slice(0, -1).join(', ')} and ${missing.at(-1)!}`;
+  const taken = roles.flatMap((role) =>
+    missing.includes(role) ? (meant[role] === undefined ? [] : [meant[role]]) : [role],
+  );
+  const simple = taken.every((name) => /^[A-Za-z_$][\w$]*$/.test(name));
+  const code = (name: string) => (simple ? name : `row[${JSON.stringify(name)}]`);
+  const members = roles.map((role) =>
+    missing.includes(role) ? `${role}: ${meant[role] === undefined ? '…' : code(meant[role])}` : role,
+  );
+  const from = simple && taken.length > 0 ? `{ ${taken.join(', ')} }` : 'row';
+  return new InvalidArgumentError(
+    missing.some((role) => role !== 'score') ? 'ERR_TEXT_TYPE' : 'ERR_SCORE_RANGE',
+    `A row must be an object { text1, text2, score }, but ${placeName(place)} has no ${title}; ` +
+      (names.length === 0
+        ? 'it is empty.'
+        : `it has ${names.slice(0, 12).join(', ')}${names.length > 12 ? ', …' : ''}.`),
+    {
+      ...place,
+      remedy: names.length === 0 ? undefined : say`Did you mean rows.map((${from}) => ({ ${members.join(', ')} }))?`,
+    },
+  );
+}
+
+/**
+ * The rows of two lists, checked one by one as they are taken. The lists themselves are checked and copied at once; the
+ * pairs in them are not, since a million of them would keep the event loop waiting.
+ */
+export function pairRows(
+  pairs: unknown,
+  scores: unknown,
+): Generator<[text1: string, text2: string, score: number], void, undefined> {
   if (!Array.isArray(pairs)) {
     throw new InvalidArgumentError(
       'ERR_INVALID_ARGUMENT',
@@ -61,9 +106,16 @@ export function checkPairs(pairs: unknown, scores: unknown): PairData {
     );
   }
   if (!Array.isArray(scores) && !(ArrayBuffer.isView(scores) && !(scores instanceof DataView))) {
+    const first: unknown = pairs[0];
     throw new InvalidArgumentError(
       'ERR_INVALID_ARGUMENT',
-      `scores must be a list of numbers, one for each pair, but ` + `is ${show(scores)}.`,
+      `scores must be a list of numbers, one for each pair, but is ${show(scores)}.`,
+      {
+        remedy:
+          Array.isArray(first) && first.length === 3
+            ? say`If the rows are lists of two texts and a score, pass objects: finetune(rows.map(([text1, text2, score]) => ({ text1, text2, score }))).`
+            : undefined,
+      },
     );
   }
   const scoreList = scores as ArrayLike<unknown>;
@@ -74,19 +126,28 @@ export function checkPairs(pairs: unknown, scores: unknown): PairData {
     );
   }
   if (pairs.length === 0) throw emptyData('the list of pairs is empty');
-  const checked: PairData = { pairs: [], scores: [] };
+  return eachPair(pairs.slice(), Array.from(scoreList as ArrayLike<unknown>));
+}
+
+function* eachPair(pairs: readonly unknown[], scores: readonly unknown[]): ReturnType<typeof pairRows> {
   for (let row = 0; row < pairs.length; ++row) {
-    const pair: unknown = pairs[row];
+    const pair = pairs[row];
     if (!Array.isArray(pair) || pair.length !== 2) {
       throw new InvalidArgumentError(
         'ERR_INVALID_ARGUMENT',
-        `A pair must be a list of two texts, but pairs[${row}] is ` + `${show(pair)}.`,
-        { row },
+        `A pair must be a list of two texts, but pairs[${row}] is ${show(pair)}.`,
+        { row, remedy: pairRemedy(pair) },
       );
     }
-    const texts: TextPair = [checkText(pair[0], 'text 0', { row }), checkText(pair[1], 'text 1', { row })];
-    checked.pairs.push(texts);
-    checked.scores.push(checkScore(scoreList[row], { row }));
+    const text1 = checkText(pair[0], 'text 0', { row });
+    yield [text1, checkText(pair[1], 'text 1', { row }), checkScore(scores[row], { row })];
   }
-  return checked;
+}
+
+function pairRemedy(pair: unknown): Wording | undefined {
+  if (Array.isArray(pair) && pair.length === 3 && typeof pair[2] === 'number') {
+    return say`Pass objects in place of the two lists: finetune(rows.map(([text1, text2, score]) => ({ text1, text2, score }))).`;
+  }
+  if (typeof pair !== 'object' || pair === null || Array.isArray(pair)) return undefined;
+  return say`If each row has its score, pass the rows alone: finetune(rows), with rows { text1, text2, score }.`;
 }

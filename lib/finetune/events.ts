@@ -1,3 +1,4 @@
+import type { FileFacts } from '../data/facts';
 import type { DeviceMemory } from '../engine/addon';
 import type { ValidationMetrics } from './metrics';
 import type { FinetuneReport } from './report';
@@ -20,6 +21,12 @@ export interface DataEvent {
   longest: number;
   /** Most tokens of a text, special tokens included. */
   maxInputLength: number;
+  /** Rows in which a text is empty, or only space; they are trained on. */
+  emptyTexts: number;
+  /** How the file was understood; null where the data is no file. */
+  file: FileFacts | null;
+  /** What is worth knowing before hours of training, a sentence each: empty texts, words taken as scores, few rows. */
+  notes: readonly string[];
 }
 
 /** Where the run computes. */

@@ -3,7 +3,8 @@ import { Checkpointer } from './checkpoint/checkpointer';
 import { CheckpointFolder, listCheckpoints } from './checkpoint/folder';
 import { arithmeticOf, computationOf, hashData, hashTokens, optionsOf } from './checkpoint/identity';
 import { findCheckpoint, restore, type FoundCheckpoint } from './checkpoint/restore';
-import type { PairData } from '../data/pair';
+import { smallSetNotes } from '../data/facts';
+import type { CollectedData } from '../data/source';
 import { CheckpointError, hasCode, InvalidArgumentError } from '../system/errors';
 import type {
   DatasetHandle,
@@ -48,7 +49,7 @@ export interface TrainableModel {
 
 export interface FinetuneJob {
   /** Reads and checks the training data. */
-  data: (signal: AbortSignal) => Promise<PairData>;
+  data: (signal: AbortSignal) => Promise<CollectedData>;
   /** Loads the model, if that has not been done. */
   model: () => Promise<TrainableModel>;
   options: ResolvedOptions;
@@ -147,6 +148,9 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       tokens: tokens.ids.length,
       longest: tokens.longest,
       maxInputLength,
+      emptyTexts: data.facts.emptyTexts,
+      file: data.facts.file,
+      notes: [...data.facts.notes, ...smallSetNotes(split.train.length, split.validation.length)],
     });
     emit({ type: 'device', device: chosen.device, gpu: chosen.gpu, message: chosen.message });
     const asked = chosen.limit === null ? options.memoryLimit : Math.min(chosen.limit, options.memoryLimit ?? Infinity);

@@ -14,7 +14,7 @@ import {
 } from '../system/option-table';
 import { checkInteger, invalidOption } from '../system/options';
 import { checkpointing, type ResolvedCheckpoint } from './checkpoint/options';
-import type { ReadOptions } from '../data/read-options';
+import { readTable, type ReadOptions } from '../data/read-options';
 import { InvalidArgumentError } from '../system/errors';
 import { option, placeholder, say, words } from '../system/wording';
 import { deviceOption, memoryFractionOption, type DeviceOption } from '../engine/devices';
@@ -226,7 +226,7 @@ export const finetuneTable = {
   }),
   /** Where the data is a file: its format and columns. */
   file: optional(
-    custom<ReadOptions, ReadOptions>('program', (_, value) => value as ReadOptions),
+    custom<ReadOptions, ReadOptions>('program', (_, value) => value as ReadOptions, readTable),
     undefined,
   ),
   /** Writes the run's state to a folder as it goes on, so that it can be resumed. Default: no checkpoints. */

@@ -102,6 +102,8 @@ export interface ErrorDetails {
   row?: number | undefined;
   /** File or folder at fault. */
   file?: string | undefined;
+  /** Line of the file at fault, counted from 1. */
+  line?: number | undefined;
   /** What to do next, in sentences; it becomes the end of the message. */
   remedy?: Wording | undefined;
 }
@@ -117,6 +119,8 @@ export class VectuneError extends Error {
   readonly row?: number;
   /** File or folder at fault; absent where it is no file's. */
   readonly file?: string;
+  /** Line of the file at fault, counted from 1; absent where the file has no lines. */
+  readonly line?: number;
 
   /** For vectune itself: a caller has no errors of these classes to make. */
   constructor(code: ErrorCode, message: string | Wording, details: ErrorDetails = {}) {
@@ -126,6 +130,7 @@ export class VectuneError extends Error {
     pieces.set(this, { said: message, remedy: details.remedy });
     if (details.row !== undefined) this.row = details.row;
     if (details.file !== undefined) this.file = details.file;
+    if (details.line !== undefined) this.line = details.line;
   }
 
   /**

@@ -35,6 +35,7 @@ export type Typed =
   | 'texts'
   | 'bytes'
   | 'range'
+  | 'words'
   | 'column'
   | 'switch'
   | 'program';

@@ -175,7 +175,7 @@ test(
   'parquet: a file that was damaged',
   async () => {
     const files = temporaryFolder();
-    const inputs = [PARQUET, ...fc.sample(damaged(PARQUET), tries(600) as fc.Parameters<Buffer>)];
+    const inputs = [PARQUET, ...fc.sample(damaged(PARQUET), tries(200) as fc.Parameters<Buffer>)];
     inputs.forEach((bytes, i) => writeFileSync(join(files, `${i}`.padStart(6, '0')), bytes));
     const program = join(__dirname, 'programs', 'read-rows.cjs');
     const { stdout } = await promisify(execFile)(process.execPath, [program, files, 'parquet'], {

@@ -1,67 +1,229 @@
-import { createReadStream } from 'node:fs';
-import { parse } from 'csv-parse';
-import { InvalidArgumentError } from '../../system/errors';
-import { resolveColumns, roles, type Role } from '../columns';
-import type { ResolvedReadOptions } from '../read-options';
-import type { RawRow } from './raw-row';
+import { option, say } from '../../system/wording';
+import { notData } from '../text/containers';
+import { TextSource } from '../text/text-source';
+import { DelimitedRecords, QuoteError, type DelimitedRecord } from './delimited-records';
+import { findDelimiter } from './delimiter';
+import { inTable, tableError, type Table, type TableRow } from './table';
 
-/** Rows of a CSV (RFC 4180) or TSV file in UTF-8, with or without a byte order mark; empty lines are skipped. */
-export async function* readDelimited(
-  file: string,
-  delimiter: string,
-  options: ResolvedReadOptions,
-): AsyncGenerator<RawRow, void, undefined> {
-  const parser = parse({
-    bom: true,
-    delimiter,
-    quote: options.quoting ? '"' : false,
-    skip_empty_lines: true,
-    // The rows' lengths are checked here, where the message can name the file.
-    relax_column_count: true,
-  });
-  const input = createReadStream(file);
-  input.on('error', (error) => parser.destroy(error));
-  input.pipe(parser);
+export interface DelimitedOptions {
+  /** The extension's. */
+  usual: string;
+  /** As the caller said; null is found. */
+  delimiter: string | null;
+  /** Whether the first row names the columns. */
+  header: boolean;
+  quoting: boolean;
+  /** Whether the caller said that there are quotes: then a text may look like rows. */
+  quotingAsked: boolean;
+  encoding: string | undefined;
+  signal: AbortSignal | undefined;
+  /** Whether these names of columns are those that are looked for. */
+  fits: (names: readonly string[]) => boolean;
+}
 
-  let columns: Record<Role, number> | undefined;
-  // A header says how many columns there are; without one, rows may have more than those that are read.
-  let least = 0;
-  let most = Infinity;
-  let row = 0;
+/** Characters from which the delimiter is found. */
+const sampleSize = 1 << 16;
+
+const neverQuoted = say`If the file never puts fields in quotes, pass ${option('file.quoting', false)}.`;
+
+/** A CSV or TSV file (RFC 4180), or another whose fields a semicolon or a bar separates; empty lines are skipped. */
+export async function openDelimited(file: string, options: DelimitedOptions): Promise<Table> {
+  const text = await TextSource.open(file, file, options);
+  const pieces = text.pieces();
   try {
-    for await (const record of parser as AsyncIterable<string[]>) {
-      if (columns === undefined) {
-        const names = options.header ? record.map((name) => name.trim()) : record.map((_, i) => `${i}`);
-        columns = resolveColumns(file, names, options.columns);
-        if (options.header) {
-          least = most = record.length;
-          continue;
-        }
-        least = Math.max(...Object.values(columns)) + 1;
-      }
-      if (record.length < least || record.length > most) {
-        const hint =
-          record.length > most && options.quoting ? ' A text with the delimiter in it must stand in quotes.' : '';
-        throw new InvalidArgumentError(
-          'ERR_DATA_FILE',
-          `${file}, row ${row} (counted from 0): ${least} columns are ` + `expected, ${record.length} found.${hint}`,
-          { file, row },
-        );
-      }
-      const position = columns;
-      const [text1, text2, score] = roles.map((role) => record[position[role]]);
-      yield { text1, text2, score };
-      ++row;
+    let sample = '';
+    while (sample.length < sampleSize) {
+      const next = await pieces.next();
+      if (next.done === true) break;
+      sample += next.value;
     }
+    const stranger = notData(sample);
+    if (stranger !== undefined) throw tableError({ file }, `this is ${stranger.is}.`, stranger.remedy);
+    if (/\r[^\n]/.test(sample) && !sample.includes('\n')) {
+      throw tableError(
+        { file },
+        'lines end in CR alone, as on the first Macintosh.',
+        say`Write it again with LF or CR LF.`,
+      );
+    }
+    // Excel's own first line.
+    const said = /^sep=(.)\r?\n/.exec(sample);
+    if (said !== null) sample = sample.slice(said[0].length);
+    const names = (fields: readonly string[]) =>
+      options.header ? fields.map((name) => name.trim()) : fields.map((_, i) => `${i}`);
+    const delimiter =
+      options.delimiter ??
+      said?.[1] ??
+      findDelimiter(sample, options.usual, options.quoting, (fields) => options.fits(names(fields)));
+    const table = new Delimited(file, text, pieces, sample, delimiter, options, said === null ? 1 : 2);
+    await table.begin(names);
+    return table;
   } catch (error) {
-    if (error instanceof InvalidArgumentError) throw error;
-    const hint = options.quoting ? ' If the file never puts fields in quotes, pass quoting: false.' : '';
-    throw new InvalidArgumentError(
-      'ERR_DATA_FILE',
-      `${file}, row ${row} (counted from 0) cannot be read: ` + `${(error as Error).message}${hint}`,
-      { cause: error, file, row },
+    await pieces.return();
+    await text.close();
+    throw inTable(error, file, undefined);
+  }
+}
+
+class Delimited implements Table {
+  readonly delimiter: string;
+  readonly encoding: string;
+  readonly named: boolean;
+  columns: readonly string[] = [];
+  readonly #file: string;
+  readonly #text: TextSource;
+  readonly #pieces: AsyncGenerator<string, void, undefined>;
+  readonly #options: DelimitedOptions;
+  readonly #parser: DelimitedRecords;
+  #next: string | null;
+  #ready: DelimitedRecord[] = [];
+  #row = 0;
+  #broken = 0;
+  #firstBroken: DelimitedRecord | undefined;
+
+  constructor(
+    file: string,
+    text: TextSource,
+    pieces: AsyncGenerator<string, void, undefined>,
+    sample: string,
+    delimiter: string,
+    options: DelimitedOptions,
+    firstLine: number,
+  ) {
+    this.#file = file;
+    this.#text = text;
+    this.#pieces = pieces;
+    this.#next = sample;
+    this.#options = options;
+    this.delimiter = delimiter;
+    this.encoding = text.encoding;
+    this.named = options.header;
+    this.#parser = new DelimitedRecords(delimiter, options.quoting, firstLine);
+  }
+
+  /** Reads the first record, which says what the columns are. */
+  async begin(names: (fields: readonly string[]) => string[]): Promise<void> {
+    while (this.#ready.length === 0) {
+      const records = await this.#more();
+      if (records === null) return;
+      this.#ready = records;
+    }
+    this.columns = names(this.#ready[0]!.fields);
+    if (this.named) this.#ready.shift();
+  }
+
+  async *rows(
+    positions: readonly number[],
+    isRow: (cells: readonly unknown[]) => boolean,
+  ): AsyncGenerator<TableRow[], void> {
+    // A header says how many columns there are; without one, rows may have more than those that are read.
+    const least = this.named ? this.columns.length : Math.max(...positions) + 1;
+    const most = this.named ? this.columns.length : Infinity;
+    const pick = (fields: readonly string[]) => positions.map((position) => fields[position]);
+    try {
+      for (let records: DelimitedRecord[] | null = this.#ready; records !== null; records = await this.#more()) {
+        const rows: TableRow[] = [];
+        for (const record of records) {
+          const { fields, line } = record;
+          if (fields.length === 1 && least > 1 && fields[0]!.trim() === '') continue;
+          if (record.broken !== null)
+            this.#checkBroken(record, (parts) => parts.length >= least && parts.length <= most && isRow(pick(parts)));
+          if (fields.length < least || fields.length > most) throw this.#wrongWidth(record, least);
+          rows.push({ cells: pick(fields), line });
+          ++this.#row;
+        }
+        if (rows.length > 0) yield rows;
+      }
+    } finally {
+      await this.close();
+    }
+  }
+
+  notes(): readonly string[] {
+    if (this.#firstBroken === undefined) return [];
+    const { line, lastLine } = this.#firstBroken;
+    const many =
+      this.#broken === 1
+        ? 'One row has a field in quotes that goes on'
+        : `${this.#broken} rows have a field in quotes that goes on`;
+    return [`${many} in the next line (${this.#broken === 1 ? '' : 'the first is '}lines ${line} to ${lastLine}).`];
+  }
+
+  async close(): Promise<void> {
+    await this.#pieces.return();
+    await this.#text.close();
+  }
+
+  /** The records of the next piece; null where there are no more. */
+  async #more(): Promise<DelimitedRecord[] | null> {
+    try {
+      if (this.#next !== null) {
+        const piece = this.#next;
+        this.#next = null;
+        return this.#parser.push(piece);
+      }
+      const next = await this.#pieces.next();
+      if (next.done !== true) return this.#parser.push(next.value);
+      const last = this.#parser.end();
+      return last.length > 0 ? last : null;
+    } catch (error) {
+      const row = this.columns.length === 0 && this.named ? undefined : this.#row;
+      if (error instanceof QuoteError) throw this.#quoteError(error, row);
+      throw inTable(error, this.#file, row, this.#columnName(this.#parser.fieldUnderWay));
+    }
+  }
+
+  #columnName(position: number): string | undefined {
+    return this.named ? this.columns[position] : undefined;
+  }
+
+  #quoteError(error: QuoteError, row: number | undefined): Error {
+    const { kind, line, lastLine } = error;
+    const place = { file: this.#file, row, line, column: this.#columnName(error.field) };
+    if (kind === 'open') {
+      return tableError(
+        place,
+        'the field begins with a quote that is never closed.',
+        say`Close it. ${neverQuoted}`,
+        error,
+      );
+    }
+    const where = line === lastLine ? '' : ` in line ${lastLine}`;
+    return tableError(
+      place,
+      `the field begins with a quote, and after the next quote${where}, which closes it, the field goes on.`,
+      say`Within quotes a quote is written twice. ${neverQuoted}`,
+      error,
     );
-  } finally {
-    input.destroy();
+  }
+
+  /** A quote that was meant as a character takes the following rows into its field. */
+  #checkBroken(record: DelimitedRecord, looksLikeRow: (parts: readonly string[]) => boolean): void {
+    const { broken, line, lastLine } = record;
+    const lines = broken!.raw.split('\n').map((text) => text.replace(/\r$/, '').split(this.delimiter));
+    if (!this.#options.quotingAsked && looksLikeRow(lines[0]!) && looksLikeRow(lines.at(-1)!)) {
+      throw tableError(
+        { file: this.#file, row: this.#row, line, column: this.#columnName(broken!.field) },
+        `a quote opens here and is closed in line ${lastLine} only, but each of these lines is a whole row: the quotes are not balanced, and ${lastLine - line + 1} rows would be read as one.`,
+        say`If quotes are ordinary characters in this file, pass ${option('file.quoting', false)}; if the text does go over these lines, pass ${option('file.quoting', true)}.`,
+      );
+    }
+    ++this.#broken;
+    this.#firstBroken ??= record;
+  }
+
+  #wrongWidth(record: DelimitedRecord, expected: number): Error {
+    const { fields, line, lastLine, broken } = record;
+    const counts = `${expected} columns are expected, ${fields.length} found.`;
+    const quoted = broken === null ? '' : ` A quote opens in line ${line} and is closed in line ${lastLine}.`;
+    const remedy =
+      broken !== null || (!this.#options.quoting && fields.length > expected)
+        ? this.#options.quoting
+          ? neverQuoted
+          : undefined
+        : fields.length > expected
+          ? say`A text with the delimiter in it must stand in quotes, which must follow the delimiter at once.`
+          : undefined;
+    return tableError({ file: this.#file, row: this.#row, line }, `${counts}${quoted}`, remedy);
   }
 }

@@ -1,78 +1,182 @@
-import { open, type FileHandle } from 'node:fs/promises';
-import { InvalidArgumentError } from '../../system/errors';
-import { resolveColumns, roles } from '../columns';
-import type { ResolvedReadOptions } from '../read-options';
-import type { RawRow } from './raw-row';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { say } from '../../system/wording';
+import { openParquetFile, ParquetValueError, type ParquetFile } from './parquet-pages';
+import type { ParquetAnswer, ParquetRequest } from './parquet-worker';
+import { tableError, type Table, type TableRow } from './table';
 
-/** Rows that are decoded at once: enough to be quick, few enough to leave the event loop free. */
-const rowsAtOnce = 2000;
-
-/** Bytes `start` to `end` of an open file. */
-async function readBytes(handle: FileHandle, start: number, end: number): Promise<ArrayBuffer> {
-  const bytes = new Uint8Array(end - start);
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesRead } = await handle.read(bytes, done, bytes.length - done, start + done);
-    if (bytesRead === 0) throw new Error(`the file ends at byte ${start + done}`);
-    done += bytesRead;
-  }
-  return bytes.buffer;
-}
-
-/** The reader hands out what the file says; a damaged one may leave out what must be there. */
-function named(element: { name?: unknown }): string {
-  if (typeof element.name === 'string') return element.name;
-  throw new Error('a column has no name');
-}
-
-/** Rows of a Parquet file, uncompressed or with Snappy; three columns are read, whatever else there is. */
-export async function* readParquet(
-  file: string,
-  options: ResolvedReadOptions,
-): AsyncGenerator<RawRow, void, undefined> {
-  // hyparquet is an ES module: only a true dynamic import reaches it from CommonJS.
-  const { cachedAsyncBuffer, parquetMetadataAsync, parquetReadObjects, parquetSchema } = await import('hyparquet');
-  const fail = (cause: unknown): InvalidArgumentError => {
-    const message = (cause as Error).message;
-    const hint = /codec/i.test(message) ? ' Write it again with Snappy compression, or as CSV or JSON Lines.' : '';
-    return new InvalidArgumentError('ERR_DATA_FILE', `${file} cannot be read as Parquet: ${message}${hint}`, {
-      cause,
-      file,
-    });
-  };
-  const handle = await open(file).catch((error: unknown) => {
-    throw fail(error);
-  });
+/**
+ * A Parquet file, uncompressed or packed with Snappy, gzip, zstd, LZ4 or Brotli. It is decoded in a thread of its own: a page
+ * cannot be decoded in parts, and may be as large as the writer liked. Where no thread can be had (the program is bundled
+ * into one file, or may not start any) it is decoded here, the event loop's turn after each page.
+ */
+export async function openParquet(file: string, signal: AbortSignal | undefined): Promise<Table> {
   try {
-    const byteLength = (await handle.stat()).size;
-    const source = cachedAsyncBuffer({
-      byteLength,
-      slice: (start, end = byteLength) => readBytes(handle, start, Math.min(end, byteLength)),
-    });
-    const { metadata, names } = await parquetMetadataAsync(source)
-      .then((found) => ({ metadata: found, names: parquetSchema(found).children.map(({ element }) => named(element)) }))
-      .catch((error: unknown) => {
-        throw fail(error);
-      });
-    const position = resolveColumns(file, names, options.columns);
-    const [text1, text2, score] = roles.map((role) => names[position[role]]!) as [string, string, string];
-    const total = Number(metadata.num_rows);
-    for (let rowStart = 0; rowStart < total; rowStart += rowsAtOnce) {
-      const rowEnd = Math.min(total, rowStart + rowsAtOnce);
-      const records = await parquetReadObjects({
-        file: source,
-        metadata,
-        columns: [text1, text2, score],
-        rowStart,
-        rowEnd,
-      }).catch((error: unknown) => {
-        throw fail(error);
-      });
-      if (records.length !== rowEnd - rowStart) {
-        throw fail(new Error(`it says that it has ${total} rows, but ends after ${rowStart + records.length}.`));
+    signal?.throwIfAborted();
+    return new Parquet(file, (await openInThread(file, signal)) ?? (await openParquetFile(file)), signal);
+  } catch (error) {
+    throw signal?.aborted === true ? signal.reason : fault(file, error);
+  }
+}
+
+function fault(file: string, error: unknown, columns?: readonly string[]): unknown {
+  const message = (error as Error).message.replace(/\.$/, '');
+  if (error instanceof ParquetValueError) {
+    const column = columns?.[error.column];
+    return tableError({ file, row: error.row, column }, `${message}.`, say`Write the text again as UTF-8.`, error);
+  }
+  const remedy = /codec/i.test(message)
+    ? say`Write it again with Snappy, gzip, zstd, LZ4 or Brotli, or as CSV or JSON Lines.`
+    : undefined;
+  return tableError({ file }, `this cannot be read as Parquet: ${message}.`, remedy, error);
+}
+
+class Parquet implements Table {
+  readonly named = true;
+  readonly encoding = null;
+  readonly delimiter = null;
+  readonly columns: readonly string[];
+  readonly #file: string;
+  readonly #parquet: ParquetFile;
+  readonly #signal: AbortSignal | undefined;
+
+  constructor(file: string, parquet: ParquetFile, signal: AbortSignal | undefined) {
+    this.#file = file;
+    this.#parquet = parquet;
+    this.#signal = signal;
+    this.columns = parquet.columns;
+  }
+
+  async *rows(positions: readonly number[]): AsyncGenerator<TableRow[], void> {
+    try {
+      for await (const rows of this.#parquet.rows(positions)) {
+        this.#signal?.throwIfAborted();
+        yield rows.map((cells) => ({ cells }));
       }
-      for (const record of records) yield { text1: record[text1], text2: record[text2], score: record[score] };
+    } catch (error) {
+      if (this.#signal?.aborted === true) throw this.#signal.reason;
+      throw fault(
+        this.#file,
+        error,
+        positions.map((position) => this.columns[position]!),
+      );
+    } finally {
+      await this.close();
     }
-  } finally {
-    await handle.close();
+  }
+
+  notes(): readonly string[] {
+    return [];
+  }
+
+  close(): Promise<void> {
+    return this.#parquet.close();
+  }
+}
+
+/** Beside this file once it is compiled. */
+const threadFile = join(__dirname, 'parquet-worker.js');
+
+/** Opens the file in a thread; undefined where there can be none. */
+async function openInThread(file: string, signal: AbortSignal | undefined): Promise<ParquetFile | undefined> {
+  if (!existsSync(threadFile)) return undefined;
+  let thread: ReadingThread;
+  try {
+    thread = new ReadingThread(file);
+  } catch {
+    return undefined; // as where --permission forbids threads
+  }
+  const stop = () => void thread.close();
+  signal?.addEventListener('abort', stop);
+  const close = async (): Promise<void> => {
+    signal?.removeEventListener('abort', stop);
+    await thread.close();
+  };
+  try {
+    const first = await thread.answer();
+    if (first.type !== 'columns') throw new Error('the reading thread did not begin');
+    return { columns: first.columns, rows: (positions) => thread.rows(positions), close };
+  } catch (error) {
+    await close();
+    if (error instanceof NoThreadError) return undefined;
+    throw error;
+  }
+}
+
+/** The thread itself failed before it did anything. */
+class NoThreadError extends Error {}
+
+class ReadingThread {
+  readonly #worker: Worker;
+  readonly #answers: ParquetAnswer[] = [];
+  #failure: Error | undefined;
+  #waiting: (() => void) | undefined;
+  #begun = false;
+
+  constructor(file: string) {
+    // Without the flags of this process: they are for its own main program (--import, --inspect).
+    this.#worker = new Worker(threadFile, { workerData: { file }, execArgv: [], stdin: false });
+    this.#worker
+      .on('message', (answer: ParquetAnswer) => {
+        this.#begun = true;
+        this.#answers.push(answer);
+        this.#wake();
+      })
+      .on('error', (error) => {
+        const memory = (error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY';
+        this.#fail(this.#begun || memory ? error : new NoThreadError(error.message, { cause: error }));
+      })
+      .on('exit', () => this.#fail(new Error('the reading was stopped')));
+  }
+
+  async *rows(positions: readonly number[]): AsyncGenerator<unknown[][], void, undefined> {
+    this.#ask({ type: 'rows', positions });
+    this.#ask({ type: 'next' });
+    for (;;) {
+      const answer = await this.answer();
+      if (answer.type !== 'rows') return;
+      // The next rows are decoded while these are used.
+      this.#ask({ type: 'next' });
+      yield answer.rows;
+    }
+  }
+
+  /** The next answer. Only who waits for it keeps the process alive. */
+  async answer(): Promise<ParquetAnswer> {
+    this.#worker.ref();
+    try {
+      while (this.#answers.length === 0) {
+        if (this.#failure !== undefined) throw this.#failure;
+        await new Promise<void>((resolve) => {
+          this.#waiting = resolve;
+        });
+      }
+    } finally {
+      this.#worker.unref();
+    }
+    const answer = this.#answers.shift()!;
+    if (answer.type !== 'error') return answer;
+    throw answer.row === undefined
+      ? new Error(answer.message)
+      : new ParquetValueError(answer.message, answer.row, answer.column!);
+  }
+
+  async close(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #ask(request: ParquetRequest): void {
+    this.#worker.postMessage(request);
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#wake();
+  }
+
+  #wake(): void {
+    this.#waiting?.();
+    this.#waiting = undefined;
   }
 }

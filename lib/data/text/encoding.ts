@@ -45,9 +45,8 @@ const usual = [
 ];
 
 /** The Encoding Standard's name of an encoding, or 'utf-16' where the byte order is for the mark to say. */
-export function checkEncoding(value: unknown): string {
-  if (typeof value !== 'string')
-    throw invalidOption('file.encoding', "the name of an encoding, as 'windows-1252'", value);
+export function checkEncoding(path: string, value: unknown): string {
+  if (typeof value !== 'string') throw invalidOption(path, "the name of an encoding, as 'windows-1252'", value);
   const label = value.trim().toLowerCase();
   if (/^(utf|ucs)[-_]?(16|2)$/.test(label)) return 'utf-16';
   for (const name of [label, otherNames[label.replaceAll('_', '-')], label.replaceAll('_', '-')]) {
@@ -61,12 +60,12 @@ export function checkEncoding(value: unknown): string {
   const meant = nearest(label, usual);
   throw new InvalidArgumentError(
     'ERR_INVALID_OPTION',
-    say`${option('file.encoding')} must be the name of an encoding, but is ${show(value)}.`,
+    say`${option(path)} must be the name of an encoding, but is ${show(value)}.`,
     {
       remedy:
         meant === undefined
           ? say`Known are ${usual.join(', ')}, and the others of TextDecoder.`
-          : say`Did you mean ${option('file.encoding', meant)}?`,
+          : say`Did you mean ${option(path, meant)}?`,
     },
   );
 }

@@ -163,7 +163,7 @@ describe('data files', () => {
     await expectUntouched((model) => model.finetune(models.path('folder.csv'), quick), {
       code: 'ERR_DATA_FILE',
       file: models.path('folder.csv'),
-      message: /not a file/,
+      message: /is a folder, but a data file is wanted/,
     });
   });
 

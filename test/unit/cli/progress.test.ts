@@ -60,6 +60,9 @@ const data = (validationRows: number): EventContent => ({
   tokens: 10234,
   longest: 31,
   maxInputLength: 64,
+  emptyTexts: 1,
+  file: null,
+  notes: ['1 row has an empty text.'],
 });
 
 const events: EventContent[] = [
@@ -119,6 +122,7 @@ test('elsewhere than on a terminal there is a line for what is worth one', () =>
   expect(shown(events, false).split('\n')).toEqual([
     '428 pairs: 364 to train on, 64 to validate with',
     '10,234 tokens, the longest text has 31 (limit 64)',
+    '1 row has an empty text.',
     '135,127,808 parameters (540.511 MB), all trained',
     'cpu, fp32, 2 threads, at most 123.5 GB of memory, seed 4294967295',
     'Batch size 2 succeeded, trying batch size 4',

@@ -118,7 +118,7 @@ test.each<[string, string, string, ReadOptions | undefined, string, number | und
     { columns: { score: 'score' } },
     'ERR_DATA_FILE',
     undefined,
-    /Did you mean "scores"/,
+    /no column "score" .*Did you mean \{ columns: \{ score: 'scores' \} \}\?/,
   ],
   [
     'one column twice',
@@ -163,7 +163,15 @@ test.each<[string, string, string, ReadOptions | undefined, string, number | und
   ['an unknown extension', 'z.txt', 'a', undefined, 'ERR_DATA_FILE', undefined, /option format/],
   ['an unknown option', 'y.csv', 'a', { colums: {} } as ReadOptions, 'ERR_UNKNOWN_OPTION', undefined, /"columns"/],
   ['a header in JSON Lines', 'y.jsonl', 'a', { header: true }, 'ERR_INVALID_OPTION', undefined, /CSV and TSV/],
-  ['an empty range', 'v.csv', 'a', { scoreRange: [1, 1] }, 'ERR_INVALID_OPTION', undefined, /scoreRange\[1\]/],
+  [
+    'an empty range',
+    'v.csv',
+    'a',
+    { scoreRange: [1, 1] },
+    'ERR_INVALID_OPTION',
+    undefined,
+    /scoreRange must be a list of two numbers/,
+  ],
 ])('refuses %s', async (_, name, content, options, code, row, message) => {
   const error = await refusal(file(name, content), options);
   expect({ code: error.code, row: error.row }).toEqual({ code, row });
@@ -175,7 +183,9 @@ test('names a file that is not there, and a folder', async () => {
     code: 'ERR_DATA_FILE',
     file: join(folder, 'none.csv'),
   });
-  expect((await refusal(folder, { format: 'csv' })).message).toMatch(/is not a file/);
+  expect((await refusal(folder, { format: 'csv' })).message).toMatch(
+    /is a folder, but a data file is wanted\. In the folder there are: /,
+  );
 });
 
 const shared = join(__dirname, '../../../../shared/data');

@@ -73,7 +73,7 @@ test.each<[string, number[], string]>([
   ['utf-16le', [0x41, 0, 0x3d, 0xd8, 0, 0xde], 'A😀'],
   ['utf-16be', [0, 0x41, 0xd8, 0x3d, 0xde, 0], 'A😀'],
 ])('encoding %s', async (name, bytes, text) => {
-  expect(await read(Uint8Array.from(bytes), { encoding: checkEncoding(name) })).toEqual([text]);
+  expect(await read(Uint8Array.from(bytes), { encoding: checkEncoding('encoding', name) })).toEqual([text]);
 });
 
 test.each<[string, number[] | Uint8Array | string, string | undefined, RegExp]>([

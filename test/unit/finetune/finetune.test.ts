@@ -22,7 +22,8 @@ function start(engine: FakeEngine, options: FinetuneOptions, rows = 100) {
       return options.onProgress?.(event);
     },
   });
-  const job = { data: async () => pairs(rows), model: async () => engine.model, options: resolved };
+  const facts = { emptyTexts: 0, file: null, notes: [] };
+  const job = { data: async () => ({ ...pairs(rows), facts }), model: async () => engine.model, options: resolved };
   const run = new FinetuneRun((control) => finetune(job, control));
   const of = <K extends FinetuneEvent['type']>(kind: K) =>
     events.filter((event): event is Extract<FinetuneEvent, { type: K }> => event.type === kind);

@@ -1,0 +1,80 @@
+/** How a data file was understood. */
+export interface FileFacts {
+  /** 'csv', 'tsv', 'json', 'jsonl' or 'parquet'. */
+  format: string;
+  /** The encoding of its text; null where it is no text. */
+  encoding: string | null;
+  /** What separates the fields of a row; null where nothing does. */
+  delimiter: string | null;
+  /** The column of each part: its name, or its number from 0 where columns have no names. */
+  columns: { text1: string | number; text2: string | number; score: string | number };
+  /** The words that were taken as 0 and as 1; null where the scores are numbers or truth values. */
+  labels: { zero: string[]; one: string[] } | null;
+}
+
+/** What reading the data found out. */
+export interface DataFacts {
+  /** Rows in which a text is empty, or only space. */
+  emptyTexts: number;
+  /** How the file was understood; null where the data is no file. */
+  file: FileFacts | null;
+  /** What is worth knowing before hours of training, a sentence each. */
+  notes: string[];
+}
+
+/** Counts what a row alone does not show. */
+export class TextCounts {
+  /** Rows in which a text is empty, or only space. */
+  empty = 0;
+  #both = 0;
+  #first = 0;
+  #replaced = 0;
+  #rows = 0;
+
+  add(text1: string, text2: string): void {
+    const empty = (text1.trim() === '' ? 1 : 0) + (text2.trim() === '' ? 1 : 0);
+    if (empty > 0 && ++this.empty === 1) this.#first = this.#rows;
+    if (empty === 2) ++this.#both;
+    if (text1.includes('\ufffd') || text2.includes('\ufffd')) ++this.#replaced;
+    ++this.#rows;
+  }
+
+  notes(): string[] {
+    const notes: string[] = [];
+    if (this.empty > 0) {
+      const both =
+        this.#both === 0
+          ? ''
+          : `, ${this.#both === this.empty ? 'on both sides' : `${this.#both} of them on both sides`}`;
+      const where = this.empty === 1 ? `row ${this.#first}` : `the first is row ${this.#first}`;
+      notes.push(
+        `${this.empty === 1 ? '1 row has' : `${this.empty} rows have`} an empty text${both} (${where}, counted from 0); it is trained on as it is.`,
+      );
+    }
+    if (this.#replaced > 0) {
+      notes.push(
+        `${this.#replaced === 1 ? '1 row has' : `${this.#replaced} rows have`} U+FFFD in a text: characters were lost before the data came here.`,
+      );
+    }
+    return notes;
+  }
+}
+
+/** Rows below which nothing that is measured can be relied on. */
+const few = 20;
+
+/** What can be expected of a small set, in a sentence. */
+export function smallSetNotes(training: number, validation: number): string[] {
+  const rows = training + validation;
+  if (rows >= few) return [];
+  const count = (n: number) => (n === 1 ? '1 row' : `${n} rows`);
+  const split =
+    validation === 0
+      ? `${count(rows)} to train on, none to validate with`
+      : `${count(training)} to train on and ${validation} to validate with`;
+  const measured =
+    validation === 0 ? 'nothing tells whether the model gets better' : 'what is measured on so few says little';
+  return [
+    `There are only ${split}: ${measured}, and a model learns little from them. Some hundred rows are a beginning.`,
+  ];
+}
