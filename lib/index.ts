@@ -47,6 +47,39 @@ export type { CheckpointReport, EpochReport, FinetuneReport } from './finetune/r
 export type { FinetuneRun } from './finetune/run';
 export type { ThresholdMetric, ValidationMetrics } from './finetune/metrics';
 export type { ScheduleKind } from './finetune/schedule';
+export { evaluateBinary } from './evaluate/binary';
+export type { BinaryRow } from './evaluate/binary';
+export type { Interval, IntervalOptions, Verdict } from './evaluate/bootstrap';
+export { evaluateClasses } from './evaluate/classes';
+export type { ClassEvaluateOptions, ClassMetrics, ClassRow } from './evaluate/classes';
+export type { EmbeddingModel, ModelEmbedOptions, TextRole } from './evaluate/embedding';
+export type { EvaluateEvent, EvaluateOptions, Evaluation } from './evaluate/evaluation';
+export { binaryMetrics } from './evaluate/metrics/classification';
+export type { BinaryMetrics } from './evaluate/metrics/classification';
+export type { Cutoffs, RetrievalMetrics } from './evaluate/metrics/ranking';
+export { evaluateParaphraseMining, miningMetrics } from './evaluate/paraphrase-mining';
+export type {
+  MiningData,
+  MiningEvaluateOptions,
+  MiningEvaluation,
+  MiningMetrics,
+  MiningText,
+} from './evaluate/paraphrase-mining';
+export { evaluateReranking, rerankingMetrics } from './evaluate/reranking';
+export type {
+  RerankingEvaluateOptions,
+  RerankingEvaluation,
+  RerankingMetrics,
+  RerankingSample,
+} from './evaluate/reranking';
+export { evaluateRetrieval, retrievalMetrics } from './evaluate/retrieval';
+export type { RetrievalData, RetrievalEvaluateOptions, RetrievalEvaluation, RetrievalText } from './evaluate/retrieval';
+export { pairwiseSimilarities } from './evaluate/similarities';
+export type { SimilarityName } from './evaluate/similarities';
+export { evaluateSimilarity, similarityMetrics } from './evaluate/similarity';
+export type { SimilarityMetrics, SimilarityRow } from './evaluate/similarity';
+export { evaluateTriplet, tripletMetrics } from './evaluate/triplet';
+export type { TripletEvaluateOptions, TripletMetrics, TripletRow } from './evaluate/triplet';
 export type { DeviceMemory } from './engine/addon';
 export type { DeviceOption } from './engine/devices';
 export type { LibTorchEvent } from './libtorch/events';

@@ -32,7 +32,8 @@ function checkVector(name: string, value: unknown, length?: number): Vector {
   return value;
 }
 
-function cosine(a: Vector, b: Vector): number {
+/** `cosineSimilarity` of two vectors that are known to be such. */
+export function cosine(a: Vector, b: Vector): number {
   let ab = 0;
   let aa = 0;
   let bb = 0;

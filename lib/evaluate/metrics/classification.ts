@@ -6,6 +6,9 @@ import { ascending, tieEnds } from './order';
 
 type Numbers = ArrayLike<number>;
 
+/** Distinct similarities between two pauses. */
+const AT_ONCE = 1 << 14;
+
 /** How well similarities tell rows of one class from the others. */
 export interface BinaryMetrics {
   /** Σ (recall_k − recall_(k−1)) · precision_k over the distinct similarities, from the highest down; 0 to 1. */
@@ -70,7 +73,7 @@ export class LabelledSimilarities {
   }
 
   /** null where not both classes are there, or a similarity is not a number. */
-  metrics(counts?: Numbers): BinaryMetrics | null {
+  *metrics(counts?: Numbers): Work<BinaryMetrics | null> {
     const { similarities, positive } = this;
     const [order, ends] = [this.#order, this.#ends];
     let rows = 0;
@@ -104,6 +107,7 @@ export class LabelledSimilarities {
         named += count;
         if (positive[row]) truePositives += count;
       }
+      if (group % AT_ONCE === 0) yield;
       if (named === namedBefore) continue;
       const right = (truePositives + rows - positives - (named - truePositives)) / rows;
       if (right > accuracy) {
@@ -196,7 +200,7 @@ function matthews(truePositives: number, falsePositives: number, falseNegatives:
  * classes are there or a similarity is not a number.
  */
 export function binaryMetrics(similarities: Numbers, labels: ArrayLike<boolean | number>): BinaryMetrics | null {
-  return atOnce(LabelledSimilarities.of(similarities, labels)).metrics();
+  return atOnce(atOnce(LabelledSimilarities.of(similarities, labels)).metrics());
 }
 
 /** Not by `instanceof`: the array may come from another context of the virtual machine. */

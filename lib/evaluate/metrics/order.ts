@@ -8,7 +8,8 @@ const AT_ONCE = 1 << 13;
 /** Positions of `values` from the lowest value to the highest; equal values keep their order. A merge sort in pieces. */
 export function* ascending(values: Numbers): Work<Uint32Array> {
   const n = values.length;
-  let order = Uint32Array.from({ length: n }, (_, i) => i);
+  let order = new Uint32Array(n);
+  for (let i = 0; i < n; ++i) order[i] = i;
   for (let start = 0; start < n; start += AT_ONCE) {
     order.subarray(start, start + AT_ONCE).sort((a, b) => values[a]! - values[b]! || a - b);
     yield;

@@ -1,0 +1,124 @@
+import { checkText } from '../data/validate';
+import { InvalidArgumentError } from '../system/errors';
+import { checkInteger, show } from '../system/options';
+import type { Vector } from '../embed/similarity';
+import { blocks, BLOCK_TEXTS, type EmbeddingModel } from './embedding';
+import {
+  embedderOf,
+  evaluation,
+  Means,
+  optional,
+  resolveEvaluateOptions,
+  type EvaluateOptions,
+  type Evaluation,
+} from './evaluation';
+import { silhouettes } from './metrics/silhouette';
+import { asObject, tooFew } from './similarity';
+import type { SimilarityName } from './similarities';
+import { TopK } from './top-k';
+import { inPieces, type Work } from './work';
+
+/** A text and its class. */
+export interface ClassRow {
+  text: string;
+  label: string | number;
+}
+
+export interface ClassMetrics {
+  /** Share of texts whose class most of their k nearest other texts have, 0 to 1. */
+  knnAccuracy: number;
+  /** Mean silhouette coefficient under cosine distance, -1 to 1: how much nearer texts are to their class than to the next. */
+  silhouette: number;
+}
+
+/** Options of `evaluateClasses`. */
+export interface ClassEvaluateOptions extends EvaluateOptions {
+  /** Neighbours that vote. Default 5. */
+  k?: number;
+}
+
+/** The class that most of `neighbours` have; of equally many, the one whose first neighbour is nearest. */
+function vote(neighbours: readonly number[]): number | undefined {
+  const counts = new Map<number, number>();
+  for (const label of neighbours) counts.set(label, (counts.get(label) ?? 0) + 1);
+  let best: number | undefined;
+  for (const [label, count] of counts) if (best === undefined || count > counts.get(best)!) best = label;
+  return best;
+}
+
+/** 1 where the neighbours of a text vote for its class, else 0; each text is left out of its own vote. */
+export function* neighbourVotes(
+  vectors: readonly Vector[],
+  classes: ArrayLike<number>,
+  k: number,
+  similarity: SimilarityName,
+): Work<Float64Array> {
+  const search = yield* TopK.of(
+    vectors,
+    k,
+    similarity,
+    (a, b) => a - b,
+    (query, document) => query === document,
+  );
+  yield* search.add(vectors, 0);
+  const right = new Float64Array(vectors.length);
+  for (let i = 0; i < right.length; ++i) {
+    const neighbours = search.hits(i).map(({ document }) => classes[document]!);
+    right[i] = vote(neighbours) === classes[i] ? 1 : 0;
+    if (i % 256 === 0) yield;
+  }
+  return right;
+}
+
+/**
+ * How well classes lie apart: accuracy of the vote of the k nearest other texts (the primary measure) and silhouette.
+ * Every text is compared with every other; the vectors of all are held. Intervals are over texts, their neighbours as
+ * they are.
+ *
+ * @throws InvalidArgumentError ERR_SINGLE_CLASS; a row or an option; AbortError; and what the model's `embed` rejects with
+ */
+export async function evaluateClasses(
+  model: EmbeddingModel,
+  rows: Iterable<ClassRow> | AsyncIterable<ClassRow>,
+  options?: ClassEvaluateOptions,
+): Promise<Evaluation<ClassMetrics>> {
+  const resolved = resolveEvaluateOptions(options, 'evaluateClasses', ['k']);
+  const k = optional(options?.k, (value) => checkInteger('k', value, 1)) ?? 5;
+  const begun = Date.now();
+  const embedder = embedderOf(model, resolved);
+  const numbers = new Map<string | number, number>();
+  const classes: number[] = [];
+  const vectors: Vector[] = [];
+  for await (const block of blocks(rows, BLOCK_TEXTS)) {
+    const texts = block.map((element) => {
+      const row = classes.length;
+      const { text, label } = asObject(element, '{ text, label }', row);
+      if (typeof label !== 'string' && typeof label !== 'number') {
+        throw new InvalidArgumentError(
+          'ERR_INVALID_ARGUMENT',
+          `A label must be a string or a number, but that of row ${row} (counted from 0) is ${show(label)}.`,
+          { row },
+        );
+      }
+      if (!numbers.has(label)) numbers.set(label, numbers.size);
+      classes.push(numbers.get(label)!);
+      return checkText(text, 'text', { row });
+    });
+    for (const vector of await embedder.embed(texts, 'text')) vectors.push(vector);
+  }
+  if (classes.length < 2) throw tooFew('texts with classes', 2, classes.length);
+  if (numbers.size < 2) {
+    throw new InvalidArgumentError(
+      'ERR_SINGLE_CLASS',
+      `All ${classes.length} texts are of the class ${show([...numbers.keys()][0])}, so that there is nothing to tell apart. ` +
+        'Add texts of other classes.',
+    );
+  }
+  const silhouette = await inPieces(silhouettes(vectors, classes, numbers.size), resolved.signal);
+  const observed = new Map<SimilarityName, Means<ClassMetrics>>();
+  for (const name of resolved.similarities) {
+    const knnAccuracy = await inPieces(neighbourVotes(vectors, classes, k, name), resolved.signal);
+    observed.set(name, new Means<ClassMetrics>('classes', 'texts', 'knnAccuracy', { knnAccuracy, silhouette }));
+  }
+  return evaluation(observed, embedder, resolved, begun);
+}

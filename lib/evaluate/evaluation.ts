@@ -1,0 +1,203 @@
+import { checkFunction, checkInteger, checkOptionNames, checkSignal, invalidOption } from '../system/options';
+import { bootstrap, resolveIntervals, type Interval, type IntervalOptions, type ResolvedIntervals } from './bootstrap';
+import { BlockEmbedder, type EmbeddingModel, type TextRole } from './embedding';
+import { similarityNames, type SimilarityName } from './similarities';
+import { inPieces, type Work } from './work';
+
+/** What an evaluation tells while it goes on, told apart by `type`. */
+export type EvaluateEvent =
+  | {
+      /** Texts were embedded. */
+      type: 'embedding';
+      /** What they are in the data. */
+      role: TextRole;
+      /** Distinct texts of this role so far. */
+      done: number;
+    }
+  | {
+      /** Every vector was compared; intervals follow. */
+      type: 'measuring';
+    };
+
+/** Options that all evaluators have. */
+export interface EvaluateOptions {
+  /** How vectors are compared; of several, the first decides `metrics`. Default 'cosine'. */
+  similarity?: SimilarityName | readonly SimilarityName[];
+  /** Most tokens of a text, special tokens included. Default: the model's own limit. */
+  maxInputLength?: number;
+  /** Only the first so many numbers of each vector are used (Matryoshka). Default: all. */
+  dimensions?: number;
+  /** Two-sided intervals by bootstrap; false leaves them out. Default: 95 % of 1,000 resamples. */
+  intervals?: boolean | IntervalOptions;
+  /** Is told while the evaluation goes on. */
+  onProgress?: (event: EvaluateEvent) => void;
+  /** Stops between small pieces; the promise rejects with an AbortError. */
+  signal?: AbortSignal;
+}
+
+/** What an evaluator found. Plain data: it survives JSON. */
+export interface Evaluation<Metrics> {
+  /** The evaluator. */
+  form: 'similarity' | 'binary' | 'triplet' | 'retrieval' | 'reranking' | 'paraphrase-mining' | 'classes';
+  /** Rows, queries or texts that were measured. */
+  count: number;
+  /** What `count` counts. */
+  unit: 'pairs' | 'triplets' | 'queries' | 'texts';
+  /** The one measure to go by. */
+  primary: keyof Metrics & string;
+  /** How vectors were compared for `metrics`. */
+  similarity: SimilarityName;
+  /** Every measure under `similarity`. */
+  metrics: Metrics;
+  /** Bounds of each of `metrics`; null where none were wanted or resampling means nothing. */
+  intervals: Partial<Record<keyof Metrics & string, Interval | null>> | null;
+  /** The measures under each similarity function that was asked for. */
+  bySimilarity: Partial<Record<SimilarityName, Metrics>>;
+  /** Texts that went through the model. */
+  texts: number;
+  /** Numbers of a vector. */
+  dimensions: number;
+  /** Time in the model. */
+  embeddingSeconds: number;
+  /** From call to result. */
+  seconds: number;
+}
+
+/** What a model did on data: enough for every measure, and for each again on a resample. */
+export interface Observed<Metrics> {
+  form: Evaluation<Metrics>['form'];
+  unit: Evaluation<Metrics>['unit'];
+  count: number;
+  primary: keyof Metrics & string;
+  /** What is drawn again for intervals; 0 where that means nothing. */
+  resampled: number;
+  /** Measures of everything, or of a resample in which unit i counts `counts[i]` times. Null where not defined. */
+  measure(counts?: Uint32Array): Work<Metrics | null>;
+}
+
+export interface ResolvedEvaluateOptions {
+  similarities: readonly SimilarityName[];
+  maxInputLength: number | undefined;
+  dimensions: number | undefined;
+  intervals: ResolvedIntervals | null;
+  onProgress: ((event: EvaluateEvent) => void) | undefined;
+  signal: AbortSignal | undefined;
+}
+
+const commonNames = ['similarity', 'maxInputLength', 'dimensions', 'intervals', 'onProgress', 'signal'];
+
+/** Checks the common options; `own` names those of the evaluator `owner`, which checks them itself. */
+export function resolveEvaluateOptions(
+  options: unknown,
+  owner: string,
+  own: readonly string[] = [],
+): ResolvedEvaluateOptions {
+  const given = checkOptionNames(options, [...commonNames, ...own], owner);
+  const list: unknown[] = Array.isArray(given.similarity) ? given.similarity : [given.similarity ?? 'cosine'];
+  if (list.length === 0 || list.some((name) => !similarityNames.includes(name as SimilarityName))) {
+    const names = similarityNames.map((name) => `'${name}'`).join(', ');
+    throw invalidOption('similarity', `one of ${names}, or a list of them`, given.similarity);
+  }
+  return {
+    similarities: [...new Set(list)] as SimilarityName[],
+    maxInputLength: optional(given.maxInputLength, (value) => checkInteger('maxInputLength', value, 3)),
+    dimensions: optional(given.dimensions, (value) => checkInteger('dimensions', value, 1)),
+    intervals: resolveIntervals(given.intervals ?? true),
+    onProgress: optional(given.onProgress, (value) => checkFunction('onProgress', value)),
+    signal: optional(given.signal, (value) => checkSignal('signal', value)),
+  };
+}
+
+export function optional<T>(value: unknown, check: (value: unknown) => T): T | undefined {
+  return value === undefined ? undefined : check(value);
+}
+
+/** An embedder that tells its progress. */
+export function embedderOf(model: EmbeddingModel, options: ResolvedEvaluateOptions): BlockEmbedder {
+  const done: Record<TextRole, number> = { text: 0, query: 0, document: 0 };
+  const { maxInputLength, dimensions, signal, onProgress } = options;
+  return new BlockEmbedder(model, {
+    maxInputLength,
+    dimensions,
+    signal,
+    onTexts: (role, texts) => onProgress?.({ type: 'embedding', role, done: (done[role] += texts) }),
+  });
+}
+
+/** Measures what was observed under each similarity function, with the intervals of the first. */
+export async function evaluation<Metrics extends object>(
+  observed: ReadonlyMap<SimilarityName, Observed<Metrics>>,
+  embedder: BlockEmbedder,
+  options: ResolvedEvaluateOptions,
+  begun: number,
+): Promise<Evaluation<Metrics>> {
+  const { signal, intervals: wanted } = options;
+  options.onProgress?.({ type: 'measuring' });
+  const bySimilarity: Partial<Record<SimilarityName, Metrics>> = {};
+  for (const [name, one] of observed) bySimilarity[name] = (await inPieces(one.measure(), signal))!;
+  const [similarity, first] = [...observed][0]!;
+  const intervals =
+    wanted === null || first.resampled === 0
+      ? null
+      : await inPieces(
+          bootstrap(first.resampled, (counts) => numbersOf(first.measure(counts)), wanted),
+          signal,
+        );
+  return {
+    form: first.form,
+    count: first.count,
+    unit: first.unit,
+    primary: first.primary,
+    similarity,
+    metrics: bySimilarity[similarity]!,
+    intervals: intervals as Evaluation<Metrics>['intervals'],
+    bySimilarity,
+    texts: embedder.texts,
+    dimensions: embedder.dimensions,
+    embeddingSeconds: embedder.seconds,
+    seconds: (Date.now() - begun) / 1000,
+  };
+}
+
+/** Measures as numbers by name; none where they are not defined. */
+export function* numbersOf(work: Work<object | null>): Work<Record<string, number | null>> {
+  return ((yield* work) ?? {}) as Record<string, number | null>;
+}
+
+/** Units that are added up between two pauses. */
+const AT_ONCE = 1 << 14;
+
+/** Measures that are means over rows or queries: `values[name][i]` is that of unit i. */
+export class Means<Metrics extends object> implements Observed<Metrics> {
+  readonly count: number;
+  readonly resampled: number;
+
+  constructor(
+    readonly form: Evaluation<Metrics>['form'],
+    readonly unit: Evaluation<Metrics>['unit'],
+    readonly primary: keyof Metrics & string,
+    readonly values: Readonly<Record<string, Float64Array>>,
+  ) {
+    this.count = this.resampled = values[primary]!.length;
+  }
+
+  *measure(counts?: Uint32Array): Work<Metrics> {
+    const means: Record<string, number> = {};
+    for (const [name, values] of Object.entries(this.values)) {
+      let sum = 0;
+      for (let start = 0; start < values.length; start += AT_ONCE) {
+        sum += partialSum(values, counts, start, Math.min(start + AT_ONCE, values.length));
+        yield;
+      }
+      means[name] = sum / values.length;
+    }
+    return means as Metrics;
+  }
+}
+
+function partialSum(values: Float64Array, counts: Uint32Array | undefined, start: number, end: number): number {
+  let sum = 0;
+  if (counts === undefined) for (let i = start; i < end; ++i) sum += values[i]!;
+  else for (let i = start; i < end; ++i) sum += counts[i]! * values[i]!;
+  return sum;
+}

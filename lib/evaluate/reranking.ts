@@ -1,0 +1,138 @@
+import { checkText } from '../data/validate';
+import { InvalidArgumentError } from '../system/errors';
+import { checkInteger, show } from '../system/options';
+import { blocks, type EmbeddingModel } from './embedding';
+import {
+  embedderOf,
+  evaluation,
+  Means,
+  optional,
+  resolveEvaluateOptions,
+  type EvaluateOptions,
+  type Evaluation,
+} from './evaluation';
+import { LabelledSimilarities } from './metrics/classification';
+import { reciprocalRank, tieAveragedNdcg } from './metrics/ranking';
+import { asObject, tooFew } from './similarity';
+import { comparePairs, type SimilarityName } from './similarities';
+import { atOnce, inPieces } from './work';
+
+/** A query with candidates, of which some are right. */
+export interface RerankingSample {
+  query: string;
+  positive: string | readonly string[];
+  negative: string | readonly string[];
+}
+
+/** Measures of one list of candidates in the order that similarity gives it, 0 to 1 each; the mean over samples. */
+export type RerankingMetrics = { map: number } & Record<`${'mrr' | 'ndcg'}@${number}`, number>;
+
+/** Options of `evaluateReranking`. */
+export interface RerankingEvaluateOptions extends EvaluateOptions {
+  /** Places of a list that MRR and nDCG look at. Default 10. */
+  at?: number;
+}
+
+/** What `evaluateReranking` found. */
+export interface RerankingEvaluation extends Evaluation<RerankingMetrics> {
+  /** Samples that were left out for want of a positive or of a negative. */
+  withoutBoth: number;
+}
+
+/** Samples whose vectors are held at the same time. */
+const SAMPLES_AT_ONCE = 512;
+
+/**
+ * Measures of one sample: `map` is the average precision, where candidates of equal similarity fall together; nDCG
+ * averages over their orders; for MRR, of equal candidates the one goes first that comes first in the lists. As
+ * scikit-learn's functions in sentence-transformers 6.2.0.
+ */
+export function rerankingMetrics(
+  similarities: ArrayLike<number>,
+  relevant: readonly boolean[],
+  at = 10,
+): RerankingMetrics {
+  const order = Array.from(similarities, (_, i) => i).sort((a, b) => similarities[b]! - similarities[a]! || a - b);
+  const hits = order.map((i) => relevant[i]!);
+  const map = atOnce(atOnce(LabelledSimilarities.of(similarities, relevant)).metrics())?.averagePrecision;
+  return {
+    // Where all candidates are right, every order is.
+    map: map ?? (relevant.includes(true) ? 1 : 0),
+    [`mrr@${at}`]: reciprocalRank(hits, at),
+    [`ndcg@${at}`]: tieAveragedNdcg(similarities, relevant, at),
+  } as RerankingMetrics;
+}
+
+function textList(value: unknown, name: string, row: number): string[] {
+  if (typeof value === 'string') return [value];
+  if (Array.isArray(value)) return value.map((text: unknown, i) => checkText(text, `${name}[${i}]`, { row }));
+  throw new InvalidArgumentError(
+    'ERR_TEXT_TYPE',
+    `${name} must be a text or a list of texts, but that of row ${row} (counted from 0) is ${show(value)}.`,
+    { row },
+  );
+}
+
+/**
+ * Order of given candidates: MAP, MRR@10 and nDCG@10 (the primary measure), as sentence-transformers 6.2.0's
+ * RerankingEvaluator. Samples without a positive or without a negative are left out.
+ *
+ * @throws InvalidArgumentError: a sample or an option; AbortError; and what the model's `embed` rejects with
+ */
+export async function evaluateReranking(
+  model: EmbeddingModel,
+  samples: Iterable<RerankingSample> | AsyncIterable<RerankingSample>,
+  options?: RerankingEvaluateOptions,
+): Promise<RerankingEvaluation> {
+  const resolved = resolveEvaluateOptions(options, 'evaluateReranking', ['at']);
+  const at = optional(options?.at, (value) => checkInteger('at', value, 1)) ?? 10;
+  const begun = Date.now();
+  const embedder = embedderOf(model, resolved);
+  const values = new Map<SimilarityName, Record<string, number[]>>();
+  let row = 0;
+  let withoutBoth = 0;
+  for await (const block of blocks(samples, SAMPLES_AT_ONCE)) {
+    const checked = block.flatMap((sample) => {
+      const { query, positive, negative } = asObject(sample, '{ query, positive, negative }', row);
+      const text = checkText(query, 'query', { row });
+      const right = textList(positive, 'positive', row);
+      const wrong = textList(negative, 'negative', row++);
+      if (right.length > 0 && wrong.length > 0) return [{ text, right, wrong }];
+      ++withoutBoth;
+      return [];
+    });
+    const queries = await embedder.embed(
+      checked.map(({ text }) => text),
+      'query',
+    );
+    const documents = await embedder.embed(
+      checked.flatMap(({ right, wrong }) => [...right, ...wrong]),
+      'document',
+    );
+    let first = 0;
+    for (const [i, { right, wrong }] of checked.entries()) {
+      const candidates = documents.slice(first, (first += right.length + wrong.length));
+      const relevant = candidates.map((_, candidate) => candidate < right.length);
+      const query = candidates.map(() => queries[i]!);
+      for (const name of resolved.similarities) {
+        const similarities = await inPieces(comparePairs(query, candidates, name), resolved.signal);
+        let lists = values.get(name);
+        if (lists === undefined) values.set(name, (lists = {}));
+        for (const [measure, value] of Object.entries(rerankingMetrics(similarities, relevant, at))) {
+          (lists[measure] ??= []).push(value);
+        }
+      }
+      if (i % 32 === 0) await new Promise(setImmediate);
+    }
+  }
+  if (values.size === 0) throw tooFew('samples with a positive and a negative', 1, 0);
+  const observed = new Map(
+    [...values].map(([name, lists]) => {
+      const arrays = Object.fromEntries(
+        Object.entries(lists).map(([measure, list]) => [measure, Float64Array.from(list)]),
+      );
+      return [name, new Means<RerankingMetrics>('reranking', 'queries', `ndcg@${at}`, arrays)] as const;
+    }),
+  );
+  return { ...(await evaluation(observed, embedder, resolved, begun)), withoutBoth };
+}

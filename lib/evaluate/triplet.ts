@@ -1,0 +1,90 @@
+import { checkText } from '../data/validate';
+import { checkNumber } from '../system/options';
+import type { EmbeddingModel } from './embedding';
+import {
+  embedderOf,
+  evaluation,
+  Means,
+  optional,
+  resolveEvaluateOptions,
+  type EvaluateOptions,
+  type Evaluation,
+} from './evaluation';
+import { pairSimilarities } from './pairs';
+import { asObject, tooFew } from './similarity';
+import { checkSameLength } from './similarities';
+
+/** A text, one that must be near it and one that must be farther. */
+export interface TripletRow {
+  anchor: string;
+  positive: string;
+  negative: string;
+}
+
+export interface TripletMetrics {
+  /** Share of the rows whose positive is nearer than the negative by more than the margin, 0 to 1. */
+  accuracy: number;
+}
+
+/** Options of `evaluateTriplet`. */
+export interface TripletEvaluateOptions extends EvaluateOptions {
+  /** By how much the positive's similarity must be above the negative's. Default 0. */
+  margin?: number;
+}
+
+/**
+ * Share of rows with positive > negative + margin.
+ *
+ * @throws InvalidArgumentError ERR_LENGTH_MISMATCH
+ */
+export function tripletMetrics(positives: ArrayLike<number>, negatives: ArrayLike<number>, margin = 0): TripletMetrics {
+  checkSameLength(positives, negatives, 'similarities of positives', 'of negatives');
+  const right = rightRows(positives, negatives, margin);
+  return { accuracy: right.reduce((sum, value) => sum + value, 0) / right.length };
+}
+
+function rightRows(positives: ArrayLike<number>, negatives: ArrayLike<number>, margin: number): Float64Array {
+  return Float64Array.from(positives, (positive, i) => (positive > negatives[i]! + margin ? 1 : 0));
+}
+
+/**
+ * How often the positive is nearer to the anchor than the negative is, as sentence-transformers 6.2.0's
+ * TripletEvaluator; anchors are embedded as queries, the others as documents.
+ *
+ * @throws InvalidArgumentError: a row or an option; AbortError; and what the model's `embed` rejects with
+ */
+export async function evaluateTriplet(
+  model: EmbeddingModel,
+  rows: Iterable<TripletRow> | AsyncIterable<TripletRow>,
+  options?: TripletEvaluateOptions,
+): Promise<Evaluation<TripletMetrics>> {
+  const resolved = resolveEvaluateOptions(options, 'evaluateTriplet', ['margin']);
+  const margin = optional(options?.margin, (value) => checkNumber('margin', value, 'a finite number', () => true)) ?? 0;
+  const begun = Date.now();
+  const embedder = embedderOf(model, resolved);
+  // Each row is two pairs in a block, so that its anchor is embedded once.
+  const similarities = await pairSimilarities(twice(rows), (pair) => pair, embedder, resolved, ['query', 'document']);
+  const observed = new Map(
+    [...similarities].map(([name, both]) => {
+      const positives = both.filter((_, i) => i % 2 === 0);
+      const negatives = both.filter((_, i) => i % 2 === 1);
+      const values = { accuracy: rightRows(positives, negatives, margin) };
+      return [name, new Means<TripletMetrics>('triplet', 'triplets', 'accuracy', values)] as const;
+    }),
+  );
+  if ([...observed.values()][0]!.count === 0) throw tooFew('triplets', 1, 0);
+  return evaluation(observed, embedder, resolved, begun);
+}
+
+async function* twice(
+  rows: Iterable<TripletRow> | AsyncIterable<TripletRow>,
+): AsyncGenerator<readonly [string, string], void, undefined> {
+  let index = 0;
+  for await (const row of rows) {
+    const place = { row: index };
+    const { anchor, positive, negative } = asObject(row, '{ anchor, positive, negative }', index++);
+    const text = checkText(anchor, 'anchor', place);
+    yield [text, checkText(positive, 'positive', place)];
+    yield [text, checkText(negative, 'negative', place)];
+  }
+}
