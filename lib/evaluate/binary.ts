@@ -1,14 +1,9 @@
 import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
+import { resolveTable } from '../system/option-table';
 import type { EmbeddingModel } from './embedding';
-import {
-  embedderOf,
-  evaluation,
-  resolveEvaluateOptions,
-  type EvaluateOptions,
-  type Evaluation,
-  type Observed,
-} from './evaluation';
+import { embedderOf, evaluation, type Evaluation, type Observed } from './evaluation';
+import { evaluateTable, type EvaluateOptions } from './options';
 import { LabelledSimilarities, type BinaryMetrics } from './metrics/classification';
 import { pairSimilarities } from './pairs';
 import { pairTexts, tooFew } from './similarity';
@@ -29,10 +24,14 @@ export class BinaryObserved implements Observed<BinaryMetrics> {
   readonly unit = 'pairs';
   readonly primary = 'averagePrecision';
 
+  readonly #distance: boolean;
+
   private constructor(
     readonly sorted: LabelledSimilarities,
-    private readonly distance: boolean,
-  ) {}
+    distance: boolean,
+  ) {
+    this.#distance = distance;
+  }
 
   static *of(similarities: ArrayLike<number>, labels: ArrayLike<number>, name: SimilarityName): Work<BinaryObserved> {
     return new BinaryObserved(yield* LabelledSimilarities.of(similarities, labels), isDistance(name));
@@ -48,7 +47,7 @@ export class BinaryObserved implements Observed<BinaryMetrics> {
 
   *measure(counts?: Uint32Array): Work<BinaryMetrics | null> {
     const metrics = yield* this.sorted.metrics(counts);
-    if (metrics === null || !this.distance) return metrics;
+    if (metrics === null || !this.#distance) return metrics;
     // Of distances the user knows the positive number.
     return { ...metrics, f1Threshold: -metrics.f1Threshold, accuracyThreshold: -metrics.accuracyThreshold };
   }
@@ -67,7 +66,7 @@ export async function evaluateBinary(
   rows: Iterable<BinaryRow> | AsyncIterable<BinaryRow>,
   options?: EvaluateOptions,
 ): Promise<Evaluation<BinaryMetrics>> {
-  const resolved = resolveEvaluateOptions(options, 'evaluateBinary');
+  const resolved = resolveTable(evaluateTable, options, { name: 'evaluateBinary', path: '' });
   const begun = Date.now();
   const embedder = embedderOf(model, resolved);
   const labels: number[] = [];

@@ -1,42 +1,11 @@
 import { Random, Stream } from '../data/random';
-import { checkInteger, checkNumber, checkOptionNames } from '../system/options';
+import type { ResolvedIntervals } from './options';
 import type { Work } from './work';
 
 /** Bounds between which the true value lies with the stated confidence. */
 export interface Interval {
   low: number;
   high: number;
-}
-
-/** How intervals are made. */
-export interface IntervalOptions {
-  /** Resamples, from 100. Default 1000. */
-  samples?: number;
-  /** Share of the resamples between the bounds, above 0.5 and below 1. Default 0.95. */
-  confidence?: number;
-  /** Seed of the resamples. Default 1. */
-  seed?: number;
-}
-
-export type ResolvedIntervals = Required<IntervalOptions>;
-
-/** Options after checks; null where no intervals are wanted. */
-export function resolveIntervals(value: unknown): ResolvedIntervals | null {
-  if (value === false) return null;
-  const given = checkOptionNames(value === true ? undefined : value, ['samples', 'confidence', 'seed'], 'intervals');
-  return {
-    samples: given.samples === undefined ? 1000 : checkInteger('intervals.samples', given.samples, 100, 1e6),
-    confidence:
-      given.confidence === undefined
-        ? 0.95
-        : checkNumber(
-            'intervals.confidence',
-            given.confidence,
-            'a number above 0.5 and below 1',
-            (n) => n > 0.5 && n < 1,
-          ),
-    seed: given.seed === undefined ? 1 : checkInteger('intervals.seed', given.seed, 0, 2 ** 32 - 1),
-  };
 }
 
 /** Draws between two pauses. */

@@ -1,17 +1,11 @@
 import { checkText } from '../data/validate';
 import { InvalidArgumentError } from '../system/errors';
-import { checkInteger, show } from '../system/options';
+import { show } from '../system/options';
+import { integer, optional, resolveTable, type OptionsOf } from '../system/option-table';
 import type { Vector } from '../embed/similarity';
 import { blocks, BLOCK_TEXTS, type EmbeddingModel } from './embedding';
-import {
-  embedderOf,
-  evaluation,
-  Means,
-  optional,
-  resolveEvaluateOptions,
-  type EvaluateOptions,
-  type Evaluation,
-} from './evaluation';
+import { embedderOf, evaluation, Means, type Evaluation } from './evaluation';
+import { evaluateTable } from './options';
 import { silhouettes } from './metrics/silhouette';
 import { asObject, tooFew } from './similarity';
 import type { SimilarityName } from './similarities';
@@ -31,11 +25,14 @@ export interface ClassMetrics {
   silhouette: number;
 }
 
-/** Options of `evaluateClasses`. */
-export interface ClassEvaluateOptions extends EvaluateOptions {
+export const classTable = {
+  ...evaluateTable,
   /** Neighbours that vote. Default 5. */
-  k?: number;
-}
+  k: optional(integer(1), 5, { aliases: ['neighbours', 'neighbors'] }),
+};
+
+/** Options of `evaluateClasses`. */
+export interface ClassEvaluateOptions extends OptionsOf<typeof classTable> {}
 
 /** The class that most of `neighbours` have; of equally many, the one whose first neighbour is nearest. */
 function vote(neighbours: readonly number[]): number | undefined {
@@ -82,8 +79,8 @@ export async function evaluateClasses(
   rows: Iterable<ClassRow> | AsyncIterable<ClassRow>,
   options?: ClassEvaluateOptions,
 ): Promise<Evaluation<ClassMetrics>> {
-  const resolved = resolveEvaluateOptions(options, 'evaluateClasses', ['k']);
-  const k = optional(options?.k, (value) => checkInteger('k', value, 1)) ?? 5;
+  const resolved = resolveTable(classTable, options, { name: 'evaluateClasses', path: '' });
+  const { k } = resolved;
   const begun = Date.now();
   const embedder = embedderOf(model, resolved);
   const numbers = new Map<string | number, number>();
@@ -116,7 +113,7 @@ export async function evaluateClasses(
   }
   const silhouette = await inPieces(silhouettes(vectors, classes, numbers.size), resolved.signal);
   const observed = new Map<SimilarityName, Means<ClassMetrics>>();
-  for (const name of resolved.similarities) {
+  for (const name of resolved.similarity) {
     const knnAccuracy = await inPieces(neighbourVotes(vectors, classes, k, name), resolved.signal);
     observed.set(name, new Means<ClassMetrics>('classes', 'texts', 'knnAccuracy', { knnAccuracy, silhouette }));
   }

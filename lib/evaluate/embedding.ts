@@ -28,6 +28,15 @@ const TEXTS_AT_ONCE = 1024;
 /** Texts that are embedded and then held at the same time; what is compared needs no more than its own block. */
 export const BLOCK_TEXTS = 32768;
 
+interface BlockOptions {
+  maxInputLength?: number | undefined;
+  /** Of each vector only the first so many numbers. */
+  dimensions?: number | undefined;
+  signal?: AbortSignal | undefined;
+  /** So many more texts of this role are embedded. */
+  onTexts?: (role: TextRole, texts: number) => void;
+}
+
 /** Embeds for an evaluator: each distinct text of a block once; counts texts and time. */
 export class BlockEmbedder {
   /** Texts that went through the model. */
@@ -37,15 +46,13 @@ export class BlockEmbedder {
   /** Width of a vector; 0 before the first. */
   dimensions = 0;
 
-  constructor(
-    private readonly model: EmbeddingModel,
-    private readonly options: {
-      maxInputLength?: number | undefined;
-      dimensions?: number | undefined;
-      signal?: AbortSignal | undefined;
-      onTexts?: (role: TextRole, texts: number) => void;
-    },
-  ) {}
+  readonly #model: EmbeddingModel;
+  readonly #options: BlockOptions;
+
+  constructor(model: EmbeddingModel, options: BlockOptions) {
+    this.#model = model;
+    this.#options = options;
+  }
 
   /** A vector for each text; equal texts share one. */
   async embed(texts: readonly string[], role: TextRole): Promise<Vector[]> {
@@ -58,16 +65,16 @@ export class BlockEmbedder {
       for (const [i, vector] of (await this.#embedPart(part, role)).entries()) {
         vectors.push(this.#check(vector, part[i]!));
       }
-      this.options.onTexts?.(role, part.length);
+      this.#options.onTexts?.(role, part.length);
     }
     return texts.map((text) => vectors[places.get(text)!]!);
   }
 
   async #embedPart(texts: readonly string[], role: TextRole): Promise<readonly Vector[]> {
-    const { signal, maxInputLength } = this.options;
+    const { signal, maxInputLength } = this.#options;
     throwIfAborted(signal);
     const options = { ...(maxInputLength !== undefined && { maxInputLength }), ...(signal && { signal }) };
-    const { model } = this;
+    const model = this.#model;
     const begun = Date.now();
     let vectors: readonly Vector[];
     if (role === 'query' && model.embedQueries !== undefined) vectors = await model.embedQueries(texts, options);
@@ -85,8 +92,8 @@ export class BlockEmbedder {
 
   /** The vector, cut to the wanted dimensions. */
   #check(vector: Vector, text: string): Vector {
-    if (this.dimensions === 0) this.dimensions = Math.min(vector.length, this.options.dimensions ?? Infinity);
-    const wanted = this.options.dimensions;
+    if (this.dimensions === 0) this.dimensions = Math.min(vector.length, this.#options.dimensions ?? Infinity);
+    const wanted = this.#options.dimensions;
     if (wanted !== undefined && wanted > vector.length) {
       throw new InvalidArgumentError(
         'ERR_INVALID_OPTION',

@@ -1,39 +1,8 @@
-import { checkFunction, checkInteger, checkOptionNames, checkSignal, invalidOption } from '../system/options';
-import { bootstrap, resolveIntervals, type Interval, type IntervalOptions, type ResolvedIntervals } from './bootstrap';
+import { bootstrap, type Interval } from './bootstrap';
 import { BlockEmbedder, type EmbeddingModel, type TextRole } from './embedding';
-import { similarityNames, type SimilarityName } from './similarities';
+import type { ResolvedEvaluateOptions } from './options';
+import type { SimilarityName } from './similarities';
 import { inPieces, type Work } from './work';
-
-/** What an evaluation tells while it goes on, told apart by `type`. */
-export type EvaluateEvent =
-  | {
-      /** Texts were embedded. */
-      type: 'embedding';
-      /** What they are in the data. */
-      role: TextRole;
-      /** Distinct texts of this role so far. */
-      done: number;
-    }
-  | {
-      /** Every vector was compared; intervals follow. */
-      type: 'measuring';
-    };
-
-/** Options that all evaluators have. */
-export interface EvaluateOptions {
-  /** How vectors are compared; of several, the first decides `metrics`. Default 'cosine'. */
-  similarity?: SimilarityName | readonly SimilarityName[];
-  /** Most tokens of a text, special tokens included. Default: the model's own limit. */
-  maxInputLength?: number;
-  /** Only the first so many numbers of each vector are used (Matryoshka). Default: all. */
-  dimensions?: number;
-  /** Two-sided intervals by bootstrap; false leaves them out. Default: 95 % of 1,000 resamples. */
-  intervals?: boolean | IntervalOptions;
-  /** Is told while the evaluation goes on. */
-  onProgress?: (event: EvaluateEvent) => void;
-  /** Stops between small pieces; the promise rejects with an AbortError. */
-  signal?: AbortSignal;
-}
 
 /** What an evaluator found. Plain data: it survives JSON. */
 export interface Evaluation<Metrics> {
@@ -73,43 +42,6 @@ export interface Observed<Metrics> {
   resampled: number;
   /** Measures of everything, or of a resample in which unit i counts `counts[i]` times. Null where not defined. */
   measure(counts?: Uint32Array): Work<Metrics | null>;
-}
-
-export interface ResolvedEvaluateOptions {
-  similarities: readonly SimilarityName[];
-  maxInputLength: number | undefined;
-  dimensions: number | undefined;
-  intervals: ResolvedIntervals | null;
-  onProgress: ((event: EvaluateEvent) => void) | undefined;
-  signal: AbortSignal | undefined;
-}
-
-const commonNames = ['similarity', 'maxInputLength', 'dimensions', 'intervals', 'onProgress', 'signal'];
-
-/** Checks the common options; `own` names those of the evaluator `owner`, which checks them itself. */
-export function resolveEvaluateOptions(
-  options: unknown,
-  owner: string,
-  own: readonly string[] = [],
-): ResolvedEvaluateOptions {
-  const given = checkOptionNames(options, [...commonNames, ...own], owner);
-  const list: unknown[] = Array.isArray(given.similarity) ? given.similarity : [given.similarity ?? 'cosine'];
-  if (list.length === 0 || list.some((name) => !similarityNames.includes(name as SimilarityName))) {
-    const names = similarityNames.map((name) => `'${name}'`).join(', ');
-    throw invalidOption('similarity', `one of ${names}, or a list of them`, given.similarity);
-  }
-  return {
-    similarities: [...new Set(list)] as SimilarityName[],
-    maxInputLength: optional(given.maxInputLength, (value) => checkInteger('maxInputLength', value, 3)),
-    dimensions: optional(given.dimensions, (value) => checkInteger('dimensions', value, 1)),
-    intervals: resolveIntervals(given.intervals ?? true),
-    onProgress: optional(given.onProgress, (value) => checkFunction('onProgress', value)),
-    signal: optional(given.signal, (value) => checkSignal('signal', value)),
-  };
-}
-
-export function optional<T>(value: unknown, check: (value: unknown) => T): T | undefined {
-  return value === undefined ? undefined : check(value);
 }
 
 /** An embedder that tells its progress. */

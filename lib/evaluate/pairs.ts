@@ -1,5 +1,5 @@
 import type { Vector } from '../embed/similarity';
-import type { ResolvedEvaluateOptions } from './evaluation';
+import type { ResolvedEvaluateOptions } from './options';
 import { blocks, BLOCK_TEXTS, type BlockEmbedder, type TextRole } from './embedding';
 import { comparePairs, type SimilarityName } from './similarities';
 import { inPieces } from './work';
@@ -9,7 +9,7 @@ export async function pairSimilarities<Row>(
   rows: Iterable<Row> | AsyncIterable<Row>,
   textsOf: (row: Row, index: number) => readonly [string, string],
   embedder: BlockEmbedder,
-  { similarities: names, signal }: Pick<ResolvedEvaluateOptions, 'similarities' | 'signal'>,
+  { similarity: names, signal }: Pick<ResolvedEvaluateOptions, 'similarity' | 'signal'>,
   roles: readonly [TextRole, TextRole] = ['text', 'text'],
 ): Promise<Map<SimilarityName, Float32Array>> {
   const parts = new Map<SimilarityName, Float32Array[]>(names.map((name) => [name, []]));

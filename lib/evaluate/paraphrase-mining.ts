@@ -1,17 +1,11 @@
 import { checkText } from '../data/validate';
 import { InvalidArgumentError } from '../system/errors';
-import { checkBoolean, checkInteger, show } from '../system/options';
+import { show } from '../system/options';
+import { flag, integer, optional, resolveTable, type OptionsOf } from '../system/option-table';
 import type { Vector } from '../embed/similarity';
 import { blocks, BLOCK_TEXTS, type EmbeddingModel } from './embedding';
-import {
-  embedderOf,
-  evaluation,
-  optional,
-  resolveEvaluateOptions,
-  type EvaluateOptions,
-  type Evaluation,
-  type Observed,
-} from './evaluation';
+import { embedderOf, evaluation, type Evaluation, type Observed } from './evaluation';
+import { evaluateTable } from './options';
 import { asObject, tooFew } from './similarity';
 import type { SimilarityName } from './similarities';
 import { ascending } from './metrics/order';
@@ -45,15 +39,18 @@ export interface MiningMetrics {
   threshold: number;
 }
 
-/** Options of `evaluateParaphraseMining`. */
-export interface MiningEvaluateOptions extends EvaluateOptions {
+export const miningTable = {
+  ...evaluateTable,
   /** Nearest texts of each text that may be its duplicates. Default 100. */
-  topK?: number;
+  topK: optional(integer(1), 100),
   /** Pairs that are kept, the most similar. Default 500,000. */
-  maxPairs?: number;
+  maxPairs: optional(integer(1, 1e7), 500_000),
   /** Whether duplicates of duplicates are duplicates too. Default false. */
-  transitive?: boolean;
-}
+  transitive: optional(flag, false, { aliases: ['addTransitiveClosure'] }),
+};
+
+/** Options of `evaluateParaphraseMining`. */
+export interface MiningEvaluateOptions extends OptionsOf<typeof miningTable> {}
 
 /** What `evaluateParaphraseMining` found. */
 export interface MiningEvaluation extends Evaluation<MiningMetrics> {
@@ -83,10 +80,13 @@ class PairList {
   /** What is less similar is not among the best. */
   least = -Infinity;
 
-  constructor(
-    private readonly texts: number,
-    private readonly most: number,
-  ) {}
+  readonly #texts: number;
+  readonly #most: number;
+
+  constructor(texts: number, most: number) {
+    this.#texts = texts;
+    this.#most = most;
+  }
 
   get size(): number {
     return this.#keys.length;
@@ -94,7 +94,7 @@ class PairList {
 
   /** The two directions of a pair may differ in the last bit; as in the reference, the one that is found first stays. */
   add(a: number, b: number, similarity: number): void {
-    const key = Math.min(a, b) * this.texts + Math.max(a, b);
+    const key = Math.min(a, b) * this.#texts + Math.max(a, b);
     if (this.#known.has(key)) return;
     this.#known.add(key);
     this.#keys.push(key);
@@ -103,7 +103,7 @@ class PairList {
 
   /** Keeps the best, in their order. */
   *cut(): Work<void> {
-    const order = (yield* ascending(this.#similarities)).reverse().subarray(0, this.most);
+    const order = (yield* ascending(this.#similarities)).reverse().subarray(0, this.#most);
     const [keys, similarities] = [this.#keys, this.#similarities];
     [this.#keys, this.#similarities, this.#known] = [[], [], new Set()];
     for (const [i, pair] of order.entries()) {
@@ -112,7 +112,7 @@ class PairList {
       this.#known.add(keys[pair]!);
       if (i % AT_ONCE === 0) yield;
     }
-    if (order.length === this.most) this.least = this.#similarities.at(-1)!;
+    if (order.length === this.#most) this.least = this.#similarities.at(-1)!;
   }
 
   *sorted(): Work<MinedPairs> {
@@ -120,8 +120,8 @@ class PairList {
     const first = new Uint32Array(this.size);
     const second = new Uint32Array(this.size);
     for (let i = 0; i < this.size; ++i) {
-      first[i] = Math.floor(this.#keys[i]! / this.texts);
-      second[i] = this.#keys[i]! % this.texts;
+      first[i] = Math.floor(this.#keys[i]! / this.#texts);
+      second[i] = this.#keys[i]! % this.#texts;
       if (i % AT_ONCE === 0) yield;
     }
     return { first, second, similarities: Float32Array.from(this.#similarities) };
@@ -193,7 +193,11 @@ export function miningMetrics(
 /** One number for a pair of texts, whichever comes first. */
 class PairSet {
   readonly #keys = new Set<number>();
-  constructor(private readonly texts: number) {}
+  readonly #texts: number;
+
+  constructor(texts: number) {
+    this.#texts = texts;
+  }
 
   add(a: number, b: number): void {
     if (a !== b) this.#keys.add(this.#key(a, b));
@@ -208,7 +212,7 @@ class PairSet {
   }
 
   #key(a: number, b: number): number {
-    return Math.min(a, b) * this.texts + Math.max(a, b);
+    return Math.min(a, b) * this.#texts + Math.max(a, b);
   }
 }
 
@@ -265,10 +269,8 @@ export async function evaluateParaphraseMining(
   data: MiningData,
   options?: MiningEvaluateOptions,
 ): Promise<MiningEvaluation> {
-  const resolved = resolveEvaluateOptions(options, 'evaluateParaphraseMining', ['topK', 'maxPairs', 'transitive']);
-  const topK = optional(options?.topK, (value) => checkInteger('topK', value, 1)) ?? 100;
-  const maxPairs = optional(options?.maxPairs, (value) => checkInteger('maxPairs', value, 1, 1e7)) ?? 500_000;
-  const transitive = optional(options?.transitive, (value) => checkBoolean('transitive', value)) ?? false;
+  const resolved = resolveTable(miningTable, options, { name: 'evaluateParaphraseMining', path: '' });
+  const { topK, maxPairs, transitive } = resolved;
   const begun = Date.now();
   const embedder = embedderOf(model, resolved);
   const numbers = new Map<string, number>();
@@ -295,7 +297,7 @@ export async function evaluateParaphraseMining(
 
   let candidates = 0;
   const observed = new Map<SimilarityName, Observed<MiningMetrics>>();
-  for (const name of resolved.similarities) {
+  for (const name of resolved.similarity) {
     const pairs = await inPieces(minePairs(vectors, name, topK, maxPairs), resolved.signal);
     if (observed.size === 0) candidates = pairs.similarities.length;
     const right = Array.from(pairs.first, (first, i) => duplicates.has(first, pairs.second[i]!));

@@ -1,16 +1,10 @@
 import { checkText } from '../data/validate';
 import { InvalidArgumentError } from '../system/errors';
-import { checkInteger, show } from '../system/options';
+import { show } from '../system/options';
+import { integer, optional, resolveTable, type OptionsOf } from '../system/option-table';
 import { blocks, type EmbeddingModel } from './embedding';
-import {
-  embedderOf,
-  evaluation,
-  Means,
-  optional,
-  resolveEvaluateOptions,
-  type EvaluateOptions,
-  type Evaluation,
-} from './evaluation';
+import { embedderOf, evaluation, Means, type Evaluation } from './evaluation';
+import { evaluateTable } from './options';
 import { LabelledSimilarities } from './metrics/classification';
 import { reciprocalRank, tieAveragedNdcg } from './metrics/ranking';
 import { asObject, tooFew } from './similarity';
@@ -27,11 +21,14 @@ export interface RerankingSample {
 /** Measures of one list of candidates in the order that similarity gives it, 0 to 1 each; the mean over samples. */
 export type RerankingMetrics = { map: number } & Record<`${'mrr' | 'ndcg'}@${number}`, number>;
 
-/** Options of `evaluateReranking`. */
-export interface RerankingEvaluateOptions extends EvaluateOptions {
+export const rerankingTable = {
+  ...evaluateTable,
   /** Places of a list that MRR and nDCG look at. Default 10. */
-  at?: number;
-}
+  at: optional(integer(1), 10, { aliases: ['atK', 'mrrAtK'] }),
+};
+
+/** Options of `evaluateReranking`. */
+export interface RerankingEvaluateOptions extends OptionsOf<typeof rerankingTable> {}
 
 /** What `evaluateReranking` found. */
 export interface RerankingEvaluation extends Evaluation<RerankingMetrics> {
@@ -84,8 +81,8 @@ export async function evaluateReranking(
   samples: Iterable<RerankingSample> | AsyncIterable<RerankingSample>,
   options?: RerankingEvaluateOptions,
 ): Promise<RerankingEvaluation> {
-  const resolved = resolveEvaluateOptions(options, 'evaluateReranking', ['at']);
-  const at = optional(options?.at, (value) => checkInteger('at', value, 1)) ?? 10;
+  const resolved = resolveTable(rerankingTable, options, { name: 'evaluateReranking', path: '' });
+  const { at } = resolved;
   const begun = Date.now();
   const embedder = embedderOf(model, resolved);
   const values = new Map<SimilarityName, Record<string, number[]>>();
@@ -114,7 +111,7 @@ export async function evaluateReranking(
       const candidates = documents.slice(first, (first += right.length + wrong.length));
       const relevant = candidates.map((_, candidate) => candidate < right.length);
       const query = candidates.map(() => queries[i]!);
-      for (const name of resolved.similarities) {
+      for (const name of resolved.similarity) {
         const similarities = await inPieces(comparePairs(query, candidates, name), resolved.signal);
         let lists = values.get(name);
         if (lists === undefined) values.set(name, (lists = {}));

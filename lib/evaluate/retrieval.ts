@@ -1,17 +1,11 @@
 import { checkText } from '../data/validate';
 import { InvalidArgumentError } from '../system/errors';
-import { checkBoolean, checkInteger, checkOptionNames, invalidOption, show } from '../system/options';
+import { checkInteger, checkOptionNames, invalidOption, show } from '../system/options';
+import { custom, flag, optional, resolveTable, type OptionsOf } from '../system/option-table';
 import type { Vector } from '../embed/similarity';
 import { blocks, BLOCK_TEXTS, type EmbeddingModel } from './embedding';
-import {
-  embedderOf,
-  evaluation,
-  Means,
-  optional,
-  resolveEvaluateOptions,
-  type EvaluateOptions,
-  type Evaluation,
-} from './evaluation';
+import { embedderOf, evaluation, Means, type Evaluation } from './evaluation';
+import { evaluateTable } from './options';
 import { compareIds, defaultCutoffs, rankingMetrics, type Cutoffs, type RetrievalMetrics } from './metrics/ranking';
 import { asObject, tooFew } from './similarity';
 import type { SimilarityName } from './similarities';
@@ -34,13 +28,26 @@ export interface RetrievalData {
   relevant: ReadonlyMap<string, Iterable<string>> | Readonly<Record<string, Iterable<string>>>;
 }
 
-/** Options of `evaluateRetrieval`. */
-export interface RetrievalEvaluateOptions extends EvaluateOptions {
-  /** Places at which is measured. Default: accuracy, precision and recall at 1, 3, 5, 10, 100, mrr and ndcg at 10, map at 100. */
-  cutoffs?: Partial<Cutoffs>;
+export const retrievalTable = {
+  ...evaluateTable,
+  /**
+   * Places at which is measured. Default: accuracy, precision and recall at 1, 3, 5, 10 and 100, mrr and ndcg at 10, map
+   * at 100.
+   */
+  cutoffs: optional(
+    custom<Partial<Cutoffs>, Cutoffs>('program', (_, value) => resolveCutoffs(value)),
+    defaultCutoffs,
+  ),
   /** Whether a document with the query's own id is no answer, as in BEIR. Default false, as in sentence-transformers. */
-  ignoreSameId?: boolean;
-}
+  ignoreSameId: optional(flag, false, {
+    flag: '--ignore-same-id',
+    help: "a document with the query's own id is no answer",
+    aliases: ['ignoreIdenticalIds'],
+  }),
+};
+
+/** Options of `evaluateRetrieval`. */
+export interface RetrievalEvaluateOptions extends OptionsOf<typeof retrievalTable> {}
 
 /** What `evaluateRetrieval` found. */
 export interface RetrievalEvaluation extends Evaluation<RetrievalMetrics> {
@@ -136,10 +143,8 @@ export async function evaluateRetrieval(
   data: RetrievalData,
   options?: RetrievalEvaluateOptions,
 ): Promise<RetrievalEvaluation> {
-  const resolved = resolveEvaluateOptions(options, 'evaluateRetrieval', ['cutoffs', 'ignoreSameId']);
-  const cutoffs = resolveCutoffs(options?.cutoffs);
-  const ignoreSameId = optional(options?.ignoreSameId, (value) => checkBoolean('ignoreSameId', value)) ?? false;
-  const { signal, similarities } = resolved;
+  const resolved = resolveTable(retrievalTable, options, { name: 'evaluateRetrieval', path: '' });
+  const { signal, similarity: similarities, cutoffs, ignoreSameId } = resolved;
   const begun = Date.now();
   const embedder = embedderOf(model, resolved);
 

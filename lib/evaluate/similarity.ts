@@ -1,15 +1,10 @@
 import { checkText } from '../data/validate';
 import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
+import { resolveTable } from '../system/option-table';
 import type { EmbeddingModel } from './embedding';
-import {
-  embedderOf,
-  evaluation,
-  resolveEvaluateOptions,
-  type EvaluateOptions,
-  type Evaluation,
-  type Observed,
-} from './evaluation';
+import { embedderOf, evaluation, type Evaluation, type Observed } from './evaluation';
+import { evaluateTable, type EvaluateOptions } from './options';
 import { pearson, Ranking } from './metrics/correlation';
 import { pairSimilarities } from './pairs';
 import { checkSameLength } from './similarities';
@@ -38,11 +33,15 @@ export class SimilarityObserved implements Observed<SimilarityMetrics> {
   readonly unit = 'pairs';
   readonly primary = 'spearman';
 
+  readonly #rankings: readonly [Ranking, Ranking];
+
   private constructor(
     readonly similarities: Numbers,
     readonly scores: Numbers,
-    private readonly rankings: readonly [Ranking, Ranking],
-  ) {}
+    rankings: readonly [Ranking, Ranking],
+  ) {
+    this.#rankings = rankings;
+  }
 
   static *of(similarities: Numbers, scores: Numbers): Work<SimilarityObserved> {
     const rankings = [yield* Ranking.of(similarities), yield* Ranking.of(scores)] as const;
@@ -62,9 +61,9 @@ export class SimilarityObserved implements Observed<SimilarityMetrics> {
     yield;
     // Ranks mean nothing where there are numbers that are none.
     if (linear === null && this.#hasNaN()) return { spearman: null, pearson: null };
-    const a = this.rankings[0].ranks(counts);
+    const a = this.#rankings[0].ranks(counts);
     yield;
-    const b = this.rankings[1].ranks(counts);
+    const b = this.#rankings[1].ranks(counts);
     yield;
     return { spearman: pearson(a, b, counts), pearson: linear };
   }
@@ -98,7 +97,7 @@ export async function evaluateSimilarity(
   rows: Iterable<SimilarityRow> | AsyncIterable<SimilarityRow>,
   options?: EvaluateOptions,
 ): Promise<Evaluation<SimilarityMetrics>> {
-  const resolved = resolveEvaluateOptions(options, 'evaluateSimilarity');
+  const resolved = resolveTable(evaluateTable, options, { name: 'evaluateSimilarity', path: '' });
   const begun = Date.now();
   const embedder = embedderOf(model, resolved);
   const scores: number[] = [];

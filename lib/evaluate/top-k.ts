@@ -25,15 +25,26 @@ export class TopK {
   /** Below this a document is no candidate. */
   readonly #least: Float32Array;
 
+  /** One after the other, ready for products. */
+  readonly #vectors: Float32Array;
+  readonly #k: number;
+  readonly #similarity: SimilarityName;
+  readonly #tie: (a: number, b: number) => number;
+  readonly #skip: ((query: number, document: number) => boolean) | undefined;
+
   private constructor(
-    /** One after the other, ready for products. */
-    private readonly vectors: Float32Array,
+    vectors: Float32Array,
     readonly queries: number,
-    private readonly k: number,
-    private readonly similarity: SimilarityName,
-    private readonly tie: (a: number, b: number) => number,
-    private readonly skip?: (query: number, document: number) => boolean,
+    k: number,
+    similarity: SimilarityName,
+    tie: (a: number, b: number) => number,
+    skip?: (query: number, document: number) => boolean,
   ) {
+    this.#vectors = vectors;
+    this.#k = k;
+    this.#similarity = similarity;
+    this.#tie = tie;
+    this.#skip = skip;
     this.#width = queries === 0 ? 0 : vectors.length / queries;
     this.#capacity = 2 * k + 8;
     this.#similarities = new Float32Array(queries * this.#capacity);
@@ -69,14 +80,14 @@ export class TopK {
     const right = new Float64Array(TILE * width);
     const rounded = new Float32Array(TILE * width);
     const found = new Float64Array(TILE * TILE);
-    const products = isDistance(this.similarity) ? this.similarity : 'dot';
+    const products = isDistance(this.#similarity) ? this.#similarity : 'dot';
     for (let from = 0; from < documents.length; from += TILE) {
       const across = Math.min(TILE, documents.length - from);
-      for (let d = 0; d < across; ++d) prepare(documents[from + d]!, this.similarity, rounded, d * width);
+      for (let d = 0; d < across; ++d) prepare(documents[from + d]!, this.#similarity, rounded, d * width);
       right.set(rounded);
       for (let query = 0; query < this.queries; query += TILE) {
         const down = Math.min(TILE, this.queries - query);
-        left.set(this.vectors.subarray(query * width, (query + down) * width));
+        left.set(this.#vectors.subarray(query * width, (query + down) * width));
         if (products === 'dot') tileProducts(left, right, down, across, width, found);
         else tileDistances(left, right, down, across, width, found, products === 'euclidean');
         for (let q = 0; q < down; ++q) {
@@ -90,19 +101,19 @@ export class TopK {
   #offer(query: number, document: number, exact: number): void {
     // Rounded by the array; what is compared must be the rounded one.
     const similarity = Math.fround(exact);
-    if (similarity < this.#least[query]! || this.skip?.(query, document) === true) return;
+    if (similarity < this.#least[query]! || this.#skip?.(query, document) === true) return;
     const base = query * this.#capacity;
     const held = this.#held[query]!;
     this.#similarities[base + held] = similarity;
     this.#documents[base + held] = document;
     this.#held[query] = held + 1;
     if (held + 1 < this.#capacity) return;
-    const kept = this.#sorted(query).slice(0, this.k);
+    const kept = this.#sorted(query).slice(0, this.#k);
     kept.forEach((hit, i) => {
       this.#similarities[base + i] = hit.similarity;
       this.#documents[base + i] = hit.document;
     });
-    this.#held[query] = this.k;
+    this.#held[query] = this.#k;
     this.#least[query] = kept.at(-1)?.similarity ?? Infinity;
   }
 
@@ -112,12 +123,12 @@ export class TopK {
     for (let i = 0; i < this.#held[query]!; ++i) {
       hits.push({ document: this.#documents[base + i]!, similarity: this.#similarities[base + i]! });
     }
-    return hits.sort((a, b) => b.similarity - a.similarity || this.tie(a.document, b.document));
+    return hits.sort((a, b) => b.similarity - a.similarity || this.#tie(a.document, b.document));
   }
 
   /** Of a query, the best first. */
   hits(query: number): Hit[] {
-    return this.#sorted(query).slice(0, this.k);
+    return this.#sorted(query).slice(0, this.#k);
   }
 }
 

@@ -1,15 +1,8 @@
 import { checkText } from '../data/validate';
-import { checkNumber } from '../system/options';
+import { numeric, optional, resolveTable, type OptionsOf } from '../system/option-table';
 import type { EmbeddingModel } from './embedding';
-import {
-  embedderOf,
-  evaluation,
-  Means,
-  optional,
-  resolveEvaluateOptions,
-  type EvaluateOptions,
-  type Evaluation,
-} from './evaluation';
+import { embedderOf, evaluation, Means, type Evaluation } from './evaluation';
+import { evaluateTable } from './options';
 import { pairSimilarities } from './pairs';
 import { asObject, tooFew } from './similarity';
 import { checkSameLength } from './similarities';
@@ -26,11 +19,17 @@ export interface TripletMetrics {
   accuracy: number;
 }
 
-/** Options of `evaluateTriplet`. */
-export interface TripletEvaluateOptions extends EvaluateOptions {
+export const tripletTable = {
+  ...evaluateTable,
   /** By how much the positive's similarity must be above the negative's. Default 0. */
-  margin?: number;
-}
+  margin: optional(
+    numeric('a finite number', () => true),
+    0,
+  ),
+};
+
+/** Options of `evaluateTriplet`. */
+export interface TripletEvaluateOptions extends OptionsOf<typeof tripletTable> {}
 
 /**
  * Share of rows with positive > negative + margin.
@@ -58,8 +57,7 @@ export async function evaluateTriplet(
   rows: Iterable<TripletRow> | AsyncIterable<TripletRow>,
   options?: TripletEvaluateOptions,
 ): Promise<Evaluation<TripletMetrics>> {
-  const resolved = resolveEvaluateOptions(options, 'evaluateTriplet', ['margin']);
-  const margin = optional(options?.margin, (value) => checkNumber('margin', value, 'a finite number', () => true)) ?? 0;
+  const resolved = resolveTable(tripletTable, options, { name: 'evaluateTriplet', path: '' });
   const begun = Date.now();
   const embedder = embedderOf(model, resolved);
   // Each row is two pairs in a block, so that its anchor is embedded once.
@@ -68,7 +66,7 @@ export async function evaluateTriplet(
     [...similarities].map(([name, both]) => {
       const positives = both.filter((_, i) => i % 2 === 0);
       const negatives = both.filter((_, i) => i % 2 === 1);
-      const values = { accuracy: rightRows(positives, negatives, margin) };
+      const values = { accuracy: rightRows(positives, negatives, resolved.margin) };
       return [name, new Means<TripletMetrics>('triplet', 'triplets', 'accuracy', values)] as const;
     }),
   );

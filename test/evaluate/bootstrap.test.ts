@@ -1,4 +1,5 @@
-import { bootstrap, verdictOf, type ResolvedIntervals } from '../../lib/evaluate/bootstrap';
+import { bootstrap, verdictOf } from '../../lib/evaluate/bootstrap';
+import type { ResolvedIntervals } from '../../lib/evaluate/options';
 import { Means } from '../../lib/evaluate/evaluation';
 import { atOnce } from '../../lib/evaluate/work';
 
