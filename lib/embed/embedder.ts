@@ -125,9 +125,10 @@ export class Embedder {
       const flat = await this.#embedTokens(tokens);
       let text = 0;
       for (const { request, count } of piece.parts) {
-        // Each vector gets memory of its own, so that keeping one does not keep all.
+        // Each vector gets memory of its own, so that keeping one does not keep all, and this module's Float32Array: the
+        // addon's arrays are of the process's main context, and the module may have been loaded in another (jest's).
         for (let i = 0; i < count; ++i, ++text)
-          request.vectors.push(flat.slice(text * dimension, (text + 1) * dimension));
+          request.vectors.push(new Float32Array(flat.subarray(text * dimension, (text + 1) * dimension)));
         if (request.vectors.length === request.texts.length) settle(request, () => request.resolve(request.vectors));
       }
     } catch (error) {

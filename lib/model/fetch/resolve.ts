@@ -122,7 +122,7 @@ async function fetchModel(
 }
 
 function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return (error as Partial<Error> | null)?.message ?? String(error); // by shape: it may be of another context
 }
 
 function noFolder(source: string): ModelError {
