@@ -6,8 +6,7 @@ import type { JsonObject } from '../system/json';
 import type { Architecture } from '../engine/addon';
 import type { TokenisedTexts } from './tokenised-texts';
 import { jsonFile } from './tokenizer-files';
-import { readyTokenizer } from './tokenizer-json';
-import { tokenizerFromVocabulary } from './vocabulary';
+import { readyTokenizer, type ReadyTokenizer } from './tokenizer-json';
 
 export interface TokeniserSource {
   /** For messages. */
@@ -19,6 +18,10 @@ export interface TokeniserSource {
   positions: number;
   /** sentence-transformers' own `do_lower_case`. */
   doLowerCase: boolean;
+  /** The encoder's config.json, which may name the tokenizer's class; default {}. */
+  encoderConfig?: JsonObject;
+  /** Rows of the embedding table: a token that is added must have one. Default: no bound. */
+  rows?: number;
 }
 
 /** Texts and UTF-16 units that one call gives to the tokenizer's threads. */
@@ -67,8 +70,8 @@ export class Tokeniser {
 
   private constructor(
     tokenizer: Tokenizer,
-    /** The file that describes the tokenizer in use, as made from the folder's. */
-    readonly json: JsonObject,
+    /** What the tokenizer in use was made of. */
+    readonly ready: ReadyTokenizer,
     /** Special tokens before and after a text's own. */
     before: number,
     after: number,
@@ -90,23 +93,23 @@ export class Tokeniser {
   static async open(source: TokeniserSource): Promise<Tokeniser> {
     const { files, folder } = source;
     const config = jsonFile(files, 'tokenizer_config.json', folder) ?? {};
-    const map = jsonFile(files, 'special_tokens_map.json', folder) ?? {};
     const found = jsonFile(files, 'tokenizer.json', folder);
-    const raw = found ?? tokenizerFromVocabulary(files, folder, source.architecture, config, map);
     await new Promise(setImmediate); // large vocabularies: each of the steps takes some 10 ms of the event loop
-    const json = readyTokenizer(raw, config, source.doLowerCase, folder);
+    const { encoderConfig = {}, rows = Infinity } = source;
+    const ready = readyTokenizer({ ...source, config, found, encoderConfig, rows });
+    const { run } = ready;
     const file = join(folder, found === undefined ? 'vocabulary' : 'tokenizer.json');
-    const cutLeft = truncationSide(raw, config) === 'left';
+    const cutLeft = truncationSide(found ?? {}, config) === 'left';
     try {
-      const text = JSON.stringify(json);
+      const text = JSON.stringify(run);
       await new Promise(setImmediate);
       const tokenizer = Tokenizer.fromString(text);
       const { before, after, largestId } = await countSpecial(tokenizer);
       if (source.positions > before + after) {
         tokenizer.setTruncation(source.positions, { direction: cutLeft ? 'left' : 'right' });
       }
-      const vocabularySize = 1 + Math.max(largestId, largestOfVocabulary(tokenizer, json));
-      return new Tokeniser(tokenizer, json, before, after, cutLeft, source.positions, vocabularySize, file);
+      const vocabularySize = 1 + Math.max(largestId, largestOfVocabulary(tokenizer, run));
+      return new Tokeniser(tokenizer, ready, before, after, cutLeft, source.positions, vocabularySize, file);
     } catch (error) {
       throw new ModelError(
         'ERR_TOKENIZER',

@@ -24,8 +24,8 @@ export const model = {
     },
     {
       guard: 'largest id of special tokens',
-      from: 'Math.max(largestId, largestOfVocabulary(tokenizer, json))',
-      to: 'Math.max(0 * largestId, largestOfVocabulary(tokenizer, json))',
+      from: 'Math.max(largestId, largestOfVocabulary(tokenizer, run))',
+      to: 'Math.max(0 * largestId, largestOfVocabulary(tokenizer, run))',
       test: 'hostile/model-files',
       name: 'whose special tokens have ids of their own',
     },

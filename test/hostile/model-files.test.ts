@@ -148,7 +148,12 @@ describe('a tokenizer.json', () => {
   const opened = (change: (json: TokenizerFile) => void): Promise<Tokeniser> => {
     const json = JSON.parse(readFileSync(join(folder, 'tokenizer.json'), 'utf8')) as TokenizerFile;
     change(json);
-    const files = new Map([['tokenizer.json', Buffer.from(JSON.stringify(json))]]);
+    // A class under which the file is run as it is.
+    const config = Buffer.from('{"tokenizer_class": "PreTrainedTokenizerFast"}');
+    const files = new Map([
+      ['tokenizer.json', Buffer.from(JSON.stringify(json))],
+      ['tokenizer_config.json', config],
+    ]);
     return Tokeniser.open({ folder: 'hostile', files, architecture: 'bert', positions: 64, doLowerCase: false });
   };
 

@@ -62,7 +62,10 @@ export async function readFolder(folder: string, id: string): Promise<OpenedMode
     architecture: encoder.architecture,
     positions,
     doLowerCase: sentence.doLowerCase,
+    encoderConfig: config,
+    rows: encoder.vocabSize,
   });
+  notes.push(...tokeniser.ready.notes);
   checkVocabulary(tokeniser, encoder.vocabSize, encoderFolder, file);
   const defaultPrompt = about.prompts[about.defaultPromptName ?? ''] ?? '';
   checkPrompt(defaultPrompt, head.includePrompt, root);

@@ -1,6 +1,6 @@
 import type { HeadSpec } from '../../engine/addon';
-import { specialTokens } from '../../tokenisation/vocabulary';
 import { tokenText } from '../../tokenisation/tokenizer-files';
+import { classToWrite } from '../../tokenisation/tokenizer-json';
 import { denseActivationClass } from '../folder/head';
 import { isObject, type JsonObject } from '../../system/json';
 import type { OpenedModel } from '../types';
@@ -47,10 +47,10 @@ export function layoutFiles(model: OpenedModel): Map<string, string | Buffer> {
     if (module.kind === 'dense') put(`${folders[i]}/config.json`, dense(module));
   });
   for (const [name, bytes] of layout.tokenizerFiles) files.set(name, bytes);
-  if (!files.has('tokenizer.json')) put('tokenizer.json', model.tokeniser.json);
+  if (!files.has('tokenizer.json')) put('tokenizer.json', model.tokeniser.ready.json);
   put('tokenizer_config.json', tokenizerConfig(model));
   if (!files.has('special_tokens_map.json')) {
-    put('special_tokens_map.json', specialTokens(spec.encoder.architecture, layout.tokenizerConfig, {}));
+    put('special_tokens_map.json', model.tokeniser.ready.roles);
   }
   return files;
 }
@@ -87,7 +87,7 @@ function dense(module: HeadSpec & { kind: 'dense' }): JsonObject {
   };
 }
 
-/** Classes that only transformers 5 has; earlier releases know the architecture's own. */
+/** Classes that only transformers 5 has. */
 const NEW_TOKENIZER_CLASSES = new Set(['TokenizersBackend']);
 
 /**
@@ -95,25 +95,24 @@ const NEW_TOKENIZER_CLASSES = new Set(['TokenizersBackend']);
  * Hugging Face's classes lower-case where the file does not say.
  */
 function tokenizerConfig(model: OpenedModel): JsonObject {
-  const { architecture } = model.spec.encoder;
+  const { ready } = model.tokeniser;
   const config: JsonObject = { ...model.layout.tokenizerConfig, model_max_length: model.maxInputLength };
   delete config['max_len'];
-  const found = config['tokenizer_class'];
-  if (typeof found !== 'string' || NEW_TOKENIZER_CLASSES.has(found)) {
-    config['tokenizer_class'] = {
-      bert: 'BertTokenizer',
-      distilbert: 'DistilBertTokenizer',
-      roberta: 'RobertaTokenizer',
-    }[architecture];
-  }
-  const normalizer = bertNormalizer(model.tokeniser.json['normalizer']);
+  const normalizer = bertNormalizer(ready.json['normalizer']);
   if (normalizer !== undefined) {
     config['do_lower_case'] = normalizer['lowercase'];
     config['strip_accents'] = normalizer['strip_accents'] ?? null;
     config['tokenize_chinese_chars'] = normalizer['handle_chinese_chars'];
   }
-  for (const [role, text] of Object.entries(specialTokens(architecture, config, {}))) {
+  const split = ready.json['pre_tokenizer'];
+  if (isObject(split) && typeof split['add_prefix_space'] === 'boolean')
+    config['add_prefix_space'] = split['add_prefix_space'];
+  for (const [role, text] of Object.entries(ready.roles)) {
     if (tokenText(config[role]) === undefined) config[role] = text;
+  }
+  const found = config['tokenizer_class'];
+  if (typeof found !== 'string' || NEW_TOKENIZER_CLASSES.has(found)) {
+    config['tokenizer_class'] = classToWrite(ready, model.spec.encoder.architecture, config);
   }
   return config;
 }

@@ -126,7 +126,13 @@ const vocabularies = [
 
   test('by tokenizer.json', async () => {
     const files = await readTokenizerFiles(join(data, vocabulary.folder));
-    await check(new Map([['tokenizer.json', files.get('tokenizer.json')!]]));
+    const config = Buffer.from(JSON.stringify({ do_lower_case: vocabulary.lower }));
+    await check(
+      new Map([
+        ['tokenizer.json', files.get('tokenizer.json')!],
+        ['tokenizer_config.json', config],
+      ]),
+    );
   });
 
   test('by the vocabulary alone', async () => {

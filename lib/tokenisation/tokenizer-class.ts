@@ -1,0 +1,211 @@
+import { join } from 'node:path';
+import { ModelError } from '../system/errors';
+import { show } from '../system/options';
+import type { JsonObject } from '../system/json';
+import type { Architecture } from '../engine/addon';
+
+/**
+ * Which of transformers' tokenizer classes a folder is for, and what that class does. Its release 5 makes BertTokenizer
+ * and RobertaTokenizer anew from the vocabulary, whatever else tokenizer.json says, and runs the file as it is for
+ * classes that it does not know. Source: transformers 5.24, models/auto/tokenization_auto.py, tokenization_utils_tokenizers.py.
+ */
+
+/** Text of a special token, and how it is found in a text where that is not transformers' usual. */
+type Roles = Record<string, string>;
+
+/** A class that is made from its vocabulary. */
+export interface TokenizerFamily {
+  algorithm: 'WordPiece' | 'BPE';
+  /** Special tokens by role, unless the configuration names others; in transformers' order, in which ids are given. */
+  tokens: Roles;
+  /** Whether its special tokens are looked for in the normalised text. */
+  normalized: boolean;
+  /** Whether the mask takes the space before it. */
+  maskStrips: boolean;
+}
+
+const BERT: TokenizerFamily = {
+  algorithm: 'WordPiece',
+  tokens: { unk_token: '[UNK]', sep_token: '[SEP]', pad_token: '[PAD]', cls_token: '[CLS]', mask_token: '[MASK]' },
+  normalized: false,
+  maskStrips: false,
+};
+const MPNET: TokenizerFamily = {
+  algorithm: 'WordPiece',
+  tokens: {
+    bos_token: '<s>',
+    eos_token: '</s>',
+    unk_token: '[UNK]',
+    sep_token: '</s>',
+    pad_token: '<pad>',
+    cls_token: '<s>',
+    mask_token: '<mask>',
+  },
+  normalized: true,
+  maskStrips: true,
+};
+const ROBERTA: TokenizerFamily = {
+  algorithm: 'BPE',
+  tokens: {
+    bos_token: '<s>',
+    eos_token: '</s>',
+    unk_token: '<unk>',
+    sep_token: '</s>',
+    pad_token: '<pad>',
+    cls_token: '<s>',
+    mask_token: '<mask>',
+  },
+  normalized: false,
+  maskStrips: false,
+};
+
+const FAMILIES: Record<string, TokenizerFamily> = {
+  BertTokenizer: BERT,
+  DistilBertTokenizer: BERT,
+  ElectraTokenizer: BERT,
+  MobileBertTokenizer: BERT,
+  SqueezeBertTokenizer: BERT,
+  LxmertTokenizer: BERT,
+  LayoutLMTokenizer: BERT,
+  ConvBertTokenizer: BERT,
+  DPRContextEncoderTokenizer: BERT,
+  DPRQuestionEncoderTokenizer: BERT,
+  MPNetTokenizer: MPNET,
+  RobertaTokenizer: ROBERTA,
+  BartTokenizer: ROBERTA,
+  LEDTokenizer: ROBERTA,
+  LongformerTokenizer: ROBERTA,
+  MvpTokenizer: ROBERTA,
+};
+
+/** Classes whose algorithm is Python of their own, or sentencepiece's, or is not what their tokenizer.json says. */
+const PYTHON = new Set([
+  'BartphoTokenizer',
+  'BertGenerationTokenizer',
+  'BertJapaneseTokenizer',
+  'BertTokenizerLegacy',
+  'BertweetTokenizer',
+  'BioGptTokenizer',
+  'BlenderbotSmallTokenizer',
+  'ByT5Tokenizer',
+  'CTRLTokenizer',
+  'CanineTokenizer',
+  'CharacterTokenizer',
+  'ClvpTokenizer',
+  'CpmAntTokenizer',
+  'CpmTokenizer',
+  'DiaTokenizer',
+  'EsmTokenizer',
+  'FSMTTokenizer',
+  'FastSpeech2ConformerTokenizer',
+  'FlaubertTokenizer',
+  'FunnelTokenizer',
+  'GPTNeoXJapaneseTokenizer',
+  'GPTSw3Tokenizer',
+  'JumanppTokenizer',
+  'M2M100Tokenizer',
+  'MarianTokenizer',
+  'MecabTokenizer',
+  'MgpstrTokenizer',
+  'MyT5Tokenizer',
+  'PLBartTokenizer',
+  'PerceiverTokenizer',
+  'PhobertTokenizer',
+  'Pop2PianoTokenizer',
+  'ProphetNetTokenizer',
+  'RagTokenizer',
+  'RoCBertTokenizer',
+  'SiglipTokenizer',
+  'Speech2TextTokenizer',
+  'SpeechT5Tokenizer',
+  'SudachiTokenizer',
+  'TapasTokenizer',
+  'VitsTokenizer',
+  'Wav2Vec2CTCTokenizer',
+  'Wav2Vec2PhonemeCTCTokenizer',
+  'XLMTokenizer',
+]);
+
+export interface TokenizerClass {
+  /** Without `Fast`. */
+  name: string;
+  /** As it stands there. */
+  given: string;
+  /** Where the name stands; undefined where it follows from the architecture. */
+  namedBy: string | undefined;
+  /** undefined: tokenizer.json is run as it is. */
+  family: TokenizerFamily | undefined;
+}
+
+/** The family of a class, by its name without `Fast`. */
+export function tokenizerFamily(name: string): TokenizerFamily | undefined {
+  return Object.hasOwn(FAMILIES, name) ? FAMILIES[name] : undefined;
+}
+
+/** @throws ModelError ERR_TOKENIZER: a class that vectune cannot do as */
+export function tokenizerClass(
+  folder: string,
+  architecture: Architecture,
+  tokenizerConfig: JsonObject,
+  encoderConfig: JsonObject,
+): TokenizerClass {
+  const file = join(folder, 'tokenizer_config.json');
+  for (const [config, place] of [
+    [tokenizerConfig, file],
+    [encoderConfig, join(folder, 'config.json')],
+  ] as const) {
+    const given = config['tokenizer_class'];
+    if (given === undefined || given === null || given === '') continue;
+    if (typeof given !== 'string') {
+      const found = show(given);
+      throw new ModelError('ERR_TOKENIZER', `${place}: "tokenizer_class" must be a string, found ${found}.`, {
+        file: place,
+      });
+    }
+    const name = given.replace(/Fast$/, '');
+    if (PYTHON.has(name)) {
+      throw new ModelError(
+        'ERR_TOKENIZER',
+        `${place} names the tokenizer class "${given}", which splits texts in a way of its own that vectune does not ` +
+          `have. Choose a model whose tokenizer is one of ${Object.keys(FAMILIES).slice(0, 2).join(', ')}, ` +
+          'RobertaTokenizer, or a tokenizer.json.',
+        { file: place },
+      );
+    }
+    refuseOtherWords(tokenizerConfig, file);
+    return { name, given, namedBy: place, family: tokenizerFamily(name) };
+  }
+  refuseOtherWords(tokenizerConfig, file);
+  const name = architecture === 'roberta' ? 'RobertaTokenizer' : 'BertTokenizer';
+  return { name, given: name, namedBy: undefined, family: FAMILIES[name] };
+}
+
+/** BertJapaneseTokenizer's settings, in a folder that does not name the class. */
+function refuseOtherWords(config: JsonObject, file: string): void {
+  for (const [key, ours] of [
+    ['word_tokenizer_type', 'basic'],
+    ['subword_tokenizer_type', 'wordpiece'],
+  ] as const) {
+    const found = config[key];
+    if (found === undefined || found === null || found === ours) continue;
+    throw new ModelError(
+      'ERR_TOKENIZER',
+      `${file}: "${key}" is ${show(found)}, which is not how vectune splits texts ("${ours}"). Choose another model.`,
+      { file },
+    );
+  }
+}
+
+/** What to do about a class that only a tokenizer.json describes, and there is none. */
+export function needsTokenizerJson(folder: string, { given, namedBy }: TokenizerClass): ModelError {
+  const python =
+    'from transformers import AutoTokenizer; ' +
+    `AutoTokenizer.from_pretrained('${folder.replaceAll(/[\\']/g, '\\$&')}')` +
+    `.save_pretrained('${folder.replaceAll(/[\\']/g, '\\$&')}')`;
+  return new ModelError(
+    'ERR_TOKENIZER',
+    `${namedBy} names the tokenizer class "${given}", which vectune runs from a tokenizer.json only, and ${folder} has ` +
+      `none. Write it once with Python:\n  python -c "${python.replaceAll(/[\\"$`]/g, '\\$&')}"`,
+    { file: folder },
+  );
+}
