@@ -1,7 +1,7 @@
 import { nearest } from '../system/options';
 import type { InvalidArgumentError } from '../system/errors';
 import { option, options, placeholder, say, type Wording } from '../system/wording';
-import { tableError } from './formats/table';
+import { tableError, type ColumnNames } from './formats/table';
 
 /** The columns of a file: by name, or by number (from 0) where rows are lists. */
 export interface ColumnChoice {
@@ -127,7 +127,12 @@ export function hasColumns(names: readonly string[], choice: ColumnChoice): bool
  * Finds each role's position among a file's column names. A column that was not chosen is found by its alias; two
  * candidates for one role are refused, since a guess could train on the wrong column. All that is wrong is said at once.
  */
-export function resolveColumns(file: string, names: readonly string[], choice: ColumnChoice): Record<Role, number> {
+export function resolveColumns(
+  file: string,
+  names: readonly string[],
+  choice: ColumnChoice,
+  where: ColumnNames,
+): Record<Role, number> {
   const found = {} as Record<Role, number>;
   const problems: Wording[] = [];
   const unknown: Role[] = [];
@@ -182,11 +187,15 @@ export function resolveColumns(file: string, names: readonly string[], choice: C
     const meant = suggestColumns(names, unknown);
     for (const role of unknown) named[path(role)] = meant[role] ?? placeholder;
   }
-  if (problems.length > 0) throw columnsError(file, names, problems, named);
+  if (problems.length > 0) throw columnsError(file, names, problems, named, where);
   if (new Set(roles.map((role) => found[role])).size < 3) {
     throw tableError({ file }, 'two of text1, text2 and score are the same column.');
   }
   return found;
+}
+
+function capitalised([first, ...rest]: Wording): Wording {
+  return typeof first === 'string' ? [first.charAt(0).toUpperCase() + first.slice(1), ...rest] : [first!, ...rest];
 }
 
 function columnsError(
@@ -194,21 +203,27 @@ function columnsError(
   names: readonly string[],
   problems: readonly Wording[],
   named: Record<string, unknown>,
+  where: ColumnNames,
 ): InvalidArgumentError {
+  const message = problems.flatMap((problem, i) => [...(i === 0 ? problem : capitalised(problem)), ' ']);
+  const byNumber = { 'file.columns.text1': 0, 'file.columns.text2': 1, 'file.columns.score': 2 };
+  if (where === 'none') {
+    const remedy = say`Say which columns they are, as ${options(byNumber)}.`;
+    return tableError({ file }, say`${message}The columns have numbers only, 0 to ${names.length - 1}.`, remedy);
+  }
   const listed = names
     .slice(0, 30)
     .map((name) => `"${name.length > 40 ? `${name.slice(0, 37)}...` : name}"`)
     .join(', ');
   const more = names.length > 30 ? ` and ${names.length - 30} more` : '';
-  const message = problems.flatMap((problem) => [...problem, ' ']);
   const settings = Object.keys(named).length === 0 ? undefined : options(named);
   const guessed = Object.values(named).some((name) => name !== placeholder);
-  // Data in place of names: numbers, or long texts.
-  const data = names.some((name) => /^-?[\d.,]+$/.test(name) || name.length > 60);
+  // Numbers or long texts, in place of names.
+  const data = where === 'first row' && names.some((name) => /^-?[\d.,]+$/.test(name) || name.length > 60);
   const remedy = [
     ...(settings === undefined ? [] : guessed ? say`Did you mean ${settings}?` : say`Say which with ${settings}.`),
     ...(data && settings !== undefined
-      ? say` If the first row is data already, pass ${options({ 'file.header': false, 'file.columns.text1': 0, 'file.columns.text2': 1, 'file.columns.score': 2 })}, with the numbers of your columns.`
+      ? say` If the first row is data already, pass ${options({ 'file.header': false, ...byNumber })}, with the numbers of your columns.`
       : []),
   ];
   return tableError({ file }, say`${message}The columns are: ${listed}${more}.`, remedy);

@@ -53,7 +53,7 @@ export async function* readScored(
   try {
     // A text file without a first row has no columns either.
     if (table.columns.length === 0) throw emptyData(`${file} has no rows`, file);
-    const position = resolveColumns(file, table.columns, resolved.columns);
+    const position = resolveColumns(file, table.columns, resolved.columns, table.names);
     const score = new ScoreColumn({ range: resolved.scoreRange, labels: resolved.labels });
     const positions = roles.map((role) => position[role]);
     for await (const piece of table.rows(positions, (cells) => score.accepts(cells[2]))) {
@@ -76,7 +76,8 @@ export async function* readScored(
     }
     if (row === 0) throw emptyData(`${file} has no rows`, file);
     if (reading === undefined) return;
-    const column = (role: (typeof roles)[number]) => (table.named ? table.columns[position[role]]! : position[role]);
+    const column = (role: (typeof roles)[number]) =>
+      table.names !== 'none' ? table.columns[position[role]]! : position[role];
     const { format, labels } = { ...resolved, labels: score.labels };
     const { encoding, delimiter } = table;
     const columns = { text1: column('text1'), text2: column('text2'), score: column('score') };

@@ -156,7 +156,8 @@ export class ScoreColumn {
       const range = [number < 0 ? -bound : 0, bound];
       return say`If the file's scores go further, say so, for example with ${option('file.scoreRange', range)}.`;
     }
-    if (typeof text !== 'string' || text === '' || /^[+-]?(nan|inf|infinity|null|none)$/i.test(text)) return undefined;
+    if (typeof text !== 'string' || text === '' || /\d/.test(text) || /^[+-]?(nan|inf|infinity|null|none)$/i.test(text))
+      return undefined;
     return say`If the column holds two words, say which stands for 0 and which for 1 with ${option('file.labels')}, as ${option('file.labels', ['different', 'same'])}.`;
   }
 }

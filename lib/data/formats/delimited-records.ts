@@ -46,6 +46,8 @@ export class DelimitedRecords {
   readonly #quoting: boolean;
   #text = '';
   #line: number;
+  /** Told when the records before it have been taken. */
+  #failure: QuoteError | undefined;
   /** Of the record that was read last. */
   #broken = -1;
   #lastLine = 1;
@@ -69,6 +71,11 @@ export class DelimitedRecords {
     return this.#take(true);
   }
 
+  /** Throws what is wrong with the record after those that were taken. */
+  check(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
   /** Position of the field that the text so far ends in. */
   get fieldUnderWay(): number {
     const fields: string[] = [];
@@ -82,7 +89,18 @@ export class DelimitedRecords {
   }
 
   #take(ended: boolean): DelimitedRecord[] {
+    this.check();
     const records: DelimitedRecord[] = [];
+    try {
+      this.#takeInto(records, ended);
+    } catch (error) {
+      if (records.length === 0 || !(error instanceof QuoteError)) throw error;
+      this.#failure = error;
+    }
+    return records;
+  }
+
+  #takeInto(records: DelimitedRecord[], ended: boolean): void {
     const text = this.#text;
     let from = 0;
     while (from < text.length) {
@@ -102,7 +120,6 @@ export class DelimitedRecords {
       from = end + 1;
     }
     this.#text = text.slice(from);
-    return records;
   }
 
   /** Fills `fields` from the record that begins at `from`; gives where it ends, or -1 where it is not whole yet. */

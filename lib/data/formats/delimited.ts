@@ -3,7 +3,7 @@ import { notData } from '../text/containers';
 import { TextSource } from '../text/text-source';
 import { DelimitedRecords, QuoteError, type DelimitedRecord } from './delimited-records';
 import { findDelimiter } from './delimiter';
-import { inTable, tableError, type Table, type TableRow } from './table';
+import { inTable, tableError, type ColumnNames, type Table, type TableRow } from './table';
 
 export interface DelimitedOptions {
   /** The extension's. */
@@ -32,11 +32,17 @@ export async function openDelimited(file: string, options: DelimitedOptions): Pr
   const pieces = text.pieces();
   try {
     let sample = '';
+    let failure: unknown;
     while (sample.length < sampleSize) {
-      const next = await pieces.next();
+      const next = await pieces.next().catch((error: unknown) => {
+        // Told in its turn: then the row and the column are known.
+        failure = error;
+        return { done: true as const };
+      });
       if (next.done === true) break;
       sample += next.value;
     }
+    if (sample === '' && failure !== undefined) throw failure;
     const stranger = notData(sample);
     if (stranger !== undefined) throw tableError({ file }, `this is ${stranger.is}.`, stranger.remedy);
     if (/\r[^\n]/.test(sample) && !sample.includes('\n')) {
@@ -55,7 +61,8 @@ export async function openDelimited(file: string, options: DelimitedOptions): Pr
       options.delimiter ??
       said?.[1] ??
       findDelimiter(sample, options.usual, options.quoting, (fields) => options.fits(names(fields)));
-    const table = new Delimited(file, text, pieces, sample, delimiter, options, said === null ? 1 : 2);
+    const firstLine = said === null ? 1 : 2;
+    const table = new Delimited(file, text, pieces, { text: sample, failure }, delimiter, options, firstLine);
     await table.begin(names);
     return table;
   } catch (error) {
@@ -68,14 +75,16 @@ export async function openDelimited(file: string, options: DelimitedOptions): Pr
 class Delimited implements Table {
   readonly delimiter: string;
   readonly encoding: string;
-  readonly named: boolean;
+  readonly names: ColumnNames;
   columns: readonly string[] = [];
   readonly #file: string;
   readonly #text: TextSource;
   readonly #pieces: AsyncGenerator<string, void, undefined>;
   readonly #options: DelimitedOptions;
   readonly #parser: DelimitedRecords;
+  /** The sample, until it is taken; what went wrong behind it. */
   #next: string | null;
+  readonly #failure: unknown;
   #ready: DelimitedRecord[] = [];
   #row = 0;
   #broken = 0;
@@ -85,7 +94,7 @@ class Delimited implements Table {
     file: string,
     text: TextSource,
     pieces: AsyncGenerator<string, void, undefined>,
-    sample: string,
+    sample: { text: string; failure: unknown },
     delimiter: string,
     options: DelimitedOptions,
     firstLine: number,
@@ -93,11 +102,12 @@ class Delimited implements Table {
     this.#file = file;
     this.#text = text;
     this.#pieces = pieces;
-    this.#next = sample;
+    this.#next = sample.text;
+    this.#failure = sample.failure;
     this.#options = options;
     this.delimiter = delimiter;
     this.encoding = text.encoding;
-    this.named = options.header;
+    this.names = options.header ? 'first row' : 'none';
     this.#parser = new DelimitedRecords(delimiter, options.quoting, firstLine);
   }
 
@@ -109,7 +119,7 @@ class Delimited implements Table {
       this.#ready = records;
     }
     this.columns = names(this.#ready[0]!.fields);
-    if (this.named) this.#ready.shift();
+    if (this.#options.header) this.#ready.shift();
   }
 
   async *rows(
@@ -117,8 +127,8 @@ class Delimited implements Table {
     isRow: (cells: readonly unknown[]) => boolean,
   ): AsyncGenerator<TableRow[], void> {
     // A header says how many columns there are; without one, rows may have more than those that are read.
-    const least = this.named ? this.columns.length : Math.max(...positions) + 1;
-    const most = this.named ? this.columns.length : Infinity;
+    const least = this.#options.header ? this.columns.length : Math.max(...positions) + 1;
+    const most = this.#options.header ? this.columns.length : Infinity;
     const pick = (fields: readonly string[]) => positions.map((position) => fields[position]);
     try {
       for (let records: DelimitedRecord[] | null = this.#ready; records !== null; records = await this.#more()) {
@@ -162,19 +172,21 @@ class Delimited implements Table {
         this.#next = null;
         return this.#parser.push(piece);
       }
+      this.#parser.check();
+      if (this.#failure !== undefined) throw this.#failure;
       const next = await this.#pieces.next();
       if (next.done !== true) return this.#parser.push(next.value);
       const last = this.#parser.end();
       return last.length > 0 ? last : null;
     } catch (error) {
-      const row = this.columns.length === 0 && this.named ? undefined : this.#row;
+      const row = this.columns.length === 0 && this.#options.header ? undefined : this.#row;
       if (error instanceof QuoteError) throw this.#quoteError(error, row);
       throw inTable(error, this.#file, row, this.#columnName(this.#parser.fieldUnderWay));
     }
   }
 
   #columnName(position: number): string | undefined {
-    return this.named ? this.columns[position] : undefined;
+    return this.#options.header ? this.columns[position] : undefined;
   }
 
   #quoteError(error: QuoteError, row: number | undefined): Error {
@@ -216,14 +228,14 @@ class Delimited implements Table {
     const { fields, line, lastLine, broken } = record;
     const counts = `${expected} columns are expected, ${fields.length} found.`;
     const quoted = broken === null ? '' : ` A quote opens in line ${line} and is closed in line ${lastLine}.`;
-    const remedy =
-      broken !== null || (!this.#options.quoting && fields.length > expected)
-        ? this.#options.quoting
-          ? neverQuoted
-          : undefined
-        : fields.length > expected
-          ? say`A text with the delimiter in it must stand in quotes, which must follow the delimiter at once.`
-          : undefined;
+    const { quoting } = this.#options;
+    const more = fields.length > expected;
+    const swallowed = quoting && (broken !== null || (!more && fields.some((field) => field.includes(this.delimiter))));
+    const remedy = swallowed
+      ? neverQuoted
+      : more && quoting
+        ? say`A text with the delimiter in it must stand in quotes, the first of them right behind the delimiter.`
+        : undefined;
     return tableError({ file: this.#file, row: this.#row, line }, `${counts}${quoted}`, remedy);
   }
 }

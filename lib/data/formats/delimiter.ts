@@ -9,14 +9,14 @@ export function delimiterName(delimiter: string): string {
   return names[delimiter] ?? `"${delimiter}"`;
 }
 
-/** The records that a sample begins with; its first lines, where a quote stands as it must not. */
+/** The records that a sample begins with; without quotes, where the first one has a quote as it must not be. */
 function recordsOf(sample: string, delimiter: string, quoting: boolean): readonly DelimitedRecord[] {
   const parser = new DelimitedRecords(delimiter, quoting);
   try {
     const records = parser.push(sample);
     return records.length > 0 ? records : parser.end(); // the latter of a file of one line
   } catch (error) {
-    if (!(error instanceof QuoteError) || !quoting) throw error;
+    if (!(error instanceof QuoteError)) throw error;
     return recordsOf(sample, delimiter, false);
   }
 }

@@ -2,9 +2,9 @@ import { option, say } from '../../system/wording';
 import { show } from '../../system/options';
 import { notData } from '../text/containers';
 import { jsonTexts } from '../text/json-texts';
-import { JsonShapeError, type JsonText } from '../text/json-values';
+import type { JsonText } from '../text/json-values';
 import { TextSource } from '../text/text-source';
-import { inTable, tableError, type Table, type TableRow } from './table';
+import { inTable, tableError, type ColumnNames, type Table, type TableRow } from './table';
 
 export interface JsonOptions {
   /** Whether each line is a value (JSON Lines), unless the file is one list. */
@@ -35,7 +35,7 @@ class Json implements Table {
   readonly delimiter = null;
   readonly encoding: string;
   columns: readonly string[] = [];
-  named = true;
+  names: ColumnNames = 'format';
   readonly #file: string;
   readonly #text: TextSource;
   readonly #pieces: AsyncGenerator<string, void, undefined>;
@@ -61,7 +61,7 @@ class Json implements Table {
     }
     const first = this.#parse(this.#ready[0]!);
     this.columns = Object.keys(first);
-    this.named = !Array.isArray(first);
+    if (Array.isArray(first)) this.names = 'none';
   }
 
   async *rows(positions: readonly number[]): AsyncGenerator<TableRow[], void> {
@@ -99,9 +99,7 @@ class Json implements Table {
       const next = await this.#values.next();
       return next.done === true ? null : next.value;
     } catch (error) {
-      throw error instanceof JsonShapeError && this.#row === 0 && this.#ready.length === 0
-        ? this.#broken(error.line, `${error.message}.`, error)
-        : inTable(error, this.#file, this.#row);
+      throw inTable(error, this.#file, this.#row);
     }
   }
 

@@ -1,7 +1,10 @@
 import { existsSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { say } from '../../system/wording';
+import { InvalidArgumentError } from '../../system/errors';
+import { option, say } from '../../system/wording';
+import { containerOf, notData } from '../text/containers';
 import { openParquetFile, ParquetValueError, type ParquetFile } from './parquet-pages';
 import type { ParquetAnswer, ParquetRequest } from './parquet-worker';
 import { tableError, type Table, type TableRow } from './table';
@@ -14,13 +17,42 @@ import { tableError, type Table, type TableRow } from './table';
 export async function openParquet(file: string, signal: AbortSignal | undefined): Promise<Table> {
   try {
     signal?.throwIfAborted();
+    await checkMark(file);
     return new Parquet(file, (await openInThread(file, signal)) ?? (await openParquetFile(file)), signal);
   } catch (error) {
     throw signal?.aborted === true ? signal.reason : fault(file, error);
   }
 }
 
+/** Refuses what does not begin as Parquet does, by what it is. */
+async function checkMark(file: string): Promise<void> {
+  const handle = await open(file);
+  let first: Buffer;
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(512), 0, 512, 0);
+    first = buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+  const mark = first.toString('latin1', 0, 4);
+  if (mark === 'PAR1') return;
+  const other = containerOf(first) ?? notData(first.toString());
+  if (mark === 'PARE' || other !== undefined) {
+    const { is, remedy } = other ?? {
+      is: 'an encrypted Parquet file',
+      remedy: say`Write it again without encryption.`,
+    };
+    throw tableError({ file }, `this is ${is}.`, remedy);
+  }
+  throw tableError(
+    { file },
+    'this cannot be read as Parquet: it does not begin with PAR1.',
+    say`If it is text, name its format, as ${option('file.format', 'csv')}.`,
+  );
+}
+
 function fault(file: string, error: unknown, columns?: readonly string[]): unknown {
+  if (error instanceof InvalidArgumentError) return error;
   const message = (error as Error).message.replace(/\.$/, '');
   if (error instanceof ParquetValueError) {
     const column = columns?.[error.column];
@@ -33,7 +65,7 @@ function fault(file: string, error: unknown, columns?: readonly string[]): unkno
 }
 
 class Parquet implements Table {
-  readonly named = true;
+  readonly names = 'format';
   readonly encoding = null;
   readonly delimiter = null;
   readonly columns: readonly string[];
@@ -51,6 +83,8 @@ class Parquet implements Table {
   async *rows(positions: readonly number[]): AsyncGenerator<TableRow[], void> {
     try {
       for await (const rows of this.#parquet.rows(positions)) {
+        // Rows may be ready for many pieces: the event loop has its turn between them all the same.
+        await new Promise(setImmediate);
         this.#signal?.throwIfAborted();
         yield rows.map((cells) => ({ cells }));
       }

@@ -12,12 +12,15 @@ export interface TableRow {
   line?: number;
 }
 
+/** Where the names of columns come from: the first row, the format, or nowhere, so that they are numbers. */
+export type ColumnNames = 'first row' | 'format' | 'none';
+
 /** A file of rows, opened: what its columns are is known, its rows are read on demand. */
 export interface Table {
   /** Names of the columns; '0', '1', … where they have none. */
   readonly columns: readonly string[];
-  /** Whether the names stand in the file. */
-  readonly named: boolean;
+  /** Where those names come from. */
+  readonly names: ColumnNames;
   /** 'utf-8', …; null where the format is not text. */
   readonly encoding: string | null;
   /** Between the fields of a row; null where the format has none. */
@@ -49,15 +52,17 @@ export interface FilePlace {
   column?: string | undefined;
 }
 
-/** `data.csv, line 3 (row 1, counted from 0)`, as much of it as is known. */
+/** `data.csv, line 3, character 7 (row 1, counted from 0; column "text1")`, as much of it as is known. */
 export function placeOf({ file, row, line, character, column }: FilePlace): string {
-  const inLine = line === undefined ? [] : [`line ${line}`];
-  if (character !== undefined) inLine.push(`character ${character}`);
-  const inTable = row === undefined ? [] : [`row ${row}`];
-  if (column !== undefined) inTable.push(`column "${column}"`);
-  const table = inTable.length === 0 ? '' : row === undefined ? inTable[0]! : `${inTable.join(', ')}, counted from 0`;
-  if (inLine.length === 0) return table === '' ? file : `${file}, ${inTable.join(', ')} (counted from 0)`;
-  return `${[file, ...inLine].join(', ')}${table === '' ? '' : ` (${table})`}`;
+  const inText = [line === undefined ? '' : `line ${line}`, character === undefined ? '' : `character ${character}`];
+  const inTable = [
+    row === undefined ? '' : `row ${row}, counted from 0`,
+    column === undefined ? '' : `column "${column}"`,
+  ];
+  const known = (parts: readonly string[]) => parts.filter((part) => part !== '');
+  const place = known([file, ...inText]).join(', ');
+  const cell = known(inTable).join('; ');
+  return cell === '' ? place : `${place} (${cell})`;
 }
 
 /** A file that cannot be read as rows. `message` is a sentence that follows the place. */
