@@ -98,8 +98,8 @@ export function suggestColumns(names: readonly string[], wanted: readonly Role[]
   const free = () =>
     names.filter((name) => !Object.values(meant).includes(name) && !roles.some((role) => isUsual(role, name)));
   for (const role of wanted) {
-    const list = likely[role];
-    const known = free().find((name) => list.includes(plain(name)));
+    const known =
+      names.find((name) => isUsual(role, name)) ?? free().find((name) => likely[role].includes(plain(name)));
     if (known !== undefined) meant[role] = known;
   }
   for (const role of wanted) {

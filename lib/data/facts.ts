@@ -74,7 +74,5 @@ export function smallSetNotes(training: number, validation: number): string[] {
       : `${count(training)} to train on and ${validation} to validate with`;
   const measured =
     validation === 0 ? 'nothing tells whether the model gets better' : 'what is measured on so few says little';
-  return [
-    `There are only ${split}: ${measured}, and a model learns little from them. Some hundred rows are a beginning.`,
-  ];
+  return [`Only ${split}: ${measured}, and a model learns little from them. Some hundred rows are a beginning.`];
 }

@@ -475,3 +475,15 @@ describe('what the model cannot do is refused before anything is made', () => {
     expect(of('data')[0]!.maxInputLength).toBe(300);
   });
 });
+
+test.each<[number, number, RegExp | null]>([
+  [2, 0.15, /^Only 1 row to train on and 1 to validate with: what is measured on so few says little/],
+  [19, 0.15, /^Only 16 rows to train on and 3 to validate with/],
+  [5, 0, /^Only 5 rows to train on, none to validate with: nothing tells/],
+  [20, 0.15, null],
+])('%i rows with a validation split of %f: what can be expected is told', async (rows, validationSplit, told) => {
+  const { run, of } = start(new FakeEngine(), { validationSplit, epochs: 1 }, rows);
+  await run;
+  const { notes } = of('data')[0]!;
+  expect(notes).toEqual(told === null ? [] : [expect.stringMatching(told)]);
+});
