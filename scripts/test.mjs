@@ -1,9 +1,11 @@
-// npm test: the set-up, jest, then the tests that run in plain Node (test/plain, because jest's module contexts hide
-// faults of instanceof, and test/package, the packed tarball). Arguments go to jest, and then jest alone is run. The
-// last line, alone, is `N passed, N failed, N skipped` over both.
+// npm test: the set-up, the checks of form and faults (scripts/lint), jest, then the tests that run in plain Node
+// (test/plain, because jest's module contexts hide faults of instanceof, and test/package, the packed tarball).
+// Arguments go to jest, and then jest alone is run. The last line, alone, is `N passed, N failed, N skipped` over all;
+// each check counts as a test.
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CHECKS, runChecks } from './lint/checks.mjs';
 import { runJest } from './run-jest.mjs';
 import { ROOT } from './setup/paths.mjs';
 import { runShown } from './setup/run.mjs';
@@ -38,8 +40,11 @@ await runScript(async () => {
   const args = process.argv.slice(2);
   const temporary = mkdtempSync(join(tmpdir(), 'vectune-test-'));
   try {
-    const results = [await runJest(args)];
-    if (args.length === 0) results.push(await runPlain(temporary));
+    const all = args.length === 0;
+    const results = [];
+    if (all) results.push(await runChecks(CHECKS));
+    results.push(await runJest(args));
+    if (all) results.push(await runPlain(temporary));
     const sum = (name) => results.reduce((total, result) => total + result[name], 0);
     console.log(`\n${sum('passed')} passed, ${sum('failed')} failed, ${sum('skipped')} skipped`);
     return sum('failed') === 0 ? 0 : 1;

@@ -44,10 +44,15 @@ export function checkBuildTools(environment = process.env) {
   if (wrong.length > 0) throw missingTools(`To build its addon, vectune needs ${inWords(wrong)}.`, packages);
 }
 
+/** How pip is called on this machine; undefined where there is none. */
+export function pipCommand() {
+  const pips = [['python3', '-m', 'pip'], ['python', '-m', 'pip'], ['pip3'], ['pip']];
+  return pips.find(([program, ...args]) => versionOutput(program, args) !== undefined);
+}
+
 /** @throws SetupError: there is no pip, through which LibTorch comes. */
 export function checkPip() {
-  const pips = [['python3', '-m', 'pip'], ['python', '-m', 'pip'], ['pip3'], ['pip']];
-  if (pips.some(([program, ...args]) => versionOutput(program, args) !== undefined)) return;
+  if (pipCommand() !== undefined) return;
   throw missingTools(
     'LibTorch comes through pip, and there is none on this machine. Install it, or set VECTUNE_LIBTORCH to the ' +
       'folder of a LibTorch with header files.',
