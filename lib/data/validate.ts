@@ -126,7 +126,7 @@ export function pairRows(
     );
   }
   if (pairs.length === 0) throw emptyData('the list of pairs is empty');
-  return eachPair(pairs.slice(), Array.from(scoreList as ArrayLike<unknown>));
+  return eachPair(pairs.slice(), (scores as unknown[]).slice());
 }
 
 function* eachPair(pairs: readonly unknown[], scores: readonly unknown[]): ReturnType<typeof pairRows> {

@@ -232,7 +232,11 @@ async function* unpacked(
     for (let bytes: Buffer | undefined = first; bytes !== undefined; ) {
       if (!gunzip.write(bytes) && !gunzip.destroyed) {
         await new Promise<void>((resolve) => {
-          gunzip.once('drain', resolve).once('close', resolve);
+          const go = () => {
+            gunzip.off('drain', go).off('close', go);
+            resolve();
+          };
+          gunzip.on('drain', go).on('close', go);
         });
       }
       if (gunzip.destroyed) return;
