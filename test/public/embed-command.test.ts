@@ -1,0 +1,55 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { fixture, useModels } from './models';
+
+/** What `vectune embed` reads: by file and by standard input. */
+
+const MAIN = join(__dirname, '../../dist/cli/main.js');
+const models = useModels();
+
+interface Ended {
+  code: number | null;
+  texts: string[];
+  stderr: string;
+}
+
+function embed(args: readonly string[], input?: Uint8Array): Promise<Ended> {
+  const child = spawn(process.execPath, [MAIN, 'embed', '--model', fixture('bert-mean'), ...args]);
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
+  child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
+  child.stdin.on('error', () => undefined).end(input);
+  return new Promise((resolve) => {
+    child.on('close', (code) => {
+      const lines = stdout.split('\n').filter((line) => line !== '');
+      resolve({ code, texts: lines.map((line) => (JSON.parse(line) as { text: string }).text), stderr });
+    });
+  });
+}
+
+test('by file: lines end at LF or CR LF only, a mark is no text, gzip is unpacked, an encoding is named', async () => {
+  const odd = models.write('odd.txt', '\ufefffirst\u2028second\r\n\nthird\n');
+  expect(await embed([odd])).toMatchObject({ code: 0, texts: ['first\u2028second', '', 'third'] });
+  const packed = models.write('packed.txt.gz', gzipSync(Buffer.from('\ufeffgrün\nb', 'utf16le')));
+  expect(await embed([packed])).toMatchObject({ code: 0, texts: ['grün', 'b'] });
+  const windows = models.write('windows.txt', Buffer.from([0x49, 0x74, 0x92, 0x73, 0x0a]));
+  expect(await embed([windows, '--encoding', 'windows-1252'])).toMatchObject({ code: 0, texts: ['It’s'] });
+  const refused = await embed([windows]);
+  expect(refused).toMatchObject({ code: 1, texts: [] });
+  expect(refused.stderr).toMatch(
+    /windows\.txt, line 1, character 3: the byte 0x92 is not UTF-8\. In windows-1252 it would read «It’s»\. If that is right, pass --encoding windows-1252; /,
+  );
+}, 60_000);
+
+test('by standard input; JSON with a mark and empty lines; a folder is named', async () => {
+  expect(await embed(['--jsonl'], Buffer.from('\ufeff"a\u2029b"\n\n{"text":"c"}\n'))).toMatchObject({
+    code: 0,
+    texts: ['a\u2029b', 'c'],
+  });
+  expect(await embed(['--jsonl', '-'], gzipSync('["a",\n{"text":"c"}]'))).toMatchObject({ code: 0, texts: ['a', 'c'] });
+  const folder = models.path('.');
+  const refused = await embed([folder]);
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toContain(`${folder} is a folder, but a file of texts is wanted.`);
+}, 60_000);
