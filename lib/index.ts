@@ -7,6 +7,8 @@ export type {
   LoadEvent,
   TextVectorisationOptions,
 } from './text-vectorisation-options';
+export { EmbeddingsEndpoint } from './embed/endpoint';
+export type { EndpointOptions } from './embed/endpoint';
 export { cosineSimilarity } from './embed/similarity';
 export type { Vector } from './embed/similarity';
 export { models } from './model/presets';
@@ -50,6 +52,10 @@ export type { ScheduleKind } from './finetune/schedule';
 export { evaluateBinary } from './evaluate/binary';
 export type { BinaryRow } from './evaluate/binary';
 export type { Interval, Verdict } from './evaluate/bootstrap';
+export { compare } from './evaluate/compare';
+export type { ChangedRow, Comparison, MeasureDifference, ModelCost } from './evaluate/compare';
+export { evaluate } from './evaluate/evaluate';
+export type { EvaluateDataOptions, Measures } from './evaluate/evaluate';
 export type { EvaluateOptions, IntervalOptions } from './evaluate/options';
 export type { EmbeddingEvent, EvaluateEvent, MeasuringEvent } from './evaluate/events';
 export { evaluateClasses } from './evaluate/classes';

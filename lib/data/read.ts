@@ -12,7 +12,7 @@ import { ScoreColumn } from './scores';
 import { checkIsFile } from './text/text-source';
 import { checkText, emptyData } from './validate';
 
-async function openTable(file: string, options: ResolvedReadOptions): Promise<Table> {
+export async function openTable(file: string, options: ResolvedReadOptions): Promise<Table> {
   const { format } = options;
   const found = await checkIsFile(file, 'a data file');
   switch (format) {

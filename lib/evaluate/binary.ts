@@ -2,8 +2,8 @@ import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
 import { resolveTable } from '../system/option-table';
 import type { EmbeddingModel } from './embedding';
-import { embedderOf, evaluation, type Evaluation, type Observed } from './evaluation';
-import { evaluateTable, type EvaluateOptions } from './options';
+import { embedderOf, evaluation, type Evaluation, type Observed, type Observation } from './evaluation';
+import { evaluateTable, type EvaluateOptions, type ResolvedEvaluateOptions } from './options';
 import { LabelledSimilarities, type BinaryMetrics } from './metrics/classification';
 import { pairSimilarities } from './pairs';
 import { pairTexts, tooFew } from './similarity';
@@ -51,6 +51,13 @@ export class BinaryObserved implements Observed<BinaryMetrics> {
     // Of distances the user knows the positive number.
     return { ...metrics, f1Threshold: -metrics.f1Threshold, accuracyThreshold: -metrics.accuracyThreshold };
   }
+
+  /** The place of a row's similarity among all, from 0 to 1; of rows of label 0 from the other end. */
+  *goodness(): Work<Float64Array> {
+    const places = this.sorted.places();
+    yield;
+    return places.map((place, i) => (this.sorted.positive[i] ? place : 1 - place));
+  }
 }
 
 /**
@@ -67,6 +74,14 @@ export async function evaluateBinary(
   options?: EvaluateOptions,
 ): Promise<Evaluation<BinaryMetrics>> {
   const resolved = resolveTable(evaluateTable, options, { name: 'evaluateBinary', path: '' });
+  return evaluation(await observeBinary(model, rows, resolved), resolved);
+}
+
+export async function observeBinary(
+  model: EmbeddingModel,
+  rows: Iterable<BinaryRow> | AsyncIterable<BinaryRow>,
+  resolved: ResolvedEvaluateOptions,
+): Promise<Observation<BinaryMetrics>> {
   const begun = Date.now();
   const embedder = embedderOf(model, resolved);
   const labels: number[] = [];
@@ -95,5 +110,5 @@ export async function evaluateBinary(
   for (const [name, found] of similarities) {
     observed.set(name, await inPieces(BinaryObserved.of(found, labels, name), resolved.signal));
   }
-  return evaluation(observed, embedder, resolved, begun);
+  return { observed, embedder, begun };
 }

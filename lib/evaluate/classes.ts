@@ -1,10 +1,10 @@
 import { checkText } from '../data/validate';
 import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
-import { integer, optional, resolveTable, type OptionsOf } from '../system/option-table';
+import { integer, optional, resolveTable, type OptionsOf, type ResolvedOf } from '../system/option-table';
 import type { Vector } from '../embed/similarity';
 import { blocks, BLOCK_TEXTS, type EmbeddingModel } from './embedding';
-import { embedderOf, evaluation, Means, type Evaluation } from './evaluation';
+import { embedderOf, evaluation, Means, type Evaluation, type Observation } from './evaluation';
 import { evaluateTable } from './options';
 import { silhouettes } from './metrics/silhouette';
 import { asObject, tooFew } from './similarity';
@@ -80,6 +80,14 @@ export async function evaluateClasses(
   options?: ClassEvaluateOptions,
 ): Promise<Evaluation<ClassMetrics>> {
   const resolved = resolveTable(classTable, options, { name: 'evaluateClasses', path: '' });
+  return evaluation(await observeClasses(model, rows, resolved), resolved);
+}
+
+export async function observeClasses(
+  model: EmbeddingModel,
+  rows: Iterable<ClassRow> | AsyncIterable<ClassRow>,
+  resolved: ResolvedOf<typeof classTable>,
+): Promise<Observation<ClassMetrics>> {
   const { k } = resolved;
   const begun = Date.now();
   const embedder = embedderOf(model, resolved);
@@ -115,7 +123,10 @@ export async function evaluateClasses(
   const observed = new Map<SimilarityName, Means<ClassMetrics>>();
   for (const name of resolved.similarity) {
     const knnAccuracy = await inPieces(neighbourVotes(vectors, classes, k, name), resolved.signal);
-    observed.set(name, new Means<ClassMetrics>('classes', 'texts', 'knnAccuracy', { knnAccuracy, silhouette }));
+    observed.set(
+      name,
+      new Means<ClassMetrics>('classes', 'texts', 'knnAccuracy', { knnAccuracy, silhouette }, silhouette),
+    );
   }
-  return evaluation(observed, embedder, resolved, begun);
+  return { observed, embedder, begun };
 }

@@ -42,6 +42,19 @@ export interface Observed<Metrics> {
   resampled: number;
   /** Measures of everything, or of a resample in which unit i counts `counts[i]` times. Null where not defined. */
   measure(counts?: Uint32Array): Work<Metrics | null>;
+  /** How well each unit is answered, in units of its own, the higher the better: tells which changed most. */
+  goodness(): Work<Float64Array>;
+}
+
+/** What came of a model on data, before it is measured. */
+export interface Observation<Metrics> {
+  /** By similarity function, in the order in which they were asked for. */
+  observed: ReadonlyMap<SimilarityName, Observed<Metrics>>;
+  embedder: BlockEmbedder;
+  /** When the evaluation was called, in milliseconds. */
+  begun: number;
+  /** The number of each unit in the data, where some of the data was left out. */
+  units?: readonly number[];
 }
 
 /** An embedder that tells its progress. */
@@ -58,10 +71,8 @@ export function embedderOf(model: EmbeddingModel, options: ResolvedEvaluateOptio
 
 /** Measures what was observed under each similarity function, with the intervals of the first. */
 export async function evaluation<Metrics extends object>(
-  observed: ReadonlyMap<SimilarityName, Observed<Metrics>>,
-  embedder: BlockEmbedder,
-  options: ResolvedEvaluateOptions,
-  begun: number,
+  { observed, embedder, begun }: Observation<Metrics>,
+  options: Pick<ResolvedEvaluateOptions, 'intervals' | 'onProgress' | 'signal'>,
 ): Promise<Evaluation<Metrics>> {
   const { signal, intervals: wanted } = options;
   options.onProgress?.({ type: 'measuring' });
@@ -103,14 +114,23 @@ const AT_ONCE = 1 << 14;
 export class Means<Metrics extends object> implements Observed<Metrics> {
   readonly count: number;
   readonly resampled: number;
+  readonly #goodness: Float64Array;
 
+  /** @param goodness where the primary measure of a unit is too coarse to tell what changed */
   constructor(
     readonly form: Evaluation<Metrics>['form'],
     readonly unit: Evaluation<Metrics>['unit'],
     readonly primary: keyof Metrics & string,
     readonly values: Readonly<Record<string, Float64Array>>,
+    goodness: Float64Array = values[primary]!,
   ) {
     this.count = this.resampled = values[primary]!.length;
+    this.#goodness = goodness;
+  }
+
+  *goodness(): Work<Float64Array> {
+    yield;
+    return this.#goodness;
   }
 
   *measure(counts?: Uint32Array): Work<Metrics> {

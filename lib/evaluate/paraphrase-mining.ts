@@ -1,10 +1,10 @@
 import { checkText } from '../data/validate';
 import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
-import { flag, integer, optional, resolveTable, type OptionsOf } from '../system/option-table';
+import { flag, integer, optional, resolveTable, type OptionsOf, type ResolvedOf } from '../system/option-table';
 import type { Vector } from '../embed/similarity';
 import { blocks, BLOCK_TEXTS, type EmbeddingModel } from './embedding';
-import { embedderOf, evaluation, type Evaluation, type Observed } from './evaluation';
+import { embedderOf, evaluation, type Evaluation, type Observed, type Observation } from './evaluation';
 import { evaluateTable } from './options';
 import { asObject, tooFew } from './similarity';
 import type { SimilarityName } from './similarities';
@@ -234,6 +234,15 @@ function duplicateSet(pairs: Iterable<readonly [string, string]>, numbers: Reado
   return set;
 }
 
+function* duplicateFlags(pairs: MinedPairs, duplicates: PairSet): Work<boolean[]> {
+  const flags: boolean[] = [];
+  for (let i = 0; i < pairs.first.length; ++i) {
+    flags.push(duplicates.has(pairs.first[i]!, pairs.second[i]!));
+    if (i % AT_ONCE === 0) yield;
+  }
+  return flags;
+}
+
 /** All pairs of texts that a chain of duplicates joins. */
 function closure(pairs: Iterable<readonly [string, string]>, numbers: ReadonlyMap<string, number>): PairSet {
   const parent = Array.from({ length: numbers.size }, (_, i) => i);
@@ -270,6 +279,18 @@ export async function evaluateParaphraseMining(
   options?: MiningEvaluateOptions,
 ): Promise<MiningEvaluation> {
   const resolved = resolveTable(miningTable, options, { name: 'evaluateParaphraseMining', path: '' });
+  const { facts, ...observation } = await observeParaphraseMining(model, data, resolved);
+  return { ...(await evaluation(observation, resolved)), ...facts };
+}
+
+/** What an evaluation of mining tells beside its measures. */
+type MiningFacts = Omit<MiningEvaluation, keyof Evaluation<MiningMetrics>>;
+
+export async function observeParaphraseMining(
+  model: EmbeddingModel,
+  data: MiningData,
+  resolved: ResolvedOf<typeof miningTable>,
+): Promise<Observation<MiningMetrics> & { facts: MiningFacts }> {
   const { topK, maxPairs, transitive } = resolved;
   const begun = Date.now();
   const embedder = embedderOf(model, resolved);
@@ -300,7 +321,7 @@ export async function evaluateParaphraseMining(
   for (const name of resolved.similarity) {
     const pairs = await inPieces(minePairs(vectors, name, topK, maxPairs), resolved.signal);
     if (observed.size === 0) candidates = pairs.similarities.length;
-    const right = Array.from(pairs.first, (first, i) => duplicates.has(first, pairs.second[i]!));
+    const right = await inPieces(duplicateFlags(pairs, duplicates), resolved.signal);
     const metrics = miningMetrics(pairs.similarities, right, duplicates.size);
     observed.set(name, {
       form: 'paraphrase-mining',
@@ -312,11 +333,11 @@ export async function evaluateParaphraseMining(
       *measure() {
         return metrics;
       },
+      // biome-ignore lint/correctness/useYield: nothing to interrupt
+      *goodness() {
+        return new Float64Array(0);
+      },
     });
   }
-  return {
-    ...(await evaluation(observed, embedder, resolved, begun)),
-    candidates,
-    duplicates: duplicates.size,
-  };
+  return { observed, embedder, begun, facts: { candidates, duplicates: duplicates.size } };
 }

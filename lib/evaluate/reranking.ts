@@ -1,9 +1,9 @@
 import { checkText } from '../data/validate';
 import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
-import { integer, optional, resolveTable, type OptionsOf } from '../system/option-table';
+import { integer, optional, resolveTable, type OptionsOf, type ResolvedOf } from '../system/option-table';
 import { blocks, type EmbeddingModel } from './embedding';
-import { embedderOf, evaluation, Means, type Evaluation } from './evaluation';
+import { embedderOf, evaluation, Means, type Evaluation, type Observation } from './evaluation';
 import { evaluateTable } from './options';
 import { LabelledSimilarities } from './metrics/classification';
 import { reciprocalRank, tieAveragedNdcg } from './metrics/ranking';
@@ -82,21 +82,32 @@ export async function evaluateReranking(
   options?: RerankingEvaluateOptions,
 ): Promise<RerankingEvaluation> {
   const resolved = resolveTable(rerankingTable, options, { name: 'evaluateReranking', path: '' });
+  const { withoutBoth, ...observation } = await observeReranking(model, samples, resolved);
+  return { ...(await evaluation(observation, resolved)), withoutBoth };
+}
+
+export async function observeReranking(
+  model: EmbeddingModel,
+  samples: Iterable<RerankingSample> | AsyncIterable<RerankingSample>,
+  resolved: ResolvedOf<typeof rerankingTable>,
+): Promise<Observation<RerankingMetrics> & { withoutBoth: number }> {
   const { at } = resolved;
   const begun = Date.now();
   const embedder = embedderOf(model, resolved);
   const values = new Map<SimilarityName, Record<string, number[]>>();
   let row = 0;
   let withoutBoth = 0;
+  const units: number[] = [];
   for await (const block of blocks(samples, SAMPLES_AT_ONCE)) {
     const checked = block.flatMap((sample) => {
       const { query, positive, negative } = asObject(sample, '{ query, positive, negative }', row);
       const text = checkText(query, 'query', { row });
       const right = textList(positive, 'positive', row);
-      const wrong = textList(negative, 'negative', row++);
-      if (right.length > 0 && wrong.length > 0) return [{ text, right, wrong }];
-      ++withoutBoth;
-      return [];
+      const wrong = textList(negative, 'negative', row);
+      if (right.length > 0 && wrong.length > 0) units.push(row);
+      else ++withoutBoth;
+      ++row;
+      return right.length > 0 && wrong.length > 0 ? [{ text, right, wrong }] : [];
     });
     const queries = await embedder.embed(
       checked.map(({ text }) => text),
@@ -131,5 +142,5 @@ export async function evaluateReranking(
       return [name, new Means<RerankingMetrics>('reranking', 'queries', `ndcg@${at}`, arrays)] as const;
     }),
   );
-  return { ...(await evaluation(observed, embedder, resolved, begun)), withoutBoth };
+  return { observed, embedder, begun, units, withoutBoth };
 }

@@ -1,10 +1,10 @@
 import { checkText } from '../data/validate';
 import { InvalidArgumentError } from '../system/errors';
 import { checkInteger, checkOptionNames, invalidOption, show } from '../system/options';
-import { custom, flag, optional, resolveTable, type OptionsOf } from '../system/option-table';
+import { custom, flag, optional, resolveTable, type OptionsOf, type ResolvedOf } from '../system/option-table';
 import type { Vector } from '../embed/similarity';
 import { blocks, BLOCK_TEXTS, type EmbeddingModel } from './embedding';
-import { embedderOf, evaluation, Means, type Evaluation } from './evaluation';
+import { embedderOf, evaluation, Means, type Evaluation, type Observation } from './evaluation';
 import { evaluateTable } from './options';
 import { compareIds, defaultCutoffs, rankingMetrics, type Cutoffs, type RetrievalMetrics } from './metrics/ranking';
 import { asObject, tooFew } from './similarity';
@@ -144,6 +144,18 @@ export async function evaluateRetrieval(
   options?: RetrievalEvaluateOptions,
 ): Promise<RetrievalEvaluation> {
   const resolved = resolveTable(retrievalTable, options, { name: 'evaluateRetrieval', path: '' });
+  const { facts, ...observation } = await observeRetrieval(model, data, resolved);
+  return { ...(await evaluation(observation, resolved)), ...facts };
+}
+
+/** What an evaluation of retrieval tells beside its measures. */
+type RetrievalFacts = Omit<RetrievalEvaluation, keyof Evaluation<RetrievalMetrics>>;
+
+export async function observeRetrieval(
+  model: EmbeddingModel,
+  data: RetrievalData,
+  resolved: ResolvedOf<typeof retrievalTable>,
+): Promise<Observation<RetrievalMetrics> & { facts: RetrievalFacts }> {
   const { signal, similarity: similarities, cutoffs, ignoreSameId } = resolved;
   const begun = Date.now();
   const embedder = embedderOf(model, resolved);
@@ -159,15 +171,18 @@ export async function evaluateRetrieval(
   const relevant: Set<string>[] = [];
   const queries: Vector[] = [];
   const seen = new Set<string>();
+  const units: number[] = [];
   let withoutRelevant = 0;
   for await (const block of blocks(checkedTexts(data.queries, 'query', seen), BLOCK_TEXTS)) {
     const kept: string[] = [];
     for (const { id, text } of block) {
       const wanted = new Set(relevantTo(id));
+      const number = units.length + withoutRelevant;
       if (wanted.size === 0) {
         ++withoutRelevant;
         continue;
       }
+      units.push(number);
       queryIds.push(id);
       relevant.push(wanted);
       kept.push(text);
@@ -201,12 +216,8 @@ export async function evaluateRetrieval(
     observed.set(name, await inPieces(observedOf(ranking, relevant, cutoffs), signal));
   }
   const missing = new Set(relevant.flatMap((set) => [...set].filter((id) => !documentIds.has(id))));
-  return {
-    ...(await evaluation(observed, embedder, resolved, begun)),
-    documents: ids.length,
-    withoutRelevant,
-    missingDocuments: missing.size,
-  };
+  const facts = { documents: ids.length, withoutRelevant, missingDocuments: missing.size };
+  return { observed, embedder, begun, units, facts };
 }
 
 /** Texts with ids that are strings and occur once. */

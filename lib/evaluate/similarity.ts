@@ -3,11 +3,11 @@ import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
 import { resolveTable } from '../system/option-table';
 import type { EmbeddingModel } from './embedding';
-import { embedderOf, evaluation, type Evaluation, type Observed } from './evaluation';
-import { evaluateTable, type EvaluateOptions } from './options';
+import { embedderOf, evaluation, type Evaluation, type Observed, type Observation } from './evaluation';
+import { evaluateTable, type EvaluateOptions, type ResolvedEvaluateOptions } from './options';
 import { pearson, Ranking } from './metrics/correlation';
 import { pairSimilarities } from './pairs';
-import { checkSameLength } from './similarities';
+import { checkSameLength, type SimilarityName } from './similarities';
 import { atOnce, inPieces, type Work } from './work';
 
 /** Two texts and how similar they are, on any scale. */
@@ -68,6 +68,15 @@ export class SimilarityObserved implements Observed<SimilarityMetrics> {
     return { spearman: pearson(a, b, counts), pearson: linear };
   }
 
+  /** How near the place of a row's similarity among all is to that of its score: 0 for the same place, -1 for the other end. */
+  *goodness(): Work<Float64Array> {
+    const found = this.#rankings[0].ranks();
+    yield;
+    const wanted = this.#rankings[1].ranks();
+    yield;
+    return found.map((rank, i) => -Math.abs(rank - wanted[i]!) / this.count);
+  }
+
   #hasNaN(): boolean {
     for (const values of [this.similarities, this.scores])
       for (let i = 0; i < values.length; ++i) if (Number.isNaN(values[i]!)) return true;
@@ -98,6 +107,14 @@ export async function evaluateSimilarity(
   options?: EvaluateOptions,
 ): Promise<Evaluation<SimilarityMetrics>> {
   const resolved = resolveTable(evaluateTable, options, { name: 'evaluateSimilarity', path: '' });
+  return evaluation(await observeSimilarity(model, rows, resolved), resolved);
+}
+
+export async function observeSimilarity(
+  model: EmbeddingModel,
+  rows: Iterable<SimilarityRow> | AsyncIterable<SimilarityRow>,
+  resolved: ResolvedEvaluateOptions,
+): Promise<Observation<SimilarityMetrics>> {
   const begun = Date.now();
   const embedder = embedderOf(model, resolved);
   const scores: number[] = [];
@@ -116,14 +133,11 @@ export async function evaluateSimilarity(
   };
   const similarities = await pairSimilarities(rows, textsOf, embedder, resolved);
   if (scores.length < 2) throw tooFew('pairs with scores', 2, scores.length);
-  const observed = new Map(
-    await Promise.all(
-      [...similarities].map(
-        async ([name, found]) => [name, await inPieces(SimilarityObserved.of(found, scores), resolved.signal)] as const,
-      ),
-    ),
-  );
-  return evaluation(observed, embedder, resolved, begun);
+  const observed = new Map<SimilarityName, SimilarityObserved>();
+  for (const [name, found] of similarities) {
+    observed.set(name, await inPieces(SimilarityObserved.of(found, scores), resolved.signal));
+  }
+  return { observed, embedder, begun };
 }
 
 /** The two texts of a row. */

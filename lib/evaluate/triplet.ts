@@ -1,7 +1,7 @@
 import { checkText } from '../data/validate';
-import { numeric, optional, resolveTable, type OptionsOf } from '../system/option-table';
+import { numeric, optional, resolveTable, type OptionsOf, type ResolvedOf } from '../system/option-table';
 import type { EmbeddingModel } from './embedding';
-import { embedderOf, evaluation, Means, type Evaluation } from './evaluation';
+import { embedderOf, evaluation, Means, type Evaluation, type Observation } from './evaluation';
 import { evaluateTable } from './options';
 import { pairSimilarities } from './pairs';
 import { asObject, tooFew } from './similarity';
@@ -58,6 +58,14 @@ export async function evaluateTriplet(
   options?: TripletEvaluateOptions,
 ): Promise<Evaluation<TripletMetrics>> {
   const resolved = resolveTable(tripletTable, options, { name: 'evaluateTriplet', path: '' });
+  return evaluation(await observeTriplet(model, rows, resolved), resolved);
+}
+
+export async function observeTriplet(
+  model: EmbeddingModel,
+  rows: Iterable<TripletRow> | AsyncIterable<TripletRow>,
+  resolved: ResolvedOf<typeof tripletTable>,
+): Promise<Observation<TripletMetrics>> {
   const begun = Date.now();
   const embedder = embedderOf(model, resolved);
   // Each row is two pairs in a block, so that its anchor is embedded once.
@@ -67,11 +75,12 @@ export async function evaluateTriplet(
       const positives = both.filter((_, i) => i % 2 === 0);
       const negatives = both.filter((_, i) => i % 2 === 1);
       const values = { accuracy: rightRows(positives, negatives, resolved.margin) };
-      return [name, new Means<TripletMetrics>('triplet', 'triplets', 'accuracy', values)] as const;
+      const margins = Float64Array.from(positives, (positive, i) => positive - negatives[i]!);
+      return [name, new Means<TripletMetrics>('triplet', 'triplets', 'accuracy', values, margins)] as const;
     }),
   );
   if ([...observed.values()][0]!.count === 0) throw tooFew('triplets', 1, 0);
-  return evaluation(observed, embedder, resolved, begun);
+  return { observed, embedder, begun };
 }
 
 async function* twice(

@@ -141,6 +141,18 @@ export class LabelledSimilarities {
     };
   }
 
+  /** Where each row stands between the lowest similarity, 0, and the highest, 1; equal ones share the mean. */
+  places(): Float64Array {
+    const places = new Float64Array(this.#order.length);
+    let start = 0;
+    for (const end of this.#ends) {
+      const place = 1 - (start + end - 1) / 2 / Math.max(1, places.length - 1);
+      for (let i = start; i < end; ++i) places[this.#order[i]!] = place;
+      start = end;
+    }
+    return places;
+  }
+
   /** Precision and recall at each distinct similarity, from the highest down; empty where there are no positive rows. */
   curve(): PrecisionRecallPoint[] {
     const positives = Array.from(this.positive).filter(Boolean).length;
