@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
 import { resolveTable } from '../system/option-table';
@@ -82,7 +83,7 @@ export async function observeBinary(
   rows: Iterable<BinaryRow> | AsyncIterable<BinaryRow>,
   resolved: ResolvedEvaluateOptions,
 ): Promise<Observation<BinaryMetrics>> {
-  const begun = Date.now();
+  const begun = performance.now();
   const embedder = embedderOf(model, resolved);
   const labels: number[] = [];
   const textsOf = (row: BinaryRow, index: number): readonly [string, string] => {

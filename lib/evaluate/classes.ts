@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { checkText } from '../data/validate';
 import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
@@ -89,7 +90,7 @@ export async function observeClasses(
   resolved: ResolvedOf<typeof classTable>,
 ): Promise<Observation<ClassMetrics>> {
   const { k } = resolved;
-  const begun = Date.now();
+  const begun = performance.now();
   const embedder = embedderOf(model, resolved);
   const numbers = new Map<string | number, number>();
   const classes: number[] = [];

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
 import type { Vector } from '../embed/similarity';
@@ -75,13 +76,13 @@ export class BlockEmbedder {
     throwIfAborted(signal);
     const options = { ...(maxInputLength !== undefined && { maxInputLength }), ...(signal && { signal }) };
     const model = this.#model;
-    const begun = Date.now();
+    const begun = performance.now();
     let vectors: readonly Vector[];
     if (role === 'query' && model.embedQueries !== undefined) vectors = await model.embedQueries(texts, options);
     else if (role === 'document' && model.embedDocuments !== undefined)
       vectors = await model.embedDocuments(texts, options);
     else vectors = await model.embed(texts, options);
-    this.seconds += (Date.now() - begun) / 1000;
+    this.seconds += (performance.now() - begun) / 1000;
     this.texts += texts.length;
     if (vectors.length === texts.length) return vectors;
     throw new InvalidArgumentError(

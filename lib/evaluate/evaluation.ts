@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { bootstrap, type Interval } from './bootstrap';
 import { BlockEmbedder, type EmbeddingModel, type TextRole } from './embedding';
 import type { ResolvedEvaluateOptions } from './options';
@@ -98,7 +99,7 @@ export async function evaluation<Metrics extends object>(
     texts: embedder.texts,
     dimensions: embedder.dimensions,
     embeddingSeconds: embedder.seconds,
-    seconds: (Date.now() - begun) / 1000,
+    seconds: (performance.now() - begun) / 1000,
   };
 }
 

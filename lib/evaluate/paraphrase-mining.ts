@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { checkText } from '../data/validate';
 import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
@@ -292,7 +293,7 @@ export async function observeParaphraseMining(
   resolved: ResolvedOf<typeof miningTable>,
 ): Promise<Observation<MiningMetrics> & { facts: MiningFacts }> {
   const { topK, maxPairs, transitive } = resolved;
-  const begun = Date.now();
+  const begun = performance.now();
   const embedder = embedderOf(model, resolved);
   const numbers = new Map<string, number>();
   const vectors: Vector[] = [];

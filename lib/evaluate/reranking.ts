@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { checkText } from '../data/validate';
 import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
@@ -92,7 +93,7 @@ export async function observeReranking(
   resolved: ResolvedOf<typeof rerankingTable>,
 ): Promise<Observation<RerankingMetrics> & { withoutBoth: number }> {
   const { at } = resolved;
-  const begun = Date.now();
+  const begun = performance.now();
   const embedder = embedderOf(model, resolved);
   const values = new Map<SimilarityName, Record<string, number[]>>();
   let row = 0;

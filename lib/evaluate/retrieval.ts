@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { checkText } from '../data/validate';
 import { InvalidArgumentError } from '../system/errors';
 import { checkInteger, checkOptionNames, invalidOption, show } from '../system/options';
@@ -157,7 +158,7 @@ export async function observeRetrieval(
   resolved: ResolvedOf<typeof retrievalTable>,
 ): Promise<Observation<RetrievalMetrics> & { facts: RetrievalFacts }> {
   const { signal, similarity: similarities, cutoffs, ignoreSameId } = resolved;
-  const begun = Date.now();
+  const begun = performance.now();
   const embedder = embedderOf(model, resolved);
 
   const { relevant: judgements } = data;

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { checkText } from '../data/validate';
 import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
@@ -115,7 +116,7 @@ export async function observeSimilarity(
   rows: Iterable<SimilarityRow> | AsyncIterable<SimilarityRow>,
   resolved: ResolvedEvaluateOptions,
 ): Promise<Observation<SimilarityMetrics>> {
-  const begun = Date.now();
+  const begun = performance.now();
   const embedder = embedderOf(model, resolved);
   const scores: number[] = [];
   const textsOf = (row: SimilarityRow, index: number): readonly [string, string] => {

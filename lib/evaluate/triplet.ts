@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { checkText } from '../data/validate';
 import { numeric, optional, resolveTable, type OptionsOf, type ResolvedOf } from '../system/option-table';
 import type { EmbeddingModel } from './embedding';
@@ -66,7 +67,7 @@ export async function observeTriplet(
   rows: Iterable<TripletRow> | AsyncIterable<TripletRow>,
   resolved: ResolvedOf<typeof tripletTable>,
 ): Promise<Observation<TripletMetrics>> {
-  const begun = Date.now();
+  const begun = performance.now();
   const embedder = embedderOf(model, resolved);
   // Each row is two pairs in a block, so that its anchor is embedded once.
   const similarities = await pairSimilarities(twice(rows), (pair) => pair, embedder, resolved, ['query', 'document']);
