@@ -11,6 +11,7 @@ export { EmbeddingsEndpoint } from './embed/endpoint';
 export type { EndpointOptions } from './embed/endpoint';
 export { cosineSimilarity } from './embed/similarity';
 export type { Vector } from './embed/similarity';
+export { checkSaveTarget } from './model/save/save-target';
 export { models } from './model/presets';
 export type { ModelDownloadEvent, ModelPreset, ModelWheel } from './model/types';
 export { balance } from './data/balance';
@@ -27,7 +28,9 @@ export type {
   CheckpointDamagedEvent,
   CheckpointEvent,
   CheckpointFailedEvent,
+  CollapseEvent,
   DataEvent,
+  DataWarningEvent,
   DeviceEvent,
   DeviceMemoryEvent,
   DoneEvent,
@@ -45,8 +48,9 @@ export type {
   ValidationEvent,
 } from './finetune/events';
 export type { CheckpointOptions } from './finetune/checkpoint/options';
+export type { RandomPairs } from './finetune/random-pairs';
 export type { CheckpointReport, EpochReport, FinetuneReport } from './finetune/report';
-export type { FinetuneRun } from './finetune/run';
+export type { FinetuneRun, FinetuneStatus } from './finetune/run';
 export type { ThresholdMetric, ValidationMetrics } from './finetune/metrics';
 export type { ScheduleKind } from './finetune/schedule';
 export { evaluateBinary } from './evaluate/binary';

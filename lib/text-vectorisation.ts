@@ -1,9 +1,12 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import { show } from './system/options';
 import { resolveTable, type ResolvedOf } from './system/option-table';
 import type { TextPair } from './data/pair';
 import { collectLists, collectPairs, type DataSource } from './data/source';
 import { pairRows } from './data/validate';
-import { fromNative, InvalidArgumentError, StateError } from './system/errors';
+import { defineAsyncDispose } from './system/dispose';
+import { say } from './system/wording';
+import { fromNative, hasCode, InvalidArgumentError, StateError } from './system/errors';
 import type { FinetuneEvent } from './finetune/events';
 import { finetune, inputLength, type FinetuneJob } from './finetune/finetune';
 import { finetuneTable, resolveOptions, type FinetuneOptions, type ResolvedOptions } from './finetune/options';
@@ -91,17 +94,19 @@ async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T
  *
  * ```ts
  * const tv = new TextVectorisation(models.AllMiniLML6V2);
- * await tv.finetune([['How old are you?', 'What is your age?']], [1.0], { validationSplit: 0, epochs: 1 });
+ * await tv.finetune([['How old are you?', 'What is your age?'], ['How old are you?', 'It rains']], [1, 0], { validationSplit: 0 });
  * const [a, b] = await tv.embed(['How old are you?', 'What is your age?']);
  * ```
  */
 export class TextVectorisation {
+  /** `dispose`, for `await using`; not there in a Node that does not know it (before 20.5). */
+  declare readonly [Symbol.asyncDispose]: () => Promise<void>;
   readonly #source: string | ModelPreset;
   readonly #options: ResolvedOf<typeof textVectorisationTable>;
   readonly #closing = new AbortController();
   #loading: Promise<LoadedModel> | undefined;
-  /** Resolves when the run that is on has ended, well or badly. */
-  #running: Promise<void> | undefined;
+  /** The run that is on; `ended` resolves when it has, well or badly. */
+  #running: { run: FinetuneRun | undefined; ended: Promise<void> } | undefined;
   /** Of the runs whose weights the model took, and last of the run that is on. */
   #records: TrainingRecord[] = [];
   #disposed: Promise<void> | undefined;
@@ -131,12 +136,12 @@ export class TextVectorisation {
    *   StateError ERR_DISPOSED.
    */
   async load(): Promise<void> {
-    await this.#loaded();
+    await this.#loaded('load');
   }
 
   /** What the model is; loads it. Rejects as `load` does. */
   async info(): Promise<ModelInfo> {
-    const { addon, handle, opened, embedder } = await this.#loaded();
+    const { addon, handle, opened, embedder } = await this.#loaded('info');
     const { id, dimension, maxInputLength, positions, spec, layout } = opened;
     const parameters = addon
       .parameters(handle)
@@ -171,8 +176,10 @@ export class TextVectorisation {
       elsewhere: [constructorOptions],
     });
     const list = this.#checkTexts(texts);
-    const { embedder, opened } = await this.#loaded();
-    const vectors = await embedder.embed(list, inputLength(limit, opened), signal);
+    const { embedder, opened } = await this.#loaded('embed');
+    const vectors = await embedder.embed(list, inputLength(limit, opened), signal).catch((error: unknown) => {
+      throw this.#explain(error, 'embed');
+    });
     return typeof texts === 'string' ? vectors[0]! : vectors;
   }
 
@@ -197,12 +204,13 @@ export class TextVectorisation {
     const asLists =
       Array.isArray(second) || ArrayBuffer.isView(second) || (Array.isArray(source) && Array.isArray(source[0]));
     // An async function runs at once to its first await: nothing can come between the checks and the claim.
-    return new FinetuneRun(async (control) => {
+    const claim: { run: FinetuneRun | undefined; ended: Promise<void> } = { run: undefined, ended: Promise.resolve() };
+    const run = new FinetuneRun(async (control) => {
       this.#checkAlive();
       if (this.#running !== undefined) {
         throw new StateError(
           'ERR_BUSY',
-          'This model is being fine-tuned already. Await that run or abort it, or make another ' + 'TextVectorisation.',
+          'This model is being fine-tuned already. Await that run or abort it, or make another TextVectorisation.',
         );
       }
       if (!asLists && third !== undefined) {
@@ -221,10 +229,11 @@ export class TextVectorisation {
         );
       }
       let ended: () => void = () => undefined;
-      this.#running = new Promise((resolve) => {
+      claim.ended = new Promise((resolve) => {
         ended = resolve;
       });
-      const stop = () => control.stop(disposed());
+      this.#running = claim;
+      const stop = () => control.stop(disposedDuring('finetune'));
       this.#closing.signal.addEventListener('abort', stop);
       try {
         const data = (signal: AbortSignal) =>
@@ -236,6 +245,8 @@ export class TextVectorisation {
         ended();
       }
     });
+    claim.run = run;
+    return run;
   }
 
   #train(data: FinetuneJob['data'], options: ResolvedOptions, control: RunControl): Promise<FinetuneReport> {
@@ -245,7 +256,7 @@ export class TextVectorisation {
       return options.onProgress?.(event);
     };
     const model = async () => {
-      const { addon, handle, opened } = await orAborted(this.#loaded(), control.signal);
+      const { addon, handle, opened } = await orAborted(this.#loaded('finetune'), control.signal);
       this.#records = [...this.#records.filter(({ changedModel }) => changedModel), record];
       const { device, memoryFraction } = this.#options;
       return { addon, handle, device, memoryFraction, ...opened };
@@ -255,11 +266,12 @@ export class TextVectorisation {
 
   /**
    * Writes the model as a sentence-transformers folder (2.x layout), with a model card that says what was done. While
-   * a run is on, the weights are the best so far. The folder appears whole or not at all.
+   * a run that someone awaits is on, the weights are the best so far. The folder appears whole or not at all.
    *
    * @param folder its parents are made; a model folder that is there already is replaced
    * @returns the folder's absolute path
-   * @throws ModelError ERR_SAVE_TARGET: something that is not a model is there; FileError; StateError ERR_DISPOSED; and
+   * @throws ModelError ERR_SAVE_TARGET: something that is not a model is there, or nothing can be written there;
+   *   FileError; StateError ERR_BUSY: a run is on that nobody awaits, so that an `await` was forgotten, ERR_DISPOSED; and
    *   what `load` rejects with.
    */
   async save(folder: string): Promise<string> {
@@ -269,16 +281,29 @@ export class TextVectorisation {
         `save needs the path of a folder, but was given ${show(folder)}.`,
       );
     }
-    const { addon, handle, opened } = await this.#loaded();
+    this.#checkAlive();
+    if (this.#unawaited()) {
+      throw new StateError(
+        'ERR_BUSY',
+        'save was called while a run of finetune is on that nobody awaits: the model is not trained yet.',
+        {
+          remedy: say`Put await before finetune(…). To save the best weights so far, give the run a then or catch first.`,
+        },
+      );
+    }
+    const { addon, handle, opened } = await this.#loaded('save');
     return saveModel(opened, addon, handle, folder, () => {
       const records = this.#records.filter(({ changedModel }) => changedModel);
       return records.at(-1)?.facts(records.length - 1, addon.info().libtorch) ?? {};
+    }).catch((error: unknown) => {
+      throw this.#explain(error, 'save');
     });
   }
 
   /**
    * Frees the model's memory at once. A run that is on is stopped and ends first; later calls reject with a StateError
    * ERR_DISPOSED. May be called twice. A model that is not disposed is freed some time after it can no longer be reached.
+   * It never rejects: where a run was on that nobody awaits, so that an `await` was forgotten, that run's rejection says so.
    */
   dispose(): Promise<void> {
     this.#disposed ??= this.#dispose();
@@ -286,10 +311,18 @@ export class TextVectorisation {
   }
 
   async #dispose(): Promise<void> {
+    const forgotten = this.#unawaited();
     this.#closing.abort(disposed());
-    await this.#running;
+    await this.#running?.ended;
     const loaded = await this.#loading?.catch(() => undefined);
     loaded?.addon.disposeModel(loaded.handle);
+    // The run's own failure, which nobody awaits, says what was forgotten; whoever ends the process next must not hide it.
+    if (forgotten) await new Promise(setImmediate);
+  }
+
+  /** Whether a run is on, and nobody has asked for what comes of it. */
+  #unawaited(): boolean {
+    return this.#running?.run?.awaited === false;
   }
 
   #checkAlive(): void {
@@ -316,7 +349,8 @@ export class TextVectorisation {
     });
   }
 
-  async #loaded(): Promise<LoadedModel> {
+  /** The model; `call` is what waits for it. */
+  async #loaded(call: string): Promise<LoadedModel> {
     this.#checkAlive();
     if (this.#loading === undefined) {
       const loading = this.#load();
@@ -326,9 +360,16 @@ export class TextVectorisation {
         if (this.#loading === loading) this.#loading = undefined;
       });
     }
-    const loaded = await this.#loading;
-    this.#checkAlive();
+    const loaded = await this.#loading.catch((error: unknown) => {
+      throw this.#disposed === undefined ? error : disposedDuring(call);
+    });
+    if (this.#disposed !== undefined) throw disposedDuring(call);
     return loaded;
+  }
+
+  /** What is wrong with a call that was at work: the engine knows only that its model is gone. */
+  #explain(error: unknown, call: string): unknown {
+    return this.#disposed !== undefined && hasCode(error, 'ERR_DISPOSED') ? disposedDuring(call) : error;
   }
 
   async #load(): Promise<LoadedModel> {
@@ -366,6 +407,17 @@ export class TextVectorisation {
   }
 }
 
+defineAsyncDispose(TextVectorisation.prototype, function (this: TextVectorisation) {
+  return this.dispose();
+});
+
 function disposed(): StateError {
   return new StateError('ERR_DISPOSED', 'This TextVectorisation was disposed. Make a new one.');
+}
+
+/** For a call that had begun. */
+function disposedDuring(call: string): StateError {
+  return new StateError('ERR_DISPOSED', `dispose was called while ${call} was at work, and stopped it.`, {
+    remedy: say`Await ${call}(…) before dispose().`,
+  });
 }

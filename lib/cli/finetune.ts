@@ -1,7 +1,7 @@
 import { InvalidArgumentError as NotANumber, Option, type Command } from 'commander';
 import type { CheckpointOptions } from '../finetune/checkpoint/options';
 import type { DataFormat, ReadOptions } from '../data/read-options';
-import { AbortError, InvalidArgumentError } from '../system/errors';
+import { AbortError, FileError, InvalidArgumentError, VectuneError } from '../system/errors';
 import type { FinetuneEvent } from '../finetune/events';
 import { KeptEpoch } from '../finetune/kept';
 import type { FinetuneOptions } from '../finetune/options';
@@ -9,10 +9,9 @@ import type { FinetuneReport } from '../finetune/report';
 import { checkSaveTarget } from '../model/save/save-target';
 import { TextVectorisation } from '../text-vectorisation';
 import { DownloadDisplay, FinetuneDisplay } from './progress';
+import { saveModel } from './save-model';
+import { StopSignals } from './stop-signals';
 import { comparison } from './table';
-
-/** Exit code of a program that Ctrl-C ended. */
-const INTERRUPTED = 130;
 
 interface Flags {
   model: string;
@@ -47,6 +46,7 @@ interface Flags {
   checkpointBest?: boolean;
   resume?: boolean | string;
   allowInexact?: boolean;
+  allowConstantScores?: boolean;
   format?: string;
   text1?: string;
   text2?: string;
@@ -57,8 +57,9 @@ interface Flags {
 }
 
 /**
- * `vectune finetune <file> --model <id|folder> --out <folder>`: progress on stderr, the result on stdout. Ctrl-C stops
- * within one step and saves what the finished epochs made better, if anything; a second Ctrl-C ends the process at once.
+ * `vectune finetune <file> --model <id|folder> --out <folder>`: progress on stderr, the result on stdout. Ctrl-C,
+ * SIGTERM and SIGHUP stop within one step and save what the finished epochs made better, if anything; a second one ends the
+ * process at once. A run that fails saves that too.
  */
 export function registerFinetune(program: Command): void {
   program
@@ -96,6 +97,7 @@ export function registerFinetune(program: Command): void {
     .option('--checkpoint-best', "also keep the best epoch's")
     .option('--resume [folder]', 'go on from the newest checkpoint, of --checkpoint or of another folder')
     .option('--allow-inexact', 'resume with other threads, another processor or version, whose numbers differ a little')
+    .option('--allow-constant-scores', 'train also where the scores of all rows are equal')
     .option('--format <name>', "csv, tsv, jsonl or parquet (default: by the file's extension)")
     .option('--text1 <column>', 'column of the first text: its name, or #0 for the first one')
     .option('--text2 <column>', 'column of the second text')
@@ -113,14 +115,13 @@ async function finetune(file: string, flags: Flags, command: Command): Promise<v
   await checkSaveTarget(flags.out);
   const download = new DownloadDisplay();
   const display = new FinetuneDisplay();
-  const stop = new AbortController();
-  const onSignal = (): void => stop.abort();
-  process.once('SIGINT', onSignal);
+  const stop = new StopSignals();
   const tv = new TextVectorisation(flags.model, {
     ...given({ device: flags.device, memoryFraction: flags.memoryFraction }),
     onProgress: (event) => download.show(event),
   });
   const kept = new KeptEpoch();
+  let trained = false;
   const onProgress = (event: FinetuneEvent): void => {
     download.end();
     kept.note(event);
@@ -128,35 +129,47 @@ async function finetune(file: string, flags: Flags, command: Command): Promise<v
   };
   try {
     const report = await tv.finetune(file, { ...options, signal: stop.signal, onProgress });
-    process.removeListener('SIGINT', onSignal);
+    trained = true;
     display.end();
-    const folder = await tv.save(flags.out);
-    process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : describe(report, folder));
+    // Whatever comes of the saving, what was measured is told.
+    const saved = await saveModel(tv, flags.out).catch((failure: Error) => ({ folder: null, failure }));
+    process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : describe(report, saved.folder));
+    if (saved.failure !== null) throw elsewhere(saved.folder, saved.failure);
   } catch (error) {
     display.end();
-    if (!stop.signal.aborted || !(error instanceof AbortError)) throw error;
-    process.exitCode = INTERRUPTED;
+    const stopped = stop.signal.aborted && error instanceof AbortError;
+    if (stopped) process.exitCode = stop.exitCode;
+    // The weights are saved already, or cannot be.
+    if (trained) throw error;
     if (flags.checkpoint !== undefined)
       process.stderr.write('the same command with --resume goes on from the last checkpoint\n');
-    if (kept.epoch === 0) {
-      process.stderr.write('stopped: no epoch has made the model better yet, so nothing is saved\n');
-      return;
-    }
-    process.stderr.write(`stopped: the weights of epoch ${kept.epoch} are saved to ${await tv.save(flags.out)}\n`);
+    const ended = stopped ? 'stopped' : 'the run failed';
+    if (kept.epoch > 0) {
+      const { folder, failure } = await saveModel(tv, flags.out);
+      process.stderr.write(`${ended}: the weights of epoch ${kept.epoch} are saved to ${folder}\n`);
+      if (failure !== null) process.stderr.write(`not to ${flags.out}: ${failure.message}\n`);
+    } else if (stopped) process.stderr.write('stopped: no epoch has made the model better yet, so nothing is saved\n');
+    if (!stopped) throw error;
   } finally {
-    process.removeListener('SIGINT', onSignal);
+    stop.release();
     download.end();
     display.end();
     await tv.dispose();
   }
 }
 
-function describe({ before, after, rows }: FinetuneReport, folder: string): string {
+/** The failure to save where it was asked for, with where the model is instead. */
+function elsewhere(folder: string | null, failure: Error): Error {
+  if (folder === null || !(failure instanceof VectuneError)) return failure;
+  return new FileError('ERR_FILE', `${failure.message} The model is saved to ${folder} instead.`, { cause: failure });
+}
+
+function describe({ before, after, rows }: FinetuneReport, folder: string | null): string {
   const table =
     before === null || after === null
       ? 'Nothing was measured: there were no validation rows.'
       : comparison(`${rows.validation} validation rows`, before, after);
-  return `\n${table}\n\nsaved to ${folder}\n`;
+  return `\n${table}\n${folder === null ? '' : `\nsaved to ${folder}\n`}`;
 }
 
 /** What was typed, as the library's options; what was not typed is left to its defaults. */
@@ -202,6 +215,7 @@ function finetuneOptions(flags: Flags, command: Command): FinetuneOptions {
     checkpoint: checkpoint(flags),
     resume: flags.resume,
     allowInexact: flags.allowInexact,
+    allowConstantScores: flags.allowConstantScores,
     file: Object.keys(file).length > 0 ? file : undefined,
   }) as FinetuneOptions;
 }

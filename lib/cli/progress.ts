@@ -39,6 +39,8 @@ export class FinetuneDisplay {
       case 'device':
         // Most machines without a GPU are known to be so.
         return event.gpu !== null || hasNvidiaDriver() ? this.#lines(event.message) : undefined;
+      case 'data-warning':
+      case 'collapse':
       case 'finder':
       case 'out-of-memory':
       case 'restored':

@@ -11,6 +11,7 @@ export enum Stream {
   Split = 1,
   Order = 2,
   Balance = 3,
+  RandomPairs = 4,
   Bootstrap = 100,
 }
 

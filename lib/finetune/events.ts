@@ -29,6 +29,22 @@ export interface DataEvent {
   notes: readonly string[];
 }
 
+/** Something about the training rows that a person should know; training goes on. */
+export interface DataWarningEvent {
+  /** Tells it from the other events. */
+  type: 'data-warning';
+  /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
+  kind: 'data-warning';
+  /**
+   * 'mostly-one-score': fewer than one training row in 20 differs from the score that the others have;
+   * 'constant-validation': the scores of all validation rows lie within a hundredth; 'constant-text': one of the two texts
+   * is the same in all training rows.
+   */
+  reason: 'mostly-one-score' | 'constant-validation' | 'constant-text';
+  /** The same in a sentence. */
+  message: string;
+}
+
 /** Where the run computes. */
 export interface DeviceEvent {
   /** Tells it from the other events. */
@@ -189,6 +205,25 @@ export interface OutOfMemoryEvent {
   message: string;
 }
 
+/**
+ * Training makes all texts alike: the mean cosine similarity of random pairs of training texts went more than a quarter of
+ * the way from where it was to 1. Told once; training goes on, and the report has the last number.
+ */
+export interface CollapseEvent {
+  /** Tells it from the other events. */
+  type: 'collapse';
+  /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
+  kind: 'collapse';
+  /** The epoch whose weights it was found with, which the model now has. */
+  epoch: number;
+  /** Mean cosine similarity of random pairs under the untrained model. */
+  before: number;
+  /** The same now. */
+  after: number;
+  /** The same in a sentence. */
+  message: string;
+}
+
 /** Early stopping ends training. */
 export interface EarlyStopEvent {
   /** Tells it from the other events. */
@@ -304,6 +339,7 @@ export interface DoneEvent {
 /** What a run tells while it goes on, told apart by `type`. */
 export type FinetuneEvent =
   | DataEvent
+  | DataWarningEvent
   | DeviceEvent
   | DeviceMemoryEvent
   | SummaryEvent
@@ -313,6 +349,7 @@ export type FinetuneEvent =
   | ValidatingEvent
   | ValidationEvent
   | OutOfMemoryEvent
+  | CollapseEvent
   | EarlyStopEvent
   | RestoredEvent
   | CheckpointDamagedEvent

@@ -24,9 +24,11 @@ import { longestRows } from './order';
 import { freshProgress, type Progress } from './progress';
 import type { CheckpointReport, FinetuneReport } from './report';
 import type { RunControl } from './run-control';
+import { RandomPairsWatch } from './random-pairs';
 import { splitRows } from './split';
 import { tokenisePairs } from './tokens';
 import type { TextEncoder } from '../tokenisation/tokenised-texts';
+import { checkTrainingRows } from './training-rows';
 
 /** What a run needs of a loaded model. */
 export interface TrainableModel {
@@ -121,6 +123,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     control.check();
     const data = await job.data(control.signal);
     const split = splitRows(data.pairs.length, options.validationSplit, options.seed);
+    const warnings = checkTrainingRows(data, split, options.allowConstantScores);
     control.check();
     const model = await job.model();
     addon = model.addon;
@@ -152,6 +155,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       file: data.facts.file,
       notes: [...data.facts.notes, ...smallSetNotes(split.train.length, split.validation.length)],
     });
+    for (const warning of warnings) emit(warning);
     emit({ type: 'device', device: chosen.device, gpu: chosen.gpu, message: chosen.message });
     const asked = chosen.limit === null ? options.memoryLimit : Math.min(chosen.limit, options.memoryLimit ?? Infinity);
     const memoryLimit = onGpu(chosen) ? null : (asked ?? defaultMemoryLimit(addon.memory()));
@@ -238,6 +242,17 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
         control,
         checkpointer,
         emit,
+        watch: new RandomPairsWatch({
+          addon,
+          model: model.handle,
+          device: chosen.device,
+          tokens,
+          rows: split.train,
+          textOf: (row) => 2 * row,
+          seed: options.seed,
+          stopped: () => control.stopped,
+          emit,
+        }),
         // A GPU's memory is its allocator's to bound.
         memory: onGpu(chosen) ? { follow: () => undefined } : new MemoryFollower(addon, trainer, asked),
         onDevice: chosen.device === 'cpu' ? null : tellMemory,
@@ -249,6 +264,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     const {
       before,
       after,
+      randomPairs,
       epochs,
       bestEpoch,
       steps,
@@ -259,6 +275,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     const report: FinetuneReport = {
       before,
       after,
+      randomPairs: randomPairs ?? null, // a checkpoint of an earlier version has none
       epochs,
       bestEpoch,
       stoppedEarly: result.stoppedEarly,

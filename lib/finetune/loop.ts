@@ -11,6 +11,7 @@ import type { Progress } from './progress';
 import type { RunControl } from './run-control';
 import { learningRateAt, warmupSteps } from './schedule';
 import type { Split } from './split';
+import type { RandomPairsWatch } from './random-pairs';
 import { IN_FLIGHT, IN_FLIGHT_ON_DEVICE, StepQueue, type PlannedStep } from './step-queue';
 import { StepTimer } from './step-timer';
 import { Validator } from './validator';
@@ -26,6 +27,7 @@ export interface LoopRequest {
   options: ResolvedOptions;
   control: RunControl;
   memory: Pick<MemoryFollower, 'follow'>;
+  watch: Pick<RandomPairsWatch, 'begin' | 'look'>;
   /** On a GPU: tells its memory. */
   onDevice: ((after: 'epoch' | 'out-of-memory') => Promise<void>) | null;
   /** null where none are written. */
@@ -157,6 +159,9 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
     }
   }
 
+  // Not of a run that goes on: the model has trained weights then.
+  if (progress.steps === 0 && progress.epoch === 0) progress.randomPairs = await request.watch.begin();
+
   while (progress.epoch < epochs) {
     if (stopping?.exhausted === true) {
       stoppedEarly = true;
@@ -212,6 +217,7 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
       after: best ? validation : progress.after,
     });
     if (validation !== null) emit({ type: 'validation', epoch, trainingLoss, metrics: validation, best });
+    if (best) progress.randomPairs = await request.watch.look(epoch, progress.randomPairs ?? null);
     await request.onDevice?.('epoch');
     await checkpointer?.atEpochEnd(progress);
   }

@@ -224,6 +224,14 @@ export const finetuneTable = {
     help: "share of the GPU's memory that training may take",
     unset: 'all',
   }),
+  /**
+   * Trains also on rows whose scores are all equal, or all within a hundredth, from which a model learns to make all texts
+   * alike. Default false: they are refused.
+   */
+  allowConstantScores: optional(flag, false, {
+    flag: '--allow-constant-scores',
+    help: 'train also where the scores of all rows are equal',
+  }),
   /** Where the data is a file: its format and columns. */
   file: optional(
     custom<ReadOptions, ReadOptions>('program', (_, value) => value as ReadOptions, readTable),
@@ -287,6 +295,7 @@ export interface ResolvedOptions {
   /** null where it was left to the model's option, as `memoryFraction`. */
   device: DeviceOption | null;
   memoryFraction: number | null;
+  allowConstantScores: boolean;
   file: ReadOptions | undefined;
   checkpoint: ResolvedCheckpoint | null;
   /** The folder to resume from. */

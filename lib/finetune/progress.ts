@@ -1,5 +1,6 @@
 import type { EarlyStoppingState } from './early-stopping';
 import type { ValidationMetrics } from './metrics';
+import type { RandomPairs } from './random-pairs';
 import type { EpochReport } from './report';
 
 /**
@@ -24,6 +25,8 @@ export interface Progress {
   splits: { step: number; from: number; to: number }[];
   before: ValidationMetrics | null;
   after: ValidationMetrics | null;
+  /** null before the untrained model is looked at, and where there are no two texts to compare. */
+  randomPairs: RandomPairs | null;
   epochs: EpochReport[];
   bestEpoch: number;
   /** null before the untrained model is validated, and without validation rows. */
@@ -47,6 +50,7 @@ export function freshProgress(microBatch: number, effectiveBatch: number): Progr
     splits: [],
     before: null,
     after: null,
+    randomPairs: null,
     epochs: [],
     bestEpoch: 0,
     stopping: null,

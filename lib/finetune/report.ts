@@ -1,5 +1,6 @@
 import type { ResolvedAdamW } from './optimizer';
 import type { ValidationMetrics } from './metrics';
+import type { RandomPairs } from './random-pairs';
 import type { ScheduleKind } from './schedule';
 
 /** What one epoch came to. */
@@ -39,6 +40,11 @@ export interface FinetuneReport {
   before: ValidationMetrics | null;
   /** The model as it is now on the same rows; null without validation rows. */
   after: ValidationMetrics | null;
+  /**
+   * How alike texts look that were drawn at random, before and after: a rise by more than a quarter of what was left to 1
+   * is the event 'collapse'. null where there are no two different texts.
+   */
+  randomPairs: RandomPairs | null;
   /** One entry for each epoch that was completed, in order. */
   epochs: EpochReport[];
   /** The epoch whose weights the model has; 0 where training made nothing better, and the model is as before. */

@@ -1,5 +1,13 @@
-import { RunControl } from './run-control';
+/// <reference lib="esnext.disposable" preserve="true" />
+import { inspect, type InspectOptions } from 'node:util';
+import { defineAsyncDispose } from '../system/dispose';
+import { hasCode, VectuneError, type ErrorCode, type ErrorDetails } from '../system/errors';
+import { say, type Wording } from '../system/wording';
 import type { FinetuneReport } from './report';
+import { RunControl } from './run-control';
+
+/** Where a run is: at work or paused, done, or failed (stopped by `abort` too). */
+export type FinetuneStatus = 'pending' | 'done' | 'failed';
 
 /**
  * A run of `finetune`: a promise of its report, with the means to steer it. Made by
@@ -8,12 +16,42 @@ import type { FinetuneReport } from './report';
 export class FinetuneRun implements Promise<FinetuneReport> {
   /** The class's name. */
   readonly [Symbol.toStringTag] = 'FinetuneRun';
+  /** Aborts a run that is on and waits for its end, for `await using`; not there in a Node before 20.5. */
+  declare readonly [Symbol.asyncDispose]: () => Promise<void>;
   readonly #control = new RunControl();
   readonly #report: Promise<FinetuneReport>;
+  #status: FinetuneStatus = 'pending';
+  #outcome: unknown;
+  #awaited = false;
+  /** Rejects with what `unhandledRejection` is told of a run that failed while nobody awaited it. */
+  #unheard: Promise<never> | undefined;
 
   /** `job` starts at once. */
   constructor(job: (control: RunControl) => Promise<FinetuneReport>) {
+    const called = { stack: '' };
+    Error.captureStackTrace(called, FinetuneRun);
     this.#report = job(this.#control);
+    this.#report.then(
+      (report) => {
+        this.#status = 'done';
+        this.#outcome = report;
+      },
+      (error: unknown) => {
+        this.#status = 'failed';
+        this.#outcome = error;
+        if (!this.#awaited) this.#unheard = Promise.reject(unawaited(error, called.stack));
+      },
+    );
+  }
+
+  /** Where the run is. A paused one is 'pending'. */
+  get status(): FinetuneStatus {
+    return this.#status;
+  }
+
+  /** For vectune itself: whether anyone has asked for the outcome, by `await`, `then`, `catch` or `finally`. */
+  get awaited(): boolean {
+    return this.#awaited;
   }
 
   /**
@@ -63,14 +101,56 @@ export class FinetuneRun implements Promise<FinetuneReport> {
     onFulfilled?: ((report: FinetuneReport) => A | PromiseLike<A>) | null,
     onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    return this.#report.then(onFulfilled, onRejected);
+    return this.#heard().then(onFulfilled, onRejected);
   }
 
   catch<B = never>(onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<FinetuneReport | B> {
-    return this.#report.catch(onRejected);
+    return this.#heard().catch(onRejected);
   }
 
   finally(onFinally?: (() => void) | null): Promise<FinetuneReport> {
-    return this.#report.finally(onFinally);
+    return this.#heard().finally(onFinally);
   }
+
+  /** What `console.log` shows: whether the run is on, and what came of it. */
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    const state =
+      this.#status === 'pending'
+        ? this.paused
+          ? '<pending, paused>'
+          : '<pending>'
+        : `<${this.#status}> ${inspect(this.#outcome, options)}`;
+    return `FinetuneRun { ${state} }`;
+  }
+
+  #heard(): Promise<FinetuneReport> {
+    this.#awaited = true;
+    // As with any promise: whoever asks in time takes the failure upon himself.
+    this.#unheard?.catch(() => undefined);
+    return this.#report;
+  }
+}
+
+defineAsyncDispose(FinetuneRun.prototype, async function (this: FinetuneRun) {
+  const { awaited } = this;
+  this.abort();
+  await this.catch((error: unknown) => {
+    if (!awaited && !hasCode(error, 'ERR_ABORTED')) throw error; // else it has been told
+  });
+});
+
+/** The failure of a run that nobody awaits: of the same class and code, and from where the run was begun. */
+function unawaited(error: unknown, called: string): Error {
+  const what = `A run of finetune that nobody awaits has failed: ${error instanceof Error ? error.message : String(error)}`;
+  const next = 'Put await before finetune(…), or give the run a catch.';
+  const told =
+    error instanceof VectuneError ? alike(error, what, say`${next}`) : new Error(`${what} ${next}`, { cause: error });
+  told.stack = `${told.name}: ${told.message}${called.slice(called.indexOf('\n'))}`;
+  return told;
+}
+
+function alike(error: VectuneError, message: string, remedy: Wording): VectuneError {
+  const { code, row, file } = error;
+  const Class = error.constructor as new (code: ErrorCode, message: string, details: ErrorDetails) => VectuneError;
+  return new Class(code, message, { cause: error, row, file, remedy });
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { lstat, mkdir, open, readdir, realpath, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, readFile, realpath, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 
 /**
@@ -106,6 +106,53 @@ export async function replaceFolder(
     await rm(fresh, { recursive: true, force: true });
     throw error;
   }
+}
+
+/**
+ * Proves that `replaceFolder` can work at `target`: makes a folder beside it with a file in it, flushes both, and takes
+ * them away again, with the parents that it had to make. Rejects with the system's error, or where `target` is a mount
+ * point, which cannot be renamed.
+ */
+export async function proveReplaceable(target: string): Promise<void> {
+  const place = await placeOf(target);
+  const parent = dirname(place);
+  const made = await mkdir(parent, { recursive: true });
+  const fresh = siblingName(place, 'new');
+  try {
+    await mkdir(fresh);
+    await writeFile(join(fresh, 'proof'), Buffer.alloc(4096));
+    await flushTree(fresh);
+    // A name of its own length is tried too: the longest of those that a replacement needs.
+    const moved = siblingName(place, 'gone');
+    await rename(fresh, moved);
+    await rename(moved, fresh);
+    if (await isMountPoint(place)) throw new Error(`${place} is a mount point, which cannot be replaced`);
+  } finally {
+    await rm(fresh, { recursive: true, force: true });
+    if (made !== undefined) await removeMade(resolve(parent), resolve(made));
+  }
+}
+
+/** Removes folders from `folder` up to `highest`, as far as they are empty. */
+async function removeMade(folder: string, highest: string): Promise<void> {
+  for (let path = folder; path.length >= highest.length; path = dirname(path)) {
+    const removed = await rmdir(path).then(
+      () => true,
+      () => false,
+    );
+    if (!removed) return;
+  }
+}
+
+async function isMountPoint(place: string): Promise<boolean> {
+  const [here, above] = await Promise.all([place, dirname(place)].map((path) => stat(path).catch(() => null)));
+  if (here === null || above === null) return false;
+  if (here!.dev !== above!.dev) return true;
+  // A folder of the same disk that is mounted here is known by this list only. Spaces are written as \\040.
+  const mounts = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
+  const unescaped = (path: string) =>
+    path.replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)));
+  return mounts.split('\n').some((line) => unescaped(line.split(' ')[4] ?? '') === place);
 }
 
 /**

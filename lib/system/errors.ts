@@ -12,6 +12,10 @@ export type InvalidArgumentCode =
   | 'ERR_EMPTY_DATA'
   /** A score is not a finite number from 0 to 1. */
   | 'ERR_SCORE_RANGE'
+  /** The scores of all training rows lie within a hundredth; `allowConstantScores` accepts that. */
+  | 'ERR_CONSTANT_SCORES'
+  /** The two texts of every training row are the same. */
+  | 'ERR_CONSTANT_TEXTS'
   /** A text is not a string. */
   | 'ERR_TEXT_TYPE'
   /** `balance` was given rows of one class only. */

@@ -1,34 +1,13 @@
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fixture, useModels } from '../public/models';
 import { scoredRows } from '../public/rows';
 import { names, stepsIn, tensors } from './support';
+import { vectune } from './vectune';
 
 /** The same by the command line: Ctrl-C, then the command again with --resume. */
 
 const models = useModels();
-
-function vectune(
-  args: readonly string[],
-  onText: (text: string, kill: (signal: NodeJS.Signals) => void) => void = () => undefined,
-) {
-  const { NODE_OPTIONS: _, ...env } = process.env;
-  const child = spawn(process.execPath, [join(__dirname, '../../dist/cli/main.js'), ...args], {
-    env,
-    stdio: ['ignore', 'ignore', 'pipe'],
-    timeout: 50_000,
-    killSignal: 'SIGKILL',
-  });
-  let stderr = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-    onText(stderr, (signal) => child.kill(signal));
-  });
-  return new Promise<{ code: number | null; stderr: string }>((resolve) =>
-    child.on('close', (code) => resolve({ code, stderr })),
-  );
-}
 
 test('Ctrl-C leaves a checkpoint, --resume goes on from it to the model of an undisturbed run', async () => {
   const file = models.write(

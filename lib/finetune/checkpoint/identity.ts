@@ -61,6 +61,7 @@ export function optionsOf(options: ResolvedOptions): Record<string, unknown> {
     memoryLimit: _memoryLimit,
     memoryFraction: _memoryFraction,
     file: _file,
+    allowConstantScores: _allowConstantScores,
     checkpoint: _checkpoint,
     resume: _resume,
     allowInexact: _allowInexact,

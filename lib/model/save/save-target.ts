@@ -1,7 +1,10 @@
 import type { Stats } from 'node:fs';
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { ModelError } from '../../system/errors';
+import { proveReplaceable } from '../../system/atomic-folder';
+import { InvalidArgumentError, ModelError } from '../../system/errors';
+import { show } from '../../system/options';
+import { say, words } from '../../system/wording';
 
 /** What the folders of model repositories hold; anything else would be lost if the folder were replaced. */
 const MODEL_ENTRIES: readonly RegExp[] = [
@@ -17,13 +20,37 @@ const MODEL_ENTRIES: readonly RegExp[] = [
   /^(onnx|openvino|eval|\.cache)$/,
 ];
 
-function refusal(target: string, what: string): ModelError {
+function refusal(target: string, what: string, cause?: unknown): ModelError {
   return new ModelError(
     'ERR_SAVE_TARGET',
     `Cannot save to ${target}: ${what}. Nothing was changed; choose a new folder, or an ` +
       'existing model folder to replace it.',
-    { file: target },
+    { file: target, ...(cause !== undefined && { cause }) },
   );
+}
+
+/**
+ * Proves that a model can be saved at `folder`, before hours of training and not after them: it is checked as by `save`,
+ * and a folder is made beside it, written to, flushed to disk and removed. Whether there is room for the model is not
+ * known before it is saved.
+ *
+ * @returns the folder's absolute path
+ * @throws ModelError ERR_SAVE_TARGET; InvalidArgumentError
+ */
+export async function checkSaveTarget(folder: string): Promise<string> {
+  if (typeof folder !== 'string' || folder === '') {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_ARGUMENT',
+      say`${words('checkSaveTarget', '--out')} needs the path of a folder, but was given ${show(folder)}.`,
+    );
+  }
+  const place = await saveTarget(folder);
+  try {
+    await proveReplaceable(place);
+  } catch (error) {
+    throw refusal(place, (error as Error).message, error);
+  }
+  return place;
 }
 
 /**
@@ -32,7 +59,7 @@ function refusal(target: string, what: string): ModelError {
  *
  * @throws ModelError ERR_SAVE_TARGET
  */
-export async function checkSaveTarget(target: string): Promise<string> {
+export async function saveTarget(target: string): Promise<string> {
   const place = resolve(target);
   let info: Stats;
   try {

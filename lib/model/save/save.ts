@@ -5,7 +5,7 @@ import { FileError, fromNative, VectuneError } from '../../system/errors';
 import type { EngineAddon, ModelHandle, SaveFile } from '../../engine/addon';
 import { modelCard, type CardFacts, type ModelFacts } from './card';
 import { layoutFiles, moduleFolders } from './layout';
-import { checkSaveTarget } from './save-target';
+import { saveTarget } from './save-target';
 import type { OpenedModel } from '../types';
 
 /**
@@ -24,7 +24,7 @@ export async function saveModel(
   target: string,
   card: () => CardFacts = () => ({}),
 ): Promise<string> {
-  const place = await checkSaveTarget(target);
+  const place = await saveTarget(target);
   const files = layoutFiles(opened);
   try {
     await replaceFolder(place, async (folder) => {

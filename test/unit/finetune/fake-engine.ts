@@ -131,6 +131,10 @@ export class FakeEngine {
         const error = this.errors[this.#evaluations++] ?? 0;
         return Float32Array.from(rows, (row) => this.#scores[row]! + error);
       }),
+    embed: async (_: ModelHandle, _ids: Int32Array, offsets: Int32Array) => {
+      const texts = offsets.length - 1;
+      return Float32Array.from({ length: 2 * texts }, (_value, i) => i + 1);
+    },
     commit: () =>
       this.#run('commit', () => {
         this.committed = this.applied.length;

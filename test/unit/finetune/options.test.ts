@@ -25,6 +25,7 @@ test('the defaults are those of the notebook', () => {
     file: undefined,
     checkpoint: null,
     resume: null,
+    allowConstantScores: false,
     allowInexact: false,
     signal: undefined,
     onProgress: undefined,

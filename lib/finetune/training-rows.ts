@@ -1,0 +1,116 @@
+import type { PairData } from '../data/pair';
+import { InvalidArgumentError } from '../system/errors';
+import { option, say } from '../system/wording';
+import type { DataWarningEvent } from './events';
+import type { Split } from './split';
+
+/** Scores that differ by no more than this teach no difference. */
+const hundredth = 0.01;
+/** For sums of floating-point numbers: 0.91 - 0.9 is above a hundredth. */
+const rounding = 1e-6;
+/** Where fewer rows than one in so many differ from the score that most have, it is told. */
+const oneIn = 20;
+
+/** A warning as it is told. */
+export type DataWarning = Omit<DataWarningEvent, 'kind'>;
+
+/** Lowest and highest score of the rows, and how many of them have the most frequent one. */
+function spread(scores: readonly number[], rows: Int32Array): { low: number; high: number; most: number } {
+  let low = Infinity;
+  let high = -Infinity;
+  const counts = new Int32Array(101);
+  for (const row of rows) {
+    const score = scores[row]!;
+    low = Math.min(low, score);
+    high = Math.max(high, score);
+    ++counts[Math.round(100 * score)]!;
+  }
+  return { low, high, most: Math.max(...counts) };
+}
+
+const constant = ({ low, high }: { low: number; high: number }): boolean => high - low <= hundredth + rounding;
+
+/** 'have the score 1', or 'have scores from 0.99 to 1'. */
+function scored({ low, high }: { low: number; high: number }): string {
+  return low === high ? `the score ${low}` : `scores from ${low} to ${high}`;
+}
+
+function every(rows: Int32Array, holds: (row: number) => boolean): boolean {
+  for (const row of rows) if (!holds(row)) return false;
+  return true;
+}
+
+/**
+ * Refuses training rows from which nothing can be learned but to ruin the model, and gives what is to be told of rows that
+ * are only doubtful.
+ *
+ * @throws InvalidArgumentError ERR_CONSTANT_SCORES: the scores of all training rows lie within a hundredth, unless
+ *   `allowConstantScores`; ERR_CONSTANT_TEXTS: the two texts of every training row are the same.
+ */
+export function checkTrainingRows(data: PairData, split: Split, allowConstantScores: boolean): DataWarning[] {
+  const { pairs, scores } = data;
+  const { train, validation } = split;
+  if (every(train, (row) => pairs[row]![0] === pairs[row]![1])) throw sameTexts(train.length, 'the same text twice');
+  const training = spread(scores, train);
+  if (constant(training) && !allowConstantScores)
+    throw constantScores(training, train.length, spread(scores, validation));
+
+  const warnings: DataWarning[] = [];
+  const warn = (reason: DataWarning['reason'], message: string): void => {
+    warnings.push({ type: 'data-warning', reason, message });
+  };
+  const others = train.length - training.most;
+  if (!constant(training) && others * oneIn < train.length) {
+    warn(
+      'mostly-one-score',
+      `All but ${others} of ${train.length} training rows have one score: from so few others a model learns little ` +
+        'of what differs, and much about making all texts alike',
+    );
+  }
+  if (validation.length > 0) {
+    const validating = spread(scores, validation);
+    if (constant(validating) && !constant(training)) {
+      warn(
+        'constant-validation',
+        `${validation.length === 1 ? 'The one validation row has' : `All ${validation.length} validation rows have`} ` +
+          `${scored(validating)}: their loss tells nothing about texts that differ; take more rows, or another seed`,
+      );
+    }
+  }
+  const first = pairs[train[0]!]!;
+  for (const column of [0, 1] as const) {
+    if (train.length > 1 && every(train, (row) => pairs[row]![column] === first[column]))
+      warn('constant-text', `text${column + 1} of all ${train.length} training rows is the same text`);
+  }
+  return warnings;
+}
+
+/** For rows that compare nothing: their similarity is 1 under any weights. */
+export function sameTexts(rows: number, what: string): InvalidArgumentError {
+  return new InvalidArgumentError(
+    'ERR_CONSTANT_TEXTS',
+    `${rows === 1 ? 'The one training row has' : `All ${rows} training rows have`} ${what}: there is nothing to compare, ` +
+      'and nothing to learn.',
+    { remedy: say`Look whether the columns of the texts are the right ones.` },
+  );
+}
+
+function constantScores(
+  training: { low: number; high: number },
+  rows: number,
+  validating: { low: number; high: number },
+): InvalidArgumentError {
+  // Validation may have taken the only rows that differ.
+  const elsewhere = validating.low < training.low - hundredth || validating.high > training.high + hundredth;
+  const who = rows === 1 ? 'The one training row has' : `All ${rows} training rows have`;
+  return new InvalidArgumentError(
+    'ERR_CONSTANT_SCORES',
+    `${who} ${scored(training)}${elsewhere ? ' (the rows with others were drawn for validation)' : ''}. From rows of one ` +
+      'score a model does not learn which texts differ: it becomes better on them by making all texts alike, or none.',
+    {
+      remedy: say`Add rows with other scores (pairs that are not alike, with low ones)${
+        elsewhere ? say`, or take another ${option('seed')}` : ''
+      }; pass ${option('allowConstantScores', true)} if it is meant.`,
+    },
+  );
+}

@@ -1,0 +1,80 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { TextVectorisation, models as presets, readRows, type FinetuneEvent, type ScoredRow } from '../../lib';
+import { hasCollapsed } from '../../lib/finetune/random-pairs';
+import { cacheRoot } from '../../lib/system/cache-root';
+import { fixture, useModels } from './models';
+import { scoredRows } from './rows';
+import { finish } from './runs';
+
+/** Whether training makes all texts alike is watched on every run. */
+
+const models = useModels();
+const positives = scoredRows(120).map((row) => ({ ...row, score: 1 }));
+const much = { allowConstantScores: true, epochs: 12, learningRate: 2e-3, earlyStopping: false };
+
+test('pairs that are all alike make all texts alike: an event, once, and the report', async () => {
+  const { report, of } = await finish(models.open(fixture('bert-mean')), positives, much);
+  const { before, after, texts } = report.randomPairs!;
+  expect(texts).toBeGreaterThanOrEqual(10);
+  expect(hasCollapsed(before!, after!)).toBe(true);
+  const [event, ...more] = of('collapse');
+  expect(more).toEqual([]);
+  expect(event).toMatchObject({ type: 'collapse', before, message: expect.stringMatching(/^Texts that have nothing/) });
+});
+
+test('a normal run has the numbers and no event; the same seed draws the same texts, another others', async () => {
+  const rows = scoredRows(60);
+  const run = (seed: number) =>
+    finish(models.open(fixture('bert-mean')), rows, { epochs: 2, learningRate: 2e-5, seed, earlyStopping: false });
+  const [first, again, other] = [await run(1), await run(1), await run(2)];
+  expect(first.of('collapse')).toEqual([]);
+  expect(first.report.randomPairs).toEqual(again.report.randomPairs);
+  expect(first.report.randomPairs).not.toEqual(other.report.randomPairs);
+  expect(Math.abs(first.report.randomPairs!.before!)).toBeLessThan(1);
+});
+
+test('one text in all rows and its partner leave little to compare, and no error', async () => {
+  const rows = Array.from({ length: 6 }, (_, i) => ({
+    text1: 'the mill',
+    text2: i % 2 ? 'rain' : 'boats',
+    score: i % 2,
+  }));
+  const { report } = await finish(models.open(fixture('bert-mean')), rows, { epochs: 1, validationSplit: 0 });
+  expect(report.randomPairs).toBeNull();
+});
+
+test.each([
+  [0.06, 0.7, true],
+  [0.06, 0.3, true],
+  [0.1, 0.235, false],
+  [0.05, 0.04, false],
+  [0.9, 0.93, true],
+  [0.9, 0.91, false],
+])('from %d to %d: %p', (before, after, collapsed) => expect(hasCollapsed(before, after)).toBe(collapsed));
+
+const quora = join(__dirname, '../../../shared/data/quora/quora_head_9998.tsv');
+const model = join(cacheRoot(), 'models');
+const there = existsSync(quora) && existsSync(model);
+if (!there)
+  console.warn(`the test of 400 Quora duplicates is skipped: ${existsSync(quora) ? model : quora} is not there`);
+(there ? test : test.skip)(
+  'all-MiniLM-L6-v2 on 400 Quora duplicates collapses in one epoch',
+  async () => {
+    const rows: ScoredRow[] = (await readRows(quora)).filter(({ score }) => score === 1).slice(0, 400);
+    const tv = new TextVectorisation(presets.AllMiniLML6V2, { offline: true });
+    const events: FinetuneEvent[] = [];
+    const options = {
+      maxInputLength: 64,
+      epochs: 1,
+      allowConstantScores: true,
+      onProgress: (e: FinetuneEvent) => void events.push(e),
+    };
+    const { randomPairs } = await tv.finetune(rows, options);
+    await tv.dispose();
+    expect(randomPairs!.before).toBeLessThan(0.1);
+    expect(randomPairs!.after).toBeGreaterThan(0.5);
+    expect(events.filter(({ type }) => type === 'collapse')).toHaveLength(1);
+  },
+  300_000,
+);
