@@ -226,7 +226,7 @@ export const finetuneTable = {
   }),
   /**
    * Trains also on rows whose scores are all equal, or all within a hundredth, from which a model learns to make all texts
-   * alike. Default false: they are refused.
+   * alike, or whose two texts are the same. Default false: they are refused.
    */
   allowConstantScores: optional(flag, false, {
     flag: '--allow-constant-scores',

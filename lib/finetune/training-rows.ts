@@ -44,16 +44,19 @@ function every(rows: Int32Array, holds: (row: number) => boolean): boolean {
  * Refuses training rows from which nothing can be learned but to ruin the model, and gives what is to be told of rows that
  * are only doubtful.
  *
- * @throws InvalidArgumentError ERR_CONSTANT_SCORES: the scores of all training rows lie within a hundredth, unless
- *   `allowConstantScores`; ERR_CONSTANT_TEXTS: the two texts of every training row are the same.
+ * @throws InvalidArgumentError, unless `allowConstantScores`, or there is one row only: ERR_CONSTANT_SCORES: the scores of
+ *   all training rows lie within a hundredth; ERR_CONSTANT_TEXTS: the two texts of every training row are the same.
  */
 export function checkTrainingRows(data: PairData, split: Split, allowConstantScores: boolean): DataWarning[] {
   const { pairs, scores } = data;
   const { train, validation } = split;
-  if (every(train, (row) => pairs[row]![0] === pairs[row]![1])) throw sameTexts(train.length, 'the same text twice');
   const training = spread(scores, train);
-  if (constant(training) && !allowConstantScores)
-    throw constantScores(training, train.length, spread(scores, validation));
+  // One row is told of as what it is, a set that is too small; with the others of the set it may still be of one score.
+  const among = train.length === 1 ? spread(scores, Int32Array.from([...train, ...validation])) : training;
+  if (!allowConstantScores && train.length + validation.length > 1) {
+    if (train.length > 1 && every(train, (row) => pairs[row]![0] === pairs[row]![1])) throw sameTexts(train.length);
+    if (constant(among)) throw constantScores(training, train.length, spread(scores, validation));
+  }
 
   const warnings: DataWarning[] = [];
   const warn = (reason: DataWarning['reason'], message: string): void => {
@@ -86,11 +89,10 @@ export function checkTrainingRows(data: PairData, split: Split, allowConstantSco
 }
 
 /** For rows that compare nothing: their similarity is 1 under any weights. */
-export function sameTexts(rows: number, what: string): InvalidArgumentError {
+function sameTexts(rows: number): InvalidArgumentError {
   return new InvalidArgumentError(
     'ERR_CONSTANT_TEXTS',
-    `${rows === 1 ? 'The one training row has' : `All ${rows} training rows have`} ${what}: there is nothing to compare, ` +
-      'and nothing to learn.',
+    `All ${rows} training rows have the same text twice: there is nothing to compare, and nothing to learn.`,
     { remedy: say`Look whether the columns of the texts are the right ones.` },
   );
 }
@@ -102,10 +104,9 @@ function constantScores(
 ): InvalidArgumentError {
   // Validation may have taken the only rows that differ.
   const elsewhere = validating.low < training.low - hundredth || validating.high > training.high + hundredth;
-  const who = rows === 1 ? 'The one training row has' : `All ${rows} training rows have`;
   return new InvalidArgumentError(
     'ERR_CONSTANT_SCORES',
-    `${who} ${scored(training)}${elsewhere ? ' (the rows with others were drawn for validation)' : ''}. From rows of one ` +
+    `${rows === 1 ? 'The training row and those to validate with have' : `All ${rows} training rows have`} ${scored(training)}${elsewhere ? ' (the rows with others were drawn for validation)' : ''}. From rows of one ` +
       'score a model does not learn which texts differ: it becomes better on them by making all texts alike, or none.',
     {
       remedy: say`Add rows with other scores (pairs that are not alike, with low ones)${

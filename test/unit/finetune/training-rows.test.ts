@@ -21,7 +21,6 @@ test.each<[string, number[], RegExp]>([
   ['all 1', repeated(1, 40), /^All 40 training rows have the score 1\. From rows of one score/],
   ['all 0', repeated(0, 40), /have the score 0\./],
   ['all 0.5', repeated(0.5, 40), /have the score 0\.5\./],
-  ['one row', [0.7], /^The one training row has the score 0\.7\./],
   ['within a hundredth', [0.9, 0.91, 0.905, 0.9], /^All 4 training rows have scores from 0\.9 to 0\.91\./],
   ['within a hundredth of 0', [0, 0.01, 0.005], /have scores from 0 to 0\.01\./],
 ])('%s: refused, with the reason and the way out', (_, scores, message) => {
@@ -36,6 +35,17 @@ test.each<[string, number[], RegExp]>([
     ),
   });
   expect(checkTrainingRows(data(scores), all(scores.length), true)).toEqual([]);
+});
+
+test('one row is trained on, as of two rows one is; two rows of one score are not', () => {
+  expect(checkTrainingRows(data([0.7]), all(1), false)).toEqual([]);
+  const split = splitRows(2, 0.15, 1);
+  expect(split.train).toHaveLength(1);
+  expect(checkTrainingRows(data([0, 1]), split, false)).toMatchObject([]);
+  expect(refusal(() => checkTrainingRows(data([1, 1]), split, false))).toMatchObject({
+    code: 'ERR_CONSTANT_SCORES',
+    message: expect.stringMatching(/^The training row and those to validate with have the score 1\./),
+  });
 });
 
 test('scores more than a hundredth apart are taken', () => {
@@ -56,14 +66,13 @@ test.each<[string, (i: number) => [string, string]]>([
   ['each row has one text twice', (i) => [`text ${i}`, `text ${i}`]],
   ['all texts are one', () => ['same', 'same']],
   ['all texts are empty', () => ['', '']],
-])('%s: refused, and allowConstantScores does not help', (_, pair) => {
+])('%s: refused', (_, pair) => {
   const scores = [0, 1, 0, 1];
   const given = { scores, pairs: scores.map((_score, i) => pair(i)) };
-  for (const allow of [false, true])
-    expect(refusal(() => checkTrainingRows(given, all(4), allow))).toMatchObject({
-      code: 'ERR_CONSTANT_TEXTS',
-      message: expect.stringMatching(/^All 4 training rows have the same text twice.*columns/),
-    });
+  expect(refusal(() => checkTrainingRows(given, all(4), false))).toMatchObject({
+    code: 'ERR_CONSTANT_TEXTS',
+    message: expect.stringMatching(/^All 4 training rows have the same text twice.*columns/),
+  });
 });
 
 test('what is doubtful is told', () => {
