@@ -49,16 +49,19 @@ test('a line ends at LF or CR LF; U+2028, U+2029, U+0085 and a lone CR are chara
 });
 
 test.each<[string, Uint8Array]>([
-  ['UTF-8 with a mark', Buffer.from('\ufeffgrün 😀\nb\n')],
-  ['UTF-16, little endian', Buffer.from('\ufeffgrün 😀\nb\n', 'utf16le')],
-  ['UTF-16, big endian', utf16be('\ufeffgrün 😀\nb\n')],
-  ['gzip', gzipSync('\ufeffgrün 😀\nb\n')],
+  ['UTF-8 with a mark', Buffer.from('\ufefffirst\ngrün 😀\nb\n')],
+  ['UTF-16, little endian', Buffer.from('\ufefffirst\ngrün 😀\nb\n', 'utf16le')],
+  ['UTF-16, big endian', utf16be('\ufefffirst\ngrün 😀\nb\n')],
+  ['gzip', gzipSync('\ufefffirst\ngrün 😀\nb\n')],
   [
     'gzip in two parts, of UTF-16',
-    Buffer.concat([gzipSync(Buffer.from('\ufeffgrün ', 'utf16le')), gzipSync(Buffer.from('😀\nb\n', 'utf16le'))]),
+    Buffer.concat([
+      gzipSync(Buffer.from('\ufefffirst\ngrün ', 'utf16le')),
+      gzipSync(Buffer.from('😀\nb\n', 'utf16le')),
+    ]),
   ],
 ])('%s', async (_, bytes) => {
-  expect(await read(bytes)).toEqual(['grün 😀', 'b']);
+  expect(await read(bytes)).toEqual(['first', 'grün 😀', 'b']);
 });
 
 test.each<[string, number[], string]>([

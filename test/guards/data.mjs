@@ -1,0 +1,69 @@
+/** Reading data: what must not be read wrongly without a word, and what must not keep the event loop waiting. */
+export const data = {
+  'lib/data/text/text-source.ts': [
+    {
+      guard: 'bytes that mean nothing are refused',
+      from: 'if (bad !== undefined) throw this.#undecodable(text, bad);\n          if (bytes.length',
+      to: 'if (bytes.length',
+      test: 'unit/data/forms',
+      name: 'bytes that are not UTF-8 are told',
+    },
+    {
+      guard: 'UTF-16 without a mark',
+      from: 'const unmarked = mark === undefined',
+      to: 'const unmarked = mark !== undefined',
+      test: 'unit/data/texts',
+      name: 'UTF-16 without a mark',
+    },
+  ],
+
+  'lib/data/text/encoding.ts': [
+    {
+      guard: 'a character across two pieces',
+      from: 'this.#rest = all.slice(whole);',
+      to: 'this.#rest = all.slice(all.length);',
+      test: 'unit/data/texts',
+      name: 'UTF-8 with a mark',
+    },
+  ],
+
+  'lib/data/text/lines.ts': [
+    {
+      guard: 'lines end at LF only',
+      from: "at = piece.indexOf('\\n', from)) {",
+      to: 'at = piece.slice(from).search(/[\\n\\u2028]/) < 0 ? -1 : from + piece.slice(from).search(/[\\n\\u2028]/)) {',
+      test: 'unit/data/delimited',
+      name: 'lines',
+    },
+  ],
+
+  'lib/data/formats/delimited.ts': [
+    {
+      guard: 'a stray quote does not take rows into a field',
+      from: 'looksLikeRow(lines[0]!) && looksLikeRow(lines.at(-1)!)',
+      to: 'lines.length === 0',
+      test: 'unit/data/forms',
+      name: 'opened in one row and closed rows later',
+    },
+  ],
+
+  'lib/data/formats/parquet.ts': [
+    {
+      guard: 'a turn between two pieces of Parquet',
+      from: 'await new Promise(setImmediate);',
+      to: '',
+      test: 'hostile/parquet',
+      name: 'decoded page by page',
+    },
+  ],
+
+  'lib/data/source.ts': [
+    {
+      guard: 'a turn between two pieces of rows',
+      from: 'if (collector.rows % rowsAtOnce !== 0) return;',
+      to: 'if (collector.rows >= 0) return;',
+      test: 'unit/data/forms',
+      name: 'lists, iterables and async iterables',
+    },
+  ],
+};
