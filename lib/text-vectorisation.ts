@@ -13,6 +13,7 @@ import { finetuneTable, resolveOptions, type FinetuneOptions, type ResolvedOptio
 import type { FinetuneReport } from './finetune/report';
 import { FinetuneRun } from './finetune/run';
 import type { RunControl } from './finetune/run-control';
+import type { Architecture } from './model/architectures';
 import { openModel } from './model/open';
 import { saveModel } from './model/save/save';
 import type { ModelPreset, OpenedModel } from './model/types';
@@ -37,7 +38,7 @@ export interface ModelInfo {
   /** Hub id, or the folder's name. */
   id: string;
   /** The encoder's kind. */
-  architecture: 'bert' | 'distilbert' | 'roberta';
+  architecture: Architecture;
   /** Width of an embedding. */
   dimension: number;
   /** The folder's limit in tokens, special tokens included. */
@@ -142,13 +143,13 @@ export class TextVectorisation {
   /** What the model is; loads it. Rejects as `load` does. */
   async info(): Promise<ModelInfo> {
     const { addon, handle, opened, embedder } = await this.#loaded('info');
-    const { id, dimension, maxInputLength, positions, spec, layout } = opened;
+    const { id, architecture, dimension, maxInputLength, positions, layout } = opened;
     const parameters = addon
       .parameters(handle)
       .reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
     return {
       id,
-      architecture: spec.encoder.architecture,
+      architecture,
       dimension,
       maxInputLength,
       positions,

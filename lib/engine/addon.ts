@@ -18,7 +18,6 @@ export interface TrainerHandle {
   readonly [handleTag]: 'trainer';
 }
 
-export type Architecture = 'bert' | 'distilbert' | 'roberta';
 /** Feed-forward activation of the encoder (Hugging Face's `hidden_act` / `activation`). */
 export type HiddenActivation = 'gelu' | 'relu' | 'gelu_tanh';
 export type PoolingMode = 'cls' | 'max' | 'mean' | 'mean_sqrt_len';
@@ -36,7 +35,8 @@ export type EmbeddingPrecision = NativePrecision | 'int8';
 export type NativeDevice = string;
 
 export interface EncoderSpec {
-  architecture: Architecture;
+  /** A name that the engine knows: native/engine/model. */
+  architecture: string;
   vocabSize: number;
   hiddenSize: number;
   layers: number;

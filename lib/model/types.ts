@@ -1,6 +1,7 @@
 import type { NativeModelSpec, WeightFile } from '../engine/addon';
 import type { Tokeniser } from '../tokenisation/tokeniser';
 import type { JsonObject } from '../system/json';
+import type { Architecture } from './architectures';
 
 /**
  * What a model folder held besides weights, as needed to write the folder again. Files are kept in
@@ -36,6 +37,7 @@ export interface OpenedModel {
   revision?: string;
   /** The folder that was read. */
   folder: string;
+  architecture: Architecture;
   spec: NativeModelSpec;
   weightFiles: WeightFile[];
   /** Width of an embedding. */

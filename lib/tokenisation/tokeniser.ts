@@ -3,7 +3,6 @@ import { Tokenizer } from 'tokenizers';
 import { show } from '../system/options';
 import { AbortError, InvalidArgumentError, ModelError } from '../system/errors';
 import type { JsonObject } from '../system/json';
-import type { Architecture } from '../engine/addon';
 import type { TokenisedTexts } from './tokenised-texts';
 import { jsonFile } from './tokenizer-files';
 import { readyTokenizer, type ReadyTokenizer } from './tokenizer-json';
@@ -13,7 +12,8 @@ export interface TokeniserSource {
   folder: string;
   /** The tokenizer's files by name. */
   files: ReadonlyMap<string, Buffer>;
-  architecture: Architecture;
+  /** transformers' tokenizer class where the folder names none. */
+  tokenizerClass: string;
   /** Most tokens a text may ever have, special tokens included. */
   positions: number;
   /** sentence-transformers' own `do_lower_case`. */

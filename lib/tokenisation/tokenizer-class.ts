@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { ModelError } from '../system/errors';
 import { show } from '../system/options';
 import type { JsonObject } from '../system/json';
-import type { Architecture } from '../engine/addon';
 
 /**
  * Which of transformers' tokenizer classes a folder is for, and what that class does. Its release 5 makes BertTokenizer
@@ -142,10 +141,13 @@ export function tokenizerFamily(name: string): TokenizerFamily | undefined {
   return Object.hasOwn(FAMILIES, name) ? FAMILIES[name] : undefined;
 }
 
-/** @throws ModelError ERR_TOKENIZER: a class that vectune cannot do as */
+/**
+ * @param fallback the class where neither file names one
+ * @throws ModelError ERR_TOKENIZER: a class that vectune cannot do as
+ */
 export function tokenizerClass(
   folder: string,
-  architecture: Architecture,
+  fallback: string,
   tokenizerConfig: JsonObject,
   encoderConfig: JsonObject,
 ): TokenizerClass {
@@ -176,8 +178,7 @@ export function tokenizerClass(
     return { name, given, namedBy: place, family: tokenizerFamily(name) };
   }
   refuseOtherWords(tokenizerConfig, file);
-  const name = architecture === 'roberta' ? 'RobertaTokenizer' : 'BertTokenizer';
-  return { name, given: name, namedBy: undefined, family: FAMILIES[name] };
+  return { name: fallback, given: fallback, namedBy: undefined, family: FAMILIES[fallback] };
 }
 
 /** BertJapaneseTokenizer's settings, in a folder that does not name the class. */

@@ -2,7 +2,6 @@ import { isDeepStrictEqual } from 'node:util';
 import { join } from 'node:path';
 import { ModelError } from '../system/errors';
 import { isObject, type JsonObject } from '../system/json';
-import type { Architecture } from '../engine/addon';
 import { collectAddedTokens, type AddedTokens } from './added-tokens';
 import { needsTokenizerJson, tokenizerClass, tokenizerFamily, type TokenizerClass } from './tokenizer-class';
 import { familyTokenizer, readVocabulary } from './vocabulary';
@@ -11,7 +10,8 @@ export interface TokenizerRequest {
   folder: string;
   /** The tokenizer's files by name. */
   files: ReadonlyMap<string, Buffer>;
-  architecture: Architecture;
+  /** The architecture's, where the folder names none. */
+  tokenizerClass: string;
   /** config.json, which may name the class. */
   encoderConfig: JsonObject;
   /** tokenizer_config.json. */
@@ -44,7 +44,7 @@ export interface ReadyTokenizer {
  * @throws ModelError ERR_TOKENIZER
  */
 export function readyTokenizer(request: TokenizerRequest): ReadyTokenizer {
-  const { folder, files, architecture, config, encoderConfig, rows } = request;
+  const { folder, files, config, encoderConfig, rows } = request;
   if (config['split_special_tokens'] === true) {
     throw new ModelError(
       'ERR_TOKENIZER',
@@ -54,7 +54,7 @@ export function readyTokenizer(request: TokenizerRequest): ReadyTokenizer {
   }
   const { found } = request;
   const json = found && withModelType(found, join(folder, 'tokenizer.json'));
-  const chosen = tokenizerClass(folder, architecture, config, encoderConfig);
+  const chosen = tokenizerClass(folder, request.tokenizerClass, config, encoderConfig);
   const model = json?.['model'] as JsonObject | undefined;
   const notes: string[] = [];
   let { family } = chosen;
@@ -93,10 +93,10 @@ export function readyTokenizer(request: TokenizerRequest): ReadyTokenizer {
  * The class to name in a folder that is written: the one that was read, else the architecture's own where it makes the
  * same tokenizer of tokenizer.json, as every release of transformers has it; else the one that runs the file as it is.
  *
+ * @param name the architecture's own
  * @param config tokenizer_config.json as it is written
  */
-export function classToWrite(ready: ReadyTokenizer, architecture: Architecture, config: JsonObject): string {
-  const name = { bert: 'BertTokenizer', distilbert: 'DistilBertTokenizer', roberta: 'RobertaTokenizer' }[architecture];
+export function classToWrite(ready: ReadyTokenizer, name: string, config: JsonObject): string {
   const { json, className, roles } = ready;
   const family = tokenizerFamily(name)!;
   if (className !== 'PreTrainedTokenizer') return tokenizerFamily(className) === family ? name : className;

@@ -7,7 +7,8 @@ import { readFolder } from '../../lib/model/folder/read';
 import { isModelFile } from '../../lib/model/fetch/hub';
 import { loadEngine } from '../../lib/engine/load';
 import { Tokeniser } from '../../lib/tokenisation/tokeniser';
-import type { Architecture, EngineAddon } from '../../lib/engine/addon';
+import type { EngineAddon } from '../../lib/engine/addon';
+import { ARCHITECTURES, type Architecture } from '../../lib/model/architectures';
 import { copyFixture, fixtureFolder } from '../unit/model/support/fixture';
 import { readParts, writeParts } from '../unit/model/support/raw-safetensors';
 import { removeFolders } from '../unit/native/support/folders';
@@ -109,7 +110,7 @@ test.each<[string, Architecture]>([
           const tokeniser = await Tokeniser.open({
             folder: 'hostile',
             files,
-            architecture,
+            tokenizerClass: ARCHITECTURES[architecture].tokenizerClass,
             positions: 64,
             doLowerCase: false,
           });
@@ -154,7 +155,13 @@ describe('a tokenizer.json', () => {
       ['tokenizer.json', Buffer.from(JSON.stringify(json))],
       ['tokenizer_config.json', config],
     ]);
-    return Tokeniser.open({ folder: 'hostile', files, architecture: 'bert', positions: 64, doLowerCase: false });
+    return Tokeniser.open({
+      folder: 'hostile',
+      files,
+      tokenizerClass: 'BertTokenizer',
+      positions: 64,
+      doLowerCase: false,
+    });
   };
 
   test('without the token for what it does not know: told by the first text that needs it', async () => {

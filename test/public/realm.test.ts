@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { createContext, runInContext } from 'node:vm';
-import { cosineSimilarity, TextVectorisation } from '../../lib';
+import { cosineSimilarity, type TextVectorisation } from '../../lib';
 import { PACKAGE_ROOT } from '../../lib/engine/addons';
 import { fixture, PROBE_TEXTS, useModels } from './models';
 import { scoredRows } from './rows';

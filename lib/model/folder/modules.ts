@@ -3,6 +3,7 @@ import { isAbsolute, join, normalize, relative, sep } from 'node:path';
 import { show } from '../../system/options';
 import { ModelError } from '../../system/errors';
 import { isObject, readJson } from '../../system/json';
+import { ARCHITECTURES } from '../architectures';
 
 export type ModuleKind = 'transformer' | 'pooling' | 'dense' | 'normalize';
 
@@ -15,10 +16,7 @@ export interface FolderModule {
 
 const KINDS: Record<string, ModuleKind> = {
   Transformer: 'transformer',
-  // Class names of before 0.2.6, when each architecture had a module of its own.
-  BERT: 'transformer',
-  DistilBERT: 'transformer',
-  RoBERTa: 'transformer',
+  ...Object.fromEntries(Object.values(ARCHITECTURES).map(({ formerModule }) => [formerModule, 'transformer' as const])),
   Pooling: 'pooling',
   Dense: 'dense',
   Normalize: 'normalize',

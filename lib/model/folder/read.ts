@@ -5,6 +5,7 @@ import type { NativeModelSpec, WeightFile } from '../../engine/addon';
 import { Tokeniser } from '../../tokenisation/tokeniser';
 import { jsonFile, readTokenizerFiles } from '../../tokenisation/tokenizer-files';
 import type { ModelLayout, OpenedModel } from '../types';
+import { ARCHITECTURES } from '../architectures';
 import { readEncoderSpec } from './encoder-config';
 import { readHead, type FolderHead } from './head';
 import { readJsonObject, type JsonObject } from '../../system/json';
@@ -59,7 +60,7 @@ export async function readFolder(folder: string, id: string): Promise<OpenedMode
   const tokeniser = await Tokeniser.open({
     folder: encoderFolder,
     files,
-    architecture: encoder.architecture,
+    tokenizerClass: ARCHITECTURES[encoder.architecture].tokenizerClass,
     positions,
     doLowerCase: sentence.doLowerCase,
     encoderConfig: config,
@@ -82,6 +83,7 @@ export async function readFolder(folder: string, id: string): Promise<OpenedMode
   return {
     id,
     folder: root,
+    architecture: encoder.architecture,
     spec,
     weightFiles: await weightFiles(root, encoderFolder, head),
     dimension: head.dimension,

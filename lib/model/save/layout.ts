@@ -3,6 +3,7 @@ import { tokenText } from '../../tokenisation/tokenizer-files';
 import { classToWrite } from '../../tokenisation/tokenizer-json';
 import { denseActivationClass } from '../folder/head';
 import { isObject, type JsonObject } from '../../system/json';
+import { ARCHITECTURES } from '../architectures';
 import type { OpenedModel } from '../types';
 
 /**
@@ -60,8 +61,7 @@ function encoderConfig(model: OpenedModel): JsonObject {
   const config: JsonObject = { ...model.layout.encoderConfig, model_type: model.spec.encoder.architecture };
   for (const key of ['dtype', 'torch_dtype']) if (config[key] !== undefined) config[key] = 'float32';
   if (!Array.isArray(config['architectures'])) {
-    const names = { bert: 'BertModel', distilbert: 'DistilBertModel', roberta: 'RobertaModel' };
-    config['architectures'] = [names[model.spec.encoder.architecture]];
+    config['architectures'] = [ARCHITECTURES[model.architecture].modelClass];
   }
   return config;
 }
@@ -112,7 +112,7 @@ function tokenizerConfig(model: OpenedModel): JsonObject {
   }
   const found = config['tokenizer_class'];
   if (typeof found !== 'string' || NEW_TOKENIZER_CLASSES.has(found)) {
-    config['tokenizer_class'] = classToWrite(ready, model.spec.encoder.architecture, config);
+    config['tokenizer_class'] = classToWrite(ready, ARCHITECTURES[model.architecture].writtenTokenizerClass, config);
   }
   return config;
 }

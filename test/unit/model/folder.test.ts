@@ -42,7 +42,7 @@ describe.each(CASES)('%s', (name: CaseName) => {
   });
 
   test('0.4: 0_Transformer, a limit of an old name, the version in config.json, no tokenizer.json', async () => {
-    const folder = toEra04(copyFixture(name), plain.spec.encoder.architecture);
+    const folder = toEra04(copyFixture(name), plain.architecture);
     const opened = await expectSame(folder);
     expect(opened.weightFiles[0]!.path).toBe(join(folder, '0_Transformer', 'model.safetensors'));
   });

@@ -58,7 +58,7 @@ function questions(): Case[] {
 const vocabularies = [
   {
     folder: 'bert-base-uncased',
-    architecture: 'bert' as const,
+    tokenizerClass: 'BertTokenizer',
     lower: true,
     vocabulary: ['vocab.txt'],
     cases: () => [
@@ -73,7 +73,7 @@ const vocabularies = [
   },
   {
     folder: 'all-MiniLM-L6-v2',
-    architecture: 'bert' as const,
+    tokenizerClass: 'BertTokenizer',
     lower: true,
     vocabulary: ['vocab.txt'],
     cases: () => [...swift('bert-base-uncased'), ...javascript('Xenova/bert-base-uncased')],
@@ -81,7 +81,7 @@ const vocabularies = [
   },
   {
     folder: 'bert-base-multilingual-cased',
-    architecture: 'distilbert' as const,
+    tokenizerClass: 'BertTokenizer',
     lower: false,
     vocabulary: ['vocab.txt'],
     cases: () => [
@@ -95,7 +95,7 @@ const vocabularies = [
   },
   {
     folder: 'roberta-base',
-    architecture: 'roberta' as const,
+    tokenizerClass: 'RobertaTokenizer',
     lower: false,
     vocabulary: ['vocab.json', 'merges.txt'],
     cases: () => javascript('Xenova/all-distilroberta-v1'),
@@ -110,7 +110,7 @@ const vocabularies = [
     const tokeniser = await Tokeniser.open({
       folder: vocabulary.folder,
       files,
-      architecture: vocabulary.architecture,
+      tokenizerClass: vocabulary.tokenizerClass,
       positions: 100_000,
       doLowerCase: false,
     });

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Architecture } from '../../../../lib/engine/addon';
+import type { Architecture } from '../../../../lib/model/architectures';
 import { readJson, setFields, writeJson, type Json } from './fixture';
 
 /** Turns a folder of the 2.x layout, which the fixtures have, into those of other releases of sentence-transformers. */

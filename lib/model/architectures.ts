@@ -1,0 +1,109 @@
+import type { EncoderSpec, HiddenActivation } from '../engine/addon';
+import { ModelError } from '../system/errors';
+import type { Fields } from '../system/json';
+
+/**
+ * The architectures that vectune runs: all that TypeScript knows of one by its name stands here, and what the engine
+ * knows in native/engine/model.
+ */
+
+/** What an encoder's config.json says; defaults are those of Hugging Face's configuration class. */
+type Shape = Omit<EncoderSpec, 'architecture'>;
+
+interface Description {
+  /** transformers' class, which config.json names in "architectures". */
+  modelClass: string;
+  /** transformers 5's tokenizer class for folders that name none. */
+  tokenizerClass: string;
+  /** The one that every release of transformers knows, for folders that are written. */
+  writtenTokenizerClass: string;
+  /** Module class of sentence-transformers before 0.2.6, when each architecture had one of its own. */
+  formerModule: string;
+  /** Fields that only its configuration has: files of before 2020 may have nothing else to tell it by. */
+  ownFields: readonly string[];
+  read: (fields: Fields) => Shape;
+}
+
+export const ARCHITECTURES = {
+  bert: {
+    modelClass: 'BertModel',
+    tokenizerClass: 'BertTokenizer',
+    writtenTokenizerClass: 'BertTokenizer',
+    formerModule: 'BERT',
+    ownFields: [],
+    read: (fields) => bertLike(fields, 0),
+  },
+  distilbert: {
+    modelClass: 'DistilBertModel',
+    tokenizerClass: 'BertTokenizer',
+    writtenTokenizerClass: 'DistilBertTokenizer',
+    formerModule: 'DistilBERT',
+    ownFields: ['n_heads', 'hidden_dim'],
+    read: (fields) => ({
+      vocabSize: fields.integer('vocab_size', 1),
+      hiddenSize: fields.integer(['dim', 'hidden_size'], 1),
+      layers: fields.integer(['n_layers', 'num_hidden_layers'], 1),
+      heads: fields.integer(['n_heads', 'num_attention_heads'], 1),
+      intermediateSize: fields.integer('hidden_dim', 1),
+      positions: fields.integer('max_position_embeddings', 1, 512),
+      typeVocabSize: 0,
+      positionOffset: 0,
+      layerNormEps: 1e-12, // fixed in the model's code, not in its configuration
+      hiddenActivation: activation(fields, 'activation'),
+      hiddenDropout: fields.number('dropout', 0, 1, 0.1),
+      attentionDropout: fields.number('attention_dropout', 0, 1, 0.1),
+    }),
+  },
+  roberta: {
+    modelClass: 'RobertaModel',
+    tokenizerClass: 'RobertaTokenizer',
+    writtenTokenizerClass: 'RobertaTokenizer',
+    formerModule: 'RoBERTa',
+    ownFields: [],
+    // Positions are counted from behind the padding's.
+    read: (fields) => bertLike(fields, fields.integer('pad_token_id', 0, 1) + 1),
+  },
+} as const satisfies Record<string, Description>;
+
+export type Architecture = keyof typeof ARCHITECTURES;
+
+export const ARCHITECTURE_NAMES = Object.keys(ARCHITECTURES) as Architecture[];
+
+function bertLike(fields: Fields, positionOffset: number): Shape {
+  return {
+    vocabSize: fields.integer('vocab_size', 1),
+    hiddenSize: fields.integer('hidden_size', 1),
+    layers: fields.integer('num_hidden_layers', 1),
+    heads: fields.integer('num_attention_heads', 1),
+    intermediateSize: fields.integer('intermediate_size', 1),
+    positions: fields.integer('max_position_embeddings', 1, 512),
+    typeVocabSize: fields.integer('type_vocab_size', 1, 2),
+    positionOffset,
+    layerNormEps: fields.number('layer_norm_eps', 0, 1, 1e-12),
+    hiddenActivation: activation(fields, 'hidden_act'),
+    hiddenDropout: fields.number('hidden_dropout_prob', 0, 1, 0.1),
+    attentionDropout: fields.number('attention_probs_dropout_prob', 0, 1, 0.1),
+  };
+}
+
+/** Hugging Face's names (transformers/activations.py) of the activations that the engine has. */
+const ACTIVATIONS: Record<string, HiddenActivation> = {
+  gelu: 'gelu',
+  gelu_python: 'gelu',
+  relu: 'relu',
+  gelu_new: 'gelu_tanh',
+  gelu_fast: 'gelu_tanh',
+  gelu_pytorch_tanh: 'gelu_tanh',
+};
+
+function activation(fields: Fields, name: string): HiddenActivation {
+  const found = fields.string(name, 'gelu');
+  const known = Object.hasOwn(ACTIVATIONS, found) ? ACTIVATIONS[found] : undefined;
+  if (known !== undefined) return known;
+  throw new ModelError(
+    'ERR_UNKNOWN_ARCHITECTURE',
+    `${fields.file}: "${name}" is ${JSON.stringify(fields.object[name])}; ` +
+      `vectune runs ${Object.keys(ACTIVATIONS).join(', ')}.`,
+    { file: fields.file },
+  );
+}
