@@ -56,7 +56,14 @@ export type LibTorchErrorCode =
   | 'ERR_ADDON_MISSING';
 
 /** Codes of `DownloadError`. */
-export type DownloadErrorCode = 'ERR_DOWNLOAD' | 'ERR_CHECKSUM' | 'ERR_DISK_SPACE';
+export type DownloadErrorCode =
+  | 'ERR_DOWNLOAD'
+  | 'ERR_CHECKSUM'
+  | 'ERR_DISK_SPACE'
+  /** The hub refuses access: the model is private or gated, or the token is not accepted. */
+  | 'ERR_HUB_ACCESS'
+  /** The hub is overloaded, or takes no more requests from here for a while. */
+  | 'ERR_HUB_BUSY';
 /** Code of `ToolError`. */
 export type ToolErrorCode = 'ERR_TOOL_MISSING';
 /** Code of `NativeError`. */
@@ -149,13 +156,19 @@ export class VectuneError extends Error {
 
 function whole(said: string | Wording, remedy: Wording | undefined, surface: Surface): string {
   const texts = [render(said, surface), remedy === undefined ? '' : render(remedy, surface)];
-  return texts.filter((text) => text !== '').join(' ');
+  return texts.filter((text) => text !== '').join(texts[0]!.endsWith('\n') ? '' : ' ');
 }
 
 /** The error's message in the words of a surface. */
 export function messageFor(error: VectuneError, surface: Surface): string {
   const told = pieces.get(error);
   return told === undefined ? error.message : whole(told.said, told.remedy, surface);
+}
+
+/** What the error says before its remedy, in a program's words. */
+export function withoutRemedy(error: VectuneError): string {
+  const told = pieces.get(error);
+  return told === undefined ? error.message : render(told.said, api);
 }
 
 /** Gives an error of vectune's the words of a surface, in its stack too; returns the error. */

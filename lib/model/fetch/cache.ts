@@ -1,8 +1,10 @@
-import { writeFile } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { replaceFolder } from '../../system/atomic-folder';
-import { InvalidArgumentError } from '../../system/errors';
+import { noRoom } from '../../system/disk';
+import { FileError, InvalidArgumentError } from '../../system/errors';
 import { isObject, readJson } from '../../system/json';
+import { say, words } from '../../system/wording';
 
 /** Marks a complete cached folder and says where it came from. */
 const ORIGIN_FILE = 'vectune.json';
@@ -39,7 +41,23 @@ export function cachedModelFolder(cacheFolder: string, id: string, revision: str
 /** The origin of a complete cached folder; undefined where it is not there or not complete. */
 export async function readOrigin(folder: string): Promise<CachedOrigin | undefined> {
   const value = await readJson(join(folder, ORIGIN_FILE)).catch(() => undefined);
-  return isObject(value) && typeof value['id'] === 'string' ? (value as unknown as CachedOrigin) : undefined;
+  if (!isObject(value) || typeof value['id'] !== 'string') return undefined;
+  return (await lackingWeights(folder)) === undefined ? (value as unknown as CachedOrigin) : undefined;
+}
+
+/** The module that has weights and lacks them as safetensors, by its path: vectune kept such folders once. */
+export async function lackingWeights(folder: string): Promise<string | undefined> {
+  const list = await readJson(join(folder, 'modules.json')).catch(() => undefined);
+  const modules = Array.isArray(list) ? (list as unknown[]).filter(isObject) : [];
+  const paths = modules
+    .filter(({ type }) => /\.(?:Transformer|Dense)$/.test(String(type)))
+    .map(({ path }) => (typeof path === 'string' ? path : ''));
+  for (const path of modules.length === 0 ? [''] : paths) {
+    const file = join(folder, path, 'model.safetensors');
+    const found = await stat(file).catch(() => undefined);
+    if (!found?.isFile()) return path;
+  }
+  return undefined;
 }
 
 /**
@@ -62,6 +80,21 @@ export async function addToCache(
       await writeFile(join(fresh, ORIGIN_FILE), `${JSON.stringify(origin, null, 2)}\n`);
     },
     async () => (await there()) !== undefined,
-  );
+  ).catch((error: unknown) => {
+    throw notKept(origin.id, folder, error);
+  });
   return (await there()) ?? origin;
+}
+
+/** A cache that cannot be written is told as that, and not as a fault of the source; other failures as they are. */
+function notKept(id: string, folder: string, error: unknown): unknown {
+  const { syscall, code = '', path } = error as NodeJS.ErrnoException;
+  if (syscall === undefined || path === undefined) return error;
+  if (code === 'ENOSPC' || code === 'EDQUOT') return noRoom(folder, `Fetching ${id}`, error);
+  if (!['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENAMETOOLONG', 'ELOOP'].includes(code)) return error;
+  return new FileError('ERR_FILE', `${id} cannot be kept in vectune's cache, ${folder}: ${(error as Error).message}.`, {
+    file: folder,
+    cause: error,
+    remedy: say`Name a folder that can be written with ${words('the option `cacheFolder` or VECTUNE_CACHE', 'VECTUNE_CACHE')}.`,
+  });
 }

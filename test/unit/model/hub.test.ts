@@ -31,8 +31,13 @@ afterEach(() => hub.stop());
 
 const open = (options: OpenOptions = {}) => openModel(ID, { cacheFolder, hubUrl: hub.url, ...options });
 const fetchModel = (
-  options: { signal?: AbortSignal; onProgress?: (event: ModelDownloadEvent) => void; silenceMs?: number } = {},
-) => fetchFromHub(ID, place(), { hubUrl: hub.url, revision: 'main', ...options });
+  options: {
+    signal?: AbortSignal;
+    onProgress?: (event: ModelDownloadEvent) => void;
+    silenceMs?: number;
+    firstPauseMs?: number;
+  } = {},
+) => fetchFromHub(ID, place(), { hubUrl: hub.url, revision: 'main', firstPauseMs: 5, ...options });
 const place = (revision = 'main') => cachedModelFolder(cacheFolder, ID, revision);
 
 /** No model, whole or half, is in the cache. */
@@ -352,7 +357,7 @@ describe('a failure leaves nothing in the cache:', () => {
       response.writeHead(503).end('busy');
       return true;
     });
-    const error = await rejection(fetchModel(), DownloadError, 'ERR_DOWNLOAD');
+    const error = await rejection(fetchModel(), DownloadError, 'ERR_HUB_BUSY');
     expect(error.message).toMatch(/did not give owner\/tiny at revision main: .*503/);
   });
 
@@ -362,7 +367,8 @@ describe('a failure leaves nothing in the cache:', () => {
       `The model ${ID} was not found. Tried:`,
       expect.stringMatching(/^ {2}- the folder \/.*\/owner\/tiny: there is none$/),
       `  - vectune's cache ${place()}: it is not there`,
-      expect.stringContaining(`  - the hub: ${hub.url} did not give ${ID} at revision main: Repository not found`),
+      expect.stringMatching(/^ {2}- Hugging Face's cache .*models--owner--tiny: it is not there$/),
+      `  - the hub: ${hub.url} did not give ${ID} at revision main: Repository not found.`,
       expect.stringMatching(/^Check the name and the network .*HF_ENDPOINT.*`hubUrl`.* or pass a folder/),
     ]);
     expect(error.cause).toMatchObject({ code: 'ERR_DOWNLOAD' });

