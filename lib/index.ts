@@ -48,7 +48,7 @@ export type {
   ValidationEvent,
 } from './finetune/events';
 export type { CheckpointOptions } from './finetune/checkpoint/options';
-export type { RandomPairs } from './finetune/random-pairs';
+export type { RandomPairs } from './finetune/report';
 export type { CheckpointReport, EpochReport, FinetuneReport } from './finetune/report';
 export type { FinetuneRun, FinetuneStatus } from './finetune/run';
 export type { ThresholdMetric, ValidationMetrics } from './finetune/metrics';

@@ -1,6 +1,6 @@
 import type { EarlyStoppingState } from './early-stopping';
 import type { ValidationMetrics } from './metrics';
-import type { RandomPairs } from './random-pairs';
+import type { RandomPairs } from './report';
 import type { EpochReport } from './report';
 
 /**

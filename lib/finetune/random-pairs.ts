@@ -1,6 +1,7 @@
 import { Random, Stream } from '../data/random';
 import type { EngineAddon, ModelHandle, NativeDevice } from '../engine/addon';
 import type { EventContent } from './events';
+import type { RandomPairs } from './report';
 import type { TokenisedTexts } from '../tokenisation/tokenised-texts';
 
 /** Texts that are compared, at most and (where there are so many) at least; between them, one in eight training rows. */
@@ -15,16 +16,6 @@ const textsAtOnce = 32;
  * Quora rows and graded STSb rows it goes none of it, and with the help desk of `npm start` 0.15.
  */
 export const COLLAPSE_BOUND = 0.25;
-
-/** Mean cosine similarity of random pairs of training texts: near 1, all texts look alike to a model. */
-export interface RandomPairs {
-  /** Texts that were drawn by the seed, at most one of a row; each is compared with all the others. */
-  texts: number;
-  /** Of the untrained model, from -1 to 1; null where it could not be measured. */
-  before: number | null;
-  /** Of the model as it is now; null as `before` is. */
-  after: number | null;
-}
 
 export interface RandomPairsRequest {
   addon: Pick<EngineAddon, 'embed'>;
