@@ -6,8 +6,8 @@ import {
   optional,
   signal,
   text,
+  type Misnomers,
   type OptionsOf,
-  type Owner,
 } from './system/option-table';
 import { say } from './system/wording';
 import { deviceOption, memoryFractionOption } from './engine/devices';
@@ -116,7 +116,7 @@ export interface EmbedOptions extends OptionsOf<typeof embedTable> {}
 export const constructorOptions = { name: 'new TextVectorisation(model, options)', table: textVectorisationTable };
 
 /** What other programs call something that is no option of `embed`. */
-export const embedMisnomers: NonNullable<Owner['misnomers']> = {
+export const embedMisnomers: Misnomers = {
   batchSize: say`Leave it out: embed divides the texts into batches by itself.`,
   normalizeEmbeddings: say`Leave it out: whether vectors have length 1 is the model's to say; cosineSimilarity works with any.`,
   normalize: say`Leave it out: whether vectors have length 1 is the model's to say; cosineSimilarity works with any.`,
@@ -126,7 +126,7 @@ export const embedMisnomers: NonNullable<Owner['misnomers']> = {
 };
 
 /** What other programs call something that is no option of the constructor. */
-export const constructorMisnomers: NonNullable<Owner['misnomers']> = {
+export const constructorMisnomers: Misnomers = {
   model: say`The model is the first argument: new TextVectorisation(model, options).`,
   modelNameOrPath: say`The model is the first argument: new TextVectorisation(model, options).`,
   trustRemoteCode: say`Leave it out: vectune runs no code that comes with a model.`,

@@ -1,95 +1,151 @@
-import { once } from 'node:events';
+import { stat } from 'node:fs/promises';
+import { extname } from 'node:path';
 import type { Command } from 'commander';
 import { checkEncoding } from '../data/text/encoding';
 import { readTexts } from '../data/texts';
-import { checkDevice } from '../engine/devices';
+import { InvalidArgumentError } from '../system/errors';
 import { TextVectorisation } from '../text-vectorisation';
+import type { EmbedOptions } from '../text-vectorisation-options';
+import { addFlags, typedOptions } from './flags';
+import { Output } from './output';
 import { DownloadDisplay } from './progress';
+import { embedFlags, modelFlags } from './tables';
+import { animates } from './terminal';
 
-/** Lines read before their vectors are written: enough to compute well, few enough to hold. */
-const LINES_AT_ONCE = 512;
+/** Most texts whose vectors are computed before any is written: enough to compute well, few enough to hold. */
+const TEXTS_AT_ONCE = 512;
 
+/** Flags that are the command's own; the others are options of the model or of `embed`. */
 interface Flags {
   model: string;
+  texts?: string[];
   jsonl?: boolean;
   encoding?: string;
-  device?: string;
   text: boolean;
+  out?: string;
 }
 
 /**
- * `vectune embed --model <id|folder> [file]`: each line of the file (or of the standard input) is a text; .gz is unpacked; each line of
- * the output is `{"text": …, "vector": […]}`, in the same order. An empty line is an empty text.
+ * `vectune embed --model <id|folder> [file]`: each line of the file (or of the standard input) is a text; .gz is
+ * unpacked; each line of the output is `{"text": …, "vector": […]}`, in the same order. An empty line is an empty text.
+ * What is there is answered at once: a line that a person types, or all that waits in a pipe.
  */
 export function registerEmbed(program: Command): void {
-  program
+  const command = program
     .command('embed')
-    .description('Turn each line of a file into a vector, as JSON Lines.')
-    .argument('[file]', 'texts, a line each; - is the standard input', '-')
+    .description('Turn texts into vectors, as JSON Lines: each line of a file or of the standard input, or arguments.')
+    .argument('[file or texts...]', 'a file with a text in each line, or the texts themselves; - is the standard input')
     .requiredOption('--model <id|folder>', 'a name on the hub, or a folder')
+    .option('--texts <text...>', 'the texts themselves, whatever they look like')
     .option('--jsonl', 'each line is JSON: a string, or an object with a member "text"; empty lines are skipped')
-    .option('--encoding <name>', 'of the texts, as windows-1252 (default: by the byte order mark, else utf-8)')
-    .option('--device <name>', 'auto, cpu, cuda or a GPU as cuda:1 (default: auto)')
+    .option('--encoding <name>', 'of the texts, as windows-1252 (default: by the byte order mark, else utf-8)');
+  addFlags(command, modelFlags);
+  addFlags(command, embedFlags)
+    .option('--out <file>', 'write there; the file appears when all is done (default: the standard output)')
     .option('--no-text', 'print the vectors only: a list per line')
     .action(embed);
 }
 
-async function embed(file: string, flags: Flags): Promise<void> {
+async function embed(named: string[], flags: Flags, command: Command): Promise<void> {
+  const source = await sourceOf(named, flags);
+  const options = typedOptions(command, embedFlags) as EmbedOptions;
   const download = new DownloadDisplay();
   const tv = new TextVectorisation(flags.model, {
-    ...(flags.device !== undefined && { device: checkDevice('device', flags.device) }),
+    ...typedOptions(command, modelFlags),
     onProgress: (event) => download.show(event),
   });
-  const output = new Output();
+  const output = await Output.open(flags.out);
   try {
-    for await (const texts of batches(file, flags)) {
-      const vectors = await tv.embed(texts);
+    // While a person thinks of the first text.
+    tv.load().catch(() => undefined);
+    if (source === '-' && process.stdin.isTTY) {
+      process.stderr.write('A text in each line; Ctrl-D ends. Other ways: npx vectune embed --help\n');
+    }
+    let done = 0;
+    for await (const texts of batches(source, flags)) {
+      const vectors = await tv.embed(texts, options);
       download.end();
       const lines = vectors.map((vector, i) => {
         const numbers = Array.from(vector);
         return JSON.stringify(flags.text ? { text: texts[i], vector: numbers } : numbers);
       });
       if (!(await output.write(`${lines.join('\n')}\n`))) break;
+      done += texts.length;
+      if (flags.out !== undefined && animates(process.stderr)) process.stderr.write(`\r${done} texts `);
+    }
+    await output.finish();
+    if (flags.out !== undefined) {
+      process.stderr.write(
+        `${animates(process.stderr) ? '\r' : ''}${done} ${done === 1 ? 'text' : 'texts'}: ${flags.out}\n`,
+      );
     }
   } finally {
-    output.release();
+    await output.release();
     download.end();
     await tv.dispose();
   }
 }
 
-/** The standard output at its reader's pace: a slow one must not fill our memory, and one may leave (`… | head`). */
-class Output {
-  #error: NodeJS.ErrnoException | undefined;
-  readonly #onError = (error: NodeJS.ErrnoException): void => {
-    this.#error ??= error;
-  };
-
-  constructor() {
-    process.stdout.on('error', this.#onError);
+/** Where the texts come from: a list of them, the path of a file, or '-'. */
+async function sourceOf(named: string[], { texts = [], jsonl, encoding }: Flags): Promise<string | string[]> {
+  const files = await Promise.all(named.map(looksLikeFile));
+  const first = files.findIndex((isFile) => isFile);
+  if (texts.length === 0 && named.length === 0) return '-';
+  if (texts.length === 0 && named.length === 1 && first === 0) return named[0]!;
+  if (first >= 0) {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      `"${named[first]}" names a file, but other texts were given too: name one file and nothing else, or give all as --texts.`,
+    );
   }
-
-  /** False where nobody reads any more. */
-  async write(text: string): Promise<boolean> {
-    if (this.#error === undefined && !process.stdout.write(text)) {
-      await once(process.stdout, 'drain').catch(this.#onError);
-    }
-    if (this.#error !== undefined && this.#error.code !== 'EPIPE') throw this.#error;
-    return this.#error === undefined;
+  if (jsonl || encoding !== undefined) {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      `${jsonl ? '--jsonl' : '--encoding'} says how a file is read, but the texts are arguments.`,
+    );
   }
+  return [...named, ...texts];
+}
 
-  release(): void {
-    // The last write may still fail after this; then nobody is there to be told.
-    if (this.#error === undefined) process.stdout.once('error', () => undefined);
-    process.stdout.removeListener('error', this.#onError);
+const FILE_ENDINGS = [
+  '.txt',
+  '.csv',
+  '.tsv',
+  '.tab',
+  '.json',
+  '.jsonl',
+  '.ndjson',
+  '.parquet',
+  '.md',
+  '.log',
+  '.gz',
+  '.zip',
+  '.xlsx',
+];
+
+/** Whether an argument is meant as a file: one is there, or it has the form of a path and could hardly be a text. */
+async function looksLikeFile(argument: string): Promise<boolean> {
+  if (argument === '-') return true;
+  if (
+    await stat(argument).then(
+      () => true,
+      () => false,
+    )
+  )
+    return true;
+  if (/\s/.test(argument)) return false;
+  return FILE_ENDINGS.includes(extname(argument).toLowerCase()) || /^(\.{0,2}\/|~\/|[A-Za-z]:\\)/.test(argument);
+}
+
+/** What there is to embed, some hundred texts at once. */
+async function* batches(source: string | string[], flags: Flags): AsyncGenerator<string[], void, undefined> {
+  for await (const texts of waiting(source, flags)) {
+    for (let i = 0; i < texts.length; i += TEXTS_AT_ONCE) yield texts.slice(i, i + TEXTS_AT_ONCE);
   }
 }
 
-/** The texts of a file, some hundred at once. */
-async function* batches(file: string, flags: Flags): AsyncGenerator<string[], void, undefined> {
+function waiting(source: string | string[], flags: Flags): AsyncIterable<string[]> | string[][] {
+  if (Array.isArray(source)) return [source];
   const encoding = flags.encoding === undefined ? undefined : checkEncoding('file.encoding', flags.encoding);
-  const source = file === '-' ? process.stdin : file;
-  for await (const texts of readTexts(source, { json: flags.jsonl === true, encoding })) {
-    for (let i = 0; i < texts.length; i += LINES_AT_ONCE) yield texts.slice(i, i + LINES_AT_ONCE);
-  }
+  return readTexts(source === '-' ? process.stdin : source, { json: flags.jsonl === true, encoding });
 }

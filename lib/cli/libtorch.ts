@@ -8,6 +8,7 @@ import type { LibTorchEvent } from '../libtorch/events';
 import { listLibTorch } from '../libtorch/find';
 import { installLibTorch, removeLibTorch } from '../libtorch/install';
 import { releases } from '../libtorch/table';
+import { animates } from './terminal';
 
 /** `vectune libtorch install | remove | path`. */
 export function registerLibTorch(program: Command): void {
@@ -105,7 +106,7 @@ export class InstallDisplay {
   }
 
   #progress(text: string, done: number, total: number | undefined): void {
-    if (!process.stderr.isTTY || total === undefined) {
+    if (!animates(process.stderr) || total === undefined) {
       this.#line(total === undefined ? text : `${text} (${megabytes(total)})`);
       return;
     }

@@ -1,29 +1,53 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
-import { messageFor, VectuneError } from '../system/errors';
+import { finetuneMisnomers } from '../finetune/options';
+import { hasCode, messageFor, VectuneError } from '../system/errors';
 import { ADDON_VERSION } from '../engine/load';
 import { registerDoctor } from './doctor';
 import { registerEmbed } from './embed';
 import { registerFinetune } from './finetune';
 import { registerLibTorch } from './libtorch';
 import { cli } from './surface';
+import { embedFlags, finetuneFlags, modelFlags } from './tables';
+import { FAILED, helpLine, MISUSED, tellUsage, type FlagNames } from './usage';
 
 /** `vectune`: the commands register themselves; what the library never does, print, is done here only. */
 async function main(): Promise<void> {
   const program = new Command('vectune')
     .description('Fine-tune and run sentence-embedding models.')
     .version(ADDON_VERSION)
-    .showHelpAfterError();
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 failed, 2 what was typed cannot be meant, 130 ended by Ctrl-C, 143 by SIGTERM.',
+    );
   registerFinetune(program);
   registerEmbed(program);
   registerDoctor(program);
   registerLibTorch(program);
-  await program.parseAsync();
+  const names: Record<string, FlagNames> = {
+    finetune: { table: finetuneFlags, misnomers: finetuneMisnomers },
+    embed: { table: { ...modelFlags, ...embedFlags }, misnomers: {} },
+  };
+  const all = (command: Command): Command[] => [command, ...command.commands.flatMap(all)];
+  for (const command of all(program)) tellUsage(command, names[command.name()]);
+  let running = program;
+  program.hook('preAction', (_, command) => {
+    running = command;
+  });
+  await program.parseAsync().catch((error: unknown) => fail(error, running));
 }
 
-main().catch((error: unknown) => {
-  // What a user can mend is said in one sentence; anything else is a fault of ours and shows where it is.
-  const message = error instanceof VectuneError ? `${messageFor(error, cli)} [${error.code}]` : (error as Error).stack;
-  process.stderr.write(`vectune: ${message}\n`);
-  process.exitCode = 1;
-});
+/** What a user can mend is said in one sentence; anything else is a fault of ours and shows where it is. */
+function fail(error: unknown, command: Command): void {
+  process.exitCode = FAILED;
+  if (!(error instanceof VectuneError)) {
+    process.stderr.write(`vectune: ${(error as Error).stack}\n`);
+    return;
+  }
+  process.stderr.write(`vectune: ${messageFor(error, cli)} [${error.code}]\n`);
+  if (!hasCode(error, 'ERR_INVALID_OPTION') && !hasCode(error, 'ERR_UNKNOWN_OPTION')) return;
+  process.stderr.write(`${helpLine(command)}\n`);
+  process.exitCode = MISUSED;
+}
+
+void main();

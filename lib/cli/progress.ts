@@ -4,26 +4,31 @@ import type { FinetuneReport } from '../finetune/report';
 import type { LoadEvent } from '../text-vectorisation-options';
 import { megabytes } from '../system/disk';
 import { hasNvidiaDriver } from '../system/platform';
+import { messageFor, VectuneError } from '../system/errors';
+import { cli } from './surface';
+import { animates, type ProgressStream } from './terminal';
 
 type Step = Extract<EventContent, { type: 'step' }>;
 
-/** Where progress is shown: a terminal gets a bar, anything else whole lines. */
-export type ProgressStream = NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
-
 /**
  * Shows a run's events to a person. On a terminal one bar stands for the epoch at work and gives way to a line when the
- * epoch is over; elsewhere only those lines are written. Call `end` whatever happens: it gives the cursor back.
+ * epoch is over; elsewhere those lines are written, and between them one of progress every `logEvery` seconds. Call `end`
+ * whatever happens: it gives the cursor back.
  */
 export class FinetuneDisplay {
   readonly #stream: ProgressStream;
   readonly #bar: Bar;
+  readonly #logEveryMs: number;
+  #lastLine = Date.now();
   #validates = false;
   #epochs = 0;
   #losses: number[] = [];
 
-  constructor(stream: ProgressStream = process.stderr) {
+  /** @param logEvery seconds; where it is given, a terminal too gets lines and no bar. Default 10. */
+  constructor(stream: ProgressStream = process.stderr, logEvery?: number) {
     this.#stream = stream;
-    this.#bar = new Bar(stream);
+    this.#bar = new Bar(stream, animates(stream) && logEvery === undefined);
+    this.#logEveryMs = (logEvery ?? 10) * 1000;
   }
 
   show(event: EventContent): void {
@@ -63,7 +68,9 @@ export class FinetuneDisplay {
         return this.#step(event);
       case 'validating':
         if (event.epoch > 0) this.#bar.update(undefined, `validating ${event.done}/${event.rows}`);
-        return;
+        return this.#nowAndThen(
+          `${event.epoch === 0 ? 'untrained' : epochName(event.epoch, this.#epochs)}  validating ${event.done}/${event.rows}`,
+        );
       case 'validation':
         return this.#lines(describeValidation(event, this.#epochs));
       case 'early-stop':
@@ -82,6 +89,7 @@ export class FinetuneDisplay {
 
   #step(event: Step): void {
     this.#bar.update(event.step, describeStep(event));
+    if (event.step < event.steps) this.#nowAndThen(`${epochName(event.epoch, event.epochs)}  ${describeStep(event)}`);
     if (this.#validates) return;
     // Nothing else tells of this epoch's end.
     this.#losses.push(event.loss);
@@ -90,9 +98,15 @@ export class FinetuneDisplay {
     this.#lines(`${epochName(event.epoch, event.epochs)}   loss ${number(mean)} (mean of its steps)`);
   }
 
+  /** Where there is no bar: tells that the run goes on, but not more often than is worth a line. */
+  #nowAndThen(text: string): void {
+    if (!this.#bar.visible && Date.now() - this.#lastLine >= this.#logEveryMs) this.#lines(text);
+  }
+
   #lines(text: string): void {
     this.end();
     this.#stream.write(`${text}\n`);
+    this.#lastLine = Date.now();
   }
 }
 
@@ -104,7 +118,7 @@ export class DownloadDisplay {
 
   constructor(stream: ProgressStream = process.stderr) {
     this.#stream = stream;
-    this.#bar = new Bar(stream);
+    this.#bar = new Bar(stream, animates(stream));
   }
 
   show(event: LoadEvent): void {
@@ -136,8 +150,8 @@ class Bar {
   #bar: SingleBar | undefined;
   #text = '';
 
-  constructor(stream: ProgressStream) {
-    this.visible = stream.isTTY === true;
+  constructor(stream: ProgressStream, visible: boolean) {
+    this.visible = visible;
     this.#stream = stream;
   }
 
@@ -182,8 +196,9 @@ export function barLine(name: string, progress: number, text: string, columns: n
   return `${name} [${'='.repeat(done)}${' '.repeat(width - done)}] ${text}`;
 }
 
-function describeMessage(event: { message: string; differences?: readonly string[] }): string {
-  const { message, differences = [] } = event;
+function describeMessage(event: { message: string; differences?: readonly string[]; error?: Error }): string {
+  const { differences = [], error } = event;
+  const message = error instanceof VectuneError ? messageFor(error, cli) : event.message;
   return differences.length === 0
     ? message
     : `${message}, with other numbers than it would have had: ${differences.join('; ')}`;

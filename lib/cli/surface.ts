@@ -1,46 +1,40 @@
 import type { Surface } from '../system/wording';
+import { flagName } from './flags';
+import { entries } from './tables';
 
-/** The flag of each option that has one, by the option's path. `--no-…` gives false. */
-const flags: Record<string, string> = {
-  'file.columns.text1': '--text1',
-  'file.columns.text2': '--text2',
-  'file.columns.score': '--score',
-  'file.format': '--format',
-  'file.header': '--no-header',
-  'file.quoting': '--no-quoting',
-  'file.scoreRange': '--score-range',
-  'file.encoding': '--encoding',
-  earlyStopping: '--no-early-stopping',
-  'earlyStopping.patience': '--patience',
-  'earlyStopping.minDelta': '--min-delta',
-  'checkpoint.folder': '--checkpoint',
-  'checkpoint.everySteps': '--checkpoint-steps',
-  'checkpoint.everyMinutes': '--checkpoint-minutes',
-  'checkpoint.keep': '--checkpoint-keep',
-  'checkpoint.keepBest': '--checkpoint-best',
-  shuffle: '--no-shuffle',
-};
-
-function flagOf(path: string): string {
-  return flags[path] ?? `--${path.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+/** What gives an option: a flag, or a variable of the environment. */
+function given(path: string): string {
+  const entry = entries.get(path);
+  return (entry === undefined ? undefined : (flagName(entry) ?? entry.variable)) ?? path;
 }
 
 /** Quoted as a shell wants it, where it must be. */
-function quoted(text: string): string {
-  return /^[\w./:@%+=,#…<>-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+export function quoted(text: string): string {
+  return /^[\w./:@%+=,…-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+function spelled(path: string, value: unknown): string {
+  const typed = entries.get(path)?.typed;
+  if (typed === 'column' && typeof value === 'number') return quoted(`#${value}`);
+  if (typed === 'bytes' && typeof value === 'number') return value % 1e6 === 0 ? `${value / 1e6}MB` : String(value);
+  if (Array.isArray(value))
+    return typed === 'texts' ? value.map((one) => quoted(String(one))).join(' ') : value.join(',');
+  return quoted(String(value));
 }
 
 function typed(path: string, value: unknown): string {
-  const flag = flagOf(path);
-  if (value === undefined) return `${flag} …`;
-  if (typeof value === 'boolean') return value ? flag.replace('--no-', '--') : flag.replace(/^--(no-)?/, '--no-');
-  if (typeof value === 'number' && path.startsWith('file.columns.')) return `${flag} '#${value}'`;
-  return `${flag} ${quoted(Array.isArray(value) ? value.join(',') : String(value))}`;
+  const name = given(path);
+  if (!name.startsWith('--'))
+    return `${name}=${typeof value === 'boolean' ? Number(value) : value === undefined ? '…' : spelled(path, value)}`;
+  // As the help writes it: `--checkpoint <folder>`.
+  if (value === undefined) return (entries.get(path)?.flag ?? name).replace(/\[(.*)\]$/, '<$1>');
+  if (typeof value === 'boolean') return value ? name.replace('--no-', '--') : name.replace(/^--(no-)?/, '--no-');
+  return `${name} ${spelled(path, value)}`;
 }
 
 /** The words of the command line: options are flags, values are what is typed. */
 export const cli: Surface = {
   side: 'cli',
-  option: flagOf,
+  option: given,
   settings: (settings) => settings.map(({ path, value }) => typed(path, value)).join(' '),
 };

@@ -9,6 +9,7 @@ import {
   optional,
   resolveTable,
   signal,
+  type Misnomers,
   type OptionsOf,
   type Owner,
 } from '../system/option-table';
@@ -305,17 +306,19 @@ export interface ResolvedOptions {
   onProgress: ((event: FinetuneEvent) => void) | undefined;
 }
 
+const savedAfter = say`${words('The run saves nothing by itself: call save(folder) after it.', 'Did you mean --out?')}`;
+
 /** What other programs call something that is no single option here. */
-const misnomers: NonNullable<Owner['misnomers']> = {
+export const finetuneMisnomers: Misnomers = {
   gradientAccumulationSteps: say`Give ${option('effectiveBatchSize', placeholder)}, the rows of one step, and ${option('batchSize', placeholder)}, the rows computed at once.`,
   fp16: (value) => (value === false ? say`Leave it out.` : say`Did you mean ${option('precision', 'fp16')}?`),
   bf16: (value) => (value === false ? say`Leave it out.` : say`Did you mean ${option('precision', 'bf16')}?`),
   tf32: (value) => (value === false ? say`Leave it out.` : say`Did you mean ${option('precision', 'tf32')}?`),
   useAmp: say`Did you mean ${option('precision', 'auto')}?`,
-  outputDir: say`The run saves nothing by itself: call save(folder) after it.`,
-  outputPath: say`The run saves nothing by itself: call save(folder) after it.`,
-  savePath: say`The run saves nothing by itself: call save(folder) after it.`,
-  out: say`The run saves nothing by itself: call save(folder) after it.`,
+  outputDir: savedAfter,
+  outputPath: savedAfter,
+  savePath: savedAfter,
+  out: savedAfter,
   loadBestModelAtEnd: say`Leave it out: the best weights are always kept.`,
   saveBestModel: say`Leave it out: the best weights are always kept.`,
   weightDecay: (value) => say`Did you mean ${option('optimizer.weightDecay', value)}?`,
@@ -367,7 +370,7 @@ export function resolveOptions(given: unknown, elsewhere: Owner['elsewhere'] = [
   const { warmupSteps, warmupRatio, ...o } = resolveTable(finetuneTable, given, {
     name: 'finetune',
     path: '',
-    misnomers,
+    misnomers: finetuneMisnomers,
     elsewhere,
   });
   const { batchSize, effectiveBatchSize, checkpoint } = o;

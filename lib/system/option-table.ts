@@ -11,7 +11,7 @@ import {
   plain,
   show,
 } from './options';
-import { option, say, words, type Wording } from './wording';
+import { option, placeholder, say, type Wording } from './wording';
 
 /*
  * Tables of options. A table is an object with an entry for each option, under its name and below its docstring:
@@ -162,13 +162,15 @@ export function object<const Table extends OptionTable>(table: Table): Check<Opt
   };
 }
 
+/** What is meant by names that are no option's, where it is more than another name; given the value, too. */
+export type Misnomers = Readonly<Record<string, Wording | ((value: unknown) => Wording)>>;
+
 /** Whose options a table has: who is called with them, and the path to them. */
 export interface Owner {
   name: string | Wording;
   /** '' for the options' object itself. */
   path: string;
-  /** What is meant by a name that is no option's, where it is more than another name. */
-  misnomers?: Readonly<Record<string, Wording | ((value: unknown) => Wording)>>;
+  misnomers?: Misnomers;
   /** Tables of others, whose options may have been passed here by mistake. */
   elsewhere?: readonly { name: string; table: OptionTable }[];
 }
@@ -185,6 +187,12 @@ export function flattened(table: OptionTable, path = ''): { path: string; entry:
   });
 }
 
+/** What is meant by a misnomer, if it is one of these. */
+export function misnamed(name: string, value: unknown, misnomers: Misnomers): Wording | undefined {
+  const found = Object.entries(misnomers).find(([wrong]) => plain(wrong) === plain(name))?.[1];
+  return typeof found === 'function' ? found(value) : found;
+}
+
 /** What a name that is not in the table was meant to be, in a sentence. */
 function meant(name: string, value: unknown, table: OptionTable, owner: Owner): Wording | undefined {
   const same = (known: string) => plain(known) === plain(name);
@@ -194,8 +202,8 @@ function meant(name: string, value: unknown, table: OptionTable, owner: Owner): 
   const nestedPath = (is: (known: string) => boolean) =>
     nested.find(({ path, entry }) => [last(path), ...(entry.aliases ?? [])].some(is))?.path;
 
-  const misnomer = Object.entries(owner.misnomers ?? {}).find(([wrong]) => same(wrong))?.[1];
-  if (misnomer !== undefined) return typeof misnomer === 'function' ? misnomer(value) : misnomer;
+  const misnomer = misnamed(name, value, owner.misnomers ?? {});
+  if (misnomer !== undefined) return misnomer;
   let path = own.find((known) => [known, ...(table[known]!.aliases ?? [])].some(same)) ?? nestedPath(same);
   if (path === undefined) {
     const other = owner.elsewhere?.find((there) => Object.keys(there.table).some(same));
@@ -241,7 +249,7 @@ export function resolveTable<const Table extends OptionTable>(
     if (values[name] !== undefined) resolved[name] = entry.check(path, values[name]);
     else if (entry.required) {
       throw new InvalidArgumentError('ERR_INVALID_OPTION', say`${option(path)} is missing.`, {
-        remedy: say`Give ${option(path, undefined)}${words('', entry.help === undefined ? '' : ` (${entry.help})`)}.`,
+        remedy: say`Give ${option(path, placeholder)}.`,
       });
     } else resolved[name] = entry.default;
   }

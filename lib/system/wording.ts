@@ -17,7 +17,7 @@ import { inspect } from 'node:util';
  *   option('epochs', 5)                     { epochs: 5 }                         --epochs 5
  *   options({ 'file.columns.text1': 'q',    { file: { columns: { text1: 'q',      --text1 q --text2 a
  *             'file.columns.text2': 'a' })    text2: 'a' } } }
- *   placeholder as a value                  { epochs: … }                         --epochs …
+ *   placeholder as a value                  { epochs: … }                         --epochs <n>
  *   words('save', '--out')                  save                                  --out
  *   command('doctor')                       npx vectune doctor                    npx vectune doctor
  *

@@ -75,7 +75,7 @@ test('--checkpoint-… without --checkpoint is refused', async () => {
     '--checkpoint-steps',
     '3',
   ]);
-  expect(code).not.toBe(0);
-  expect(stderr).toContain('need --checkpoint');
+  expect(code).toBe(2);
+  expect(stderr).toContain('--checkpoint is missing. Give --checkpoint <folder>.');
   expect(existsSync(models.path('out'))).toBe(false);
 });

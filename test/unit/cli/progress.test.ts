@@ -1,9 +1,23 @@
 import { Writable } from 'node:stream';
-import { barLine, DownloadDisplay, duration, FinetuneDisplay, type ProgressStream } from '../../../lib/cli/progress';
+import { barLine, DownloadDisplay, duration, FinetuneDisplay } from '../../../lib/cli/progress';
+import type { ProgressStream } from '../../../lib/cli/terminal';
 import type { EventContent } from '../../../lib/finetune/events';
 import type { ValidationMetrics } from '../../../lib/finetune/metrics';
 import type { FinetuneReport } from '../../../lib/finetune/report';
 import { hasNvidiaDriver } from '../../../lib/system/platform';
+
+const { CI, NO_COLOR, TERM } = process.env;
+beforeEach(() => {
+  delete process.env.CI;
+  delete process.env.NO_COLOR;
+  process.env.TERM = 'xterm';
+});
+afterAll(() => {
+  for (const [name, value] of Object.entries({ CI, NO_COLOR, TERM })) {
+    if (value === undefined) delete process.env[name];
+    else process.env[name] = value;
+  }
+});
 
 /** A stream that keeps what is written to it; as a terminal it has 80 columns. */
 function stream(isTTY: boolean): ProgressStream & { text: string } {
@@ -191,6 +205,46 @@ test("a GPU's name and memory are told; which processor is used is not worth a l
 
 test('no line is wider than 80 columns', () => {
   for (const line of shown(events, false).split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+});
+
+test.each([
+  ['in CI', { CI: 'true' }],
+  ['with TERM=dumb', { TERM: 'dumb' }],
+  ['with NO_COLOR', { NO_COLOR: '1' }],
+])('%s a terminal gets lines, and no bar', (_, environment) => {
+  Object.assign(process.env, environment);
+  expect(shown(events, true)).toBe(shown(events, false));
+  expect(shown(events, true)).not.toContain('\x1B');
+});
+
+test('elsewhere than on a terminal there is a line of progress every so many seconds', () => {
+  const output = stream(false);
+  let now = 1e6;
+  const clock = jest.spyOn(Date, 'now').mockImplementation(() => now);
+  const display = new FinetuneDisplay(output, 5);
+  const long = (n: number) => ({ ...step(1, n, 0.25), steps: 100 }) as EventContent;
+  display.show(data(64));
+  for (let n = 1; n <= 12; ++n) {
+    now += 1000;
+    display.show(long(n));
+  }
+  now += 6000;
+  display.show({ type: 'validating', epoch: 0, done: 10, rows: 64 });
+  clock.mockRestore();
+  expect(output.text.split('\n').slice(2)).toEqual([
+    'epoch  1/20  5/100  loss 0.2500  8,412 tokens/s  1:05 left',
+    'epoch  1/20  10/100  loss 0.2500  8,412 tokens/s  1:05 left',
+    'untrained  validating 10/64',
+    '',
+  ]);
+});
+
+test('--log-every gives lines on a terminal too', () => {
+  const output = stream(true);
+  const display = new FinetuneDisplay(output, 1e-9);
+  for (const event of events) display.show(event);
+  display.end();
+  expect(output.text).not.toContain('\x1B');
 });
 
 test('a terminal gets a bar with epoch, step, loss, tokens per second and time left', () => {

@@ -15,7 +15,7 @@ test.each([
   [option('effectiveBatchSize'), 'effectiveBatchSize', '--effective-batch-size'],
   [option('file.quoting', false), '{ file: { quoting: false } }', '--no-quoting'],
   [option('resume', true), '{ resume: true }', '--resume'],
-  [option('epochs', placeholder), '{ epochs: … }', '--epochs …'],
+  [option('epochs', placeholder), '{ epochs: … }', '--epochs <n>'],
   [
     options({ 'file.columns.text1': 'first question', 'file.columns.text2': 2, seed: 7 }),
     "{ file: { columns: { text1: 'first question', text2: 2 } }, seed: 7 }",

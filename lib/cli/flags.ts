@@ -1,0 +1,93 @@
+import { InvalidArgumentError as NotThat, Option, type Command } from 'commander';
+import { InvalidArgumentError } from '../system/errors';
+import { flattened, type OptionEntry, type OptionTable, type Typed } from '../system/option-table';
+
+/*
+ * The flags of a table of options: declared to commander with their help and defaults, and what was typed brought back
+ * into the shape that the library takes. What was not typed is left to the library, which also checks the values.
+ */
+
+/** The flag itself: `--no-quoting` of `--no-quoting`, `--epochs` of `--epochs <n>`. */
+export function flagName(entry: OptionEntry): string | undefined {
+  return entry.flag?.split(' ')[0];
+}
+
+const parsers: Partial<Record<Typed, (typed: string) => unknown>> = {
+  number: toNumber,
+  'number-or-word': (typed) => (Number.isNaN(Number(typed)) ? typed : toNumber(typed)),
+  bytes: toBytes,
+  range: toRange,
+  // `#2` is a column by its number from 0, anything else a name.
+  column: (typed) => (/^#\d+$/.test(typed) ? Number(typed.slice(1)) : typed),
+};
+
+function toNumber(typed: string): number {
+  const number = Number(typed);
+  if (typed.trim() === '' || Number.isNaN(number)) throw new NotThat('Expected a number.');
+  return number;
+}
+
+/** Seconds above 0, as of `--log-every`. */
+export function toSeconds(typed: string): number {
+  const seconds = toNumber(typed);
+  if (!(seconds > 0 && Number.isFinite(seconds))) throw new NotThat('Expected a number of seconds above 0.');
+  return seconds;
+}
+
+function toBytes(typed: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(B|KB|MB|GB)?$/i.exec(typed.trim());
+  if (match === null) throw new NotThat('Expected a size such as 2GB, 1800MB, or a number of bytes.');
+  const unit = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9 }[(match[2] ?? 'B').toUpperCase() as 'B' | 'KB' | 'MB' | 'GB'];
+  return Math.round(Number(match[1]) * unit);
+}
+
+function toRange(typed: string): [number, number] {
+  const parts = typed.split(',');
+  if (parts.length !== 2) throw new NotThat('Expected two numbers, as 0,5.');
+  return [toNumber(parts[0]!), toNumber(parts[1]!)];
+}
+
+/** `(default: …)`, where there is something to say. */
+function defaultWords({ default: value, typed, unset }: OptionEntry): string {
+  if (unset !== undefined) return ` (default: ${unset})`;
+  if (typed === 'switch' || typed === 'text-or-switch') return '';
+  if (typeof value === 'number') return ` (default: ${value > 0 && value < 1e-3 ? value.toExponential() : value})`;
+  return typeof value === 'string' ? ` (default: ${value})` : '';
+}
+
+/** Declares the flags of a table, in its order. */
+export function addFlags(command: Command, table: OptionTable): Command {
+  for (const { entry } of flattened(table)) {
+    if (entry.flag === undefined) continue;
+    const option = new Option(entry.flag, `${entry.help ?? ''}${defaultWords(entry)}`);
+    const parse = parsers[entry.typed];
+    if (parse !== undefined) option.argParser(parse);
+    command.addOption(option);
+  }
+  return command;
+}
+
+/** What was typed of a table's flags, as the options' object. */
+export function typedOptions(command: Command, table: OptionTable): Record<string, unknown> {
+  const options: Record<string, unknown> = {};
+  for (const { path, entry } of flattened(table)) {
+    if (entry.flag === undefined) continue;
+    const option = command.options.find(({ flags }) => flags === entry.flag)!;
+    if (command.getOptionValueSource(option.attributeName()) !== 'cli') continue;
+    const names = path.split('.');
+    let members = options;
+    for (const [i, name] of names.slice(0, -1).entries()) {
+      members[name] ??= {};
+      if (members[name] === false) {
+        const off = flattened(table).find((parent) => parent.path === names.slice(0, i + 1).join('.'));
+        throw new InvalidArgumentError(
+          'ERR_INVALID_OPTION',
+          `${off === undefined ? name : flagName(off.entry)} leaves nothing for ${flagName(entry)} to do; give one or the other.`,
+        );
+      }
+      members = members[name] as Record<string, unknown>;
+    }
+    members[names.at(-1)!] = command.getOptionValue(option.attributeName());
+  }
+  return options;
+}
