@@ -17,9 +17,17 @@ const parsers: Partial<Record<Typed, (typed: string) => unknown>> = {
   'number-or-word': (typed) => (Number.isNaN(Number(typed)) ? typed : toNumber(typed)),
   bytes: toBytes,
   range: toRange,
+  words: toWords,
   // `#2` is a column by its number from 0, anything else a name.
   column: (typed) => (/^#\d+$/.test(typed) ? Number(typed.slice(1)) : typed),
 };
+
+/** Two words, as `no,yes`. */
+function toWords(typed: string): string[] {
+  const words = typed.split(',').map((word) => word.trim());
+  if (words.length !== 2) throw new NotThat('Expected two words, as no,yes.');
+  return words;
+}
 
 function toNumber(typed: string): number {
   const number = Number(typed);

@@ -1,17 +1,28 @@
-import { nearest } from '../system/options';
+import { custom, optional, type OptionsOf } from '../system/option-table';
+import { invalidOption, nearest } from '../system/options';
 import type { InvalidArgumentError } from '../system/errors';
 import { option, options, placeholder, say, type Wording } from '../system/wording';
 import { tableError, type ColumnNames } from './formats/table';
 
-/** The columns of a file: by name, or by number (from 0) where rows are lists. */
-export interface ColumnChoice {
+const column = custom<string | number>('column', (path, value) => {
+  if (typeof value === 'string' || (Number.isSafeInteger(value) && Number(value) >= 0)) return value as string | number;
+  throw invalidOption(path, 'a column name, or its number from 0', value);
+});
+
+export const columnsTable = {
   /** Column of the first text. Default: one of the usual names. */
-  text1?: string | number;
+  text1: optional(column, undefined, {
+    flag: '--text1 <column>',
+    help: 'column of the first text: its name, or #0 for the first one',
+  }),
   /** Column of the second text. Default: one of the usual names. */
-  text2?: string | number;
+  text2: optional(column, undefined, { flag: '--text2 <column>', help: 'column of the second text' }),
   /** Column of the score. Default: one of the usual names. */
-  score?: string | number;
-}
+  score: optional(column, undefined, { flag: '--score <column>', help: 'column of the score' }),
+};
+
+/** The columns of a file: by name, or by number (from 0) where rows are lists. */
+export interface ColumnChoice extends OptionsOf<typeof columnsTable> {}
 
 export type Role = 'text1' | 'text2' | 'score';
 export const roles: readonly Role[] = ['text1', 'text2', 'score'];

@@ -3,7 +3,7 @@ import { InvalidArgumentError } from '../system/errors';
 import { choice, custom, flag, object, optional, resolveTable, signal, type OptionsOf } from '../system/option-table';
 import { invalidOption, show } from '../system/options';
 import { option, say } from '../system/wording';
-import { roles, type ColumnChoice } from './columns';
+import { columnsTable, roles, type ColumnChoice } from './columns';
 import { containerByExtension } from './text/containers';
 import { checkEncoding } from './text/encoding';
 
@@ -11,23 +11,6 @@ import { checkEncoding } from './text/encoding';
 export type DataFormat = 'csv' | 'tsv' | 'jsonl' | 'json' | 'parquet';
 
 const formats = ['csv', 'tsv', 'jsonl', 'json', 'parquet'] as const;
-
-const column = custom<string | number>('column', (path, value) => {
-  if (typeof value === 'string' || (Number.isSafeInteger(value) && Number(value) >= 0)) return value as string | number;
-  throw invalidOption(path, 'a column name, or its number from 0', value);
-});
-
-export const columnsTable = {
-  /** Column of the first text. Default: one of the usual names. */
-  text1: optional(column, undefined, {
-    flag: '--text1 <column>',
-    help: 'column of the first text: its name, or #0 for the first one',
-  }),
-  /** Column of the second text. Default: one of the usual names. */
-  text2: optional(column, undefined, { flag: '--text2 <column>', help: 'column of the second text' }),
-  /** Column of the score. Default: one of the usual names. */
-  score: optional(column, undefined, { flag: '--score <column>', help: 'column of the score' }),
-};
 
 /** One character, or its name: a tab is hard to type on a command line. */
 const delimiter = custom<string>('text', (path, value) => {
