@@ -231,7 +231,7 @@ test('elsewhere than on a terminal there is a line of progress every so many sec
   now += 6000;
   display.show({ type: 'validating', epoch: 0, done: 10, rows: 64 });
   clock.mockRestore();
-  expect(output.text.split('\n').slice(2)).toEqual([
+  expect(output.text.split('\n').slice(3)).toEqual([
     'epoch  1/20  5/100  loss 0.2500  8,412 tokens/s  1:05 left',
     'epoch  1/20  10/100  loss 0.2500  8,412 tokens/s  1:05 left',
     'untrained  validating 10/64',
