@@ -3,12 +3,14 @@ import { Command } from 'commander';
 import { finetuneMisnomers } from '../finetune/options';
 import { hasCode, messageFor, VectuneError } from '../system/errors';
 import { ADDON_VERSION } from '../engine/load';
+import { registerCompare } from './compare';
 import { registerDoctor } from './doctor';
 import { registerEmbed } from './embed';
+import { registerEvaluate } from './evaluate';
 import { registerFinetune } from './finetune';
 import { registerLibTorch } from './libtorch';
 import { cli } from './surface';
-import { embedFlags, finetuneFlags, modelFlags } from './tables';
+import { comparedFlags, embedFlags, evaluateFlags, finetuneFlags, modelFlags } from './tables';
 import { FAILED, helpLine, MISUSED, tellUsage, type FlagNames } from './usage';
 
 /** `vectune`: the commands register themselves; what the library never does, print, is done here only. */
@@ -22,11 +24,15 @@ async function main(): Promise<void> {
     );
   registerFinetune(program);
   registerEmbed(program);
+  registerEvaluate(program);
+  registerCompare(program);
   registerDoctor(program);
   registerLibTorch(program);
   const names: Record<string, FlagNames> = {
     finetune: { table: finetuneFlags, misnomers: finetuneMisnomers },
     embed: { table: { ...modelFlags, ...embedFlags }, misnomers: {} },
+    evaluate: { table: { ...modelFlags, ...evaluateFlags }, misnomers: {} },
+    compare: { table: { ...comparedFlags, ...evaluateFlags }, misnomers: {} },
   };
   const all = (command: Command): Command[] => [command, ...command.commands.flatMap(all)];
   for (const command of all(program)) tellUsage(command, names[command.name()]);

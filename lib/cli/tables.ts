@@ -1,3 +1,4 @@
+import { evaluateDataTable } from '../evaluate/evaluate';
 import { finetuneTable } from '../finetune/options';
 import { flattened, type OptionEntry, type OptionTable } from '../system/option-table';
 import { embedTable, textVectorisationTable } from '../text-vectorisation-options';
@@ -13,9 +14,14 @@ const { device, memoryFraction, precision, revision } = textVectorisationTable;
 export const modelFlags = { precision, device, memoryFraction, revision };
 export const embedFlags = { maxInputLength: embedTable.maxInputLength };
 
+/** The options that `vectune evaluate` and `vectune compare` give to the functions of these names. */
+export const evaluateFlags = evaluateDataTable;
+/** The options that `vectune compare` gives to both models. */
+export const comparedFlags = { precision, device, memoryFraction };
+
 /** Every option by its path, whether or not it has a flag. Where two tables have one, its flag is the same in both. */
 export const entries: ReadonlyMap<string, OptionEntry> = new Map(
-  [textVectorisationTable, embedTable, finetuneFlags]
+  [textVectorisationTable, embedTable, evaluateFlags, finetuneFlags]
     .flatMap((table) => flattened(table))
     .map(({ path, entry }) => [path, entry]),
 );

@@ -47,7 +47,6 @@ export async function* readScored(
   options: ReadOptions | undefined,
   reading?: Reading,
 ): AsyncGenerator<ScoredRow[], void, undefined> {
-  await checkIsFile(file, 'a data file'); // before its format, which a folder has none of
   const resolved = resolveReadOptions(file, options);
   const table = await openTable(file, resolved);
   let row = 0;
@@ -83,10 +82,7 @@ export async function* readScored(
     const { encoding, delimiter } = table;
     const columns = { text1: column('text1'), text2: column('text2'), score: column('score') };
     reading.file = { format, encoding, delimiter, columns, labels };
-    if (resolved.encoding === undefined && encoding !== null && encoding !== 'utf-8') {
-      reading.notes.push(`The text is in ${encoding}, as its byte order mark says.`);
-    }
-    reading.notes.push(...table.notes(), ...score.notes());
+    reading.notes.push(...score.notes(), ...table.notes());
   } finally {
     await table.close();
   }

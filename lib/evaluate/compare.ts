@@ -2,7 +2,7 @@ import { resolveTable } from '../system/option-table';
 import { bootstrap, verdictOf, type Interval, type Verdict } from './bootstrap';
 import { openDataSet, type DataSet } from './data-set';
 import type { EmbeddingModel } from './embedding';
-import { evaluation, numbersOf, type Evaluation, type Observation } from './evaluation';
+import { evaluation, numbersOf, type Evaluation, type Observation, type Observed } from './evaluation';
 import {
   evaluateDataTable,
   observe,
@@ -55,6 +55,10 @@ export interface Comparison {
   unit: Evaluation<Measures>['unit'];
   /** The one measure to go by. */
   primary: string;
+  /** How vectors were compared. */
+  similarity: Evaluation<Measures>['similarity'];
+  /** Share of the resamples between the bounds of an interval; null without intervals. */
+  confidence: number | null;
   /** By the name of the measure. Thresholds belong to a model and have no verdict. */
   measures: Record<string, MeasureDifference>;
   /** Rows that got better most, then those that got worse most, ten of each at most. */
@@ -104,30 +108,10 @@ async function comparison(
   set: DataSet,
   options: ResolvedEvaluateData,
 ): Promise<Comparison> {
-  const { signal, intervals: wanted } = options;
-  const none = { intervals: null, onProgress: options.onProgress, signal };
+  const none = { intervals: null, onProgress: options.onProgress, signal: options.signal };
   const [one, other] = [await evaluation(before, none), await evaluation(after, none)];
   const [first, second] = [[...before.observed.values()][0]!, [...after.observed.values()][0]!];
-  const intervals =
-    wanted === null || first.resampled === 0
-      ? {}
-      : await inPieces(
-          bootstrap(first.resampled, (counts) => difference(first.measure(counts), second.measure(counts)), wanted),
-          signal,
-        );
-  const measures: Comparison['measures'] = {};
-  for (const [name, a] of Object.entries(one.metrics)) {
-    const b = other.metrics[name] ?? null;
-    const interval = isThreshold(name) ? null : (intervals[name] ?? null);
-    measures[name] = {
-      a,
-      b,
-      difference: a === null || b === null ? null : b - a,
-      interval,
-      verdict: interval === null ? null : verdictOf(interval),
-    };
-  }
-  const changes = await changed(await inPieces(first.goodness(), signal), await inPieces(second.goodness(), signal));
+  const { measures, confidence, better, worse } = await differences(first, second, options);
   const told = ({ unit, change }: Change): ChangedRow => ({
     row: before.units?.[unit] ?? unit,
     change,
@@ -138,11 +122,65 @@ async function comparison(
     count: one.count,
     unit: one.unit,
     primary: one.primary,
+    similarity: one.similarity,
+    confidence,
     measures,
-    better: changes.better.map(told),
-    worse: changes.worse.map(told),
+    better: better.map(told),
+    worse: worse.map(told),
     costs: { a: costOf(one), b: costOf(other) },
   };
+}
+
+/** As much of what was observed as differences need. */
+export type Resampled = Pick<Observed<object>, 'measure' | 'resampled' | 'goodness'>;
+
+/** What differs between two models that were observed on the same units. */
+export interface Differences {
+  measures: Record<string, MeasureDifference>;
+  /** Share of the resamples between the bounds of an interval; null without intervals. */
+  confidence: number | null;
+  /** The units that changed most each way. */
+  better: Change[];
+  worse: Change[];
+}
+
+/** A unit and how much better the second model answers it. */
+export interface Change {
+  unit: number;
+  change: number;
+}
+
+export async function differences(
+  first: Resampled,
+  second: Resampled,
+  { intervals: wanted, signal }: Pick<ResolvedEvaluateData, 'intervals' | 'signal'>,
+): Promise<Differences> {
+  const [one, other] = [
+    await inPieces(numbersOf(first.measure()), signal),
+    await inPieces(numbersOf(second.measure()), signal),
+  ];
+  const resamples = first.resampled === 0 ? null : wanted;
+  const intervals =
+    resamples === null
+      ? {}
+      : await inPieces(
+          bootstrap(first.resampled, (counts) => difference(first.measure(counts), second.measure(counts)), resamples),
+          signal,
+        );
+  const measures: Record<string, MeasureDifference> = {};
+  for (const [name, a] of Object.entries(one)) {
+    const b = other[name] ?? null;
+    const interval = isThreshold(name) ? null : (intervals[name] ?? null);
+    measures[name] = {
+      a,
+      b,
+      difference: a === null || b === null ? null : b - a,
+      interval,
+      verdict: interval === null ? null : verdictOf(interval),
+    };
+  }
+  const changes = await changed(await inPieces(first.goodness(), signal), await inPieces(second.goodness(), signal));
+  return { measures, confidence: resamples?.confidence ?? null, ...changes };
 }
 
 function* difference(a: Work<object | null>, b: Work<object | null>): Work<Measures> {
@@ -155,13 +193,8 @@ function* difference(a: Work<object | null>, b: Work<object | null>): Work<Measu
   );
 }
 
-interface Change {
-  unit: number;
-  change: number;
-}
-
 /** The units that changed most each way; kept while walking through all. */
-export async function changed(a: Float64Array, b: Float64Array): Promise<{ better: Change[]; worse: Change[] }> {
+async function changed(a: Float64Array, b: Float64Array): Promise<{ better: Change[]; worse: Change[] }> {
   let better: Change[] = [];
   let worse: Change[] = [];
   for (let unit = 0; unit < a.length; ++unit) {

@@ -25,7 +25,11 @@ export const evaluateDataTable = {
     unset: 'test',
   }),
   /** Of triplets: by how much the positive must be nearer. Default 0. */
-  margin: tripletTable.margin,
+  margin: {
+    ...tripletTable.margin,
+    flag: '--margin <m>',
+    help: 'of triplets: by how much the positive must be nearer',
+  },
   /** Of retrieval: whether a document with the query's own id is no answer. Default false. */
   ignoreSameId: retrievalTable.ignoreSameId,
 };

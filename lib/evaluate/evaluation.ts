@@ -21,6 +21,8 @@ export interface Evaluation<Metrics> {
   metrics: Metrics;
   /** Bounds of each of `metrics`; null where none were wanted or resampling means nothing. */
   intervals: Partial<Record<keyof Metrics & string, Interval | null>> | null;
+  /** Share of the resamples between the bounds; null without intervals. */
+  confidence: number | null;
   /** The measures under each similarity function that was asked for. */
   bySimilarity: Partial<Record<SimilarityName, Metrics>>;
   /** Texts that went through the model. */
@@ -95,6 +97,7 @@ export async function evaluation<Metrics extends object>(
     similarity,
     metrics: bySimilarity[similarity]!,
     intervals: intervals as Evaluation<Metrics>['intervals'],
+    confidence: intervals === null ? null : wanted!.confidence,
     bySimilarity,
     texts: embedder.texts,
     dimensions: embedder.dimensions,

@@ -10,7 +10,7 @@ import {
   type ResolvedOf,
 } from '../system/option-table';
 import { invalidOption } from '../system/options';
-import { option, say } from '../system/wording';
+import { option, say, words } from '../system/wording';
 import type { EvaluateEvent } from './events';
 import { similarityNames, type SimilarityName } from './similarities';
 
@@ -51,7 +51,7 @@ const similarity = custom<SimilarityName | readonly SimilarityName[], readonly S
       return [...new Set(list)] as SimilarityName[];
     }
     const names = similarityNames.map((name) => `'${name}'`).join(', ');
-    throw invalidOption(path, `one of ${names}, or a list of them`, value);
+    throw invalidOption(path, say`one of ${names}${words(', or a list of them', '')}`, value);
   },
 );
 

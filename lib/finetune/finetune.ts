@@ -16,7 +16,7 @@ import type {
 } from '../engine/addon';
 import { chooseDevice, choosePrecision, type ChosenDevice, type DeviceOption } from '../engine/devices';
 import { megabytes, told, type EventContent, type FinetuneEvent } from './events';
-import { effectiveBatch, findBatchSize, finderLimit, searchBudget } from './finder';
+import { effectiveBatch, findBatchSize, finderLimit } from './finder';
 import { train } from './loop';
 import { defaultMemoryLimit, MemoryFollower } from './memory-limit';
 import type { ResolvedOptions } from './options';
@@ -24,7 +24,7 @@ import { longestRows } from './order';
 import { freshProgress, type Progress } from './progress';
 import type { CheckpointReport, FinetuneReport } from './report';
 import type { RunControl } from './run-control';
-import { RandomPairsWatch, withRandomPairs } from './random-pairs';
+import { RandomPairsWatch } from './random-pairs';
 import { splitRows } from './split';
 import { tokenisePairs } from './tokens';
 import type { TextEncoder } from '../tokenisation/tokenised-texts';
@@ -159,12 +159,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     emit({ type: 'device', device: chosen.device, gpu: chosen.gpu, message: chosen.message });
     const asked = chosen.limit === null ? options.memoryLimit : Math.min(chosen.limit, options.memoryLimit ?? Infinity);
     const memoryLimit = onGpu(chosen) ? null : (asked ?? defaultMemoryLimit(addon.memory()));
-    const { ids, offsets, scores, random } = withRandomPairs(
-      { ...tokens, scores: data.scores },
-      split.train,
-      options.seed,
-    );
-    dataset = await addon.createDataset(ids, offsets, Float32Array.from(scores));
+    dataset = await addon.createDataset(tokens.ids, tokens.offsets, Float32Array.from(data.scores));
     control.check();
     trainer = await addon.createTrainer(model.handle, dataset, {
       device: chosen.device,
@@ -249,8 +244,12 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
         emit,
         watch: new RandomPairsWatch({
           addon,
-          trainer,
-          rows: random,
+          model: model.handle,
+          device: chosen.device,
+          tokens,
+          rows: split.train,
+          textOf: (row) => 2 * row,
+          seed: options.seed,
           stopped: () => control.stopped,
           emit,
         }),
@@ -334,7 +333,6 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
   /** A new run's batch sizes: as asked for, or as the finder finds them. */
   async function plan(rows: Int32Array, lengths: Int32Array, device: 'cpu' | 'cuda'): Promise<Progress> {
     const request = { device, trainingRows: rows.length, effectiveBatchSize: options.effectiveBatchSize };
-    const tokensOf = (some: Int32Array) => some.reduce((sum, row) => sum + lengths[row]!, 0);
     const found =
       options.batchSize !== 'auto'
         ? options.batchSize
@@ -346,10 +344,6 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
               await addon!.probe(trainer!, longestRows(rows, lengths, size));
             },
             onEvent: emit,
-            budget: {
-              tokens: searchBudget(tokensOf(rows), options.epochs, options.earlyStopping?.patience ?? null),
-              cost: (size) => tokensOf(longestRows(rows, lengths, size)),
-            },
           });
     const effective = effectiveBatch(request, found);
     return freshProgress(Math.min(found, effective), effective);

@@ -454,7 +454,6 @@ describe('steps', () => {
     expect(of('summary')).toEqual([
       {
         type: 'summary',
-        kind: 'summary',
         parameters: info.parameters,
         trainableParameters: info.parameters,
         bytes,

@@ -1,8 +1,8 @@
-import { option, say, words } from '../../system/wording';
+import { option, say } from '../../system/wording';
 import { notData } from '../text/containers';
 import { TextSource } from '../text/text-source';
 import { DelimitedRecords, QuoteError, type DelimitedRecord } from './delimited-records';
-import { delimiterName, findDelimiter } from './delimiter';
+import { findDelimiter } from './delimiter';
 import { inTable, tableError, type ColumnNames, type Table, type TableRow } from './table';
 
 export interface DelimitedOptions {
@@ -150,20 +150,13 @@ class Delimited implements Table {
   }
 
   notes(): readonly string[] {
-    const notes: string[] = [];
-    const { usual, delimiter } = this.#options;
-    if (delimiter === null && this.delimiter !== usual) {
-      notes.push(`The fields are separated by ${delimiterName(this.delimiter)}.`);
-    }
-    if (this.#firstBroken !== undefined) {
-      const { line, lastLine } = this.#firstBroken;
-      const one = this.#broken === 1;
-      notes.push(
-        `${one ? 'One row has' : `${this.#broken} rows have`} a field in quotes that goes on in the next line ` +
-          `(${one ? '' : 'the first is '}lines ${line} to ${lastLine}).`,
-      );
-    }
-    return notes;
+    if (this.#firstBroken === undefined) return [];
+    const { line, lastLine } = this.#firstBroken;
+    const many =
+      this.#broken === 1
+        ? 'One row has a field in quotes that goes on'
+        : `${this.#broken} rows have a field in quotes that goes on`;
+    return [`${many} in the next line (${this.#broken === 1 ? '' : 'the first is '}lines ${line} to ${lastLine}).`];
   }
 
   async close(): Promise<void> {
@@ -224,7 +217,7 @@ class Delimited implements Table {
       throw tableError(
         { file: this.#file, row: this.#row, line, column: this.#columnName(broken!.field) },
         `a quote opens here and is closed in line ${lastLine} only, but each of these lines is a whole row: the quotes are not balanced, and ${lastLine - line + 1} rows would be read as one.`,
-        say`If quotes are ordinary characters in this file, pass ${option('file.quoting', false)}; if the text does go over these lines, ${words(say`pass ${option('file.quoting', true)}`, 'write the rows as JSON Lines')}.`,
+        say`If quotes are ordinary characters in this file, pass ${option('file.quoting', false)}; if the text does go over these lines, pass ${option('file.quoting', true)}.`,
       );
     }
     ++this.#broken;

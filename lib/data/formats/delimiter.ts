@@ -3,9 +3,9 @@ import { DelimitedRecords, QuoteError, type DelimitedRecord } from './delimited-
 /** Looked for, in this order where nothing else decides. */
 const candidates = [',', '\t', ';', '|'];
 
-/** For messages, in the plural. */
+/** Names for messages. */
 export function delimiterName(delimiter: string): string {
-  const names: Record<string, string> = { ',': 'commas', '\t': 'tabs', ';': 'semicolons', '|': 'bars' };
+  const names: Record<string, string> = { ',': 'comma', '\t': 'tab', ';': 'semicolon', '|': 'bar' };
   return names[delimiter] ?? `"${delimiter}"`;
 }
 

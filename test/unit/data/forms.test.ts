@@ -142,18 +142,7 @@ test.each<[string, string, string, string]>([
     scores: [0.5],
     delimiter,
   });
-  const names: Record<string, string> = { ',': 'commas', '\t': 'tabs', ';': 'semicolons', '|': 'bars' };
-  const comma = 'The scores have a decimal comma, as 0,5.';
-  expect(facts.notes).toEqual([`The fields are separated by ${names[delimiter]!}.`, comma]);
-});
-
-test('an encoding that a mark says is told', async () => {
-  const { facts } = await collect('x.csv', utf16(csv));
-  expect({ encoding: facts.file?.encoding, notes: facts.notes }).toEqual({
-    encoding: 'utf-16le',
-    notes: ['The text is in utf-16le, as its byte order mark says.'],
-  });
-  expect((await collect('x.csv', `\ufeff${csv}`)).facts.notes).toEqual([]);
+  expect(facts.notes).toEqual(['The scores have a decimal comma, as 0,5.']);
 });
 
 test('a delimiter is found without a header, and taken as it is said', async () => {
@@ -330,13 +319,6 @@ test.each<[string, string | Uint8Array, RegExp]>([
   const error = await refusal(name, content);
   expect(error).toMatchObject({ code: 'ERR_DATA_FILE', file: join(folder, name) });
   expect(error.message).toMatch(message);
-});
-
-test('a folder is named as one, whatever its name says', async () => {
-  const inside = await collectPairs(folder, undefined, never).catch((error: Error) => error);
-  expect((inside as Error).message).toMatch(
-    /vectune-forms-.* is a folder, but a data file is wanted\. In the folder there are: /,
-  );
 });
 
 test('empty texts and lost characters are counted, in files, rows and lists', async () => {

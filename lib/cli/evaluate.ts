@@ -1,0 +1,128 @@
+import type { Command } from 'commander';
+import { evaluate, type EvaluateDataOptions, type Measures } from '../evaluate/evaluate';
+import type { Evaluation } from '../evaluate/evaluation';
+import type { EvaluateEvent } from '../evaluate/events';
+import { AbortError } from '../system/errors';
+import { openAny } from './any-model';
+import { addFlags, typedOptions } from './flags';
+import { counted, measureName, shortNumber, unitsOf } from './measures';
+import { DownloadDisplay } from './progress';
+import { StopSignals } from './stop-signals';
+import { evaluateFlags, modelFlags } from './tables';
+import { animates, type ProgressStream } from './terminal';
+
+export const dataHelp =
+  'rows of two texts with scores or labels 0/1, triplets, questions with answers, texts with classes, or a BEIR folder';
+
+interface Flags {
+  model: string;
+  json?: boolean;
+}
+
+/**
+ * `vectune evaluate <data> --model <id|folder|address>`: the measures that the form of the data asks for, with intervals;
+ * progress on stderr, the result on stdout.
+ */
+export function registerEvaluate(program: Command): void {
+  const command = program
+    .command('evaluate')
+    .description('Measure a model on data, by the measures that its form asks for.')
+    .argument('<data>', dataHelp)
+    .requiredOption('--model <id|folder|address>', 'a name on the hub, a folder, or an address of /v1/embeddings');
+  addFlags(command, modelFlags);
+  addFlags(command, evaluateFlags).option('--json', 'print the result as JSON').action(run);
+}
+
+async function run(data: string, flags: Flags, command: Command): Promise<void> {
+  await interruptible(async (signal, onProgress, onLoad) => {
+    const { model, dispose } = openAny(flags.model, { ...typedOptions(command, modelFlags), onProgress: onLoad });
+    try {
+      const options = typedOptions(command, evaluateFlags) as EvaluateDataOptions;
+      const found = await evaluate(model, data, { ...options, signal, onProgress });
+      return flags.json ? `${JSON.stringify({ model: flags.model, data, ...found })}\n` : describe(flags.model, found);
+    } finally {
+      await dispose();
+    }
+  });
+}
+
+/** Runs with a display of progress, ends with what the work prints; a signal stops it. */
+export async function interruptible(
+  work: (
+    signal: AbortSignal,
+    onProgress: (event: EvaluateEvent) => void,
+    onLoad: (event: Parameters<DownloadDisplay['show']>[0]) => void,
+  ) => Promise<string>,
+): Promise<void> {
+  const download = new DownloadDisplay();
+  const display = new EvaluateDisplay();
+  const stop = new StopSignals();
+  try {
+    const printed = await work(
+      stop.signal,
+      (event) => {
+        download.end();
+        display.show(event);
+      },
+      (event) => download.show(event),
+    );
+    display.end();
+    process.stdout.write(printed);
+  } catch (error) {
+    if (!stop.signal.aborted || !(error instanceof AbortError)) throw error;
+    process.exitCode = stop.exitCode;
+  } finally {
+    stop.release();
+    download.end();
+    display.end();
+  }
+}
+
+/** One line on a terminal: how many texts are embedded, then that they are measured. Nothing in a log. */
+class EvaluateDisplay {
+  readonly #stream: ProgressStream;
+  #shown = '';
+
+  constructor(stream: ProgressStream = process.stderr) {
+    this.#stream = stream;
+  }
+
+  show(event: EvaluateEvent): void {
+    if (!animates(this.#stream)) return;
+    const what = { text: 'texts', query: 'queries', document: 'documents' };
+    this.#write(event.type === 'embedding' ? `${counted(event.done)} ${what[event.role]} embedded` : 'measuring');
+  }
+
+  end(): void {
+    if (this.#shown !== '') this.#write('');
+  }
+
+  #write(line: string): void {
+    this.#stream.write(`\r${line.padEnd(this.#shown.length)}${line === '' ? '\r' : ''}`);
+    this.#shown = line;
+  }
+}
+
+/** The measures, a line each, the one to go by first. */
+export function describe(model: string, found: Evaluation<Measures>): string {
+  const { metrics, intervals, confidence, primary } = found;
+  const names = [primary, ...Object.keys(metrics).filter((name) => name !== primary)];
+  const width = Math.max(...names.map((name) => measureName(name).length)) + 2;
+  const head = confidence === null ? '' : `   ${shortNumber(100 * confidence)} % interval`;
+  const lines = names.map((name) => {
+    const interval = intervals?.[name];
+    const bounds = interval ? `   ${fixed(interval.low)} … ${fixed(interval.high)}` : '';
+    return `${measureName(name).padEnd(width)}${fixed(metrics[name] ?? null).padStart(8)}${bounds}`;
+  });
+  return [
+    `${counted(found.count)} ${unitsOf(found)}: ${model}, ${found.similarity}, ${found.dimensions} dimensions`,
+    '',
+    `${' '.repeat(width)}${'value'.padStart(8)}${head}`,
+    ...lines,
+    '',
+  ].join('\n');
+}
+
+export function fixed(value: number | null): string {
+  return value === null ? '-' : value.toFixed(4);
+}
