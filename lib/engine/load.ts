@@ -11,6 +11,8 @@ import { inspectFolder, type LibTorchFolder } from '../libtorch/folder';
 import { installLibTorch } from '../libtorch/install';
 import type { LoaderAddon } from './loader';
 import { hasNvidiaDriver } from '../system/platform';
+import { say } from '../system/wording';
+import { hasWorkingFolder } from '../system/working-folder';
 import { probe, subjectOf } from './probe';
 import { VerdictStore, type Verdict } from './verdicts';
 
@@ -62,7 +64,9 @@ let loading: Promise<Loaded> | undefined;
  */
 export async function loadEngine(options: LoadOptions = {}): Promise<EngineAddon> {
   const first = loading === undefined;
-  loading ??= choose(options).then(open);
+  loading ??= requireWorkingFolder()
+    .then(() => choose(options))
+    .then(open);
   try {
     const { addon, libDir } = await loading;
     if (!first && options.libtorch !== undefined) await requireSame(options.libtorch, libDir);
@@ -71,6 +75,16 @@ export async function loadEngine(options: LoadOptions = {}): Promise<EngineAddon
     if (first) loading = undefined; // what was missing may be there when it is tried again
     throw error;
   }
+}
+
+/** LibTorch's MKL asks for the working folder when it is first used, and ends the process where there is none. */
+async function requireWorkingFolder(): Promise<void> {
+  if (await hasWorkingFolder()) return;
+  throw new LibTorchError(
+    'ERR_LIBTORCH_LOAD',
+    "The working folder of this process was removed. LibTorch's MKL would end the process for want of one.",
+    { remedy: say`Change to a folder that is there (process.chdir), or start the program in one.` },
+  );
 }
 
 async function requireSame(libtorch: string, libDir: string): Promise<void> {

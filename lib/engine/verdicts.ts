@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { cpus, hostname } from 'node:os';
 import { join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { isObject } from '../system/json';
+import { makeFolders } from '../system/make-folders';
 import type { EngineInfo } from './addon';
 
 /** What a successful probe says. Failures are not kept: what was missing may be there the next time. */
@@ -55,7 +56,7 @@ export class VerdictStore {
     const path = join(this.#folder, `${keyOf(subject)}.json`);
     const aside = `${path}.${process.pid}-${threadId}`;
     try {
-      await mkdir(this.#folder, { recursive: true });
+      await makeFolders(this.#folder);
       await writeFile(aside, JSON.stringify({ ...verdict, files: subject.files }, null, 2));
       await rename(aside, path);
     } catch {
@@ -67,7 +68,7 @@ export class VerdictStore {
   async marked<T>(subject: ProbeSubject, load: () => Promise<T>): Promise<T> {
     const marker = join(this.#folder, `${keyOf(subject)}.loading-${process.pid}-${threadId}`);
     const mine = { pid: process.pid, started: processStart() };
-    const written = await mkdir(this.#folder, { recursive: true })
+    const written = await makeFolders(this.#folder)
       .then(() => writeFile(marker, JSON.stringify(mine)))
       .then(
         () => true,

@@ -1,7 +1,8 @@
-import { readdir } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { libtorchCache } from './cache';
 import { incompleteInstall, inspectFolder, type LibTorchFolder } from './folder';
+import { libraryFile } from '../system/platform';
 import { packageFolders } from './python';
 
 export type CandidateOrigin = 'option' | 'environment' | 'cache' | 'python' | 'system';
@@ -46,7 +47,8 @@ export async function* searchLibTorch(options: FindOptions): AsyncGenerator<Cand
   }
   const seen = new Set<string>();
   for await (const candidate of unnamed(options, environment)) {
-    if (candidate.found === undefined && candidate.origin !== 'cache') continue;
+    const closed = candidate.rejected?.startsWith('this user may not read') === true;
+    if (candidate.found === undefined && candidate.origin !== 'cache' && !closed) continue;
     const key = candidate.found?.root ?? candidate.path;
     if (seen.has(key)) continue;
     seen.add(key);
@@ -63,6 +65,10 @@ export async function listLibTorch(options: FindOptions): Promise<Candidate[]> {
 
 async function* unnamed(options: FindOptions, environment: NodeJS.ProcessEnv): AsyncGenerator<Candidate> {
   const cache = libtorchCache(environment);
+  const refused = await unreadable(cache);
+  if (refused !== undefined) {
+    yield { origin: 'cache', via: "vectune's cache", path: cache, found: undefined, rejected: refused };
+  }
   const versions = (await readdir(cache).catch(() => [] as string[])).filter((name) => /^\d+\.\d+\.\d+/.test(name));
   const rank = (version: string) => {
     const place = options.versions.indexOf(version);
@@ -93,16 +99,36 @@ async function reject(
   options: FindOptions,
 ): Promise<string | undefined> {
   if (origin === 'cache') {
+    const closed = await unreadable(path);
+    if (closed !== undefined) return closed;
     const incomplete = await incompleteInstall(path);
     if (incomplete !== undefined) return incomplete;
   }
-  if (found === undefined) return 'no lib/libtorch_cpu.so is there';
+  if (found === undefined) return (await unreadable(path)) ?? 'no lib/libtorch_cpu.so is there';
+  const closed = await unreadable(found.libDir);
+  if (closed !== undefined) return closed;
   if (found.version !== undefined && !options.versions.includes(found.version)) {
     return wrongVersion(found.fullVersion ?? found.version, options.versions);
   }
   if (!options.headers) return undefined;
   if (!found.headers) return 'it has no header files (include/ATen) to build the engine with';
   return found.version === undefined ? 'it does not tell its version (version.py or build-version)' : undefined;
+}
+
+/** What of a folder this user may not look at; undefined where nothing is in the way. */
+export async function unreadable(path: string): Promise<string | undefined> {
+  const library = libraryFile('torch_cpu');
+  for (const place of [path, join(path, 'lib'), join(path, library), join(path, 'lib', library)]) {
+    try {
+      if ((await stat(place)).isFile()) await (await open(place)).close();
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EACCES' || code === 'EPERM') {
+        return `this user may not read ${place} (${code}): have it opened to the user, or run as its owner`;
+      }
+    }
+  }
+  return undefined;
 }
 
 /** One sentence for a LibTorch that there is no engine for. */

@@ -1,7 +1,8 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { isObject } from '../system/json';
 import { outsideArchive } from '../system/asar';
+import { absolutePath } from '../system/working-folder';
 
 /** Name of the file that says that a folder of the cache was installed whole; it comes with the folder. */
 export const MARKER_FILE = 'vectune-libtorch.json';
@@ -43,7 +44,7 @@ async function isFile(path: string): Promise<boolean> {
  * where there is none.
  */
 export async function inspectFolder(path: string): Promise<LibTorchFolder | undefined> {
-  const place = outsideArchive(resolve(path));
+  const place = outsideArchive(absolutePath(path));
   const isLib = basename(place) === 'lib' || basename(place) === 'lib64';
   const layouts = [place, join(place, 'torch'), join(place, 'libtorch')].map(
     (root) => [root, join(root, 'lib')] as const,

@@ -10,6 +10,7 @@ import { fill } from './source';
 import type { InstallOptions, Job } from './job';
 import { bytesNeeded, REFERENCE_VERSION, releaseOf } from './table';
 import type { Variant } from './release';
+import { makeFolders } from '../system/make-folders';
 
 /**
  * Installs a LibTorch release in vectune's cache and gives its folder. A release that is there whole is left as it
@@ -35,7 +36,7 @@ export async function installLibTorch(options: InstallOptions = {}): Promise<Lib
   const cache = libtorchCache(environment);
   const purpose = `The installation of LibTorch ${release.version}`;
   await requireSpace(cache, bytesNeeded(release, variant).unpacked, purpose);
-  await mkdir(cache, { recursive: true });
+  await makeFolders(cache);
   await tidy(cache);
   const temporary = await mkdtemp(join(cache, TEMPORARY));
   const tree = join(temporary, 'tree');

@@ -1,6 +1,7 @@
-import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { makeFolders } from '../system/make-folders';
 
 /**
  * Downloads that were broken off, kept beside the releases under their SHA-256 so that the next installation asks
@@ -24,7 +25,7 @@ export async function signFolder(folder: string): Promise<void> {
 
 /** Where an installation receives the file with this hash. */
 export async function placeFor(folder: string, sha256: string, file: string): Promise<string> {
-  await mkdir(join(folder, sha256), { recursive: true });
+  await makeFolders(join(folder, sha256));
   return join(folder, sha256, file);
 }
 
@@ -43,7 +44,7 @@ export async function keepParts(cache: string, folder: string): Promise<void> {
     const kept = join(cache, PARTS, sha256);
     const [bytes, bytesKept] = await Promise.all([sizeOf(path), sizeOf(kept)]);
     if (bytes === 0 || bytes <= bytesKept) continue;
-    await mkdir(join(cache, PARTS), { recursive: true });
+    await makeFolders(join(cache, PARTS));
     await rename(path, kept);
   }
 }

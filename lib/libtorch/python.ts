@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runChild } from '../system/child';
+import { makeFolders } from '../system/make-folders';
+import { absolutePath } from '../system/working-folder';
 import { verdictCache } from './cache';
 
 /** Folders in which a Python environment of this machine keeps its packages, and how each was found. */
@@ -26,7 +28,7 @@ export async function* packageFolders(environment: NodeJS.ProcessEnv): AsyncGene
   const answer = join(verdictCache(environment), `python-${situation(environment)}.json`);
   for (const folder of await remembered(answer)) yield { folder, origin: 'python3' };
   const folders = await pythonPaths(environment);
-  await mkdir(verdictCache(environment), { recursive: true })
+  await makeFolders(verdictCache(environment))
     .then(() => writeFile(answer, JSON.stringify(folders)))
     .catch(() => undefined); // then it is asked the next time too
   for (const folder of folders) yield { folder, origin: 'python3' };
@@ -37,7 +39,7 @@ function situation(environment: NodeJS.ProcessEnv): string {
   const names = Object.keys(environment)
     .filter((name) => /^(?:PATH$|HOME$|PYTHON|PYENV|ASDF|UV_)/.test(name))
     .sort();
-  const values = [process.cwd(), ...names.map((name) => `${name}=${environment[name]}`)];
+  const values = [absolutePath('.'), ...names.map((name) => `${name}=${environment[name]}`)];
   return createHash('sha256').update(JSON.stringify(values)).digest('hex').slice(0, 16);
 }
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { lstat, mkdir, open, readdir, readFile, realpath, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { makeFolders } from './make-folders';
 
 /**
  * Folders that are there whole or not at all. A folder is written beside its place, flushed to disk and
@@ -56,7 +57,7 @@ async function placeOf(target: string): Promise<string> {
 
 /** Makes a folder and those above it; their names are on disk. */
 export async function makeFolder(folder: string): Promise<void> {
-  const first = await mkdir(folder, { recursive: true });
+  const first = await makeFolders(folder);
   if (first === undefined) return;
   const highest = resolve(first);
   for (let made = resolve(folder); made.length >= highest.length; made = dirname(made))
@@ -116,7 +117,7 @@ export async function replaceFolder(
 export async function proveReplaceable(target: string): Promise<void> {
   const place = await placeOf(target);
   const parent = dirname(place);
-  const made = await mkdir(parent, { recursive: true });
+  const made = await makeFolders(parent);
   const fresh = siblingName(place, 'new');
   try {
     await mkdir(fresh);

@@ -24,14 +24,14 @@ test('in jest vectors are instances of its Float32Array, before and after traini
       expect(Object.getPrototypeOf(vector)).toBe(Float32Array.prototype);
       expect(vector.byteLength).toBe(vector.buffer.byteLength);
     }
-    expect(many instanceof Array).toBe(true);
-    expect(cosineSimilarity(one, many) instanceof Array).toBe(true);
+    expect(many).toBeInstanceOf(Array);
+    expect(cosineSimilarity(one, many)).toBeInstanceOf(Array);
     expect(one).toEqual(Float32Array.from(one));
   };
   await check();
   const { report } = await finish(model, scoredRows(), { epochs: 1, batchSize: 4 });
   expect(report instanceof Object && report.rows instanceof Object).toBe(true);
-  expect((await model.info()).notes instanceof Array).toBe(true);
+  expect((await model.info()).notes).toBeInstanceOf(Array);
   await check();
 });
 

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { basename, isAbsolute, resolve } from 'node:path';
+import { basename, isAbsolute } from 'node:path';
 import { show } from '../../system/options';
 import {
   AbortError,
@@ -13,6 +13,7 @@ import {
 import { say, words, type Wording } from '../../system/wording';
 import { cachedModelFolder, isHubId, readOrigin } from './cache';
 import { cacheRoot } from '../../system/cache-root';
+import { absolutePath } from '../../system/working-folder';
 import { fetchFromHub, isOffline } from './hub';
 import { findInHubCache } from './hub-cache';
 import { presetOf } from '../presets';
@@ -64,7 +65,7 @@ export async function resolveModel(source: string | ModelPreset, options: Resolv
         () => false,
       )
     ) {
-      const folder = resolve(source);
+      const folder = absolutePath(source);
       return { id: basename(folder), folder };
     }
     if (!isHubId(source)) throw noFolder(source);
@@ -75,7 +76,7 @@ export async function resolveModel(source: string | ModelPreset, options: Resolv
   if (cached !== undefined) return { id, folder, revision: cached.revision };
 
   const attempts: Attempt[] = [];
-  if (typeof source === 'string') attempts.push({ what: `the folder ${resolve(source)}: there is none` });
+  if (typeof source === 'string') attempts.push({ what: `the folder ${absolutePath(source)}: there is none` });
   attempts.push({ what: `vectune's cache ${folder}: it is not there` });
   const shared = await findInHubCache(id, options.revision ?? 'main');
   if (shared.folder !== undefined) return { id, folder: shared.folder, revision: shared.revision };
@@ -143,11 +144,11 @@ function reason(error: unknown): string {
 }
 
 function noFolder(source: string): ModelError {
-  const place = isAbsolute(source) ? source : `${source} (${resolve(source)})`;
+  const place = isAbsolute(source) ? source : `${source} (${absolutePath(source)})`;
   return new ModelError(
     'ERR_MODEL_FOLDER',
     `There is no folder ${place}, and it is not the name of a hub repository ` + '(owner/name) either.',
-    { file: resolve(source) },
+    { file: absolutePath(source) },
   );
 }
 

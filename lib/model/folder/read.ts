@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { ModelError } from '../../system/errors';
 import type { NativeModelSpec, WeightFile } from '../../engine/addon';
 import { Tokeniser } from '../../tokenisation/tokeniser';
@@ -12,6 +12,7 @@ import { readJsonObject, type JsonObject } from '../../system/json';
 import { readModules } from './modules';
 import { readModelConfig, readSentenceConfig } from './sentence-config';
 import { findWeights } from './weights';
+import { absolutePath } from '../../system/working-folder';
 
 /**
  * Reads a sentence-transformers folder of any era (0.4 with `0_Transformer`, 2 to 5.3, 5.4 to 6), or a plain
@@ -21,7 +22,7 @@ import { findWeights } from './weights';
  * @throws ModelError with the code of what is wrong, and the file.
  */
 export async function readFolder(folder: string, id: string): Promise<OpenedModel> {
-  const root = resolve(folder);
+  const root = absolutePath(folder);
   if (
     !(await stat(root).then(
       (info) => info.isDirectory(),
