@@ -15,7 +15,7 @@ export { checkSaveTarget } from './model/save/save-target';
 export { models } from './model/presets';
 export type { ModelDownloadEvent, ModelPreset, ModelWheel } from './model/types';
 export { balance } from './data/balance';
-export type { BalanceOptions } from './data/balance';
+export type { BalancedRows, BalanceOptions } from './data/balance';
 export { readRows, streamRows } from './data/read';
 export type { DataFormat, ReadOptions } from './data/read-options';
 export type { ColumnChoice } from './data/columns';

@@ -3,7 +3,7 @@
 //   node scripts/check-package.mjs vectune-0.1.0.tgz [--libtorch 2.11.0,2.15.0]
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join, posix, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { compare, highest, readElf } from './pack/elf.mjs';
@@ -36,7 +36,8 @@ const EXPECTED = [
   'dist/index.mjs',
   'dist/index.d.mts',
 ];
-const MODULE = /^dist\/(.+?)(?:\.d\.ts|\.js)$/;
+/** A module: compiled, its types, the maps of both, and the source that the maps lead to. */
+const MODULE = /^(?:dist\/(.+?)(?:\.d\.ts|\.js)(?:\.map)?|lib\/(.+?)\.ts)$/;
 const ADDON =
   /^dist\/addons\/(loader|engine)(?:-(\d+\.\d+\.\d+))?\/prebuilds\/([a-z0-9]+)-([a-z0-9]+)\/vectune(?:\.glibc)?\.node$/;
 const INSTALL_SCRIPTS = [
@@ -87,6 +88,7 @@ async function checkFolder(root, packedBytes, versions) {
 
 function checkFiles(root, files, faults) {
   const present = new Set(files);
+  const missing = new Set();
   for (const file of EXPECTED) if (!present.has(file)) faults.push(`${file} is missing`);
   for (const file of files) {
     if (EXPECTED.includes(file) || ADDON.test(file)) continue;
@@ -94,12 +96,36 @@ function checkFiles(root, files, faults) {
       faults.push(`${file} does not belong in the package`);
       continue;
     }
-    const name = MODULE.exec(file)[1];
-    for (const other of [`dist/${name}.js`, `dist/${name}.d.ts`])
-      if (!present.has(other)) faults.push(`${other} is missing`);
-    if (/^\/\/# sourceMappingURL=/m.test(readFileSync(join(root, file), 'utf8')))
-      faults.push(`${file} names a source map`);
+    const [, ofDist, ofLib] = MODULE.exec(file);
+    const name = ofDist ?? ofLib;
+    const compiled = [`dist/${name}.js`, `dist/${name}.d.ts`];
+    for (const other of [...compiled, ...compiled.map((path) => `${path}.map`), `lib/${name}.ts`])
+      if (!present.has(other)) missing.add(other);
+    checkMap(root, file, present, faults);
   }
+  for (const other of missing) faults.push(`${other} is missing`);
+}
+
+/** A compiled file names its own map, and a map nothing but its source, which is in the package. */
+function checkMap(root, file, present, faults) {
+  if (file.startsWith('lib/')) return;
+  const content = readFileSync(join(root, file), 'utf8');
+  if (!file.endsWith('.map')) {
+    const named = [...content.matchAll(/^\/\/# sourceMappingURL=(.*)$/gm)].map(([, url]) => url).join();
+    if (named !== `${posix.basename(file)}.map`) faults.push(`${file} names the source map ${named || 'of no name'}`);
+    return;
+  }
+  let map;
+  try {
+    map = JSON.parse(content);
+  } catch {
+    faults.push(`${file} is not JSON`);
+    return;
+  }
+  const wanted = file.replace(/^dist\//, 'lib/').replace(/(?:\.d\.ts|\.js)\.map$/, '.ts');
+  const sources = (map.sources ?? []).map((source) => posix.join(posix.dirname(file), map.sourceRoot ?? '', source));
+  if (sources.join() !== wanted || !present.has(wanted))
+    faults.push(`${file} leads to ${sources.join() || 'no source'}`);
 }
 
 function checkManifest(root, files, faults) {
@@ -110,6 +136,8 @@ function checkManifest(root, files, faults) {
   }
   if (manifest.gypfile !== false) faults.push('package.json must say "gypfile": false'); // else npm adds an install script
   if (manifest.bundleDependencies !== undefined) faults.push('package.json bundles dependencies');
+  for (const field of ['homepage', 'bugs', 'repository'])
+    if (manifest[field] === undefined) faults.push(`package.json has no ${field}`);
   for (const field of ['name', 'version', 'license']) {
     if (manifest[field] !== own[field])
       faults.push(`package.json says ${field} ${manifest[field]}, the repository ${own[field]}`);

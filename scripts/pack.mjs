@@ -13,11 +13,11 @@ import { builtVersions, supportedVersions, versionsIn } from './pack/versions.mj
 import { ROOT } from './setup/paths.mjs';
 import { run } from './setup/run.mjs';
 import { runScript, SetupError, step } from './setup/step.mjs';
-import { compileTypeScript } from './setup/typescript.mjs';
+import { setUp } from './setup.mjs';
 
 /** Gives the tarball's path and the LibTorch versions that it has engines for. */
 export async function pack({ built = false, addons, out = ROOT } = {}) {
-  await step('typescript', compileTypeScript);
+  await setUp({ withoutAddons: !built });
   const versions = built ? builtVersions() : addons ? versionsIn(addons) : supportedVersions();
   if (versions.length === 0) throw new SetupError('There is no built engine to pack. This builds it:', 'npm run build');
   if (!built && !addons) {

@@ -10,16 +10,16 @@ import { runScript, SetupError, step } from './setup/step.mjs';
 import { checkBuildTools, checkNode } from './setup/tools.mjs';
 import { compileTypeScript } from './setup/typescript.mjs';
 
-/** `buildOnly` neither installs npm packages nor LibTorch. */
-export async function setUp({ buildOnly = false } = {}) {
+/** `buildOnly` neither installs npm packages nor LibTorch; `withoutAddons` neither LibTorch nor what is built on it. */
+export async function setUp({ buildOnly = false, withoutAddons = false } = {}) {
   const start = performance.now();
   checkNode();
-  const toBuild = !addonsAreBuilt();
+  const toBuild = !withoutAddons && !addonsAreBuilt();
   if (toBuild) checkBuildTools();
   const did = [
     !buildOnly && (await step('packages', installPackages)),
     await step('typescript', compileTypeScript),
-    !buildOnly && (await step('libtorch', () => provideLibTorch(toBuild))),
+    !buildOnly && !withoutAddons && (await step('libtorch', () => provideLibTorch(toBuild))),
     toBuild && (await step('addons', buildFoundLibTorch)),
   ];
   const seconds = ((performance.now() - start) / 1000).toFixed(1);

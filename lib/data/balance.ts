@@ -1,6 +1,6 @@
 import { integer, optional, resolveTable, type OptionsOf } from '../system/option-table';
 import { InvalidArgumentError } from '../system/errors';
-import type { PairData, ScoredRow } from './pair';
+import type { ScoredRow, TextPair } from './pair';
 import { Random, Stream } from './random';
 import { checkRow, emptyData } from './validate';
 
@@ -14,6 +14,22 @@ const balanceTable = {
 /** Options of `balance`. */
 export interface BalanceOptions extends OptionsOf<typeof balanceTable> {}
 
+/** Rows as `readRows` gives them and `finetune` takes them. */
+export interface BalancedRows extends Array<ScoredRow> {
+  /** @deprecated The rows' texts as pairs; the rows themselves say the same. Goes with the next version. */
+  readonly pairs: TextPair[];
+  /** @deprecated The rows' scores; the rows themselves say the same. Goes with the next version. */
+  readonly scores: number[];
+}
+
+/** Not enumerable: the rows are a list as any other. */
+function balanced(rows: ScoredRow[]): BalancedRows {
+  return Object.defineProperties(rows, {
+    pairs: { value: rows.map(({ text1, text2 }): TextPair => [text1, text2]) },
+    scores: { value: rows.map(({ score }) => score) },
+  }) as BalancedRows;
+}
+
 /**
  * Takes equally many rows of each class. A class is one value of the score: 0 and 1 for duplicates and
  * non-duplicates, but there may be more. The chosen rows stay in the order in which they came, so the
@@ -22,7 +38,7 @@ export interface BalanceOptions extends OptionsOf<typeof balanceTable> {}
  * Throws ERR_SINGLE_CLASS where all scores are equal, ERR_EMPTY_DATA for no rows, ERR_INVALID_OPTION where
  * a class has fewer than `perClass` rows, and the error of the first row that is not valid.
  */
-export function balance(rows: Iterable<ScoredRow>, options: BalanceOptions = {}): PairData {
+export function balance(rows: Iterable<ScoredRow>, options: BalanceOptions = {}): BalancedRows {
   const given = resolveTable(balanceTable, options, { name: 'balance', path: '' });
   if (typeof (rows as Partial<Iterable<ScoredRow>> | null | undefined)?.[Symbol.iterator] !== 'function') {
     throw new InvalidArgumentError('ERR_INVALID_ARGUMENT', 'balance needs a list of rows { text1, text2, score }.');
@@ -66,8 +82,5 @@ export function balance(rows: Iterable<ScoredRow>, options: BalanceOptions = {})
     for (let i = 0; i < perClass; ++i) chosen.push(members[i]!);
   }
   chosen.sort((a, b) => a - b);
-  return {
-    pairs: chosen.map((i) => [checked[i]!.text1, checked[i]!.text2]),
-    scores: chosen.map((i) => checked[i]!.score),
-  };
+  return balanced(chosen.map((i) => checked[i]!));
 }

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DIST, packageJson, ROOT } from '../setup/paths.mjs';
 import { prebuildAddons } from './prebuilds.mjs';
@@ -10,6 +10,9 @@ const FIELDS = [
     'version',
     'description',
     'license',
+    'homepage',
+    'bugs',
+    'repository',
     'keywords',
     'type',
     'engines',
@@ -31,7 +34,12 @@ export async function stagePackage(folder, versions, ready) {
   const addons = join(DIST, 'addons');
   cpSync(DIST, join(folder, 'dist'), {
     recursive: true,
-    filter: (path) => !path.endsWith('.map') && path !== addons, // maps are left over from older builds
+    filter: (path) => path !== addons,
+  });
+  // What the maps of dist lead to: a debugger's lines, an editor's definitions.
+  cpSync(join(ROOT, 'lib'), join(folder, 'lib'), {
+    recursive: true,
+    filter: (path) => statSync(path).isDirectory() || path.endsWith('.ts'),
   });
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(packedManifest(), null, 2)}\n`);
   const place = join(folder, 'dist', 'addons');

@@ -2,10 +2,10 @@
 // gigabyte) and removed, three versions of Node, worker threads, a bundler.
 import assert from 'node:assert/strict';
 import { build } from 'esbuild';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { libtorchRoot, MODEL, Room, roomWithPackage } from './room.mjs';
+import { libtorchRoot, MODEL, Room, ROOT, roomWithPackage } from './room.mjs';
 
 let room, remove, libtorch;
 before(async () => {
@@ -79,3 +79,22 @@ for (const format of ['cjs', 'esm']) {
     assert.ok(Math.abs((await room.tell(outfile, [MODEL], { env: env() })) - 1) < 1e-5);
   });
 }
+
+test('the program of docs/bundlers.md for esbuild, as it stands there', async () => {
+  const page = readFileSync(join(ROOT, 'docs', 'bundlers.md'), 'utf8');
+  const [, config] = /```js\n\/\/ esbuild\.config\.mjs\n(.*?)```/s.exec(page);
+  const project = join(room.project, 'documented');
+  mkdirSync(join(project, 'node_modules'), { recursive: true });
+  // esbuild is this clone's own; what is bundled finds vectune in the room.
+  symlinkSync(join(ROOT, 'node_modules', 'esbuild'), join(project, 'node_modules', 'esbuild'), 'junction');
+  writeFileSync(join(project, 'esbuild.config.mjs'), config);
+  writeFileSync(
+    join(project, 'main.ts'),
+    `import { TextVectorisation, cosineSimilarity } from 'vectune';
+    const tv = new TextVectorisation(process.argv[2]!);
+    const [a, b] = await tv.embed(['rain', 'rain']);
+    console.log(JSON.stringify(cosineSimilarity(a!, b!)));`,
+  );
+  await room.mustRun(process.execPath, ['esbuild.config.mjs'], { cwd: project });
+  assert.ok(Math.abs((await room.tell(join(project, 'bundle.mjs'), [MODEL], { env: env() })) - 1) < 1e-5);
+});

@@ -113,21 +113,34 @@ const BAD = {
     () => copyFileSync(join(ROOT, 'binding.gyp'), join(root, 'binding.gyp')),
     /binding\.gyp does not belong/,
   ],
-  'a source': [
+  'a source of the engine': [
     () => {
-      mkdirSync(join(root, 'lib'));
-      copyFileSync(join(ROOT, 'lib', 'index.ts'), join(root, 'lib', 'index.ts'));
+      mkdirSync(join(root, 'native'));
+      copyFileSync(join(ROOT, 'binding.gyp'), join(root, 'native', 'engine.cpp'));
     },
-    /lib\/index\.ts does not belong/,
+    /native\/engine\.cpp does not belong/,
   ],
-  'a source map': [
-    () => writeFileSync(join(root, 'dist', 'index.js.map'), '{}'),
-    /dist\/index\.js\.map does not belong/,
+  'a source that was not compiled': [
+    () => writeFileSync(join(root, 'lib', 'other.ts'), ''),
+    /dist\/other\.js is missing/,
   ],
-  "a source map's name": [
-    () => appendFileSync(join(root, 'dist', 'system', 'errors.js'), '\n//# sourceMappingURL=errors.js.map\n'),
-    /errors\.js names a source map/,
+  'a source map that leads elsewhere': [
+    () => writeFileSync(join(root, 'dist', 'index.js.map'), '{"version":3,"sources":["/home/me/index.ts"]}'),
+    /dist\/index\.js\.map leads to .*home\/me\/index\.ts/,
   ],
+  'a map without its source': [
+    () => rmSync(join(root, 'lib', 'system', 'errors.ts')),
+    /dist\/system\/errors\.js\.map leads to lib\/system\/errors\.ts/,
+  ],
+  'a declaration without its map': [
+    () => rmSync(join(root, 'dist', 'index.d.ts.map')),
+    /dist\/index\.d\.ts\.map is missing/,
+  ],
+  "another source map's name": [
+    () => appendFileSync(join(root, 'dist', 'system', 'errors.js'), '\n//# sourceMappingURL=data:other\n'),
+    /errors\.js names the source map errors\.js\.map,data:other/,
+  ],
+  'no repository': [() => manifest((it) => delete it.repository), /package\.json has no repository/],
   'a LibTorch': [() => writeFileSync(join(root, 'dist', 'addons', 'libc10.so'), ''), /libc10\.so does not belong/],
   'a stray build': [
     () => {

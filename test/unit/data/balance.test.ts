@@ -25,6 +25,15 @@ test('takes as many of each class as the smallest has, in the order of the rows'
   pairs.forEach(([a], i) => expect(rows[Number(a.slice(1))]!.score).toBe(scores[i]));
 });
 
+test('gives rows, which it takes itself, as readRows gives them', () => {
+  const chosen = balance(rows, { perClass: 2 });
+  expect(chosen.length).toBe(4);
+  expect(Array.isArray(chosen)).toBe(true);
+  expect(chosen).toEqual([row(0, 0), row(1, 1), row(2, 0), row(4, 1)]);
+  expect(Object.keys(chosen)).toEqual(['0', '1', '2', '3']);
+  expect([...balance(chosen)]).toEqual([...chosen]);
+});
+
 test('counts each class by itself, unlike a loop whose counters also count the other class', () => {
   const lopsided = Array.from({ length: 100 }, (_, i) => row(i, i < 60 ? 0 : 1));
   const { scores } = balance(lopsided, { perClass: 30 });
