@@ -276,6 +276,17 @@ describe('a repository with a pickled Dense', () => {
   });
 });
 
+test('a damaged file of the cache: the folder to remove is named', async () => {
+  await open();
+  writeFileSync(join(place(), 'tokenizer_config.json'), '{"cut');
+  const error = await rejection(open(), ModelError, 'ERR_TOKENIZER');
+  expect(error.message).toMatch(/tokenizer_config\.json is not valid JSON/);
+  expect(error.message).toMatch(new RegExp(`vectune's own copy: remove ${place()}, and it is fetched again\\.$`));
+  expect(error.message).not.toContain('folder again');
+  rmSync(place(), { recursive: true });
+  expect(await open()).toMatchObject({ id: ID });
+});
+
 describe("Hugging Face's cache", () => {
   const COMMIT = 'c'.repeat(40);
 
