@@ -129,7 +129,7 @@ export async function proveReplaceable(target: string): Promise<void> {
     await rename(moved, fresh);
     if (await isMountPoint(place)) throw new Error(`${place} is a mount point, which cannot be replaced`);
   } finally {
-    await rm(fresh, { recursive: true, force: true });
+    await rm(fresh, { force: true, recursive: true });
     if (made !== undefined) await removeMade(resolve(parent), resolve(made));
   }
 }
