@@ -146,10 +146,17 @@ export interface DeviceMemory {
   total: number;
 }
 
+/** A loss by its name, and its options. One that is not known, or has no such option, is refused. */
+export interface NativeLoss {
+  name: string;
+  [option: string]: unknown;
+}
+
 export interface TrainerOptions {
   /** Default 'cpu'. */
   device?: NativeDevice;
   precision: NativePrecision;
+  loss: NativeLoss;
   /** Seeds dropout; 32-bit. */
   seed: number;
   /** null keeps the model's own probabilities; a number replaces both. */
@@ -169,9 +176,9 @@ export interface TrainerOptions {
 }
 
 export interface StepRequest {
-  /** Pairs of the dataset that make the effective batch, in order. */
+  /** Rows of the dataset that make the effective batch, in order. */
   rows: Int32Array;
-  /** Pairs computed at once; gradients are accumulated over the rest. */
+  /** Rows computed at once; gradients are accumulated over the rest. */
   microBatch: number;
   learningRate: number;
   /** Counts epochs from 0; part of the dropout mask's key. */
@@ -181,16 +188,23 @@ export interface StepRequest {
 }
 
 export interface StepResult {
-  /** Mean squared error over the rows. */
+  /** The trainer's loss of the rows, before the step. */
   loss: number;
   /** Global norm of the gradient before clipping; null where no clipping was asked for. */
   gradientNorm: number | null;
-  /** Tokens computed, special tokens included. */
+  /** Tokens of the rows, special tokens included; a text counts as often as rows name it. */
   tokens: number;
 }
 
 /** null is possible only where the request says `after`. */
 export type StepOutcome<R extends StepRequest> = R extends { after: number } ? StepResult | null : StepResult;
+
+export interface Evaluation {
+  /** The trainer's loss of the rows, all of them as one batch. */
+  loss: number;
+  /** Cosine similarities of each row's first column with each of its others, row after row. */
+  similarities: Float32Array;
+}
 
 export interface TrainerStats {
   /** Optimiser steps taken. */
@@ -278,8 +292,18 @@ export interface EngineAddon {
   ): Promise<void>;
   disposeModel(model: ModelHandle): void;
 
-  /** Pairs: texts 2i and 2i+1 are pair i's columns; `scores` has one number per pair. */
-  createDataset(ids: Int32Array, offsets: Int32Array, scores: Float32Array): Promise<DatasetHandle>;
+  /**
+   * Training data: texts as for `embed`, each there once, and rows of 1…n columns, where row r names the texts
+   * columns[rowOffsets[r] .. rowOffsets[r + 1]). `labels` has as many numbers for each row, or none for any: a score, a
+   * class, or what else the loss asks for. A pair is a row of two columns.
+   */
+  createDataset(
+    ids: Int32Array,
+    offsets: Int32Array,
+    columns: Int32Array,
+    rowOffsets: Int32Array,
+    labels: Float32Array,
+  ): Promise<DatasetHandle>;
   disposeDataset(dataset: DatasetHandle): void;
 
   /** Copies the model's weights; the model itself changes only by `commit`. */
@@ -294,8 +318,8 @@ export interface EngineAddon {
    * weights, moments, step count and random state are left bitwise as they were, buffers are released.
    */
   probe(trainer: TrainerHandle, rows: Int32Array): Promise<void>;
-  /** Cosine similarity of each pair's columns under the trainer's weights, dropout off. */
-  evaluate(trainer: TrainerHandle, rows: Int32Array, microBatch: number): Promise<Float32Array>;
+  /** Loss and similarities of the rows under the trainer's weights, dropout off. */
+  evaluate(trainer: TrainerHandle, rows: Int32Array, microBatch: number): Promise<Evaluation>;
   /** Gives the trainer's weights to the model (decay of unused embedding rows replayed). */
   commit(trainer: TrainerHandle): Promise<void>;
   /** Copies all that training changes, for `writeCopy`; ERR_OUT_OF_MEMORY where there is no room beside it. */

@@ -15,7 +15,7 @@ export interface DataEvent {
   trainingRows: number;
   /** Rows kept for validation. */
   validationRows: number;
-  /** Tokens of all texts, special tokens included. */
+  /** Tokens of all rows, special tokens included; a text counts as often as rows name it. */
   tokens: number;
   /** Tokens of the longest text. */
   longest: number;
@@ -143,7 +143,7 @@ export interface StepEvent {
   steps: number;
   /** Steps since training began, from 1. */
   totalSteps: number;
-  /** Mean squared error of the step's rows before the step. */
+  /** Loss of the step's rows, before the step. */
   loss: number;
   /** Learning rate of the step. */
   learningRate: number;

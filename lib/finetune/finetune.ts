@@ -18,6 +18,7 @@ import { chooseDevice, choosePrecision, type ChosenDevice, type DeviceOption } f
 import { megabytes, told, type EventContent, type FinetuneEvent } from './events';
 import { effectiveBatch, findBatchSize, finderLimit } from './finder';
 import { train } from './loop';
+import { defaultLoss } from './losses';
 import { defaultMemoryLimit, MemoryFollower } from './memory-limit';
 import type { ResolvedOptions } from './options';
 import { longestRows } from './order';
@@ -26,7 +27,7 @@ import type { CheckpointReport, FinetuneReport } from './report';
 import type { RunControl } from './run-control';
 import { RandomPairsWatch } from './random-pairs';
 import { splitRows } from './split';
-import { tokenisePairs } from './tokens';
+import { tokeniseRows } from './tokens';
 import type { TextEncoder } from '../tokenisation/tokenised-texts';
 import { checkTrainingRows } from './training-rows';
 
@@ -139,7 +140,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     const found = await openCheckpoints();
     control.check();
 
-    const tokens = await tokenisePairs(model.tokeniser, data.pairs, maxInputLength, model.defaultPrompt, () =>
+    const tokens = await tokeniseRows(model.tokeniser, data.pairs, maxInputLength, model.defaultPrompt, () =>
       control.check(),
     );
     const { lengths } = tokens;
@@ -148,7 +149,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       rows: data.pairs.length,
       trainingRows: split.train.length,
       validationRows: split.validation.length,
-      tokens: tokens.ids.length,
+      tokens: lengths.reduce((sum, length) => sum + length, 0),
       longest: tokens.longest,
       maxInputLength,
       emptyTexts: data.facts.emptyTexts,
@@ -159,11 +160,18 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     emit({ type: 'device', device: chosen.device, gpu: chosen.gpu, message: chosen.message });
     const asked = chosen.limit === null ? options.memoryLimit : Math.min(chosen.limit, options.memoryLimit ?? Infinity);
     const memoryLimit = onGpu(chosen) ? null : (asked ?? defaultMemoryLimit(addon.memory()));
-    dataset = await addon.createDataset(tokens.ids, tokens.offsets, Float32Array.from(data.scores));
+    dataset = await addon.createDataset(
+      tokens.ids,
+      tokens.offsets,
+      tokens.columns,
+      tokens.rowOffsets,
+      Float32Array.from(data.scores),
+    );
     control.check();
     trainer = await addon.createTrainer(model.handle, dataset, {
       device: chosen.device,
       precision,
+      loss: defaultLoss,
       seed: options.seed,
       dropout: options.dropout,
       ...options.optimizer,

@@ -1,5 +1,5 @@
 import { binaryMetrics } from '../evaluate/metrics/classification';
-import { meanSquaredError, pearson, spearman } from '../evaluate/metrics/correlation';
+import { pearson, spearman } from '../evaluate/metrics/correlation';
 
 type Numbers = ArrayLike<number>;
 
@@ -13,7 +13,7 @@ export interface ThresholdMetric {
 
 /** Quality of a model on validation rows. */
 export interface ValidationMetrics {
-  /** Mean squared error of cosine similarity against score. */
+  /** The loss that is trained on, of the validation rows. */
   loss: number;
   /** Correlation from -1 to 1; null where similarities or scores are all equal, or there are fewer than 2 rows. */
   pearson: number | null;
@@ -36,23 +36,24 @@ export function twoValues(scores: Numbers): readonly [number, number] | null {
 }
 
 /**
- * Compares similarities with scores. `classes` are the data's two scores, where there are only two; rows of
+ * Compares similarities with scores; `loss` is the engine's. `classes` are the data's two scores, where there are only two; rows of
  * both classes must be among these for the classification measures, else they are null.
  */
 export function validationMetrics(
+  loss: number,
   similarities: Numbers,
   scores: Numbers,
   classes: readonly [number, number] | null,
 ): ValidationMetrics {
   const metrics: ValidationMetrics = {
-    loss: meanSquaredError(similarities, scores),
+    loss,
     pearson: pearson(similarities, scores),
     spearman: spearman(similarities, scores),
     averagePrecision: null,
     f1: null,
     accuracy: null,
   };
-  if (classes === null || Number.isNaN(metrics.loss)) return metrics;
+  if (classes === null || Number.isNaN(loss)) return metrics;
   const positive = Array.from(scores, (score) => score === classes[1]);
   const binary = binaryMetrics(similarities, positive);
   if (binary === null) return metrics;

@@ -6,7 +6,7 @@ const windowBatches = 16;
 export interface OrderRequest {
   /** Rows to train on, in the data's order. */
   rows: Int32Array;
-  /** Tokens of each row of the data set (both texts), by row. */
+  /** Tokens of each row of the data set, all its texts together, by row. */
   lengths: Int32Array;
   batchSize: number;
   shuffle: boolean;

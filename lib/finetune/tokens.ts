@@ -1,46 +1,99 @@
-import type { TextPair } from '../data/pair';
+import { groupTexts } from '../data/groups';
 import type { TextEncoder, TokenisedTexts } from '../tokenisation/tokenised-texts';
 
 /** Texts given to the tokeniser at once; between them a run can be stopped. */
 const textsAtOnce = 4096;
 
-/** Tokenised pairs: texts 2i and 2i + 1 are pair i's. */
-export interface TokenisedPairs extends TokenisedTexts {
-  /** Tokens of each pair, both texts together. */
+/** Tokenised rows: each distinct text once, and row r names texts columns[rowOffsets[r] .. rowOffsets[r + 1]). */
+export interface TokenisedRows extends TokenisedTexts {
+  columns: Int32Array;
+  rowOffsets: Int32Array;
+  /** Tokens of each row, all its texts together. */
   lengths: Int32Array;
   /** Tokens of the longest text. */
   longest: number;
 }
 
-/** Tokenises all pairs once. `prompt` is put before every text; `check` throws if the run is to stop. */
-export async function tokenisePairs(
+/** Tokenises each distinct text of the rows once. `prompt` is put before every text; `check` throws if the run is to stop. */
+export async function tokeniseRows(
   tokeniser: TextEncoder,
-  pairs: readonly TextPair[],
+  rows: readonly (readonly string[])[],
   maxInputLength: number,
   prompt: string,
   check: () => void,
-): Promise<TokenisedPairs> {
+): Promise<TokenisedRows> {
+  const { texts, columns, offsets: rowOffsets } = await groupTexts(rows, check);
   const parts: TokenisedTexts[] = [];
-  for (let first = 0; first < pairs.length; first += textsAtOnce / 2) {
+  for (let first = 0; first < texts.length; first += textsAtOnce) {
     check();
-    const texts = pairs.slice(first, first + textsAtOnce / 2).flatMap((pair) => [prompt + pair[0], prompt + pair[1]]);
-    parts.push(await tokeniser.encode(texts, maxInputLength));
+    const some = texts.slice(first, first + textsAtOnce);
+    parts.push(await tokeniser.encode(prompt === '' ? some : some.map((text) => prompt + text), maxInputLength));
   }
   check();
   const ids = new Int32Array(parts.reduce((sum, part) => sum + part.ids.length, 0));
-  const offsets = new Int32Array(2 * pairs.length + 1);
+  const offsets = new Int32Array(texts.length + 1);
   let tokens = 0;
-  let texts = 0;
+  let done = 0;
   for (const part of parts) {
     ids.set(part.ids, tokens);
-    for (let i = 1; i < part.offsets.length; ++i) offsets[++texts] = tokens + part.offsets[i]!;
+    for (let i = 1; i < part.offsets.length; ++i) offsets[++done] = tokens + part.offsets[i]!;
     tokens += part.ids.length;
   }
-  const lengths = new Int32Array(pairs.length);
-  let longest = 0;
-  for (let i = 0; i < pairs.length; ++i) {
-    lengths[i] = offsets[2 * i + 2]! - offsets[2 * i]!;
-    longest = Math.max(longest, offsets[2 * i + 1]! - offsets[2 * i]!, offsets[2 * i + 2]! - offsets[2 * i + 1]!);
+  const distinct = await mergeSameTokens({ ids, offsets }, columns, check);
+  return measured({ ...distinct, rowOffsets });
+}
+
+/**
+ * Texts of the same tokens (what cutting, lower case and the like have made equal) are one, too. Changes `columns`.
+ */
+async function mergeSameTokens(
+  { ids, offsets }: TokenisedTexts,
+  columns: Int32Array,
+  check: () => void,
+): Promise<TokenisedTexts & { columns: Int32Array }> {
+  const texts = offsets.length - 1;
+  const numbers = new Int32Array(texts);
+  const newOffsets = new Int32Array(texts + 1);
+  // By a hash of the tokens the last text that has it, and the one before with the same hash; -1 for none.
+  const last = new Map<number, number>();
+  const before = new Int32Array(texts);
+  let kept = 0;
+  const same = (text: number, other: number): boolean => {
+    const [from, to] = [newOffsets[other]!, newOffsets[other + 1]!];
+    if (to - from !== offsets[text + 1]! - offsets[text]!) return false;
+    for (let i = from, j = offsets[text]!; i < to; ++i, ++j) if (ids[i] !== ids[j]) return false;
+    return true;
+  };
+  for (let text = 0; text < texts; ++text) {
+    if (text % textsAtOnce === 0) {
+      check();
+      await new Promise(setImmediate);
+    }
+    let hash = 0x811c9dc5; // FNV-1a
+    for (let i = offsets[text]!; i < offsets[text + 1]!; ++i) hash = Math.imul(hash ^ ids[i]!, 0x01000193);
+    let found = last.get(hash) ?? -1;
+    while (found >= 0 && !same(text, found)) found = before[found]!;
+    if (found < 0) {
+      found = kept++;
+      before[found] = last.get(hash) ?? -1;
+      last.set(hash, found);
+      // To the front: never beyond where it stands.
+      ids.copyWithin(newOffsets[found]!, offsets[text]!, offsets[text + 1]!);
+      newOffsets[found + 1] = newOffsets[found]! + offsets[text + 1]! - offsets[text]!;
+    }
+    numbers[text] = found;
   }
-  return { ids, offsets, lengths, longest };
+  for (let i = 0; i < columns.length; ++i) columns[i] = numbers[columns[i]!]!;
+  return { ids: ids.slice(0, newOffsets[kept]), offsets: newOffsets.slice(0, kept + 1), columns };
+}
+
+function measured(tokens: Omit<TokenisedRows, 'lengths' | 'longest'>): TokenisedRows {
+  const { offsets, columns, rowOffsets } = tokens;
+  const tokensOf = (text: number): number => offsets[text + 1]! - offsets[text]!;
+  const lengths = new Int32Array(rowOffsets.length - 1);
+  for (let row = 0; row < lengths.length; ++row)
+    for (let i = rowOffsets[row]!; i < rowOffsets[row + 1]!; ++i) lengths[row]! += tokensOf(columns[i]!);
+  let longest = 0;
+  for (let text = 0; text + 1 < offsets.length; ++text) longest = Math.max(longest, tokensOf(text));
+  return { ...tokens, lengths, longest };
 }

@@ -1,5 +1,6 @@
 import type { FinetuneEvent } from './events';
 import { KeptEpoch } from './kept';
+import { defaultLoss, losses } from './losses';
 import type { ValidationMetrics } from './metrics';
 import type { ResolvedOptions } from './options';
 import type { CardFacts } from '../model/save/card';
@@ -56,6 +57,7 @@ export class TrainingRecord {
   facts(earlierRuns: number, libtorch: string): CardFacts {
     const { learningRate, schedule, optimizer, maxGradientNorm, dropout, freeze } = this.#options;
     const facts: CardFacts = {
+      loss: losses[defaultLoss.name].words,
       epochs: this.#epochs,
       bestEpoch: this.#kept.epoch,
       options: {

@@ -1,18 +1,19 @@
+import type { Evaluation } from '../engine/addon';
 import { fromNative, hasCode } from '../system/errors';
 import { twoValues, validationMetrics, type ValidationMetrics } from './metrics';
 
-/** Pairs of one call of the engine, so that other work (an `embed`) gets its turn in between. */
-const pairsAtOnce = 512;
+/** Rows of one call of the engine, so that other work (an `embed`) gets its turn in between. */
+const rowsAtOnce = 512;
 
 export interface ValidatorOptions {
   /** Rows to validate with; may be none. */
   rows: Int32Array;
   /** Scores of the whole data set, by row. */
   scores: readonly number[];
-  /** Cosine similarities of the rows under the weights as they stand. */
-  evaluate: (rows: Int32Array, microBatch: number) => Promise<Float32Array>;
+  /** Loss and cosine similarities of the rows, each of two texts, under the weights as they stand. */
+  evaluate: (rows: Int32Array, microBatch: number) => Promise<Evaluation>;
   onProgress: (epoch: number, done: number) => void;
-  /** Validation did not fit in memory with `before` pairs at once and goes on with `after`. */
+  /** Validation did not fit in memory with `before` rows at once and goes on with `after`. */
   onSplit: (epoch: number, before: number, after: number) => void;
   /** Waits while the run is paused; throws if it is to stop. */
   ready: () => Promise<void>;
@@ -30,7 +31,7 @@ export class Validator {
     this.#microBatch = microBatch;
   }
 
-  /** Pairs computed at once; running out of memory halves them. */
+  /** Rows computed at once; running out of memory halves them. */
   get microBatch(): number {
     return this.#microBatch;
   }
@@ -42,11 +43,14 @@ export class Validator {
   async measure(epoch: number): Promise<ValidationMetrics> {
     const { rows, scores, onProgress, onSplit, ready } = this.#options;
     const similarities = new Float32Array(rows.length);
+    let loss = 0;
     for (let done = 0; done < rows.length; ) {
       await ready();
-      const part = rows.subarray(done, done + pairsAtOnce);
+      const part = rows.subarray(done, done + rowsAtOnce);
       try {
-        similarities.set(await this.#options.evaluate(part, this.#microBatch), done);
+        const found = await this.#options.evaluate(part, this.#microBatch);
+        similarities.set(found.similarities, done);
+        loss += (found.loss * part.length) / rows.length;
       } catch (error) {
         const failure = fromNative(error);
         if (!hasCode(failure, 'ERR_OUT_OF_MEMORY') || this.#microBatch === 1) throw failure;
@@ -60,6 +64,7 @@ export class Validator {
     }
     await ready();
     return validationMetrics(
+      loss,
       similarities,
       Array.from(rows, (row) => scores[row]!),
       this.#classes,

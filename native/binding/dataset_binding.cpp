@@ -12,20 +12,28 @@ namespace {
 Napi::Value create_dataset(const Napi::CallbackInfo& info) {
   auto ids = to_int32_array(info[0], "ids");
   auto offsets = to_int32_array(info[1], "offsets");
-  auto scores = to_float32_array(info[2], "scores");
+  auto columns = to_int32_array(info[2], "columns");
+  auto row_offsets = to_int32_array(info[3], "rowOffsets");
+  auto labels = to_float32_array(info[4], "labels");
   if (offsets.size() == 0) {
     throw Error(ErrorCode::kInvalidArgument, "offsets must have one entry more than there are texts; found none.");
+  }
+  if (row_offsets.size() == 0) {
+    throw Error(ErrorCode::kInvalidArgument, "rowOffsets must have one entry more than there are rows; found none.");
   }
   return Environment::of(info.Env())
       .promise(
           info.Env(),
-          [ids = std::move(ids), offsets = std::move(offsets), scores = std::move(scores)] {
-            return std::make_shared<Dataset>(ids.data(), ids.size(), offsets.data(), offsets.size() - 1, scores.data(),
-                                             scores.size());
+          [ids = std::move(ids), offsets = std::move(offsets), columns = std::move(columns),
+           row_offsets = std::move(row_offsets), labels = std::move(labels)] {
+            return std::make_shared<Dataset>(
+                PackedTexts{ids.data(), ids.size(), offsets.data(), offsets.size() - 1},
+                PackedRows{columns.data(), columns.size(), row_offsets.data(), row_offsets.size() - 1},
+                PackedLabels{labels.data(), labels.size()});
           },
           [](Napi::Env env, std::shared_ptr<Dataset>& dataset) {
-            const int64_t numbers = dataset->tokens() + 3 * dataset->pairs() + 1;  // ids, offsets and scores
-            return Handle<Dataset>::wrap(env, std::move(dataset), 4 * numbers);
+            const int64_t bytes = dataset->bytes();
+            return Handle<Dataset>::wrap(env, std::move(dataset), bytes);
           });
 }
 

@@ -1,6 +1,9 @@
 #include "spec_from_js.h"
 
+#include <algorithm>
+
 #include "arguments.h"
+#include "json_from_js.h"
 
 namespace vectune::binding {
 namespace {
@@ -121,11 +124,26 @@ Precision to_embedding_precision(const Napi::Value& value, const std::string& wh
 
 Place to_place(const Napi::Value& value, const std::string& what) { return Place::parse(to_string(value, what)); }
 
+LossSpec to_loss_spec(const Napi::Value& value, const std::string& what) {
+  json::Value all = to_json(value, what);
+  auto* options = std::get_if<json::Object>(&all.data);
+  if (!options) refuse(what, "an object", value);
+  const auto name =
+      std::find_if(options->begin(), options->end(), [](const auto& member) { return member.name == "name"; });
+  const auto* text = name == options->end() ? nullptr : name->value.get<std::string>();
+  if (!text) throw Error(ErrorCode::kInvalidArgument, what + ".name must be the name of a loss.");
+  LossSpec spec{*text, {}};
+  options->erase(name);
+  spec.options = std::move(*options);
+  return spec;
+}
+
 TrainerOptions to_trainer_options(const Napi::Value& value) {
   Fields fields(value, "options");
   TrainerOptions options;
   if (!fields["device"].IsUndefined()) options.place = to_place(fields["device"], fields.path("device"));
   options.precision = to_precision(fields["precision"], fields.path("precision"));
+  options.loss = to_loss_spec(fields["loss"], fields.path("loss"));
   options.seed = static_cast<uint32_t>(fields.integer("seed", 0, kLargestUint32));
   if (!fields.is_null("dropout")) options.dropout = static_cast<float>(fields.within("dropout", 0.0, 1.0));
   options.beta1 = fields.within("beta1", 0.0, 1.0);

@@ -33,7 +33,7 @@ Napi::Value create_trainer(const Napi::CallbackInfo& info) {
 
 CountedArray<int32_t> to_rows(const Napi::Value& value, const std::string& what) {
   auto rows = to_int32_array(value, what);
-  if (rows.size() == 0) throw Error(ErrorCode::kInvalidArgument, what + " must name at least one pair; found none.");
+  if (rows.size() == 0) throw Error(ErrorCode::kInvalidArgument, what + " must name at least one row; found none.");
   return rows;
 }
 
@@ -81,6 +81,11 @@ Napi::Value probe(const Napi::CallbackInfo& info) {
           std::move(keep_alive));
 }
 
+struct Evaluation {
+  CountedArray<float> similarities;
+  double loss;
+};
+
 Napi::Value evaluate(const Napi::CallbackInfo& info) {
   auto trainer = Handle<Trainer>::get(info, 0);
   auto rows = to_rows(info[1], "rows");
@@ -91,11 +96,17 @@ Napi::Value evaluate(const Napi::CallbackInfo& info) {
       .promise(
           info.Env(),
           [trainer = std::move(trainer), rows = std::move(rows), micro_batch] {
-            CountedArray<float> out(rows.size());
-            trainer->evaluate(rows.data(), rows.size(), micro_batch, out.data());
+            Evaluation out{CountedArray<float>(trainer->similarities(rows.data(), rows.size())), 0.0};
+            out.loss = trainer->evaluate(rows.data(), rows.size(), micro_batch, out.similarities.data());
             return out;
           },
-          [](Napi::Env env, CountedArray<float>& out) { return to_js_array(env, out); }, std::move(keep_alive));
+          [](Napi::Env env, Evaluation& out) {
+            auto result = Napi::Object::New(env);
+            result.Set("loss", out.loss);
+            result.Set("similarities", to_js_array(env, out.similarities));
+            return result;
+          },
+          std::move(keep_alive));
 }
 
 Napi::Value commit(const Napi::CallbackInfo& info) {

@@ -25,10 +25,11 @@ export const ENGINE_ROOMS = [
   ['files', 'JSON, safetensors, fingerprints, locks'],
   ['model', "a model's description, parameters and weights"],
   ['losses', 'one file for each loss'],
+  ['train', 'data set of groups, step, trainer, its state; what a place must do for them'],
+  ['embed', 'inference'],
   ['cpu', "the encoder by the engine's own kernels"],
   ['torch', "the encoder by LibTorch's tensors, for GPUs"],
-  ['embed', 'inference'],
-  ['train', 'data set, step, trainer, its state'],
+  ['backends', 'the only file that knows both'],
 ];
 
 /** What the engine must not know of: it is built and tested without Node. */

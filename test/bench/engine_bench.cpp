@@ -85,13 +85,13 @@ void profile_step(const std::string& shape, const std::string& precision, int64_
   TrainerOptions options;
   options.precision = precision == "bf16" ? Precision::kBf16 : Precision::kFp32;
   Trainer trainer(std::make_shared<Model>(spec, 1u), data, options);
-  std::vector<int32_t> rows(static_cast<size_t>(data->pairs()));
+  std::vector<int32_t> rows(static_cast<size_t>(data->rows()));
   for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<int32_t>(i);
   int64_t tokens = 0, steps = 0;
   const auto epoch = [&](int64_t number) {
     tokens = steps = 0;
-    for (int64_t first = 0; first < data->pairs(); first += pairs, ++steps)
-      tokens += trainer.step(rows.data() + first, std::min(pairs, data->pairs() - first), pairs, 2e-5, number).tokens;
+    for (int64_t first = 0; first < data->rows(); first += pairs, ++steps)
+      tokens += trainer.step(rows.data() + first, std::min(pairs, data->rows() - first), pairs, 2e-5, number).tokens;
   };
   epoch(0);  // buffers, and oneDNN's primitives
   profile::enable(true);

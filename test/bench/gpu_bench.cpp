@@ -120,8 +120,7 @@ void batch(const Place& place, const std::string& shape, const std::string& prec
   for (int64_t i = 0; i < 2 * kMost; ++i) offsets.push_back(static_cast<int32_t>((i + 1) * length));
   std::iota(rows.begin(), rows.end(), 0);
   const std::vector<float> scores(kMost, 0.5f);
-  const auto data = std::make_shared<Dataset>(ids.data(), static_cast<int64_t>(ids.size()), offsets.data(), 2 * kMost,
-                                              scores.data(), kMost);
+  const auto data = tiny::pairs_of(ids, offsets, scores);
   TrainerOptions options;
   options.place = place;
   options.precision = precision_of(precision);
@@ -172,7 +171,7 @@ Work work_of(const ModelSpec& spec) {
 double flop_of(const ModelSpec& spec, const Dataset& data, double passes) {
   const Work work = work_of(spec);
   double flop = 0;
-  for (int64_t text = 0; text < 2 * data.pairs(); ++text) {
+  for (int64_t text = 0; text < data.texts(); ++text) {
     const double tokens = static_cast<double>(data.length(text));
     flop += tokens * (work.matrices + work.attention * tokens);
   }
@@ -198,7 +197,7 @@ struct Training {
     options.place = place;
     options.precision = precision_of(precision);
     trainer = std::make_unique<Trainer>(std::make_shared<Model>(spec, 1u), data, options);
-    rows.resize(static_cast<size_t>(data->pairs()));
+    rows.resize(static_cast<size_t>(data->rows()));
     std::iota(rows.begin(), rows.end(), 0);
   }
 
@@ -211,10 +210,10 @@ struct Training {
       tokens += begun.front().get().tokens;
       begun.pop_front();
     };
-    for (int64_t first = 0, step = 0; first < data->pairs() && step < most_steps; first += pairs, ++step) {
+    for (int64_t first = 0, step = 0; first < data->rows() && step < most_steps; first += pairs, ++step) {
       if (begun.size() == kBegun) take();
       begun.push_back(
-          trainer->begin_step(rows.data() + first, std::min(pairs, data->pairs() - first), pairs, 2e-5, number));
+          trainer->begin_step(rows.data() + first, std::min(pairs, data->rows() - first), pairs, 2e-5, number));
     }
     while (!begun.empty()) take();
     return tokens;
@@ -250,7 +249,7 @@ void embed(const Place& place, const std::string& shape, const std::string& prec
   const ModelSpec spec = shape_of(shape);
   const auto data = dataset_of(lengths, std::min<int64_t>(spec.encoder.vocab_size, 6000));
   Model model(spec, 1u);
-  const int64_t texts = 2 * data->pairs();
+  const int64_t texts = data->texts();
   std::vector<float> out(static_cast<size_t>(texts * spec.dimension()));
   double best = 0;
   for (int round = 0; round < 4; ++round) {

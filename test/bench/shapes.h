@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "../native/pairs.h"
 #include "model/spec.h"
-#include "train/dataset.h"
 
 namespace vectune::bench {
 
@@ -55,8 +55,7 @@ inline std::shared_ptr<Dataset> dataset_of(const std::string& file, int64_t voca
   if (texts < 2 || texts % 2 != 0) throw std::invalid_argument(file + " must list the lengths of pairs of texts.");
   std::vector<float> scores;
   for (size_t i = 0; i < texts / 2; ++i) scores.push_back(static_cast<float>(i % 2));
-  return std::make_shared<Dataset>(ids.data(), static_cast<int64_t>(ids.size()), offsets.data(),
-                                   static_cast<int64_t>(texts), scores.data(), static_cast<int64_t>(scores.size()));
+  return tiny::pairs_of(ids, offsets, scores);
 }
 
 }  // namespace vectune::bench

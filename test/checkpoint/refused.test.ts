@@ -5,7 +5,7 @@ import { CheckpointError, InvalidArgumentError, type FinetuneOptions, type Score
 import { readDescription, writeDescription } from '../../lib/finetune/checkpoint/content';
 import type { Computation } from '../../lib/finetune/checkpoint/identity';
 import { loadEngine } from '../../lib/engine/load';
-import { packTexts, PLAIN, range, useCase } from '../parity/cases';
+import { packTexts, pairsOf, PLAIN, range, useCase } from '../parity/cases';
 import { bits, editJson, fixture, PROBE_TEXTS, useModels } from '../public/models';
 import { scoredRows } from '../public/rows';
 import { finish, rejection, start } from '../public/runs';
@@ -194,7 +194,7 @@ describe('by the engine too', () => {
     const [other] = Array.from(range(used.size + 1)).filter((id) => !used.has(id));
     const one = facts.ids[0]![1];
     const { ids, offsets } = packTexts(facts.ids.map((text) => text.map((id) => (id === one ? other! : id))));
-    const dataset = await addon.createDataset(ids, offsets, Float32Array.from(facts.scores));
+    const dataset = await addon.createDataset(ids, offsets, ...pairsOf(bert.pairs), Float32Array.from(facts.scores));
     const model = await addon.createModel(bert.opened.spec, bert.opened.weightFiles, 0);
     const trainer = await addon.createTrainer(model, dataset, PLAIN);
     try {

@@ -118,17 +118,30 @@ FUZZ(rows, (std::vector<std::string>{"\2\3\4\5\6\1\1\1\2\3\4\5\6\7\x08\2\1\0\1\2
   Reader reader(input);
   const size_t pairs = 1 + reader.byte() % 4;
   size_t tokens = 0;
-  const auto offsets = offsets_of(reader, 2 * pairs - (reader.byte() % 16 == 0 ? 1 : 0), tokens);
+  const size_t texts = 2 * pairs - (reader.byte() % 16 == 0 ? 1 : 0);
+  const auto offsets = offsets_of(reader, texts, tokens);
   const auto ids = numbers(reader, tokens);
-  std::vector<float> scores(pairs, 0.5f);
+  std::vector<int32_t> columns, row_offsets{0};
+  for (size_t row = 0; row < pairs; ++row) {
+    const bool odd = reader.byte() % 16 == 0;
+    for (int column = odd ? reader.byte() % 4 : 2; column > 0; --column)
+      columns.push_back(reader.byte() % 16 == 0 ? static_cast<int32_t>(reader.size())
+                                                : static_cast<int32_t>(reader.byte() % texts));
+    row_offsets.push_back(static_cast<int32_t>(columns.size()));
+  }
+  if (reader.byte() % 16 == 0) row_offsets[reader.byte() % row_offsets.size()] = static_cast<int32_t>(reader.size());
+  std::vector<float> scores(pairs + (reader.byte() % 16 == 0 ? 1 : 0), 0.5f);
   if (reader.byte() % 16 == 0) scores[0] = NAN;
   const auto model = small_model();
   std::shared_ptr<Dataset> dataset;
   std::unique_ptr<Trainer> trainer;
   if (refused([&] {
-        dataset = std::make_shared<Dataset>(ids.data(), static_cast<int64_t>(ids.size()), offsets.data(),
-                                            static_cast<int64_t>(offsets.size()) - 1, scores.data(),
-                                            static_cast<int64_t>(scores.size()));
+        dataset =
+            std::make_shared<Dataset>(PackedTexts{ids.data(), static_cast<int64_t>(ids.size()), offsets.data(),
+                                                  static_cast<int64_t>(offsets.size()) - 1},
+                                      PackedRows{columns.data(), static_cast<int64_t>(columns.size()),
+                                                 row_offsets.data(), static_cast<int64_t>(row_offsets.size()) - 1},
+                                      PackedLabels{scores.data(), static_cast<int64_t>(scores.size())});
         TrainerOptions options;
         options.memory_limit = kLimit;
         trainer = std::make_unique<Trainer>(model, dataset, options);
@@ -139,7 +152,7 @@ FUZZ(rows, (std::vector<std::string>{"\2\3\4\5\6\1\1\1\2\3\4\5\6\7\x08\2\1\0\1\2
     const auto rows = numbers(reader, 1 + reader.byte() % 6);
     const auto count = static_cast<int64_t>(rows.size());
     const int64_t micro_batch = 1 + reader.byte() % 8;
-    std::vector<float> out(rows.size());
+    std::vector<float> out(rows.size());  // a pair has one similarity
     switch (reader.byte() % 3) {
       case 0:
         refused([&] {

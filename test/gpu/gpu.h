@@ -58,7 +58,7 @@ inline std::shared_ptr<Dataset> mixed_texts(int64_t vocabulary, int pairs = 16) 
 
 inline std::vector<int32_t> all_rows(const Dataset& data) {
   std::vector<int32_t> rows;
-  for (int32_t i = 0; i < data.pairs(); ++i) rows.push_back(i);
+  for (int32_t i = 0; i < data.rows(); ++i) rows.push_back(i);
   return rows;
 }
 

@@ -32,7 +32,7 @@ TEST(parity_of_embeddings) {
   const ModelSpec spec = small_minilm();
   auto model = std::make_shared<Model>(spec, 7u);
   auto data = mixed_texts(spec.encoder.vocab_size);
-  const int64_t texts = 2 * data->pairs(), width = spec.dimension();
+  const int64_t texts = data->texts(), width = spec.dimension();
   std::vector<float> exact(static_cast<size_t>(texts * width)), found = exact;
   EngineThread::instance().run(
       [&] { model->embed(data->ids(), data->offsets(), texts, Precision::kFp32, exact.data()); });

@@ -19,6 +19,20 @@ export const engine = {
       name: 'the right types that do not fit each other',
     },
     {
+      guard: 'columns are texts',
+      from: 'return column < 0 || column >= texts;',
+      to: 'return column < 0 && texts < 0;',
+      test: 'lifetime/arguments',
+      name: 'the right types that do not fit each other',
+    },
+    {
+      guard: 'row offsets grow',
+      from: 'if (rows.offsets[row + 1] <= rows.offsets[row]) {',
+      to: 'if (rows.offsets[row + 1] <= rows.offsets[row] && texts < 0) {',
+      test: 'lifetime/arguments',
+      name: 'the right types that do not fit each other',
+    },
+    {
       guard: 'offsets grow',
       from: 'if (offsets[text + 1] <= offsets[text]) {',
       to: 'if (offsets[text + 1] <= offsets[text] && tokens < 0) {',
@@ -91,43 +105,38 @@ export const engine = {
   'native/engine/train/trainer.cpp': [
     {
       guard: 'rows of the dataset',
-      from: 'if (rows[i] < 0 || rows[i] >= pairs)',
-      to: 'if ((rows[i] < 0 || rows[i] >= pairs) && count < 0)',
+      from: 'if (rows[i] < 0 || rows[i] >= all)',
+      to: 'if ((rows[i] < 0 || rows[i] >= all) && count < 0)',
       test: 'lifetime/arguments',
       name: 'the right types that do not fit each other',
     },
     {
-      guard: 'gradient is zeroed at each attempt',
-      from: 'if (!add) std::memset(',
-      to: 'if (!add && steps == 0) std::memset(',
-      test: 'parity/adamw',
-      name: 'bert-dense has the losses and updates of ten steps',
-    },
-    {
       guard: 'workspace is released where memory ran out',
-      from: 'release_workspace();  // the buffers of a batch that is too large must not take the room of a smaller one',
+      from: 'if (current_error().code() == ErrorCode::kOutOfMemory) backend.passes->release();',
       to: '',
       test: 'public/memory',
       name: 'under which the batch that was asked for fails in training',
     },
+  ],
+
+  'native/engine/cpu/training.cpp': [
+    {
+      guard: 'gradient is zeroed at each attempt',
+      from: 'if (!add) std::memset(',
+      to: 'if (!add && state.steps == 0) std::memset(',
+      test: 'parity/adamw',
+      name: 'bert-dense has the losses and updates of ten steps',
+    },
     {
       guard: 'moments stand before the update',
       from: `
-      reserve_moments();
-    } catch (const c10::OutOfMemoryError&) {
-      release_workspace();  // the buffers of a batch that is too large must not take the room of a smaller one
-      throw;
-    }
-`,
-      to: `
-    } catch (const c10::OutOfMemoryError&) {
-      release_workspace();
-      throw;
-    }
-    ++steps;
     reserve_moments();
-    --steps;
-`,
+    if (!std::isfinite(result.loss))`,
+      to: `
+    ++c_.state.steps;
+    reserve_moments();
+    --c_.state.steps;
+    if (!std::isfinite(result.loss))`,
       test: 'checkpoint/memory',
       name: 'each of the first step in turn',
     },

@@ -147,19 +147,23 @@ class Forward {
     return x;
   }
 
+  /// Vectors of one column of the rows [rows × dimension].
+  at::Tensor column(const Dataset& data, const std::vector<int32_t>& rows, size_t column,
+                    const DropoutPlan& plan) const {
+    std::vector<at::Tensor> vectors;
+    for (const int32_t row : rows) {
+      const int32_t text = data.columns(row)[column];
+      vectors.push_back(embedding(hidden_states(data.ids() + data.offsets()[text], data.length(text), text, plan)));
+    }
+    return at::stack(vectors);
+  }
+
   /// Cosine MSE of the rows.
   at::Tensor loss(const Dataset& data, const std::vector<int32_t>& rows, const DropoutPlan& plan) const {
-    at::Tensor total = at::zeros({}, at::kDouble);
-    for (const int32_t row : rows) {
-      at::Tensor uv[2];
-      for (int side = 0; side < 2; ++side) {
-        const int32_t text = 2 * row + side;
-        uv[side] = embedding(hidden_states(data.ids() + data.offsets()[text], data.length(text), text, plan));
-      }
-      const at::Tensor cos = at::cosine_similarity(uv[0], uv[1], 0, 1e-8);
-      total = total + (cos - static_cast<double>(data.scores()[row])).pow(2);
-    }
-    return total / static_cast<double>(rows.size());
+    const at::Tensor cosines = at::cosine_similarity(column(data, rows, 0, plan), column(data, rows, 1, plan), 1, 1e-8);
+    std::vector<double> scores;
+    for (const int32_t row : rows) scores.push_back(*data.labels(row));
+    return (cosines - at::tensor(scores, at::kDouble)).pow(2).mean();
   }
 
  private:

@@ -221,7 +221,7 @@ TEST(device_embeddings_are_the_processors) {
                            {PoolingMode::kCls, PoolingMode::kMean}, 4, 32);
   auto model = lively_model(spec);
   auto data = dataset_of(kLengths, spec.encoder.vocab_size);
-  const int64_t texts = 2 * data->pairs(), width = spec.dimension();
+  const int64_t texts = data->texts(), width = spec.dimension();
   std::vector<float> exact(static_cast<size_t>(texts * width)), found = exact;
   const auto embed = [&](Precision precision, const Place& place, std::vector<float>& out) {
     EngineThread::instance().run(

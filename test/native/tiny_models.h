@@ -13,7 +13,7 @@
 
 #include "files/safetensors.h"
 #include "model/model.h"
-#include "train/dataset.h"
+#include "pairs.h"
 
 namespace vectune::tiny {
 
@@ -64,9 +64,7 @@ inline std::shared_ptr<Dataset> dataset_of(const std::vector<int>& lengths, int6
   }
   std::vector<float> scores;
   for (size_t i = 0; i < lengths.size() / 2; ++i) scores.push_back(static_cast<float>(i % 5) / 4.0f);
-  return std::make_shared<Dataset>(ids.data(), static_cast<int64_t>(ids.size()), offsets.data(),
-                                   static_cast<int64_t>(lengths.size()), scores.data(),
-                                   static_cast<int64_t>(scores.size()));
+  return pairs_of(ids, offsets, scores);
 }
 
 inline std::string temporary(const char* name) {

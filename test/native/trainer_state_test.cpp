@@ -12,6 +12,7 @@
 #include "files/file_lock.h"
 #include "files/fingerprint.h"
 #include "files/safetensors.h"
+#include "pairs.h"
 #include "runtime/engine_thread.h"
 #include "runtime/file_thread.h"
 #include "train/trainer.h"
@@ -64,8 +65,7 @@ std::shared_ptr<Dataset> dataset_of(int32_t ids, int32_t first = 0) {
     offsets.push_back(static_cast<int32_t>(tokens.size()));
   }
   const std::vector<float> scores{0.0f, 1.0f, 0.5f, 0.25f};
-  return std::make_shared<Dataset>(tokens.data(), static_cast<int64_t>(tokens.size()), offsets.data(), 8, scores.data(),
-                                   4);
+  return tiny::pairs_of(tokens, offsets, scores);
 }
 
 const std::vector<int32_t> kRows{0, 1, 2, 3};

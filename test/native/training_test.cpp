@@ -156,7 +156,7 @@ TEST(bf16_embeddings_stay_close_to_fp32) {
   const ModelSpec spec = spec_of(Architecture::kBert, {}, {PoolingMode::kMean}, 4, 32);
   auto model = lively_model(spec);
   auto data = dataset_of(kLengths, spec.encoder.vocab_size);
-  const int64_t texts = 2 * data->pairs(), width = spec.dimension();
+  const int64_t texts = data->texts(), width = spec.dimension();
   std::vector<float> exact(static_cast<size_t>(texts * width)), half = exact;
   EngineThread::instance().run([&] {
     model->embed(data->ids(), data->offsets(), texts, Precision::kFp32, exact.data());

@@ -62,9 +62,15 @@ export function range(count: number): Int32Array {
   return Int32Array.from({ length: count }, (_, i) => i);
 }
 
+/** Columns and their offsets of rows of two texts: texts 2i and 2i + 1 are row i's. */
+export function pairsOf(rows: number): [columns: Int32Array, rowOffsets: Int32Array] {
+  return [range(2 * rows), range(rows + 1).map((i) => 2 * i)];
+}
+
 /** torch.optim.AdamW's defaults, decay and dropout off. */
 export const PLAIN: TrainerOptions = {
   precision: 'fp32',
+  loss: { name: 'cosine-mse' },
   seed: 1,
   dropout: 0,
   beta1: 0.9,
@@ -106,7 +112,12 @@ export class ParityCase {
     const opened = await openModel(join(fixture, 'model'));
     const model = await addon.createModel(opened.spec, opened.weightFiles, 0);
     const { ids, offsets } = packTexts(facts.ids);
-    const dataset = await addon.createDataset(ids, offsets, Float32Array.from(facts.scores));
+    const dataset = await addon.createDataset(
+      ids,
+      offsets,
+      ...pairsOf(facts.scores.length),
+      Float32Array.from(facts.scores),
+    );
     const expected = readTensors(join(fixture, 'expected.safetensors'));
     await addon.useDevice(device, null);
     const folder = mkdtempSync(join(tmpdir(), 'vectune-'));

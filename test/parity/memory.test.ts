@@ -5,7 +5,7 @@ import type { FinderEvent } from '../../lib/finetune/events';
 import { findBatchSize } from '../../lib/finetune/finder';
 import type { DatasetHandle, EngineAddon, ModelHandle, TrainerHandle } from '../../lib/engine/addon';
 import { loadEngine } from '../../lib/engine/load';
-import { freed, PLAIN, range } from './cases';
+import { freed, pairsOf, PLAIN, range } from './cases';
 import { randomSpec, textsOfLengths } from './random-model';
 
 /**
@@ -41,6 +41,7 @@ beforeAll(async () => {
   dataset = await addon.createDataset(
     ids,
     offsets,
+    ...pairsOf(PAIRS),
     Float32Array.from({ length: PAIRS }, (_, i) => (i % 5) / 4),
   );
   for (const pairs of [2, 4, 8, MID]) {

@@ -1,6 +1,6 @@
 import type { EngineAddon, ModelHandle, NativeDevice, TrainerStats } from '../../lib/engine/addon';
 import { loadEngine } from '../../lib/engine/load';
-import { DEVICES, PLAIN, range } from './cases';
+import { DEVICES, pairsOf, PLAIN, range } from './cases';
 import { randomSpec, textsOfLengths } from './random-model';
 
 /**
@@ -34,6 +34,7 @@ async function step(lengths: number[], device: NativeDevice = 'cpu'): Promise<St
   const dataset = await addon.createDataset(
     ids,
     offsets,
+    ...pairsOf(pairs),
     Float32Array.from({ length: pairs }, (_, i) => i % 2),
   );
   const trainer = await addon.createTrainer(model, dataset, { ...PLAIN, device });

@@ -6,12 +6,6 @@ import { ascending, tieEnds } from './order';
 type Numbers = ArrayLike<number>;
 
 /** Mean of (similarity − score)². */
-export function meanSquaredError(similarities: Numbers, scores: Numbers): number {
-  let sum = 0;
-  for (let i = 0; i < scores.length; ++i) sum += (similarities[i]! - scores[i]!) ** 2;
-  return sum / scores.length;
-}
-
 /** Pearson's correlation, from -1 to 1; null for fewer than two rows, or where one side does not vary or is not a number. */
 export function pearson(a: Numbers, b: Numbers, counts?: Numbers): number | null {
   let n = 0;

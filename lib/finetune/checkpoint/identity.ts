@@ -4,7 +4,7 @@ import { cpus } from 'node:os';
 import type { PairData } from '../../data/pair';
 import { CheckpointError } from '../../system/errors';
 import type { ResolvedOptions } from '../options';
-import type { TokenisedTexts } from '../../tokenisation/tokenised-texts';
+import type { TokenisedRows } from '../tokens';
 import type { EngineAddon, NativeModelSpec, NativePrecision } from '../../engine/addon';
 import type { ChosenDevice } from '../../engine/devices';
 
@@ -42,15 +42,29 @@ export async function hashData(data: PairData): Promise<string> {
   return hash.digest('hex');
 }
 
-export async function hashTokens({ ids, offsets }: TokenisedTexts): Promise<string> {
+/** Of the tokens as rows have them: where the texts of all columns end, then their ids. */
+export async function hashTokens({ ids, offsets, columns }: TokenisedRows): Promise<string> {
   const hash = createHash('sha256');
-  for (const array of [offsets, ids]) {
-    for (let first = 0; first < array.length; first += 64 * rowsAtOnce) {
-      const part = array.subarray(first, first + 64 * rowsAtOnce);
-      hash.update(new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
-      await new Promise(setImmediate);
+  const buffer = new Int32Array(64 * rowsAtOnce);
+  let used = 0;
+  const flush = async (): Promise<void> => {
+    hash.update(new Uint8Array(buffer.buffer, 0, 4 * used));
+    used = 0;
+    await new Promise(setImmediate);
+  };
+  let end = 0;
+  buffer[used++] = end;
+  for (const text of columns) {
+    if (used === buffer.length) await flush();
+    buffer[used++] = end += offsets[text + 1]! - offsets[text]!;
+  }
+  for (const text of columns) {
+    for (let token = offsets[text]!; token < offsets[text + 1]!; ++token) {
+      if (used === buffer.length) await flush();
+      buffer[used++] = ids[token]!;
     }
   }
+  await flush();
   return hash.digest('hex');
 }
 
@@ -110,12 +124,22 @@ export async function arithmeticOf(
     precision,
     simd,
     gemm,
+    // Of two rows with the same text too: it is computed once.
+    dropoutMaskOf: 'distinct text',
     // Which of equal GPUs it is makes no difference.
     device: gpu ?? device,
     processor: cpus()[0]?.model ?? '',
     features: (await processorFeatures()).join(' '),
     ...Object.fromEntries(kernelLimits.map((name) => [name, process.env[name] ?? null])),
   };
+}
+
+/** What versions did that did not write it into their checkpoints. */
+const untoldArithmetic = { dropoutMaskOf: 'text of a row' };
+
+/** Of a checkpoint's arithmetic and that of now. */
+export function arithmeticDifferences(before: RunIdentity, now: RunIdentity): string[] {
+  return differences({ ...untoldArithmetic, ...before.arithmetic }, now.arithmetic);
 }
 
 /** `name: … in the checkpoint, … now` for whatever differs; names of nested values are joined by dots. */

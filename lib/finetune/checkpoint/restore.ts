@@ -5,7 +5,7 @@ import type { Progress } from '../progress';
 import type { EngineAddon, TrainerHandle } from '../../engine/addon';
 import { readCheckpoint, STATE_FILE, type Checkpoint } from './content';
 import { listCheckpoints } from './folder';
-import { checkSameRun, differences, untold, type RunIdentity } from './identity';
+import { checkSameRun, arithmeticDifferences, untold, type RunIdentity } from './identity';
 
 /** A checkpoint that is whole, and those newer ones that are not. */
 export interface FoundCheckpoint {
@@ -60,7 +60,7 @@ export async function restore({ path, checkpoint }: FoundCheckpoint, request: Re
   const { run, progress } = checkpoint;
   const begun = progress.epoch + (progress.epochSteps > 0 ? 1 : 0);
   checkSameRun(run, request.run, progress.committed, begun, path);
-  const inexact = [...untold(run, request.run), ...differences(run.arithmetic, request.run.arithmetic)];
+  const inexact = [...untold(run, request.run), ...arithmeticDifferences(run, request.run)];
   if (inexact.length > 0 && !request.allowInexact) {
     throw new CheckpointError(
       'ERR_CHECKPOINT_INEXACT',

@@ -16,6 +16,8 @@ export interface CardFacts {
   /** Pairs that were trained on, and pairs held out for validation. */
   trainPairs?: number;
   validationPairs?: number;
+  /** What was trained on the pairs, in words. */
+  loss?: string;
   /** Epochs run, and the one whose weights these are; 0 is the untrained model. */
   epochs?: number;
   bestEpoch?: number;
@@ -92,7 +94,8 @@ export function modelCard(model: ModelFacts, facts: CardFacts): string {
 }
 
 function training(facts: CardFacts): string {
-  const rows: [string, string][] = [['Loss', 'mean squared error of the cosine similarity and the score']];
+  const rows: [string, string][] = [];
+  if (facts.loss !== undefined) rows.push(['Loss', facts.loss]);
   if (facts.trainPairs !== undefined) rows.push(['Text pairs trained on', String(facts.trainPairs)]);
   if (facts.validationPairs !== undefined) rows.push(['Text pairs held out', String(facts.validationPairs)]);
   if (facts.epochs !== undefined) rows.push(['Epochs run', String(facts.epochs)]);

@@ -1,59 +1,48 @@
-#include "losses/cosine_mse.h"
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/sum.h>
 
-#include <algorithm>
-#include <cmath>
+#include "losses/cosine.h"
+#include "losses/loss.h"
+#include "losses/options.h"
+#include "runtime/errors.h"
 
-namespace vectune::cosine_mse {
+namespace vectune {
 
 namespace {
 
-constexpr double kEps = 1e-8;  // torch.cosine_similarity
+/// Mean squared error of cosine similarities (sentence-transformers' CosineSimilarityLoss): for rows of two columns u,
+/// v and a score s,  loss = mean (cos(u, v) − s)². Has no options.
+class CosineMse final : public Loss {
+ public:
+  bool separable() const override { return true; }
 
-struct Cosine {
-  double dot, norm_u, norm_v;  // norms already at least ε
-  double value() const { return dot / (norm_u * norm_v); }
-};
-
-Cosine cosine(const float* u, const float* v, int64_t dimension) {
-  double uv = 0, uu = 0, vv = 0;
-  for (int64_t i = 0; i < dimension; ++i) {
-    uv += double{u[i]} * v[i];
-    uu += double{u[i]} * u[i];
-    vv += double{v[i]} * v[i];
+  void check(const LossData& data) const override {
+    for (int64_t row = 0; row < data.rows; ++row) {
+      if (data.columns(row) != 2)
+        throw Error(ErrorCode::kInvalidArgument, "The loss cosine-mse needs rows of two texts, but row " +
+                                                     std::to_string(row) + " has " + std::to_string(data.columns(row)) +
+                                                     ".");
+    }
+    if (data.rows > 0 && data.label_width != 1)
+      throw Error(ErrorCode::kInvalidArgument,
+                  "The loss cosine-mse needs one label of each row, its score, but there are " +
+                      std::to_string(data.label_width) + ".");
   }
-  return {uv, std::max(std::sqrt(uu), kEps), std::max(std::sqrt(vv), kEps)};
-}
+
+  LossValue of(const at::Tensor& vectors, const LossRows& rows) const override {
+    const auto in_step = static_cast<double>(rows.in_step);
+    const at::Tensor pairs = vectors_of(rows, vectors.is_cpu() ? vectors.to(at::kDouble) : vectors);
+    const Cosines cosines = Cosines::of(pairs.select(1, 0), pairs.select(1, 1));
+    const at::Tensor difference = cosines.value - rows.labels;
+    const auto [du, dv] = cosines.backward(difference / (in_step / 2.0));
+    return {at::sum(difference * difference) / in_step,
+            gradient_of_vectors(rows, at::stack({du, dv}, 1), vectors.size(0))};
+  }
+};
 
 }  // namespace
 
-void similarities(const float* embeddings, int64_t pairs, int64_t dimension, float* cosines) {
-  for (int64_t p = 0; p < pairs; ++p) {
-    const float* u = embeddings + 2 * p * dimension;
-    cosines[p] = static_cast<float>(cosine(u, u + dimension, dimension).value());
-  }
-}
+std::unique_ptr<Loss> make_cosine_mse(LossOptions&) { return std::make_unique<CosineMse>(); }
 
-double loss_and_gradient(const float* embeddings, const float* scores, int64_t pairs, int64_t dimension,
-                         int64_t pairs_in_loss, float* gradient) {
-  double loss = 0;
-  for (int64_t p = 0; p < pairs; ++p) {
-    const float* u = embeddings + 2 * p * dimension;
-    const float* v = u + dimension;
-    float* du = gradient + 2 * p * dimension;
-    float* dv = du + dimension;
-    const Cosine c = cosine(u, v, dimension);
-    const double value = c.value(), difference = value - scores[p];
-    loss += difference * difference;
-    // d cos/du = v/(|u||v|) − cos·u/|u|²
-    const double slope = 2.0 * difference / static_cast<double>(pairs_in_loss);
-    const double across = slope / (c.norm_u * c.norm_v);
-    const double along_u = slope * value / (c.norm_u * c.norm_u), along_v = slope * value / (c.norm_v * c.norm_v);
-    for (int64_t i = 0; i < dimension; ++i) {
-      du[i] = static_cast<float>(across * v[i] - along_u * u[i]);
-      dv[i] = static_cast<float>(across * u[i] - along_v * v[i]);
-    }
-  }
-  return loss / static_cast<double>(pairs_in_loss);
-}
-
-}  // namespace vectune::cosine_mse
+}  // namespace vectune

@@ -45,25 +45,71 @@ void check_texts(const int32_t* ids, int64_t tokens, const int32_t* offsets, int
   }
 }
 
-Dataset::Dataset(const int32_t* ids, int64_t tokens, const int32_t* offsets, int64_t texts, const float* scores,
-                 int64_t pairs)
-    : pairs_(pairs), tokens_(tokens) {
-  if (texts != 2 * pairs) {
-    refuse("A dataset needs two texts for each score; found " + std::to_string(texts) + " texts and " +
-           std::to_string(pairs) + " scores.");
+namespace {
+
+void check_rows(const PackedRows& rows, int64_t texts) {
+  const auto text = [](int64_t number) { return std::to_string(number); };
+  if (rows.offsets[0] != 0) refuse("rowOffsets[0] must be 0; found " + text(rows.offsets[0]) + ".");
+  for (int64_t row = 0; row < rows.rows; ++row) {
+    if (rows.offsets[row + 1] <= rows.offsets[row]) {
+      refuse("Row " + text(row) + " must have at least one column; its offsets are " + text(rows.offsets[row]) +
+             " and " + text(rows.offsets[row + 1]) + ".");
+    }
   }
-  check_texts(ids, tokens, offsets, texts);
-  for (int64_t pair = 0; pair < pairs; ++pair) {
-    if (!std::isfinite(scores[pair])) refuse("The score of pair " + std::to_string(pair) + " is not a finite number.");
+  if (rows.offsets[rows.rows] != rows.size) {
+    refuse("The last of rowOffsets must be the number of columns, " + text(rows.size) + "; found " +
+           text(rows.offsets[rows.rows]) + ".");
   }
-  for (int64_t text = 0; text < texts; ++text) {
-    longest_text_ = std::max<int64_t>(longest_text_, offsets[text + 1] - offsets[text]);
+  const int32_t* end = rows.columns + rows.size;
+  const int32_t* wrong = std::find_if(rows.columns, end, [&](int32_t column) { return column < 0 || column >= texts; });
+  if (wrong != end) {
+    const int64_t row = std::upper_bound(rows.offsets, rows.offsets + rows.rows + 1, wrong - rows.columns) -
+                        rows.offsets - 1;
+    refuse("Column " + text(wrong - rows.columns - rows.offsets[row]) + " of row " + text(row) + " names text " +
+           text(*wrong) + ", but there are " + text(texts) + " texts.");
   }
-  if (tokens > 0) largest_id_ = *std::max_element(ids, ids + tokens);
-  ids_ = copy(ids, tokens, at::kInt);
-  offsets_ = copy(offsets, texts + 1, at::kInt);
-  scores_ = copy(scores, pairs, at::kFloat);
+}
+
+/// Returns how many each row has.
+int64_t check_labels(const PackedLabels& labels, int64_t rows) {
+  if (labels.size == 0) return 0;
+  if (rows == 0 || labels.size % rows != 0) {
+    refuse("Each row must have as many labels; found " + std::to_string(rows) + " rows and " +
+           std::to_string(labels.size) + " labels.");
+  }
+  const int64_t width = labels.size / rows;
+  for (int64_t i = 0; i < labels.size; ++i) {
+    if (!std::isfinite(labels.values[i])) {
+      refuse("A label of row " + std::to_string(i / width) + " is not a finite number.");
+    }
+  }
+  return width;
+}
+
+}  // namespace
+
+Dataset::Dataset(const PackedTexts& texts, const PackedRows& rows, const PackedLabels& labels)
+    : texts_(texts.texts), tokens_(texts.tokens), rows_(rows.rows) {
+  check_texts(texts.ids, texts.tokens, texts.offsets, texts.texts);
+  check_rows(rows, texts.texts);
+  label_width_ = check_labels(labels, rows.rows);
+  for (int64_t text = 0; text < texts_; ++text) {
+    longest_text_ = std::max<int64_t>(longest_text_, texts.offsets[text + 1] - texts.offsets[text]);
+  }
+  if (tokens_ > 0) largest_id_ = *std::max_element(texts.ids, texts.ids + tokens_);
+  ids_ = copy(texts.ids, tokens_, at::kInt);
+  offsets_ = copy(texts.offsets, texts_ + 1, at::kInt);
+  columns_ = copy(rows.columns, rows.size, at::kInt);
+  row_offsets_ = copy(rows.offsets, rows_ + 1, at::kInt);
+  labels_ = copy(labels.values, labels.size, at::kFloat);
   ++live_datasets;  // last: a constructor that throws has no destructor
+}
+
+int64_t Dataset::bytes() const {
+  int64_t sum = 0;
+  for (const at::Tensor* part : {&ids_, &offsets_, &columns_, &row_offsets_, &labels_})
+    sum += static_cast<int64_t>(part->nbytes());
+  return sum;
 }
 
 Dataset::~Dataset() { --live_datasets; }

@@ -2,6 +2,9 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <span>
+
+#include "losses/loss.h"
 
 namespace vectune {
 
@@ -9,23 +12,61 @@ namespace vectune {
 /// text and end at `tokens`, and no id is negative. Error(kInvalidArgument) names the text.
 void check_texts(const int32_t* ids, int64_t tokens, const int32_t* offsets, int64_t texts);
 
-/// Tokenised pairs: one flat buffer of ids; text i is ids[offsets[i] .. offsets[i+1]); texts 2p and
-/// 2p+1 are the columns of pair p. Immutable.
+/// Texts packed as ids[offsets[i] .. offsets[i+1]).
+struct PackedTexts {
+  const int32_t* ids;
+  int64_t tokens;
+  const int32_t* offsets;  // [texts + 1]
+  int64_t texts;
+};
+
+/// Rows of 1 … n columns, each the number of a text: row r has columns[offsets[r] .. offsets[r+1]).
+struct PackedRows {
+  const int32_t* columns;
+  int64_t size;            // of `columns`
+  const int32_t* offsets;  // [rows + 1]
+  int64_t rows;
+};
+
+/// Numbers of each row, [rows × size / rows]; size 0 where there are none.
+struct PackedLabels {
+  const float* values;
+  int64_t size;
+};
+
+/// Tokenised training data: texts, each there once however many rows name it, and rows of them with labels (a score, a
+/// class, what a teacher says). A pair is a row of two columns. Immutable.
 class Dataset {
  public:
-  /// Copies. Throws Error(kInvalidArgument): texts that `check_texts` refuses, not two texts per score, or a
-  /// score that is not finite.
-  Dataset(const int32_t* ids, int64_t tokens, const int32_t* offsets, int64_t texts, const float* scores,
-          int64_t pairs);
+  /// Copies. Throws Error(kInvalidArgument): texts that `check_texts` refuses, rows without a column or with one that
+  /// is no text, labels that are not as many for each row, or not finite.
+  Dataset(const PackedTexts& texts, const PackedRows& rows, const PackedLabels& labels);
 
-  int64_t pairs() const { return pairs_; }
+  int64_t texts() const { return texts_; }
   int64_t tokens() const { return tokens_; }
   const int32_t* ids() const { return ids_.const_data_ptr<int32_t>(); }
   const int32_t* offsets() const { return offsets_.const_data_ptr<int32_t>(); }
-  const float* scores() const { return scores_.const_data_ptr<float>(); }
   int64_t length(int64_t text) const { return offsets()[text + 1] - offsets()[text]; }
   int64_t longest_text() const { return longest_text_; }
   int32_t largest_id() const { return largest_id_; }
+
+  int64_t rows() const { return rows_; }
+  /// Texts of a row, in the order of its columns.
+  std::span<const int32_t> columns(int64_t row) const {
+    const int32_t* offsets = row_offsets_.const_data_ptr<int32_t>();
+    return {columns_.const_data_ptr<int32_t>() + offsets[row], static_cast<size_t>(offsets[row + 1] - offsets[row])};
+  }
+  int64_t label_width() const { return label_width_; }
+  /// [label_width]
+  const float* labels(int64_t row) const { return labels_.const_data_ptr<float>() + row * label_width_; }
+  LossData for_loss() const {
+    return {rows_,
+            {row_offsets_.const_data_ptr<int32_t>(), static_cast<size_t>(rows_ + 1)},
+            label_width_,
+            labels_.const_data_ptr<float>()};
+  }
+  /// What it holds.
+  int64_t bytes() const;
 
   static int64_t live();
   ~Dataset();
@@ -33,8 +74,8 @@ class Dataset {
   Dataset& operator=(const Dataset&) = delete;
 
  private:
-  at::Tensor ids_, offsets_, scores_;
-  int64_t pairs_, tokens_, longest_text_ = 0;
+  at::Tensor ids_, offsets_, columns_, row_offsets_, labels_;
+  int64_t texts_, tokens_, rows_, label_width_ = 0, longest_text_ = 0;
   int32_t largest_id_ = 0;
 };
 

@@ -1,54 +1,16 @@
 #pragma once
-#include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "model/model.h"
-#include "model/place.h"
-#include "model/spec.h"
 #include "train/dataset.h"
+#include "train/optimiser.h"
+#include "train/options.h"
 #include "train/trainer_state.h"
 
 namespace vectune {
-
-struct TrainerOptions {
-  Place place;  // where to compute
-  Precision precision = Precision::kFp32;
-  uint32_t seed = 0;
-  std::optional<float> dropout;  // replaces both of the model's probabilities
-  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.0;
-  bool bias_correction = true;
-  std::optional<double> max_gradient_norm;
-  std::vector<std::string> freeze;
-  std::optional<int64_t> memory_limit;
-};
-
-struct StepResult {
-  double loss;
-  std::optional<double> gradient_norm;
-  int64_t tokens;
-};
-
-/// The result of a step, or, where a device is still at work on it, the way to wait for it.
-class StepOutcome {
- public:
-  StepOutcome(std::optional<StepResult> result) : result_(result) {}
-  explicit StepOutcome(std::function<std::optional<StepResult>()> wait) : wait_(std::move(wait)) {}
-
-  bool ready() const { return !wait_; }
-  /// Any thread, once. Throws what went wrong; nullopt where the step was not taken, as one before it had failed.
-  std::optional<StepResult> wait() { return wait_ ? wait_() : result_; }
-  /// The same for who asks for one step at a time.
-  StepResult get();
-
- private:
-  std::optional<StepResult> result_;
-  std::function<std::optional<StepResult>()> wait_;
-};
 
 struct TrainerStats {
   int64_t steps, parameters, trainable_parameters, optimised_parameters;
@@ -62,16 +24,20 @@ class Trainer {
   Trainer(std::shared_ptr<Model> model, std::shared_ptr<const Dataset> dataset, TrainerOptions options);
   ~Trainer();
 
-  /// One optimiser step on the pairs `rows`, `micro_batch` pairs at a time. Strong guarantee: on any error
+  /// One optimiser step on `rows` of the dataset, `micro_batch` rows at a time. Strong guarantee: on any error
   /// weights, moments and step count are as before.
   StepResult step(const int32_t* rows, int64_t count, int64_t micro_batch, double learning_rate, int64_t epoch);
   /// The same, but does not wait for a device: what it begins is taken as done by what follows. On the processor the
   /// outcome is ready.
   StepOutcome begin_step(const int32_t* rows, int64_t count, int64_t micro_batch, double learning_rate, int64_t epoch);
-  /// What a step on these rows needs, without its effect.
+  /// What a step on these rows needs, without its effect. A text counts as often as the rows name it, so no rows of as
+  /// many tokens need more.
   void probe(const int32_t* rows, int64_t count);
-  /// Cosine similarities of the pairs, dropout off, into out[count].
-  void evaluate(const int32_t* rows, int64_t count, int64_t micro_batch, float* out);
+  /// How many similarities `evaluate` gives for the rows.
+  int64_t similarities(const int32_t* rows, int64_t count) const;
+  /// Returns the loss of the rows, dropout off, and gives the cosine similarities of each row's first column with each
+  /// of its others, row after row.
+  double evaluate(const int32_t* rows, int64_t count, int64_t micro_batch, float* out);
   void commit();
   /// Loss of the rows; writes the gradient of every parameter, by name.
   double trace_gradients(const int32_t* rows, int64_t count, int64_t micro_batch, const std::string& path);
@@ -96,9 +62,8 @@ class Trainer {
 
   static int64_t live();
 
-  struct Impl;
-
  private:
+  struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 

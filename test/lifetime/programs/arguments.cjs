@@ -3,7 +3,16 @@
 // { functions: [{ name, parameters: [{ name, type }] }], folder }, as lib/engine/addon.ts declares them; which there
 // are is told by the addon itself. Each call prints a line of JSON: { name, given, outcome, code }.
 const path = require('node:path');
-const { liveObjects, loadEngine, spec, stepRequest, texts, trainerOptions, training } = require('./engine.cjs');
+const {
+  liveObjects,
+  loadEngine,
+  pairsOf,
+  spec,
+  stepRequest,
+  texts,
+  trainerOptions,
+  training,
+} = require('./engine.cjs');
 const { disposeAll, disposers, handleTypes, validArguments, validValues } = require('./valid.cjs');
 
 const { functions, folder } = JSON.parse(process.argv[2]);
@@ -203,11 +212,25 @@ function misfits({ model, dataset, trainer }) {
       ['embed', `${given} (bf16)`, [model, a, b, 'bf16']],
       ['traceForward', given, [model, a, b, out]],
     ]),
-    ...texted.map(([given, a, b]) => ['createDataset', given, [a, b, scores]]),
-    ['createDataset', 'a score too few', [ids, offsets, Float32Array.of(1)]],
-    ['createDataset', 'a score too many', [ids, offsets, Float32Array.of(1, 1, 1)]],
-    ['createDataset', 'an odd number of texts', [ids.slice(0, 18), offsets.slice(0, 4), scores]],
-    ['createDataset', 'a score that is not a number', [ids, offsets, Float32Array.of(NaN, 1)]],
+    ...texted.map(([given, a, b]) => ['createDataset', given, [a, b, ...pairsOf(2), scores]]),
+    ['createDataset', 'a label too few', [ids, offsets, ...pairsOf(2), Float32Array.of(1)]],
+    ['createDataset', 'a label too many', [ids, offsets, ...pairsOf(2), Float32Array.of(1, 1, 1)]],
+    ['createDataset', 'a label that is not a number', [ids, offsets, ...pairsOf(2), Float32Array.of(NaN, 1)]],
+    ['createDataset', 'labels of no rows', [ids, offsets, ...pairsOf(0), scores]],
+    ...[-1, 4, 2 ** 31 - 1, -(2 ** 31)].map((text) => {
+      const [columns, rowOffsets] = pairsOf(2);
+      return ['createDataset', `text ${text} in a row`, [ids, offsets, columns.fill(text, 3), rowOffsets, scores]];
+    }),
+    ...[
+      ['row offsets that go back', Int32Array.of(0, 6, 4)],
+      ['row offsets beyond the columns', Int32Array.of(0, 2, 5)],
+      ['row offsets that end before the columns do', Int32Array.of(0, 2, 3)],
+      ['row offsets that begin late', Int32Array.of(1, 2, 4)],
+      ['negative row offsets', Int32Array.of(-2, 2, 4)],
+      ['a row without columns', Int32Array.of(0, 0, 4)],
+      ['row offsets of the largest number', new Int32Array(3).fill(2 ** 31 - 1)],
+      ['no row offsets', new Int32Array(0)],
+    ].map(([given, rowOffsets]) => ['createDataset', given, [ids, offsets, pairsOf(2)[0], rowOffsets, scores]]),
     ...[-1, 32, 2 ** 31 - 1, -(2 ** 31)].flatMap((row) => [
       ['step', `row ${row}`, [trainer, stepRequest(Int32Array.of(0, row))]],
       ['probe', `row ${row}`, [trainer, Int32Array.of(0, row)]],

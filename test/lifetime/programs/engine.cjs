@@ -27,6 +27,7 @@ function spec({ hiddenSize = 32, layers = 2 } = {}) {
 
 const trainerOptions = {
   precision: 'fp32',
+  loss: { name: 'cosine-mse' },
   seed: 1,
   dropout: null,
   beta1: 0.9,
@@ -46,13 +47,18 @@ function texts(count, length) {
   return { ids, offsets };
 }
 
+/** Columns and their offsets of rows of two texts: texts 2i and 2i + 1 are row i's. */
+function pairsOf(rows) {
+  return [new Int32Array(2 * rows).map((_, i) => i), new Int32Array(rows + 1).map((_, i) => 2 * i)];
+}
+
 /** A model, 32 pairs and a trainer. With `long`, a step on `all` takes seconds: time to end in the middle of it. */
 async function training(engine, { long = false } = {}) {
   const pairs = 32;
   const model = await engine.createModel(spec(long ? { hiddenSize: 256, layers: 8 } : {}), [], 7);
   const { ids, offsets } = texts(2 * pairs, long ? 120 : 8);
   const scores = new Float32Array(pairs).map((_, i) => (i % 4) / 3);
-  const dataset = await engine.createDataset(ids, offsets, scores);
+  const dataset = await engine.createDataset(ids, offsets, ...pairsOf(pairs), scores);
   const trainer = await engine.createTrainer(model, dataset, trainerOptions);
   const all = new Int32Array(long ? 8 * pairs : pairs).map((_, i) => i % pairs);
   return { model, dataset, trainer, all };
@@ -79,4 +85,14 @@ async function liveObjects(engine) {
   return engine.liveObjects();
 }
 
-module.exports = { liveObjects, loadEngine, spec, startLongStep, stepRequest, texts, trainerOptions, training };
+module.exports = {
+  liveObjects,
+  loadEngine,
+  pairsOf,
+  spec,
+  startLongStep,
+  stepRequest,
+  texts,
+  trainerOptions,
+  training,
+};

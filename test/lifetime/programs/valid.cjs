@@ -1,7 +1,7 @@
 'use strict';
 // What the addon's functions accept, by what their declarations say.
 const path = require('node:path');
-const { spec, stepRequest, texts, trainerOptions } = require('./engine.cjs');
+const { pairsOf, spec, stepRequest, texts, trainerOptions } = require('./engine.cjs');
 
 /** Where `training` of engine.cjs has a handle of the type. */
 const handleTypes = { ModelHandle: 'model', DatasetHandle: 'dataset', TrainerHandle: 'trainer' };
@@ -22,7 +22,9 @@ function validValues(folder) {
     seed: 1,
     ids,
     offsets,
-    scores: Float32Array.of(0, 1),
+    columns: pairsOf(2)[0],
+    rowOffsets: pairsOf(2)[1],
+    labels: Float32Array.of(0, 1),
     precision: 'fp32',
     path: path.join(folder, 'trace.safetensors'),
     rows: Int32Array.of(0, 1),

@@ -82,8 +82,14 @@ export class FakeEngine {
         'encoder.layer.0.output.dense.weight',
         'encoder.layer.1.output.dense.weight',
       ].map((name) => ({ name, shape: [2, 2] })),
-    createDataset: async (_ids: Int32Array, _offsets: Int32Array, scores: Float32Array) => {
-      this.#scores = scores;
+    createDataset: async (
+      _ids: Int32Array,
+      _offsets: Int32Array,
+      _columns: Int32Array,
+      _rowOffsets: Int32Array,
+      labels: Float32Array,
+    ) => {
+      this.#scores = labels;
       ++this.live.datasets;
       return {} as DatasetHandle;
     },
@@ -129,7 +135,7 @@ export class FakeEngine {
       this.#run('evaluate', () => {
         this.#need(Math.min(microBatch, rows.length));
         const error = this.errors[this.#evaluations++] ?? 0;
-        return Float32Array.from(rows, (row) => this.#scores[row]! + error);
+        return { loss: error ** 2, similarities: Float32Array.from(rows, (row) => this.#scores[row]! + error) };
       }),
     embed: async (_: ModelHandle, _ids: Int32Array, offsets: Int32Array) => {
       const texts = offsets.length - 1;

@@ -186,6 +186,7 @@ test('options reach the engine', async () => {
   expect(engine.trainerOptions).toEqual({
     device: 'cpu',
     precision: 'bf16',
+    loss: { name: 'cosine-mse' },
     seed: 11,
     dropout: 0,
     beta1: 0.9,

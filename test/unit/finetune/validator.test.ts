@@ -3,12 +3,12 @@ import { Validator } from '../../../lib/finetune/validator';
 const rows = Int32Array.from({ length: 1200 }, (_, i) => i);
 const scores = Array.from(rows, (row) => (row % 5) / 4);
 
-/** A validator whose engine is right about every row; `ready` is asked before each part and at the end. */
+/** A validator whose engine is right about every row and has the loss 0.5; `ready` is asked before each part and at the end. */
 function validator(ready: () => Promise<void>) {
   const parts: number[] = [];
   const evaluate = async (part: Int32Array) => {
     parts.push(part.length);
-    return Float32Array.from(part, (row) => scores[row]!);
+    return { loss: 0.5, similarities: Float32Array.from(part, (row) => scores[row]!) };
   };
   const made = new Validator(
     { rows, scores, evaluate, ready, onProgress: () => undefined, onSplit: () => undefined },
@@ -31,7 +31,9 @@ test('a validation of many rows waits between its parts while the run is paused'
   for (let turn = 0; turn < 20; ++turn) await new Promise(setImmediate);
   expect(parts).toEqual([512]);
   resume();
-  expect((await measured).loss).toBeCloseTo(0, 10);
+  const metrics = await measured;
+  expect(metrics.loss).toBeCloseTo(0.5, 10);
+  expect(metrics.pearson).toBeCloseTo(1, 10);
   expect(parts).toEqual([512, 512, 176]);
 });
 

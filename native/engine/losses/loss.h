@@ -1,0 +1,83 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "files/json.h"
+
+namespace vectune {
+
+/// The rows of a data set, as a loss that is to train on it looks at them once, before training.
+struct LossData {
+  int64_t rows;
+  std::span<const int32_t> offsets;  // row r has offsets[r + 1] − offsets[r] columns
+  int64_t label_width;               // numbers of each row; 0 where there are none
+  const float* labels;               // [rows × label_width]
+
+  int64_t columns(int64_t row) const {
+    return offsets[static_cast<size_t>(row) + 1] - offsets[static_cast<size_t>(row)];
+  }
+};
+
+/// The rows of a batch, or of a part of one, over the vectors of its texts, each of which has one vector however many
+/// columns name it. Tensors are where the vectors are; nothing here waits for a device.
+struct LossRows {
+  int64_t count;                     // rows
+  int64_t in_step;                   // rows of the whole step, over which a separable loss takes its mean
+  int64_t columns;                   // of each row; 0 where rows have different numbers
+  std::span<const int32_t> offsets;  // row r has places[offsets[r] .. offsets[r + 1]), on the host
+  at::Tensor places;                 // int32: the vector of each column, row after row
+  bool in_order;                     // places are 0, 1, 2, …: no text is named twice
+  at::Tensor labels;                 // float [rows × label width]; undefined where there are none
+};
+
+/// Of rows of equal numbers of columns: [rows × columns × dimension].
+at::Tensor vectors_of(const LossRows& rows, const at::Tensor& vectors);
+/// The way back of a gradient [rows × columns × dimension]: [texts × dimension], the sum over the columns of a text.
+at::Tensor gradient_of_vectors(const LossRows& rows, const at::Tensor& gradient, int64_t texts);
+
+struct LossValue {
+  at::Tensor loss;      // a scalar; the shares of a step's parts add up to its loss
+  at::Tensor gradient;  // of `loss`, [texts × dimension]
+};
+
+/// A loss on vectors: it sees the vectors of a batch's texts and gives their gradient, and knows nothing of how they
+/// came about. One file each; losses.cpp lists them. The same code computes on the processor and on devices.
+///
+/// `vectors` are fp32 [texts × dimension]; a loss may compute in double where they are on the processor. The gradient
+/// is written out, or taken by autograd on this small tensor (`by_autograd`): the encoder never uses autograd. Tensors
+/// this small are best left to one thread: see `of`.
+///
+/// A loss with parameters of its own (softmax's classifier) would name them with their shapes in a further function;
+/// TrainingLayout would give them a segment after the model's, `of` would get views of it and return their gradients
+/// beside that of the vectors, and a commit would leave them out.
+class Loss {
+ public:
+  virtual ~Loss() = default;
+
+  /// Whether it is a mean over rows, so that parts of a batch may be computed one after the other, each with
+  /// `LossRows::in_step` rows in its mean. Of any other the vectors of a whole batch are computed first.
+  virtual bool separable() const = 0;
+  /// Error(kInvalidArgument) where the data is not what it trains on; names the row.
+  virtual void check(const LossData& data) const = 0;
+  virtual LossValue of(const at::Tensor& vectors, const LossRows& rows) const = 0;
+};
+
+/// A loss as it is asked for.
+struct LossSpec {
+  std::string name = "cosine-mse";
+  json::Object options;
+};
+
+/// Error(kInvalidArgument) for a name that is none, an option that the loss does not have, or a value that cannot be.
+std::unique_ptr<Loss> make_loss(const LossSpec& spec);
+
+/// Makes a loss of options; for tests, which have losses of their own.
+using LossMaker = std::unique_ptr<Loss> (*)(class LossOptions& options);
+void add_loss(const std::string& name, LossMaker make);
+
+}  // namespace vectune

@@ -1,0 +1,143 @@
+#include "train/step.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/index_select.h>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "losses/cosine.h"
+#include "runtime/errors.h"
+
+namespace vectune {
+
+namespace {
+
+at::Tensor scaled(const at::Tensor& gradient, const at::Tensor& scale) {
+  return scale.defined() ? gradient * scale : gradient;
+}
+
+}  // namespace
+
+LossRows Step::rows_of(const GroupBatch& batch, int64_t in_step) const {
+  LossRows rows{batch.rows(), in_step, batch.columns, batch.offsets, {}, batch.in_order(), {}};
+  // Places and labels in one copy.
+  const auto places = static_cast<int64_t>(batch.places.size()), labels = static_cast<int64_t>(batch.labels.size());
+  at::Tensor both = at::empty({places + labels}, at::TensorOptions().dtype(at::kInt));
+  std::memcpy(both.mutable_data_ptr<int32_t>(), batch.places.data(), sizeof(int32_t) * batch.places.size());
+  std::memcpy(both.mutable_data_ptr<int32_t>() + places, batch.labels.data(), sizeof(float) * batch.labels.size());
+  both = passes_.send(both);
+  rows.places = both.narrow(0, 0, places);
+  if (labels > 0) rows.labels = both.narrow(0, places, labels).view(at::kFloat).view({rows.count, -1});
+  return rows;
+}
+
+Step::Result Step::gradients(const Request& request) {
+  return request.micro_batch >= request.count || loss_.separable() ? part_by_part(request) : vectors_first(request);
+}
+
+Step::Result Step::part_by_part(const Request& request) {
+  Result result{{}, 0};
+  for (int64_t first = 0; first < request.count; first += request.micro_batch) {
+    const GroupBatch batch(dataset_, request.rows + first, std::min(request.micro_batch, request.count - first),
+                           request.repeats);
+    result.tokens += batch.tokens;
+    const LossRows rows = rows_of(batch, request.count);
+    const at::Tensor vectors = passes_.forward(batch.texts, {request.epoch, state_.steps, first}, true);
+    const LossValue value = loss_.of(vectors, rows);
+    result.loss = result.loss.defined() ? result.loss + value.loss : value.loss;
+    passes_.backward(scaled(value.gradient, request.scale), state_, first > 0);
+  }
+  return result;
+}
+
+std::vector<Step::Part> Step::parts_of(const GroupBatch& batch, int64_t micro_batch) {
+  std::vector<Part> parts;
+  for (int64_t row = 0; row < batch.rows(); row += micro_batch) {
+    const int64_t begin = batch.texts_before(row), end = batch.texts_before(std::min(row + micro_batch, batch.rows()));
+    if (begin == end) continue;  // its texts are all in parts before it
+    parts.push_back({row, begin, {batch.texts.data() + begin, static_cast<size_t>(end - begin)}});
+  }
+  return parts;
+}
+
+template <typename Each>
+at::Tensor Step::all_vectors(const GroupBatch& batch, const std::vector<Part>& parts, const Each& each) {
+  if (parts.size() == 1) return each(parts.front());
+  at::Tensor vectors;
+  for (const Part& part : parts) {
+    const at::Tensor some = each(part);
+    if (!vectors.defined())
+      vectors = at::empty({static_cast<int64_t>(batch.texts.size()), some.size(1)}, some.options());
+    vectors.narrow(0, part.begin, some.size(0)).copy_(some);
+  }
+  return vectors;
+}
+
+Step::Result Step::vectors_first(const Request& request) {
+  const GroupBatch batch(dataset_, request.rows, request.count, request.repeats);
+  const auto parts = parts_of(batch, request.micro_batch);
+  const auto forward = [&](const Part& part, bool keep) {
+    return passes_.forward(part.texts, {request.epoch, state_.steps, part.row}, keep);
+  };
+  at::Tensor vectors = all_vectors(batch, parts, [&](const Part& part) {
+    // What the last part keeps is still there when it is its turn to go back.
+    return forward(part, &part == &parts.back());
+  });
+  bool kept = true;
+  const LossRows rows = rows_of(batch, request.count);
+  LossValue value;
+  try {
+    value = loss_.of(vectors, rows);
+  } catch (...) {
+    if (current_error().code() != ErrorCode::kOutOfMemory) throw;
+    passes_.release();  // the loss of a large batch may have the room of what can be computed again
+    kept = false;
+    value = loss_.of(vectors, rows);
+  }
+  vectors.reset();
+  const at::Tensor gradient = scaled(value.gradient, request.scale);
+  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+    if (!kept) forward(*part, true);
+    kept = false;
+    passes_.backward(gradient.narrow(0, part->begin, static_cast<int64_t>(part->texts.size())), state_,
+                     part != parts.rbegin());
+  }
+  return {value.loss, batch.tokens};
+}
+
+Step::Evaluation Step::evaluate(const int32_t* rows, int64_t count, int64_t micro_batch) {
+  const int64_t at_once = loss_.separable() ? micro_batch : count;
+  Evaluation result;
+  std::vector<at::Tensor> similar;
+  for (int64_t first = 0; first < count; first += at_once) {
+    const GroupBatch batch(dataset_, rows + first, std::min(at_once, count - first));
+    const at::Tensor vectors = all_vectors(batch, parts_of(batch, micro_batch),
+                                           [&](const Part& part) { return passes_.evaluate(part.texts); });
+    const at::Tensor loss = loss_.of(vectors, rows_of(batch, count)).loss;
+    result.loss = result.loss.defined() ? result.loss + loss : loss;
+    similar.push_back(similarities(batch, vectors));
+  }
+  result.similarities = similar.size() == 1 ? similar.front() : at::cat(similar);
+  return result;
+}
+
+at::Tensor Step::similarities(const GroupBatch& batch, const at::Tensor& vectors) const {
+  const int64_t count = static_cast<int64_t>(batch.places.size()) - batch.rows();
+  at::Tensor places = at::empty({2, count}, at::TensorOptions().dtype(at::kInt));
+  int32_t *first = places.mutable_data_ptr<int32_t>(), *other = first + count;
+  for (size_t row = 0; row + 1 < batch.offsets.size(); ++row) {
+    const auto begin = static_cast<size_t>(batch.offsets[row]), end = static_cast<size_t>(batch.offsets[row + 1]);
+    for (size_t i = begin + 1; i < end; ++i) *first++ = batch.places[begin], *other++ = batch.places[i];
+  }
+  places = passes_.send(places);
+  const at::Tensor wide = vectors.is_cpu() ? vectors.to(at::kDouble) : vectors;
+  return Cosines::of(at::index_select(wide, 0, places.select(0, 0)), at::index_select(wide, 0, places.select(0, 1)))
+      .value.view({count})
+      .to(at::kFloat);
+}
+
+}  // namespace vectune

@@ -1,0 +1,206 @@
+// A step's two phases: groups that share texts, losses that couple the batch, and memory that ends in the middle.
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "check.h"
+#include "coupled_loss.h"
+#include "gradients.h"
+#include "runtime/engine_thread.h"
+#include "runtime/memory_budget.h"
+#include "tiny_device.h"
+
+using namespace vectune;
+using namespace vectune::tiny;
+
+namespace {
+
+ModelSpec spec_with_dense() {
+  return spec_of(Architecture::kBert, {DenseSpec{24, 10, true, DenseActivation::kTanh}}, {PoolingMode::kMean});
+}
+
+/// Seven pairs over nine texts, some of which several rows name, once both columns of one row.
+std::shared_ptr<Dataset> shared_texts(int64_t vocab) {
+  const auto apart = dataset_of({5, 9, 1, 17, 33, 2, 40, 8, 12, 3}, vocab);
+  const std::vector<int32_t> columns{0, 1, 2, 1, 3, 4, 5, 5, 0, 6, 7, 8, 1, 2};
+  const std::vector<int32_t> offsets{0, 2, 4, 6, 8, 10, 12, 14};
+  const std::vector<float> scores{0.0f, 1.0f, 0.5f, 0.9f, 0.25f, 0.75f, 0.1f};
+  return std::make_shared<Dataset>(PackedTexts{apart->ids(), apart->tokens(), apart->offsets(), apart->texts()},
+                                   PackedRows{columns.data(), 14, offsets.data(), 7}, PackedLabels{scores.data(), 7});
+}
+
+TrainerOptions coupled_options(const Place& place, float dropout) {
+  TrainerOptions options = options_of(place, Precision::kFp32, dropout);
+  options.loss = coupled_spec();
+  return options;
+}
+
+at::Tensor coupled_oracle(const oracle::Forward& forward, const Dataset& data, const std::vector<int32_t>& rows,
+                          const DropoutPlan& plan) {
+  return coupled(forward.column(data, rows, 0, plan), forward.column(data, rows, 1, plan), 5);
+}
+
+/// All gradients in one vector.
+std::vector<float> gradients(const ModelSpec& spec, const std::shared_ptr<Dataset>& data, const TrainerOptions& options,
+                             const std::vector<int32_t>& rows, int64_t micro_batch, double* loss) {
+  const std::string path = temporary("step-gradients");
+  EngineThread::instance().run([&] {
+    Trainer trainer(lively_model(spec), data, options);
+    *loss = trainer.trace_gradients(rows.data(), static_cast<int64_t>(rows.size()), micro_batch, path);
+  });
+  std::vector<float> all;
+  const safetensors::File file(path);
+  for (const auto& entry : file.entries()) {
+    const size_t at = all.size();
+    all.resize(at + static_cast<size_t>(entry.bytes) / sizeof(float));
+    std::memcpy(all.data() + at, entry.data, static_cast<size_t>(entry.bytes));
+  }
+  std::remove(path.c_str());
+  return all;
+}
+
+double relative_distance(const std::vector<float>& a, const std::vector<float>& b) {
+  double off = 0, size = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    off += (double{a[i]} - b[i]) * (double{a[i]} - b[i]);
+    size += double{b[i]} * b[i];
+  }
+  return std::sqrt(off / size);
+}
+
+const std::vector<int32_t> kSeven{0, 1, 2, 3, 4, 5, 6};
+
+}  // namespace
+
+TEST(gradients_of_rows_that_share_texts_are_autograds) {
+  const ModelSpec spec = spec_with_dense();
+  for (const float dropout : {0.0f, 0.2f})
+    for (const int64_t micro_batch : {1, 3, 7})
+      compare_with_autograd(spec, options_of({}, Precision::kFp32, dropout), {dropout, dropout, dropout, 5, 0},
+                            micro_batch, shared_texts(spec.encoder.vocab_size), &oracle::Forward::loss);
+  for (const int64_t micro_batch : {1, 3, 7})
+    compare_with_autograd(spec, options_of(kTensors), {}, micro_batch, shared_texts(spec.encoder.vocab_size),
+                          &oracle::Forward::loss);
+}
+
+TEST(gradients_of_a_loss_over_the_batch_are_autograds) {
+  const ModelSpec spec = spec_with_dense();
+  for (const float dropout : {0.0f, 0.2f})
+    for (const int64_t micro_batch : {1, 3, 7})
+      compare_with_autograd(spec, coupled_options({}, dropout), {dropout, dropout, dropout, 5, 0}, micro_batch,
+                            shared_texts(spec.encoder.vocab_size), &coupled_oracle);
+  for (const int64_t micro_batch : {1, 3, 7})
+    compare_with_autograd(spec, coupled_options(kTensors, 0.0f), {}, micro_batch, shared_texts(spec.encoder.vocab_size),
+                          &coupled_oracle);
+}
+
+TEST(a_loss_over_the_batch_does_not_depend_on_the_split) {
+  const ModelSpec spec = plain_spec();
+  const auto data = shared_texts(spec.encoder.vocab_size);
+  for (const Place& place : {Place{}, kTensors})
+    for (const float dropout : {0.0f, 0.2f}) {
+      if (place.on_device() && dropout > 0) continue;  // there masks are a function of the place in the step too
+      double whole_loss = 0, loss = 0;
+      const auto whole = gradients(spec, data, coupled_options(place, dropout), kSeven, 7, &whole_loss);
+      CHECK(gradients(spec, data, coupled_options(place, dropout), kSeven, 100, &loss) == whole);
+      CHECK_EQ(loss, whole_loss);
+      for (const int64_t micro_batch : {1, 3}) {
+        const auto parts = gradients(spec, data, coupled_options(place, dropout), kSeven, micro_batch, &loss);
+        // Products of a few rows are rounded in another way: by so much do gradients of any loss differ.
+        CHECK(relative_distance(parts, whole) < (micro_batch == 1 ? 5e-6 : 1e-6));
+        CHECK(std::abs(loss - whole_loss) < 1e-6 * whole_loss);
+        CHECK(gradients(spec, data, coupled_options(place, dropout), kSeven, micro_batch, &loss) == parts);
+      }
+    }
+}
+
+TEST(a_device_replays_the_masks_of_a_loss_over_the_batch) {
+  // Were the second forward under other masks, the gradient would not be that of the loss: a step along it of a length
+  // at which the loss is as good as linear would change it by something else than the length times its square.
+  const ModelSpec spec = spec_with_dense();
+  const auto data = shared_texts(spec.encoder.vocab_size);
+  double loss = 0, again = 0;
+  const auto parts = gradients(spec, data, coupled_options(kTensors, 0.3f), kSeven, 3, &loss);
+  CHECK(gradients(spec, data, coupled_options(kTensors, 0.3f), kSeven, 3, &again) == parts);
+  CHECK_EQ(loss, again);
+  EngineThread::instance().run([&] {
+    double square = 0;
+    for (const float g : parts) square += double{g} * g;
+    const double length = 1e-3 / square;  // the loss is to fall by 1e-3
+    auto model = lively_model(spec);
+    const std::string path = temporary("step-along");
+    {
+      Trainer trainer(model, data, coupled_options(kTensors, 0.3f));
+      trainer.trace_gradients(kSeven.data(), 7, 3, path);
+    }
+    const safetensors::File file(path);
+    for (const auto& p : model->parameters().all()) {
+      const auto* entry = file.find(p.name);
+      REQUIRE(entry != nullptr);
+      const auto* g = reinterpret_cast<const float*>(entry->data);
+      for (int64_t i = 0; i < p.elements; ++i) model->data()[p.offset + i] -= static_cast<float>(length) * g[i];
+    }
+    model->weights_changed();
+    Trainer trainer(model, data, coupled_options(kTensors, 0.3f));
+    const double after = trainer.trace_gradients(kSeven.data(), 7, 3, path);
+    CHECK(std::abs((loss - after) / 1e-3 - 1.0) < 0.05);
+    std::remove(path.c_str());
+  });
+}
+
+TEST(memory_that_ends_anywhere_in_a_step_leaves_it_to_be_done_again_to_the_same_bits) {
+  const ModelSpec spec = spec_with_dense();
+  const auto data = shared_texts(spec.encoder.vocab_size);
+  for (const Place& place : {Place{}, kTensors})
+    for (const bool over_the_batch : {false, true}) {
+      TrainerOptions options =
+          over_the_batch ? coupled_options(place, 0.2f) : options_of(place, Precision::kFp32, 0.2f);
+      const auto after_a_step = [&](int64_t failing, bool* failed, bool* reached) {
+        auto model = lively_model(spec);
+        return EngineThread::instance().run([&] {
+          Trainer trainer(model, data, options);
+          memory_budget::fail_nth_allocation(failing);
+          try {
+            trainer.step(kSeven.data(), 7, 3, 1e-3, 0);
+          } catch (...) {
+            *failed = true;
+            CHECK(current_error().code() == ErrorCode::kOutOfMemory);
+          }
+          *reached = memory_budget::allocations_since() >= failing;
+          memory_budget::fail_nth_allocation(0);
+          CHECK_EQ(trainer.stats().steps, *failed ? 0 : 1);
+          if (*failed) trainer.step(kSeven.data(), 7, 3, 1e-3, 0);
+          trainer.commit();
+          return weights_of(*model);
+        });
+      };
+      bool failed = false, reached = false;
+      const auto expected = after_a_step(0, &failed, &reached);
+      CHECK(!failed);
+      int64_t failures = 0, survived = 0;
+      // A device's step takes memory some hundred times: each of the first, then some of them.
+      for (int64_t nth = 1;; nth += 1 + (place.on_device() ? nth / 4 : 0)) {
+        failed = false;
+        const bool same = after_a_step(nth, &failed, &reached) == expected;
+        if (!reached) break;
+        CHECK(same);
+        ++(failed ? failures : survived);
+      }
+      CHECK(failures > 10);
+      // Out of memory in a loss over the batch, what its parts keep makes room and it goes on.
+      CHECK(over_the_batch ? survived > 3 : survived == 0);
+    }
+}
+
+TEST(a_text_has_the_same_mask_in_whatever_batch_it_is) {
+  // Two rows of the same texts, alone and together: with masks by text the loss of both is the mean of each.
+  const ModelSpec spec = spec_with_dense();
+  const auto data = shared_texts(spec.encoder.vocab_size);
+  const TrainerOptions options = options_of({}, Precision::kFp32, 0.3f);
+  double first = 0, second = 0, both = 0;
+  gradients(spec, data, options, {0}, 1, &first);
+  gradients(spec, data, options, {4}, 1, &second);
+  gradients(spec, data, options, {0, 4}, 2, &both);
+  CHECK(std::abs((first + second) / 2 - both) < 1e-7);
+}
