@@ -1,6 +1,6 @@
 import { found } from '../system/options';
 import { custom, numeric } from '../system/option-table';
-import { command, option, say, words } from '../system/wording';
+import { command, mentioning, option, say, words } from '../system/wording';
 import { DeviceError, fromNative, InvalidArgumentError } from '../system/errors';
 import type { EngineAddon, NativeDevice, NativePrecision } from './addon';
 import { reasonWithoutCuda } from './load';
@@ -84,7 +84,9 @@ export async function chooseDevice(
     } catch (error) {
       const failure = fromNative(error);
       throw failure instanceof InvalidArgumentError
-        ? new InvalidArgumentError('ERR_INVALID_OPTION', failure.message, { cause: failure })
+        ? new InvalidArgumentError('ERR_INVALID_OPTION', mentioning(failure.message, 'memoryFraction'), {
+            cause: failure,
+          })
         : failure;
     }
   };
@@ -98,7 +100,7 @@ export async function chooseDevice(
   if (gpu !== undefined) return use(`cuda:${index}`, gpu.name, gpu.bf16, `The GPU cuda:${index}, ${gpu.name}, is used`);
   const why = gpus.length > 0 ? `the last GPU here is cuda:${gpus.length - 1}` : `no GPU can be used: ${reason}`;
   if (asked === 'auto') {
-    const bound = memoryFraction === null ? '' : '; memoryFraction, which is for GPUs, bounds nothing';
+    const bound = memoryFraction === null ? '' : '; the share of its memory that was given bounds nothing';
     return processor(`The processor is used, as ${why}${bound}`);
   }
   throw new DeviceError(
@@ -123,22 +125,29 @@ export function choosePrecision(
   { device, gpu, bf16 }: ChosenDevice,
   addon: Pick<EngineAddon, 'info'>,
 ): NativePrecision | 'int8' {
-  const refuse = (why: string) => new InvalidArgumentError('ERR_INVALID_OPTION', `precision '${asked}' ${why}`);
+  const refuse = (why: string, instead: readonly string[]) => {
+    const values = words(instead.map((value) => `'${value}'`).join(' or '), instead.join(' or '));
+    return new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      say`${words(`precision '${asked}'`, `--precision ${asked}`)} ${why}.`,
+      {
+        remedy: say`Use ${values}${asked === 'int8' && device !== 'cpu' ? say`, or ${option('device', 'cpu')}` : ''}.`,
+      },
+    );
+  };
   if (asked === 'auto') return bf16 ? 'bf16' : 'fp32';
   if (device === 'cpu') {
     if (asked === 'tf32' || asked === 'fp16') {
-      throw refuse("is for GPUs, and the processor is used. Use 'fp32' or 'bf16', or 'auto'.");
+      throw refuse('is for GPUs, and the processor is used', ['fp32', 'bf16', 'auto']);
     }
     if (asked === 'int8' && !addon.info().int8) {
-      throw refuse(
-        "needs a processor that multiplies int8 exactly (avx2), and this one does not. Use 'fp32', or 'auto'.",
-      );
+      throw refuse('needs a processor that multiplies int8 exactly (avx2), and this one does not', ['fp32', 'auto']);
     }
     return asked;
   }
-  if (asked === 'int8') throw refuse("is for the processor, and a GPU is used. Use 'bf16' or 'fp16', or device 'cpu'.");
+  if (asked === 'int8') throw refuse('is for the processor, and a GPU is used', ['bf16', 'fp16']);
   if (gpu !== null && !bf16 && (asked === 'bf16' || asked === 'tf32')) {
-    throw refuse(`needs a GPU of NVIDIA's Ampere generation or newer, and ${gpu} is older. Use 'fp16' or 'fp32'.`);
+    throw refuse(`needs a GPU of NVIDIA's Ampere generation or newer, and ${gpu} is older`, ['fp16', 'fp32']);
   }
   return asked;
 }

@@ -154,7 +154,7 @@ export async function probed(
     let noCuda = whatCudaLacks(libDir);
     if (noCuda === null && !cuda) {
       noCuda =
-        "LibTorch was first used with device 'cpu' in this process, and is opened once; use the GPU first, or in a process of its own";
+        'LibTorch was first used for the processor alone in this process, and is opened once; use the GPU first, or in a process of its own';
     }
     try {
       if (noCuda === null) {

@@ -1,5 +1,6 @@
-import { fromNative, hasCode, OutOfMemoryError } from '../system/errors';
+import { OutOfMemoryError, firstSentence, fromNative, hasCode } from '../system/errors';
 import type { FinderEvent } from './events';
+import { option, say } from '../system/wording';
 
 /** First size that is tried, and the factor from one to the next. */
 const firstSize = 2;
@@ -64,10 +65,11 @@ export async function findBatchSize({ limit, probe, onEvent }: FinderRequest): P
     if (size === 1) {
       throw new OutOfMemoryError(
         'ERR_OUT_OF_MEMORY',
-        'Not even one row fits in memory: a step on the longest row of the ' +
-          'training data needs more than there is. Lower maxInputLength, raise memoryLimit, or take a smaller model. ' +
-          `(${failure.message})`,
-        { cause: failure },
+        say`Not even one row fits in memory: a step on the longest row of the training data needs more than there is (${firstSentence(failure)}).`,
+        {
+          cause: failure,
+          remedy: say`Lower ${option('maxInputLength')}, raise ${option('memoryLimit')}, or take a smaller model.`,
+        },
       );
     }
     trying(size, 'failed', 1);

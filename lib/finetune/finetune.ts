@@ -30,6 +30,7 @@ import { splitRows } from './split';
 import { tokeniseRows } from './tokens';
 import type { TextEncoder } from '../tokenisation/tokenised-texts';
 import { checkTrainingRows } from './training-rows';
+import { option, say } from '../system/wording';
 
 /** What a run needs of a loaded model. */
 export interface TrainableModel {
@@ -67,8 +68,8 @@ export function inputLength(
   if (asked <= model.positions) return asked;
   throw new InvalidArgumentError(
     'ERR_MAX_INPUT_LENGTH',
-    `maxInputLength is ${asked}, but ${model.id} has positions for ` +
-      `${model.positions} tokens. Ask for ${model.positions} or fewer.`,
+    say`${option('maxInputLength')} is ${asked}, but ${model.id} has positions for ${model.positions} tokens.`,
+    { remedy: say`Ask for ${model.positions} or fewer.` },
   );
 }
 
@@ -83,18 +84,19 @@ function checkFreeze(freeze: readonly string[], model: TrainableModel): void {
     const meant = nearest(frozen, [...new Set(modules)]);
     throw new InvalidArgumentError(
       'ERR_INVALID_OPTION',
-      `freeze names "${frozen}", but ${model.id} has no such parameter ` +
-        `or module. ${
+      say`${option('freeze')} names "${frozen}", but ${model.id} has no such parameter or module.`,
+      {
+        remedy:
           meant === undefined
-            ? `Its parameters are ${parameters.slice(0, 3).join(', ')} and ` + `${parameters.length - 3} more.`
-            : `Did you mean "${meant}"?`
-        }`,
+            ? say`Its parameters are ${parameters.slice(0, 3).join(', ')} and ${parameters.length - 3} more.`
+            : say`Did you mean "${meant}"?`,
+      },
     );
   }
   if (parameters.every((name) => freeze.some((frozen) => covers(frozen, name)))) {
     throw new InvalidArgumentError(
       'ERR_INVALID_OPTION',
-      `freeze covers all ${parameters.length} parameters of ${model.id}; ` + 'there is nothing left to train.',
+      say`${option('freeze')} covers all ${parameters.length} parameters of ${model.id}; there is nothing left to train.`,
     );
   }
 }
@@ -329,9 +331,11 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       if (there.length > 0) {
         throw new CheckpointError(
           'ERR_CHECKPOINT_EXISTS',
-          `The checkpoint folder ${checkpoint.folder} has checkpoints of an earlier ` +
-            `run (${there[0]} is the newest). Pass resume: true to go on with it, or name or empty a folder for the new run.`,
-          { file: checkpoint.folder },
+          `The checkpoint folder ${checkpoint.folder} has checkpoints of an earlier run (${there[0]} is the newest).`,
+          {
+            file: checkpoint.folder,
+            remedy: say`Pass ${option('resume', true)} to go on with it, or name or empty a folder for the new run.`,
+          },
         );
       }
     }
@@ -377,8 +381,8 @@ function checkLimit(memoryLimit: number | null, chosen: ChosenDevice): void {
   if (memoryLimit === null || !onGpu(chosen)) return;
   throw new InvalidArgumentError(
     'ERR_INVALID_OPTION',
-    `memoryLimit bounds the processor's memory, but ${chosen.device} is used. ` +
-      "Use memoryFraction, a share of the GPU's memory, or device 'cpu'.",
+    say`${option('memoryLimit')} bounds the processor's memory, but ${chosen.device} is used.`,
+    { remedy: say`Use ${option('memoryFraction')}, a share of the GPU's memory, or ${option('device', 'cpu')}.` },
   );
 }
 

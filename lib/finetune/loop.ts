@@ -1,5 +1,5 @@
 import type { Checkpointer } from './checkpoint/checkpointer';
-import { hasCode, OutOfMemoryError } from '../system/errors';
+import { OutOfMemoryError, firstSentence, hasCode } from '../system/errors';
 import type { EngineAddon, ModelHandle, TrainerHandle } from '../engine/addon';
 import { EarlyStopping } from './early-stopping';
 import type { EventContent } from './events';
@@ -15,6 +15,7 @@ import type { RandomPairsWatch } from './random-pairs';
 import { IN_FLIGHT, IN_FLIGHT_ON_DEVICE, StepQueue, type PlannedStep } from './step-queue';
 import { StepTimer } from './step-timer';
 import { Validator } from './validator';
+import { option, say } from '../system/wording';
 
 export interface LoopRequest {
   addon: Pick<EngineAddon, 'step' | 'evaluate' | 'commit' | 'fingerprint'>;
@@ -228,8 +229,7 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
 function outOfMemory(cause: Error): OutOfMemoryError {
   return new OutOfMemoryError(
     'ERR_OUT_OF_MEMORY',
-    'A training step does not fit in memory even with one row at once. The ' +
-      `model keeps its best weights so far. Lower maxInputLength, or raise memoryLimit. (${cause.message})`,
-    { cause },
+    `A training step does not fit in memory even with one row at once (${firstSentence(cause)}). The model keeps its best weights so far.`,
+    { cause, remedy: say`Lower ${option('maxInputLength')}, or raise ${option('memoryLimit')}.` },
   );
 }

@@ -1,5 +1,6 @@
 import { Random, Stream } from '../data/random';
 import { InvalidArgumentError } from '../system/errors';
+import { option, say } from '../system/wording';
 
 export interface Split {
   /** Rows to train on and rows to validate with, each in the data's order. */
@@ -17,8 +18,8 @@ export function splitRows(rows: number, share: number, seed: number): Split {
   if (rows < 2) {
     throw new InvalidArgumentError(
       'ERR_EMPTY_DATA',
-      `There must be at least 2 rows, one to train on and one to validate ` +
-        `with, but there is ${rows}. Add rows, or pass validationSplit: 0 to train without validation.`,
+      `There must be at least 2 rows, one to train on and one to validate with, but there is ${rows}.`,
+      { remedy: say`Add rows, or pass ${option('validationSplit', 0)} to train without validation.` },
     );
   }
   const count = Math.min(rows - 1, Math.max(1, Math.round(rows * share)));

@@ -11,6 +11,7 @@ import type { InstallOptions, Job } from './job';
 import { bytesNeeded, REFERENCE_VERSION, releaseOf } from './table';
 import type { Variant } from './release';
 import { makeFolders } from '../system/make-folders';
+import { command, say } from '../system/wording';
 
 /**
  * Installs a LibTorch release in vectune's cache and gives its folder. A release that is there whole is left as it
@@ -116,10 +117,9 @@ async function checkTree(job: Job): Promise<void> {
     );
   }
   if (options.cuda === true && !found.cuda) {
-    throw new LibTorchError(
-      'ERR_LIBTORCH_MISSING',
-      `${source} holds no CUDA libraries (lib/libtorch_cuda.so). Name a build for CUDA, or ask for the processor only: --cpu`,
-    );
+    throw new LibTorchError('ERR_LIBTORCH_MISSING', `${source} holds no CUDA libraries (lib/libtorch_cuda.so).`, {
+      remedy: say`Name a build for CUDA, or ask for the processor only: ${command('libtorch install --cpu')}`,
+    });
   }
   if (job.variant.headers && !found.headers) {
     throw new LibTorchError('ERR_LIBTORCH_MISSING', `${source} holds no header files (include/ATen).`);

@@ -11,6 +11,7 @@ import { downloadByPip, pipOf, resolveWheels } from './pip';
 import { bytesNeeded, wheelsFor } from './table';
 import type { PinnedWheel } from './release';
 import { chooseFromArchive, chooseFromWheel, copyLibTorch, unpackArchive } from './unpack';
+import { say, words } from '../system/wording';
 
 /** Fills the tree with what the variant needs, in the layout of the wheels; says where it came from. */
 export async function fill(job: Job): Promise<string> {
@@ -54,7 +55,10 @@ export async function fill(job: Job): Promise<string> {
 /** A hash is checked or refused, never left aside. */
 function refuseHash({ sha256 }: InstallOptions, why: string): void {
   if (sha256 === undefined) return;
-  throw new InvalidArgumentError('ERR_INVALID_OPTION', `sha256 is the hash of an archive, and ${why}.`);
+  throw new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    say`${words('sha256', '--sha256')} is the hash of an archive, and ${why}.`,
+  );
 }
 
 /** The wheel of the release whose file name `path` has. */

@@ -159,6 +159,19 @@ function whole(said: string | Wording, remedy: Wording | undefined, surface: Sur
   return texts.filter((text) => text !== '').join(texts[0]!.endsWith('\n') ? '' : ' ');
 }
 
+/** What another error says, without what it advises: to stand in brackets. */
+export function firstSentence({ message }: Error): string {
+  return message.split('. ')[0]!.replace(/\.$/, '');
+}
+
+/** The pieces of an error's message, to say them in another's. */
+export function wordingOf(error: Error): Wording {
+  const told = error instanceof VectuneError ? pieces.get(error) : undefined;
+  if (told === undefined) return [error.message];
+  const said = typeof told.said === 'string' ? [told.said] : told.said;
+  return told.remedy === undefined ? said : [...said, ' ', ...told.remedy];
+}
+
 /** The error's message in the words of a surface. */
 export function messageFor(error: VectuneError, surface: Surface): string {
   const told = pieces.get(error);

@@ -114,6 +114,15 @@ export function words(api: string | Wording, cli: string | Wording): WordsMentio
   return { type: 'words', api: wording(api), cli: wording(cli) };
 }
 
+/** A text that names options by their paths, as from native code: each name becomes a mention. */
+export function mentioning(text: string, ...paths: readonly string[]): Wording {
+  const names = new RegExp(`\\b(${paths.map((path) => path.replaceAll('.', '\\.')).join('|')})\\b`);
+  return text
+    .split(names)
+    .filter((part) => part !== '')
+    .map((part) => (paths.includes(part) ? option(part) : part));
+}
+
 function wording(value: Wording | WordingPart | number): Wording {
   if (Array.isArray(value)) return value as Wording;
   return [typeof value === 'number' ? String(value) : (value as WordingPart)];

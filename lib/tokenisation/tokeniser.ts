@@ -6,6 +6,7 @@ import type { JsonObject } from '../system/json';
 import type { TokenisedTexts } from './tokenised-texts';
 import { jsonFile } from './tokenizer-files';
 import { readyTokenizer, type ReadyTokenizer } from './tokenizer-json';
+import { option, say } from '../system/wording';
 
 export interface TokeniserSource {
   /** For messages. */
@@ -160,8 +161,7 @@ export class Tokeniser {
     if (Number.isSafeInteger(maxInputLength) && maxInputLength >= least && maxInputLength <= this.positions) return;
     throw new InvalidArgumentError(
       'ERR_MAX_INPUT_LENGTH',
-      `maxInputLength must be an integer from ${least} (the special ` +
-        `tokens and one more) to ${this.positions} (the model's positions), but is ${show(maxInputLength)}.`,
+      say`${option('maxInputLength')} must be an integer from ${least} (the special tokens and one more) to ${this.positions} (the model's positions), but is ${show(maxInputLength)}.`,
     );
   }
 

@@ -219,7 +219,7 @@ test.each<[string, FinetuneOptions, string]>([
   ['effectiveBatchSize', { effectiveBatchSize: 16 }, 'effectiveBatchSize: 8 in the checkpoint, 16 now'],
   ['batchSize', { batchSize: 2 }, 'batchSize: 4 in the checkpoint, 2 now'],
   ['schedule', { schedule: 'linear' }, 'schedule: "cosine" in the checkpoint, "linear" now'],
-  ['warmupSteps', { warmupSteps: 4 }, 'warmup.steps: 3 in the checkpoint, 4 now'],
+  ['warmupSteps', { warmupSteps: 4 }, 'warmupSteps: 3 in the checkpoint, 4 now'],
   [
     'optimizer',
     { optimizer: { weightDecay: 0.06, eps: 1e-7 } },

@@ -58,7 +58,7 @@ describe('without a GPU', () => {
     const model = models.open(fixture('bert-mean'), { onProgress: (event) => told.push(event), memoryFraction: 0.5 });
     const { of, report } = await finish(model, rows, { ...options, epochs: 1 });
     const message = expect.stringMatching(
-      /^The processor is used, as no GPU can be used: .*; memoryFraction.* bounds nothing$/,
+      /^The processor is used, as no GPU can be used: .*; the share of its memory that was given bounds nothing$/,
     );
     expect(of('device')).toEqual([{ type: 'device', kind: 'device', device: 'cpu', gpu: null, message }]);
     expect(told).toEqual([{ type: 'device', device: 'cpu', gpu: null, message }]);

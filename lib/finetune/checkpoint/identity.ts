@@ -7,6 +7,7 @@ import type { ResolvedOptions } from '../options';
 import type { TokenisedRows } from '../tokens';
 import type { EngineAddon, NativeModelSpec, NativePrecision } from '../../engine/addon';
 import type { ChosenDevice } from '../../engine/devices';
+import { option, say, words, type Wording } from '../../system/wording';
 
 /** Rows hashed at once; between them the event loop has its turn. */
 const rowsAtOnce = 4096;
@@ -176,6 +177,19 @@ export function untold(before: RunIdentity, now: RunIdentity): string[] {
     .map(([name, value]) => `model.encoder.${name}: not told in the checkpoint, ${JSON.stringify(value)} now`);
 }
 
+/** A difference between options: `name: …`, with the name of the option that is given. */
+function ofOption(difference: string): Wording {
+  const colon = difference.indexOf(':');
+  const name = difference.slice(0, colon);
+  const given: Record<string, string> = { 'warmup.steps': 'warmupSteps', 'warmup.ratio': 'warmupRatio' };
+  const [owner, member] = name.split('.');
+  const named =
+    owner === 'optimizer' && member !== undefined
+      ? words(name, say`${option(owner)} (${member})`)
+      : option(given[name] ?? name);
+  return say`${named}${difference.slice(colon)}`;
+}
+
 /** Refuses to go on where the run is another one. @throws CheckpointError ERR_CHECKPOINT_MISMATCH names what differs */
 export function checkSameRun(
   before: RunIdentity,
@@ -184,7 +198,7 @@ export function checkSameRun(
   epochsDone: number,
   folder: string,
 ): void {
-  const found: string[] = [];
+  const found: (string | Wording)[] = [];
   if (before.data.sha256 !== now.data.sha256) {
     found.push(
       `data: ${before.data.rows} rows in the checkpoint, ${now.data.rows} ` +
@@ -207,17 +221,16 @@ export function checkSameRun(
   }
   const { epochs: epochsBefore, ...optionsBefore } = before.options;
   const { epochs: epochsNow, ...optionsNow } = now.options;
-  found.push(...differences(optionsBefore, optionsNow));
+  found.push(...differences(optionsBefore, optionsNow).map(ofOption));
   // A steady learning rate does not know how many epochs there will be.
   const free = optionsBefore.schedule === 'constant' && 'steps' in (optionsBefore.warmup as object);
   if (epochsBefore !== epochsNow && !(free && (epochsNow as number) >= epochsDone)) {
-    found.push(...differences(epochsBefore, epochsNow, 'epochs'));
+    found.push(...differences(epochsBefore, epochsNow, 'epochs').map(ofOption));
   }
   if (found.length === 0) return;
   throw new CheckpointError(
     'ERR_CHECKPOINT_MISMATCH',
-    `The checkpoint ${folder} is of another run: ${found.join('; ')}. Resume ` +
-      'with what it was begun with, or name another folder to begin a new run.',
-    { file: folder },
+    say`The checkpoint ${folder} is of another run: ${found.flatMap((one, i) => (i === 0 ? one : ['; ', ...say`${one}`]))}.`,
+    { file: folder, remedy: say`Resume with what it was begun with, or name another folder to begin a new run.` },
   );
 }

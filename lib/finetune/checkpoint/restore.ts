@@ -1,11 +1,12 @@
 import { join } from 'node:path';
-import { CheckpointError, hasCode } from '../../system/errors';
+import { CheckpointError, hasCode, wordingOf } from '../../system/errors';
 import type { EventContent } from '../events';
 import type { Progress } from '../progress';
 import type { EngineAddon, TrainerHandle } from '../../engine/addon';
 import { readCheckpoint, STATE_FILE, type Checkpoint } from './content';
 import { listCheckpoints } from './folder';
 import { checkSameRun, arithmeticDifferences, untold, type RunIdentity } from './identity';
+import { option, say } from '../../system/wording';
 
 /** A checkpoint that is whole, and those newer ones that are not. */
 export interface FoundCheckpoint {
@@ -40,9 +41,8 @@ export async function findCheckpoint(
   if (damaged.length === 0) return null;
   throw new CheckpointError(
     'ERR_CHECKPOINT_DAMAGED',
-    `Not one of the ${damaged.length} checkpoints in ${folder} is whole. ` +
-      `(${reasons[0]!.message}) Remove them to begin a new run.`,
-    { file: folder, cause: reasons[0] },
+    say`Not one of the ${damaged.length} checkpoints in ${folder} is whole. (${wordingOf(reasons[0]!)})`,
+    { file: folder, cause: reasons[0], remedy: say`Remove them to begin a new run.` },
   );
 }
 
@@ -64,9 +64,11 @@ export async function restore({ path, checkpoint }: FoundCheckpoint, request: Re
   if (inexact.length > 0 && !request.allowInexact) {
     throw new CheckpointError(
       'ERR_CHECKPOINT_INEXACT',
-      `Going on from ${path} would not give the same numbers: ` +
-        `${inexact.join('; ')}. Pass allowInexact: true to accept about the same, or resume where it was begun.`,
-      { file: path },
+      `Going on from ${path} would not give the same numbers: ${inexact.join('; ')}.`,
+      {
+        file: path,
+        remedy: say`Pass ${option('allowInexact', true)} to accept about the same, or resume where it was begun.`,
+      },
     );
   }
   const untouched = request.run.model.before === run.model.before;

@@ -44,7 +44,7 @@ export interface ResolvedModel {
 }
 
 interface Attempt {
-  what: string;
+  what: string | Wording;
   error?: unknown;
 }
 
@@ -83,7 +83,9 @@ export async function resolveModel(source: string | ModelPreset, options: Resolv
   attempts.push({ what: `Hugging Face's cache ${shared.place}: ${shared.reason}` });
   const offline = options.offline ?? isOffline();
   if (offline) {
-    attempts.push({ what: 'the hub: not asked, being offline (HF_HUB_OFFLINE or the option `offline`)' });
+    attempts.push({
+      what: say`the hub: not asked, being offline (${words('HF_HUB_OFFLINE or the option `offline`', 'HF_HUB_OFFLINE')})`,
+    });
   } else {
     const found = await fetchModel(id, folder, wheel, options, attempts);
     if (found !== undefined) return found;
@@ -162,12 +164,12 @@ function notFound(id: string, attempts: readonly Attempt[], offline: boolean): M
       cause: causes.length === 1 ? causes[0] : new AggregateError(causes as VectuneError[]),
     }),
   };
-  const tried = attempts.map((attempt) => `  - ${attempt.what}`).join('\n');
+  const tried = attempts.flatMap(({ what }) => say`\n  - ${what}`);
   const hub = causes[0];
   if (hub instanceof DownloadError && SPECIFIC.has(hub.code)) {
-    return new DownloadError(hub.code, `The model ${id} could not be fetched. Tried:\n${tried}\n`, details);
+    return new DownloadError(hub.code, say`The model ${id} could not be fetched. Tried:${tried}\n`, details);
   }
-  return new ModelError('ERR_MODEL_NOT_FOUND', `The model ${id} was not found. Tried:\n${tried}\n`, details);
+  return new ModelError('ERR_MODEL_NOT_FOUND', say`The model ${id} was not found. Tried:${tried}\n`, details);
 }
 
 /** What the hub's failure asks for; the attempts have its text. */

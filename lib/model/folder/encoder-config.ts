@@ -2,13 +2,16 @@ import { ModelError } from '../../system/errors';
 import type { EncoderSpec } from '../../engine/addon';
 import { Fields, type JsonObject } from '../../system/json';
 import { ARCHITECTURES, ARCHITECTURE_NAMES, type Architecture } from '../architectures';
+import { say, words } from '../../system/wording';
 
 function unknownArchitecture(found: string, file: string): ModelError {
   return new ModelError(
     'ERR_UNKNOWN_ARCHITECTURE',
-    `${file} describes ${found}; vectune runs the architectures ` +
-      `${ARCHITECTURE_NAMES.join(', ')}. Choose a model of one of these, for example one of the constants in \`models\`.`,
-    { file },
+    `${file} describes ${found}; vectune runs the architectures ` + `${ARCHITECTURE_NAMES.join(', ')}.`,
+    {
+      file,
+      remedy: say`Choose a model of one of these, for example ${words('one of the constants in `models`', 'all-MiniLM-L6-v2')}.`,
+    },
   );
 }
 

@@ -178,13 +178,13 @@ test('install from a folder, remove: of the version that the engine is for', asy
 
 test('--cuda and --cpu together are refused', () => {
   const { status, stderr } = vectune(['libtorch', 'install', '--cuda', '--cpu'], bare(temporaryFolder()));
-  expect(status).toBe(1);
+  expect(status).toBe(2);
   expect(stderr).toMatch(/--cuda and --cpu .*\[ERR_INVALID_OPTION\]$/m);
 });
 
-test('a mistake on the command line is one sentence and exit code 1', () => {
+test('a mistake on the command line is one sentence; exit code 1, and 2 where it is in what was typed', () => {
   const { status, stderr } = vectune(['libtorch', 'install', '--from', '/nowhere/libtorch.zip']);
   expect(status).toBe(1);
   expect(stderr).toMatch(/^vectune: \/nowhere\/libtorch\.zip is not there.*\[ERR_LIBTORCH_MISSING\]\n$/);
-  expect(vectune(['doctr']).status).toBe(1);
+  expect(vectune(['doctr']).status).toBe(2);
 });
