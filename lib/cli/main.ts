@@ -9,8 +9,9 @@ import { registerEmbed } from './embed';
 import { registerEvaluate } from './evaluate';
 import { registerFinetune } from './finetune';
 import { registerLibTorch } from './libtorch';
+import { registerReport } from './report';
 import { cli } from './surface';
-import { comparedFlags, embedFlags, evaluateFlags, finetuneFlags, modelFlags } from './tables';
+import { comparedFlags, embedFlags, evaluateFlags, finetuneFlags, modelFlags, reportFlags } from './tables';
 import { FAILED, helpLine, MISUSED, tellUsage, type FlagNames } from './usage';
 
 /** `vectune`: the commands register themselves; what the library never does, print, is done here only. */
@@ -26,12 +27,14 @@ async function main(): Promise<void> {
   registerEmbed(program);
   registerEvaluate(program);
   registerCompare(program);
+  registerReport(program);
   registerDoctor(program);
   registerLibTorch(program);
   const names: Record<string, FlagNames> = {
     finetune: { table: finetuneFlags, misnomers: finetuneMisnomers },
     embed: { table: { ...modelFlags, ...embedFlags }, misnomers: {} },
     evaluate: { table: { ...modelFlags, ...evaluateFlags }, misnomers: {} },
+    report: { table: { ...comparedFlags, ...reportFlags }, misnomers: {} },
     compare: { table: { ...comparedFlags, ...evaluateFlags }, misnomers: {} },
   };
   const all = (command: Command): Command[] => [command, ...command.commands.flatMap(all)];

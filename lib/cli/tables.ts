@@ -19,6 +19,9 @@ export const evaluateFlags = evaluateDataTable;
 /** The options that `vectune compare` gives to both models. */
 export const comparedFlags = { precision, device, memoryFraction };
 
+/** The options that `vectune report` gives to both models and to the reading of the data. */
+export const reportFlags = { file: evaluateDataTable.file, maxInputLength: evaluateDataTable.maxInputLength };
+
 /** Every option by its path, whether or not it has a flag. Where two tables have one, its flag is the same in both. */
 export const entries: ReadonlyMap<string, OptionEntry> = new Map(
   [textVectorisationTable, embedTable, evaluateFlags, finetuneFlags]

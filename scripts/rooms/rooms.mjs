@@ -11,6 +11,7 @@ export const LIB_ROOMS = [
   ['model', 'model folders: read, fetched, saved'],
   ['embed', 'texts to vectors, and their similarity'],
   ['evaluate', 'how good a model is on data: measures, evaluators, intervals, the comparison of two models'],
+  ['report', 'a run as one HTML file'],
   ['finetune', 'a run: options, finder, loop, checkpoints, report'],
   ['text-vectorisation-options', 'what TextVectorisation takes, as tables'],
   ['text-vectorisation', 'the class TextVectorisation'],

@@ -1,0 +1,249 @@
+import { isObject, type JsonObject } from '../system/json';
+import { integer } from './numbers';
+import type { RunComparison, RunEpoch, RunRecord, RunStep } from './record';
+
+/** Steps that are kept; of a longer run every second, fourth, … one. */
+const MOST_STEPS = 2000;
+
+/**
+ * Follows a run by its events, whether they come as it goes on or from a log of an earlier one, and makes its record.
+ * What an event does not have is left out; what it has too much is passed by: a log may be of another version.
+ */
+export class RunEvents {
+  #steps: RunStep[] = [];
+  #every = 1;
+  #counted = 0;
+  #epochs = new Map<number, RunEpoch>();
+  /** What was told before the last data event: an earlier run, or the part of this one that a checkpoint goes on from. */
+  #earlier: { steps: RunStep[]; epochs: Map<number, RunEpoch> } = { steps: [], epochs: new Map() };
+  #best = 0;
+  #stoppedEarly = false;
+  #data: JsonObject = {};
+  #summary: JsonObject = {};
+  #report: JsonObject | undefined;
+  readonly #notes: string[] = [];
+
+  /** Whether anything of a run came. */
+  get any(): boolean {
+    return this.#steps.length > 0 || this.#epochs.size > 0;
+  }
+
+  /** The model that training began with, where the log tells it. */
+  get model(): string | undefined {
+    const model = this.#report?.['model'] ?? this.#summary['model'];
+    return typeof model === 'string' ? model : undefined;
+  }
+
+  note(event: unknown): void {
+    if (!isObject(event)) return;
+    switch (event['type'] ?? event['kind']) {
+      case 'data':
+        // A log is appended to: another run begins.
+        this.#earlier = { steps: this.#steps, epochs: this.#epochs };
+        this.#steps = [];
+        this.#epochs = new Map();
+        this.#best = 0;
+        this.#stoppedEarly = false;
+        this.#report = undefined;
+        this.#notes.length = 0;
+        this.#data = event;
+        for (const note of texts(event['notes'])) this.#notes.push(note);
+        return;
+      case 'summary':
+        this.#summary = event;
+        return;
+      case 'step':
+        return this.#step(event);
+      case 'validation':
+        return this.#validation(event);
+      case 'early-stop':
+        this.#stoppedEarly = true;
+        return;
+      case 'restored':
+        this.#restored(event);
+        if (typeof event['message'] === 'string') this.#notes.push(event['message']);
+        return;
+      case 'collapse':
+      case 'out-of-memory':
+        if (typeof event['message'] === 'string') this.#notes.push(event['message']);
+        return;
+      case 'done':
+        if (isObject(event['report'])) this.#report = event['report'];
+        return;
+    }
+  }
+
+  /** The run goes on from a checkpoint: what the log has of it up to there belongs to it. */
+  #restored(event: JsonObject): void {
+    const [steps, epochs, best] = [event['totalSteps'], event['epoch'], event['bestEpoch']].map(number);
+    if (typeof event['from'] !== 'string' || steps == null || epochs == null) return;
+    this.#steps = this.#earlier.steps.filter(({ step }) => step <= steps);
+    this.#epochs = new Map([...this.#earlier.epochs].filter(([epoch]) => epoch <= epochs));
+    this.#best = best ?? 0;
+    const known = [
+      [0, event['before']],
+      [this.#best, event['after']],
+    ] as const;
+    for (const [epoch, metrics] of known) {
+      if (this.#epochs.has(epoch) || !isObject(metrics)) continue;
+      this.#epochs.set(epoch, { epoch, trainingLoss: null, measures: flatMeasures(metrics) });
+    }
+  }
+
+  #step(event: JsonObject): void {
+    const [epoch, step, steps, total, loss, learningRate] = [
+      'epoch',
+      'step',
+      'steps',
+      'totalSteps',
+      'loss',
+      'learningRate',
+    ].map((name) => number(event[name]));
+    if (epoch === null || step === null || !steps || total === null || loss === null || learningRate === null) return;
+    if (this.#counted++ % this.#every !== 0) return;
+    this.#steps.push({ step: total!, epoch: epoch! - 1 + step! / steps, loss: loss!, learningRate: learningRate! });
+    if (this.#steps.length <= MOST_STEPS) return;
+    this.#steps = this.#steps.filter((_, i) => i % 2 === 0);
+    this.#every *= 2;
+  }
+
+  #validation(event: JsonObject): void {
+    const epoch = number(event['epoch']);
+    if (epoch === null || !isObject(event['metrics'])) return;
+    this.#epochs.set(epoch, {
+      epoch,
+      trainingLoss: number(event['trainingLoss']),
+      measures: flatMeasures(event['metrics']),
+    });
+    if (event['best'] === true) this.#best = epoch;
+  }
+
+  record(more: {
+    model: string;
+    folder: string | null;
+    comparison: RunComparison | null;
+    versions: Record<string, string>;
+    created: Date;
+  }): RunRecord {
+    const report = this.#report ?? {};
+    const { comparison, created, ...rest } = more;
+    const epochs = [...this.#epochs.values()].sort((a, b) => a.epoch - b.epoch);
+    const pairs = isObject(report['randomPairs']) ? report['randomPairs'] : {};
+    const [drawn, before, after] = [pairs['texts'], pairs['before'], pairs['after']].map(number);
+    return {
+      format: 'vectune-run',
+      version: 1,
+      created: created.toISOString(),
+      ...rest,
+      data: describeData(this.#data),
+      settings: settingsOf({ ...this.#summary, ...this.#data, ...report }),
+      versions: {
+        ...rest.versions,
+        ...(typeof report['libtorch'] === 'string' && { LibTorch: report['libtorch'] }),
+      },
+      steps: this.#steps,
+      epochs,
+      primary: primaryOf(report, epochs),
+      chosenBy: typeof report['measure'] === 'string' ? report['measure'] : 'loss',
+      bestEpoch: number(report['bestEpoch']) ?? this.#best,
+      stoppedEarly: report['stoppedEarly'] === true || this.#stoppedEarly,
+      seconds: number(report['seconds']),
+      comparison,
+      drift:
+        typeof drawn === 'number' && typeof before === 'number' && typeof after === 'number'
+          ? { pairs: (drawn * (drawn - 1)) / 2, before, after, spearman: number(pairs['spearman']) }
+          : null,
+      notes: [...new Set(this.#notes)],
+    };
+  }
+}
+
+function number(value: unknown): number | null {
+  return typeof value === 'number' && Number.isFinite(value) ? value : null;
+}
+
+function texts(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : [];
+}
+
+/** Numbers by name; of a measure at its best threshold the value and the threshold. */
+function flatMeasures(metrics: JsonObject): Record<string, number | null> {
+  const flat: Record<string, number | null> = {};
+  for (const [name, value] of Object.entries(metrics)) {
+    if (value === null || typeof value === 'number') flat[name] = number(value);
+    else if (isObject(value) && 'value' in value) {
+      flat[name] = number(value['value']);
+      if ('threshold' in value) flat[`${name}Threshold`] = number(value['threshold']);
+    }
+  }
+  return flat;
+}
+
+/** The measure that the run went by; of a run that does not tell, the one that its data asks for. */
+function primaryOf(report: JsonObject, epochs: readonly RunEpoch[]): string {
+  const first = epochs[0]?.measures ?? {};
+  const told = report['measure'];
+  if (typeof told === 'string' && told in first) return told;
+  const known = ['averagePrecision', 'ndcg@10', 'mrr@10', 'spearman', 'knnAccuracy'];
+  return known.find((name) => typeof first[name] === 'number') ?? 'loss';
+}
+
+function describeData(event: JsonObject): string[] {
+  const [rows, training, validation, tokens, longest] = [
+    'rows',
+    'trainingRows',
+    'validationRows',
+    'tokens',
+    'longest',
+  ].map((name) => number(event[name]));
+  const lines: string[] = [];
+  if (rows != null && training != null && validation != null) {
+    lines.push(`${integer(rows)} rows: ${integer(training)} to train on, ${integer(validation)} to validate with.`);
+  }
+  if (tokens != null && longest != null) {
+    lines.push(`${integer(tokens)} tokens in all; the longest text has ${integer(longest)}.`);
+  }
+  const { file } = event;
+  if (isObject(file) && isObject(file['columns'])) {
+    lines.push(`Columns: ${Object.values(file['columns']).map(String).join(', ')} (${String(file['format'])}).`);
+  }
+  return lines;
+}
+
+const settingNames: Record<string, string> = {
+  recipe: 'Recipe',
+  loss: 'Loss',
+  measure: 'Measure',
+  alpha: 'Share of the tuned weights (α)',
+  learningRate: 'Learning rate',
+  schedule: 'Schedule',
+  warmupSteps: 'Warm-up steps',
+  effectiveBatchSize: 'Rows of a step',
+  batchSize: 'Rows computed at once',
+  maxInputLength: 'Most tokens of a text',
+  steps: 'Steps',
+  seed: 'Seed',
+  precision: 'Precision',
+  device: 'Device',
+  gpu: 'GPU',
+  threads: 'Threads',
+  parameters: 'Parameters',
+  trainableParameters: 'Parameters trained',
+};
+
+function settingsOf(facts: JsonObject): Record<string, string | number | boolean | null> {
+  const settings: Record<string, string | number | boolean | null> = {};
+  for (const [name, title] of Object.entries(settingNames)) {
+    const value = facts[name];
+    const finite = number(value);
+    if (finite !== null) settings[title] = Number.isInteger(finite) ? integer(finite) : finite;
+    else if (typeof value === 'string' || typeof value === 'boolean') settings[title] = value;
+  }
+  const { optimizer } = facts;
+  if (isObject(optimizer)) {
+    settings['AdamW'] = Object.entries(optimizer)
+      .map(([name, value]) => `${name} ${String(value)}`)
+      .join(', ');
+  }
+  return settings;
+}

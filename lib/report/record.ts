@@ -1,0 +1,90 @@
+import type { ChangedRow, MeasureDifference } from '../evaluate/compare';
+
+/** Everything that a report shows. Plain data: it survives JSON. */
+export interface RunRecord {
+  /** Tells it from other JSON. */
+  format: 'vectune-run';
+  version: 1;
+  /** When it was written, as ISO 8601. */
+  created: string;
+  /** The model that training began with. */
+  model: string;
+  /** Folder of the tuned model; null where it was not saved when this was written. */
+  folder: string | null;
+  /** What was read and how it was divided, in words, a line each. */
+  data: string[];
+  /** What was set, as told in the summary; in order. */
+  settings: Record<string, string | number | boolean | null>;
+  /** Of vectune, LibTorch, Node. */
+  versions: Record<string, string>;
+  /** Steps, at most some thousand: of a longer run every n-th. */
+  steps: RunStep[];
+  /** The untrained model (epoch 0) and each epoch, as validated. */
+  epochs: RunEpoch[];
+  /** The measure to go by: a name in `epochs[].measures`. */
+  primary: string;
+  /** The measure by which the epoch was chosen. */
+  chosenBy: string;
+  /** Whose weights the model has; 0 for the untrained ones. */
+  bestEpoch: number;
+  stoppedEarly: boolean;
+  seconds: number | null;
+  /** Validation rows under both models; null without them. */
+  comparison: RunComparison | null;
+  /** How far similarities of random pairs of the data's texts moved; null where it was not measured. */
+  drift: RunDrift | null;
+  /** What is worth knowing, a sentence each. */
+  notes: string[];
+}
+
+export interface RunStep {
+  /** Since training began, from 1. */
+  step: number;
+  /** Epochs done by then, with the part of the one under way. */
+  epoch: number;
+  loss: number;
+  learningRate: number;
+}
+
+export interface RunEpoch {
+  epoch: number;
+  trainingLoss: number | null;
+  /** By name: `loss`, and those of the form. */
+  measures: Record<string, number | null>;
+}
+
+export interface RunComparison {
+  /** Labels 0 and 1, or scores; what similarities are compared with. */
+  kind: 'labels' | 'scores';
+  /** One of each for a row. */
+  wanted: number[];
+  before: number[];
+  after: number[];
+  /** Before (a) and after (b), by name. */
+  measures: Record<string, MeasureDifference>;
+  /** Share of the resamples between the bounds of an interval. */
+  confidence: number | null;
+  better: ComparedRow[];
+  worse: ComparedRow[];
+}
+
+/** A row with its similarities under both models. */
+export interface ComparedRow extends ChangedRow {
+  before: number;
+  after: number;
+}
+
+export interface RunDrift {
+  /** Pairs of texts that were drawn. */
+  pairs: number;
+  /** Mean cosine of them. */
+  before: number;
+  after: number;
+  /** Rank correlation of their similarities before with those after; null where it is not defined. */
+  spearman: number | null;
+}
+
+export function isRunRecord(value: unknown): value is RunRecord {
+  const record = value as Partial<RunRecord> | null;
+  return typeof record === 'object' && record !== null && record.format === 'vectune-run' && record.version === 1;
+}

@@ -1,0 +1,47 @@
+import { embeddedJson, html, Html } from './html';
+import type { RunRecord } from './record';
+import { curves } from './sections/curves';
+import { facts } from './sections/facts';
+import { head } from './sections/head';
+import { measures } from './sections/measures';
+import { rows } from './sections/rows';
+import { similarities } from './sections/similarities';
+import { use } from './sections/use';
+import { style } from './style';
+
+/** Where the record stands in the page, so that a later version can draw it anew. */
+export const RECORD_ID = 'vectune-run';
+
+/**
+ * A run as one HTML file: no script runs, nothing is fetched, every text is escaped. The record itself is in it as JSON,
+ * from which `vectune report` makes the page again.
+ */
+export function renderReport(record: RunRecord): string {
+  const { comparison } = record;
+  const page = html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="referrer" content="no-referrer">
+<title>Fine-tuning of ${record.model}</title>
+<style>${new Html(style)}</style>
+</head>
+<body>
+<main>
+${head(record)}
+${curves(record)}
+${comparison === null ? null : similarities(comparison)}
+${measures(record)}
+${comparison === null ? null : rows(comparison)}
+${use(record)}
+${facts(record)}
+<footer>Made by vectune ${record.versions['vectune'] ?? ''}. This file is complete in itself; it holds texts of the validation rows.</footer>
+</main>
+${embeddedJson(RECORD_ID, record)}
+</body>
+</html>
+`;
+  return page.text;
+}

@@ -1,0 +1,25 @@
+import { html, type Html } from '../html';
+import { integer, measure, signed } from '../numbers';
+import type { RunDrift } from '../record';
+
+/** How far the model moved away from what it was, in words. */
+export function drift({ pairs, before, after, spearman }: RunDrift): Html {
+  const rise = after - before;
+  const together =
+    Math.abs(rise) < 0.02
+      ? 'On average unrelated texts are as near to each other as they were.'
+      : rise > 0
+        ? `Unrelated texts came nearer to each other${rise > 0.2 ? ': the model may be collapsing, so that everything looks alike' : ''}.`
+        : 'Unrelated texts went farther from each other.';
+  const order =
+    spearman === null
+      ? ''
+      : spearman >= 0.95
+        ? 'Which of them are nearer than others hardly changed: what the model knew, it still knows.'
+        : spearman >= 0.8
+          ? 'Which of them are nearer than others changed somewhat; other uses of the model may have got better or worse.'
+          : 'Which of them are nearer than others changed much: expect other uses of the model to be worse, and measure them.';
+  return html`<div class="half"><h2>What else moved</h2>
+<p>${together} ${order}</p>
+<p class="soft">${integer(pairs)} random pairs of the data's own texts: mean cosine ${measure(before)} before, ${measure(after)} after (${signed(rise)})${spearman === null ? null : html`; Spearman of their similarities before and after ${measure(spearman)}`}.</p></div>`;
+}

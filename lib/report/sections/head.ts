@@ -1,0 +1,58 @@
+import { html, type Html } from '../html';
+import { duration, integer, measure, signed } from '../numbers';
+import { measureTitle } from '../names';
+import type { RunRecord } from '../record';
+
+/** What came of the run, in one sentence and some numbers. */
+export function head(record: RunRecord): Html {
+  const { model, primary, bestEpoch, epochs, seconds, drift } = record;
+  const measured = record.comparison?.measures[primary];
+  const before = measured?.a ?? epochs.find(({ epoch }) => epoch === 0)?.measures[primary] ?? null;
+  const after = measured?.b ?? epochs.find(({ epoch }) => epoch === bestEpoch)?.measures[primary] ?? null;
+  const trained = epochs.filter(({ epoch }) => epoch > 0).length;
+  const tile = (name: string, value: string, more = ''): Html =>
+    html`<div><dt>${name}</dt><dd>${value}${more === '' ? null : html` <small>${more}</small>`}</dd></div>`;
+  const tiles = [
+    ...(before === null || after === null
+      ? []
+      : [tile(`${measureTitle(primary)}, validation`, measure(after), `from ${measure(before)}`)]),
+    tile('Epochs', integer(trained), bestEpoch === 0 ? 'untrained weights kept' : `epoch ${bestEpoch} kept`),
+    ...(seconds === null ? [] : [tile('Time', duration(seconds))]),
+    ...(drift?.spearman === null || drift === null
+      ? []
+      : [tile('Order of other similarities kept', measure(drift.spearman), 'of 1')]),
+  ];
+  return html`<header>
+<h1>Fine-tuning of ${model}</h1>
+<p class="soft">${record.created.slice(0, 16).replace('T', ' ')} UTC${record.folder === null ? null : html` · saved to <code>${record.folder}</code>`}</p>
+<p class="verdict">${verdict(record, before, after)}</p>
+<dl class="tiles">${tiles}</dl>
+</header>`;
+}
+
+function verdict(
+  { primary, bestEpoch, comparison, stoppedEarly }: RunRecord,
+  before: number | null,
+  after: number | null,
+): Html {
+  const name = measureTitle(primary);
+  if (before === null || after === null) {
+    return html`Nothing was measured: there were no validation rows, so nothing says whether the model is better.`;
+  }
+  const early = stoppedEarly ? ' Training ended early, as it got no better.' : '';
+  if (bestEpoch === 0) {
+    return html`<strong>Nothing got better</strong>: no epoch had a better ${name} than the untrained model, whose weights were kept.${early}`;
+  }
+  const change = html`${name} on the validation rows went from ${measure(before)} to <strong>${measure(after)}</strong> (${signed(after - before)})`;
+  const found = comparison?.measures[primary];
+  const interval = found?.interval;
+  if (interval === undefined || interval === null) return html`${change}.${early}`;
+  const share = Math.round(100 * (comparison?.confidence ?? 0.95));
+  const bounds = `${signed(interval.low)} to ${signed(interval.high)}`;
+  if (found?.verdict === 'worse') {
+    return html`${change}: <strong>that is worse</strong>, by more than chance would make of so many rows (${share} % interval ${bounds}).${early}`;
+  }
+  return found?.verdict === 'within noise'
+    ? html`${change}. <strong>That is within noise</strong>: of so few rows, chance alone makes differences like it (${share} % interval ${bounds}).${early}`
+    : html`${change}, more than chance would make of so many rows (${share} % interval ${bounds}).${early}`;
+}

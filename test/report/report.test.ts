@@ -1,0 +1,257 @@
+import { compareRows } from '../../lib/report/comparison';
+import { RunEvents } from '../../lib/report/events';
+import { recordIn } from '../../lib/report/read';
+import type { RunRecord } from '../../lib/report/record';
+import { renderReport } from '../../lib/report/report';
+
+const hostile = [
+  '<script>alert(1)</script>',
+  '</script><img src=x onerror=alert(1)>',
+  '"><svg onload=alert(1)>',
+  "' onmouseover='alert(1)",
+  '<!-- & &amp; &#60; ]]>',
+  'a\u0000b\u001b[2J\u202egnp.exe\u2066 \ud800',
+  '{{constructor}} $1 </style> </title> </code>',
+];
+
+/** A run of some epochs on rows with hostile texts. */
+function events(epochs = 3, steps = 20): object[] {
+  const metrics = (epoch: number) => ({
+    loss: 0.2 / (epoch + 1),
+    pearson: 0.5,
+    spearman: 0.4 + epoch / 100,
+    averagePrecision: 0.7 + epoch / 100,
+    f1: { value: 0.8, threshold: 0.61 },
+    accuracy: null,
+  });
+  const list: object[] = [
+    {
+      type: 'data',
+      rows: 100,
+      trainingRows: 80,
+      validationRows: 20,
+      tokens: 1000,
+      longest: 30,
+      maxInputLength: 64,
+      notes: [hostile[0]],
+    },
+    { type: 'summary', parameters: 1000, precision: 'fp32', device: hostile[2], seed: 1, threads: 2 },
+    { type: 'validation', epoch: 0, trainingLoss: null, metrics: metrics(0), best: true },
+  ];
+  for (let epoch = 1; epoch <= epochs; ++epoch) {
+    for (let step = 1; step <= steps; ++step) {
+      const totalSteps = (epoch - 1) * steps + step;
+      list.push({
+        type: 'step',
+        epoch,
+        step,
+        steps,
+        totalSteps,
+        loss: 1 / totalSteps,
+        learningRate: 1e-4 / totalSteps,
+      });
+    }
+    list.push({ type: 'validation', epoch, trainingLoss: 0.1, metrics: metrics(epoch), best: true });
+  }
+  list.push({
+    type: 'done',
+    report: {
+      bestEpoch: epochs,
+      seconds: 12,
+      learningRate: 1e-4,
+      libtorch: '2.11.0',
+      randomPairs: { texts: 10, before: 0.1, after: 0.6 },
+    },
+  });
+  return list;
+}
+
+async function recordOf(
+  list: readonly object[],
+  similarities?: { wanted: number[]; before: number[]; after: number[] },
+): Promise<RunRecord> {
+  const run = new RunEvents();
+  for (const event of list) run.note(event);
+  const comparison =
+    similarities === undefined
+      ? null
+      : await compareRows({
+          ...similarities,
+          texts: (row) => [hostile[row % hostile.length]!, hostile[(row + 3) % hostile.length]!],
+          intervals: { samples: 200, confidence: 0.95, seed: 1 },
+        });
+  return run.record({
+    model: hostile[1]!,
+    folder: `/tmp/${hostile[3]}\n`,
+    comparison,
+    versions: { vectune: '0.1.0' },
+    created: new Date(0),
+  });
+}
+
+const labels = Array.from({ length: 40 }, (_, i) => i % 2);
+const labelled = {
+  wanted: labels,
+  before: labels.map((label, i) => 0.4 + 0.1 * label + (i % 7) / 20),
+  after: labels.map((label, i) => 0.2 + 0.5 * label + (i % 5) / 20),
+};
+
+/** Names of the elements that a page opens, each with its attributes. */
+function elements(page: string): { name: string; attributes: string }[] {
+  return [...page.matchAll(/<([a-z][a-z0-9]*)((?:\s+[^\s=<>]+(?:="[^"<>]*")?)*)\s*\/?>/gi)].map((found) => ({
+    name: found[1]!.toLowerCase(),
+    attributes: found[2]!,
+  }));
+}
+
+/** What closes must have been opened, in order; void elements and those that close themselves apart. */
+function expectWellFormed(page: string): void {
+  const open: string[] = [];
+  const tags = page
+    .replaceAll(/<style>[\s\S]*?<\/style>|<script[^>]*>[\s\S]*?<\/script>|<!doctype html>/g, '')
+    .matchAll(/<(\/?)([a-z][a-z0-9]*)[^>]*?(\/?)>/g);
+  for (const [, closing, name, self] of tags) {
+    if (self === '/' || ['meta', 'br', 'img', 'link'].includes(name!)) continue;
+    if (closing === '') open.push(name!);
+    else expect(open.pop()).toBe(name);
+  }
+  expect(open).toEqual([]);
+}
+
+describe('a run with hostile texts', () => {
+  let record: RunRecord;
+  let page: string;
+  beforeAll(async () => {
+    record = await recordOf(events(), labelled);
+    page = renderReport(record);
+  });
+
+  test('no text becomes markup: the elements are those of the page itself', () => {
+    const names = new Set(elements(page).map(({ name }) => name));
+    for (const name of ['img', 'iframe', 'link', 'object', 'a', 'base', 'form']) expect(names).not.toContain(name);
+    const scripts = elements(page).filter(({ name }) => name === 'script');
+    expect(scripts).toEqual([{ name: 'script', attributes: ' type="application/json" id="vectune-run"' }]);
+    for (const { attributes } of elements(page)) expect(attributes).not.toMatch(/\son\w+=|\s(?:src|href|style)=/i);
+    expectWellFormed(page);
+    // They are all there, as text.
+    expect(page).toContain('&lt;script&gt;alert(1)&lt;/script&gt;');
+    expect(page).toContain('&#39; onmouseover=&#39;alert(1)');
+    expect(page).toContain('\\u001b[2J\\u202egnp.exe\\u2066 \\ud800');
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: those are meant
+    expect(page).not.toMatch(/[\u0000\u001b\u202e\u2066]/);
+  });
+
+  test('nothing is fetched: the style has no address, the policy allows none', () => {
+    const style = /<style>([\s\S]*)<\/style>/.exec(page)![1]!;
+    expect(style).not.toMatch(/url\(|@import|https?:/);
+    expect(page).toContain(`content="default-src 'none'; style-src 'unsafe-inline'"`);
+  });
+
+  test('the record is in it, and makes the same page again', () => {
+    expect(recordIn(page)).toEqual(JSON.parse(JSON.stringify(record)));
+    expect(renderReport(recordIn(page)!)).toBe(page);
+    expect(recordIn('<html></html>')).toBeUndefined();
+    expect(recordIn('{"format": "vectune-run", "version": 2}')).toBeUndefined();
+  });
+
+  test('every part is there, and every number is one', () => {
+    for (const heading of [
+      'Loss',
+      'Average precision',
+      'Learning rate',
+      'What else moved',
+      'Similarities of the validation rows',
+      'Precision and recall',
+      'Measures on the validation rows',
+      'Rows that changed most',
+      'How to use the model',
+      'Settings',
+      'Versions',
+    ]) {
+      expect(page).toContain(`<h2>${heading}</h2>`);
+    }
+    const shown = page.slice(0, page.indexOf('<script'));
+    expect(shown).not.toMatch(/NaN|undefined|Infinity|\[object/);
+    const threshold = record.comparison!.measures['f1Threshold']!.b!;
+    expect(page).toContain(`similarity &gt;= ${threshold.toFixed(4)}`);
+    expect(page).toContain('more than chance would make');
+    expect(page).toContain('the model may be collapsing');
+  });
+});
+
+test.each<[string, () => Promise<RunRecord>]>([
+  ['nothing but steps', () => recordOf(events().filter((event) => (event as { type: string }).type === 'step'))],
+  ['one step', () => recordOf(events(1, 1))],
+  ['no events at all', () => recordOf([])],
+  ['graded scores', () => recordOf(events(), { ...labelled, wanted: labels.map((label, i) => (label + (i % 3)) / 3) })],
+  [
+    'equal similarities',
+    () => recordOf(events(), { wanted: labels, before: labels.map(() => 0.5), after: labels.map(() => 0.5) }),
+  ],
+  [
+    'one label',
+    () => recordOf(events(), { wanted: labels.map(() => 1), before: labelled.before, after: labelled.after }),
+  ],
+  ['losses that are no numbers', () => recordOf(events().map((event) => ({ ...event, loss: Number.NaN })))],
+  [
+    'events of another version',
+    () =>
+      recordOf([
+        { type: 'validation', epoch: 'x', metrics: null },
+        { type: 'step' },
+        { type: 'new' },
+        7 as never,
+        null as never,
+      ]),
+  ],
+])('%s make a page too', async (_, make) => {
+  const page = renderReport(await make());
+  expectWellFormed(page);
+  expect(page.slice(0, page.indexOf('<script'))).not.toMatch(/NaN|undefined|Infinity/);
+});
+
+test('a gain within noise is called so, and an untrained model that was kept', async () => {
+  const noisy = {
+    wanted: labels,
+    before: labelled.before,
+    after: labelled.before.map((value, i) => value + (i % 3 === 0 ? 0.02 : -0.01)),
+  };
+  expect(renderReport(await recordOf(events(), noisy))).toContain('That is within noise');
+  const list = events(2).map((event) => ({
+    ...event,
+    ...('best' in event && { best: (event as { epoch?: number }).epoch === 0 }),
+  }));
+  const none = await recordOf(list.slice(0, -1));
+  expect(none.bestEpoch).toBe(0);
+  expect(renderReport(none)).toContain('Nothing got better');
+});
+
+test('a log that goes on from a checkpoint is one run, a new one begins anew', async () => {
+  const first = events(3, 10);
+  const until = first.slice(0, 3 + 11 + 5); // in the middle of the second epoch
+  const rest = first.slice(3 + 11).filter((event) => (event as { totalSteps?: number }).totalSteps !== 11);
+  const restored = {
+    type: 'restored',
+    from: '/checkpoint',
+    totalSteps: 11,
+    epoch: 1,
+    bestEpoch: 1,
+    before: { loss: 1 },
+    after: { loss: 0.5 },
+    message: 'goes on',
+  };
+  const resumed = await recordOf([...until, first[0]!, first[1]!, restored, ...rest]);
+  expect(resumed.steps.map(({ step }) => step)).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
+  expect(resumed.epochs.map(({ epoch }) => epoch)).toEqual([0, 1, 2, 3]);
+  const again = await recordOf([...first, ...events(1, 4)]);
+  expect(again.steps).toHaveLength(4);
+  expect(again.epochs).toHaveLength(2);
+});
+
+test('of a long run every n-th step is kept', async () => {
+  const record = await recordOf(events(1, 30000));
+  expect(record.steps.length).toBeLessThanOrEqual(2000);
+  expect(record.steps.length).toBeGreaterThan(900);
+  const gaps = new Set(record.steps.slice(1).map(({ step }, i) => step - record.steps[i]!.step));
+  expect(gaps.size).toBe(1);
+});
