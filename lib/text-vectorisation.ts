@@ -186,7 +186,7 @@ export class TextVectorisation {
 
   /**
    * Trains the model so that the cosine similarity of each pair comes near its score. The data is two lists, or the
-   * path of a CSV, TSV, JSON Lines or Parquet file, or an (async) iterable of rows `{ text1, text2, score }`.
+   * path of a CSV, TSV, JSON, JSON Lines or Parquet file, or an (async) iterable of rows `{ text1, text2, score }`.
    *
    * Training starts at once, whether or not the run is awaited. The model takes new weights only when they are better
    * on the validation rows than all before, the untrained ones included; see `FinetuneOptions` for everything else.

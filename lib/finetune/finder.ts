@@ -12,14 +12,36 @@ export interface FinderRequest {
   /** Runs a batch of that size in its worst case; rejects with OutOfMemoryError where it does not fit. */
   probe: (size: number) => Promise<void>;
   onEvent: (event: Omit<FinderEvent, 'kind'>) => void;
+  /**
+   * What the trials may cost in all, and what one of a size does, in tokens; the search ends before it would cost more.
+   * Default: whatever it takes.
+   */
+  budget?: { tokens: number; cost: (size: number) => number };
+}
+
+/** Share of a run's work that its search for a batch size may take. */
+const searchShare = 0.1;
+/** A search of so few tokens is over before anyone waits for it. */
+const freeTokens = 2048;
+/** Rows that are computed at once without having been tried. */
+const mostUntried = 128;
+
+/**
+ * Tokens that the trials may cost: a tenth of those that the run trains on at the least, if that is not next to nothing. A
+ * run may end early; it trains the epochs that show no improvement, and one before.
+ */
+export function searchBudget(trainingTokens: number, epochs: number, patience: number | null): number {
+  const least = patience === null ? epochs : Math.min(epochs, patience + 1);
+  return Math.max(freeTokens, searchShare * trainingTokens * least);
 }
 
 /**
  * Looks for the largest batch that fits in memory: doubling from 2 until one fails or the limit is reached.
- * A size is proposed only if it was run. Rejects with OutOfMemoryError where not even one row fits; any other
- * error of a probe ends the search.
+ * A size is proposed only if it was run, unless the search would cost more than its budget: then the limit is, and a step
+ * that does not fit after all is done again in smaller parts, as any other. Rejects with OutOfMemoryError where not even
+ * one row fits; any other error of a probe ends the search.
  */
-export async function findBatchSize({ limit, probe, onEvent }: FinderRequest): Promise<number> {
+export async function findBatchSize({ limit, probe, onEvent, budget }: FinderRequest): Promise<number> {
   const fits = async (size: number): Promise<OutOfMemoryError | null> => {
     try {
       await probe(size);
@@ -44,16 +66,32 @@ export async function findBatchSize({ limit, probe, onEvent }: FinderRequest): P
     return size;
   };
 
+  const untried = (size: number): number => {
+    const message =
+      `Finished batch size finder, as more trials would take over a tenth of the run; will continue with full run using ` +
+      `batch size ${size}, and less at once where that does not fit`;
+    onEvent({ type: 'finder', outcome: 'finished', batchSize: size, next: null, message });
+    return size;
+  };
+
   let largest = limit;
   let fitted = 0;
   let size = Math.min(firstSize, limit);
+  let spent = 0;
+  const affordable = (next: number): boolean => {
+    spent += budget?.cost(next) ?? 0;
+    return budget === undefined || spent <= budget.tokens;
+  };
+  if (!affordable(size)) return untried(Math.min(largest, mostUntried));
+  // After a failure one row is tried whatever it costs: a run that cannot do that must not begin.
   for (;;) {
     const failure = await fits(size);
     if (failure === null) {
       if (size === largest) return finish(size);
       const next = Math.min(size * factor, largest);
-      trying(size, 'succeeded', next);
       fitted = size;
+      if (!affordable(next)) return untried(Math.max(fitted, Math.min(largest, mostUntried)));
+      trying(size, 'succeeded', next);
       size = next;
       continue;
     }

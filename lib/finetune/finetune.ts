@@ -16,7 +16,7 @@ import type {
 } from '../engine/addon';
 import { chooseDevice, choosePrecision, type ChosenDevice, type DeviceOption } from '../engine/devices';
 import { megabytes, told, type EventContent, type FinetuneEvent } from './events';
-import { effectiveBatch, findBatchSize, finderLimit } from './finder';
+import { effectiveBatch, findBatchSize, finderLimit, searchBudget } from './finder';
 import { train } from './loop';
 import { defaultLoss } from './losses';
 import { defaultMemoryLimit, MemoryFollower } from './memory-limit';
@@ -25,7 +25,7 @@ import { longestRows } from './order';
 import { freshProgress, type Progress } from './progress';
 import type { CheckpointReport, FinetuneReport } from './report';
 import type { RunControl } from './run-control';
-import { RandomPairsWatch } from './random-pairs';
+import { RandomPairsWatch, withRandomPairs } from './random-pairs';
 import { splitRows } from './split';
 import { tokeniseRows } from './tokens';
 import type { TextEncoder } from '../tokenisation/tokenised-texts';
@@ -162,13 +162,12 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     emit({ type: 'device', device: chosen.device, gpu: chosen.gpu, message: chosen.message });
     const asked = chosen.limit === null ? options.memoryLimit : Math.min(chosen.limit, options.memoryLimit ?? Infinity);
     const memoryLimit = onGpu(chosen) ? null : (asked ?? defaultMemoryLimit(addon.memory()));
-    dataset = await addon.createDataset(
-      tokens.ids,
-      tokens.offsets,
-      tokens.columns,
-      tokens.rowOffsets,
-      Float32Array.from(data.scores),
+    const { columns, rowOffsets, scores, random } = withRandomPairs(
+      { ...tokens, scores: data.scores },
+      split.train,
+      options.seed,
     );
+    dataset = await addon.createDataset(tokens.ids, tokens.offsets, columns, rowOffsets, Float32Array.from(scores));
     control.check();
     trainer = await addon.createTrainer(model.handle, dataset, {
       device: chosen.device,
@@ -254,12 +253,8 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
         emit,
         watch: new RandomPairsWatch({
           addon,
-          model: model.handle,
-          device: chosen.device,
-          tokens,
-          rows: split.train,
-          textOf: (row) => 2 * row,
-          seed: options.seed,
+          trainer,
+          rows: random,
           stopped: () => control.stopped,
           emit,
         }),
@@ -345,6 +340,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
   /** A new run's batch sizes: as asked for, or as the finder finds them. */
   async function plan(rows: Int32Array, lengths: Int32Array, device: 'cpu' | 'cuda'): Promise<Progress> {
     const request = { device, trainingRows: rows.length, effectiveBatchSize: options.effectiveBatchSize };
+    const tokensOf = (some: Int32Array) => some.reduce((sum, row) => sum + lengths[row]!, 0);
     const found =
       options.batchSize !== 'auto'
         ? options.batchSize
@@ -356,6 +352,10 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
               await addon!.probe(trainer!, longestRows(rows, lengths, size));
             },
             onEvent: emit,
+            budget: {
+              tokens: searchBudget(tokensOf(rows), options.epochs, options.earlyStopping?.patience ?? null),
+              cost: (size) => tokensOf(longestRows(rows, lengths, size)),
+            },
           });
     const effective = effectiveBatch(request, found);
     return freshProgress(Math.min(found, effective), effective);

@@ -1,14 +1,13 @@
 import { Random, Stream } from '../data/random';
-import type { EngineAddon, ModelHandle, NativeDevice } from '../engine/addon';
+import type { EngineAddon, TrainerHandle } from '../engine/addon';
 import type { EventContent } from './events';
 import type { RandomPairs } from './report';
-import type { TokenisedTexts } from '../tokenisation/tokenised-texts';
 
-/** Texts that are compared, at most and (where there are so many) at least; between them, one in eight training rows. */
-const mostTexts = 256;
-const fewestTexts = 16;
-/** Texts of one call of the engine, so that others get their turn in between. */
-const textsAtOnce = 32;
+/** Pairs that are compared, at most and (where there are so many) at least; between them, one for 16 training rows. */
+const mostPairs = 128;
+const fewestPairs = 8;
+/** Pairs of one call of the engine, so that others get their turn in between. */
+const pairsAtOnce = 16;
 
 /**
  * The share of the way to 1 that the mean cosine of random pairs may go. Measured on all-MiniLM-L6-v2: with 400 Quora
@@ -17,39 +16,76 @@ const textsAtOnce = 32;
  */
 export const COLLAPSE_BOUND = 0.25;
 
+/** Rows by the texts that they name, and their scores; see `TokenisedRows`. */
+export interface ScoredGroups {
+  columns: Int32Array;
+  rowOffsets: Int32Array;
+  scores: readonly number[];
+}
+
+/**
+ * The rows, and behind them, in `random`, pairs of different texts of training rows, drawn by the seed alone; nobody trains
+ * on those.
+ */
+export function withRandomPairs(
+  { columns, rowOffsets, scores }: ScoredGroups,
+  training: Int32Array,
+  seed: number,
+): ScoredGroups & { random: Int32Array } {
+  const wanted = 2 * Math.min(mostPairs, Math.max(fewestPairs, training.length >> 4));
+  const drawn = new Set<number>();
+  // Where almost all rows begin with one text, the search for others ends some time.
+  for (const row of Random.of(seed, Stream.RandomPairs)
+    .shuffle(training.slice())
+    .subarray(0, 8 * wanted)) {
+    drawn.add(columns[rowOffsets[row]!]!);
+    if (drawn.size === wanted) break;
+  }
+  const texts = [...drawn].slice(0, drawn.size - (drawn.size % 2));
+  const pairs = texts.length / 2;
+  const rows = scores.length;
+  const allColumns = new Int32Array(columns.length + texts.length);
+  allColumns.set(columns);
+  allColumns.set(texts, columns.length);
+  const allOffsets = new Int32Array(rowOffsets.length + pairs);
+  allOffsets.set(rowOffsets);
+  for (let i = 0; i < pairs; ++i) allOffsets[rowOffsets.length + i] = columns.length + 2 * (i + 1);
+  return {
+    columns: allColumns,
+    rowOffsets: allOffsets,
+    scores: [...scores, ...new Array<number>(pairs).fill(0)],
+    random: Int32Array.from({ length: pairs }, (_, i) => rows + i),
+  };
+}
+
 export interface RandomPairsRequest {
-  addon: Pick<EngineAddon, 'embed'>;
-  model: ModelHandle;
-  device: NativeDevice;
-  tokens: TokenisedTexts;
-  /** Training rows, and the text that stands for a row. */
+  addon: Pick<EngineAddon, 'evaluate'>;
+  trainer: TrainerHandle;
+  /** Rows of the trainer's data set. */
   rows: Int32Array;
-  textOf: (row: number) => number;
-  seed: number;
   /** Whether the run is to stop: nothing more is begun then. */
   stopped: () => boolean;
   emit: (event: EventContent) => void;
 }
 
-/** Watches whether training makes all texts alike. */
+/** Watches whether training makes all texts alike. It asks for no memory but what validation has. */
 export class RandomPairsWatch {
   readonly #request: RandomPairsRequest;
-  readonly #texts: readonly Int32Array[];
   #told = false;
 
   constructor(request: RandomPairsRequest) {
     this.#request = request;
-    this.#texts = draw(request);
   }
 
   /** The untrained model; null where there are no two different texts. */
   async begin(): Promise<RandomPairs | null> {
-    if (this.#texts.length < 2) return null;
+    const { rows } = this.#request;
+    if (rows.length === 0) return null;
     const before = await this.#measure();
-    return { texts: this.#texts.length, before, after: before };
+    return { pairs: rows.length, before, after: before };
   }
 
-  /** The model with the weights of an epoch; tells once that they are too far from those that training began with. */
+  /** The weights of an epoch that the model took; tells once that they are too far from those that training began with. */
   async look(epoch: number, pairs: RandomPairs | null): Promise<RandomPairs | null> {
     if (pairs === null || this.#request.stopped()) return pairs;
     const after = await this.#measure();
@@ -72,66 +108,21 @@ export class RandomPairsWatch {
 
   /** Never rejects: what is only looked at must not end a run. */
   async #measure(): Promise<number | null> {
-    const { addon, model, device, stopped } = this.#request;
-    const sum: number[] = [];
-    let texts = 0;
-    for (let first = 0; first < this.#texts.length; first += textsAtOnce) {
+    const { addon, trainer, rows, stopped } = this.#request;
+    let sum = 0;
+    for (let first = 0; first < rows.length; first += pairsAtOnce) {
       if (stopped()) return null;
-      const part = this.#texts.slice(first, first + textsAtOnce);
-      const vectors = await addon.embed(model, join(part), offsetsOf(part), 'fp32', device).catch(() => null);
-      if (vectors === null) return null;
-      const width = vectors.length / part.length;
-      for (let text = 0; text < part.length; ++text, ++texts) {
-        const vector = vectors.subarray(text * width, (text + 1) * width);
-        const norm = Math.sqrt(vector.reduce((total, value) => total + value * value, 0));
-        for (let i = 0; i < width; ++i) sum[i] = (sum[i] ?? 0) + (norm === 0 ? 0 : vector[i]! / norm);
-      }
+      const part = rows.subarray(first, first + pairsAtOnce);
+      // One pair at once needs the least memory, and takes hardly longer.
+      const measured = await addon.evaluate(trainer, part, 1).catch(() => null);
+      if (measured === null) return null;
+      for (const cosine of measured.similarities) sum += cosine;
     }
-    // |Σu|² has each text's 1 with itself, and each pair's cosine twice.
-    const squared = sum.reduce((total, value) => total + value * value, 0);
-    const mean = (squared - texts) / (texts * (texts - 1));
-    return Number.isFinite(mean) ? Math.max(-1, Math.min(1, mean)) : null;
+    return Number.isFinite(sum) ? sum / rows.length : null;
   }
 }
 
 /** Whether the mean cosine of random pairs went further towards 1 than training that does good takes it. */
 export function hasCollapsed(before: number, after: number): boolean {
   return after - before > COLLAPSE_BOUND * (1 - before);
-}
-
-/** Different texts, at most one of a row, in an order that the seed alone decides. */
-function draw({ tokens, rows, textOf, seed }: RandomPairsRequest): Int32Array[] {
-  const wanted = Math.min(mostTexts, Math.max(fewestTexts, rows.length >> 3));
-  const order = Random.of(seed, Stream.RandomPairs).shuffle(rows.slice());
-  const seen = new Set<string>();
-  const texts: Int32Array[] = [];
-  // Where almost all texts are equal, the search for others ends some time.
-  for (const row of order.subarray(0, 8 * wanted)) {
-    const text = textOf(row);
-    const ids = tokens.ids.subarray(tokens.offsets[text], tokens.offsets[text + 1]);
-    const key = ids.join();
-    if (seen.has(key)) continue;
-    seen.add(key);
-    texts.push(ids);
-    if (texts.length === wanted) break;
-  }
-  return texts;
-}
-
-function join(texts: readonly Int32Array[]): Int32Array {
-  const all = new Int32Array(texts.reduce((total, text) => total + text.length, 0));
-  let at = 0;
-  for (const text of texts) {
-    all.set(text, at);
-    at += text.length;
-  }
-  return all;
-}
-
-function offsetsOf(texts: readonly Int32Array[]): Int32Array {
-  const offsets = new Int32Array(texts.length + 1);
-  texts.forEach((text, i) => {
-    offsets[i + 1] = offsets[i]! + text.length;
-  });
-  return offsets;
 }

@@ -4,8 +4,8 @@ import type { ScheduleKind } from './schedule';
 
 /** Mean cosine similarity of random pairs of training texts: near 1, all texts look alike to a model. */
 export interface RandomPairs {
-  /** Texts that were drawn by the seed, at most one of a row; each is compared with all the others. */
-  texts: number;
+  /** Pairs that were drawn by the seed, each of two texts of different rows that are in no other pair. */
+  pairs: number;
   /** Of the untrained model, from -1 to 1; null where it could not be measured. */
   before: number | null;
   /** Of the model as it is now; null as `before` is. */

@@ -159,7 +159,7 @@ describe('the device path', () => {
       earlyStopping: false,
       precision: 'fp32',
     });
-    expect(of('finder').map(({ batchSize }) => batchSize)).toEqual([2, 4, 8, 16, 32, 51]);
+    expect(of('finder').map(({ batchSize }) => batchSize)).toEqual([2, 4, 8, 51]); // more trials would be over a tenth of one epoch
     expect(report).toMatchObject({ batchSize: 51, effectiveBatchSize: 51 });
     expect(of('device-memory').map(({ after }) => after)).toEqual(['finder', 'epoch']);
     for (const event of of('device-memory')) {

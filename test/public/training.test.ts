@@ -454,6 +454,7 @@ describe('steps', () => {
     expect(of('summary')).toEqual([
       {
         type: 'summary',
+        kind: 'summary',
         parameters: info.parameters,
         trainableParameters: info.parameters,
         bytes,

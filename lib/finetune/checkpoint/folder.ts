@@ -1,8 +1,8 @@
-import { readdir, rm, stat } from 'node:fs/promises';
+import { access, constants, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError, FileError, fromNative, VectuneError } from '../../system/errors';
 import type { EngineAddon } from '../../engine/addon';
-import { makeFolder, proveReplaceable, removeFolder, renameFolder, replaceFolder } from '../../system/atomic-folder';
+import { makeFolder, removeFolder, renameFolder, replaceFolder } from '../../system/atomic-folder';
 import { readDescription } from './content';
 import { lockOwner } from './lock-owner';
 
@@ -89,8 +89,8 @@ export class CheckpointFolder {
             names.push(place);
           }
         }
-        // A lock may be taken where nothing can be made: found out now, not at the first checkpoint.
-        await proveReplaceable(join(path, 'step-00000000'));
+        // A lock of an earlier run may be taken where nothing can be made: found out now, not at the first checkpoint.
+        await access(path, constants.W_OK | constants.X_OK);
         return folder;
       } catch (error) {
         addon.unlockFile(lock);

@@ -17,6 +17,8 @@ import type { TrainableModel } from '../../../lib/finetune/finetune';
 export class FakeEngine {
   /** Rows that fit at once. */
   capacity = Infinity;
+  /** Rows of the data; those behind them are random pairs, which no one trains on or validates with. */
+  rows = Infinity;
   /** Turns of the event loop that a call takes. */
   turns = 1;
   /** Validation error by number of committed or pending epochs: similarity = score + error. */
@@ -132,15 +134,13 @@ export class FakeEngine {
         this.#need(rows.length);
       }),
     evaluate: (_: TrainerHandle, rows: Int32Array, microBatch: number) =>
-      this.#run('evaluate', () => {
-        this.#need(Math.min(microBatch, rows.length));
-        const error = this.errors[this.#evaluations++] ?? 0;
-        return { loss: error ** 2, similarities: Float32Array.from(rows, (row) => this.#scores[row]! + error) };
-      }),
-    embed: async (_: ModelHandle, _ids: Int32Array, offsets: Int32Array) => {
-      const texts = offsets.length - 1;
-      return Float32Array.from({ length: 2 * texts }, (_value, i) => i + 1);
-    },
+      rows[0]! >= this.rows
+        ? Promise.resolve({ loss: 0, similarities: Float32Array.from(rows, () => 0.1) })
+        : this.#run('evaluate', () => {
+            this.#need(Math.min(microBatch, rows.length));
+            const error = this.errors[this.#evaluations++] ?? 0;
+            return { loss: error ** 2, similarities: Float32Array.from(rows, (row) => this.#scores[row]! + error) };
+          }),
     commit: () =>
       this.#run('commit', () => {
         this.committed = this.applied.length;

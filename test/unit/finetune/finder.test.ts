@@ -1,6 +1,6 @@
 import { NativeError, OutOfMemoryError } from '../../../lib/system/errors';
 import type { FinderEvent } from '../../../lib/finetune/events';
-import { effectiveBatch, findBatchSize, finderLimit } from '../../../lib/finetune/finder';
+import { effectiveBatch, findBatchSize, finderLimit, searchBudget } from '../../../lib/finetune/finder';
 
 /** A machine that fits batches up to `capacity`. */
 async function search(capacity: number, limit: number) {
@@ -110,5 +110,64 @@ describe('what is searched and what becomes of it', () => {
     expect(effectiveBatch(cuda, 512)).toBe(128);
     expect(finderLimit({ ...cuda, effectiveBatchSize: 48 })).toBe(48);
     expect(effectiveBatch({ ...cuda, effectiveBatchSize: 48 }, 16)).toBe(48);
+  });
+});
+
+describe('a search that would take over a tenth of the run', () => {
+  /** 54 training rows of two texts of 256 tokens, one epoch. */
+  const tokens = searchBudget(54 * 512, 1, null);
+
+  async function budgeted(limit: number, capacity: number, perRow: number, budget = tokens) {
+    const probed: number[] = [];
+    const events: Omit<FinderEvent, 'kind'>[] = [];
+    const probe = async (size: number) => {
+      probed.push(size);
+      if (size > capacity) throw new OutOfMemoryError('ERR_OUT_OF_MEMORY', `no room for ${size}`);
+    };
+    const cost = (size: number) => size * perRow;
+    const size = await findBatchSize({
+      limit,
+      probe,
+      onEvent: (e) => events.push(e),
+      budget: { tokens: budget, cost },
+    });
+    return {
+      size,
+      probed,
+      messages: events.map(({ message }) => message),
+      spent: probed.reduce((a, b) => a + cost(b), 0),
+    };
+  }
+
+  test('ends before that, and goes on with the limit', async () => {
+    const { size, probed, messages, spent } = await budgeted(32, Infinity, 512);
+    expect(probed).toEqual([2]);
+    expect(spent).toBeLessThanOrEqual(0.1 * 54 * 512);
+    expect(size).toBe(32);
+    expect(messages).toEqual([expect.stringMatching(/^Finished batch size finder, as more trials .* batch size 32,/)]);
+  });
+
+  test('is not begun where not even one trial may be', async () => {
+    expect(await budgeted(6, Infinity, 1500)).toMatchObject({ size: 6, probed: [] });
+  });
+
+  test('takes what was tried where that is more than is taken untried', async () => {
+    expect(await budgeted(100_000, Infinity, 10, 8000)).toMatchObject({
+      size: 256,
+      probed: [2, 4, 8, 16, 32, 64, 128, 256],
+    });
+    expect(await budgeted(100_000, Infinity, 10, 2048)).toMatchObject({ size: 128, probed: [2, 4, 8, 16, 32, 64] });
+  });
+
+  test('still finds what does not fit, and tries one row whatever it costs', async () => {
+    expect(await budgeted(32, 4, 100)).toMatchObject({ size: 4, probed: [2, 4, 8] });
+    expect(await budgeted(32, 1, 1300)).toMatchObject({ size: 1, probed: [2, 1] });
+  });
+
+  test('counts the epochs that a run trains at the least', () => {
+    expect(searchBudget(1e6, 20, 1)).toBe(2e5);
+    expect(searchBudget(1e6, 1, 1)).toBe(1e5);
+    expect(searchBudget(1e6, 20, null)).toBe(2e6);
+    expect(searchBudget(100, 1, null)).toBe(2048);
   });
 });
