@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { copyFileSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
 import { removeFolders, temporaryFolder } from '../unit/native/support/folders';
 
 /** Parquet, in plain Node: the reader is an ES module, which jest does not import. The files are made by fixtures/parquet.py. */
@@ -39,6 +40,7 @@ test('every compression, bytes as texts, a name twice, values of other types', a
   writeFileSync(join(folder, 'pointer.parquet'), 'version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 5\n');
   writeFileSync(join(folder, 'text.parquet'), 'text1,text2,score\na,b,1\n');
   writeFileSync(join(folder, 'cut.parquet'), readFileSync(join(FIXTURES, 'zstd.parquet')).subarray(0, 700));
+  writeFileSync(join(folder, 'packed.parquet.gz'), gzipSync(readFileSync(join(FIXTURES, 'zstd.parquet'))));
   const all = await outcomes(folder);
   for (const codec of ['none', 'snappy', 'gzip', 'zstd', 'lz4', 'brotli']) {
     expect(all.get(`${codec}.parquet`)).toEqual({
@@ -56,6 +58,7 @@ test('every compression, bytes as texts, a name twice, values of other types', a
   expect(message('twice.parquet')).toMatch(/2 columns are called "score": numbers 2 and 3.*columns: \{ score: 2 \}/);
   expect(message('pointer.parquet')).toMatch(/pointer of Git LFS/);
   expect(message('text.parquet')).toMatch(/does not begin with PAR1\. .*format: 'csv'/);
+  expect(message('packed.parquet.gz')).toMatch(/is packed with gzip\. Unpack it first/);
   expect(all.get('cut.parquet')?.code).toBe('ERR_DATA_FILE');
 }, 60_000);
 

@@ -36,7 +36,8 @@ async function checkMark(file: string): Promise<void> {
   }
   const mark = first.toString('latin1', 0, 4);
   if (mark === 'PAR1') return;
-  const other = containerOf(first) ?? notData(first.toString());
+  const gzip = { is: 'packed with gzip', remedy: say`Unpack it first: Parquet is packed within.` };
+  const other = first[0] === 0x1f && first[1] === 0x8b ? gzip : (containerOf(first) ?? notData(first.toString()));
   if (mark === 'PARE' || other !== undefined) {
     const { is, remedy } = other ?? {
       is: 'an encrypted Parquet file',
