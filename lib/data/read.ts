@@ -47,6 +47,7 @@ export async function* readScored(
   options: ReadOptions | undefined,
   reading?: Reading,
 ): AsyncGenerator<ScoredRow[], void, undefined> {
+  await checkIsFile(file, 'a data file'); // before its format, which a folder has none of
   const resolved = resolveReadOptions(file, options);
   const table = await openTable(file, resolved);
   let row = 0;

@@ -1,4 +1,4 @@
-import { option, say } from '../../system/wording';
+import { option, say, words } from '../../system/wording';
 import { notData } from '../text/containers';
 import { TextSource } from '../text/text-source';
 import { DelimitedRecords, QuoteError, type DelimitedRecord } from './delimited-records';
@@ -217,7 +217,7 @@ class Delimited implements Table {
       throw tableError(
         { file: this.#file, row: this.#row, line, column: this.#columnName(broken!.field) },
         `a quote opens here and is closed in line ${lastLine} only, but each of these lines is a whole row: the quotes are not balanced, and ${lastLine - line + 1} rows would be read as one.`,
-        say`If quotes are ordinary characters in this file, pass ${option('file.quoting', false)}; if the text does go over these lines, pass ${option('file.quoting', true)}.`,
+        say`If quotes are ordinary characters in this file, pass ${option('file.quoting', false)}; if the text does go over these lines, ${words(say`pass ${option('file.quoting', true)}`, 'write the rows as JSON Lines')}.`,
       );
     }
     ++this.#broken;

@@ -321,6 +321,13 @@ test.each<[string, string | Uint8Array, RegExp]>([
   expect(error.message).toMatch(message);
 });
 
+test('a folder is named as one, whatever its name says', async () => {
+  const inside = await collectPairs(folder, undefined, never).catch((error: Error) => error);
+  expect((inside as Error).message).toMatch(
+    /vectune-forms-.* is a folder, but a data file is wanted\. In the folder there are: /,
+  );
+});
+
 test('empty texts and lost characters are counted, in files, rows and lists', async () => {
   const told = [
     '3 rows have an empty text, 1 of them on both sides (the first is row 1, counted from 0); it is trained on as it is.',
