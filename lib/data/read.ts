@@ -83,7 +83,10 @@ export async function* readScored(
     const { encoding, delimiter } = table;
     const columns = { text1: column('text1'), text2: column('text2'), score: column('score') };
     reading.file = { format, encoding, delimiter, columns, labels };
-    reading.notes.push(...score.notes(), ...table.notes());
+    if (resolved.encoding === undefined && encoding !== null && encoding !== 'utf-8') {
+      reading.notes.push(`The text is in ${encoding}, as its byte order mark says.`);
+    }
+    reading.notes.push(...table.notes(), ...score.notes());
   } finally {
     await table.close();
   }

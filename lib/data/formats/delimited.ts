@@ -2,7 +2,7 @@ import { option, say, words } from '../../system/wording';
 import { notData } from '../text/containers';
 import { TextSource } from '../text/text-source';
 import { DelimitedRecords, QuoteError, type DelimitedRecord } from './delimited-records';
-import { findDelimiter } from './delimiter';
+import { delimiterName, findDelimiter } from './delimiter';
 import { inTable, tableError, type ColumnNames, type Table, type TableRow } from './table';
 
 export interface DelimitedOptions {
@@ -150,13 +150,20 @@ class Delimited implements Table {
   }
 
   notes(): readonly string[] {
-    if (this.#firstBroken === undefined) return [];
-    const { line, lastLine } = this.#firstBroken;
-    const many =
-      this.#broken === 1
-        ? 'One row has a field in quotes that goes on'
-        : `${this.#broken} rows have a field in quotes that goes on`;
-    return [`${many} in the next line (${this.#broken === 1 ? '' : 'the first is '}lines ${line} to ${lastLine}).`];
+    const notes: string[] = [];
+    const { usual, delimiter } = this.#options;
+    if (delimiter === null && this.delimiter !== usual) {
+      notes.push(`The fields are separated by ${delimiterName(this.delimiter)}.`);
+    }
+    if (this.#firstBroken !== undefined) {
+      const { line, lastLine } = this.#firstBroken;
+      const one = this.#broken === 1;
+      notes.push(
+        `${one ? 'One row has' : `${this.#broken} rows have`} a field in quotes that goes on in the next line ` +
+          `(${one ? '' : 'the first is '}lines ${line} to ${lastLine}).`,
+      );
+    }
+    return notes;
   }
 
   async close(): Promise<void> {

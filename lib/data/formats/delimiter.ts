@@ -3,9 +3,9 @@ import { DelimitedRecords, QuoteError, type DelimitedRecord } from './delimited-
 /** Looked for, in this order where nothing else decides. */
 const candidates = [',', '\t', ';', '|'];
 
-/** Names for messages. */
+/** For messages, in the plural. */
 export function delimiterName(delimiter: string): string {
-  const names: Record<string, string> = { ',': 'comma', '\t': 'tab', ';': 'semicolon', '|': 'bar' };
+  const names: Record<string, string> = { ',': 'commas', '\t': 'tabs', ';': 'semicolons', '|': 'bars' };
   return names[delimiter] ?? `"${delimiter}"`;
 }
 

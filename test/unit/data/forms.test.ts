@@ -142,7 +142,18 @@ test.each<[string, string, string, string]>([
     scores: [0.5],
     delimiter,
   });
-  expect(facts.notes).toEqual(['The scores have a decimal comma, as 0,5.']);
+  const names: Record<string, string> = { ',': 'commas', '\t': 'tabs', ';': 'semicolons', '|': 'bars' };
+  const comma = 'The scores have a decimal comma, as 0,5.';
+  expect(facts.notes).toEqual([`The fields are separated by ${names[delimiter]!}.`, comma]);
+});
+
+test('an encoding that a mark says is told', async () => {
+  const { facts } = await collect('x.csv', utf16(csv));
+  expect({ encoding: facts.file?.encoding, notes: facts.notes }).toEqual({
+    encoding: 'utf-16le',
+    notes: ['The text is in utf-16le, as its byte order mark says.'],
+  });
+  expect((await collect('x.csv', `\ufeff${csv}`)).facts.notes).toEqual([]);
 });
 
 test('a delimiter is found without a header, and taken as it is said', async () => {
