@@ -1,3 +1,5 @@
+// By hand: fetch neither goes on where a transfer broke off nor notices a server that fell silent, and packages that do
+// come with an HTTP client of their own, to which the proxy of proxy.ts would not apply.
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';

@@ -1,3 +1,4 @@
+// By hand: undici 6's EnvHttpProxyAgent prints a warning that it is experimental, and the library never prints.
 import type { ProxyAgent } from 'undici';
 import { DownloadError } from './errors';
 import { say, words } from './wording';

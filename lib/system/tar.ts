@@ -1,3 +1,5 @@
+// By hand: `tar` is under a licence that is not among those allowed (BlueOak-1.0.0), and `tar-stream` brings streams that
+// are not Node's.
 import { createReadStream, createWriteStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';

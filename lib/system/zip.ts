@@ -1,3 +1,5 @@
+// By hand: yauzl 3.4 throws out of a callback, past its caller, at a Zip64 end record whose place is impossible, and
+// checks no CRC-32 (test/hostile/archives).
 import { createWriteStream } from 'node:fs';
 import { open, writeFile, type FileHandle } from 'node:fs/promises';
 import { Transform } from 'node:stream';

@@ -1,3 +1,4 @@
+// By hand: bounded depth, an int64_t exactly, a name twice refused, and no dependency of the addon; fuzzed (test/fuzz).
 #include "files/json.h"
 
 #include <algorithm>
