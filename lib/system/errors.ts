@@ -126,12 +126,13 @@ const pieces = new WeakMap<VectuneError, { said: string | Wording; remedy: Wordi
 export class VectuneError extends Error {
   /** Says which error it is; stable between versions. */
   readonly code: ErrorCode;
+  // Declared only: a field that is absent is not shown as undefined.
   /** Row of the data at fault, counted from 0 as in the list or file that was passed; absent where it is no row's. */
-  readonly row?: number;
+  declare readonly row?: number;
   /** File or folder at fault; absent where it is no file's. */
-  readonly file?: string;
+  declare readonly file?: string;
   /** Line of the file at fault, counted from 1; absent where the file has no lines. */
-  readonly line?: number;
+  declare readonly line?: number;
 
   /** For vectune itself: a caller has no errors of these classes to make. */
   constructor(code: ErrorCode, message: string | Wording, details: ErrorDetails = {}) {

@@ -285,7 +285,7 @@ export const checkpoint = {
     },
     {
       guard: 'other options refused',
-      from: 'found.push(...differences(optionsBefore, optionsNow));',
+      from: 'found.push(...differences(optionsBefore, optionsNow).map(ofOption));',
       to: 'void optionsNow;',
       test: 'checkpoint/refused',
       name: 'another option: learningRate',
