@@ -51,7 +51,7 @@ test('Ctrl-C leaves a checkpoint, --resume goes on from it to the model of an un
   const [step] = stepsIn(folder);
   expect(step).toBeLessThan(156);
 
-  expect((await vectune(checkpointed)).stderr).toContain('resume: true');
+  expect((await vectune(checkpointed)).stderr).toContain('Pass --resume to go on with it');
   const resumed = await vectune([...checkpointed, '--resume']);
   expect(resumed.stderr).toContain(
     `Training goes on from ${join(folder, names(folder).at(-1)!).slice(0, folder.length)}`,

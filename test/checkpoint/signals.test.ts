@@ -102,7 +102,7 @@ test('a target that cannot be written is refused before anything is read', async
 test('the proof leaves nothing behind, neither a folder nor the parents that were made', async () => {
   const out = models.path('deep', 'deeper', 'out');
   const { code } = await vectune([...command(out), '--freeze', 'nonsense']);
-  expect(code).not.toBe(0);
+  expect(code).toBe(2);
   expect(existsSync(models.path('deep'))).toBe(false);
   expect(readdirSync(dirname(models.path('deep'))).filter((name) => name.includes('vectune-'))).toEqual([]);
 });

@@ -34,6 +34,7 @@ describe('options of finetune', () => {
     memoryLimit: [0, -1, 1.5, '1GB', null],
     device: ['cuda:', 'cuda:x', 'CPU', 'gpu', 'cpu-tensors', 0, null],
     memoryFraction: [0, -0.5, 1.5, '0.5', NaN, null],
+    allowConstantScores: [1, 'yes', null],
     file: [{ format: 'csv' }],
     checkpoint: [
       'folder',
