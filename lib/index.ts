@@ -40,6 +40,8 @@ export type {
   FinetuneEvent,
   OutOfMemoryEvent,
   PausedEvent,
+  ReportEvent,
+  ReportFailedEvent,
   RestoredEvent,
   ResumedEvent,
   StepEvent,

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
-import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
-import { FileError } from '../system/errors';
+import { AtomicFile } from '../system/atomic-file';
 
 /** Where the vectors go: the standard output, or a file that appears when all of it is there. */
 export abstract class Output {
@@ -46,55 +45,29 @@ class StandardOutput extends Output {
   }
 }
 
-/** Written beside its place, so that what is broken off is not taken for the whole. */
+/** A file that appears when all of it is there. */
 class FileOutput extends Output {
-  readonly #file: string;
-  readonly #beside: string;
-  readonly #handle: FileHandle;
-  #finished = false;
+  readonly #file: AtomicFile;
 
-  private constructor(file: string, beside: string, handle: FileHandle) {
+  private constructor(file: AtomicFile) {
     super();
     this.#file = file;
-    this.#beside = beside;
-    this.#handle = handle;
   }
 
   static async create(file: string): Promise<FileOutput> {
-    const beside = `${file}.${process.pid}.partial`;
-    try {
-      if ((await stat(file).catch(() => undefined))?.isDirectory()) throw new Error('it is a folder');
-      return new FileOutput(file, beside, await open(beside, 'w'));
-    } catch (cause) {
-      throw failure(file, cause);
-    }
+    return new FileOutput(await AtomicFile.create(file));
   }
 
   async write(text: string): Promise<boolean> {
-    await this.#handle.writeFile(text).catch((cause: unknown) => {
-      throw failure(this.#file, cause);
-    });
+    await this.#file.write(text);
     return true;
   }
 
-  async finish(): Promise<void> {
-    try {
-      await this.#handle.sync();
-      await this.#handle.close();
-      await rename(this.#beside, this.#file);
-      this.#finished = true;
-    } catch (cause) {
-      throw failure(this.#file, cause);
-    }
+  finish(): Promise<void> {
+    return this.#file.finish();
   }
 
-  async release(): Promise<void> {
-    if (this.#finished) return;
-    await this.#handle.close().catch(() => undefined);
-    await rm(this.#beside, { force: true });
+  release(): Promise<void> {
+    return this.#file.release();
   }
-}
-
-function failure(file: string, cause: unknown): FileError {
-  return new FileError('ERR_FILE', `${file} cannot be written: ${(cause as Error).message}.`, { file, cause });
 }

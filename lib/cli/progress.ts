@@ -51,7 +51,10 @@ export class FinetuneDisplay {
       case 'restored':
       case 'checkpoint-damaged':
       case 'checkpoint-failed':
+      case 'report-failed':
         return this.#lines(describeMessage(event));
+      case 'report':
+        return this.#lines(`report: ${event.file}`);
       case 'checkpoint':
         // Often: it must not push a terminal's bar away.
         return this.#bar.visible

@@ -26,6 +26,7 @@ import { freshProgress, type Progress } from './progress';
 import type { CheckpointReport, FinetuneReport } from './report';
 import type { RunControl } from './run-control';
 import { RandomPairsWatch, withRandomPairs } from './random-pairs';
+import { RunReport } from './run-report';
 import { splitRows } from './split';
 import { tokeniseRows } from './tokens';
 import type { TextEncoder } from '../tokenisation/tokenised-texts';
@@ -120,10 +121,16 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
   control.signal.addEventListener('abort', cancel);
   if (options.signal !== undefined) control.follow(options.signal);
   const tell = control.emitter<FinetuneEvent>(options.onProgress, late);
-  const emit = (event: EventContent): void => tell(told(event));
+  let page: RunReport | undefined;
+  const emit = (event: EventContent): void => {
+    page?.note(event);
+    tell(told(event));
+  };
   const started = performance.now();
   try {
     control.check();
+    // Before hours of training, not after them.
+    if (options.report !== null) page = await RunReport.open(options.report);
     const data = await job.data(control.signal);
     const split = splitRows(data.pairs.length, options.validationSplit, options.seed);
     const warnings = checkTrainingRows(data, split, options.allowConstantScores);
@@ -261,6 +268,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
         // A GPU's memory is its allocator's to bound.
         memory: onGpu(chosen) ? { follow: () => undefined } : new MemoryFollower(addon, trainer, asked),
         onDevice: chosen.device === 'cpu' ? null : tellMemory,
+        onMeasured: page && ((similarities) => page!.measured(similarities)),
       },
       progress,
     );
@@ -299,6 +307,13 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       checkpoint: run === undefined ? null : checkpointReport(found),
       seconds: (performance.now() - started) / 1000,
     };
+    if (page !== undefined) {
+      const textsOf = (row: number) => data.pairs[row]!;
+      const { signal } = control;
+      const facts = { report, model: model.id, rows: split.validation, scores: data.scores, textsOf, signal };
+      emit(await page.write(facts));
+      control.check();
+    }
     emit({ type: 'done', report });
     control.check();
     return report;

@@ -31,6 +31,8 @@ export interface LoopRequest {
   watch: Pick<RandomPairsWatch, 'begin' | 'look'>;
   /** On a GPU: tells its memory. */
   onDevice: ((after: 'epoch' | 'out-of-memory') => Promise<void>) | null;
+  /** Is given the similarities of the validation rows, before the event of the validation. */
+  onMeasured: ((similarities: Float32Array) => void) | undefined;
   /** null where none are written. */
   checkpointer: Checkpointer | null;
   emit: (event: EventContent) => void;
@@ -84,6 +86,7 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
         memory.follow();
         return addon.evaluate(trainer, rows, microBatch);
       },
+      onMeasured: request.onMeasured,
       onProgress: (at, done) => emit({ type: 'validating', epoch: at, done, rows: split.validation.length }),
       onSplit: (at, before, after) => {
         progress.validationBatch = after;

@@ -9,6 +9,7 @@ import {
   optional,
   resolveTable,
   signal,
+  text,
   type Misnomers,
   type OptionsOf,
   type Owner,
@@ -259,6 +260,15 @@ export const finetuneTable = {
     flag: '--allow-inexact',
     help: 'resume with other threads, another processor or version, whose numbers differ a little',
   }),
+  /**
+   * File that the run is written to when it is over, as one HTML page: curves, similarities before and after, the rows
+   * that changed, the threshold to use. It holds texts of the validation rows. Default: none.
+   */
+  report: optional(text('the path of a file'), null, {
+    flag: '--report <file.html>',
+    help: 'write the run as one HTML page: curves, what changed, the threshold to use',
+    aliases: ['reportFile', 'html', 'reportPath'],
+  }),
   /** Stops the run within one step. */
   signal: optional(signal, undefined, { aliases: ['abortSignal', 'abortController', 'controller'] }),
   /**
@@ -302,6 +312,8 @@ export interface ResolvedOptions {
   /** The folder to resume from. */
   resume: string | null;
   allowInexact: boolean;
+  /** The page's absolute path. */
+  report: string | null;
   signal: AbortSignal | undefined;
   onProgress: ((event: FinetuneEvent) => void) | undefined;
 }
@@ -395,5 +407,6 @@ export function resolveOptions(given: unknown, elsewhere: Owner['elsewhere'] = [
     warmup: warmup(warmupSteps, warmupRatio),
     checkpoint,
     resume,
+    report: o.report === null ? null : resolve(o.report),
   };
 }

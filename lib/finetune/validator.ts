@@ -13,6 +13,8 @@ export interface ValidatorOptions {
   /** Loss and cosine similarities of the rows, each of two texts, under the weights as they stand. */
   evaluate: (rows: Int32Array, microBatch: number) => Promise<Evaluation>;
   onProgress: (epoch: number, done: number) => void;
+  /** Is given the rows' similarities, in their order, before what is measured of them is told. */
+  onMeasured?: ((similarities: Float32Array) => void) | undefined;
   /** Validation did not fit in memory with `before` rows at once and goes on with `after`. */
   onSplit: (epoch: number, before: number, after: number) => void;
   /** Waits while the run is paused; throws if it is to stop. */
@@ -63,6 +65,7 @@ export class Validator {
       onProgress(epoch, done);
     }
     await ready();
+    this.#options.onMeasured?.(similarities);
     return validationMetrics(
       loss,
       similarities,

@@ -80,6 +80,7 @@ export function optionsOf(options: ResolvedOptions): Record<string, unknown> {
     checkpoint: _checkpoint,
     resume: _resume,
     allowInexact: _allowInexact,
+    report: _report,
     signal: _signal,
     onProgress: _onProgress,
     // Which device it came to is of the arithmetic.

@@ -27,6 +27,7 @@ test('the defaults are those of the notebook', () => {
     resume: null,
     allowConstantScores: false,
     allowInexact: false,
+    report: null,
     signal: undefined,
     onProgress: undefined,
   });

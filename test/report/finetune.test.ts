@@ -1,0 +1,108 @@
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { cosineSimilarity, type FinetuneEvent, type FinetuneOptions } from '../../lib';
+import { recordIn } from '../../lib/report/read';
+import { fixture, useModels } from '../public/models';
+import { scoredRows } from '../public/rows';
+
+/** The option `report` of a real run. */
+
+const models = useModels();
+const rows = scoredRows();
+const learns: FinetuneOptions = {
+  epochs: 3,
+  learningRate: 1e-3,
+  batchSize: 8,
+  effectiveBatchSize: 8,
+  precision: 'fp32',
+  validationSplit: 0.4,
+};
+
+test('the page has the run, and the similarities of both models on the validation rows', async () => {
+  const file = models.path('run.html');
+  const model = models.open(fixture('bert-mean'));
+  const events: FinetuneEvent[] = [];
+  const report = await model.finetune(rows, { ...learns, report: file, onProgress: (event) => events.push(event) });
+  expect(events.map(({ type }) => type).slice(-2)).toEqual(['report', 'done']);
+  expect(events.at(-2)).toMatchObject({ file });
+  const record = recordIn(readFileSync(file, 'utf8'))!;
+  expect(record.bestEpoch).toBe(report.bestEpoch);
+  expect(record.bestEpoch).toBeGreaterThan(0);
+  expect(record.steps).toHaveLength(report.steps);
+  expect(record.epochs[0]!.measures['loss']).toBe(report.before!.loss);
+  const comparison = record.comparison!;
+  expect(comparison.after).toHaveLength(report.rows.validation);
+  const untrained = models.open(fixture('bert-mean'));
+  for (const { before, after, texts, wanted } of [...comparison.better, ...comparison.worse]) {
+    const of = async (one: typeof model) => cosineSimilarity(await one.embed(texts[0]!), await one.embed(texts[1]!));
+    expect(before).toBeCloseTo(await of(untrained), 4);
+    expect(after).toBeCloseTo(await of(model), 4);
+    expect(rows).toContainEqual({ text1: texts[0], text2: texts[1], score: wanted });
+  }
+  expect(comparison.better.length + comparison.worse.length).toBeGreaterThan(0);
+});
+
+test('a place that cannot be written is refused before anything is done', async () => {
+  const model = models.open(fixture('bert-mean'));
+  const run = model.finetune(rows, { ...learns, report: models.path('no', 'such', 'run.html') });
+  await expect(run).rejects.toMatchObject({ code: 'ERR_FILE', message: expect.stringContaining('run.html') as string });
+  mkdirSync(models.path('folder'));
+  await expect(model.finetune(rows, { ...learns, report: models.path('folder') })).rejects.toThrow('it is a folder');
+  await expect(model.finetune(rows, { ...learns, report: '' })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
+});
+
+test('a place that went away costs the page, not the run', async () => {
+  const folder = models.path('gone');
+  mkdirSync(folder);
+  const events: FinetuneEvent[] = [];
+  const onProgress = (event: FinetuneEvent) => {
+    events.push(event);
+    if (event.type === 'epoch-start') rmSync(folder, { recursive: true, force: true });
+  };
+  const model = models.open(fixture('bert-mean'));
+  const report = await model.finetune(rows, { ...learns, report: models.path('gone', 'run.html'), onProgress });
+  expect(report.bestEpoch).toBeGreaterThan(0);
+  expect(events.find(({ type }) => type === 'report-failed')).toMatchObject({
+    message: expect.stringContaining('run.html cannot be written') as string,
+  });
+});
+
+test('a run that is stopped writes none, and leaves nothing beside it', async () => {
+  const model = models.open(fixture('bert-mean'));
+  const file = models.path('stopped', 'run.html');
+  mkdirSync(models.path('stopped'));
+  const run = model.finetune(rows, {
+    ...learns,
+    report: file,
+    onProgress: ({ type }) => {
+      if (type === 'step') run.abort();
+    },
+  });
+  await expect(run).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+  expect(existsSync(file)).toBe(false);
+});
+
+test('a run without validation rows, and one that goes on from a checkpoint, have a page without similarities', async () => {
+  const model = models.open(fixture('bert-mean'));
+  const file = models.path('plain.html');
+  await model.finetune(rows, { ...learns, validationSplit: 0, report: file });
+  expect(recordIn(readFileSync(file, 'utf8'))!.comparison).toBeNull();
+
+  const options = {
+    ...learns,
+    earlyStopping: false,
+    checkpoint: { folder: models.path('checkpoints'), everySteps: 1 },
+  };
+  const first = models.open(fixture('bert-mean'));
+  const run = first.finetune(rows, {
+    ...options,
+    onProgress: (event) => {
+      if (event.type === 'checkpoint' && event.totalSteps > 6) run.abort();
+    },
+  });
+  await expect(run).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+  const second = models.open(fixture('bert-mean'));
+  await second.finetune(rows, { ...options, resume: true, report: file });
+  const record = recordIn(readFileSync(file, 'utf8'))!;
+  expect(record.comparison).toBeNull();
+  expect(record.notes.some((note) => note.includes('goes on'))).toBe(true);
+});
