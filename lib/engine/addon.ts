@@ -48,6 +48,11 @@ export interface EncoderSpec {
   typeVocabSize: number;
   /** Position of a text's first token: 0, or pad id + 1 for RoBERTa. */
   positionOffset: number;
+  /**
+   * The padding token of the configuration: what it takes from the tables gets no gradient, and in RoBERTa it has the
+   * position `positionOffset` - 1 and is not counted. null, or left out: none.
+   */
+  padTokenId?: number | null;
   layerNormEps: number;
   hiddenActivation: HiddenActivation;
   /** Dropout probabilities of the model's config, used in training only. */

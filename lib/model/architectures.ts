@@ -31,7 +31,7 @@ export const ARCHITECTURES = {
     writtenTokenizerClass: 'BertTokenizer',
     formerModule: 'BERT',
     ownFields: [],
-    read: (fields) => bertLike(fields, 0),
+    read: bertLike,
   },
   distilbert: {
     modelClass: 'DistilBertModel',
@@ -48,6 +48,7 @@ export const ARCHITECTURES = {
       positions: fields.integer('max_position_embeddings', 1, 512),
       typeVocabSize: 0,
       positionOffset: 0,
+      padTokenId: padding(fields),
       layerNormEps: 1e-12, // fixed in the model's code, not in its configuration
       hiddenActivation: activation(fields, 'activation'),
       hiddenDropout: fields.number('dropout', 0, 1, 0.1),
@@ -61,7 +62,10 @@ export const ARCHITECTURES = {
     formerModule: 'RoBERTa',
     ownFields: [],
     // Positions are counted from behind the padding's.
-    read: (fields) => bertLike(fields, fields.integer('pad_token_id', 0, 1) + 1),
+    read: (fields) => {
+      const padTokenId = fields.integer('pad_token_id', 0, 1);
+      return { ...bertLike(fields), positionOffset: padTokenId + 1, padTokenId };
+    },
   },
 } as const satisfies Record<string, Description>;
 
@@ -69,7 +73,7 @@ export type Architecture = keyof typeof ARCHITECTURES;
 
 export const ARCHITECTURE_NAMES = Object.keys(ARCHITECTURES) as Architecture[];
 
-function bertLike(fields: Fields, positionOffset: number): Shape {
+function bertLike(fields: Fields): Shape {
   return {
     vocabSize: fields.integer('vocab_size', 1),
     hiddenSize: fields.integer('hidden_size', 1),
@@ -78,12 +82,19 @@ function bertLike(fields: Fields, positionOffset: number): Shape {
     intermediateSize: fields.integer('intermediate_size', 1),
     positions: fields.integer('max_position_embeddings', 1, 512),
     typeVocabSize: fields.integer('type_vocab_size', 1, 2),
-    positionOffset,
+    positionOffset: 0,
+    padTokenId: padding(fields),
     layerNormEps: fields.number('layer_norm_eps', 0, 1, 1e-12),
     hiddenActivation: activation(fields, 'hidden_act'),
     hiddenDropout: fields.number('hidden_dropout_prob', 0, 1, 0.1),
     attentionDropout: fields.number('attention_probs_dropout_prob', 0, 1, 0.1),
   };
+}
+
+/** 0 unless the file says otherwise; what is no id is none. */
+function padding(fields: Fields): number | null {
+  const id = fields.object['pad_token_id'] === undefined ? 0 : Number(fields.object['pad_token_id'] ?? NaN);
+  return Number.isSafeInteger(id) && id >= 0 && id < fields.integer('vocab_size', 1) ? id : null;
 }
 
 /** Hugging Face's names (transformers/activations.py) of the activations that the engine has. */

@@ -1,6 +1,7 @@
 #include "model_binding.h"
 
 #include "arguments.h"
+#include "embed/embed.h"
 #include "environment.h"
 #include "files/fingerprint.h"
 #include "handles.h"
@@ -95,7 +96,7 @@ Napi::Value embed(const Napi::CallbackInfo& info) {
             texts.check();
             CountedArray<float> out(texts.count * model->spec().dimension());
             if (texts.count == 0) return out;
-            model->embed(texts.ids.data(), texts.offsets.data(), texts.count, precision, out.data(), place);
+            vectune::embed(*model, texts.ids.data(), texts.offsets.data(), texts.count, precision, out.data(), place);
             return out;
           },
           [](Napi::Env env, CountedArray<float>& out) { return to_js_array(env, out); });
@@ -109,11 +110,11 @@ Napi::Value trace_forward(const Napi::CallbackInfo& info) {
   const Place place = info[5].IsUndefined() ? Place{} : to_place(info[5], "device");
   return Environment::of(info.Env())
       .lane_of(model)
-      .promise(info.Env(),
-               [model = std::move(model), texts = std::move(texts), path = std::move(path), precision, place] {
-                 texts.check();
-                 model->trace_forward(texts.ids.data(), texts.offsets.data(), texts.count, path, precision, place);
-               });
+      .promise(
+          info.Env(), [model = std::move(model), texts = std::move(texts), path = std::move(path), precision, place] {
+            texts.check();
+            vectune::trace_forward(*model, texts.ids.data(), texts.offsets.data(), texts.count, path, precision, place);
+          });
 }
 
 Napi::Value dispose_model(const Napi::CallbackInfo& info) {

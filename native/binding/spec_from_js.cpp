@@ -11,12 +11,19 @@ namespace {
 // Far above any model of these architectures; keeps products of sizes inside 64 bits.
 constexpr int64_t kLargestSize = 1 << 28;
 
+const Architecture* to_architecture(const Napi::Value& value, const std::string& what) {
+  std::string known;
+  for (const Architecture* one : architectures()) {
+    if (value.IsString() && one->name == std::string(value.As<Napi::String>())) return one;
+    known += (known.empty() ? "'" : ", '") + one->name + "'";
+  }
+  refuse(what, "one of " + known, value);
+}
+
 EncoderSpec to_encoder_spec(const Napi::Value& value) {
   Fields fields(value, "spec.encoder");
   EncoderSpec spec;
-  spec.architecture = to_choice<Architecture>(
-      fields["architecture"], fields.path("architecture"),
-      {{"bert", Architecture::kBert}, {"distilbert", Architecture::kDistilBert}, {"roberta", Architecture::kRoberta}});
+  spec.architecture = to_architecture(fields["architecture"], fields.path("architecture"));
   spec.vocab_size = fields.integer("vocabSize", 1, kLargestSize);
   spec.hidden_size = fields.integer("hiddenSize", 1, kLargestSize);
   spec.layers = fields.integer("layers", 1, kLargestSize);
@@ -25,6 +32,8 @@ EncoderSpec to_encoder_spec(const Napi::Value& value) {
   spec.positions = fields.integer("positions", 1, kLargestSize);
   spec.type_vocab_size = fields.integer("typeVocabSize", 0, kLargestSize);
   spec.position_offset = fields.integer("positionOffset", 0, kLargestSize);
+  const Napi::Value pad = fields["padTokenId"];
+  if (!pad.IsUndefined() && !pad.IsNull()) spec.pad_id = to_integer(pad, fields.path("padTokenId"), 0, kLargestSize);
   spec.layer_norm_eps = static_cast<float>(fields.within("layerNormEps", 0.0, 1.0));
   spec.hidden_activation = to_choice<HiddenActivation>(fields["hiddenActivation"], fields.path("hiddenActivation"),
                                                        {{"gelu", HiddenActivation::kGelu},

@@ -24,12 +24,13 @@ export const LIB_ROOMS = [
 export const ENGINE_ROOMS = [
   ['runtime', 'errors, cancellation, threads and their queues, the memory budget'],
   ['files', 'JSON, safetensors, fingerprints, locks'],
-  ['model', "a model's description, parameters and weights"],
+  ['model', "a model's description, parameters and weights; architectures/: one file for each plan"],
+  ['nn', 'backend.h, the seam between what a model computes and how; encoder, head, dropout, packed texts'],
   ['losses', 'one file for each loss'],
-  ['train', 'data set of groups, step, trainer, its state; what a place must do for them'],
+  ['train', 'data set, step, trainer, its state'],
   ['embed', 'inference'],
-  ['cpu', "the encoder by the engine's own kernels"],
-  ['torch', "the encoder by LibTorch's tensors, for GPUs"],
+  ['cpu', "the backend over the engine's own kernels"],
+  ['torch', "the backend over LibTorch's tensors, for GPUs"],
   ['backends', 'the only file that knows both'],
 ];
 

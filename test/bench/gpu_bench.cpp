@@ -25,6 +25,7 @@
 
 #include "../gpu/open_cuda.h"
 #include "cpu/engine_info.h"
+#include "embed/embed.h"
 #include "model/model.h"
 #include "runtime/engine_thread.h"
 #include "runtime/errors.h"

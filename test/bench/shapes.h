@@ -17,6 +17,7 @@ namespace vectune::bench {
 inline ModelSpec shape_of(const std::string& name) {
   ModelSpec spec;
   EncoderSpec& e = spec.encoder;
+  e.architecture = &architecture(name == "distiluse" ? "distilbert" : "bert");
   e.layers = 6;
   e.heads = 12;
   e.positions = 512;
@@ -28,7 +29,6 @@ inline ModelSpec shape_of(const std::string& name) {
     e.type_vocab_size = 2;
     spec.head.push_back(NormalizeSpec{});
   } else if (name == "distiluse") {
-    e.architecture = Architecture::kDistilBert;
     e.vocab_size = 119547;
     e.hidden_size = 768;
     e.intermediate_size = 3072;

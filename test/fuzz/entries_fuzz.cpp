@@ -2,6 +2,7 @@
 #include <cmath>
 #include <optional>
 
+#include "embed/embed.h"
 #include "fuzz.h"
 #include "model/model.h"
 #include "runtime/errors.h"
@@ -36,9 +37,9 @@ std::shared_ptr<Model> small_model() {
     memory_budget::install();
     ModelSpec spec;
     EncoderSpec& e = spec.encoder;
-    e.architecture = Architecture::kRoberta;
+    e.architecture = &architecture("roberta");
     e.vocab_size = 40, e.hidden_size = 16, e.layers = 1, e.heads = 2, e.intermediate_size = 16, e.positions = 34;
-    e.type_vocab_size = 1, e.position_offset = 2;
+    e.type_vocab_size = 1, e.position_offset = 2, e.pad_id = 1;
     spec.head = {PoolingSpec{{PoolingMode::kCls, PoolingMode::kMax, PoolingMode::kMean}}, NormalizeSpec{}};
     return std::make_shared<Model>(spec, 5u);
   }();
@@ -64,7 +65,7 @@ std::vector<int32_t> offsets_of(Reader& reader, size_t texts, size_t& tokens) {
 ModelSpec any_spec(Reader& reader) {
   ModelSpec spec;
   EncoderSpec& e = spec.encoder;
-  e.architecture = static_cast<Architecture>(reader.byte() % 3);
+  e.architecture = architectures()[reader.byte() % architectures().size()];
   for (int64_t* size : {&e.vocab_size, &e.hidden_size, &e.layers, &e.heads, &e.intermediate_size, &e.positions,
                         &e.type_vocab_size, &e.position_offset}) {
     *size = reader.size();
@@ -104,7 +105,7 @@ FUZZ(embed, (std::vector<std::string>{"\2\3\4\1\1\5\6\7\x08\x09"s, "\1\x20\1\1\1
     check_texts(ids.data(), static_cast<int64_t>(ids.size()), offsets.data(), static_cast<int64_t>(texts));
     if (texts == 0) return;
     std::vector<float> out(texts * static_cast<size_t>(model->spec().dimension()), NAN);
-    model->embed(ids.data(), offsets.data(), static_cast<int64_t>(texts), precision, out.data());
+    vectune::embed(*model, ids.data(), offsets.data(), static_cast<int64_t>(texts), precision, out.data());
     for (const float x : out) {
       if (!std::isfinite(x)) fail("a vector that is not finite");
     }

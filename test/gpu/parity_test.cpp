@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "embed/embed.h"
 #include "gpu.h"
 #include "torch/packed_attention.h"
 
@@ -35,10 +36,10 @@ TEST(parity_of_embeddings) {
   const int64_t texts = data->texts(), width = spec.dimension();
   std::vector<float> exact(static_cast<size_t>(texts * width)), found = exact;
   EngineThread::instance().run(
-      [&] { model->embed(data->ids(), data->offsets(), texts, Precision::kFp32, exact.data()); });
+      [&] { vectune::embed(*model, data->ids(), data->offsets(), texts, Precision::kFp32, exact.data()); });
   for (const Precision precision : precisions(gpu)) {
     EngineThread::instance().run(
-        [&] { model->embed(data->ids(), data->offsets(), texts, precision, found.data(), kGpu); });
+        [&] { vectune::embed(*model, data->ids(), data->offsets(), texts, precision, found.data(), kGpu); });
     double largest = 0, lowest = 1;
     for (int64_t t = 0; t < texts; ++t) {
       double ab = 0, aa = 0, bb = 0;

@@ -10,7 +10,7 @@ export const engine = {
     },
   ],
 
-  'native/engine/train/dataset.cpp': [
+  'native/engine/nn/texts.cpp': [
     {
       guard: 'offsets end at the tokens',
       from: 'if (offsets[texts] != tokens) {',
@@ -18,6 +18,16 @@ export const engine = {
       test: 'lifetime/arguments',
       name: 'the right types that do not fit each other',
     },
+    {
+      guard: 'offsets grow',
+      from: 'if (offsets[text + 1] <= offsets[text]) {',
+      to: 'if (offsets[text + 1] <= offsets[text] && tokens < 0) {',
+      test: 'lifetime/arguments',
+      name: 'the right types that do not fit each other',
+    },
+  ],
+
+  'native/engine/train/dataset.cpp': [
     {
       guard: 'columns are texts',
       from: 'return column < 0 || column >= texts;',
@@ -32,27 +42,20 @@ export const engine = {
       test: 'lifetime/arguments',
       name: 'the right types that do not fit each other',
     },
-    {
-      guard: 'offsets grow',
-      from: 'if (offsets[text + 1] <= offsets[text]) {',
-      to: 'if (offsets[text + 1] <= offsets[text] && tokens < 0) {',
-      test: 'lifetime/arguments',
-      name: 'the right types that do not fit each other',
-    },
   ],
 
-  'native/engine/model/model.cpp': [
+  'native/engine/embed/embed.cpp': [
     {
       guard: 'token ids of embed',
-      from: 'if (ids[i] >= spec_.encoder.vocab_size)',
-      to: 'if (ids[i] >= spec_.encoder.vocab_size && ids[i] < 0)',
+      from: 'if (ids[i] >= vocabulary)',
+      to: 'if (ids[i] >= vocabulary && ids[i] < 0)',
       test: 'lifetime/arguments',
       name: 'the right types that do not fit each other',
     },
     {
       guard: 'length of texts of embed',
-      from: 'if (offsets[t + 1] - offsets[t] > longest_text())',
-      to: 'if (offsets[t + 1] - offsets[t] > longest_text() && t < 0)',
+      from: 'if (offsets[t + 1] - offsets[t] > longest)',
+      to: 'if (offsets[t + 1] - offsets[t] > longest && t < 0)',
       test: 'lifetime/arguments',
       name: 'the right types that do not fit each other',
     },

@@ -8,8 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "cpu/encoder.h"
+#include "cpu/kernels.h"
 #include "model/model.h"
+#include "nn/dropout_plan.h"
 #include "train/dataset.h"
 
 namespace vectune::oracle {
@@ -91,11 +92,13 @@ class Forward {
   at::Tensor hidden_states(const int32_t* ids, int64_t tokens, int32_t text, const DropoutPlan& plan) const {
     const EncoderSpec& e = spec_.encoder;
     const at::Tensor id = at::from_blob(const_cast<int32_t*>(ids), {tokens}, at::kInt).to(at::kLong);
-    at::Tensor x = at::index_select(p("embeddings.word_embeddings.weight"), 0, id) +
-                   p("embeddings.position_embeddings.weight").narrow(0, e.position_offset, tokens);
+    const bool pads = e.architecture->name == "roberta";
+    at::Tensor x =
+        at::embedding(p("embeddings.word_embeddings.weight"), id, e.pad_id) +
+        at::embedding(p("embeddings.position_embeddings.weight"), positions_of(ids, tokens), pads ? e.pad_id : -1);
     if (e.type_vocab_size > 0) x = x + p("embeddings.token_type_embeddings.weight").select(0, 0);
     x = drop(norm(x, "embeddings.LayerNorm"), plan, 0, DropoutPlan::kEmbedding, text);
-    const bool distil = e.architecture == Architecture::kDistilBert;
+    const bool distil = e.architecture->name == "distilbert";
     for (int64_t i = 0; i < e.layers; ++i) {
       const std::string l = (distil ? "transformer.layer." : "encoder.layer.") + std::to_string(i) + ".";
       const std::string a = l + "attention.";
@@ -119,6 +122,14 @@ class Forward {
                l + (distil ? "output_layer_norm" : "output.LayerNorm"));
     }
     return x;
+  }
+
+  /// As transformers has them: padding_idx + cumsum(id ≠ padding_idx), and padding_idx itself where it is equal.
+  at::Tensor positions_of(const int32_t* ids, int64_t tokens) const {
+    if (spec_.encoder.architecture->name != "roberta") return at::arange(tokens, at::kLong);
+    const at::Tensor id = at::from_blob(const_cast<int32_t*>(ids), {tokens}, at::kInt).to(at::kLong);
+    const at::Tensor counts = at::ne(id, spec_.encoder.pad_id).to(at::kLong);
+    return at::cumsum(counts, 0) * counts + spec_.encoder.pad_id;
   }
 
   at::Tensor embedding(const at::Tensor& y) const {

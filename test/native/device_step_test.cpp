@@ -8,6 +8,7 @@
 #include <set>
 
 #include "check.h"
+#include "embed/embed.h"
 #include "runtime/engine_thread.h"
 #include "runtime/memory_budget.h"
 #include "tiny_device.h"
@@ -67,6 +68,7 @@ const std::set<std::string> kLaunched{"_amp_foreach_non_finite_check_and_unscale
                                       "ne.Tensor",
                                       "permute",
                                       "reciprocal",
+                                      "reciprocal_",
                                       "relu",
                                       "scatter_.src",
                                       "segment_reduce",
@@ -139,12 +141,11 @@ class Watch {
 
 TEST(a_device_step_asks_the_device_for_nothing) {
   using enum PoolingMode;
-  std::vector<ModelSpec> specs{
-      plain_spec(),
-      spec_of(Architecture::kRoberta, {DenseSpec{96, 7, true, DenseActivation::kTanh}, NormalizeSpec{}},
-              {kCls, kMax, kMean, kMeanSqrtLen}),
-      spec_of(Architecture::kDistilBert, {DenseSpec{24, 7, false, DenseActivation::kGelu}}, {kMax}),
-      spec_of(Architecture::kBert, {DenseSpec{24, 7, true, DenseActivation::kRelu}}, {kMeanSqrtLen})};
+  std::vector<ModelSpec> specs{plain_spec(),
+                               spec_of("roberta", {DenseSpec{96, 7, true, DenseActivation::kTanh}, NormalizeSpec{}},
+                                       {kCls, kMax, kMean, kMeanSqrtLen}),
+                               spec_of("distilbert", {DenseSpec{24, 7, false, DenseActivation::kGelu}}, {kMax}),
+                               spec_of("bert", {DenseSpec{24, 7, true, DenseActivation::kRelu}}, {kMeanSqrtLen})};
   specs.back().encoder.hidden_activation = HiddenActivation::kRelu;
   EngineThread::instance().run([&] {
     for (const ModelSpec& spec : specs) {
@@ -258,8 +259,7 @@ TEST(a_gradient_that_overflows_under_a_finite_loss_leaves_all_as_it_was) {
 TEST(a_device_step_without_memory_leaves_weights_moments_and_count_alone) {
   // Every allocation of a step in turn is made to fail, the optimiser's included; the next step gives what it would
   // have.
-  const ModelSpec spec =
-      spec_of(Architecture::kBert, {DenseSpec{24, 8, true, DenseActivation::kTanh}}, {PoolingMode::kMean});
+  const ModelSpec spec = spec_of("bert", {DenseSpec{24, 8, true, DenseActivation::kTanh}}, {PoolingMode::kMean});
   auto data = dataset_of(kLengths, spec.encoder.vocab_size);
   for (const Precision precision : {Precision::kFp32, Precision::kFp16}) {
     const auto after_two_steps = [&](bool with_failures) {
@@ -357,9 +357,9 @@ TEST(a_lost_device_fails_at_once_from_then_on_and_the_processor_works) {
     CHECK_THROWS_CODE(trainer.state(), ErrorCode::kDeviceLost);
     CHECK(weights_of(*model) == before);
     std::vector<float> out(static_cast<size_t>(8 * spec.dimension()));
-    CHECK_THROWS_CODE(model->embed(data->ids(), data->offsets(), 8, Precision::kFp32, out.data(), kTensors),
+    CHECK_THROWS_CODE(vectune::embed(*model, data->ids(), data->offsets(), 8, Precision::kFp32, out.data(), kTensors),
                       ErrorCode::kDeviceLost);
-    model->embed(data->ids(), data->offsets(), 8, Precision::kFp32, out.data());
+    vectune::embed(*model, data->ids(), data->offsets(), 8, Precision::kFp32, out.data());
     Trainer here(model, data, options_of({}));
     CHECK(std::isfinite(here.step(kRows.data(), 4, 4, 1e-3, 0).loss));
   });

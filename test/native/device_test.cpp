@@ -72,6 +72,17 @@ TEST(errors_of_a_gpu_are_told_from_exhausted_memory) {
   CHECK(sorted(c10::Error(here, "expected scalar type Float but found Half")).code() == ErrorCode::kNative);
 }
 
+namespace {
+
+EncoderSpec spec_of_positions(int64_t offset) {
+  EncoderSpec spec;
+  spec.architecture = &architecture("bert");
+  spec.position_offset = offset;
+  return spec;
+}
+
+}  // namespace
+
 TEST(attentions_packed_kernels_take_the_arguments_that_they_are_given) {
   // Without a GPU there is no kernel to run, but the dispatcher looks at the arguments before it looks for one: a name
   // or a type that this LibTorch does not have would be another error than the missing kernel.
@@ -79,7 +90,7 @@ TEST(attentions_packed_kernels_take_the_arguments_that_they_are_given) {
     constexpr int64_t kHeads = 2, kSize = 8;
     const std::vector<int32_t> ids(70, 1);
     const DeviceBatch batch =
-        stage({Place::Kind::kTensors, 0}, 2, [&](int64_t) { return StagedText{ids.data(), 35}; }, {}, 0, nullptr);
+        stage({Place::Kind::kTensors, 0}, {2, [&](int64_t) { return Text{ids.data(), 35}; }}, spec_of_positions(0));
     CHECK_EQ(batch.rows, 128);
     for (const auto& [kernel, type] : {std::pair(PackedAttention::Kernel::kFlash, at::kBFloat16),
                                        std::pair(PackedAttention::Kernel::kEfficient, at::kFloat)}) {
@@ -142,10 +153,10 @@ TEST(attentions_kernel_is_chosen_by_type_head_and_gpu) {
 TEST(a_batch_for_a_device_has_its_texts_and_a_dummy_that_fills_the_rows) {
   EngineThread::instance().run([] {
     const std::vector<int32_t> ids{4, 5, 6, 7, 8}, remap{9, 9, 9, 9, 0, 1, 2, 3, 4};
-    const DeviceBatch batch = stage(
-        {Place::Kind::kTensors, 0}, 2,
-        [&](int64_t t) { return t == 0 ? StagedText{ids.data(), 2} : StagedText{ids.data() + 2, 3}; }, {0.25f}, 2,
-        remap.data());
+    const DeviceBatch batch =
+        stage({Place::Kind::kTensors, 0},
+              {2, [&](int64_t t) { return t == 0 ? Text{ids.data(), 2} : Text{ids.data() + 2, 3}; }, remap.data()},
+              spec_of_positions(2));
     CHECK_EQ(batch.tokens, 5);
     CHECK_EQ(batch.rows, 64);
     CHECK_EQ(batch.longest, 59);
@@ -157,13 +168,10 @@ TEST(a_batch_for_a_device_has_its_texts_and_a_dummy_that_fills_the_rows) {
     CHECK(list(batch.ids.narrow(0, 0, 6)) == (std::vector<int32_t>{0, 1, 2, 3, 4, 0}));
     CHECK(list(batch.positions.narrow(0, 0, 7)) == (std::vector<int32_t>{2, 3, 2, 3, 4, 2, 2}));
     CHECK(list(batch.text_of_row.narrow(0, 0, 6)) == (std::vector<int32_t>{0, 0, 1, 1, 1, 2}));
-    CHECK_EQ(batch.scores.item<float>(), 0.25f);
     // A full block still has a dummy: every row is some text's.
     const std::vector<int32_t> full(64, 1);
-    CHECK_EQ(stage(
-                 {Place::Kind::kTensors, 0}, 1, [&](int64_t) { return StagedText{full.data(), 64}; }, {}, 0, nullptr)
-                 .rows,
-             128);
+    const Texts one{1, [&](int64_t) { return Text{full.data(), 64}; }};
+    CHECK_EQ(stage({Place::Kind::kTensors, 0}, one, spec_of_positions(0)).rows, 128);
   });
 }
 

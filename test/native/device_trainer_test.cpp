@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "check.h"
+#include "embed/embed.h"
 #include "gradients.h"
 #include "runtime/engine_thread.h"
 #include "tiny_device.h"
@@ -65,41 +66,36 @@ double update_distance(const std::vector<float>& a, const std::vector<float>& b,
 
 }  // namespace
 
-TEST(device_gradients_of_bert_are_autograds) {
-  compare_with_autograd(spec_of(Architecture::kBert, {}, {PoolingMode::kMean}));
-}
+TEST(device_gradients_of_bert_are_autograds) { compare_with_autograd(spec_of("bert", {}, {PoolingMode::kMean})); }
 TEST(device_gradients_of_roberta_with_normalize_are_autograds) {
-  compare_with_autograd(
-      spec_of(Architecture::kRoberta, {NormalizeSpec{}}, {PoolingMode::kCls, PoolingMode::kMeanSqrtLen}));
+  compare_with_autograd(spec_of("roberta", {NormalizeSpec{}}, {PoolingMode::kCls, PoolingMode::kMeanSqrtLen}));
 }
 TEST(device_gradients_of_distilbert_with_dense_are_autograds) {
-  compare_with_autograd(spec_of(Architecture::kDistilBert, {DenseSpec{48, 20, true, DenseActivation::kTanh}},
+  compare_with_autograd(spec_of("distilbert", {DenseSpec{48, 20, true, DenseActivation::kTanh}},
                                 {PoolingMode::kMax, PoolingMode::kMean}));
 }
 TEST(device_gradients_with_every_activation_are_autograds) {
   for (const auto hidden : {HiddenActivation::kRelu, HiddenActivation::kGeluTanh})
     for (const auto dense : {DenseActivation::kGelu, DenseActivation::kIdentity, DenseActivation::kRelu}) {
-      ModelSpec spec =
-          spec_of(Architecture::kBert, {DenseSpec{24, 7, dense != DenseActivation::kGelu, dense}, NormalizeSpec{}},
-                  {PoolingMode::kMean});
+      ModelSpec spec = spec_of("bert", {DenseSpec{24, 7, dense != DenseActivation::kGelu, dense}, NormalizeSpec{}},
+                               {PoolingMode::kMean});
       spec.encoder.hidden_activation = hidden;
       compare_with_autograd(spec);
     }
 }
 TEST(device_gradients_do_not_depend_on_the_split_into_micro_batches) {
-  const ModelSpec spec =
-      spec_of(Architecture::kBert, {DenseSpec{24, 7, true, DenseActivation::kTanh}}, {PoolingMode::kMean});
+  const ModelSpec spec = spec_of("bert", {DenseSpec{24, 7, true, DenseActivation::kTanh}}, {PoolingMode::kMean});
   for (const int64_t micro_batch : {1, 2, 3}) compare_with_autograd(spec, micro_batch);
 }
 TEST(device_gradients_of_rows_that_fill_whole_blocks_are_autograds) {
-  compare_with_autograd(spec_of(Architecture::kBert, {}, {PoolingMode::kMean}), 100, {64, 64});
-  compare_with_autograd(spec_of(Architecture::kBert, {}, {PoolingMode::kMax}), 100, {1, 1});
+  compare_with_autograd(spec_of("bert", {}, {PoolingMode::kMean}), 100, {64, 64});
+  compare_with_autograd(spec_of("bert", {}, {PoolingMode::kMax}), 100, {1, 1});
 }
 
 TEST(device_gradients_with_dropout_are_the_slope_of_the_loss_under_the_same_masks) {
   // Masks are functions of seed and place, so the loss is a function of the weights: along its gradient it must rise by
   // the gradient's norm.
-  for (const auto architecture : {Architecture::kBert, Architecture::kDistilBert}) {
+  for (const auto architecture : {"bert", "distilbert"}) {
     const ModelSpec spec = spec_of(architecture, {}, {PoolingMode::kMean});
     auto data = dataset_of(kLengths, spec.encoder.vocab_size);
     const std::string path = temporary("device-dropout");
@@ -143,8 +139,7 @@ TEST(device_gradients_with_dropout_are_the_slope_of_the_loss_under_the_same_mask
 }
 
 TEST(ten_device_steps_are_those_of_the_processors_own_path) {
-  const ModelSpec spec =
-      spec_of(Architecture::kBert, {DenseSpec{24, 8, true, DenseActivation::kTanh}}, {PoolingMode::kMean});
+  const ModelSpec spec = spec_of("bert", {DenseSpec{24, 8, true, DenseActivation::kTanh}}, {PoolingMode::kMean});
   const auto initial = lively_model(spec);
   std::vector<float> start = weights_of(*initial);
   for (const auto& p : initial->parameters().all())
@@ -217,7 +212,7 @@ TEST(device_evaluation_gives_the_processors_similarities) {
 }
 
 TEST(device_embeddings_are_the_processors) {
-  ModelSpec spec = spec_of(Architecture::kRoberta, {DenseSpec{256, 33, true, DenseActivation::kTanh}, NormalizeSpec{}},
+  ModelSpec spec = spec_of("roberta", {DenseSpec{256, 33, true, DenseActivation::kTanh}, NormalizeSpec{}},
                            {PoolingMode::kCls, PoolingMode::kMean}, 4, 32);
   auto model = lively_model(spec);
   auto data = dataset_of(kLengths, spec.encoder.vocab_size);
@@ -225,7 +220,7 @@ TEST(device_embeddings_are_the_processors) {
   std::vector<float> exact(static_cast<size_t>(texts * width)), found = exact;
   const auto embed = [&](Precision precision, const Place& place, std::vector<float>& out) {
     EngineThread::instance().run(
-        [&] { model->embed(data->ids(), data->offsets(), texts, precision, out.data(), place); });
+        [&] { vectune::embed(*model, data->ids(), data->offsets(), texts, precision, out.data(), place); });
   };
   embed(Precision::kFp32, {}, exact);
   embed(Precision::kFp32, kTensors, found);

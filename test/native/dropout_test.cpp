@@ -3,9 +3,9 @@
 // errors is not a matter of luck. That forward and backward use the mask of kernels/mask.h is in kernels_*_test.cpp.
 #include <map>
 
-#include "cpu/encoder.h"
 #include "cpu/packed_batch.h"
 #include "kernels_reference.h"
+#include "nn/dropout_plan.h"
 
 using namespace vectune;
 using namespace vectune::reference;
@@ -17,7 +17,7 @@ using Site = DropoutPlan::Site;
 /// 1 where an element is kept.
 using Mask = std::vector<uint8_t>;
 
-struct Text {
+struct IndexedText {
   int32_t index;
   int64_t length;
 };
@@ -25,23 +25,25 @@ struct Text {
 constexpr int64_t kTokens = 50, kWidth = 800;
 
 /// 25 texts of 50 tokens: 10⁶ elements at 800 features.
-std::vector<Text> million(int32_t first = 0) {
-  std::vector<Text> texts;
+std::vector<IndexedText> million(int32_t first = 0) {
+  std::vector<IndexedText> texts;
   for (int32_t i = 0; i < 25; ++i) texts.push_back({first + i, kTokens});
   return texts;
 }
 
 /// Packs the texts as a step does and hands the rows to `use` on the engine's thread.
 template <typename Use>
-auto packed(const std::vector<Text>& texts, int threads, Use use) {
+auto packed(const std::vector<IndexedText>& texts, int threads, Use use) {
   return with_threads(threads, [&] {
     int64_t longest = 0;
-    for (const Text& t : texts) longest = std::max(longest, t.length);
+    for (const IndexedText& t : texts) longest = std::max(longest, t.length);
     const std::vector<int32_t> ids(longest);
     PackedBatch batch;
-    batch.pack(
-        static_cast<int64_t>(texts.size()),
-        [&](int64_t i) { return PackedBatch::Text{ids.data(), texts[i].length, texts[i].index}; }, 16, nullptr);
+    EncoderSpec spec;
+    spec.architecture = &architecture("bert");
+    batch.pack({static_cast<int64_t>(texts.size()),
+                [&](int64_t i) { return vectune::Text{ids.data(), texts[i].length, texts[i].index}; }},
+               spec, 16);
     return use(batch.rows());
   });
 }
@@ -60,7 +62,7 @@ Mask read(const T* values, int64_t count, double scale) {
 }
 
 /// The mask of features of rows: `sum` of the residual norm where branch is 1, bias and residual 0.
-Mask hidden_mask(const kernels::Dropout& dropout, const std::vector<Text>& texts, int64_t width = kWidth,
+Mask hidden_mask(const kernels::Dropout& dropout, const std::vector<IndexedText>& texts, int64_t width = kWidth,
                  int threads = 1, SimdLevel level = kernels::simd_level()) {
   return packed(texts, threads, [&](const kernels::Rows& rows) {
     const std::vector<float> ones(rows.padded * width, 1.0f), zeros(rows.padded * width);
@@ -73,11 +75,12 @@ Mask hidden_mask(const kernels::Dropout& dropout, const std::vector<Text>& texts
 }
 
 /// The same through the embedding's norm with γ = 0 and β = 1.
-Mask embedding_mask(const kernels::Dropout& dropout, const std::vector<Text>& texts, int64_t width, SimdLevel level) {
+Mask embedding_mask(const kernels::Dropout& dropout, const std::vector<IndexedText>& texts, int64_t width,
+                    SimdLevel level) {
   return packed(texts, 2, [&](const kernels::Rows& rows) {
     const std::vector<float> table(512 * width), gamma(width), beta(width, 1.0f);
     std::vector<float> y(rows.padded * width);
-    kernels::table(level).fp32.embedding_forward({rows, width, table.data(), table.data(), nullptr, 0, gamma.data(),
+    kernels::table(level).fp32.embedding_forward({rows, width, table.data(), table.data(), nullptr, gamma.data(),
                                                   beta.data(), 1.0f, dropout, nullptr, nullptr, y.data(), nullptr});
     return read(y.data(), rows.rows * width, dropout.scale);
   });
@@ -85,7 +88,8 @@ Mask embedding_mask(const kernels::Dropout& dropout, const std::vector<Text>& te
 
 /// The mask of attention's probabilities, [rows × heads × keys]: with queries and keys 0 each is 1/tokens, and values
 /// that are unit vectors show them one by one. All texts have `tokens` tokens.
-Mask attention_mask(const kernels::Dropout& dropout, const std::vector<Text>& texts, int64_t heads, int threads = 1) {
+Mask attention_mask(const kernels::Dropout& dropout, const std::vector<IndexedText>& texts, int64_t heads,
+                    int threads = 1) {
   constexpr int64_t kSize = 64;
   const int64_t tokens = texts[0].length, hidden = heads * kSize;
   return packed(texts, threads, [&](const kernels::Rows& rows) {
@@ -155,7 +159,7 @@ void check_binomial(const std::vector<double>& counts, int64_t of, double p, con
 DropoutPlan plan_of(float p, uint32_t seed = 1, uint32_t epoch = 0) { return {p, p, p, seed, epoch}; }
 
 /// The elements of one text out of a mask of many.
-Mask part_of(const Mask& mask, const std::vector<Text>& texts, size_t which, int64_t width) {
+Mask part_of(const Mask& mask, const std::vector<IndexedText>& texts, size_t which, int64_t width) {
   int64_t row = 0;
   for (size_t i = 0; i < which; ++i) row += texts[i].length;
   return Mask(mask.begin() + row * width, mask.begin() + (row + texts[which].length) * width);
@@ -271,7 +275,7 @@ TEST(dropout_keys_of_a_run_are_all_different) {
 
 TEST(dropout_heads_queries_and_keys_of_attention_do_not_correlate) {
   constexpr int64_t kHeads = 4, kLength = 128, kRow = kHeads * kLength;
-  std::vector<Text> texts;
+  std::vector<IndexedText> texts;
   for (int32_t i = 0; i < 16; ++i) texts.push_back({i, kLength});
   for (const float p : {0.1f, 0.5f}) {
     const Mask mask = attention_mask(plan_of(p).at(1, Site::kAttention), texts, kHeads);
@@ -305,10 +309,10 @@ TEST(dropout_heads_queries_and_keys_of_attention_do_not_correlate) {
 
 TEST(dropout_of_a_text_does_not_depend_on_its_place_neighbours_batch_or_threads) {
   constexpr int64_t kSmall = 100;
-  const std::vector<Text> texts{{9, 33}, {2, 1}, {700, 64}, {0, 17}, {INT32_MAX, 5}, {3, 128}};
+  const std::vector<IndexedText> texts{{9, 33}, {2, 1}, {700, 64}, {0, 17}, {INT32_MAX, 5}, {3, 128}};
   const kernels::Dropout dropout = plan_of(0.3f, 5, 6).at(2, Site::kAttentionOut);
   const Mask together = hidden_mask(dropout, texts, kSmall);
-  const auto same = [&](const std::vector<Text>& other, int threads) {
+  const auto same = [&](const std::vector<IndexedText>& other, int threads) {
     const Mask mask = hidden_mask(dropout, other, kSmall, threads);
     for (size_t i = 0; i < other.size(); ++i)
       for (size_t k = 0; k < texts.size(); ++k)
@@ -319,11 +323,11 @@ TEST(dropout_of_a_text_does_not_depend_on_its_place_neighbours_batch_or_threads)
     same(texts, threads);
     same({texts.rbegin(), texts.rend()}, threads);
     same({{8, 40}, texts[3], {10, 7}, texts[0], texts[5]}, threads);                        // other neighbours
-    for (const Text& text : texts) same({text}, threads);                                   // micro-batches of one
+    for (const IndexedText& text : texts) same({text}, threads);                            // micro-batches of one
     for (size_t i = 0; i + 1 < texts.size(); ++i) same({texts[i], texts[i + 1]}, threads);  // and of two
   }
   // attention's too: texts of one length, in both orders, alone, with other threads
-  const std::vector<Text> equal{{9, 33}, {2, 33}, {INT32_MAX, 33}};
+  const std::vector<IndexedText> equal{{9, 33}, {2, 33}, {INT32_MAX, 33}};
   const Mask attention = attention_mask(dropout, equal, 3);
   for (const int threads : {1, 2}) {
     const Mask backwards = attention_mask(dropout, {equal[2], equal[1], equal[0]}, 3, threads);
@@ -341,7 +345,7 @@ TEST(dropout_of_a_token_does_not_depend_on_the_texts_length) {
 }
 
 TEST(dropout_is_the_same_at_every_level_and_site_of_one_key) {
-  const std::vector<Text> texts{{0, 70}, {1, 3}, {5, 31}};
+  const std::vector<IndexedText> texts{{0, 70}, {1, 3}, {5, 31}};
   for (const int64_t width : {44, 64, 100}) {
     const kernels::Dropout dropout = plan_of(0.1f, 11).at(0, Site::kEmbedding);
     const Mask plain = hidden_mask(dropout, texts, width, 1, SimdLevel::kPlain);
@@ -351,7 +355,7 @@ TEST(dropout_is_the_same_at_every_level_and_site_of_one_key) {
     }
     // and what the hash in mask.h says
     Mask scalar;
-    for (const Text& text : texts)
+    for (const IndexedText& text : texts)
       for (int64_t token = 0; token < text.length; ++token) {
         const uint64_t row_key = static_cast<uint64_t>(text.index) << 32 | static_cast<uint64_t>(token);
         for (int64_t c = 0; c < width; ++c) scalar.push_back(kept(dropout, row_key, c) != 0);

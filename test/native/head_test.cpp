@@ -1,19 +1,19 @@
-// Both paths' heads where texts have equal rows.
+// Both backends' pooling where texts have equal rows.
 #include <algorithm>
 #include <vector>
 
 #include "check.h"
-#include "cpu/head.h"
+#include "cpu/pooling.h"
 #include "runtime/engine_thread.h"
 #include "tiny_device.h"
-#include "torch/head.h"
+#include "torch/pooling.h"
 
 using namespace vectune;
 using namespace vectune::tiny;
 
 TEST(the_gradient_of_a_maximum_goes_whole_to_the_first_of_equal_rows) {
-  const ModelSpec spec = spec_of(Architecture::kBert, {}, {PoolingMode::kMax});
-  const ParameterTable table(spec);
+  const ModelSpec spec = spec_of("bert", {}, {PoolingMode::kMax});
+  const std::vector<PoolingMode> modes{PoolingMode::kMax};
   const int64_t hidden = spec.encoder.hidden_size;
   const std::vector<int32_t> starts{0, 5, 6, 19}, ids(19, 1);
   const int64_t texts = 3, rows = starts.back();
@@ -35,26 +35,23 @@ TEST(the_gradient_of_a_maximum_goes_whole_to_the_first_of_equal_rows) {
   CHECK(ties > 10);
 
   EngineThread::instance().run([&] {
-    Head head(spec, table);
     kernels::Rows packed;
     packed.rows = packed.padded = rows;
     packed.texts = texts;
     packed.starts = starts.data();
-    head.forward(packed, y.data(), {});
-    std::vector<float> dy(rows * hidden), gradient = d;
-    head.backward(packed, {}, gradient.data(), dy.data(), {}, false);
+    std::vector<float> dy(rows * hidden), pooled(texts * hidden);
+    std::vector<int32_t> maxima(texts * hidden);
+    cpu::pool(packed, hidden, modes, y.data(), pooled.data(), maxima.data());
+    cpu::pool_backward(packed, hidden, modes, d.data(), dy.data(), maxima.data());
     CHECK(dy == expected);
 
-    const device::DeviceBatch batch = device::stage(
-        kTensors, texts,
-        [&](int64_t t) { return device::StagedText{ids.data() + starts[t], starts[t + 1] - starts[t]}; }, {}, 0,
-        nullptr);
-    at::Tensor all = at::zeros({batch.rows, hidden});
+    const device::DeviceBatch batch =
+        device::stage(kTensors, Texts::of(ids.data(), starts.data(), texts), spec.encoder);
+    at::Tensor all = at::zeros({batch.rows, hidden}), device_maxima;
     std::copy(y.begin(), y.end(), all.data_ptr<float>());
-    device::DeviceHead device_head(spec, table);
-    device_head.forward(batch, all, {});
+    device::pool(batch, modes, all, device_maxima);
     const at::Tensor device_dy =
-        device_head.backward(batch, at::from_blob(d.data(), {texts, hidden}).clone(), {}, {}, false);
+        device::pool_backward(batch, modes, at::from_blob(d.data(), {texts, hidden}).clone(), all, device_maxima);
     const float* made = device_dy.data_ptr<float>();
     CHECK(std::equal(expected.begin(), expected.end(), made));
     CHECK(std::all_of(made + rows * hidden, made + batch.rows * hidden, [](float x) { return x == 0; }));

@@ -10,7 +10,7 @@ using namespace vectune::reference;
 namespace {
 
 constexpr double kEps = 1e-5;
-constexpr int64_t kVocab = 50, kOffset = 2;
+constexpr int64_t kVocab = 50;
 
 struct Norm {
   std::vector<double> y, mean, rstd;
@@ -92,14 +92,14 @@ std::vector<double> sum_start(const std::vector<float>& start, bool accumulate) 
 template <typename T>
 void embedding_forward(const Batch& batch, int64_t width, double p, bool types, Random& random) {
   const int64_t rows = batch.count(), extra = (batch.padded - rows) * width;
-  const auto words = random.normals(kVocab * width), positions = random.normals((batch.longest() + kOffset) * width);
+  const auto words = random.normals(kVocab * width), positions = random.normals(batch.longest() * width);
   const auto type = random.normals(width), gamma = random.normals(width, 0.3, 1.0), beta = random.normals(width);
   const kernels::Dropout dropout = dropout_of(p, random.bits());
 
   std::vector<double> sum;
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t c = 0; c < width; ++c)
-      sum.push_back(double{words[batch.ids[r] * width + c]} + positions[(batch.positions[r] + kOffset) * width + c] +
+      sum.push_back(double{words[batch.ids[r] * width + c]} + positions[batch.positions[r] * width + c] +
                     (types ? type[c] : 0.0));
   Norm n = norm(sum, width, gamma, beta);
   for (int64_t i = 0; i < rows * width; ++i) n.y[i] *= kept(dropout, batch.row_keys[i / width], i % width);
@@ -118,7 +118,6 @@ void embedding_forward(const Batch& batch, int64_t width, double p, bool types, 
                                    words.data(),
                                    positions.data(),
                                    types ? type.data() : nullptr,
-                                   kOffset,
                                    gamma.data(),
                                    beta.data(),
                                    static_cast<float>(kEps),
@@ -163,7 +162,7 @@ void embedding_backward(const Batch& batch, int64_t width, double p, bool accumu
 }
 
 void embedding_scatter(const Batch& batch, int64_t width, Random& random) {
-  const int64_t rows = batch.count(), places = batch.longest() + kOffset;
+  const int64_t rows = batch.count(), places = batch.longest();
   const auto dsum = random.normals(rows * width);
   const auto words = random.normals(kVocab * width), positions = random.normals(places * width);
   const auto types = random.normals(2 * width);
@@ -172,28 +171,27 @@ void embedding_scatter(const Batch& batch, int64_t width, Random& random) {
   for (int64_t i = 0; i < rows * width; ++i) {
     const int64_t r = i / width, c = i % width;
     w[batch.ids[r] * width + c] += dsum[i];
-    at[(batch.positions[r] + kOffset) * width + c] += dsum[i];
+    at[batch.positions[r] * width + c] += dsum[i];
     t[c] += dsum[i];
   }
   const auto e = [](const char* name, const std::vector<double>& v) { return Expected::near(name, v); };
   // once with all three tables, once with each alone
-  check_levels(
-      "embedding_scatter, " + shape(batch, width, 0),
-      {e("dwords", w), e("dpositions", at), e("dtypes", t), e("dwords alone", w), e("dpositions alone", at),
-       e("dtypes alone", t)},
-      [&](const kernels::Table& table, int) {
-        Guarded<float> all[] = {Guarded(words), Guarded(positions), Guarded(types)};
-        Guarded<float> alone[] = {Guarded(words), Guarded(positions), Guarded(types)};
-        const auto scatter = [&](float* to_words, float* to_positions, float* to_types) {
-          table.common.embedding_scatter({batch.rows(), width, kOffset, dsum.data(), to_words, to_positions, to_types});
-        };
-        scatter(all[0].data(), all[1].data(), all[2].data());
-        scatter(alone[0].data(), nullptr, nullptr);
-        scatter(nullptr, alone[1].data(), nullptr);
-        scatter(nullptr, nullptr, alone[2].data());
-        return Found{all[0].values(),   all[1].values(),   all[2].values(),
-                     alone[0].values(), alone[1].values(), alone[2].values()};
-      });
+  check_levels("embedding_scatter, " + shape(batch, width, 0),
+               {e("dwords", w), e("dpositions", at), e("dtypes", t), e("dwords alone", w), e("dpositions alone", at),
+                e("dtypes alone", t)},
+               [&](const kernels::Table& table, int) {
+                 Guarded<float> all[] = {Guarded(words), Guarded(positions), Guarded(types)};
+                 Guarded<float> alone[] = {Guarded(words), Guarded(positions), Guarded(types)};
+                 const auto scatter = [&](float* to_words, float* to_positions, float* to_types) {
+                   table.common.embedding_scatter({batch.rows(), width, dsum.data(), to_words, to_positions, to_types});
+                 };
+                 scatter(all[0].data(), all[1].data(), all[2].data());
+                 scatter(alone[0].data(), nullptr, nullptr);
+                 scatter(nullptr, alone[1].data(), nullptr);
+                 scatter(nullptr, nullptr, alone[2].data());
+                 return Found{all[0].values(),   all[1].values(),   all[2].values(),
+                              alone[0].values(), alone[1].values(), alone[2].values()};
+               });
 }
 
 template <typename T>

@@ -178,10 +178,12 @@ TEST(kernels_quantised_product_is_within_the_bound_that_the_scales_give) {
       Found bits;
       for (const int threads : {1, 2}) {
         Guarded<float> y(rows * outputs), scales(2 * rows);
-        Guarded<int16_t> q(quantised_bytes(rows, in) / 2);  // of whole words, so that its guards begin where it ends
+        Guarded<int16_t> q(cpu::quantised_bytes(rows, in) /
+                           2);  // of whole words, so that its guards begin where it ends
         with_threads(threads, [&] {
-          quantised_product(x.data(), {packed.data(), b.scales.data(), b.second.data()}, y.data(), rows, in, outputs,
-                            reinterpret_cast<std::byte*>(q.data()), scales.data());
+          ProductScratch none;
+          cpu::QuantisedLinear(packed.data(), b.scales.data(), b.second.data(), in, outputs)
+              .forward(x.data(), y.data(), rows, {none, reinterpret_cast<std::byte*>(q.data()), scales.data()});
         });
         q.check_guards();
         scales.check_guards();

@@ -17,7 +17,7 @@ using namespace vectune::tiny;
 namespace {
 
 ModelSpec spec_with_dense() {
-  return spec_of(Architecture::kBert, {DenseSpec{24, 10, true, DenseActivation::kTanh}}, {PoolingMode::kMean});
+  return spec_of("bert", {DenseSpec{24, 10, true, DenseActivation::kTanh}}, {PoolingMode::kMean});
 }
 
 /// Seven pairs over nine texts, some of which several rows name, once both columns of one row.
@@ -188,8 +188,9 @@ TEST(memory_that_ends_anywhere_in_a_step_leaves_it_to_be_done_again_to_the_same_
         ++(failed ? failures : survived);
       }
       CHECK(failures > 10);
-      // Out of memory in a loss over the batch, what its parts keep makes room and it goes on.
-      CHECK(over_the_batch ? survived > 3 : survived == 0);
+      // Out of memory in a loss over the batch, what its parts keep makes room and it goes on. (Of a device's few are
+      // tried.)
+      CHECK(over_the_batch ? survived > (place.on_device() ? 0 : 3) : survived == 0);
     }
 }
 

@@ -22,7 +22,7 @@ inline TrainerOptions options_of(const Place& place, Precision precision = Preci
   return options;
 }
 
-inline ModelSpec plain_spec() { return spec_of(Architecture::kBert, {}, {PoolingMode::kMean}, 4, 32); }
+inline ModelSpec plain_spec() { return spec_of("bert", {}, {PoolingMode::kMean}, 4, 32); }
 
 inline std::vector<float> weights_of(const Model& model) {
   return {model.data(), model.data() + model.parameters().elements()};

@@ -17,19 +17,20 @@
 
 namespace vectune::tiny {
 
-inline ModelSpec spec_of(Architecture architecture, std::vector<HeadSpec> after_pooling, std::vector<PoolingMode> modes,
+inline ModelSpec spec_of(const std::string& name, std::vector<HeadSpec> after_pooling, std::vector<PoolingMode> modes,
                          int64_t heads = 3, int64_t head_size = 8, int64_t positions = 100) {
   ModelSpec spec;
   EncoderSpec& e = spec.encoder;
-  e.architecture = architecture;
+  e.architecture = &architecture(name);
   e.vocab_size = 61;
   e.hidden_size = heads * head_size;
   e.layers = 2;
   e.heads = heads;
   e.intermediate_size = 44;
   e.positions = positions;
-  e.type_vocab_size = architecture == Architecture::kDistilBert ? 0 : architecture == Architecture::kBert ? 2 : 1;
-  e.position_offset = architecture == Architecture::kRoberta ? 2 : 0;
+  e.type_vocab_size = name == "distilbert" ? 0 : name == "bert" ? 2 : 1;
+  e.pad_id = name == "roberta" ? 1 : 0;
+  if (name == "roberta") e.position_offset = e.pad_id + 1;
   e.layer_norm_eps = 1e-5f;
   spec.head.push_back(PoolingSpec{std::move(modes)});
   for (auto& module : after_pooling) spec.head.push_back(std::move(module));

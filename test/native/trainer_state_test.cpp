@@ -44,7 +44,7 @@ void go_on() {}
 ModelSpec spec_of() {
   ModelSpec spec;
   EncoderSpec& e = spec.encoder;
-  e.architecture = Architecture::kBert;
+  e.architecture = &architecture("bert");
   e.vocab_size = 40;
   e.hidden_size = 16;
   e.layers = 2;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "check.h"
+#include "embed/embed.h"
 #include "gradients.h"
 #include "runtime/engine_thread.h"
 #include "runtime/memory_budget.h"
@@ -20,8 +21,7 @@ void compare_with_autograd(const ModelSpec& spec, float dropout, int64_t micro_b
   TrainerOptions options;
   options.dropout = dropout;
   options.seed = 5;
-  const DropoutPlan plan{dropout, dropout, spec.encoder.architecture == Architecture::kDistilBert ? 0.0f : dropout, 5,
-                         0};
+  const DropoutPlan plan{dropout, dropout, spec.encoder.architecture->name == "distilbert" ? 0.0f : dropout, 5, 0};
   tiny::compare_with_autograd(spec, options, plan, micro_batch, lengths);
 }
 
@@ -30,47 +30,42 @@ const std::vector<int> kLengths{5, 9, 1, 17, 33, 2, 40, 8};
 }  // namespace
 
 TEST(gradients_of_bert_are_autograds) {
-  compare_with_autograd(spec_of(Architecture::kBert, {}, {PoolingMode::kMean}), 0.0f, 100, kLengths);
+  compare_with_autograd(spec_of("bert", {}, {PoolingMode::kMean}), 0.0f, 100, kLengths);
 }
 TEST(gradients_of_roberta_with_normalize_are_autograds) {
-  compare_with_autograd(
-      spec_of(Architecture::kRoberta, {NormalizeSpec{}}, {PoolingMode::kCls, PoolingMode::kMeanSqrtLen}), 0.0f, 100,
-      kLengths);
+  compare_with_autograd(spec_of("roberta", {NormalizeSpec{}}, {PoolingMode::kCls, PoolingMode::kMeanSqrtLen}), 0.0f,
+                        100, kLengths);
 }
 TEST(gradients_of_distilbert_with_dense_are_autograds) {
-  compare_with_autograd(spec_of(Architecture::kDistilBert, {DenseSpec{48, 20, true, DenseActivation::kTanh}},
-                                {PoolingMode::kMax, PoolingMode::kMean}),
-                        0.0f, 100, kLengths);
+  compare_with_autograd(
+      spec_of("distilbert", {DenseSpec{48, 20, true, DenseActivation::kTanh}}, {PoolingMode::kMax, PoolingMode::kMean}),
+      0.0f, 100, kLengths);
 }
 TEST(gradients_with_every_activation_are_autograds) {
   for (const auto hidden : {HiddenActivation::kRelu, HiddenActivation::kGeluTanh})
     for (const auto dense : {DenseActivation::kGelu, DenseActivation::kIdentity, DenseActivation::kRelu}) {
-      ModelSpec spec =
-          spec_of(Architecture::kBert, {DenseSpec{24, 7, dense != DenseActivation::kGelu, dense}, NormalizeSpec{}},
-                  {PoolingMode::kMean});
+      ModelSpec spec = spec_of("bert", {DenseSpec{24, 7, dense != DenseActivation::kGelu, dense}, NormalizeSpec{}},
+                               {PoolingMode::kMean});
       spec.encoder.hidden_activation = hidden;
       compare_with_autograd(spec, 0.0f, 100, kLengths);
     }
 }
 TEST(gradients_with_dropout_are_autograds_under_the_same_masks) {
-  for (const auto architecture : {Architecture::kBert, Architecture::kDistilBert})
+  for (const auto architecture : {"bert", "distilbert"})
     compare_with_autograd(spec_of(architecture, {}, {PoolingMode::kMean}), 0.3f, 100, kLengths);
 }
 TEST(gradients_do_not_depend_on_the_split_into_micro_batches) {
   for (const int64_t micro_batch : {1, 2, 3})
-    compare_with_autograd(spec_of(Architecture::kBert, {}, {PoolingMode::kMean}), 0.2f, micro_batch, kLengths);
+    compare_with_autograd(spec_of("bert", {}, {PoolingMode::kMean}), 0.2f, micro_batch, kLengths);
 }
 TEST(gradients_of_long_texts_and_wide_heads_are_autograds) {
-  compare_with_autograd(spec_of(Architecture::kBert, {}, {PoolingMode::kMean}, 2, 32, 520), 0.1f, 100,
-                        {512, 63, 100, 31});
-  compare_with_autograd(spec_of(Architecture::kBert, {}, {PoolingMode::kMean}, 1, 64, 520), 0.1f, 100,
-                        {1, 129, 65, 64});
+  compare_with_autograd(spec_of("bert", {}, {PoolingMode::kMean}, 2, 32, 520), 0.1f, 100, {512, 63, 100, 31});
+  compare_with_autograd(spec_of("bert", {}, {PoolingMode::kMean}, 1, 64, 520), 0.1f, 100, {1, 129, 65, 64});
 }
 
 TEST(a_failed_step_leaves_weights_moments_and_count_alone) {
   // every allocation of one step in turn is made to fail; the next step gives what it would have given
-  const ModelSpec spec =
-      spec_of(Architecture::kBert, {DenseSpec{24, 8, true, DenseActivation::kTanh}}, {PoolingMode::kMean});
+  const ModelSpec spec = spec_of("bert", {DenseSpec{24, 8, true, DenseActivation::kTanh}}, {PoolingMode::kMean});
   auto data = dataset_of(kLengths, spec.encoder.vocab_size);
   const std::vector<int32_t> rows{0, 1, 2, 3};
   const auto after_two_steps = [&](bool with_failures) {
@@ -104,7 +99,7 @@ TEST(a_failed_step_leaves_weights_moments_and_count_alone) {
 }
 
 TEST(freezing_leaves_the_frozen_alone_and_trains_the_rest) {
-  const ModelSpec spec = spec_of(Architecture::kBert, {}, {PoolingMode::kMean});
+  const ModelSpec spec = spec_of("bert", {}, {PoolingMode::kMean});
   auto data = dataset_of(kLengths, spec.encoder.vocab_size);
   const std::vector<int32_t> rows{0, 1, 2, 3};
   auto model = lively_model(spec), before = lively_model(spec);
@@ -131,7 +126,7 @@ TEST(freezing_leaves_the_frozen_alone_and_trains_the_rest) {
 }
 
 TEST(unused_embedding_rows_get_exactly_the_decay_that_adamw_would_give) {
-  const ModelSpec spec = spec_of(Architecture::kBert, {}, {PoolingMode::kMean});
+  const ModelSpec spec = spec_of("bert", {}, {PoolingMode::kMean});
   auto data = dataset_of({3, 3}, 20);  // ids below 20 only
   auto model = lively_model(spec), before = lively_model(spec);
   TrainerOptions options;
@@ -153,14 +148,14 @@ TEST(unused_embedding_rows_get_exactly_the_decay_that_adamw_would_give) {
 }
 
 TEST(bf16_embeddings_stay_close_to_fp32) {
-  const ModelSpec spec = spec_of(Architecture::kBert, {}, {PoolingMode::kMean}, 4, 32);
+  const ModelSpec spec = spec_of("bert", {}, {PoolingMode::kMean}, 4, 32);
   auto model = lively_model(spec);
   auto data = dataset_of(kLengths, spec.encoder.vocab_size);
   const int64_t texts = data->texts(), width = spec.dimension();
   std::vector<float> exact(static_cast<size_t>(texts * width)), half = exact;
   EngineThread::instance().run([&] {
-    model->embed(data->ids(), data->offsets(), texts, Precision::kFp32, exact.data());
-    model->embed(data->ids(), data->offsets(), texts, Precision::kBf16, half.data());
+    vectune::embed(*model, data->ids(), data->offsets(), texts, Precision::kFp32, exact.data());
+    vectune::embed(*model, data->ids(), data->offsets(), texts, Precision::kBf16, half.data());
   });
   for (int64_t t = 0; t < texts; ++t) {
     double ab = 0, aa = 0, bb = 0;
@@ -173,7 +168,7 @@ TEST(bf16_embeddings_stay_close_to_fp32) {
 }
 
 TEST(bf16_training_follows_fp32) {
-  const ModelSpec spec = spec_of(Architecture::kBert, {}, {PoolingMode::kMean}, 4, 32);
+  const ModelSpec spec = spec_of("bert", {}, {PoolingMode::kMean}, 4, 32);
   auto data = dataset_of(kLengths, spec.encoder.vocab_size);
   const std::vector<int32_t> rows{0, 1, 2, 3};
   const auto losses = [&](Precision precision) {

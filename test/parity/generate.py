@@ -1,6 +1,6 @@
 """Writes fixtures/: tiny models and what transformers, sentence-transformers and torch compute with them.
 
-    python test/parity/generate.py
+    python test/parity/generate.py [--only-pad]
 
 needs sentence-transformers 6.2.0, transformers 5 and torch 2.11.0 (fixtures/versions.json records what was used).
 
@@ -14,6 +14,9 @@ Per case, expected.safetensors holds
   gradient/NAME            of the loss of all pairs
   update.PRESET/NAME       p10 − p0 after ten steps
 under vectune's parameter names, and case.json the texts, ids, scores, rows of each step and losses.
+
+fixtures/pad holds what the models of two cases make of texts in which the padding token stands among the others
+(--only-pad writes these alone).
 """
 
 import copy
@@ -182,11 +185,47 @@ def generate(case, folder):
     print(f"{case.name}: loss {loss.item():.6f}, gradient norm {norm:.4f}")
 
 
+PAD_CASES = ("bert-mean", "roberta-mean")
+# Pairs of texts as token ids, of which P is the padding token, and their scores.
+P = -1
+PAD_PAIRS = [
+    ([3, 12, 19, 21, P, 4], [3, P, P, 12, 4], 0.8),
+    ([P, 7, P], [3, 19, 4], 0.1),
+    ([3, 12, 33, P], [3, 12, 33], 0.9),
+]
+
+
+def generate_pad(case, folder):
+    model = SentenceTransformer(str(FIXTURES / case / "model"), device="cpu").double().eval()
+    transformer = model[0].auto_model
+    pad = transformer.config.pad_token_id
+    ids = [[pad if i == P else i for i in text] for pair in PAD_PAIRS for text in pair[:2]]
+    run = lambda text: transformer(torch.tensor([text]), torch.ones(1, len(text)), output_hidden_states=True)
+    states = [run(text).hidden_states for text in ids]
+    embeddings = torch.stack([state[-1][0].mean(0) for state in states])
+    scores = torch.tensor([score for *_, score in PAD_PAIRS], dtype=torch.float32).double()
+    cosines = torch.nn.functional.cosine_similarity(embeddings[0::2], embeddings[1::2])
+    loss = torch.nn.functional.mse_loss(cosines, scores)
+    loss.backward()
+    tensors = {"hidden.0": torch.cat([state[0][0] for state in states]), "embedding": embeddings}
+    for name in ("word_embeddings", "position_embeddings"):
+        tensors[f"gradient/embeddings.{name}.weight"] = transformer.get_parameter(f"embeddings.{name}.weight").grad
+    folder.mkdir(parents=True, exist_ok=True)
+    write_tensors({k: v.detach().float().contiguous() for k, v in tensors.items()}, folder / f"{case}.safetensors")
+    write_json(folder / f"{case}.json", {"ids": ids, "scores": scores.tolist(), "loss": loss.item()})
+
+
 def main():
     torch.set_num_threads(1)
+    if "--only-pad" in sys.argv:
+        for case in PAD_CASES:
+            generate_pad(case, FIXTURES / "pad")
+        return
     shutil.rmtree(FIXTURES, ignore_errors=True)
     for case in CASES:
         generate(case, FIXTURES / case.name)
+    for case in PAD_CASES:
+        generate_pad(case, FIXTURES / "pad")
     write_json(
         FIXTURES / "versions.json",
         {

@@ -1,6 +1,10 @@
+#include "cpu/activations.h"
+
 #include <algorithm>
 
-#include "cpu/encoder.h"
+#include "cpu/kernels.h"
+#include "cpu/quantised.h"
+#include "runtime/engine_thread.h"
 
 namespace vectune {
 
@@ -40,7 +44,7 @@ void Activations<T>::reserve(int64_t padded, int64_t longest) {
     scratch = carver.take<float>(scratch_stride * team);
     branch = ts(hidden);
     if (quantised_) {
-      quantised = carver.take<std::byte>(quantised_bytes(rows, std::max(hidden, inner)));
+      quantised = carver.take<std::byte>(cpu::quantised_bytes(rows, std::max(hidden, inner)));
       scales = floats(2);
     }
     if (training_) {

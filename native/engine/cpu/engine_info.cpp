@@ -47,8 +47,8 @@ std::string libtorch_version() {
 }
 
 EngineInfo engine_info() {
-  return {libtorch_version(),   simd_name(kernels::simd_level()), gemm_library(),
-          processor_has_bf16(), QuantisedMatrices::supported(),   threads()};
+  return {libtorch_version(),   simd_name(kernels::simd_level()),    gemm_library(),
+          processor_has_bf16(), cpu::QuantisedMatrices::supported(), threads()};
 }
 
 }  // namespace vectune

@@ -2,7 +2,8 @@
 #include <cstdint>
 
 #include "cpu/bf16.h"
-#include "model/spec.h"
+#include "model/hidden_activation.h"
+#include "nn/dropout.h"
 
 /// The engine's own kernels: what LibTorch lacks for packed rows, or does in more passes than needed.
 /// Each is compiled once per instruction set (folder kernels/) and reached through a table.
@@ -19,14 +20,7 @@ enum class SimdLevel { kPlain, kAvx2, kAvx512, kAvx512Vnni, kAvx512Bf16 };
 /// The best level of this processor; ATEN_CPU_CAPABILITY (avx2, default) narrows it as it does ATen's kernels.
 SimdLevel simd_level();
 
-/// Dropout at one site of one layer in one epoch. An element's fate is a hash of (key, row, feature),
-/// row being (text's index in the data, token); so neither threads, nor packing, nor micro-batches change it.
-struct Dropout {
-  uint64_t key = 0;
-  uint32_t threshold = 0;  // p · 2³²; an element is dropped when its hash is below
-  float scale = 1.0f;      // 1 / (1 − p)
-  bool on() const { return threshold != 0; }
-};
+using vectune::Dropout;
 
 /// The packed batch as kernels see it.
 struct Rows {
@@ -34,7 +28,7 @@ struct Rows {
   int64_t texts = 0;
   const int32_t* starts = nullptr;      // [texts + 1], cu_seqlens
   const int32_t* ids = nullptr;         // [rows]
-  const int32_t* positions = nullptr;   // [rows], from 0 in each text
+  const int32_t* positions = nullptr;   // [rows], rows of the position table
   const uint64_t* row_keys = nullptr;   // [rows], text index << 32 | token
   const int32_t* text_index = nullptr;  // [texts], index in the data
 };
@@ -45,7 +39,6 @@ struct EmbeddingForward {
   Rows rows;
   int64_t hidden;
   const float *words, *positions, *types;  // types may be null
-  int64_t position_offset;
   const float *gamma, *beta;
   float eps;
   Dropout dropout;
@@ -70,7 +63,6 @@ struct EmbeddingBackward {
 struct EmbeddingScatter {
   Rows rows;
   int64_t hidden;
-  int64_t position_offset;
   const float* dsum;
   float *dwords, *dpositions, *dtypes;  // each may be null
 };

@@ -1,26 +1,18 @@
 #pragma once
 #include <cstdint>
-#include <functional>
 
 #include "cpu/kernels.h"
+#include "nn/texts.h"
 #include "runtime/arena.h"
 
 namespace vectune {
 
-/// Texts laid one after the other in rows, without padding between them.
+/// Texts laid one after the other in rows, without padding between them, as the kernels read them.
 class PackedBatch {
  public:
-  /// A text to pack: its ids and its index in the data (dropout's key).
-  struct Text {
-    const int32_t* ids;
-    int64_t length;
-    int32_t index;
-  };
-
-  /// Packs `texts` texts; the row count is rounded up to a multiple of `rounding`, which spares oneDNN a new
-  /// primitive for every sum of lengths. `remap` (may be null) replaces ids by rows of a compact table.
-  void pack(int64_t texts, const std::function<Text(int64_t)>& text, int64_t rounding, const int32_t* remap);
-
+  /// The row count is rounded up to a multiple of `rounding`, which spares oneDNN a new primitive for every sum of
+  /// lengths.
+  void pack(const Texts& texts, const EncoderSpec& spec, int64_t rounding);
   void release();
 
   const kernels::Rows& rows() const { return rows_; }
@@ -29,8 +21,7 @@ class PackedBatch {
  private:
   Arena arena_;
   int64_t capacity_rows_ = 0, capacity_texts_ = 0, longest_ = 0;
-  int32_t *ids_ = nullptr, *positions_ = nullptr, *starts_ = nullptr, *text_index_ = nullptr;
-  uint64_t* row_keys_ = nullptr;
+  Texts::Rows to_;
   kernels::Rows rows_;
 };
 

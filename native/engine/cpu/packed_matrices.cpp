@@ -5,7 +5,23 @@
 
 #include "cpu/kernels.h"
 
-namespace vectune {
+namespace vectune::cpu {
+
+namespace {
+
+template <typename T>
+class PackedLinear final : public Linear<T> {
+ public:
+  PackedLinear(const T* packed, int64_t in, int64_t out) : Linear<T>(in, out), packed_(packed) {}
+  void forward(const T* x, T* y, int64_t rows, const LinearScratch&) const override {
+    Gemm<T>::forward_packed(x, packed_, y, rows, this->in(), this->out());
+  }
+
+ private:
+  const T* packed_;
+};
+
+}  // namespace
 
 template <typename T>
 bool PackedMatrices<T>::suits(const ParameterTable& table) {
@@ -16,11 +32,12 @@ bool PackedMatrices<T>::suits(const ParameterTable& table) {
 template <typename T>
 PackedMatrices<T>::PackedMatrices(const ParameterTable& table, const float* flat) {
   const auto linears = table.linears();
+  std::vector<T*> packed(linears.size());
   arena_.carve([&](Arena::Carver& carver) {
-    for (const LinearAt* l : linears) matrices_[l->weight] = carver.take<T>(kernels::packed_elements(l->in, l->out));
+    for (const LinearAt* l : linears) packed[l->number] = carver.take<T>(kernels::packed_elements(l->in, l->out));
   });
   if constexpr (std::is_same_v<T, float>) {
-    for (const LinearAt* l : linears) Gemm<T>::pack(flat + l->weight, l->in, l->out, matrices_[l->weight]);
+    for (const LinearAt* l : linears) Gemm<T>::pack(flat + l->weight, l->in, l->out, packed[l->number]);
   } else {
     int64_t largest = 0;
     for (const LinearAt* l : linears) largest = std::max(largest, l->in * l->out);
@@ -29,12 +46,13 @@ PackedMatrices<T>::PackedMatrices(const ParameterTable& table, const float* flat
     T* const matrix = static_cast<T*>(rounded.data());
     for (const LinearAt* l : linears) {
       kernels::table().common.to_bf16(matrix, flat + l->weight, l->in * l->out);
-      Gemm<T>::pack(matrix, l->in, l->out, matrices_[l->weight]);
+      Gemm<T>::pack(matrix, l->in, l->out, packed[l->number]);
     }
   }
+  for (const LinearAt* l : linears) this->add(std::make_unique<PackedLinear<T>>(packed[l->number], l->in, l->out));
 }
 
 template class PackedMatrices<float>;
 template class PackedMatrices<bf16>;
 
-}  // namespace vectune
+}  // namespace vectune::cpu

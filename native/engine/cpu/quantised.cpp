@@ -6,7 +6,13 @@
 
 #include "cpu/kernels.h"
 
-namespace vectune {
+namespace vectune::cpu {
+
+void QuantisedLinear::forward(const float* x, float* y, int64_t rows, const LinearScratch& scratch) const {
+  const auto& k = kernels::table().common;
+  k.quantise_rows(x, rows, in(), scratch.quantised, scratch.scales);
+  k.int8_forward(scratch.quantised, scratch.scales, packed_, scales_, sums_, y, rows, in(), out());
+}
 
 QuantisedMatrices::QuantisedMatrices(const ParameterTable& table, const float* flat) {
   const auto& kernels = kernels::table().common;
@@ -30,7 +36,7 @@ QuantisedMatrices::QuantisedMatrices(const ParameterTable& table, const float* f
     const LinearAt& linear = *linears[i];
     kernels.quantise_weights(flat + linear.weight, linear.out, linear.in, q, scales[i], sums[i]);
     kernels.int8_pack(q, linear.in, linear.out, packed[i]);
-    matrices_[linear.weight] = {packed[i], scales[i], sums[i]};
+    add(std::make_unique<QuantisedLinear>(packed[i], scales[i], sums[i], linear.in, linear.out));
   }
 }
 
@@ -40,11 +46,4 @@ int64_t quantised_bytes(int64_t rows, int64_t in) {
   return rows * kernels::quantised_row(in) * kernels::table().common.quantised_bytes;
 }
 
-void quantised_product(const float* x, const QuantisedMatrices::Matrix& w, float* y, int64_t rows, int64_t in,
-                       int64_t out, std::byte* q, float* scales) {
-  const auto& k = kernels::table().common;
-  k.quantise_rows(x, rows, in, q, scales);
-  k.int8_forward(q, scales, w.packed, w.scales, w.sums, y, rows, in, out);
-}
-
-}  // namespace vectune
+}  // namespace vectune::cpu

@@ -1,38 +1,39 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <unordered_map>
 
-#include "model/parameters.h"
+#include "cpu/linear.h"
 #include "runtime/arena.h"
 
-namespace vectune {
+namespace vectune::cpu {
 
-/// int8 copies of the encoder's matrices, with a scale for each output (row of W): kernels/quantise.cpp.
-class QuantisedMatrices {
+/// W in int8 as kernels/quantise.cpp packs it, with a scale and the sum of its integers for each output.
+class QuantisedLinear final : public Linear<float> {
  public:
-  struct Matrix {
-    const int8_t* packed;
-    const float *scales, *sums;  // [out]; sums of each row's integers
-  };
+  QuantisedLinear(const int8_t* packed, const float* scales, const float* sums, int64_t in, int64_t out)
+      : Linear<float>(in, out), packed_(packed), scales_(scales), sums_(sums) {}
+  void forward(const float* x, float* y, int64_t rows, const LinearScratch& scratch) const override;
 
+ private:
+  const int8_t* packed_;
+  const float *scales_, *sums_;
+};
+
+/// int8 copies of the encoder's matrices, with a scale for each output (row of W): kernels/quantise.cpp. Activations
+/// are quantised row by row as they come.
+class QuantisedMatrices final : public Matrices<float> {
+ public:
   /// `flat` is the model's buffer in the table's layout; `supported` must hold.
   QuantisedMatrices(const ParameterTable& table, const float* flat);
-  Matrix at(const LinearAt& linear) const { return matrices_.at(linear.weight); }
 
   /// Whether this processor multiplies int8 exactly.
   static bool supported();
 
  private:
   Arena arena_;
-  std::unordered_map<int64_t, Matrix> matrices_;  // by the weight's offset
 };
 
-/// What x [rows × in] takes when it is quantised.
+/// LinearScratch::quantised of x [rows × in], on a border of 2; `scales` are 2·rows floats.
 int64_t quantised_bytes(int64_t rows, int64_t in);
-/// y ≈ x·Wᵀ with x [rows × in] quantised row by row as it comes. `q` and `scales` are scratch of quantised_bytes, on a
-/// border of 2 of them, and 2·rows floats; y [rows × out].
-void quantised_product(const float* x, const QuantisedMatrices::Matrix& w, float* y, int64_t rows, int64_t in,
-                       int64_t out, std::byte* q, float* scales);
 
-}  // namespace vectune
+}  // namespace vectune::cpu

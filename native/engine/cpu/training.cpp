@@ -1,18 +1,18 @@
 #include "cpu/training.h"
 
-#include <ATen/ops/from_blob.h>
+#include <ATen/ops/empty.h>
+#include <c10/util/Exception.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <optional>
 
-#include "cpu/encoder.h"
-#include "cpu/gemm.h"
-#include "cpu/head.h"
-#include "cpu/packed_batch.h"
-#include "embed/inference.h"
+#include "cpu/cpu_backend.h"
+#include "cpu/kernels.h"
+#include "nn/sentence_encoder.h"
 #include "runtime/arena.h"
-#include "runtime/memory_budget.h"
+#include "runtime/errors.h"
 
 namespace vectune::cpu {
 
@@ -30,143 +30,86 @@ class CpuPasses final : public Passes {
  public:
   explicit CpuPasses(const TrainingContext& context)
       : c_(context),
-        encoder_(c_.spec.encoder, c_.table),
-        activations_(c_.spec.encoder, true),
-        backward_(c_.spec.encoder),
-        head_(c_.spec, c_.table),
-        evaluation_(c_.spec, c_.table) {}
+        backend_(c_.spec, c_.table, Use::kTraining),
+        encoder_(c_.spec, c_.table, backend_),
+        evaluation_backend_(c_.spec, c_.table, Use::kInference),
+        evaluation_(c_.spec, c_.table, evaluation_backend_) {}
 
   MatrixCopies& copies() { return copies_; }
 
   void weights_replaced(LiveState& state) override {
-    if constexpr (!std::is_same_v<T, float>) {
+    const FlatView<const float> fp32 = c_.layout.view(state.weights.const_data_ptr<float>());
+    if constexpr (std::is_same_v<T, float>) {
+      matrices_.emplace(c_.table, fp32.rest, fp32.rest_begin);
+    } else {
       const int64_t begin = c_.layout.at(c_.table.embeddings_end),
                     count = c_.layout.at(c_.table.layers.back().end) - begin;
       if (!copies_.flat.defined()) copies_.flat = at::empty({count}, at::TensorOptions().dtype(at::kBFloat16));
       kernels::table().common.to_bf16(static_cast<bf16*>(copies_.flat.mutable_data_ptr()),
                                       state.weights.const_data_ptr<float>() + begin, count);
+      matrices_.emplace(c_.table, static_cast<const bf16*>(copies_.flat.const_data_ptr()), c_.table.embeddings_end);
     }
+    backend_.set_weights(fp32, *matrices_);
+    evaluation_backend_.set_weights(fp32, *matrices_);
   }
 
-  at::Tensor forward(std::span<const int32_t> texts, const MaskKey& masks, bool) override {
-    pack(texts, Gemm<T>::row_rounding());
-    activations_.reserve(batch_.rows().padded, batch_.longest());
+  at::Tensor forward(std::span<const int32_t> texts, const MaskKey& masks, bool keep) override {
+    plan_ = DropoutPlan::of(c_.spec.encoder, c_.options.dropout, c_.options.seed, static_cast<uint32_t>(masks.epoch));
+    const at::Tensor vectors = encoder_.forward(c_.texts(texts), plan_, keep, cancel());
     note_workspace();
-    plan_ = dropout(masks.epoch);
-    const float* y = encoder_.forward(batch_.rows(), weights(), activations_, plan_, cancel());
-    return vectors(head_.forward(batch_.rows(), y, weights().fp32), head_);
+    return vectors;
   }
 
   void backward(const at::Tensor& gradient, LiveState& state, bool add) override {
-    const int64_t texts = gradient.size(0), wanted = texts * head_.widest();
-    if (!head_gradient_.defined() || head_gradient_.numel() < wanted) head_gradient_ = empty_floats(wanted);
-    head_gradient_.narrow(0, 0, gradient.numel()).view(gradient.sizes()).copy_(gradient);
-    backward_.reserve(batch_.rows().padded, batch_.longest());
-    note_workspace();
     if (!state.gradients.defined()) state.gradients = empty_floats(c_.layout.elements());
     float* g = state.gradients.mutable_data_ptr<float>();
     // the embedding tables' gradients are added to row by row; everything else is overwritten
     if (!add) std::memset(g, 0, sizeof(float) * static_cast<size_t>(c_.layout.at(c_.table.embeddings_end)));
-    head_.backward(batch_.rows(), weights().fp32, head_gradient_.mutable_data_ptr<float>(), backward_.dy,
-                   c_.layout.view(g), add);
-    encoder_.backward(batch_.rows(), weights(), activations_, plan_, backward_, c_.layout.view(g), c_.layout.wanted(),
-                      add, cancel());
+    backend_.set_gradients(c_.layout.view(g), add);
+    encoder_.backward(gradient.to(at::kFloat), plan_, c_.layout.wanted(), cancel());
     note_workspace();
   }
 
+  /// What training left standing goes where there is no room beside it.
   at::Tensor evaluate(std::span<const int32_t> texts) override {
-    int64_t tokens = 0;
-    for (const int32_t text : texts) tokens += c_.dataset.length(text);
-    pack(texts, inference_rounding(c_.options.precision, tokens));
-    return vectors(infer(), evaluation_.head());
+    try {
+      return evaluation_.forward(c_.texts(texts), {}, false, cancel());
+    } catch (const c10::OutOfMemoryError&) {
+      if (backend_.rows() == 0) throw;
+    }
+    evaluation_.release();
+    release();
+    return evaluation_.forward(c_.texts(texts), {}, false, cancel());
   }
 
-  void end_evaluation() override {
-    evaluation_.release();
-    batch_.release();
-  }
+  void end_evaluation() override { evaluation_.release(); }
 
   void release() override {
-    release_training_buffers();
-    batch_.release();
+    encoder_.release();
+    note_workspace();
   }
 
   /// More than any product takes beside its operands: a copy of all three.
   std::optional<int64_t> momentary_bytes() const override {
     const int64_t hidden = c_.spec.encoder.hidden_size,
                   widest = std::max(3 * hidden, c_.spec.encoder.intermediate_size);
-    return static_cast<int64_t>(sizeof(float)) * (activations_.rows() * (hidden + widest) + hidden * widest);
+    return static_cast<int64_t>(sizeof(float)) * (backend_.rows() * (hidden + widest) + hidden * widest);
   }
 
  private:
-  void note_workspace() {
-    note({activations_.rows(), activations_.bytes() + backward_.bytes() + head_.bytes(),
-          activations_.growths() + backward_.growths()});
-  }
+  using Use = typename CpuBackend<T>::Use;
 
+  void note_workspace() { note({backend_.rows(), backend_.bytes() + encoder_.head_bytes(), backend_.growths()}); }
   Cancel cancel() const { return {&c_.cancelled}; }
 
-  EncoderWeights<T> weights() const {
-    const float* w = c_.state.weights.const_data_ptr<float>();
-    const FlatView<const float> fp32 = c_.layout.view(w);
-    if constexpr (std::is_same_v<T, float>) return {fp32, fp32.rest, fp32.rest_begin};
-    else return {fp32, static_cast<const bf16*>(copies_.flat.const_data_ptr()), c_.table.embeddings_end};
-  }
-
-  DropoutPlan dropout(int64_t epoch) const {
-    const EncoderSpec& e = c_.spec.encoder;
-    const float hidden = c_.options.dropout.value_or(e.hidden_dropout);
-    const float attention = c_.options.dropout.value_or(e.attention_dropout);
-    const float attention_out = e.architecture == Architecture::kDistilBert ? 0.0f : hidden;
-    return {hidden, attention, attention_out, c_.options.seed, static_cast<uint32_t>(epoch)};
-  }
-
-  /// Dropout's masks know a text by its number in the data set, so they do not depend on the batch that it is in.
-  void pack(std::span<const int32_t> texts, int64_t rounding) {
-    batch_.pack(
-        static_cast<int64_t>(texts.size()),
-        [&](int64_t i) {
-          const int32_t text = texts[static_cast<size_t>(i)];
-          return PackedBatch::Text{c_.dataset.ids() + c_.dataset.offsets()[text], c_.dataset.length(text), text};
-        },
-        rounding, c_.vocabulary.remap());
-  }
-
-  at::Tensor vectors(const float* values, const Head& head) const {
-    return at::from_blob(const_cast<float*>(values), {batch_.rows().texts, head.dimension()},
-                         at::TensorOptions().dtype(at::kFloat));
-  }
-
-  /// Vectors of the batch. What training left standing goes where there is no room beside it.
-  const float* infer() {
-    try {
-      return evaluation_.run(batch_, weights(), cancel());
-    } catch (const c10::OutOfMemoryError&) {
-      if (activations_.rows() == 0) throw;
-    }
-    evaluation_.release();
-    release_training_buffers();
-    return evaluation_.run(batch_, weights(), cancel());
-  }
-
-  void release_training_buffers() {
-    activations_.release();
-    backward_.release();
-    head_.release();
-    head_gradient_.reset();
-    note_workspace();
-  }
-
   TrainingContext c_;
-  Encoder<T> encoder_;
-  Activations<T> activations_;
-  BackwardBuffers<T> backward_;
-  Head head_;
-  InferencePass<T> evaluation_;
-  PackedBatch batch_;
-  DropoutPlan plan_;  // of the last forward
-  at::Tensor head_gradient_;
   MatrixCopies copies_;
+  std::optional<PlainMatrices<T>> matrices_;
+  CpuBackend<T> backend_;
+  SentenceEncoder encoder_;
+  CpuBackend<T> evaluation_backend_;
+  SentenceEncoder evaluation_;
+  DropoutPlan plan_;  // of the last forward
 };
 
 /// AdamW by one kernel, at once.
@@ -207,7 +150,8 @@ class CpuAdamW final : public Optimiser {
   double gradient_norm() const {
     double squares = 0;
     for (const auto& s : c_.layout.segments())
-      squares += kernels::table().common.sum_of_squares(c_.state.gradients.const_data_ptr<float>() + s.begin, s.elements);
+      squares +=
+          kernels::table().common.sum_of_squares(c_.state.gradients.const_data_ptr<float>() + s.begin, s.elements);
     return std::sqrt(squares);
   }
 

@@ -2,45 +2,63 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
 
-#include "cpu/encoder.h"
-#include "cpu/gemm.h"
-#include "cpu/head.h"
-#include "cpu/packed_batch.h"
+#include "model/model.h"
+#include "model/place.h"
+#include "nn/texts.h"
 
 namespace vectune {
 
-/// One way of computing embeddings: an encoder in precision T, its buffers and the head. Shared by a model's
-/// `embed` and a trainer's evaluation; dropout is off.
-template <typename T>
-class InferencePass {
+/// How a place computes a model's vectors: the weights as it reads them, made again when they have changed, and its
+/// buffers. Dropout is off. cpu/ and torch/ have one each. Engine thread.
+class Inference {
  public:
-  InferencePass(const ModelSpec& spec, const ParameterTable& table, bool quantised = false)
-      : encoder_(spec.encoder, table), head_(spec, table), activations_(spec.encoder, false, quantised) {}
+  virtual ~Inference() = default;
 
-  /// Returns [texts × dimension], valid until the next run.
-  const float* run(const PackedBatch& batch, const EncoderWeights<T>& weights, const Cancel& cancel,
-                   const typename Encoder<T>::Observer& observe = nullptr) {
-    activations_.reserve(batch.rows().padded, batch.longest());
-    const float* y = encoder_.forward(batch.rows(), weights, activations_, {}, cancel, observe);
-    return head_.forward(batch.rows(), y, weights.fp32);
-  }
-  const Head& head() const { return head_; }
-  void release() {
-    activations_.release();
-    head_.release();
-  }
-
- private:
-  Encoder<T> encoder_;
-  Head head_;
-  Activations<T> activations_;
+  /// Vectors of the texts, as `embed` has them, into `out`.
+  virtual void embed(const Model& model, const int32_t* ids, const int32_t* offsets, int64_t texts, float* out) = 0;
+  using Observer = std::function<void(const std::string& name, const at::Tensor& values)>;
+  /// All texts in one pass; `observe` is called with hidden.0 … hidden.N, pooled and embedding, fp32 on the processor
+  /// and good for the time of the call.
+  virtual void trace(const Model& model, const int32_t* ids, const int32_t* offsets, int64_t texts,
+                     const Observer& observe) = 0;
 };
 
-/// Rows of a pack in inference: exact for a few texts, else a multiple that suits the products.
-inline int64_t inference_rounding(Precision precision, int64_t tokens) {
-  if (tokens <= 64) return 1;
-  return precision == Precision::kBf16 ? Gemm<bf16>::row_rounding() : Gemm<float>::row_rounding();
+/// That of a place in a precision (backends.cpp). Error(kDeviceUnavailable) where the place is not there,
+/// Error(kInvalidArgument) where it does not have the precision.
+std::unique_ptr<Inference> make_inference(const Model& model, const Place& place, Precision precision);
+
+/// each(first, count) for all texts, as many at once as have `most` tokens, or one.
+template <typename Each>
+void for_packs(const int32_t* offsets, int64_t texts, int64_t most, const Each& each) {
+  for (int64_t first = 0; first < texts;) {
+    int64_t last = first + 1;
+    while (last < texts && offsets[last + 1] - offsets[first] <= most) ++last;
+    each(first, last - first);
+    first = last;
+  }
 }
+
+/// What is made of the weights, and made again once they have changed.
+template <typename T>
+class Derived {
+ public:
+  /// `make` gives a unique_ptr, which may be null. What was made of older weights goes before.
+  template <typename Make>
+  void follow(uint64_t version, Make make) {
+    if (version_ == version) return;
+    made_.reset();
+    made_ = make();
+    version_ = version;
+  }
+  const T* get() const { return made_.get(); }
+
+ private:
+  std::unique_ptr<T> made_;
+  uint64_t version_ = 0;
+};
 
 }  // namespace vectune

@@ -7,22 +7,10 @@
 #include <vector>
 
 #include "model/parameters.h"
-#include "model/place.h"
 #include "model/spec.h"
 #include "model/weights_file.h"
 
 namespace vectune {
-
-namespace device {
-class DeviceInference;
-}
-
-/// Which module a file belongs to: the encoder, or the Dense at that index of the head.
-struct ModuleFile {
-  static constexpr int kEncoder = -1;
-  int module = kEncoder;
-  std::string path;
-};
 
 /// A model: its spec and one flat fp32 buffer in which every parameter is a view.
 /// All methods but the accessors run on the engine thread.
@@ -44,36 +32,27 @@ class Model {
   /// Most tokens that a text may have.
   int64_t longest_text() const { return spec_.encoder.positions - spec_.encoder.position_offset; }
 
-  /// Embeddings of texts packed in the order given: [texts × dimension] into `out`.
-  /// Error(kInvalidArgument): an id outside the vocabulary, a text with no token or more than `longest_text`.
-  void embed(const int32_t* ids, const int32_t* offsets, int64_t texts, Precision precision, float* out,
-             const Place& place = {});
-
-  /// Writes hidden.0 … hidden.N, pooled, embedding of one forward to a safetensors file; on the processor it is fp32.
-  void trace_forward(const int32_t* ids, const int32_t* offsets, int64_t texts, const std::string& path,
-                     Precision precision = Precision::kFp32, const Place& place = {});
-
   /// Writes each module's file; the caller renames them into place.
   void save(const std::vector<ModuleFile>& files) const;
 
   /// Must be called after the flat buffer was written: derived copies (bf16) are made again when next needed.
   void weights_changed() { ++weights_version_; }
+  uint64_t weights_version() const { return weights_version_; }
+
+  /// What others derive of the weights and keep with them (embed/); theirs to make and to know.
+  struct Attachment {
+    virtual ~Attachment() = default;
+  };
+  std::unique_ptr<Attachment>& attachment() { return attachment_; }
 
   static int64_t live();
 
  private:
-  struct Inference;  // buffers and derived weights of embed, kept between calls
-  Inference& inference();
-  /// The copy of the weights on a device; one place and precision at a time.
-  device::DeviceInference& device_inference(const Place& place, Precision precision);
-  void check_texts_fit(const int32_t* ids, const int32_t* offsets, int64_t texts) const;
-
   ModelSpec spec_;
   ParameterTable table_;
   at::Tensor flat_;
   std::vector<UnusedTensor> unused_;
-  std::unique_ptr<Inference> inference_;
-  std::unique_ptr<device::DeviceInference> device_inference_;
+  std::unique_ptr<Attachment> attachment_;
   uint64_t weights_version_ = 1;
 };
 

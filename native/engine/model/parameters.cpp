@@ -1,57 +1,36 @@
 #include "model/parameters.h"
 
-#include "model/model.h"
-
 namespace vectune {
 
-namespace {
-
-/// Hugging Face's names of one architecture's parts.
-struct Names {
-  std::string layer, query, key, value, attention_out, attention_norm, up, down, output_norm;
-};
-
-Names names_of(Architecture architecture) {
-  if (architecture == Architecture::kDistilBert)
-    return {"transformer.layer.", "attention.q_lin", "attention.k_lin", "attention.v_lin",  "attention.out_lin",
-            "sa_layer_norm",      "ffn.lin1",        "ffn.lin2",        "output_layer_norm"};
-  return {"encoder.layer.",       "attention.self.query",   "attention.self.key",
-          "attention.self.value", "attention.output.dense", "attention.output.LayerNorm",
-          "intermediate.dense",   "output.dense",           "output.LayerNorm"};
-}
-
-}  // namespace
-
-ParameterTable::ParameterTable(const ModelSpec& spec) {
+ParameterTable::ParameterTable(const ModelSpec& spec) : architecture_(spec.encoder.architecture) {
   const EncoderSpec& e = spec.encoder;
+  const Architecture::Names& n = e.architecture->names;
   const int encoder = ModuleFile::kEncoder;
   const int64_t hidden = e.hidden_size;
-  word_embeddings = add("embeddings.word_embeddings.weight", encoder, {e.vocab_size, hidden}, true);
-  position_embeddings = add("embeddings.position_embeddings.weight", encoder, {e.positions, hidden}, true);
-  if (e.type_vocab_size > 0)
-    type_embeddings = add("embeddings.token_type_embeddings.weight", encoder, {e.type_vocab_size, hidden}, true);
+  word_embeddings = add(n.words + ".weight", encoder, {e.vocab_size, hidden}, true);
+  position_embeddings = add(n.positions + ".weight", encoder, {e.positions, hidden}, true);
+  if (e.type_vocab_size > 0) type_embeddings = add(n.types + ".weight", encoder, {e.type_vocab_size, hidden}, true);
 
   const auto norm = [&](const std::string& name) {
-    NormAt at;
+    NormAt at{0, 0, norms_++};
     at.weight = add(name + ".weight", encoder, {hidden}, false);
     at.bias = add(name + ".bias", encoder, {hidden}, false);
     return at;
   };
   const auto linear = [&](const std::string& name, int64_t in, int64_t out) {
-    LinearAt at{0, 0, in, out};
+    LinearAt at{0, 0, in, out, linears_++};
     at.weight = add(name + ".weight", encoder, {out, in}, true);
     at.bias = add(name + ".bias", encoder, {out}, false);
     return at;
   };
-  embedding_norm = norm("embeddings.LayerNorm");
+  embedding_norm = norm(n.embedding_norm);
   embeddings_end = elements_;
 
-  const Names n = names_of(e.architecture);
   for (int64_t i = 0; i < e.layers; ++i) {
     const std::string layer = n.layer + std::to_string(i) + ".";
     LayerAt at;
     at.begin = elements_;
-    at.qkv = {elements_, 0, hidden, 3 * hidden};
+    at.qkv = {elements_, 0, hidden, 3 * hidden, linears_++};
     for (const auto& part : {n.query, n.key, n.value}) add(layer + part + ".weight", encoder, {hidden, hidden}, true);
     at.qkv.bias = elements_;
     for (const auto& part : {n.query, n.key, n.value}) add(layer + part + ".bias", encoder, {hidden}, false);
@@ -69,7 +48,7 @@ ParameterTable::ParameterTable(const ModelSpec& spec) {
     if (const auto* dense = std::get_if<DenseSpec>(&spec.head[i])) {
       const std::string name = "head." + std::to_string(i) + ".linear";
       const int module = static_cast<int>(i);
-      at = {0, -1, dense->in_features, dense->out_features};
+      at = {0, -1, dense->in_features, dense->out_features, i};
       at.weight = add(name + ".weight", module, {dense->out_features, dense->in_features}, true);
       if (dense->bias) at.bias = add(name + ".bias", module, {dense->out_features}, false);
     }
@@ -91,6 +70,13 @@ std::vector<const LinearAt*> ParameterTable::linears() const {
   std::vector<const LinearAt*> all;
   for (const LayerAt& layer : layers)
     for (const LinearAt* linear : {&layer.qkv, &layer.attention_out, &layer.up, &layer.down}) all.push_back(linear);
+  return all;
+}
+
+std::vector<const NormAt*> ParameterTable::norms() const {
+  std::vector<const NormAt*> all{&embedding_norm};
+  for (const LayerAt& layer : layers)
+    for (const NormAt* norm : {&layer.attention_norm, &layer.output_norm}) all.push_back(norm);
   return all;
 }
 

@@ -21,9 +21,11 @@ struct Parameter {
 /// Where a linear layer's weight [out × in] and bias [out] lie.
 struct LinearAt {
   int64_t weight = 0, bias = -1, in = 0, out = 0;
+  size_t number = 0;  // among the encoder's (ParameterTable::linears), or in the head
 };
 struct NormAt {
   int64_t weight = 0, bias = 0;
+  size_t number = 0;  // among ParameterTable::norms
 };
 struct LayerAt {
   LinearAt qkv;  // query, key and value stand one after the other, so that one GEMM does the three
@@ -34,16 +36,29 @@ struct LayerAt {
   int64_t begin = 0, end = 0;  // the layer's range of the flat buffer
 };
 
+/// A flat fp32 buffer in the ParameterTable's layout; the word embeddings may stand elsewhere (compact).
+template <typename Float>
+struct FlatView {
+  Float* words = nullptr;
+  Float* rest = nullptr;  // what follows the word embeddings
+  int64_t rest_begin = 0;
+
+  Float* at(int64_t offset) const { return rest + (offset - rest_begin); }
+};
+
 /// Layout of a model's flat parameter buffer: the word embeddings first (so that training can replace
 /// them by a compact table), then the rest in the order of the forward pass.
 class ParameterTable {
  public:
   explicit ParameterTable(const ModelSpec& spec);
 
+  const Architecture& architecture() const { return *architecture_; }
   const std::vector<Parameter>& all() const { return all_; }
   const Parameter* find(const std::string& name) const;
   /// The encoder's matrices, in the order of the forward pass.
   std::vector<const LinearAt*> linears() const;
+  /// Its norms, likewise.
+  std::vector<const NormAt*> norms() const;
   int64_t elements() const { return elements_; }
 
   int64_t word_embeddings = 0, position_embeddings = 0, type_embeddings = -1;
@@ -54,9 +69,11 @@ class ParameterTable {
 
  private:
   int64_t add(const std::string& name, int module, std::vector<int64_t> shape, bool decays);
+  const Architecture* architecture_;
   std::vector<Parameter> all_;
   std::unordered_map<std::string, size_t> index_;
   int64_t elements_ = 0;
+  size_t linears_ = 0, norms_ = 0;
 };
 
 }  // namespace vectune

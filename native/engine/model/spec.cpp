@@ -37,6 +37,7 @@ int64_t ModelSpec::dimension() const {
 }
 
 void ModelSpec::validate() const {
+  require(encoder.architecture != nullptr, "encoder.architecture must be given");
   require_positive(encoder.vocab_size, "vocabSize");
   require_positive(encoder.hidden_size, "hiddenSize");
   require_positive(encoder.layers, "layers");
@@ -52,6 +53,12 @@ void ModelSpec::validate() const {
   require(
       encoder.position_offset >= 0 && encoder.position_offset < encoder.positions,
       "encoder.positionOffset must be a row of the position table, found " + std::to_string(encoder.position_offset));
+  require(encoder.pad_id >= -1 && encoder.pad_id < encoder.vocab_size,
+          "encoder.padTokenId must be an id of the vocabulary, found " + std::to_string(encoder.pad_id));
+  require(encoder.architecture->positions != Architecture::Positions::kAfterPad ||
+              encoder.pad_id == encoder.position_offset - 1,
+          "encoder.padTokenId must be encoder.positionOffset - 1 in this architecture, found " +
+              std::to_string(encoder.pad_id) + " and " + std::to_string(encoder.position_offset));
   require(encoder.layer_norm_eps > 0.0f, "encoder.layerNormEps must be positive");
   require_probability(encoder.hidden_dropout, "hiddenDropout");
   require_probability(encoder.attention_dropout, "attentionDropout");

@@ -4,10 +4,11 @@
 #include <variant>
 #include <vector>
 
+#include "model/architecture.h"
+#include "model/hidden_activation.h"
+
 namespace vectune {
 
-enum class Architecture { kBert, kDistilBert, kRoberta };
-enum class HiddenActivation { kGelu, kRelu, kGeluTanh };
 enum class PoolingMode { kCls, kMax, kMean, kMeanSqrtLen };
 enum class DenseActivation { kTanh, kIdentity, kRelu, kGelu };
 /// kInt8 is for embedding on the processor only, kTf32 (fp32 with TF32 products) and kFp16 for GPUs only.
@@ -15,7 +16,7 @@ enum class Precision { kFp32, kBf16, kInt8, kTf32, kFp16 };
 
 /// Shape of the encoder, in Hugging Face's terms.
 struct EncoderSpec {
-  Architecture architecture = Architecture::kBert;
+  const Architecture* architecture = nullptr;
   int64_t vocab_size = 0;
   int64_t hidden_size = 0;
   int64_t layers = 0;
@@ -23,7 +24,10 @@ struct EncoderSpec {
   int64_t intermediate_size = 0;
   int64_t positions = 0;
   int64_t type_vocab_size = 0;  // 0: the architecture has no token types
-  int64_t position_offset = 0;  // RoBERTa: pad id + 1
+  int64_t position_offset = 0;  // row of a text's first token
+  /// The padding token by the configuration, −1 without one: what it takes from the tables gets no gradient, as with
+  /// torch.nn.Embedding's padding_idx. Where positions are kAfterPad it is position_offset − 1.
+  int64_t pad_id = -1;
   float layer_norm_eps = 1e-12f;
   HiddenActivation hidden_activation = HiddenActivation::kGelu;
   float hidden_dropout = 0.1f;
@@ -43,6 +47,13 @@ struct DenseSpec {
 };
 struct NormalizeSpec {};
 using HeadSpec = std::variant<PoolingSpec, DenseSpec, NormalizeSpec>;
+
+/// Which module a file belongs to: the encoder, or the Dense at that index of the head.
+struct ModuleFile {
+  static constexpr int kEncoder = -1;
+  int module = kEncoder;
+  std::string path;
+};
 
 struct ModelSpec {
   EncoderSpec encoder;

@@ -8,7 +8,6 @@
 #include <cstring>
 #include <unordered_map>
 
-#include "model/model.h"
 #include "runtime/errors.h"
 #include "runtime/memory_budget.h"
 
@@ -16,10 +15,10 @@ namespace vectune {
 
 namespace {
 
-bool take_prefix(std::string& name, const std::string& prefix) {
-  if (name.rfind(prefix, 0) != 0) return false;
-  name.erase(0, prefix.size());
-  return true;
+/// Takes off what tensors of a model with a head begin with.
+void take_prefix(std::string& name, const Architecture& architecture) {
+  for (const auto& prefix : architecture.prefixes)
+    if (name.starts_with(prefix)) return void(name.erase(0, prefix.size()));
 }
 
 bool replace_suffix(std::string& name, const std::string& from, const std::string& to) {
@@ -29,9 +28,9 @@ bool replace_suffix(std::string& name, const std::string& from, const std::strin
 }
 
 /// The name under which the table knows a tensor of the file, if it does.
-std::string table_name(std::string name, int module) {
+std::string table_name(std::string name, int module, const Architecture& architecture) {
   if (module != ModuleFile::kEncoder) return "head." + std::to_string(module) + "." + name;
-  take_prefix(name, "bert.") || take_prefix(name, "distilbert.") || take_prefix(name, "roberta.");
+  take_prefix(name, architecture);
   replace_suffix(name, "LayerNorm.gamma", "LayerNorm.weight") ||
       replace_suffix(name, "LayerNorm.beta", "LayerNorm.bias");
   return name;
@@ -77,7 +76,7 @@ void read_tensor(const std::string& path, const safetensors::Entry& entry, const
 
 /// The parameter that a tensor of the file is; null where it is none of the model's.
 const Parameter* claimant(const safetensors::Entry& entry, int module, const ParameterTable& table) {
-  const Parameter* parameter = table.find(table_name(entry.name, module));
+  const Parameter* parameter = table.find(table_name(entry.name, module, table.architecture()));
   return parameter && parameter->module == module ? parameter : nullptr;
 }
 
@@ -105,8 +104,7 @@ std::vector<UnusedTensor> read_weights(const std::string& path, int module, cons
     const Parameter* parameter = claimant(entry, module, table);
     if (!parameter) {
       std::string name = entry.name;
-      if (module == ModuleFile::kEncoder)
-        take_prefix(name, "bert.") || take_prefix(name, "distilbert.") || take_prefix(name, "roberta.");
+      if (module == ModuleFile::kEncoder) take_prefix(name, table.architecture());
       at::Tensor bytes = at::empty({entry.bytes}, at::TensorOptions().dtype(at::kByte));
       if (entry.bytes > 0) std::memcpy(bytes.mutable_data_ptr(), entry.data, static_cast<size_t>(entry.bytes));
       unused.push_back({module, name, entry.dtype, entry.shape, bytes});

@@ -9,7 +9,7 @@
 
 namespace vectune {
 
-/// A tensor of a weights file that no parameter claims (a BERT pooler, position ids): kept bitwise.
+/// A tensor of a weights file that no parameter claims (a pooler, position ids): kept bitwise.
 struct UnusedTensor {
   int module;
   std::string name;
@@ -19,7 +19,7 @@ struct UnusedTensor {
 };
 
 /// Reads one module's parameters out of a file into the flat buffer (F32, F16, BF16 → fp32). Names may have the
-/// prefix of a model with a head (`bert.`, `distilbert.`, `roberta.`) and the old LayerNorm.gamma and .beta.
+/// prefix of a model with a head (Architecture::prefixes) and the old LayerNorm.gamma and .beta.
 /// Returns what is left over, prefix taken off. Error(kSafetensors): a parameter that is missing, twice there, or of
 /// another shape or dtype. Error(kOutOfMemory): what is left over is more than there is memory.
 std::vector<UnusedTensor> read_weights(const std::string& path, int module, const ParameterTable& table, float* flat);

@@ -2,10 +2,10 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <functional>
 #include <vector>
 
 #include "model/place.h"
+#include "nn/texts.h"
 
 namespace vectune::device {
 
@@ -16,23 +16,16 @@ struct DeviceBatch {
   int64_t tokens = 0, rows = 0;            // of the texts; with the dummy
   int64_t texts = 0;                       // without the dummy
   int64_t longest = 0;                     // with it
-  at::Tensor ids, positions, text_of_row;  // int32 [rows]; positions with the model's offset
+  at::Tensor ids, positions, text_of_row;  // int32 [rows]; positions are rows of the table
   at::Tensor starts, lengths;              // int32 [texts + 2], [texts + 1]
-  at::Tensor scores;                       // float [pairs]
+  int64_t pad_row = -1;                    // the padding token's of the word table, if any
   std::vector<int32_t> host_starts;        // as `starts`, for what goes text by text
-};
-
-struct StagedText {
-  const int32_t* ids;
-  int64_t length;
 };
 
 inline constexpr int64_t kDeviceRowRounding = 64;
 
 /// Lays the texts out in one pinned buffer and sends it in one asynchronous copy: the processor goes on at once, and
-/// assembles the batch after this one while the device works. `remap` (may be null) replaces ids by rows of a compact
-/// table; `scores` may be empty.
-DeviceBatch stage(const Place& place, int64_t texts, const std::function<StagedText(int64_t)>& text,
-                  const std::vector<float>& scores, int64_t position_offset, const int32_t* remap);
+/// assembles the batch after this one while the device works.
+DeviceBatch stage(const Place& place, const Texts& texts, const EncoderSpec& spec);
 
 }  // namespace vectune::device

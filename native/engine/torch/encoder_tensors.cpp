@@ -3,16 +3,11 @@
 namespace vectune::device {
 
 EncoderTensors encoder_tensors(const FlatTensor& flat, const ParameterTable& table, const EncoderSpec& spec) {
-  const int64_t hidden = spec.hidden_size;
-  EncoderTensors all{
-      flat.vector(table.embedding_norm.weight, hidden), flat.vector(table.embedding_norm.bias, hidden), {}};
-  const auto weight = [&](const LinearAt& at) { return flat.matrix(at.weight, at.out, at.in); };
-  const auto bias = [&](const LinearAt& at) { return flat.vector(at.bias, at.out); };
-  for (const LayerAt& at : table.layers)
-    all.layers.push_back({weight(at.qkv), bias(at.qkv), weight(at.attention_out), bias(at.attention_out),
-                          flat.vector(at.attention_norm.weight, hidden), flat.vector(at.attention_norm.bias, hidden),
-                          weight(at.up), bias(at.up), weight(at.down), bias(at.down),
-                          flat.vector(at.output_norm.weight, hidden), flat.vector(at.output_norm.bias, hidden)});
+  EncoderTensors all;
+  for (const LinearAt* at : table.linears())
+    all.linears.push_back({flat.matrix(at->weight, at->out, at->in), flat.vector(at->bias, at->out)});
+  for (const NormAt* at : table.norms())
+    all.norms.push_back({flat.vector(at->weight, spec.hidden_size), flat.vector(at->bias, spec.hidden_size)});
   return all;
 }
 

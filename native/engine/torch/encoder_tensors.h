@@ -6,6 +6,7 @@
 
 #include "model/parameters.h"
 #include "model/spec.h"
+#include "torch/linear.h"
 
 namespace vectune::device {
 
@@ -20,15 +21,15 @@ struct FlatTensor {
   }
 };
 
-struct LayerTensors {
-  at::Tensor qkv_weight, qkv_bias, out_weight, out_bias, attention_norm_weight, attention_norm_bias;
-  at::Tensor up_weight, up_bias, down_weight, down_bias, output_norm_weight, output_norm_bias;
+struct Norm {
+  at::Tensor weight, bias;
 };
 
-/// Views of one buffer, weights or gradients: made once, as each costs the processor a microsecond or two.
+/// The encoder's matrices and norms as views of one buffer, weights or gradients: made once, as each costs the
+/// processor a microsecond or two.
 struct EncoderTensors {
-  at::Tensor norm_weight, norm_bias;  // of the embeddings
-  std::vector<LayerTensors> layers;
+  std::vector<Linear> linears;  // by LinearAt::number
+  std::vector<Norm> norms;      // by NormAt::number
 };
 EncoderTensors encoder_tensors(const FlatTensor& flat, const ParameterTable& table, const EncoderSpec& spec);
 

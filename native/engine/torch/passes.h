@@ -1,8 +1,8 @@
 #pragma once
 #include <optional>
 
-#include "torch/encoder.h"
-#include "torch/head.h"
+#include "nn/sentence_encoder.h"
+#include "torch/torch_backend.h"
 #include "train/backend.h"
 
 namespace vectune::device {
@@ -16,7 +16,7 @@ class DevicePasses final : public Passes {
   at::Tensor forward(std::span<const int32_t> texts, const MaskKey& masks, bool keep) override;
   void backward(const at::Tensor& gradient, LiveState& state, bool add) override;
   at::Tensor evaluate(std::span<const int32_t> texts) override;
-  void end_evaluation() override { head_.release(); }
+  void end_evaluation() override { encoder_.release(); }
   void weights_replaced(LiveState& state) override;
   void release() override;
   at::Tensor send(const at::Tensor& tensor) const override;
@@ -36,21 +36,16 @@ class DevicePasses final : public Passes {
  private:
   Cancel cancel() const { return {&c_.cancelled}; }
   at::Tensor words_of(const at::Tensor& flat) const;
-  DropoutRates dropout() const;
   void seed_masks(const MaskKey& key) const;
-  DeviceBatch pack(std::span<const int32_t> texts) const;
 
   const TrainingContext c_;
   const at::ScalarType type_;
-  DeviceEncoder encoder_;
-  DeviceHead head_;
+  TorchBackend backend_;
+  SentenceEncoder encoder_;
+  DropoutPlan plan_;                     // of the last forward
   at::Tensor compute_, half_gradients_;  // all weights, and the encoder's gradients, in the compute type
-  FlatTensor head_weights_;
-  EncoderTensors tensors_;
-  EmbeddingTables tables_;
-  std::optional<EncoderGradients> gradients_;
-  DeviceBatch batch_;  // of the last forward
-  DeviceActivations activations_;
+  int64_t shift_ = 0;                    // of the flat buffers (FlatTensor)
+  bool has_gradients_ = false;           // the backend knows where they go
 };
 
 }  // namespace vectune::device

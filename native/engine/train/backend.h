@@ -1,8 +1,10 @@
 #pragma once
 #include <atomic>
 #include <memory>
+#include <span>
 
 #include "model/model.h"
+#include "nn/texts.h"
 #include "train/compact_vocabulary.h"
 #include "train/dataset.h"
 #include "train/live_state.h"
@@ -23,6 +25,17 @@ struct TrainingContext {
   const TrainingLayout& layout;
   LiveState& state;
   const std::atomic<bool>& cancelled;
+
+  /// Texts of the data set by their numbers, as a pass computes them. Dropout's masks know a text by its number, so
+  /// they do not depend on the batch that it is in.
+  Texts texts(std::span<const int32_t> numbers) const {
+    return {static_cast<int64_t>(numbers.size()),
+            [this, numbers](int64_t i) {
+              const int32_t text = numbers[static_cast<size_t>(i)];
+              return Text{dataset.ids() + dataset.offsets()[text], dataset.length(text), text};
+            },
+            vocabulary.remap()};
+  }
 };
 
 /// How a place trains.

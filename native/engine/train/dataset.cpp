@@ -26,25 +26,6 @@ at::Tensor copy(const T* source, int64_t count, at::ScalarType type) {
 
 }  // namespace
 
-void check_texts(const int32_t* ids, int64_t tokens, const int32_t* offsets, int64_t texts) {
-  if (offsets[0] != 0) refuse("offsets[0] must be 0; found " + std::to_string(offsets[0]) + ".");
-  for (int64_t text = 0; text < texts; ++text) {
-    if (offsets[text + 1] <= offsets[text]) {
-      refuse("Text " + std::to_string(text) + " must have at least one token; its offsets are " +
-             std::to_string(offsets[text]) + " and " + std::to_string(offsets[text + 1]) + ".");
-    }
-  }
-  if (offsets[texts] != tokens) {
-    refuse("The last offset must be the number of ids, " + std::to_string(tokens) + "; found " +
-           std::to_string(offsets[texts]) + ".");
-  }
-  const int32_t* negative = std::find_if(ids, ids + tokens, [](int32_t id) { return id < 0; });
-  if (negative != ids + tokens) {
-    const int64_t text = std::upper_bound(offsets, offsets + texts + 1, negative - ids) - offsets - 1;
-    refuse("Text " + std::to_string(text) + " has the negative token id " + std::to_string(*negative) + ".");
-  }
-}
-
 namespace {
 
 void check_rows(const PackedRows& rows, int64_t texts) {
@@ -63,8 +44,8 @@ void check_rows(const PackedRows& rows, int64_t texts) {
   const int32_t* end = rows.columns + rows.size;
   const int32_t* wrong = std::find_if(rows.columns, end, [&](int32_t column) { return column < 0 || column >= texts; });
   if (wrong != end) {
-    const int64_t row = std::upper_bound(rows.offsets, rows.offsets + rows.rows + 1, wrong - rows.columns) -
-                        rows.offsets - 1;
+    const int64_t row =
+        std::upper_bound(rows.offsets, rows.offsets + rows.rows + 1, wrong - rows.columns) - rows.offsets - 1;
     refuse("Column " + text(wrong - rows.columns - rows.offsets[row]) + " of row " + text(row) + " names text " +
            text(*wrong) + ", but there are " + text(texts) + " texts.");
   }

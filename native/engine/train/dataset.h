@@ -5,12 +5,9 @@
 #include <span>
 
 #include "losses/loss.h"
+#include "nn/texts.h"
 
 namespace vectune {
-
-/// Checks texts packed as ids[offsets[i] .. offsets[i+1]): offsets start at 0, rise by at least one token per
-/// text and end at `tokens`, and no id is negative. Error(kInvalidArgument) names the text.
-void check_texts(const int32_t* ids, int64_t tokens, const int32_t* offsets, int64_t texts);
 
 /// Texts packed as ids[offsets[i] .. offsets[i+1]).
 struct PackedTexts {

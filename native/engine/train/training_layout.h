@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "cpu/encoder.h"
 #include "model/parameters.h"
+#include "nn/backend.h"
 #include "train/compact_vocabulary.h"
 
 namespace vectune {

@@ -11,7 +11,7 @@ void embedding_forward(const EmbeddingForward<T>& a) {
   for_parts(a.rows.rows, [&](int64_t begin, int64_t end, int) {
     for (int64_t r = begin; r < end; ++r) {
       const float* word = a.words + int64_t{a.rows.ids[r]} * width;
-      const float* position = a.positions + (a.rows.positions[r] + a.position_offset) * width;
+      const float* position = a.positions + int64_t{a.rows.positions[r]} * width;
       float* y = a.y + r * width;
       float* sum = a.sum ? a.sum + r * width : y;
       for_lanes(width, [&](int64_t i, auto n) {
@@ -72,7 +72,7 @@ void embedding_scatter(const EmbeddingScatter& a) {
         for_lanes(count, [&](int64_t i, auto n) { store(g + i, load(g + i, n) + load(d + i, n), n); });
       };
       if (a.dwords) add_to(a.dwords, a.rows.ids[r]);
-      if (a.dpositions) add_to(a.dpositions, a.rows.positions[r] + a.position_offset);
+      if (a.dpositions) add_to(a.dpositions, a.rows.positions[r]);
       if (a.dtypes) add_to(a.dtypes, 0);
     }
   });

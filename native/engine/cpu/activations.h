@@ -1,0 +1,84 @@
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "cpu/gemm.h"
+#include "model/spec.h"
+#include "runtime/arena.h"
+
+namespace vectune {
+
+/// What forward leaves for backward (or, in inference, the few buffers all layers share).
+template <typename T>
+class Activations {
+ public:
+  struct Layer {
+    T* qkv;            // [rows × 3·hidden] without bias
+    float* logsumexp;  // [heads × rows]
+    T* context;        // attention's output
+    float *sum1, *stats1, *y1;
+    T* y1_t;
+    T *up, *act;  // before bias and activation; after
+    float *sum2, *stats2, *y2;
+    T* y2_t;
+  };
+
+  Activations(const EncoderSpec& spec, bool training, bool quantised = false)
+      : spec_(spec), training_(training), quantised_(quantised) {}
+  /// Makes room for so many rows with texts of up to `longest` tokens; keeps what is large enough.
+  void reserve(int64_t padded, int64_t longest);
+  void release();
+
+  int64_t rows() const { return rows_; }
+  int64_t bytes() const { return arena_.bytes() + products.bytes(); }
+  int64_t growths() const { return growths_; }
+  bool training() const { return training_; }
+
+  float *sum0 = nullptr, *stats0 = nullptr, *y0 = nullptr;
+  T* y0_t = nullptr;
+  T* branch = nullptr;             // a GEMM's output on its way to the norm
+  std::byte* quantised = nullptr;  // a product's left operand in int8 inference, and its rows' scales and zeros
+  float* scales = nullptr;
+  std::vector<Layer> layers;
+  float* scratch = nullptr;  // attention, per thread
+  int64_t scratch_stride = 0;
+  ProductScratch products;
+
+ private:
+  EncoderSpec spec_;
+  bool training_, quantised_;
+  Arena arena_;
+  int64_t rows_ = 0, longest_ = 0, growths_ = 0;
+  int threads_ = 0;
+};
+
+/// Buffers of the backward pass, shared by all layers.
+template <typename T>
+class BackwardBuffers {
+ public:
+  explicit BackwardBuffers(const EncoderSpec& spec) : spec_(spec) {}
+  void reserve(int64_t padded, int64_t longest);
+  void release();
+  int64_t bytes() const { return arena_.bytes() + products.bytes(); }
+  int64_t growths() const { return growths_; }
+
+  float* dy = nullptr;  // gradient of the residual stream [rows × hidden]
+  T *dbranch = nullptr, *dhidden = nullptr, *dqkv = nullptr, *dact = nullptr;
+  float* partials = nullptr;
+  float* scratch = nullptr;
+  int64_t scratch_stride = 0;
+  ProductScratch products;
+
+ private:
+  EncoderSpec spec_;
+  Arena arena_;
+  int64_t rows_ = 0, longest_ = 0, growths_ = 0;
+  int threads_ = 0;
+};
+
+extern template class Activations<float>;
+extern template class Activations<bf16>;
+extern template class BackwardBuffers<float>;
+extern template class BackwardBuffers<bf16>;
+
+}  // namespace vectune

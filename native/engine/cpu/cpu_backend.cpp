@@ -1,0 +1,244 @@
+#include "cpu/cpu_backend.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "cpu/kernels.h"
+#include "cpu/pooling.h"
+
+namespace vectune::cpu {
+
+namespace {
+
+/// fp32 passes need no copy: their y is already T.
+template <typename T>
+T* copy_of(T* y_t) {
+  if constexpr (std::is_same_v<T, float>) {
+    (void)y_t;
+    return nullptr;
+  } else {
+    return y_t;
+  }
+}
+
+template <typename T>
+const kernels::Kernels<T>& kernels_in() {
+  return kernels::of<T>(kernels::table());
+}
+
+at::Tensor floats(int64_t rows, int64_t width) {
+  return at::empty({rows, width}, at::TensorOptions().dtype(at::kFloat));
+}
+
+}  // namespace
+
+template <typename T>
+CpuBackend<T>::CpuBackend(const ModelSpec& spec, const ParameterTable& table, Use use)
+    : spec_(spec.encoder),
+      table_(table),
+      use_(use),
+      activations_(spec.encoder, use == Use::kTraining, use == Use::kQuantisedInference),
+      backward_(spec.encoder) {}
+
+template <typename T>
+void CpuBackend<T>::set_weights(const FlatView<const float>& fp32, const Matrices<T>& matrices) {
+  weights_ = fp32;
+  matrices_ = &matrices;
+}
+
+template <typename T>
+void CpuBackend<T>::set_gradients(const FlatView<float>& gradients, bool add) {
+  gradients_ = gradients;
+  add_ = add;
+}
+
+template <typename T>
+void CpuBackend<T>::pack(const Texts& texts, bool) {
+  // In inference exact for a few texts, else a multiple that suits the products.
+  const bool exact = use_ != Use::kTraining && texts.size().tokens <= 64;
+  batch_.pack(texts, spec_, exact ? 1 : Gemm<T>::row_rounding());
+  pad_row_ = texts.pad_row(spec_);
+  activations_.reserve(batch_.rows().padded, batch_.longest());
+}
+
+template <typename T>
+void CpuBackend<T>::embed(const NormAt& norm, const Dropout& dropout) {
+  auto& a = activations_;
+  kernels_in<T>().embedding_forward(
+      {batch_.rows(), spec_.hidden_size, weights_.words, vector(table_.position_embeddings),
+       table_.type_embeddings < 0 ? nullptr : vector(table_.type_embeddings), vector(norm.weight), vector(norm.bias),
+       spec_.layer_norm_eps, dropout, a.sum0, a.stats0, a.y0, copy_of(a.y0_t)});
+  x_ = a.y0;
+  x_t_ = a.y0_t;
+}
+
+template <typename T>
+void CpuBackend<T>::embed_backward(const NormAt& norm, const Dropout& dropout, const Wanted& wanted) {
+  const auto& common = kernels::table().common;
+  const auto& a = activations_;
+  auto& b = backward_;
+  common.embedding_backward({batch_.rows(), spec_.hidden_size, a.sum0, a.stats0, vector(norm.weight), dropout, b.dy,
+                             gradients_.at(norm.weight), gradients_.at(norm.bias), add_, b.partials});
+  float* const words = wanted.words ? gradients_.words : nullptr;
+  float* const positions = wanted.positions ? gradients_.at(table_.position_embeddings) : nullptr;
+  common.embedding_scatter(
+      {batch_.rows(), spec_.hidden_size, b.dy, words, positions,
+       wanted.types && table_.type_embeddings >= 0 ? gradients_.at(table_.type_embeddings) : nullptr});
+  const auto clear = [&](float* table, int64_t row) {
+    if (table && row >= 0) std::fill_n(table + row * spec_.hidden_size, spec_.hidden_size, 0.0f);
+  };
+  clear(words, pad_row_);
+  clear(positions, pad_position(spec_));
+}
+
+template <typename T>
+void CpuBackend<T>::attention(int64_t i, const LinearAt& qkv, const Dropout& dropout) {
+  auto& a = activations_;
+  const Layer& l = layer(i);
+  matrices_->at(qkv).forward(x_t_, l.qkv, batch_.rows().padded, scratch());
+  kernels_in<T>().attention_forward({batch_.rows(), spec_.heads, spec_.head_size(), l.qkv, vector(qkv.bias), dropout,
+                                     l.context, l.logsumexp, a.scratch, a.scratch_stride});
+}
+
+template <typename T>
+void CpuBackend<T>::attention_backward(int64_t i, const LinearAt& qkv, const Dropout& dropout, bool weights,
+                                       bool input) {
+  const auto& k = kernels_in<T>();
+  auto& b = backward_;
+  const Layer& l = layer(i);
+  const int64_t padded = batch_.rows().padded;
+  k.attention_backward({batch_.rows(), spec_.heads, spec_.head_size(), l.qkv, vector(qkv.bias), dropout, l.logsumexp,
+                        b.dhidden, b.dqkv, b.scratch, b.scratch_stride});
+  k.column_sum({batch_.rows().rows, qkv.out, b.dqkv, gradients_.at(qkv.bias), add_, b.partials});
+  const Linear<T>& w = matrices_->at(qkv);
+  const T* x_t = i > 0 ? layer(i - 1).y2_t : activations_.y0_t;
+  if (weights) w.weight_gradient(b.dqkv, x_t, gradients_.at(qkv.weight), padded, add_, b.products);
+  if (input) w.add_input_gradient(b.dqkv, b.dy, padded, b.products);
+}
+
+template <typename T>
+void CpuBackend<T>::feed_forward(int64_t i, const LinearAt& up) {
+  const Layer& l = layer(i);
+  matrices_->at(up).forward(x_t_, l.up, batch_.rows().padded, scratch());
+  kernels_in<T>().bias_activation_forward(
+      {batch_.rows(), up.out, spec_.hidden_activation, l.up, vector(up.bias), l.act});
+}
+
+template <typename T>
+void CpuBackend<T>::feed_forward_backward(int64_t i, const LinearAt& up, bool weights) {
+  auto& b = backward_;
+  const Layer& l = layer(i);
+  const int64_t padded = batch_.rows().padded;
+  kernels_in<T>().bias_activation_backward({batch_.rows(), up.out, spec_.hidden_activation, l.up, vector(up.bias),
+                                            b.dact, gradients_.at(up.bias), add_, b.partials});
+  const Linear<T>& w = matrices_->at(up);
+  if (weights) w.weight_gradient(b.dact, l.y1_t, gradients_.at(up.weight), padded, add_, b.products);
+  w.add_input_gradient(b.dact, b.dy, padded, b.products);
+}
+
+template <typename T>
+void CpuBackend<T>::residual_norm(int64_t i, Branch branch, const LinearAt& out, const NormAt& norm,
+                                  const Dropout& dropout) {
+  auto& a = activations_;
+  const Layer& l = layer(i);
+  const bool attends = branch == Branch::kAttention;
+  float* const y = attends ? l.y1 : l.y2;
+  T* const y_t = attends ? l.y1_t : l.y2_t;
+  matrices_->at(out).forward(attends ? l.context : l.act, a.branch, batch_.rows().padded, scratch());
+  kernels_in<T>().residual_norm_forward({batch_.rows(), spec_.hidden_size, a.branch, vector(out.bias), x_,
+                                         vector(norm.weight), vector(norm.bias), spec_.layer_norm_eps, dropout,
+                                         attends ? l.sum1 : l.sum2, attends ? l.stats1 : l.stats2, y, copy_of(y_t)});
+  x_ = y;
+  x_t_ = y_t;
+}
+
+template <typename T>
+void CpuBackend<T>::residual_norm_backward(int64_t i, Branch branch, const LinearAt& out, const NormAt& norm,
+                                           const Dropout& dropout, bool weights) {
+  auto& b = backward_;
+  const Layer& l = layer(i);
+  const bool attends = branch == Branch::kAttention;
+  const int64_t padded = batch_.rows().padded;
+  kernels_in<T>().residual_norm_backward({batch_.rows(), spec_.hidden_size, attends ? l.sum1 : l.sum2,
+                                          attends ? l.stats1 : l.stats2, vector(norm.weight), dropout, b.dy, b.dbranch,
+                                          gradients_.at(out.bias), gradients_.at(norm.weight), gradients_.at(norm.bias),
+                                          add_, b.partials});
+  const Linear<T>& w = matrices_->at(out);
+  if (weights)
+    w.weight_gradient(b.dbranch, attends ? l.context : l.act, gradients_.at(out.weight), padded, add_, b.products);
+  w.input_gradient(b.dbranch, attends ? b.dhidden : b.dact, padded, b.products);
+}
+
+template <typename T>
+at::Tensor CpuBackend<T>::pool(const std::vector<PoolingMode>& modes) {
+  const int64_t texts = batch_.rows().texts, hidden = spec_.hidden_size;
+  at::Tensor pooled = floats(texts, hidden * static_cast<int64_t>(modes.size()));
+  int32_t* maxima = nullptr;
+  if (std::find(modes.begin(), modes.end(), PoolingMode::kMax) != modes.end()) {
+    maxima_ = at::empty({texts, hidden}, at::TensorOptions().dtype(at::kInt));
+    maxima = maxima_.mutable_data_ptr<int32_t>();
+  }
+  cpu::pool(batch_.rows(), hidden, modes, x_, pooled.mutable_data_ptr<float>(), maxima);
+  return pooled;
+}
+
+template <typename T>
+void CpuBackend<T>::pool_backward(const std::vector<PoolingMode>& modes, const at::Tensor& gradient) {
+  backward_.reserve(batch_.rows().padded, batch_.longest());
+  const at::Tensor d = gradient.contiguous();
+  cpu::pool_backward(batch_.rows(), spec_.hidden_size, modes, d.const_data_ptr<float>(), backward_.dy,
+                     maxima_.defined() ? maxima_.const_data_ptr<int32_t>() : nullptr);
+  maxima_.reset();
+}
+
+template <typename T>
+at::Tensor CpuBackend<T>::dense(const LinearAt& at, const at::Tensor& x) {
+  const int64_t texts = x.size(0);
+  at::Tensor y = floats(texts, at.out);
+  float* to = y.mutable_data_ptr<float>();
+  Gemm<float>::forward(x.const_data_ptr<float>(), vector(at.weight), to, texts, at.in, at.out, head_products_);
+  if (at.bias >= 0)
+    for (int64_t t = 0; t < texts; ++t)
+      for (int64_t c = 0; c < at.out; ++c) to[t * at.out + c] += vector(at.bias)[c];
+  return y;
+}
+
+template <typename T>
+at::Tensor CpuBackend<T>::dense_backward(const LinearAt& at, const at::Tensor& gradient, const at::Tensor& x) {
+  const at::Tensor dy = gradient.contiguous();
+  const float* d = dy.const_data_ptr<float>();
+  const int64_t texts = x.size(0);
+  Gemm<float>::weight_gradient(d, x.const_data_ptr<float>(), gradients_.at(at.weight), texts, at.in, at.out, add_,
+                               head_products_);
+  if (at.bias >= 0) {
+    float* dbias = gradients_.at(at.bias);
+    if (!add_) std::memset(dbias, 0, sizeof(float) * static_cast<size_t>(at.out));
+    for (int64_t t = 0; t < texts; ++t)
+      for (int64_t c = 0; c < at.out; ++c) dbias[c] += d[t * at.out + c];
+  }
+  at::Tensor dx = floats(texts, at.in);
+  Gemm<float>::input_gradient(d, vector(at.weight), dx.mutable_data_ptr<float>(), texts, at.in, at.out, head_products_);
+  return dx;
+}
+
+template <typename T>
+at::Tensor CpuBackend<T>::hidden_states() const {
+  return at::from_blob(const_cast<float*>(x_), {batch_.rows().rows, spec_.hidden_size}, at::kFloat);
+}
+
+template <typename T>
+void CpuBackend<T>::release() {
+  activations_.release();
+  backward_.release();
+  head_products_.release();
+  batch_.release();
+  maxima_.reset();
+}
+
+template class CpuBackend<float>;
+template class CpuBackend<bf16>;
+
+}  // namespace vectune::cpu

@@ -1,0 +1,76 @@
+#pragma once
+#include "cpu/activations.h"
+#include "cpu/linear.h"
+#include "cpu/packed_batch.h"
+#include "nn/backend.h"
+
+namespace vectune::cpu {
+
+/// The operations over the engine's own kernels, in compute precision T: matrices and their operands are T; tables,
+/// norms, biases, sums and the residual stream are fp32.
+template <typename T>
+class CpuBackend final : public Backend {
+ public:
+  enum class Use { kTraining, kInference, kQuantisedInference };
+  CpuBackend(const ModelSpec& spec, const ParameterTable& table, Use use);
+
+  /// What operations read, until it is given again.
+  void set_weights(const FlatView<const float>& fp32, const Matrices<T>& matrices);
+  /// Where backward operations write the gradients, or with `add` add to them; the embedding tables' are always added
+  /// to.
+  void set_gradients(const FlatView<float>& gradients, bool add);
+
+  const PackedBatch& batch() const { return batch_; }
+  /// Of the buffers that stand: rows, bytes and how often they grew.
+  int64_t rows() const { return activations_.rows(); }
+  int64_t bytes() const { return activations_.bytes() + backward_.bytes() + head_products_.bytes(); }
+  int64_t growths() const { return activations_.growths() + backward_.growths(); }
+
+  void pack(const Texts& texts, bool keep) override;
+  void embed(const NormAt& norm, const Dropout& dropout) override;
+  void embed_backward(const NormAt& norm, const Dropout& dropout, const Wanted& wanted) override;
+  void attention(int64_t layer, const LinearAt& qkv, const Dropout& dropout) override;
+  void attention_backward(int64_t layer, const LinearAt& qkv, const Dropout& dropout, bool weights,
+                          bool input) override;
+  void feed_forward(int64_t layer, const LinearAt& up) override;
+  void feed_forward_backward(int64_t layer, const LinearAt& up, bool weights) override;
+  void residual_norm(int64_t layer, Branch branch, const LinearAt& out, const NormAt& norm,
+                     const Dropout& dropout) override;
+  void residual_norm_backward(int64_t layer, Branch branch, const LinearAt& out, const NormAt& norm,
+                              const Dropout& dropout, bool weights) override;
+  at::Tensor pool(const std::vector<PoolingMode>& modes) override;
+  void pool_backward(const std::vector<PoolingMode>& modes, const at::Tensor& gradient) override;
+  at::Tensor dense(const LinearAt& at, const at::Tensor& x) override;
+  at::Tensor dense_backward(const LinearAt& at, const at::Tensor& gradient, const at::Tensor& x) override;
+  at::Tensor hidden_states() const override;
+  void release() override;
+
+ private:
+  using Layer = typename Activations<T>::Layer;
+  const Layer& layer(int64_t i) const { return activations_.layers[static_cast<size_t>(i)]; }
+  const float* vector(int64_t offset) const { return weights_.at(offset); }
+  LinearScratch scratch() { return {activations_.products, activations_.quantised, activations_.scales}; }
+
+  const EncoderSpec spec_;
+  const ParameterTable& table_;
+  const Use use_;
+  PackedBatch batch_;
+  Activations<T> activations_;
+  BackwardBuffers<T> backward_;
+  ProductScratch head_products_;
+  at::Tensor maxima_;  // row of each maximum [texts × hidden]
+
+  FlatView<const float> weights_;
+  const Matrices<T>* matrices_ = nullptr;
+  FlatView<float> gradients_;
+  bool add_ = false;
+  int64_t pad_row_ = -1;  // of the word table
+
+  const float* x_ = nullptr;  // the stream, and as T
+  const T* x_t_ = nullptr;
+};
+
+extern template class CpuBackend<float>;
+extern template class CpuBackend<bf16>;
+
+}  // namespace vectune::cpu

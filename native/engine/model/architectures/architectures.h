@@ -1,0 +1,11 @@
+#pragma once
+#include "model/architecture.h"
+
+namespace vectune {
+
+// One of each file of this folder; architectures.cpp lists them.
+Architecture bert();
+Architecture distilbert();
+Architecture roberta();
+
+}  // namespace vectune

@@ -1,0 +1,8 @@
+#pragma once
+
+namespace vectune {
+
+/// Between the two products of a feed-forward part.
+enum class HiddenActivation { kGelu, kRelu, kGeluTanh };
+
+}  // namespace vectune

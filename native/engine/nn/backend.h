@@ -1,0 +1,76 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "model/parameters.h"
+#include "model/spec.h"
+#include "nn/dropout.h"
+#include "nn/texts.h"
+
+namespace vectune {
+
+/// Which gradients are wanted.
+struct Wanted {
+  bool words = true, positions = true, types = true, embedding_norm = true;
+  std::vector<bool> layers;  // any parameter of the layer
+  /// Layers below this one, and the embeddings if it is above 0, need no gradient at all.
+  int64_t lowest_layer = 0;
+  bool embeddings() const { return words || positions || types || embedding_norm; }
+};
+
+/// The seam between what a model computes (nn/encoder.h, nn/head.h) and how: the operations of an encoder over packed
+/// rows, each as coarse as a place can fuse it, with its backward. cpu/ has them over the engine's own kernels, torch/
+/// over LibTorch's tensors.
+///
+/// A backend holds the weights in whatever form it multiplies by, the place of the gradients, and the pass that is on:
+/// its rows, the residual stream `x` [rows × hidden] and, where the rows were packed to keep them, the activations of
+/// each layer. An operation names its parameters by their place in the ParameterTable, and reads and writes the stream;
+/// backward operations come in the reverse order, and turn the stream's gradient `dx` in place. Engine thread.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  /// The rows of the operations that follow. With `keep` a backward pass may follow the forward one.
+  virtual void pack(const Texts& texts, bool keep) = 0;
+
+  /// x = dropout(norm(word + position + type))
+  virtual void embed(const NormAt& norm, const Dropout& dropout) = 0;
+  virtual void embed_backward(const NormAt& norm, const Dropout& dropout, const Wanted& wanted) = 0;
+
+  /// Product and attention: branch = softmax(q·kᵀ/√d)·v of each head within each text, q, k, v = x·Wᵀ + b.
+  virtual void attention(int64_t layer, const LinearAt& qkv, const Dropout& dropout) = 0;
+  /// `weights`: whether the product's gradients are wanted; `input`: whether dx is.
+  virtual void attention_backward(int64_t layer, const LinearAt& qkv, const Dropout& dropout, bool weights,
+                                  bool input) = 0;
+
+  /// Product and activation: branch = f(x·Wᵀ + b).
+  virtual void feed_forward(int64_t layer, const LinearAt& up) = 0;
+  virtual void feed_forward_backward(int64_t layer, const LinearAt& up, bool weights) = 0;
+
+  /// What the branch of a residual_norm comes from.
+  enum class Branch { kAttention, kFeedForward };
+  /// Product, residual and norm: x = norm(x + dropout(branch·Wᵀ + b)).
+  virtual void residual_norm(int64_t layer, Branch branch, const LinearAt& out, const NormAt& norm,
+                             const Dropout& dropout) = 0;
+  virtual void residual_norm_backward(int64_t layer, Branch branch, const LinearAt& out, const NormAt& norm,
+                                      const Dropout& dropout, bool weights) = 0;
+
+  /// The stream's rows of each text as one, for each mode, side by side: fp32 [texts × modes·hidden].
+  virtual at::Tensor pool(const std::vector<PoolingMode>& modes) = 0;
+  /// Begins a backward pass: dx from the gradient of what `pool` gave.
+  virtual void pool_backward(const std::vector<PoolingMode>& modes, const at::Tensor& gradient) = 0;
+
+  /// A Dense of the head, in fp32: x·Wᵀ + b, where it has a bias.
+  virtual at::Tensor dense(const LinearAt& at, const at::Tensor& x) = 0;
+  /// Its gradients, and that of x.
+  virtual at::Tensor dense_backward(const LinearAt& at, const at::Tensor& gradient, const at::Tensor& x) = 0;
+
+  /// The stream as it stands, fp32 [tokens × hidden] on the processor: good until the next operation.
+  virtual at::Tensor hidden_states() const = 0;
+  /// Gives all buffers of passes back.
+  virtual void release() = 0;
+};
+
+}  // namespace vectune

@@ -1,0 +1,40 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "nn/backend.h"
+
+namespace vectune {
+
+/// What follows the encoder: pooling, then Dense and Normalize modules in their order, in fp32.
+class Head {
+ public:
+  Head(const ModelSpec& spec, const ParameterTable& table, Backend& backend)
+      : spec_(spec), table_(table), backend_(backend) {}
+
+  /// Of the backend's stream: the vectors [texts × dimension].
+  at::Tensor forward();
+  /// Output of the pooling of the last forward [texts × pooled width].
+  const at::Tensor& pooled() const { return pooled_; }
+  /// From the gradient of the vectors to that of the stream; the gradients of Dense modules go where the backend was
+  /// told.
+  void backward(at::Tensor gradient);
+  /// Forgets what forward left for backward.
+  void release();
+  int64_t bytes() const;
+
+ private:
+  struct Step {
+    at::Tensor in, before, out;  // before: what a Dense's activation saw, or 1/|in|
+  };
+  const std::vector<PoolingMode>& modes() const { return std::get<PoolingSpec>(spec_.head.front()).modes; }
+
+  const ModelSpec& spec_;
+  const ParameterTable& table_;
+  Backend& backend_;
+  at::Tensor pooled_;
+  std::vector<Step> steps_;  // of head[1] and those after it
+};
+
+}  // namespace vectune

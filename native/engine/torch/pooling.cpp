@@ -1,0 +1,85 @@
+#include "torch/pooling.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/masked_fill.h>
+#include <ATen/ops/ne.h>
+#include <ATen/ops/segment_reduce.h>
+#include <ATen/ops/zeros.h>
+
+namespace vectune::device {
+
+namespace {
+
+at::Tensor lengths_of(PoolingMode mode, const DeviceBatch& batch) {
+  const at::Tensor lengths = batch.lengths.to(at::kFloat).unsqueeze(1);
+  return mode == PoolingMode::kMean ? lengths : lengths.sqrt();
+}
+
+/// Over the rows of each text: x [rows × width] → [texts + 1 × width].
+at::Tensor reduce(const at::Tensor& x, const char* how, const DeviceBatch& batch) {
+  // `unsafe` leaves out a check of the lengths that would wait for the device.
+  return at::segment_reduce(x, how, batch.lengths, {}, {}, 0, /*unsafe=*/true);
+}
+
+/// The first row that has its text's maximum [texts + 1 × width], as torch.max and cpu/pooling.cpp choose it.
+/// (_segment_reduce_backward shares a positive gradient out among equal rows and gives each of them a negative one
+/// whole.)
+at::Tensor rows_of_maxima(const at::Tensor& y, const at::Tensor& maxima, const DeviceBatch& batch) {
+  const at::Tensor row = at::arange(batch.rows, y.options()).unsqueeze(1);  // fp32 holds every row up to 2^24
+  const at::Tensor is_less = at::ne(y, at::index_select(maxima, 0, batch.text_of_row));
+  // Where nothing equals (NaN), any row that there is: the loss is not finite then and no gradient is used.
+  return reduce(at::masked_fill(row.expand(y.sizes()), is_less, batch.rows - 1), "min", batch).to(at::kLong);
+}
+
+}  // namespace
+
+at::Tensor pool(const DeviceBatch& batch, const std::vector<PoolingMode>& modes, const at::Tensor& y,
+                at::Tensor& maxima) {
+  maxima.reset();
+  std::vector<at::Tensor> parts;
+  at::Tensor sums;
+  for (const PoolingMode mode : modes) {
+    if (mode == PoolingMode::kCls) {
+      parts.push_back(at::index_select(y, 0, batch.starts.narrow(0, 0, batch.texts + 1)));
+    } else if (mode == PoolingMode::kMax) {
+      parts.push_back(maxima = reduce(y, "max", batch));
+    } else {
+      if (!sums.defined()) sums = reduce(y, "sum", batch);
+      parts.push_back(sums / lengths_of(mode, batch));
+    }
+  }
+  return (parts.size() == 1 ? parts.front() : at::cat(parts, 1)).narrow(0, 0, batch.texts);
+}
+
+at::Tensor pool_backward(const DeviceBatch& batch, const std::vector<PoolingMode>& modes, const at::Tensor& d,
+                         const at::Tensor& y, const at::Tensor& maxima) {
+  const int64_t hidden = d.size(1) / static_cast<int64_t>(modes.size());
+  // The dummy after the texts has no gradient.
+  at::Tensor all = at::zeros({batch.texts + 1, d.size(1)}, d.options());
+  all.narrow(0, 0, batch.texts).copy_(d);
+  at::Tensor dy;
+  const auto add = [&](const at::Tensor& part) { dy = dy.defined() ? dy.add_(part) : part; };
+  int64_t column = 0;
+  at::Tensor spread;  // of mean and mean_sqrt_len together: the same for every row of a text
+  for (const PoolingMode mode : modes) {
+    const at::Tensor part = all.narrow(1, column, hidden);
+    column += hidden;
+    if (mode == PoolingMode::kCls) {
+      at::Tensor at_first = at::zeros({batch.rows, hidden}, d.options());
+      add(at_first.index_add_(0, batch.starts.narrow(0, 0, batch.texts + 1), part));
+    } else if (mode == PoolingMode::kMax) {
+      at::Tensor at_maxima = at::zeros({batch.rows, hidden}, d.options());
+      add(at_maxima.scatter_(0, rows_of_maxima(y, maxima, batch), part));
+    } else {
+      const at::Tensor share = part / lengths_of(mode, batch);
+      spread = spread.defined() ? spread.add_(share) : share;
+    }
+  }
+  if (spread.defined()) add(at::index_select(spread, 0, batch.text_of_row));
+  return dy;
+}
+
+}  // namespace vectune::device

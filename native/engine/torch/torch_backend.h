@@ -1,0 +1,87 @@
+#pragma once
+#include <vector>
+
+#include "nn/backend.h"
+#include "torch/batch.h"
+#include "torch/encoder_tensors.h"
+#include "torch/packed_attention.h"
+
+namespace vectune::device {
+
+/// The operations over LibTorch's tensors, in one compute type throughout, on whatever device the tensors are; the head
+/// is fp32. Dropout draws from the place's default generator. In backward each layer's memory is given back as soon as
+/// it is done with.
+class TorchBackend final : public Backend {
+ public:
+  TorchBackend(const ModelSpec& spec, const ParameterTable& table, const Place& place, at::ScalarType type);
+
+  struct Parameters {
+    EncoderTensors encoder;  // in the compute type
+    EmbeddingTables tables;  // of weights in the compute type, of gradients in fp32
+    FlatTensor head;         // fp32, for the Dense modules
+  };
+  /// What operations read, until it is given again.
+  void set_weights(Parameters weights) { weights_ = std::move(weights); }
+  /// Where gradients go. Overwritten, or with `add_to_…` added to; the embedding tables' are always added to.
+  void set_gradients(Parameters gradients) { gradients_ = std::move(gradients); }
+  void add_gradients(bool add_to_encoder, bool add_to_head) {
+    add_to_encoder_ = add_to_encoder;
+    add_to_head_ = add_to_head;
+  }
+
+  const DeviceBatch& batch() const { return batch_; }
+
+  void pack(const Texts& texts, bool keep) override;
+  void embed(const NormAt& norm, const Dropout& dropout) override;
+  void embed_backward(const NormAt& norm, const Dropout& dropout, const Wanted& wanted) override;
+  void attention(int64_t layer, const LinearAt& qkv, const Dropout& dropout) override;
+  void attention_backward(int64_t layer, const LinearAt& qkv, const Dropout& dropout, bool weights,
+                          bool input) override;
+  void feed_forward(int64_t layer, const LinearAt& up) override;
+  void feed_forward_backward(int64_t layer, const LinearAt& up, bool weights) override;
+  void residual_norm(int64_t layer, Branch branch, const LinearAt& out, const NormAt& norm,
+                     const Dropout& dropout) override;
+  void residual_norm_backward(int64_t layer, Branch branch, const LinearAt& out, const NormAt& norm,
+                              const Dropout& dropout, bool weights) override;
+  at::Tensor pool(const std::vector<PoolingMode>& modes) override;
+  void pool_backward(const std::vector<PoolingMode>& modes, const at::Tensor& gradient) override;
+  at::Tensor dense(const LinearAt& at, const at::Tensor& x) override;
+  at::Tensor dense_backward(const LinearAt& at, const at::Tensor& gradient, const at::Tensor& x) override;
+  at::Tensor hidden_states() const override;
+  /// Of activations; what the allocator caches stays with it.
+  void release() override;
+
+ private:
+  /// What a residual sum and its norm leave for backward.
+  struct Normed {
+    at::Tensor mask, sum, mean, rstd, y;
+  };
+  struct Layer {
+    at::Tensor qkv, context;
+    PackedAttention::Saved attention;
+    at::Tensor up, act;
+    Normed attended, output;
+  };
+  /// Where the operations of a layer leave what they make; of a pass that keeps nothing, in the same place each.
+  Layer& layer(int64_t i) { return keep_ ? layers_[static_cast<size_t>(i)] : passing_; }
+  void normalise(const NormAt& at, Normed& n) const;
+  at::Tensor normalise_backward(const NormAt& at, const Normed& n, const at::Tensor& dy) const;
+
+  const EncoderSpec spec_;
+  const ParameterTable& table_;
+  const Place place_;
+  const at::ScalarType type_;
+  const PackedAttention attention_;
+  Parameters weights_, gradients_;
+  bool add_to_encoder_ = false, add_to_head_ = false;
+
+  DeviceBatch batch_;
+  bool keep_ = false;
+  Normed embedded_;
+  std::vector<Layer> layers_;
+  Layer passing_;
+  at::Tensor x_, dx_, dbranch_;      // the stream, and gradients
+  at::Tensor pooled_from_, maxima_;  // the stream in fp32 and its maxima [texts + 1 × hidden], for max pooling
+};
+
+}  // namespace vectune::device

@@ -1,0 +1,30 @@
+// An architecture is a plan (native/engine/model/architectures): no other file of the engine knows one by its name.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+const ROOT = resolve(__dirname, '../../..');
+const PLANS = join(ROOT, 'native/engine/model/architectures');
+
+const names = readdirSync(PLANS)
+  .filter((file) => file.endsWith('.cpp') && file !== 'architectures.cpp')
+  .map((file) => file.replace('.cpp', ''));
+
+test('there is a plan for each architecture', () => {
+  expect(names.sort()).toEqual(['bert', 'distilbert', 'roberta']);
+});
+
+test('the name of an architecture stands in its own file, and in the list of them, only', () => {
+  const files = readdirSync(join(ROOT, 'native'), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+  expect(files.length).toBeGreaterThan(100);
+  const named = files.filter(
+    (file) => !file.startsWith(PLANS) && names.some((name) => readFileSync(file, 'utf8').toLowerCase().includes(name)),
+  );
+  expect(named).toEqual([]);
+  for (const name of names) {
+    const known = new RegExp(`"${name}"`);
+    const strings = files.filter((file) => known.test(readFileSync(file, 'utf8')));
+    expect(strings).toEqual([join(PLANS, `${name}.cpp`)]);
+  }
+});
