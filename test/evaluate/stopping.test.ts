@@ -88,3 +88,20 @@ describe.each(Object.entries(evaluations))('%s', (_, evaluate) => {
     await expect(evaluate(model, { signal: stop.signal })).rejects.toMatchObject({ code: 'ERR_ABORTED' });
   });
 });
+
+test('a vector with a number that is none is refused', async () => {
+  const rows = [
+    { text1: '1', text2: '2', score: 1 },
+    { text1: '2', text2: '3', score: 2 },
+  ];
+  const model = {
+    embed: (texts: readonly string[]) => Promise.resolve(texts.map((text) => [1, text === '3' ? NaN : 2])),
+  };
+  await expect(evaluateSimilarity(model, rows)).rejects.toThrow("a vector with NaN in it for '3'");
+  const uneven = {
+    embed: (texts: readonly string[]) => Promise.resolve(texts.map((text) => new Float32Array(Number(text)))),
+  };
+  await expect(evaluateSimilarity(uneven, rows)).rejects.toMatchObject({ code: 'ERR_LENGTH_MISMATCH' });
+  const fewer = { embed: () => Promise.resolve([[1, 2]]) };
+  await expect(evaluateSimilarity(fewer, rows)).rejects.toMatchObject({ code: 'ERR_LENGTH_MISMATCH' });
+});

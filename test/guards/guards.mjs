@@ -3,6 +3,7 @@ import { checkpoint } from './checkpoint.mjs';
 import { data } from './data.mjs';
 import { delivery } from './delivery.mjs';
 import { engine } from './engine.mjs';
+import { evaluate } from './evaluate.mjs';
 import { finetune } from './finetune.mjs';
 import { model } from './model.mjs';
 
@@ -11,4 +12,13 @@ import { model } from './model.mjs';
  * guards` replaces `from`, which is in the file once, by `to`, and then the test must fail whose file in test is `test` and
  * whose name, with those of the groups it is in, has `name` in it. Where that test can only hang without the guard, `hangs`.
  */
-export const guards = { ...checkpoint, ...finetune, ...model, ...data, ...delivery, ...binding, ...engine };
+export const guards = {
+  ...checkpoint,
+  ...finetune,
+  ...model,
+  ...data,
+  ...delivery,
+  ...binding,
+  ...engine,
+  ...evaluate,
+};

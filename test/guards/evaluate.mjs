@@ -1,0 +1,100 @@
+/** Measures and reports: ties, bounds of pieces, what must not come out of the data into a page or a terminal. */
+export const evaluate = {
+  'lib/evaluate/metrics/classification.ts': [
+    {
+      guard: 'a rounded middle does not take the next group in',
+      from: 'return middle === lower ? lowest : middle;',
+      to: 'return lower;',
+      test: 'evaluate/binary',
+      name: 'cosine, as sentence-transformers',
+    },
+    {
+      guard: 'labels of both classes',
+      from: 'if (positives === 0 || positives === rows) return null;',
+      to: '',
+      test: 'evaluate/binary',
+      name: 'labels that cannot be measured are refused',
+    },
+  ],
+  'lib/evaluate/metrics/ranking.ts': [
+    {
+      guard: 'ids by code point',
+      from: 'return codePointOrder(x) - codePointOrder(y);',
+      to: 'return x - y;',
+      test: 'evaluate/retrieval',
+      name: 'ids are in the order of code points',
+    },
+  ],
+  'lib/evaluate/top-k.ts': [
+    {
+      guard: 'ties by the id',
+      from: 'b.similarity - a.similarity || this.#tie(a.document, b.document)',
+      to: 'b.similarity - a.similarity',
+      test: 'evaluate/retrieval',
+      name: 'a search in blocks finds what sorting everything finds',
+    },
+  ],
+  'lib/evaluate/work.ts': [
+    {
+      guard: 'the event loop gets its turn',
+      from: 'await new Promise(setImmediate);',
+      to: '',
+      test: 'evaluate/stopping',
+      name: 'a timer that fires while vectors are compared stops it',
+      hangs: true,
+    },
+  ],
+  'lib/evaluate/embedding.ts': [
+    {
+      guard: 'numbers that are none are not measured',
+      from: 'if (Number.isFinite(cut[i]!)) continue;',
+      to: 'continue;',
+      test: 'evaluate/stopping',
+      name: 'a vector with a number that is none is refused',
+    },
+  ],
+  'lib/embed/endpoint.ts': [
+    {
+      guard: 'a server that says to wait long is not waited for',
+      from: ' || pause > LONGEST_PAUSE_MS',
+      to: '',
+      test: 'unit/embed/endpoint',
+      name: 'a busy server is asked again, another refusal is not',
+      hangs: true,
+    },
+  ],
+  'lib/report/html.ts': [
+    {
+      guard: 'texts are escaped',
+      from: '.replaceAll(/[&<>"\']/g, (character) => entities[character]!)',
+      to: '',
+      test: 'report/report',
+      name: 'no text becomes markup',
+    },
+    {
+      guard: 'the record cannot end its element',
+      from: '.replaceAll(/[<>&\\u2028\\u2029]/g, code)',
+      to: '',
+      test: 'report/report',
+      name: 'no text becomes markup',
+    },
+  ],
+  'lib/finetune/run-report.ts': [
+    {
+      guard: 'a report that cannot be written is known before training',
+      from: 'await AtomicFile.prove(file);',
+      to: '',
+      test: 'report/finetune',
+      name: 'a place that cannot be written is refused before anything is done',
+    },
+  ],
+  'lib/cli/measures.ts': [
+    {
+      guard: 'texts cannot move the cursor',
+      from: 'const plain = text.replaceAll(',
+      to: 'const plain = text; text.replaceAll(',
+      test: 'evaluate/cli',
+      name: 'texts of the data cannot move the cursor',
+    },
+  ],
+};
