@@ -2,7 +2,7 @@ import { extname } from 'node:path';
 import { InvalidArgumentError } from '../system/errors';
 import { choice, custom, flag, object, optional, resolveTable, signal, type OptionsOf } from '../system/option-table';
 import { invalidOption, show } from '../system/options';
-import { option, say } from '../system/wording';
+import { option, say, words } from '../system/wording';
 import { columnsTable, roles, type ColumnChoice } from './columns';
 import { containerByExtension } from './text/containers';
 import { checkEncoding } from './text/encoding';
@@ -24,7 +24,11 @@ const scoreRange = custom<readonly [number, number]>('range', (path, value) => {
   const inOrder =
     Array.isArray(value) && value.length === 2 && value.every((bound) => Number.isFinite(bound)) && value[0] < value[1];
   if (inOrder) return [value[0] as number, value[1] as number];
-  throw invalidOption(path, 'a list of two numbers, the lower one first', value);
+  throw invalidOption(
+    path,
+    say`${words('a list of two numbers, the lower one first', 'two numbers, the lower one first, as 0,5')}`,
+    value,
+  );
 });
 
 const labels = custom<readonly [string, string]>('words', (path, value) => {

@@ -50,8 +50,8 @@ const similarity = custom<SimilarityName | readonly SimilarityName[], readonly S
     if (list.length > 0 && list.every((name) => similarityNames.includes(name as SimilarityName))) {
       return [...new Set(list)] as SimilarityName[];
     }
-    const names = similarityNames.map((name) => `'${name}'`).join(', ');
-    throw invalidOption(path, say`one of ${names}${words(', or a list of them', '')}`, value);
+    const quoted = similarityNames.map((name) => `'${name}'`).join(', ');
+    throw invalidOption(path, say`one of ${words(`${quoted}, or a list of them`, similarityNames.join(', '))}`, value);
   },
 );
 

@@ -42,6 +42,8 @@ export function nearest(name: string, candidates: readonly string[]): string | u
 
 /** A value that was given for an option, for a message: code in a program, as typed on the command line. */
 export function found(value: unknown): WordsMention {
+  const plain = (one: unknown) => typeof one === 'string' || typeof one === 'number';
+  if (Array.isArray(value) && value.every(plain)) return words(show(value), value.slice(0, 5).join(','));
   return words(show(value), typeof value === 'string' ? value : show(value));
 }
 

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { invalidOption, nearest, show } from '../../system/options';
+import { found, invalidOption, nearest } from '../../system/options';
 import { InvalidArgumentError } from '../../system/errors';
 import { option, say } from '../../system/wording';
 
@@ -60,11 +60,11 @@ export function checkEncoding(path: string, value: unknown): string {
   const meant = nearest(label, usual);
   throw new InvalidArgumentError(
     'ERR_INVALID_OPTION',
-    say`${option(path)} must be the name of an encoding, but is ${show(value)}.`,
+    say`${option(path)} must be the name of an encoding, but is ${found(value)}.`,
     {
       remedy:
         meant === undefined
-          ? say`Known are ${usual.join(', ')}, and the others of TextDecoder.`
+          ? say`Known are ${usual.join(', ')}, and the other labels of the Encoding Standard.`
           : say`Did you mean ${option(path, meant)}?`,
     },
   );

@@ -12,7 +12,7 @@ import {
 } from '../../system/option-table';
 import { invalidOption } from '../../system/options';
 import { InvalidArgumentError } from '../../system/errors';
-import { option, say } from '../../system/wording';
+import { option, say, words } from '../../system/wording';
 
 export const checkpointTable = {
   /** Folder of this run's checkpoints, and of nothing else; it is made where it is missing. One run at a time may write. */
@@ -71,7 +71,7 @@ function resolveCheckpoint(path: string, value: unknown): ResolvedCheckpoint {
     throw new InvalidArgumentError(
       'ERR_INVALID_OPTION',
       say`${option(path)} must be an object with a folder, but is '${value}'.`,
-      { remedy: say`Did you mean ${option(`${path}.folder`, value)}?` },
+      { remedy: say`Did you mean ${option('checkpoint.folder', value)}?` },
     );
   }
   const given = resolveTable(checkpointTable, value, { name: say`${option(path)}`, path });
@@ -80,9 +80,9 @@ function resolveCheckpoint(path: string, value: unknown): ResolvedCheckpoint {
   if (everySteps === null && everyMinutes === null && !everyEpoch && !keepBest && !onAbort) {
     throw new InvalidArgumentError(
       'ERR_INVALID_OPTION',
-      say`${option(path)} would never write one: everyEpoch and onAbort are false.`,
+      say`${option('checkpoint')} would never write one: ${words('everyEpoch and onAbort are false', 'nothing asks for it')}.`,
       {
-        remedy: say`Give ${option(`${path}.everySteps`)} or ${option(`${path}.everyMinutes`)}, or leave everyEpoch out.`,
+        remedy: say`Give ${option('checkpoint.everySteps')} or ${option('checkpoint.everyMinutes')}${words(', or leave everyEpoch out', '')}.`,
       },
     );
   }
