@@ -218,6 +218,8 @@ export interface TrainerStats {
   trainableParameters: number;
   /** Parameters in AdamW: trainable ones, embedding rows that no text uses left out. */
   optimisedParameters: number;
+  /** Of the weights, and of the gradients and both moments of what is trained. */
+  bytes: number;
   /** Rows (tokens, rounded up) and bytes of the activation buffers as they stand. */
   workspaceRows: number;
   workspaceBytes: number;

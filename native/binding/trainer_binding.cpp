@@ -25,8 +25,7 @@ Napi::Value create_trainer(const Napi::CallbackInfo& info) {
           },
           [](Napi::Env env, std::shared_ptr<Trainer>& trainer) {
             Environment::of(env).cancel_at_end(trainer);
-            // Weights, gradients and the two moments of what is trained.
-            const int64_t bytes = trainer->stats().optimised_parameters * 4 * static_cast<int64_t>(sizeof(float));
+            const int64_t bytes = trainer->stats().bytes;
             return Handle<Trainer>::wrap(env, std::move(trainer), bytes);
           });
 }
@@ -202,6 +201,7 @@ Napi::Value trainer_stats(const Napi::CallbackInfo& info) {
   set("parameters", stats.parameters);
   set("trainableParameters", stats.trainable_parameters);
   set("optimisedParameters", stats.optimised_parameters);
+  set("bytes", stats.bytes);
   set("workspaceRows", stats.workspace_rows);
   set("workspaceBytes", stats.workspace_bytes);
   set("workspaceGrowths", stats.workspace_growths);

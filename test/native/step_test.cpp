@@ -1,7 +1,9 @@
 // A step's two phases: groups that share texts, losses that couple the batch, and memory that ends in the middle.
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "check.h"
@@ -204,4 +206,115 @@ TEST(a_text_has_the_same_mask_in_whatever_batch_it_is) {
   gradients(spec, data, options, {4}, 1, &second);
   gradients(spec, data, options, {0, 4}, 2, &both);
   CHECK(std::abs((first + second) / 2 - both) < 1e-7);
+}
+
+TEST(gradients_and_moments_are_of_what_is_trained_alone) {
+  const ModelSpec spec = spec_with_dense();
+  const auto data = shared_texts(spec.encoder.vocab_size);
+  for (const auto& [place, precision] : {std::pair{Place{}, Precision::kFp32},
+                                         {Place{}, Precision::kBf16},
+                                         {kTensors, Precision::kFp32},
+                                         {kTensors, Precision::kBf16}}) {
+    // Bytes that a trainer has once it has taken a step, but for buffers of passes.
+    const auto held = [&, place = place, precision = precision](const std::vector<std::string>& freeze, int64_t* told) {
+      return EngineThread::instance().run([&] {
+        auto model = lively_model(spec);
+        TrainerOptions options = options_of(place, precision);
+        options.freeze = freeze;
+        const int64_t before = memory_budget::in_use();
+        Trainer trainer(model, data, options);
+        trainer.step(kSeven.data(), 7, 3, 1e-3, 0);
+        *told = trainer.stats().bytes;
+        std::vector<float> similarities(7);
+        trainer.evaluate(kSeven.data(), 7, 7, similarities.data());
+        const int64_t workspace = trainer.stats().workspace_bytes;
+        return memory_budget::in_use() - before - workspace;
+      });
+    };
+    int64_t told_all = 0, told_last = 0;
+    const int64_t all = held({}, &told_all), last = held({"embeddings", "encoder.layer.0", "head"}, &told_last);
+    int64_t frozen = 0;
+    Model model(spec, 7u);
+    for (const auto& p : model.parameters().all())
+      if (!p.name.starts_with("encoder.layer.1."))
+        frozen += p.name.ends_with("word_embeddings.weight") ? 0 : p.elements;
+    CHECK(frozen > 3000);
+    CHECK(told_all - told_last >= 12 * frozen);
+    // Both moments and gradients, and in bf16 the gradients as products write them; allocations are rounded.
+    CHECK(all - last >= told_all - told_last);
+    CHECK(all - last < (told_all - told_last) * 5 / 4 + 4096);
+  }
+}
+
+TEST(what_is_trained_gets_the_gradients_that_it_gets_beside_all_else) {
+  const ModelSpec spec = spec_with_dense();
+  const auto data = shared_texts(spec.encoder.vocab_size);
+  const std::string path = temporary("step-frozen");
+  const std::vector<std::vector<std::string>> frozen{
+      {"embeddings", "encoder.layer.0", "head"},
+      {"embeddings.word_embeddings", "encoder.layer.1.attention.self.key", "encoder.layer.0.output.LayerNorm"},
+      {"embeddings.position_embeddings", "embeddings.LayerNorm", "encoder.layer.1.intermediate", "head.1.linear.bias"},
+      {"encoder.layer.1", "embeddings.token_type_embeddings", "encoder.layer.0.attention.self.query.weight"},
+  };
+  for (const auto& [place, precision] : {std::pair{Place{}, Precision::kFp32},
+                                         {Place{}, Precision::kBf16},
+                                         {kTensors, Precision::kFp32},
+                                         {kTensors, Precision::kBf16}})
+    for (const int64_t micro_batch : {7, 3}) {
+      const auto traced = [&, place = place, precision = precision](const std::vector<std::string>& freeze) {
+        TrainerOptions options = options_of(place, precision);
+        options.freeze = freeze;
+        EngineThread::instance().run([&] {
+          Trainer trainer(lively_model(spec), data, options);
+          trainer.trace_gradients(kSeven.data(), 7, micro_batch, path);
+        });
+        std::map<std::string, std::vector<char>> all;
+        const safetensors::File file(path);
+        for (const auto& entry : file.entries()) {
+          const char* bytes = reinterpret_cast<const char*>(entry.data);
+          all.emplace(entry.name, std::vector<char>(bytes, bytes + entry.bytes));
+        }
+        return all;
+      };
+      const auto whole = traced({});
+      for (const auto& freeze : frozen) {
+        const auto part = traced(freeze);
+        CHECK(part.size() < whole.size());
+        for (const auto& [name, bytes] : part)
+          if (!CHECK(bytes == whole.at(name))) std::printf("  %s\n", name.c_str());
+      }
+    }
+  std::remove(path.c_str());
+}
+
+TEST(a_frozen_run_goes_on_from_its_state_to_the_same_bits) {
+  const ModelSpec spec = spec_with_dense();
+  const auto data = shared_texts(spec.encoder.vocab_size);
+  const std::string path = temporary("step-frozen-state");
+  for (const Place& place : {Place{}, kTensors}) {
+    TrainerOptions options = options_of(place, Precision::kFp32, 0.1f);
+    options.freeze = {"embeddings.word_embeddings", "encoder.layer.0.attention.self.key", "head"};
+    options.weight_decay = 0.1;
+    auto through = lively_model(spec), resumed = lively_model(spec);
+    EngineThread::instance().run([&] {
+      Trainer trainer(through, data, options);
+      trainer.step(kSeven.data(), 7, 3, 1e-3, 0);
+      trainer.state().write(path, [] {});
+      trainer.step(kSeven.data(), 7, 3, 1e-3, 0);
+      trainer.commit();
+    });
+    EngineThread::instance().run([&] {
+      Trainer trainer(resumed, data, options);
+      trainer.restore(path, true);
+      trainer.step(kSeven.data(), 7, 3, 1e-3, 0);
+      trainer.commit();
+    });
+    CHECK(weights_of(*through) == weights_of(*resumed));
+    const safetensors::File file(path);
+    CHECK(file.find("first_moments.encoder.layer.1.attention.self.key.weight") != nullptr);
+    CHECK(file.find("first_moments.encoder.layer.0.attention.self.key.weight") == nullptr);
+    CHECK(file.find("second_moments.head.1.linear.weight") == nullptr);
+    CHECK(file.find("weights.head.1.linear.weight") != nullptr);
+  }
+  std::remove(path.c_str());
 }

@@ -50,8 +50,14 @@ void CpuBackend<T>::set_weights(const FlatView<const float>& fp32, const Matrice
 }
 
 template <typename T>
-void CpuBackend<T>::set_gradients(const FlatView<float>& gradients, bool add) {
+void CpuBackend<T>::set_gradients(float* gradients, const GradientPlaces& places, bool add) {
+  if (!unread_.defined()) {
+    int64_t widest = 3 * spec_.hidden_size;
+    for (const LinearAt* linear : table_.linears()) widest = std::max(widest, linear->out);
+    unread_ = at::empty({widest}, at::TensorOptions().dtype(at::kFloat));
+  }
   gradients_ = gradients;
+  places_ = &places;
   add_ = add;
 }
 
@@ -81,12 +87,11 @@ void CpuBackend<T>::embed_backward(const NormAt& norm, const Dropout& dropout, c
   const auto& a = activations_;
   auto& b = backward_;
   common.embedding_backward({batch_.rows(), spec_.hidden_size, a.sum0, a.stats0, vector(norm.weight), dropout, b.dy,
-                             gradients_.at(norm.weight), gradients_.at(norm.bias), add_, b.partials});
-  float* const words = wanted.words ? gradients_.words : nullptr;
-  float* const positions = wanted.positions ? gradients_.at(table_.position_embeddings) : nullptr;
-  common.embedding_scatter(
-      {batch_.rows(), spec_.hidden_size, b.dy, words, positions,
-       wanted.types && table_.type_embeddings >= 0 ? gradients_.at(table_.type_embeddings) : nullptr});
+                             vector_gradient(norm.weight), vector_gradient(norm.bias), add_, b.partials});
+  float* const words = wanted.words ? gradient_of(table_.word_embeddings) : nullptr;
+  float* const positions = wanted.positions ? gradient_of(table_.position_embeddings) : nullptr;
+  common.embedding_scatter({batch_.rows(), spec_.hidden_size, b.dy, words, positions,
+                            wanted.types && table_.type_embeddings >= 0 ? gradient_of(table_.type_embeddings) : nullptr});
   const auto clear = [&](float* table, int64_t row) {
     if (table && row >= 0) std::fill_n(table + row * spec_.hidden_size, spec_.hidden_size, 0.0f);
   };
@@ -112,10 +117,10 @@ void CpuBackend<T>::attention_backward(int64_t i, const LinearAt& qkv, const Dro
   const int64_t padded = batch_.rows().padded;
   k.attention_backward({batch_.rows(), spec_.heads, spec_.head_size(), l.qkv, vector(qkv.bias), dropout, l.logsumexp,
                         b.dhidden, b.dqkv, b.scratch, b.scratch_stride});
-  k.column_sum({batch_.rows().rows, qkv.out, b.dqkv, gradients_.at(qkv.bias), add_, b.partials});
+  k.column_sum({batch_.rows().rows, qkv.out, b.dqkv, vector_gradient(qkv.bias), add_, b.partials});
   const Linear<T>& w = matrices_->at(qkv);
   const T* x_t = i > 0 ? layer(i - 1).y2_t : activations_.y0_t;
-  if (weights) w.weight_gradient(b.dqkv, x_t, gradients_.at(qkv.weight), padded, add_, b.products);
+  if (weights) weight_gradient(b.dqkv, x_t, qkv);
   if (input) w.add_input_gradient(b.dqkv, b.dy, padded, b.products);
 }
 
@@ -133,9 +138,9 @@ void CpuBackend<T>::feed_forward_backward(int64_t i, const LinearAt& up, bool we
   const Layer& l = layer(i);
   const int64_t padded = batch_.rows().padded;
   kernels_in<T>().bias_activation_backward({batch_.rows(), up.out, spec_.hidden_activation, l.up, vector(up.bias),
-                                            b.dact, gradients_.at(up.bias), add_, b.partials});
+                                            b.dact, vector_gradient(up.bias), add_, b.partials});
   const Linear<T>& w = matrices_->at(up);
-  if (weights) w.weight_gradient(b.dact, l.y1_t, gradients_.at(up.weight), padded, add_, b.products);
+  if (weights) weight_gradient(b.dact, l.y1_t, up);
   w.add_input_gradient(b.dact, b.dy, padded, b.products);
 }
 
@@ -164,11 +169,10 @@ void CpuBackend<T>::residual_norm_backward(int64_t i, Branch branch, const Linea
   const int64_t padded = batch_.rows().padded;
   kernels_in<T>().residual_norm_backward({batch_.rows(), spec_.hidden_size, attends ? l.sum1 : l.sum2,
                                           attends ? l.stats1 : l.stats2, vector(norm.weight), dropout, b.dy, b.dbranch,
-                                          gradients_.at(out.bias), gradients_.at(norm.weight), gradients_.at(norm.bias),
-                                          add_, b.partials});
+                                          vector_gradient(out.bias), vector_gradient(norm.weight),
+                                          vector_gradient(norm.bias), add_, b.partials});
   const Linear<T>& w = matrices_->at(out);
-  if (weights)
-    w.weight_gradient(b.dbranch, attends ? l.context : l.act, gradients_.at(out.weight), padded, add_, b.products);
+  if (weights) weight_gradient(b.dbranch, attends ? l.context : l.act, out);
   w.input_gradient(b.dbranch, attends ? b.dhidden : b.dact, padded, b.products);
 }
 
@@ -211,10 +215,9 @@ at::Tensor CpuBackend<T>::dense_backward(const LinearAt& at, const at::Tensor& g
   const at::Tensor dy = gradient.contiguous();
   const float* d = dy.const_data_ptr<float>();
   const int64_t texts = x.size(0);
-  Gemm<float>::weight_gradient(d, x.const_data_ptr<float>(), gradients_.at(at.weight), texts, at.in, at.out, add_,
-                               head_products_);
-  if (at.bias >= 0) {
-    float* dbias = gradients_.at(at.bias);
+  if (float* to = gradient_of(at.weight))
+    Gemm<float>::weight_gradient(d, x.const_data_ptr<float>(), to, texts, at.in, at.out, add_, head_products_);
+  if (float* dbias = at.bias >= 0 ? gradient_of(at.bias) : nullptr) {
     if (!add_) std::memset(dbias, 0, sizeof(float) * static_cast<size_t>(at.out));
     for (int64_t t = 0; t < texts; ++t)
       for (int64_t c = 0; c < at.out; ++c) dbias[c] += d[t * at.out + c];

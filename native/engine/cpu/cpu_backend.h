@@ -3,6 +3,7 @@
 #include "cpu/linear.h"
 #include "cpu/packed_batch.h"
 #include "nn/backend.h"
+#include "nn/gradient_places.h"
 
 namespace vectune::cpu {
 
@@ -17,8 +18,8 @@ class CpuBackend final : public Backend {
   /// What operations read, until it is given again.
   void set_weights(const FlatView<const float>& fp32, const Matrices<T>& matrices);
   /// Where backward operations write the gradients, or with `add` add to them; the embedding tables' are always added
-  /// to.
-  void set_gradients(const FlatView<float>& gradients, bool add);
+  /// to. `places` outlives the operations.
+  void set_gradients(float* gradients, const GradientPlaces& places, bool add);
 
   const PackedBatch& batch() const { return batch_; }
   /// Of the buffers that stand: rows, bytes and how often they grew.
@@ -49,6 +50,20 @@ class CpuBackend final : public Backend {
   using Layer = typename Activations<T>::Layer;
   const Layer& layer(int64_t i) const { return activations_.layers[static_cast<size_t>(i)]; }
   const float* vector(int64_t offset) const { return weights_.at(offset); }
+  /// Null where it is frozen.
+  float* gradient_of(int64_t offset) const {
+    const int64_t place = places_->at(offset);
+    return place == GradientPlaces::kFrozen ? nullptr : gradients_ + place;
+  }
+  /// Of a vector: kernels write it beside what they are called for, that of a frozen one where nobody reads it.
+  float* vector_gradient(int64_t offset) const {
+    float* const found = gradient_of(offset);
+    return found ? found : unread_.mutable_data_ptr<float>();
+  }
+  void weight_gradient(const T* dy, const T* x, const LinearAt& at) {
+    if (float* to = gradient_of(at.weight))
+      matrices_->at(at).weight_gradient(dy, x, to, batch_.rows().padded, add_, backward_.products);
+  }
   LinearScratch scratch() { return {activations_.products, activations_.quantised, activations_.scales}; }
 
   const EncoderSpec spec_;
@@ -62,7 +77,9 @@ class CpuBackend final : public Backend {
 
   FlatView<const float> weights_;
   const Matrices<T>* matrices_ = nullptr;
-  FlatView<float> gradients_;
+  float* gradients_ = nullptr;
+  const GradientPlaces* places_ = nullptr;
+  at::Tensor unread_;  // of vectors that are frozen
   bool add_ = false;
   int64_t pad_row_ = -1;  // of the word table
 

@@ -61,11 +61,12 @@ class CpuPasses final : public Passes {
   }
 
   void backward(const at::Tensor& gradient, LiveState& state, bool add) override {
-    if (!state.gradients.defined()) state.gradients = empty_floats(c_.layout.elements());
+    const GradientPlaces& places = c_.layout.gradients();
+    if (!state.gradients.defined()) state.gradients = empty_floats(places.elements());
     float* g = state.gradients.mutable_data_ptr<float>();
     // the embedding tables' gradients are added to row by row; everything else is overwritten
-    if (!add) std::memset(g, 0, sizeof(float) * static_cast<size_t>(c_.layout.at(c_.table.embeddings_end)));
-    backend_.set_gradients(c_.layout.view(g), add);
+    if (!add) std::memset(g, 0, sizeof(float) * static_cast<size_t>(places.tables));
+    backend_.set_gradients(g, places, add);
     encoder_.backward(gradient.to(at::kFloat), plan_, c_.layout.wanted(), cancel());
     note_workspace();
   }
@@ -140,7 +141,8 @@ class CpuAdamW final : public Optimiser {
   void reserve_moments() {
     LiveState& state = c_.state;
     if (state.first_moments.defined()) return;
-    at::Tensor m = empty_floats(c_.layout.elements()), v = empty_floats(c_.layout.elements());
+    const int64_t elements = c_.layout.gradients().elements();
+    at::Tensor m = empty_floats(elements), v = empty_floats(elements);
     m.zero_();
     v.zero_();
     state.first_moments = m;
@@ -150,8 +152,8 @@ class CpuAdamW final : public Optimiser {
   double gradient_norm() const {
     double squares = 0;
     for (const auto& s : c_.layout.segments())
-      squares +=
-          kernels::table().common.sum_of_squares(c_.state.gradients.const_data_ptr<float>() + s.begin, s.elements);
+      squares += kernels::table().common.sum_of_squares(c_.state.gradients.const_data_ptr<float>() + s.gradient_begin,
+                                                        s.elements);
     return std::sqrt(squares);
   }
 
@@ -172,18 +174,20 @@ class CpuAdamW final : public Optimiser {
       const int64_t borders[] = {s.begin, std::clamp(matrices_begin, s.begin, s.begin + s.elements),
                                  std::clamp(matrices_end, s.begin, s.begin + s.elements), s.begin + s.elements};
       for (int part = 0; part < 3; ++part) {
-        const int64_t begin = borders[part], elements = borders[part + 1] - begin;
+        const int64_t begin = borders[part], elements = borders[part + 1] - begin,
+                      gradient = s.gradient_begin + begin - s.begin;
         if (elements == 0) continue;
         bf16* copy = nullptr;
         if (part == 1 && copies_.flat.defined())
           copy = static_cast<bf16*>(copies_.flat.mutable_data_ptr()) + (begin - matrices_begin);
-        kernels::table().common.adamw(
-            {elements, state.weights.mutable_data_ptr<float>() + begin,
-             state.first_moments.mutable_data_ptr<float>() + begin,
-             state.second_moments.mutable_data_ptr<float>() + begin, state.gradients.const_data_ptr<float>() + begin,
-             copy, static_cast<float>(gradient_scale), s.decays ? decay : 1.0f, static_cast<float>(options.beta1),
-             static_cast<float>(options.beta2), static_cast<float>(options.eps),
-             static_cast<float>(learning_rate / correction1), static_cast<float>(1.0 / std::sqrt(correction2))});
+        kernels::table().common.adamw({elements, state.weights.mutable_data_ptr<float>() + begin,
+                                       state.first_moments.mutable_data_ptr<float>() + gradient,
+                                       state.second_moments.mutable_data_ptr<float>() + gradient,
+                                       state.gradients.const_data_ptr<float>() + gradient, copy,
+                                       static_cast<float>(gradient_scale), s.decays ? decay : 1.0f,
+                                       static_cast<float>(options.beta1), static_cast<float>(options.beta2),
+                                       static_cast<float>(options.eps), static_cast<float>(learning_rate / correction1),
+                                       static_cast<float>(1.0 / std::sqrt(correction2))});
       }
     }
     if (decay != 1.0f) state.unused_decay.push_back(decay);

@@ -49,8 +49,8 @@ struct LossValue {
 /// came about. One file each; losses.cpp lists them. The same code computes on the processor and on devices.
 ///
 /// `vectors` are fp32 [texts × dimension]; a loss may compute in double where they are on the processor. The gradient
-/// is written out, or taken by autograd on this small tensor (`by_autograd`): the encoder never uses autograd. Tensors
-/// this small are best left to one thread: see `of`.
+/// is written out, or taken by autograd on this small tensor (`by_autograd`): the encoder never uses autograd.
+/// Where a loss has no products of matrices, it best works Alone (runtime/alone.h).
 ///
 /// A loss with parameters of its own (softmax's classifier) would name them with their shapes in a further function;
 /// TrainingLayout would give them a segment after the model's, `of` would get views of it and return their gradients

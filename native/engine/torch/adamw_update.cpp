@@ -12,8 +12,8 @@ AdamWUpdate::AdamWUpdate(const TrainingLayout& layout, const Constants& constant
     : constants_(constants) {
   for (const auto& segment : layout.segments()) {
     Group& group = segment.decays && constants.weight_decay != 0 ? decaying_ : others_;
-    const auto part = [&](const at::Tensor& flat) { return flat.narrow(0, segment.begin, segment.elements); };
-    group.weights.push_back(part(weights));
+    const auto part = [&](const at::Tensor& flat) { return flat.narrow(0, segment.gradient_begin, segment.elements); };
+    group.weights.push_back(weights.narrow(0, segment.begin, segment.elements));
     group.gradients.push_back(part(gradients));
     group.first.push_back(part(first_moments));
     group.second.push_back(part(second_moments));

@@ -2,7 +2,10 @@
 
 namespace vectune::device {
 
-EncoderTensors encoder_tensors(const FlatTensor& flat, const ParameterTable& table, const EncoderSpec& spec) {
+namespace {
+
+template <typename Flat>
+EncoderTensors tensors_of(const Flat& flat, const ParameterTable& table, const EncoderSpec& spec) {
   EncoderTensors all;
   for (const LinearAt* at : table.linears())
     all.linears.push_back({flat.matrix(at->weight, at->out, at->in), flat.vector(at->bias, at->out)});
@@ -11,11 +14,47 @@ EncoderTensors encoder_tensors(const FlatTensor& flat, const ParameterTable& tab
   return all;
 }
 
+template <typename Flat>
+std::vector<Linear> dense_of(const Flat& flat, const ParameterTable& table) {
+  std::vector<Linear> all(table.head.size());
+  for (size_t i = 0; i < all.size(); ++i) {
+    const LinearAt& at = table.head[i];
+    if (at.out == 0) continue;
+    all[i].weight = flat.matrix(at.weight, at.out, at.in);
+    if (at.bias >= 0) all[i].bias = flat.vector(at.bias, at.out);
+  }
+  return all;
+}
+
+}  // namespace
+
+EncoderTensors encoder_tensors(const FlatTensor& flat, const ParameterTable& table, const EncoderSpec& spec) {
+  return tensors_of(flat, table, spec);
+}
+EncoderTensors encoder_tensors(const GradientTensor& flat, const ParameterTable& table, const EncoderSpec& spec) {
+  return tensors_of(flat, table, spec);
+}
+
+std::vector<Linear> dense_tensors(const FlatTensor& flat, const ParameterTable& table) { return dense_of(flat, table); }
+std::vector<Linear> dense_tensors(const GradientTensor& flat, const ParameterTable& table) {
+  return dense_of(flat, table);
+}
+
 EmbeddingTables embedding_tables(const at::Tensor& words, const FlatTensor& rest, const ParameterTable& table,
                                  const EncoderSpec& spec) {
   EmbeddingTables tables{words, rest.matrix(table.position_embeddings, spec.positions, spec.hidden_size), {}};
   if (table.type_embeddings >= 0)
     tables.types = rest.matrix(table.type_embeddings, spec.type_vocab_size, spec.hidden_size);
+  return tables;
+}
+
+EmbeddingTables embedding_tables(const GradientTensor& flat, int64_t words, const ParameterTable& table,
+                                 const EncoderSpec& spec) {
+  EmbeddingTables tables{flat.matrix(table.word_embeddings, words, spec.hidden_size),
+                         flat.matrix(table.position_embeddings, spec.positions, spec.hidden_size),
+                         {}};
+  if (table.type_embeddings >= 0)
+    tables.types = flat.matrix(table.type_embeddings, spec.type_vocab_size, spec.hidden_size);
   return tables;
 }
 

@@ -6,6 +6,7 @@
 
 #include "model/parameters.h"
 #include "model/spec.h"
+#include "nn/gradient_places.h"
 #include "torch/linear.h"
 
 namespace vectune::device {
@@ -26,18 +27,42 @@ struct Norm {
 };
 
 /// The encoder's matrices and norms as views of one buffer, weights or gradients: made once, as each costs the
-/// processor a microsecond or two.
+/// processor a microsecond or two. Gradients of what is frozen are undefined.
 struct EncoderTensors {
   std::vector<Linear> linears;  // by LinearAt::number
   std::vector<Norm> norms;      // by NormAt::number
 };
 EncoderTensors encoder_tensors(const FlatTensor& flat, const ParameterTable& table, const EncoderSpec& spec);
 
+/// A flat buffer of gradients, or the part of one from `begin` on.
+struct GradientTensor {
+  at::Tensor flat;
+  const GradientPlaces& places;
+  int64_t begin = 0;
+
+  at::Tensor vector(int64_t offset, int64_t elements) const {
+    const int64_t place = places.at(offset);
+    return place == GradientPlaces::kFrozen ? at::Tensor() : flat.narrow(0, place - begin, elements);
+  }
+  at::Tensor matrix(int64_t offset, int64_t rows, int64_t columns) const {
+    const at::Tensor found = vector(offset, rows * columns);
+    return found.defined() ? found.view({rows, columns}) : found;
+  }
+};
+EncoderTensors encoder_tensors(const GradientTensor& flat, const ParameterTable& table, const EncoderSpec& spec);
+
+/// The Dense modules, by their place in the head.
+std::vector<Linear> dense_tensors(const FlatTensor& flat, const ParameterTable& table);
+std::vector<Linear> dense_tensors(const GradientTensor& flat, const ParameterTable& table);
+
 struct EmbeddingTables {
   at::Tensor words, positions, types;  // types undefined where the architecture has none
 };
 /// `words` [rows × hidden] may be a compact table.
 EmbeddingTables embedding_tables(const at::Tensor& words, const FlatTensor& rest, const ParameterTable& table,
+                                 const EncoderSpec& spec);
+/// `words`: rows of the word table.
+EmbeddingTables embedding_tables(const GradientTensor& flat, int64_t words, const ParameterTable& table,
                                  const EncoderSpec& spec);
 
 }  // namespace vectune::device

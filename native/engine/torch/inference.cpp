@@ -98,7 +98,7 @@ class DeviceInference final : public Inference {
     backend_.set_weights(
         {encoder_tensors(all, table, spec),
          embedding_tables(all.flat.narrow(0, 0, words).view({spec.vocab_size, spec.hidden_size}), all, table, spec),
-         {tail, head_begin}});
+         dense_tensors(FlatTensor{tail, head_begin}, table)});
     version_ = model.weights_version();
   }
 

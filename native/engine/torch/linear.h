@@ -13,15 +13,16 @@ struct Linear {
   at::Tensor forward(const at::Tensor& x) const { return at::addmm(bias, x, weight.t()); }
   at::Tensor input_gradient(const at::Tensor& dy) const { return at::mm(dy, weight); }
   at::Tensor add_input_gradient(const at::Tensor& dx, const at::Tensor& dy) const { return at::addmm(dx, dy, weight); }
-  /// Of gradients: dW (+)= dyᵀ·x, db (+)= Σ rows of dy
+  /// Of gradients: dW (+)= dyᵀ·x, db (+)= Σ rows of dy; nothing of what is undefined.
   void store(const at::Tensor& dy, const at::Tensor& x, bool add) const {
     at::Tensor dw = weight, db = bias;
-    if (add) {
-      db.add_(at::sum(dy, at::IntArrayRef{0}, false, db.scalar_type()));
-      dw.addmm_(dy.t(), x);
-    } else {
-      at::sum_out(db, dy, at::IntArrayRef{0}, false, db.scalar_type());
-      at::mm_out(dw, dy.t(), x);
+    if (db.defined()) {
+      if (add) db.add_(at::sum(dy, at::IntArrayRef{0}, false, db.scalar_type()));
+      else at::sum_out(db, dy, at::IntArrayRef{0}, false, db.scalar_type());
+    }
+    if (dw.defined()) {
+      if (add) dw.addmm_(dy.t(), x);
+      else at::mm_out(dw, dy.t(), x);
     }
   }
 };

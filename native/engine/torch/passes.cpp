@@ -35,7 +35,7 @@ void DevicePasses::weights_replaced(LiveState& state) {
   const FlatTensor compute{compute_, shift_};
   backend_.set_weights({encoder_tensors(compute, c_.table, c_.spec.encoder),
                         embedding_tables(words_of(compute_), compute, c_.table, c_.spec.encoder),
-                        {state.weights, shift_}});
+                        dense_tensors(FlatTensor{state.weights, shift_}, c_.table)});
 }
 
 void DevicePasses::weights_changed(const LiveState& state) {
@@ -57,14 +57,16 @@ void DevicePasses::seed_masks(const MaskKey& key) const {
 }
 
 void DevicePasses::reserve_gradients(LiveState& state) {
-  if (!state.gradients.defined()) state.gradients = at::zeros({c_.layout.elements()}, floats());
+  const GradientPlaces& places = c_.layout.gradients();
+  if (!state.gradients.defined()) state.gradients = at::zeros({places.elements()}, floats());
   if (type_ != at::kFloat && !half_gradients_.defined())
-    half_gradients_ = at::zeros({c_.table.layers.back().end - c_.table.embedding_norm.weight}, floats().dtype(type_));
+    half_gradients_ = at::zeros({places.encoder - places.tables}, floats().dtype(type_));
   if (has_gradients_) return;
-  const FlatTensor flat{state.gradients, shift_};
-  const FlatTensor compute = type_ == at::kFloat ? flat : FlatTensor{half_gradients_, c_.table.embedding_norm.weight};
+  const GradientTensor flat{state.gradients, places};
+  const GradientTensor compute = type_ == at::kFloat ? flat : GradientTensor{half_gradients_, places, places.tables};
   backend_.set_gradients({encoder_tensors(compute, c_.table, c_.spec.encoder),
-                          embedding_tables(words_of(state.gradients), flat, c_.table, c_.spec.encoder), flat});
+                          embedding_tables(flat, c_.vocabulary.size(), c_.table, c_.spec.encoder),
+                          dense_tensors(flat, c_.table)});
   has_gradients_ = true;
 }
 
@@ -83,15 +85,14 @@ at::Tensor DevicePasses::forward(std::span<const int32_t> texts, const MaskKey& 
 }
 
 void DevicePasses::backward(const at::Tensor& gradient, LiveState& state, bool add) {
-  const int64_t norm_begin = c_.layout.at(c_.table.embedding_norm.weight),
-                layers_end = c_.layout.at(c_.table.layers.back().end);
+  const GradientPlaces& places = c_.layout.gradients();
   // The tables' gradients are added to row by row; everything else is overwritten.
-  if (!add) state.gradients.narrow(0, 0, norm_begin).zero_();
+  if (!add) state.gradients.narrow(0, 0, places.tables).zero_();
   backend_.add_gradients(type_ == at::kFloat && add, add);
   encoder_.backward(gradient.to(at::kFloat), plan_, c_.layout.wanted(), cancel());
   backend_.release();
   if (type_ == at::kFloat) return;
-  at::Tensor into = state.gradients.narrow(0, norm_begin, layers_end - norm_begin);
+  at::Tensor into = state.gradients.narrow(0, places.tables, half_gradients_.numel());
   if (add) into.add_(half_gradients_);
   else into.copy_(half_gradients_);
 }

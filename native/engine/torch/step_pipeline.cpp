@@ -89,8 +89,8 @@ void StepPipeline::prepare() {
   LiveState& state = c_.state;
   passes_.reserve_gradients(state);
   if (!state.first_moments.defined()) {
-    const at::Tensor m = at::zeros({c_.layout.elements()}, passes_.floats()),
-                     v = at::zeros({c_.layout.elements()}, passes_.floats());
+    const int64_t elements = c_.layout.gradients().elements();
+    const at::Tensor m = at::zeros({elements}, passes_.floats()), v = at::zeros({elements}, passes_.floats());
     state.first_moments = m;
     state.second_moments = v;
   }

@@ -44,6 +44,7 @@ at::Tensor activation_backward(HiddenActivation f, const at::Tensor& dy, const a
 }
 
 void store(at::Tensor to, const at::Tensor& gradient, bool add) {
+  if (!to.defined()) return;  // it is frozen
   if (add) to.add_(gradient);
   else to.copy_(gradient);
 }
@@ -178,20 +179,13 @@ void TorchBackend::pool_backward(const std::vector<PoolingMode>& modes, const at
 }
 
 at::Tensor TorchBackend::dense(const LinearAt& at, const at::Tensor& x) {
-  const at::Tensor w = weights_.head.matrix(at.weight, at.out, at.in);
-  return at.bias >= 0 ? at::addmm(weights_.head.vector(at.bias, at.out), x, w.t()) : at::mm(x, w.t());
+  const Linear& dense = weights_.head[at.number];
+  return at.bias >= 0 ? dense.forward(x) : at::mm(x, dense.weight.t());
 }
 
 at::Tensor TorchBackend::dense_backward(const LinearAt& at, const at::Tensor& d, const at::Tensor& x) {
-  at::Tensor dw = gradients_.head.matrix(at.weight, at.out, at.in);
-  if (add_to_head_) dw.addmm_(d.t(), x);
-  else at::mm_out(dw, d.t(), x);
-  if (at.bias >= 0) {
-    at::Tensor db = gradients_.head.vector(at.bias, at.out);
-    if (add_to_head_) db.add_(at::sum(d, at::IntArrayRef{0}));
-    else at::sum_out(db, d, at::IntArrayRef{0});
-  }
-  return at::mm(d, weights_.head.matrix(at.weight, at.out, at.in));
+  gradients_.head[at.number].store(d, x, add_to_head_);
+  return weights_.head[at.number].input_gradient(d);
 }
 
 at::Tensor TorchBackend::hidden_states() const {

@@ -16,9 +16,9 @@ class TorchBackend final : public Backend {
   TorchBackend(const ModelSpec& spec, const ParameterTable& table, const Place& place, at::ScalarType type);
 
   struct Parameters {
-    EncoderTensors encoder;  // in the compute type
-    EmbeddingTables tables;  // of weights in the compute type, of gradients in fp32
-    FlatTensor head;         // fp32, for the Dense modules
+    EncoderTensors encoder;    // in the compute type
+    EmbeddingTables tables;    // of weights in the compute type, of gradients in fp32
+    std::vector<Linear> head;  // the Dense modules, fp32: by LinearAt::number, as in ParameterTable::head
   };
   /// What operations read, until it is given again.
   void set_weights(Parameters weights) { weights_ = std::move(weights); }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "losses/cosine.h"
+#include "runtime/alone.h"
 #include "runtime/errors.h"
 
 namespace vectune {
@@ -134,6 +135,7 @@ at::Tensor Step::similarities(const GroupBatch& batch, const at::Tensor& vectors
     for (size_t i = begin + 1; i < end; ++i) *first++ = batch.places[begin], *other++ = batch.places[i];
   }
   places = passes_.send(places);
+  const Alone alone;
   const at::Tensor wide = vectors.is_cpu() ? vectors.to(at::kDouble) : vectors;
   return Cosines::of(at::index_select(wide, 0, places.select(0, 0)), at::index_select(wide, 0, places.select(0, 1)))
       .value.view({count})

@@ -222,8 +222,11 @@ struct Trainer::Impl {
     for (const auto& parameter : table.all()) {
       const bool is_words = parameter.offset == table.word_embeddings;
       const int64_t hidden = spec.encoder.hidden_size;
-      if (is_words) state.parts.push_back({parameter.name, {vocabulary.size(), hidden}, 0, layout.words()});
-      else state.parts.push_back({parameter.name, parameter.shape, layout.at(parameter.offset), parameter.elements});
+      const int64_t moments = layout.gradient_at(parameter);
+      if (is_words) state.parts.push_back({parameter.name, {vocabulary.size(), hidden}, 0, layout.words(), moments});
+      else
+        state.parts.push_back(
+            {parameter.name, parameter.shape, layout.at(parameter.offset), parameter.elements, moments});
     }
     for (int64_t i = 0; i < vocabulary.size(); ++i) state.vocabulary.push_back(static_cast<int32_t>(vocabulary.id(i)));
     return state;
@@ -249,7 +252,7 @@ struct Trainer::Impl {
   void restore(const std::string& path, bool replay_decay) {
     const memory_budget::ScopedLimit limit(memory_limit());
     TrainerState from = empty_state();
-    from.read(path, layout.elements());
+    from.read(path, layout.elements(), layout.gradients().elements());
     const at::Tensor w = at_work(from.weights), m = at_work(from.first_moments), v = at_work(from.second_moments);
     // Nothing from here on can fail. The commit takes its decays from the members, so those come in turn.
     if (from.committed_step >= 0) {
@@ -273,9 +276,14 @@ struct Trainer::Impl {
 
   TrainerStats stats() const {
     const Workspace workspace = backend.passes->workspace();
-    return {
-        live.steps,      table.elements(), layout.trainable_parameters(), layout.optimised_parameters(), workspace.rows,
-        workspace.bytes, workspace.growths};
+    return {live.steps,
+            table.elements(),
+            layout.trainable_parameters(),
+            layout.optimised_parameters(),
+            layout.bytes(),
+            workspace.rows,
+            workspace.bytes,
+            workspace.growths};
   }
 
   std::shared_ptr<Model> model;
@@ -398,11 +406,11 @@ double Trainer::trace_gradients(const int32_t* rows, int64_t count, int64_t micr
   std::vector<safetensors::Item> items;
   for (const auto& parameter : t.table.all()) {
     if (!t.layout.trains(parameter)) continue;
-    const float* data = g + t.layout.at(parameter.offset);
+    const float* data = g + t.layout.gradient_at(parameter);
     if (parameter.offset == t.table.word_embeddings) {
       words = empty_floats(parameter.elements).zero_();
       for (int64_t i = 0; i < t.vocabulary.size(); ++i)
-        std::memcpy(words.mutable_data_ptr<float>() + t.vocabulary.id(i) * hidden, g + i * hidden,
+        std::memcpy(words.mutable_data_ptr<float>() + t.vocabulary.id(i) * hidden, data + i * hidden,
                     sizeof(float) * static_cast<size_t>(hidden));
       data = words.const_data_ptr<float>();
     }

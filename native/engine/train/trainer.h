@@ -14,6 +14,7 @@ namespace vectune {
 
 struct TrainerStats {
   int64_t steps, parameters, trainable_parameters, optimised_parameters;
+  int64_t bytes;  // of weights, gradients and moments: the last two of what is trained alone
   int64_t workspace_rows, workspace_bytes, workspace_growths;
 };
 

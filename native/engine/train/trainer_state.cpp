@@ -36,12 +36,14 @@ class Reader {
     return values;
   }
 
-  at::Tensor flat(const std::string& prefix, const std::vector<TrainerState::Part>& parts, int64_t elements) const {
-    at::Tensor tensor = empty_floats(elements);
+  at::Tensor flat(const std::string& prefix, const std::vector<TrainerState::Part>& parts, int64_t elements,
+                  int64_t TrainerState::Part::* begin) const {
+    at::Tensor tensor = empty_floats(elements).zero_();
     for (const auto& part : parts) {
+      if (part.*begin < 0) continue;
       const auto& found = entry(prefix + part.name, safetensors::Dtype::kF32);
       if (found.shape != part.shape) fail("the tensor '" + found.name + "' has another shape than the model's");
-      std::memcpy(tensor.mutable_data_ptr<float>() + part.begin, found.data, static_cast<size_t>(found.bytes));
+      std::memcpy(tensor.mutable_data_ptr<float>() + part.*begin, found.data, static_cast<size_t>(found.bytes));
     }
     return tensor;
   }
@@ -58,17 +60,18 @@ class Reader {
 
 Fingerprint TrainerState::write(const std::string& path, void (*go_on)()) const {
   std::vector<safetensors::Item> items;
-  const auto add_flat = [&](const char* prefix, const at::Tensor& flat) {
+  const auto add_flat = [&](const char* prefix, const at::Tensor& flat, int64_t Part::* begin) {
     for (const auto& part : parts)
-      items.push_back(
-          {prefix + part.name, safetensors::Dtype::kF32, part.shape, flat.const_data_ptr<float>() + part.begin});
+      if (part.*begin >= 0)
+        items.push_back(
+            {prefix + part.name, safetensors::Dtype::kF32, part.shape, flat.const_data_ptr<float>() + part.*begin});
   };
-  add_flat(kWeights, weights);
+  add_flat(kWeights, weights, &Part::begin);
   if (first_moments.defined()) {
-    add_flat(kFirst, first_moments);
-    add_flat(kSecond, second_moments);
+    add_flat(kFirst, first_moments, &Part::moments_begin);
+    add_flat(kSecond, second_moments, &Part::moments_begin);
   }
-  if (has_committed()) add_flat(kCommitted, committed);
+  if (has_committed()) add_flat(kCommitted, committed, &Part::begin);
   const int64_t counts[] = {steps, committed_step};
   const auto size = [](const auto& list) { return std::vector<int64_t>{static_cast<int64_t>(list.size())}; };
   items.push_back({"counts", safetensors::Dtype::kI64, {2}, counts});
@@ -84,7 +87,7 @@ Fingerprint TrainerState::write(const std::string& path, void (*go_on)()) const 
   return fingerprint;
 }
 
-void TrainerState::read(const std::string& path, int64_t elements) {
+void TrainerState::read(const std::string& path, int64_t elements, int64_t moments) {
   const Reader reader(path);
   const auto counts = reader.list<int64_t>("counts", safetensors::Dtype::kI64);
   if (counts.size() != 2 || counts[0] < 0 || counts[1] < -1 || counts[1] > counts[0])
@@ -97,12 +100,12 @@ void TrainerState::read(const std::string& path, int64_t elements) {
   committed_decay = reader.list<float>("committed_decay", safetensors::Dtype::kF32);
   scaler.clear();
   if (reader.has("scaler")) scaler = reader.list<float>("scaler", safetensors::Dtype::kF32);
-  weights = reader.flat(kWeights, parts, elements);
+  weights = reader.flat(kWeights, parts, elements, &Part::begin);
   if (steps > 0) {
-    first_moments = reader.flat(kFirst, parts, elements);
-    second_moments = reader.flat(kSecond, parts, elements);
+    first_moments = reader.flat(kFirst, parts, moments, &Part::moments_begin);
+    second_moments = reader.flat(kSecond, parts, moments, &Part::moments_begin);
   }
-  if (has_committed()) committed = reader.flat(kCommitted, parts, elements);
+  if (has_committed()) committed = reader.flat(kCommitted, parts, elements, &Part::begin);
 }
 
 }  // namespace vectune

@@ -17,6 +17,7 @@ struct TrainerState {
     std::string name;
     std::vector<int64_t> shape;
     int64_t begin, elements;
+    int64_t moments_begin;  // negative where it is not trained, and has none
   };
 
   std::vector<Part> parts;
@@ -32,8 +33,10 @@ struct TrainerState {
   bool has_committed() const { return committed_step >= 0 && committed_step != steps; }
   /// Writes one safetensors file and flushes it to disk. Any thread; `go_on` is asked between pieces and may throw.
   Fingerprint write(const std::string& path, void (*go_on)()) const;
-  /// Reads what `write` wrote for the same parts and vocabulary. Error(kSafetensors) tells what differs.
-  void read(const std::string& path, int64_t elements);
+  /// Reads what `write` wrote for the same parts and vocabulary; `elements` are those of the weights, `moments` those
+  /// of each moment. Earlier versions wrote moments of what is not trained too: zeros, which are left alone.
+  /// Error(kSafetensors) tells what differs.
+  void read(const std::string& path, int64_t elements, int64_t moments);
 };
 
 }  // namespace vectune

@@ -14,6 +14,15 @@ bool covers(const std::string& frozen, const std::string& name) {
          (name.size() > frozen.size() && name.compare(0, frozen.size(), frozen) == 0 && name[frozen.size()] == '.');
 }
 
+/// Where what one operation writes ends, the first parameter of which is this one.
+int64_t end_of_unit(const ParameterTable& table, const Parameter& first) {
+  for (const LayerAt& layer : table.layers) {
+    if (first.offset == layer.qkv.weight) return first.offset + layer.qkv.out * layer.qkv.in;
+    if (first.offset == layer.qkv.bias) return first.offset + layer.qkv.out;
+  }
+  return first.offset + first.elements;
+}
+
 }  // namespace
 
 TrainingLayout::TrainingLayout(const ParameterTable& table, const EncoderSpec& spec,
@@ -30,16 +39,30 @@ TrainingLayout::TrainingLayout(const ParameterTable& table, const EncoderSpec& s
                                                    table.all().front().name + "' and '" + table.all()[1].name + "'.");
 
   wanted_ = {false, false, false, false, std::vector<bool>(static_cast<size_t>(spec.layers), false), spec.layers};
+  int64_t unit = 0, unit_end = 0, place = 0;  // of what one operation writes
   for (const auto& parameter : table.all()) {
-    if (!trains(parameter)) continue;
     const bool is_words = parameter.offset == table.word_embeddings;
-    const int64_t begin = is_words ? 0 : at(parameter.offset), elements = is_words ? words_ : parameter.elements;
+    if (parameter.offset >= unit_end) {
+      unit = parameter.offset;
+      unit_end = end_of_unit(table, parameter);
+      const bool trained = std::any_of(table.all().begin(), table.all().end(), [&](const Parameter& p) {
+        return p.offset >= unit && p.offset < unit_end && trains(p);
+      });
+      if (trained) place = gradients_.add(unit, is_words ? words_ : unit_end - unit);
+      if (parameter.offset < table.embedding_norm.weight) gradients_.tables = gradients_.elements();
+      if (parameter.offset < table.layers.back().end) gradients_.encoder = gradients_.elements();
+    }
+    if (!trains(parameter)) continue;
+    const int64_t begin = is_words ? 0 : at(parameter.offset), elements = is_words ? words_ : parameter.elements,
+                  gradient_begin = place + parameter.offset - unit;
+    gradient_at_.emplace(parameter.offset, gradient_begin);
     trainable_ += parameter.elements;
     optimised_ += elements;
     if (!segments_.empty() && segments_.back().decays == parameter.decays &&
-        segments_.back().begin + segments_.back().elements == begin)
+        segments_.back().begin + segments_.back().elements == begin &&
+        segments_.back().gradient_begin + segments_.back().elements == gradient_begin)
       segments_.back().elements += elements;
-    else segments_.push_back({begin, elements, parameter.decays});
+    else segments_.push_back({begin, elements, gradient_begin, parameter.decays});
 
     if (parameter.offset < table.embeddings_end) {
       wanted_.words |= is_words;
@@ -58,6 +81,11 @@ TrainingLayout::TrainingLayout(const ParameterTable& table, const EncoderSpec& s
   }
   if (segments_.empty())
     throw Error(ErrorCode::kInvalidArgument, "freeze: nothing is left to train; every parameter is frozen.");
+}
+
+int64_t TrainingLayout::gradient_at(const Parameter& parameter) const {
+  const auto found = gradient_at_.find(parameter.offset);
+  return found == gradient_at_.end() ? GradientPlaces::kFrozen : found->second;
 }
 
 bool TrainingLayout::trains(const Parameter& parameter) const {

@@ -1,21 +1,25 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "model/parameters.h"
 #include "nn/backend.h"
+#include "nn/gradient_places.h"
 #include "train/compact_vocabulary.h"
 
 namespace vectune {
 
-/// The flat buffers of training: compact word embeddings [used × hidden], then everything that follows the word
-/// embeddings in the ParameterTable. Weights, gradients and both moments have this layout.
+/// The flat buffers of training. Weights: compact word embeddings [used × hidden], then everything that follows the
+/// word embeddings in the ParameterTable. Gradients and both moments: of what is trained alone, in the same order
+/// (GradientPlaces).
 class TrainingLayout {
  public:
   /// A run of neighbouring parameters that AdamW treats alike.
   struct Segment {
     int64_t begin, elements;
+    int64_t gradient_begin;  // in gradients and moments
     bool decays;
   };
 
@@ -23,10 +27,15 @@ class TrainingLayout {
   TrainingLayout(const ParameterTable& table, const EncoderSpec& spec, const CompactVocabulary& vocabulary,
                  const std::vector<std::string>& freeze);
 
-  int64_t elements() const { return elements_; }
+  int64_t elements() const { return elements_; }      // of the weights
   int64_t words() const { return words_; }            // elements of the compact table
   int64_t rest_begin() const { return rest_begin_; }  // in the ParameterTable
   int64_t at(int64_t table_offset) const { return table_offset - rest_begin_ + words_; }
+  const GradientPlaces& gradients() const { return gradients_; }
+  /// Of a parameter in gradients and moments; GradientPlaces::kFrozen where it has none.
+  int64_t gradient_at(const Parameter& parameter) const;
+  /// Bytes of weights, gradients and moments.
+  int64_t bytes() const { return static_cast<int64_t>(sizeof(float)) * (elements_ + 3 * gradients_.elements()); }
   const std::vector<Segment>& segments() const { return segments_; }
   const Wanted& wanted() const { return wanted_; }
   bool trains(const Parameter& parameter) const;
@@ -41,6 +50,8 @@ class TrainingLayout {
  private:
   std::vector<std::string> freeze_;
   std::vector<Segment> segments_;
+  GradientPlaces gradients_;
+  std::unordered_map<int64_t, int64_t> gradient_at_;  // by a trained parameter's offset in the table
   Wanted wanted_;
   int64_t words_, rest_begin_, elements_, trainable_ = 0, optimised_ = 0;
 };

@@ -112,6 +112,7 @@ export class FakeEngine {
       parameters: 135127808,
       trainableParameters: 135127808,
       optimisedParameters: 12,
+      bytes: 4 * (135127808 + 3 * 12),
       workspaceRows: 0,
       workspaceBytes: 0,
       workspaceGrowths: 0,
