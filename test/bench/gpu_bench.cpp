@@ -255,12 +255,12 @@ void embed(const Place& place, const std::string& shape, const std::string& prec
   double best = 0;
   for (int round = 0; round < 4; ++round) {
     const auto begin = Clock::now();
-    model.embed(data->ids(), data->offsets(), texts, precision_of(precision), out.data(), place);
+    vectune::embed(model, data->ids(), data->offsets(), texts, precision_of(precision), out.data(), place);
     if (round > 0) best = std::max(best, static_cast<double>(data->tokens()) / seconds_since(begin));
   }
   const double tokens = static_cast<double>(data->tokens()), flop = flop_of(spec, *data, 1.0) / tokens;
   const Traffic traffic;
-  model.embed(data->ids(), data->offsets(), texts, precision_of(precision), out.data(), place);
+  vectune::embed(model, data->ids(), data->offsets(), texts, precision_of(precision), out.data(), place);
   std::printf(
       "{\"embed\": \"%s\", \"precision\": \"%s\", \"texts\": \"%s\", \"tokens\": %.0f, \"tokens_per_second\": %.1f, "
       "\"texts_per_second\": %.1f, \"tflops\": %.4g, \"flop_per_token\": %.0f, \"bytes_per_token\": %.0f}\n",
