@@ -128,8 +128,8 @@ export class RunEvents {
     const report = this.#report ?? {};
     const { comparison, created, ...rest } = more;
     const epochs = [...this.#epochs.values()].sort((a, b) => a.epoch - b.epoch);
-    const pairs = isObject(report['randomPairs']) ? report['randomPairs'] : {};
-    const [drawn, before, after] = [pairs['texts'], pairs['before'], pairs['after']].map(number);
+    const random = isObject(report['randomPairs']) ? report['randomPairs'] : {};
+    const [pairs, before, after] = [random['pairs'], random['before'], random['after']].map(number);
     return {
       format: 'vectune-run',
       version: 1,
@@ -150,8 +150,8 @@ export class RunEvents {
       seconds: number(report['seconds']),
       comparison,
       drift:
-        typeof drawn === 'number' && typeof before === 'number' && typeof after === 'number'
-          ? { pairs: (drawn * (drawn - 1)) / 2, before, after, spearman: number(pairs['spearman']) }
+        typeof pairs === 'number' && typeof before === 'number' && typeof after === 'number'
+          ? { pairs, before, after, spearman: number(random['spearman']) }
           : null,
       notes: [...new Set(this.#notes)],
     };

@@ -26,7 +26,7 @@ h4 { font-size: .85rem; margin: 10px 0 0; color: var(--soft); font-weight: 600; 
 p { margin: 6px 0; max-width: 72ch; }
 .soft { color: var(--soft); }
 section, .half { background: var(--card); border: 1px solid var(--rule); border-radius: 8px; padding: 18px 20px; margin-top: 16px; }
-.halves { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 16px; margin-top: 16px; }
+.halves { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 400px), 1fr)); gap: 16px; margin-top: 16px; }
 .half { margin: 0; min-width: 0; }
 .verdict { font-size: 1.15rem; margin: 14px 0 0; max-width: none; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin: 16px 0 0; padding: 0; }

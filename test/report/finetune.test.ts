@@ -29,13 +29,18 @@ test('the page has the run, and the similarities of both models on the validatio
   expect(record.bestEpoch).toBeGreaterThan(0);
   expect(record.steps).toHaveLength(report.steps);
   expect(record.epochs[0]!.measures['loss']).toBe(report.before!.loss);
+  const { pairs, before, after } = report.randomPairs!;
+  expect(record.drift).toEqual({ pairs, before, after, spearman: null });
+  expect(record.settings).toMatchObject({ 'Learning rate': 1e-3, 'Rows of a step': '8', Precision: 'fp32', Seed: '1' });
+  expect(record.versions['LibTorch']).toBe(report.libtorch);
+  expect(record.data[0]).toContain('60 rows: 36 to train on, 24 to validate with');
   const comparison = record.comparison!;
   expect(comparison.after).toHaveLength(report.rows.validation);
   const untrained = models.open(fixture('bert-mean'));
-  for (const { before, after, texts, wanted } of [...comparison.better, ...comparison.worse]) {
+  for (const { before: first, after: last, texts, wanted } of [...comparison.better, ...comparison.worse]) {
     const of = async (one: typeof model) => cosineSimilarity(await one.embed(texts[0]!), await one.embed(texts[1]!));
-    expect(before).toBeCloseTo(await of(untrained), 4);
-    expect(after).toBeCloseTo(await of(model), 4);
+    expect(first).toBeCloseTo(await of(untrained), 4);
+    expect(last).toBeCloseTo(await of(model), 4);
     expect(rows).toContainEqual({ text1: texts[0], text2: texts[1], score: wanted });
   }
   expect(comparison.better.length + comparison.worse.length).toBeGreaterThan(0);

@@ -60,7 +60,7 @@ function events(epochs = 3, steps = 20): object[] {
       seconds: 12,
       learningRate: 1e-4,
       libtorch: '2.11.0',
-      randomPairs: { texts: 10, before: 0.1, after: 0.6 },
+      randomPairs: { pairs: 45, before: 0.1, after: 0.6 },
     },
   });
   return list;

@@ -24,14 +24,25 @@ export function similarities(comparison: RunComparison): Html {
   const highest = Math.max(...[...one, ...other].flatMap(({ values }) => binShares(values, range)));
   const threshold = (which: 'a' | 'b'): number | null =>
     kind === 'labels' ? (measures['f1Threshold']?.[which] ?? null) : null;
+  const drawn = (title: string, which: 'a' | 'b'): Html =>
+    histogram(title, which === 'a' ? one : other, range, highest, threshold(which));
+  if (kind === 'scores') {
+    const text = 'Share of the rows of each third of the scores. The more the thirds lie in their order, the better.';
+    const cards = (['a', 'b'] as const).map((which) =>
+      half(
+        which === 'a' ? 'Similarities before' : 'Similarities after',
+        text,
+        html`${histogramLegend(other)}${drawn('Validation rows', which)}`,
+      ),
+    );
+    return html`<div class="halves">${cards}</div>`;
+  }
   const histograms = half(
     'Similarities of the validation rows',
-    kind === 'labels'
-      ? 'Share of the rows of each label. The less the two overlap, the better they are told apart.'
-      : 'Share of the rows of each third of the scores. The more they lie in their order, the better.',
-    html`${histogramLegend(other)}${histogram('Before', one, range, highest, threshold('a'))}${histogram('After', other, range, highest, threshold('b'))}`,
+    'Share of the rows of each label. The less the two overlap, the better they are told apart.',
+    html`${histogramLegend(other)}${drawn('Before', 'a')}${drawn('After', 'b')}`,
   );
-  return html`<div class="halves">${histograms}${kind === 'labels' ? precisionRecall(comparison) : null}</div>`;
+  return html`<div class="halves">${histograms}${precisionRecall(comparison)}</div>`;
 }
 
 function extremes(values: readonly number[]): [number, number] {
