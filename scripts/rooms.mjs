@@ -1,11 +1,13 @@
 // npm run rooms: counts the circles of imports and the arrows that run from a lower room to a higher one, in lib and in
 // native/engine; fails where there is one.
+//   npm run rooms -- --write   writes what is drawn from the code: docs/rooms-*.svg and the rooms' README.md
 //   npm run rooms -- --at COMMIT [--lib a,b,c] [--engine a,b,c]   of another commit, with its rooms from the ground up
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { circles, engineIncludes, libImports, roomImports, strangers, upward } from './rooms/imports.mjs';
+import { drawn } from './rooms/draw.mjs';
 import { ENGINE_ROOMS, LIB_ROOMS } from './rooms/rooms.mjs';
 import { ROOT } from './setup/paths.mjs';
 import { mustRun } from './setup/run.mjs';
@@ -27,8 +29,14 @@ function count(name, edges, order) {
 
 await runScript(async () => {
   const { values } = parseArgs({
-    options: { at: { type: 'string' }, lib: { type: 'string' }, engine: { type: 'string' } },
+    options: {
+      at: { type: 'string' },
+      lib: { type: 'string' },
+      engine: { type: 'string' },
+      write: { type: 'boolean' },
+    },
   });
+  if (values.write) for (const [path, content] of drawn(ROOT)) writeFileSync(join(ROOT, path), content);
   const order = (given, rooms) => given?.split(',') ?? rooms.map(([room]) => room);
   const temporary = mkdtempSync(join(tmpdir(), 'vectune-rooms-'));
   try {
