@@ -8,20 +8,38 @@ import { ROOT } from './support.mjs';
 
 const require = createRequire(import.meta.url);
 
-/** Files of lib that name one of `words` as a string. */
-function naming(words) {
-  const pattern = new RegExp(`'(?:${words.join('|')})'|^\\s*(?:${words.join('|')}):`, 'm');
-  return readdirSync(join(ROOT, 'lib'), { recursive: true })
-    .filter((file) => file.endsWith('.ts') && pattern.test(readFileSync(join(ROOT, 'lib', file), 'utf8')))
+/** Files of a folder, TypeScript or C++, that name one of `words` as a string or as a key. */
+function naming(folder, words) {
+  const any = `(?:${words.join('|')})`;
+  const pattern = new RegExp(`'${any}'|"${any}\\.?"|^\\s*${any}:`, 'm');
+  return readdirSync(join(ROOT, folder), { recursive: true })
+    .filter((file) => /\.(?:ts|cpp|h)$/.test(file))
+    .filter((file) => pattern.test(readFileSync(join(ROOT, folder, file), 'utf8')))
     .sort();
 }
 
-test('an architecture is named in one file of lib', () => {
+test('an architecture is named in one file of lib, and in one of the engine', () => {
   const { ARCHITECTURES } = require('../../dist/model/architectures.js');
   const known = Object.entries(ARCHITECTURES);
   assert.ok(known.length >= 3);
   const words = known.flatMap(([name, { modelClass, formerModule }]) => [name, modelClass, formerModule]);
   // Names of files that sentence-transformers once wrote, those of architectures that vectune does not run among them.
   const others = ['model/folder/sentence-config.ts'];
-  assert.deepEqual(naming(words), ['model/architectures.ts', ...others]);
+  assert.deepEqual(naming('lib', words), ['model/architectures.ts', ...others]);
+  for (const [name] of known) {
+    assert.deepEqual(naming('native', [name]), [`engine/model/architectures/${name}.cpp`]);
+  }
+});
+
+test('a loss is named in one file of lib, and in the engine among the losses', () => {
+  const { losses } = require('../../dist/finetune/losses.js');
+  assert.ok(Object.keys(losses).length > 0);
+  for (const name of Object.keys(losses)) {
+    assert.deepEqual(naming('lib', [name]), ['finetune/losses.ts']);
+    const found = naming('native', [name]);
+    assert.ok(
+      found.includes('engine/losses/losses.cpp') && found.every((file) => /^engine\/losses\//.test(file)),
+      name,
+    );
+  }
 });

@@ -19,12 +19,14 @@ std::string text(double number) {
 
 const json::Value* LossOptions::value(const std::string& name) {
   read_.insert(name);
-  const auto found = std::find_if(given_.begin(), given_.end(), [&](const auto& member) { return member.name == name; });
+  const auto found =
+      std::find_if(given_.begin(), given_.end(), [&](const auto& member) { return member.name == name; });
   return found == given_.end() ? nullptr : &found->value;
 }
 
 void LossOptions::refuse(const std::string& name, const std::string& expected) const {
-  throw Error(ErrorCode::kInvalidArgument, "The option " + name + " of the loss " + loss_ + " must be " + expected + ".");
+  throw Error(ErrorCode::kInvalidArgument,
+              "The option " + name + " of the loss " + loss_ + " must be " + expected + ".");
 }
 
 double LossOptions::number(const std::string& name, double otherwise, double least, double most) {

@@ -14,8 +14,8 @@ class BegunStep;
 
 /// AdamW on a device. A step is given to the device whole and not waited for: what decides about it (a loss or a
 /// gradient's norm that is not finite) is decided there, by factors of the update. Until the processor has seen that a
-/// step failed, those begun after it leave everything alone too, so a step that failed leaves weights, moments and count
-/// as before it.
+/// step failed, those begun after it leave everything alone too, so a step that failed leaves weights, moments and
+/// count as before it.
 class StepPipeline final : public Optimiser {
  public:
   StepPipeline(const TrainingContext& context, DevicePasses& passes);
