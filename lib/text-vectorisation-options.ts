@@ -9,7 +9,7 @@ import {
   type Misnomers,
   type OptionsOf,
 } from './system/option-table';
-import { say } from './system/wording';
+import { say, words } from './system/wording';
 import { deviceOption, memoryFractionOption } from './engine/devices';
 import type { LibTorchEvent } from './libtorch/events';
 import type { ModelDownloadEvent } from './model/types';
@@ -115,11 +115,13 @@ export interface EmbedOptions extends OptionsOf<typeof embedTable> {}
 /** Where an option may have been meant to go that another call was given. */
 export const constructorOptions = { name: 'new TextVectorisation(model, options)', table: textVectorisationTable };
 
+const ownLength = say`Leave it out: whether vectors have length 1 is the model's to say${words('; cosineSimilarity works with any', '')}.`;
+
 /** What other programs call something that is no option of `embed`. */
 export const embedMisnomers: Misnomers = {
   batchSize: say`Leave it out: embed divides the texts into batches by itself.`,
-  normalizeEmbeddings: say`Leave it out: whether vectors have length 1 is the model's to say; cosineSimilarity works with any.`,
-  normalize: say`Leave it out: whether vectors have length 1 is the model's to say; cosineSimilarity works with any.`,
+  normalizeEmbeddings: ownLength,
+  normalize: ownLength,
   showProgressBar: say`Leave it out: embed prints nothing.`,
   convertToNumpy: say`Leave it out: vectors are Float32Arrays.`,
   convertToTensor: say`Leave it out: vectors are Float32Arrays.`,

@@ -3,7 +3,7 @@ import { extname } from 'node:path';
 import type { Command } from 'commander';
 import { checkEncoding } from '../data/text/encoding';
 import { readTexts } from '../data/texts';
-import { InvalidArgumentError } from '../system/errors';
+import { AbortError, InvalidArgumentError } from '../system/errors';
 import { TextVectorisation } from '../text-vectorisation';
 import type { EmbedOptions } from '../text-vectorisation-options';
 import { addFlags, typedOptions } from './flags';
@@ -11,6 +11,7 @@ import { Output } from './output';
 import { DownloadDisplay } from './progress';
 import { embedFlags, modelFlags } from './tables';
 import { animates } from './terminal';
+import { StopSignals } from './stop-signals';
 
 /** Most texts whose vectors are computed before any is written: enough to compute well, few enough to hold. */
 const TEXTS_AT_ONCE = 512;
@@ -55,6 +56,7 @@ async function embed(named: string[], flags: Flags, command: Command): Promise<v
     onProgress: (event) => download.show(event),
   });
   const output = await Output.open(flags.out);
+  const stop = new StopSignals();
   try {
     // While a person thinks of the first text.
     tv.load().catch(() => undefined);
@@ -62,8 +64,8 @@ async function embed(named: string[], flags: Flags, command: Command): Promise<v
       process.stderr.write('A text in each line; Ctrl-D ends. Other ways: npx vectune embed --help\n');
     }
     let done = 0;
-    for await (const texts of batches(source, flags)) {
-      const vectors = await tv.embed(texts, options);
+    for await (const texts of batches(source, flags, stop.signal)) {
+      const vectors = await tv.embed(texts, { ...options, signal: stop.signal });
       download.end();
       const lines = vectors.map((vector, i) => {
         const numbers = Array.from(vector);
@@ -79,7 +81,11 @@ async function embed(named: string[], flags: Flags, command: Command): Promise<v
         `${animates(process.stderr) ? '\r' : ''}${done} ${done === 1 ? 'text' : 'texts'}: ${flags.out}\n`,
       );
     }
+  } catch (error) {
+    if (!stop.signal.aborted || !(error instanceof AbortError || error === stop.signal.reason)) throw error;
+    process.exitCode = stop.exitCode;
   } finally {
+    stop.release();
     await output.release();
     download.end();
     await tv.dispose();
@@ -138,14 +144,18 @@ async function looksLikeFile(argument: string): Promise<boolean> {
 }
 
 /** What there is to embed, some hundred texts at once. */
-async function* batches(source: string | string[], flags: Flags): AsyncGenerator<string[], void, undefined> {
-  for await (const texts of waiting(source, flags)) {
+async function* batches(
+  source: string | string[],
+  flags: Flags,
+  signal: AbortSignal,
+): AsyncGenerator<string[], void, undefined> {
+  for await (const texts of waiting(source, flags, signal)) {
     for (let i = 0; i < texts.length; i += TEXTS_AT_ONCE) yield texts.slice(i, i + TEXTS_AT_ONCE);
   }
 }
 
-function waiting(source: string | string[], flags: Flags): AsyncIterable<string[]> | string[][] {
+function waiting(source: string | string[], flags: Flags, signal: AbortSignal): AsyncIterable<string[]> | string[][] {
   if (Array.isArray(source)) return [source];
   const encoding = flags.encoding === undefined ? undefined : checkEncoding('file.encoding', flags.encoding);
-  return readTexts(source === '-' ? process.stdin : source, { json: flags.jsonl === true, encoding });
+  return readTexts(source === '-' ? process.stdin : source, { json: flags.jsonl === true, encoding, signal });
 }

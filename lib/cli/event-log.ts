@@ -2,6 +2,7 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import type { FinetuneEvent } from '../finetune/events';
 import { messageFor, FileError, VectuneError } from '../system/errors';
 import { cli } from './surface';
+import { systemReason } from '../system/system-error';
 
 /** The file of `--log`: each event of a run in a line of JSON, with the time at which it came. */
 export class EventLog {
@@ -15,7 +16,7 @@ export class EventLog {
     try {
       this.#descriptor = openSync(file, 'a');
     } catch (cause) {
-      throw new FileError('ERR_FILE', `The log ${file} cannot be written: ${(cause as Error).message}.`, {
+      throw new FileError('ERR_FILE', `The log ${file} cannot be written: ${systemReason(cause)}.`, {
         file,
         cause,
       });
@@ -28,7 +29,7 @@ export class EventLog {
       writeSync(this.#descriptor, `${JSON.stringify({ time: new Date().toISOString(), ...event }, plainly)}\n`);
     } catch (error) {
       // The run is worth more than its log.
-      process.stderr.write(`the log ${this.#file} cannot be written any more: ${(error as Error).message}\n`);
+      process.stderr.write(`the log ${this.#file} cannot be written any more: ${systemReason(error)}\n`);
       this.close();
     }
   }

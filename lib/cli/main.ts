@@ -13,6 +13,7 @@ import { registerReport } from './report';
 import { cli } from './surface';
 import { comparedFlags, embedFlags, evaluateFlags, finetuneFlags, modelFlags, reportFlags } from './tables';
 import { FAILED, helpLine, MISUSED, tellUsage, type FlagNames } from './usage';
+import { embedMisnomers } from '../text-vectorisation-options';
 
 /** `vectune`: the commands register themselves; what the library never does, print, is done here only. */
 async function main(): Promise<void> {
@@ -32,7 +33,7 @@ async function main(): Promise<void> {
   registerLibTorch(program);
   const names: Record<string, FlagNames> = {
     finetune: { table: finetuneFlags, misnomers: finetuneMisnomers },
-    embed: { table: { ...modelFlags, ...embedFlags }, misnomers: {} },
+    embed: { table: { ...modelFlags, ...embedFlags }, misnomers: embedMisnomers },
     evaluate: { table: { ...modelFlags, ...evaluateFlags }, misnomers: {} },
     report: { table: { ...comparedFlags, ...reportFlags }, misnomers: {} },
     compare: { table: { ...comparedFlags, ...evaluateFlags }, misnomers: {} },

@@ -1,5 +1,6 @@
 import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { FileError } from './errors';
+import { systemReason } from './system-error';
 
 /**
  * A file that is there whole or not at all: it is written beside its place, flushed to disk and renamed, so that what is
@@ -62,5 +63,5 @@ export class AtomicFile {
 }
 
 function failure(file: string, cause: unknown): FileError {
-  return new FileError('ERR_FILE', `${file} cannot be written: ${(cause as Error).message}.`, { file, cause });
+  return new FileError('ERR_FILE', `${file} cannot be written: ${systemReason(cause)}.`, { file, cause });
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { show } from './options';
 import { ModelError } from './errors';
+import { systemReason } from './system-error';
 
 export type JsonObject = { [name: string]: unknown };
 
@@ -32,7 +33,7 @@ export async function readJson(file: string): Promise<unknown> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT' || (error as NodeJS.ErrnoException).code === 'ENOTDIR') {
       return undefined;
     }
-    throw new ModelError('ERR_MODEL_FOLDER', `Cannot read ${file}: ${(error as Error).message}.`, {
+    throw new ModelError('ERR_MODEL_FOLDER', `Cannot read ${file}: ${systemReason(error)}.`, {
       file,
       cause: error,
     });

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ModelError } from '../system/errors';
 import { isObject, parseJson, type JsonObject } from '../system/json';
+import { systemReason } from '../system/system-error';
 
 /** Names of the files that make a Hugging Face tokenizer. */
 export const TOKENIZER_FILES = [
@@ -21,7 +22,7 @@ export async function readTokenizerFiles(folder: string): Promise<Map<string, Bu
     const bytes = await readFile(join(folder, name)).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined;
       const file = join(folder, name);
-      throw new ModelError('ERR_TOKENIZER', `Cannot read ${file}: ${error.message}.`, { file, cause: error });
+      throw new ModelError('ERR_TOKENIZER', `Cannot read ${file}: ${systemReason(error)}.`, { file, cause: error });
     });
     if (bytes !== undefined) files.set(name, bytes);
   }

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { vectune } from '../unit/cli/run';
@@ -102,4 +102,24 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
   expect(ran.stdout).toContain('A text in each line; Ctrl-D ends. Other ways: npx vectune embed --help');
   expect(ran.stdout).toMatch(/hello\r\n\[-?0\.\d+,/);
   expect(ran.status).toBe(0);
+});
+
+test('a signal ends it while it waits for a text: exit code 130, and nothing half written stays', async () => {
+  const file = models.path('stopped.jsonl');
+  const child = spawn(process.execPath, [join(__dirname, '../../dist/cli/main.js'), ...embed('--out', file)], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  let stderr = '';
+  child.stderr.on('data', (text: Buffer) => {
+    stderr += text.toString();
+  });
+  const closed = new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal })));
+  child.stdin.write('one\n');
+  const partial = () => readdirSync(models.path('.')).some((name) => name.includes('stopped'));
+  while (!partial()) await new Promise((resolve) => setTimeout(resolve, 20));
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  child.kill('SIGINT');
+  expect(await closed).toEqual({ code: 130, signal: null });
+  expect(stderr).toBe('');
+  expect(partial()).toBe(false);
 });

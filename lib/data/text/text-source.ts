@@ -6,6 +6,7 @@ import { InvalidArgumentError } from '../../system/errors';
 import { option, say, type Wording } from '../../system/wording';
 import { containerOf } from './containers';
 import { byteOrderMark, decoderOf, looksLikeUtf16 } from './encoding';
+import { systemReason } from '../../system/system-error';
 
 /** Bytes that are read, decoded and handed on at once: between two pieces the event loop gets its turn. */
 const bytesAtOnce = 1 << 16;
@@ -40,9 +41,7 @@ export class UndecodableError extends Error {
 /** Refuses what is no file to read from, with its path. `wanted`: «a file of rows» or such. */
 export async function checkIsFile(file: string, wanted: string): Promise<Stats> {
   const found = await stat(file).catch((cause: unknown) => {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const what = code === 'ENOENT' ? 'there is no such file' : message;
-    throw new InvalidArgumentError('ERR_DATA_FILE', `${file} cannot be read: ${what}.`, { cause, file });
+    throw new InvalidArgumentError('ERR_DATA_FILE', `${file} cannot be read: ${systemReason(cause)}.`, { cause, file });
   });
   if (!found.isDirectory()) return found;
   const inside = (await readdir(file).catch(() => [])).sort();
@@ -202,9 +201,10 @@ async function* rawBytes(source: string | Readable, name: string): AsyncGenerato
   try {
     for await (const chunk of stream) yield Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk as string);
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const what = code === 'ENOENT' ? 'there is no such file' : message;
-    throw new InvalidArgumentError('ERR_DATA_FILE', `${name} cannot be read: ${what}.`, { cause, file: name });
+    throw new InvalidArgumentError('ERR_DATA_FILE', `${name} cannot be read: ${systemReason(cause)}.`, {
+      cause,
+      file: name,
+    });
   } finally {
     stream.destroy();
   }

@@ -5,6 +5,7 @@ import { noRoom } from '../../system/disk';
 import { FileError, InvalidArgumentError } from '../../system/errors';
 import { isObject, readJson } from '../../system/json';
 import { say, words } from '../../system/wording';
+import { systemReason } from '../../system/system-error';
 
 /** Marks a complete cached folder and says where it came from. */
 const ORIGIN_FILE = 'vectune.json';
@@ -92,7 +93,7 @@ function notKept(id: string, folder: string, error: unknown): unknown {
   if (syscall === undefined || path === undefined) return error;
   if (code === 'ENOSPC' || code === 'EDQUOT') return noRoom(folder, `Fetching ${id}`, error);
   if (!['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENAMETOOLONG', 'ELOOP'].includes(code)) return error;
-  return new FileError('ERR_FILE', `${id} cannot be kept in vectune's cache, ${folder}: ${(error as Error).message}.`, {
+  return new FileError('ERR_FILE', `${id} cannot be kept in vectune's cache, ${folder}: ${systemReason(error)}.`, {
     file: folder,
     cause: error,
     remedy: say`Name a folder that can be written with ${words('the option `cacheFolder` or VECTUNE_CACHE', 'VECTUNE_CACHE')}.`,

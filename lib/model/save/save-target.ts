@@ -5,6 +5,7 @@ import { proveReplaceable } from '../../system/atomic-folder';
 import { InvalidArgumentError, ModelError } from '../../system/errors';
 import { show } from '../../system/options';
 import { say, words } from '../../system/wording';
+import { systemReason } from '../../system/system-error';
 
 /** What the folders of model repositories hold; anything else would be lost if the folder were replaced. */
 const MODEL_ENTRIES: readonly RegExp[] = [
@@ -48,7 +49,7 @@ export async function checkSaveTarget(folder: string): Promise<string> {
   try {
     await proveReplaceable(place);
   } catch (error) {
-    throw refusal(place, (error as Error).message, error);
+    throw refusal(place, systemReason(error), error);
   }
   return place;
 }

@@ -7,6 +7,7 @@ import { modelCard, type CardFacts, type ModelFacts } from './card';
 import { layoutFiles, moduleFolders } from './layout';
 import { saveTarget } from './save-target';
 import type { OpenedModel } from '../types';
+import { systemReason } from '../../system/system-error';
 
 /**
  * Writes a model as a sentence-transformers folder of the 2.x layout: aside, flushed to disk, then renamed
@@ -75,9 +76,9 @@ function factsOf(opened: OpenedModel): ModelFacts {
 /** The system's errors become ours, with the folder; the engine's keep their class. */
 function asError(error: unknown, place: string): Error {
   if (error instanceof VectuneError) return error;
-  const { code, syscall, message } = error as NodeJS.ErrnoException;
+  const { code, syscall } = error as NodeJS.ErrnoException;
   if (typeof code === 'string' && typeof syscall === 'string') {
-    return new FileError('ERR_FILE', `Cannot save to ${place}: ${message}. What was there is unchanged.`, {
+    return new FileError('ERR_FILE', `Cannot save to ${place}: ${systemReason(error)}. What was there is unchanged.`, {
       file: place,
       cause: error,
     });

@@ -189,7 +189,9 @@ test('names a folder, what is in it, and a file that is not there', async () => 
   await expect(read(inside)).rejects.toThrow(
     `${inside} is a folder, but a file of texts is wanted. In the folder there are: a.txt.`,
   );
-  await expect(read(join(folder, 'none'))).rejects.toThrow(/none cannot be read: there is no such file\./);
+  await expect(read(join(folder, 'none'))).rejects.toThrow(
+    /none cannot be read: there is no such file or folder \(ENOENT\)\./,
+  );
 });
 
 test('ends when it is told to, between two pieces', async () => {

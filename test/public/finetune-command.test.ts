@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs';
+import { vectune } from '../unit/cli/run';
+import { fixture, useModels } from './models';
+import { scoredRows } from './rows';
+
+/** `vectune finetune` without a terminal: what it writes where, and what it tells to type next. */
+
+const models = useModels();
+
+test('lines of progress, a log of every event, and the next command, which works', async () => {
+  const file = models.write(
+    'rows.csv',
+    `question,answer,score\n${scoredRows()
+      .map(({ text1, text2, score }) => `"${text1}","${text2}",${5 * score}`)
+      .join('\n')}\n`,
+  );
+  const [out, log] = [models.path('out'), models.path('run.jsonl')];
+  const run = ['finetune', file, '--model', fixture('bert-mean'), '--out', out, '--epochs', '2', '--batch-size', '2'];
+  const read = ['--text1', 'question', '--text2', '#1', '--score-range', '0,5', '--effective-batch-size', '2'];
+
+  // What is told when columns and range are not named can be typed as it stands.
+  const refused = await vectune(run);
+  expect(refused.stderr).toMatch(/Did you mean --text1 question --text2 answer\? \[ERR_DATA_FILE\]\n$/);
+  const range = await vectune([...run, '--text1', 'question', '--text2', 'answer']);
+  expect(range.stderr).toMatch(/for example with --score-range 0,5\. \[ERR_SCORE_RANGE\]\n$/);
+
+  const { code, stdout, stderr } = await vectune([...run, ...read, '--log-every', '0.000001', '--log', log]);
+  expect(code).toBe(0);
+  expect(stderr).toMatch(/^epoch 1\/2 {2}\d+\/\d+ {2}loss \d\.\d{4} {2}[\d,]+ tokens\/s {2}[\d:-]+ left$/m);
+  expect(stderr).not.toContain('\x1B');
+  const events = readFileSync(log, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { type: string; time: string });
+  expect(events[0]).toMatchObject({ type: 'data' });
+  expect(events.at(-1)).toMatchObject({ type: 'done' });
+  expect(events.every(({ time }) => !Number.isNaN(Date.parse(time)))).toBe(true);
+
+  const next = /\nNext: npx vectune (embed --model \S+) "a text" "another text"\n$/.exec(stdout);
+  expect(next![1]).toBe(`embed --model ${out}`);
+  const embedded = await vectune([...next![1]!.split(' '), 'a text', 'another text']);
+  expect(embedded).toMatchObject({ code: 0, stderr: '' });
+  expect(embedded.stdout.trimEnd().split('\n')).toHaveLength(2);
+});
