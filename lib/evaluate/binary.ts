@@ -13,7 +13,9 @@ import { inPieces, type Work } from './work';
 
 /** Two texts and whether they mean the same. */
 export interface BinaryRow {
+  /** The first text. */
   text1: string;
+  /** The second text. */
   text2: string;
   /** 1 or true: the same; 0 or false: not. */
   label: number | boolean;

@@ -4,7 +4,9 @@ import type { Work } from './work';
 
 /** Bounds between which the true value lies with the stated confidence. */
 export interface Interval {
+  /** The lower bound. */
   low: number;
+  /** The upper bound. */
   high: number;
 }
 

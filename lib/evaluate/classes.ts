@@ -15,10 +15,13 @@ import { inPieces, type Work } from './work';
 
 /** A text and its class. */
 export interface ClassRow {
+  /** The text. */
   text: string;
+  /** Its class; equal labels are one class. */
   label: string | number;
 }
 
+/** How well classes lie apart. */
 export interface ClassMetrics {
   /** Share of texts whose class most of their k nearest other texts have, 0 to 1. */
   knnAccuracy: number;

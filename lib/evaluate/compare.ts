@@ -50,8 +50,11 @@ export interface ModelCost {
 
 /** What `compare` found. Plain data: it survives JSON. */
 export interface Comparison {
+  /** The evaluator. */
   form: Evaluation<Measures>['form'];
+  /** Rows, queries or texts that were measured. */
   count: number;
+  /** What `count` counts. */
   unit: Evaluation<Measures>['unit'];
   /** The one measure to go by. */
   primary: string;
@@ -61,10 +64,17 @@ export interface Comparison {
   confidence: number | null;
   /** By the name of the measure. Thresholds belong to a model and have no verdict. */
   measures: Record<string, MeasureDifference>;
-  /** Rows that got better most, then those that got worse most, ten of each at most. */
+  /** Rows that got better most, ten at most. */
   better: ChangedRow[];
+  /** Rows that got worse most, ten at most. */
   worse: ChangedRow[];
-  costs: { a: ModelCost; b: ModelCost };
+  /** What the two models cost. */
+  costs: {
+    /** The first model. */
+    a: ModelCost;
+    /** The second model. */
+    b: ModelCost;
+  };
 }
 
 /** Rows of each kind that are told. */

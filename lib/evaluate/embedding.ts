@@ -16,7 +16,9 @@ export interface EmbeddingModel {
 
 /** What an evaluator passes on to the model. */
 export interface ModelEmbedOptions {
+  /** Most tokens of a text, special tokens included. */
   maxInputLength?: number;
+  /** Stops the work. */
   signal?: AbortSignal;
 }
 

@@ -15,12 +15,15 @@ import { inPieces, type Work } from './work';
 
 /** A text and the name by which the pairs know it. */
 export interface MiningText {
+  /** Its own. */
   id: string;
+  /** The text. */
   text: string;
 }
 
 /** Texts, and which pairs of them mean the same. */
 export interface MiningData {
+  /** All texts; each id once. */
   texts: Iterable<MiningText> | AsyncIterable<MiningText>;
   /** Pairs of ids, in either order; those that name an unknown text, or one text twice, count for nothing. */
   duplicates: Iterable<readonly [string, string]>;

@@ -14,13 +14,19 @@ import { atOnce, inPieces } from './work';
 
 /** A query with candidates, of which some are right. */
 export interface RerankingSample {
+  /** What is searched with. */
   query: string;
+  /** The candidates that are right. */
   positive: string | readonly string[];
+  /** The candidates that are wrong. */
   negative: string | readonly string[];
 }
 
 /** Measures of one list of candidates in the order that similarity gives it, 0 to 1 each; the mean over samples. */
-export type RerankingMetrics = { map: number } & Record<`${'mrr' | 'ndcg'}@${number}`, number>;
+export type RerankingMetrics = {
+  /** Mean of the average precision. */
+  map: number;
+} & Record<`${'mrr' | 'ndcg'}@${number}`, number>;
 
 export const rerankingTable = {
   ...evaluateTable,

@@ -15,7 +15,9 @@ import { atOnce, inPieces, type Work } from './work';
 
 /** A text to search with or in, and the name by which judgements know it. */
 export interface RetrievalText {
+  /** Its own among queries, or among documents. */
   id: string;
+  /** The text. */
   text: string;
 }
 

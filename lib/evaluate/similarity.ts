@@ -13,8 +13,11 @@ import { atOnce, inPieces, type Work } from './work';
 
 /** Two texts and how similar they are, on any scale. */
 export interface SimilarityRow {
+  /** The first text. */
   text1: string;
+  /** The second text. */
   text2: string;
+  /** How similar they are, on any scale; only order and proportion count. */
   score: number;
 }
 
@@ -90,7 +93,7 @@ export class SimilarityObserved implements Observed<SimilarityMetrics> {
  *
  * @throws InvalidArgumentError ERR_LENGTH_MISMATCH
  */
-export function similarityMetrics(similarities: Numbers, scores: Numbers): SimilarityMetrics {
+export function similarityMetrics(similarities: ArrayLike<number>, scores: ArrayLike<number>): SimilarityMetrics {
   checkSameLength(similarities, scores, 'similarities', 'scores');
   return atOnce(atOnce(SimilarityObserved.of(similarities, scores)).measure());
 }

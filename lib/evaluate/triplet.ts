@@ -10,11 +10,15 @@ import { checkSameLength } from './similarities';
 
 /** A text, one that must be near it and one that must be farther. */
 export interface TripletRow {
+  /** The text that the others are compared with. */
   anchor: string;
+  /** What must be near. */
   positive: string;
+  /** What must be farther. */
   negative: string;
 }
 
+/** How often the positive is nearer. */
 export interface TripletMetrics {
   /** Share of the rows whose positive is nearer than the negative by more than the margin, 0 to 1. */
   accuracy: number;

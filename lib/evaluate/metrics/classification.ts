@@ -211,7 +211,10 @@ function matthews(truePositives: number, falsePositives: number, falseNegatives:
  * Measures similarities against labels: `labels[i]` is 1 (or true) for the positive class, else 0. Null where not both
  * classes are there or a similarity is not a number.
  */
-export function binaryMetrics(similarities: Numbers, labels: ArrayLike<boolean | number>): BinaryMetrics | null {
+export function binaryMetrics(
+  similarities: ArrayLike<number>,
+  labels: ArrayLike<boolean | number>,
+): BinaryMetrics | null {
   return atOnce(atOnce(LabelledSimilarities.of(similarities, labels)).metrics());
 }
 

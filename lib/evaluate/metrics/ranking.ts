@@ -2,11 +2,17 @@
 
 /** Places in a ranking at which retrieval is measured; each a list of integers from 1. */
 export interface Cutoffs {
+  /** Of accuracy@k. */
   accuracy: readonly number[];
+  /** Of precision@k. */
   precision: readonly number[];
+  /** Of recall@k. */
   recall: readonly number[];
+  /** Of mrr@k. */
   mrr: readonly number[];
+  /** Of ndcg@k; the largest is the primary measure. */
   ndcg: readonly number[];
+  /** Of map@k. */
   map: readonly number[];
 }
 
