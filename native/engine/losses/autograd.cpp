@@ -3,6 +3,8 @@
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "losses/precision.h"
+
 namespace vectune {
 
 LossValue by_autograd(const at::Tensor& vectors, const std::function<at::Tensor(const at::Tensor&)>& loss_of) {
@@ -11,6 +13,12 @@ LossValue by_autograd(const at::Tensor& vectors, const std::function<at::Tensor(
   const at::Tensor loss = loss_of(leaf);
   const auto gradients = torch::autograd::grad({loss}, {leaf});
   return {loss.detach(), gradients.front()};
+}
+
+LossValue by_autograd_of_columns(const at::Tensor& vectors, const LossRows& rows,
+                                 const std::function<at::Tensor(const at::Tensor&)>& loss_of) {
+  const LossValue value = by_autograd(vectors_of(rows, wide(vectors)), loss_of);
+  return {value.loss, gradient_of_vectors(rows, value.gradient.contiguous(), vectors.size(0))};
 }
 
 }  // namespace vectune

@@ -5,6 +5,7 @@
 #include "losses/cosine.h"
 #include "losses/loss.h"
 #include "losses/options.h"
+#include "losses/precision.h"
 #include "runtime/alone.h"
 #include "runtime/errors.h"
 
@@ -34,7 +35,7 @@ class CosineMse final : public Loss {
   LossValue of(const at::Tensor& vectors, const LossRows& rows) const override {
     const Alone alone;
     const auto in_step = static_cast<double>(rows.in_step);
-    const at::Tensor pairs = vectors_of(rows, vectors.is_cpu() ? vectors.to(at::kDouble) : vectors);
+    const at::Tensor pairs = vectors_of(rows, wide(vectors));
     const Cosines cosines = Cosines::of(pairs.select(1, 0), pairs.select(1, 1));
     const at::Tensor difference = cosines.value - rows.labels;
     const auto [du, dv] = cosines.backward(difference / (in_step / 2.0));

@@ -17,6 +17,7 @@ struct LossData {
   std::span<const int32_t> offsets;  // row r has offsets[r + 1] − offsets[r] columns
   int64_t label_width;               // numbers of each row; 0 where there are none
   const float* labels;               // [rows × label_width]
+  int64_t dimension = 0;             // of the vectors
 
   int64_t columns(int64_t row) const {
     return offsets[static_cast<size_t>(row) + 1] - offsets[static_cast<size_t>(row)];
@@ -65,6 +66,8 @@ class Loss {
   /// Error(kInvalidArgument) where the data is not what it trains on; names the row.
   virtual void check(const LossData& data) const = 0;
   virtual LossValue of(const at::Tensor& vectors, const LossRows& rows) const = 0;
+  /// Whether labels are vectors of the texts' own dimension, which `matryoshka` cuts as it cuts the texts'.
+  virtual bool labels_are_vectors() const { return false; }
 };
 
 /// A loss as it is asked for.

@@ -9,14 +9,56 @@
 
 namespace vectune {
 
-// Each is the one function of its file.
+// Each is the one function of its file; a file has two where losses are one but for a constant.
+std::unique_ptr<Loss> make_angle(LossOptions& options);
+std::unique_ptr<Loss> make_batch_all_triplet(LossOptions& options);
+std::unique_ptr<Loss> make_batch_hard_soft_margin_triplet(LossOptions& options);
+std::unique_ptr<Loss> make_batch_hard_triplet(LossOptions& options);
+std::unique_ptr<Loss> make_batch_semi_hard_triplet(LossOptions& options);
+std::unique_ptr<Loss> make_contrastive(LossOptions& options);
+std::unique_ptr<Loss> make_cosent(LossOptions& options);
 std::unique_ptr<Loss> make_cosine_mse(LossOptions& options);
+std::unique_ptr<Loss> make_distill_kl_div(LossOptions& options);
+std::unique_ptr<Loss> make_embed_distill(LossOptions& options);
+std::unique_ptr<Loss> make_gist(LossOptions& options);
+std::unique_ptr<Loss> make_global_orthogonal_regularization(LossOptions& options);
+std::unique_ptr<Loss> make_logistic(LossOptions& options);
+std::unique_ptr<Loss> make_margin_mse(LossOptions& options);
+std::unique_ptr<Loss> make_matryoshka(LossOptions& options);
+std::unique_ptr<Loss> make_mega_batch_margin(LossOptions& options);
+std::unique_ptr<Loss> make_mse(LossOptions& options);
+std::unique_ptr<Loss> make_multiple_negatives_ranking(LossOptions& options);
+std::unique_ptr<Loss> make_online_contrastive(LossOptions& options);
+std::unique_ptr<Loss> make_pearson(LossOptions& options);
+std::unique_ptr<Loss> make_sum(LossOptions& options);
+std::unique_ptr<Loss> make_triplet(LossOptions& options);
 
 namespace {
 
 std::map<std::string, LossMaker>& makers() {
   static std::map<std::string, LossMaker> table{
+      {"angle", &make_angle},
+      {"batch-all-triplet", &make_batch_all_triplet},
+      {"batch-hard-soft-margin-triplet", &make_batch_hard_soft_margin_triplet},
+      {"batch-hard-triplet", &make_batch_hard_triplet},
+      {"batch-semi-hard-triplet", &make_batch_semi_hard_triplet},
+      {"contrastive", &make_contrastive},
+      {"cosent", &make_cosent},
       {"cosine-mse", &make_cosine_mse},
+      {"distill-kl-div", &make_distill_kl_div},
+      {"embed-distill", &make_embed_distill},
+      {"gist", &make_gist},
+      {"global-orthogonal-regularization", &make_global_orthogonal_regularization},
+      {"logistic", &make_logistic},
+      {"margin-mse", &make_margin_mse},
+      {"matryoshka", &make_matryoshka},
+      {"mega-batch-margin", &make_mega_batch_margin},
+      {"mse", &make_mse},
+      {"multiple-negatives-ranking", &make_multiple_negatives_ranking},
+      {"online-contrastive", &make_online_contrastive},
+      {"pearson", &make_pearson},
+      {"sum", &make_sum},
+      {"triplet", &make_triplet},
   };
   return table;
 }
