@@ -10,7 +10,8 @@ at the end, so that what a test measures is vectune's own rounding. All float32:
   TABLE           [texts × dimension]   vectors
   CASE/labels     [rows × width]        where the loss has them
   CASE/gradient   [texts × dimension]   of the loss, of the vectors
-and the file's metadata has of each case its loss, options, table, rows (the vectors of their columns), and the loss.
+and the file's metadata has under "cases", as JSON, of each its loss, options, table, rows (the vectors of their
+columns), and the loss.
 
 Where sentence-transformers 6.2.0 leaves it to rounding or to the order of things, no case is made, and vectune does this:
 
@@ -126,10 +127,7 @@ def case(name, loss, options, make, rows, labels=None, table="plain", as_labels=
         sys.exit(f"{name}: loss {value.item()}, gradient finite: {vectors.grad.isfinite().all().item()}")
     tensors[f"{name}/gradient"] = vectors.grad.float()
     assert name not in cases, name
-    cases[name] = json.dumps(
-        {"name": loss, "options": options, "table": table, "rows": rows, "loss": repr(value.item())},
-        separators=(",", ":"),
-    )
+    cases[name] = {"name": loss, "options": options, "table": table, "rows": rows, "loss": value.item()}
 
 
 def variants(name, loss, options, make, batches):
@@ -344,5 +342,5 @@ for name, rows, labels in [("mse", SINGLES, normal(7, 16, DIMENSION)), ("mse.eac
 PATH.parent.mkdir(exist_ok=True)
 # Copies: the writer wants each tensor in an order and a memory of its own.
 copies = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
-safetensors.torch.save_file(copies, PATH, metadata=cases)
+safetensors.torch.save_file(copies, PATH, metadata={"cases": json.dumps(cases, separators=(",", ":"))})
 print(f"{len(cases)} cases, {PATH.stat().st_size / 1000:.0f} kB")

@@ -35,9 +35,11 @@ const Dataset& checked(const Dataset& dataset, const Model& model) {
 }
 
 /// That the dataset is what it trains on, too.
-std::unique_ptr<Loss> checked_loss(const LossSpec& spec, const Dataset& dataset) {
+std::unique_ptr<Loss> checked_loss(const LossSpec& spec, const Dataset& dataset, const Model& model) {
   auto loss = make_loss(spec);
-  loss->check(dataset.for_loss());
+  LossData data = dataset.for_loss();
+  data.dimension = model.spec().dimension();
+  loss->check(data);
   return loss;
 }
 
@@ -52,7 +54,7 @@ struct Trainer::Impl {
         table(model->parameters()),
         vocabulary(checked(*dataset, *model), spec.encoder.vocab_size),
         layout(table, spec.encoder, vocabulary, options.freeze),
-        loss(checked_loss(options.loss, *dataset)),
+        loss(checked_loss(options.loss, *dataset, *model)),
         backend(make_training_backend({options, spec, table, *dataset, vocabulary, layout, live, cancelled})),
         step(*dataset, *loss, *backend.passes, live) {
     const memory_budget::ScopedLimit limit(options.memory_limit);
