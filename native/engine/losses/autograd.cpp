@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "losses/precision.h"
+#include "runtime/alone.h"
 
 namespace vectune {
 
@@ -17,6 +18,7 @@ LossValue by_autograd(const at::Tensor& vectors, const std::function<at::Tensor(
 
 LossValue by_autograd_of_columns(const at::Tensor& vectors, const LossRows& rows,
                                  const std::function<at::Tensor(const at::Tensor&)>& loss_of) {
+  const Alone alone;
   const LossValue value = by_autograd(vectors_of(rows, wide(vectors)), loss_of);
   return {value.loss, gradient_of_vectors(rows, value.gradient.contiguous(), vectors.size(0))};
 }

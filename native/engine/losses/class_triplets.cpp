@@ -8,11 +8,19 @@
 #include <ATen/ops/zeros.h>
 
 #include <cmath>
+#include <optional>
 
 #include "losses/data_check.h"
 #include "losses/precision.h"
+#include "runtime/alone.h"
 
 namespace vectune {
+
+namespace {
+
+constexpr int64_t kTextsAlone = 128;  // their distances and what is taken of them are small
+
+}  // namespace
 
 void ClassTriplets::check(const LossData& data) const {
   DataCheck(name_, data)
@@ -22,6 +30,8 @@ void ClassTriplets::check(const LossData& data) const {
 }
 
 LossValue ClassTriplets::of(const at::Tensor& vectors, const LossRows& rows) const {
+  std::optional<Alone> alone;
+  if (rows.count <= kTextsAlone) alone.emplace();
   const at::Tensor classes = rows.labels.view({-1});
   const Distances distances(vectors_of(rows, wide(vectors)).select(1, 0), metric_);
   const LossValue value = of_distances(distances.value(), classes.unsqueeze(0).eq(classes.unsqueeze(1)));

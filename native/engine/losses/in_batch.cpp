@@ -14,12 +14,16 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
+
+#include "runtime/alone.h"
 
 namespace vectune {
 
 namespace {
 
 constexpr int64_t kScoresAtOnce = int64_t{1} << 22;
+constexpr int64_t kScoresAlone = int64_t{1} << 16;  // of so few the products are a millisecond or two
 
 at::Tensor on_device(const std::vector<int64_t>& numbers, at::Device device) {
   at::Tensor host = at::empty({static_cast<int64_t>(numbers.size())}, at::TensorOptions().dtype(at::kLong));
@@ -71,6 +75,8 @@ at::Tensor InBatch::cross_entropy(const std::vector<Direction>& directions, doub
   int64_t candidates = 0;
   for (const Direction& direction : directions) candidates += direction.candidates.values.size(0);
   const int64_t chunk = std::max<int64_t>(1, kScoresAtOnce / candidates);
+  std::optional<Alone> alone;
+  if (rows_ * candidates <= kScoresAlone) alone.emplace();
   const double per_row = 1.0 / static_cast<double>(rows_);
   at::Tensor loss = at::zeros({}, all_.options().dtype(at::kDouble));
   for (int64_t first = 0; first < rows_; first += chunk) {

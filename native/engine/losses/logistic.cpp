@@ -9,6 +9,7 @@
 #include "losses/loss.h"
 #include "losses/options.h"
 #include "losses/precision.h"
+#include "runtime/alone.h"
 
 namespace vectune {
 
@@ -38,6 +39,7 @@ class Logistic final : public Loss {
   }
 
   LossValue of(const at::Tensor& vectors, const LossRows& rows) const override {
+    const Alone alone;
     const auto in_step = static_cast<double>(rows.in_step);
     const at::Tensor pairs = vectors_of(rows, wide(vectors));
     const Cosines cosines = Cosines::of(pairs.select(1, 0), pairs.select(1, 1));

@@ -10,6 +10,7 @@
 #include "losses/loss.h"
 #include "losses/options.h"
 #include "losses/precision.h"
+#include "runtime/alone.h"
 
 namespace vectune {
 
@@ -29,6 +30,7 @@ class Pearson final : public Loss {
   }
 
   LossValue of(const at::Tensor& vectors, const LossRows& rows) const override {
+    const Alone alone;
     const at::Tensor pairs = vectors_of(rows, wide(vectors));
     const Cosines cosines = Cosines::of(pairs.select(1, 0), pairs.select(1, 1));
     const auto centred = [](const at::Tensor& x) { return x - x.mean(); };
