@@ -64,10 +64,12 @@ async function finetune(file: string, flags: Flags, command: Command): Promise<v
   });
   const kept = new KeptEpoch();
   let trained = false;
+  let resumable = false;
   const onProgress = (event: FinetuneEvent): void => {
     download.end();
     kept.note(event);
     log.note(event);
+    if (event.type === 'checkpoint' || (event.type === 'restored' && event.from !== null)) resumable = true;
     display.show(event);
   };
   try {
@@ -84,7 +86,7 @@ async function finetune(file: string, flags: Flags, command: Command): Promise<v
     if (stopped) process.exitCode = stop.exitCode;
     // The weights are saved already, or cannot be.
     if (trained) throw error;
-    if (flags.checkpoint !== undefined)
+    if (flags.checkpoint !== undefined && resumable)
       process.stderr.write('the same command with --resume goes on from the last checkpoint\n');
     const ended = stopped ? 'stopped' : 'the run failed';
     if (kept.epoch > 0) {

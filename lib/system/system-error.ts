@@ -1,7 +1,8 @@
 /** What the operating system's errors mean to people; the rest keep their own words. */
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file or folder',
-  EACCES: 'access to it is not allowed',
+  EACCES: 'permission denied',
+  EEXIST: 'something of that name is there',
   EPERM: 'it is not allowed',
   EISDIR: 'it is a folder',
   ENOTDIR: 'a part of the path is a file',

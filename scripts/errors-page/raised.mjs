@@ -196,6 +196,7 @@ export async function raised() {
   });
   await fetched('offline, and not in the cache', { status: 200 }, { offline: true });
   await new Promise((resolve) => hub.close(resolve));
+  await raise('a file for a model', () => resolveModel('gpt2/config.json', { cacheFolder: 'cache' }));
   await raise('a name that is none', () => resolveModel('my model', { cacheFolder: 'cache' }));
   return list;
 }

@@ -77,5 +77,12 @@ test('--checkpoint-… without --checkpoint is refused', async () => {
   ]);
   expect(code).toBe(2);
   expect(stderr).toContain('--checkpoint is missing. Give --checkpoint <folder>.');
+  // Nothing was written that could be gone on from.
+  const nothing = await vectune([
+    ...['finetune', file, '--model', 'x', '--out', models.path('out')],
+    '--checkpoint',
+    file,
+  ]);
+  expect(nothing.stderr).not.toContain('--resume');
   expect(existsSync(models.path('out'))).toBe(false);
 });

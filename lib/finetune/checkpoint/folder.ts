@@ -5,6 +5,7 @@ import type { EngineAddon } from '../../engine/addon';
 import { makeFolder, removeFolder, renameFolder, replaceFolder } from '../../system/atomic-folder';
 import { readDescription } from './content';
 import { lockOwner } from './lock-owner';
+import { systemReason } from '../../system/system-error';
 
 const LOCK_FILE = 'lock.json';
 const checkpointName = /^step-(\d{8,})$/;
@@ -37,7 +38,7 @@ export function asFileError(error: unknown, doing: string, file: string): Vectun
   if (error instanceof VectuneError) return error;
   const failure = fromNative(error);
   if (failure instanceof VectuneError) return failure;
-  return new FileError('ERR_FILE', `${doing}: ${failure.message}.`, { file, cause: error });
+  return new FileError('ERR_FILE', `${doing}: ${systemReason(failure)}.`, { file, cause: error });
 }
 
 /** The folder that one run writes its checkpoints to; no other run can while it is open. */

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { basename, isAbsolute } from 'node:path';
+import { basename, dirname, isAbsolute } from 'node:path';
 import { show } from '../../system/options';
 import {
   AbortError,
@@ -59,15 +59,12 @@ interface Attempt {
  */
 export async function resolveModel(source: string | ModelPreset, options: ResolveOptions = {}): Promise<ResolvedModel> {
   if (typeof source === 'string') {
-    if (
-      await stat(source).then(
-        (info) => info.isDirectory(),
-        () => false,
-      )
-    ) {
+    const found = await stat(source).catch(() => undefined);
+    if (found?.isDirectory()) {
       const folder = absolutePath(source);
       return { id: basename(folder), folder };
     }
+    if (found !== undefined) throw aFile(source);
     if (!isHubId(source)) throw noFolder(source);
   }
   const { id, wheel } = named(source);
@@ -144,6 +141,17 @@ function reason(error: unknown): string {
   if (error instanceof VectuneError) return withoutRemedy(error);
   return (error as Partial<Error> | null)?.message ?? String(error); // by shape: it may be of another context
 }
+
+function aFile(source: string): ModelError {
+  const file = absolutePath(source);
+  return new ModelError('ERR_MODEL_FOLDER', `${source} is a file, but the folder of a model is wanted, or a hub id.`, {
+    file,
+    remedy: MODEL_FILES.includes(basename(file)) ? say`Pass the folder that it is in: ${dirname(file)}` : undefined,
+  });
+}
+
+/** Files by which people name the model that they are in. */
+const MODEL_FILES = ['config.json', 'model.safetensors', 'modules.json', 'tokenizer.json', 'pytorch_model.bin'];
 
 function noFolder(source: string): ModelError {
   const place = isAbsolute(source) ? source : `${source} (${absolutePath(source)})`;

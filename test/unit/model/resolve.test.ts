@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { AbortError, InvalidArgumentError, ModelError } from '../../../lib/system/errors';
 import { cachedModelFolder, isHubId } from '../../../lib/model/fetch/cache';
 import { cacheRoot } from '../../../lib/system/cache-root';
@@ -70,6 +70,9 @@ describe('a folder', () => {
     writeFileSync(file, '');
     const error = await rejection(resolveModel(file), ModelError, 'ERR_MODEL_FOLDER');
     expect(error.file).toBe(file);
+    expect(error.message).toBe(
+      `${file} is a file, but the folder of a model is wanted, or a hub id. Pass the folder that it is in: ${dirname(file)}`,
+    );
   });
 });
 
