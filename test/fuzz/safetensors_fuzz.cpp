@@ -51,6 +51,7 @@ uint64_t sum_of(const safetensors::File& file) {
 ModelSpec small_spec() {
   ModelSpec spec;
   EncoderSpec& e = spec.encoder;
+  e.architecture = &architecture("bert");
   e.vocab_size = 3, e.hidden_size = 2, e.layers = 1, e.heads = 1, e.intermediate_size = 2, e.positions = 3,
   e.type_vocab_size = 1;
   spec.head = {PoolingSpec{{PoolingMode::kMean}}, DenseSpec{2, 2, true, DenseActivation::kTanh}};

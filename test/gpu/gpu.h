@@ -37,6 +37,7 @@ inline TrainerOptions options_of(const Place& place, Precision precision, float 
 inline ModelSpec small_minilm() {
   ModelSpec spec;
   EncoderSpec& e = spec.encoder;
+  e.architecture = &architecture("bert");
   e.vocab_size = 2000;
   e.hidden_size = 384;
   e.layers = 2;
