@@ -2,8 +2,8 @@
 // Until the packages are there, nothing but Node's own modules is used.
 //   node scripts/setup.mjs [--build-only]
 import { pathToFileURL } from 'node:url';
-import { addonsAreBuilt, buildAddons } from './setup/addons.mjs';
-import { findLibTorch, installLibTorch } from './setup/libtorch.mjs';
+import { addonsAreBuilt, buildAddons, buildEarly } from './setup/addons.mjs';
+import { findLibTorch, installLibTorch, libTorchToCome } from './setup/libtorch.mjs';
 import { installPackages } from './setup/packages.mjs';
 import { LIBTORCH_VERSION } from './setup/paths.mjs';
 import { runScript, SetupError, step } from './setup/step.mjs';
@@ -28,8 +28,17 @@ export async function setUp({ buildOnly = false, withoutAddons = false } = {}) {
 
 async function provideLibTorch(headers) {
   if ((await findLibTorch({ headers })) !== undefined) return undefined;
-  const { root } = await installLibTorch();
-  return `LibTorch ${LIBTORCH_VERSION} installed in ${root}`;
+  const stop = new AbortController();
+  const early = headers ? buildEarly(libTorchToCome(), stop.signal) : undefined;
+  try {
+    const { root } = await installLibTorch();
+    return `LibTorch ${LIBTORCH_VERSION} installed in ${root}`;
+  } catch (error) {
+    stop.abort();
+    throw error;
+  } finally {
+    await early;
+  }
 }
 
 async function buildFoundLibTorch() {

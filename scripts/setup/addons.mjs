@@ -27,16 +27,31 @@ export function addonsAreBuilt() {
   return ADDONS.every((name) => existsSync(addonFile(name))) && isStamped(STAMP, sourcesHash());
 }
 
+/**
+ * Compiles what needs nothing of LibTorch, while that is still being fetched to `root`. What goes wrong is told by
+ * `buildAddons`, which does it again.
+ */
+export async function buildEarly(root, signal) {
+  unstamp(STAMP);
+  mkdirSync(BUILD, { recursive: true });
+  if (!isConfiguredFor({ root })) rmSync(join(BUILD, 'CMakeCache.txt'), { force: true });
+  const target = ['--target', 'vectune_early', '--CDVECTUNE_EARLY=ON'];
+  await cmakeJs('build', ['--parallel', jobs(), `--CDVECTUNE_LIBTORCH=${root}`, ...target], { signal }).catch(() => {});
+}
+
 /** Builds both addons against a LibTorch with headers, by cmake-js. */
 export async function buildAddons(libtorch) {
   const hash = sourcesHash();
   unstamp(STAMP);
   mkdirSync(BUILD, { recursive: true });
   if (!isConfiguredFor(libtorch)) rmSync(join(BUILD, 'CMakeCache.txt'), { force: true });
-  const jobs = Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / BYTES_PER_JOB)));
-  await cmakeJs('build', ['--parallel', String(jobs), `--CDVECTUNE_LIBTORCH=${libtorch.root}`]);
+  await cmakeJs('build', ['--parallel', jobs(), `--CDVECTUNE_LIBTORCH=${libtorch.root}`]);
   stamp(STAMP, hash);
-  return `addons built for LibTorch ${LIBTORCH_VERSION} (${jobs} jobs)`;
+  return `addons built for LibTorch ${LIBTORCH_VERSION} (${jobs()} jobs)`;
+}
+
+function jobs() {
+  return String(Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / BYTES_PER_JOB))));
 }
 
 /** cmake-js configures a folder once only; it must do so again for another LibTorch or another place of the clone. */
@@ -52,9 +67,9 @@ function isConfiguredFor(libtorch) {
   }
 }
 
-async function cmakeJs(command, args) {
+async function cmakeJs(command, args, options) {
   const program = join(require.resolve('cmake-js/package.json'), '..', 'bin', 'cmake-js');
-  const { code, output } = await run(process.execPath, [program, command, '-O', BUILD, ...args]);
+  const { code, output } = await run(process.execPath, [program, command, '-O', BUILD, ...args], options);
   const log = join(BUILD, 'build.log');
   writeFileSync(log, output);
   if (code === 0) return;

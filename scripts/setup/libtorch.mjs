@@ -24,6 +24,11 @@ export async function findLibTorch({ headers }) {
   return undefined;
 }
 
+/** Where `installLibTorch` puts it: the folder with include/ and lib/. */
+export function libTorchToCome() {
+  return join(compiled('cache').releaseFolder(LIBTORCH_VERSION), 'torch');
+}
+
 /** Installs LibTorch with header files in the user's cache; who runs the set-up consents to it. */
 export async function installLibTorch() {
   checkPip();

@@ -1,6 +1,6 @@
 #include "train/dataset.h"
 
-#include <ATen/Functions.h>
+#include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <atomic>

@@ -318,8 +318,10 @@ void attention_backward(const AttentionBackward<T>& a) {
 }  // namespace
 
 void register_attention(Table& t) {
+#ifndef VECTUNE_BASE
   t.fp32.attention_forward = attention_forward<float>;
   t.fp32.attention_backward = attention_backward<float>;
+#endif
   t.bf16_.attention_forward = attention_forward<bf16>;
   t.bf16_.attention_backward = attention_backward<bf16>;
 }

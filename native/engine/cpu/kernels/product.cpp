@@ -423,6 +423,7 @@ void weight_gradient(const T* dy, const T* x, float* dw, int64_t rows, int64_t i
   }
 }
 
+#ifndef __AVX512BF16__
 void int8_pack(const int8_t* w, int64_t in, int64_t out, int8_t* packed) {
   pack_all(w, quantised_row(in), out, packed);
 }
@@ -432,10 +433,12 @@ void int8_forward(const void* x, const float* scales_and_zeros, const int8_t* pa
   multiply_packed(static_cast<const QuantisedX*>(x), packed, rows, quantised_row(in), out,
                   Dequantise{y, out, scales_and_zeros, w_scales, w_sums});
 }
+#endif
 
 }  // namespace
 
 void register_product(Table& t) {
+#ifndef VECTUNE_BASE
   t.fp32.product = {forward<float>,
                     pack_all<float>,
                     forward_packed<float>,
@@ -443,6 +446,7 @@ void register_product(Table& t) {
                     input_gradient<float, float>,
                     weight_gradient<float>,
                     weight_gradient_scratch<float>};
+#endif
 #ifdef __AVX512BF16__
   t.bf16_.product = {forward<bf16>,
                      pack_all<bf16>,
@@ -451,9 +455,10 @@ void register_product(Table& t) {
                      input_gradient<bf16, float>,
                      weight_gradient<bf16>,
                      weight_gradient_scratch<bf16>};
-#endif
+#else
   t.common.int8_pack = int8_pack;
   t.common.int8_forward = int8_forward;
+#endif
 }
 
 #else  // without AVX2 a library multiplies

@@ -4,6 +4,14 @@ namespace vectune::kernels::VECTUNE_SIMD {
 
 const Table& table() {
   static const Table filled = [] {
+#ifdef VECTUNE_BASE
+    Table t = VECTUNE_BASE::table();
+#ifdef __AVX512BF16__
+    register_attention(t);
+#else
+    register_quantise(t);
+#endif
+#else
     Table t{};
     register_embedding(t);
     register_residual_norm(t);
@@ -11,6 +19,7 @@ const Table& table() {
     register_activation(t);
     register_elementwise(t);
     register_quantise(t);
+#endif
     register_product(t);
     return t;
   }();

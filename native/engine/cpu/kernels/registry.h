@@ -1,8 +1,18 @@
 #pragma once
 #include "cpu/kernels.h"
 
-// Every file of this folder puts its kernels into the table of the instruction set it is compiled for.
-namespace vectune::kernels::VECTUNE_SIMD {
+// Every file of this folder puts its kernels into the table of the instruction set it is compiled for. A set that adds
+// one instruction to VECTUNE_BASE takes the table of that, and compiles only the files whose kernels use it: VNNI those
+// of int8, AVX-512 BF16 those of bf16.
+namespace vectune::kernels {
+
+#ifdef VECTUNE_BASE
+namespace VECTUNE_BASE {
+const Table& table();
+}
+#endif
+
+namespace VECTUNE_SIMD {
 
 void register_embedding(Table& t);
 void register_residual_norm(Table& t);
@@ -14,4 +24,5 @@ void register_product(Table& t);
 
 const Table& table();
 
-}  // namespace vectune::kernels::VECTUNE_SIMD
+}  // namespace VECTUNE_SIMD
+}  // namespace vectune::kernels
