@@ -7,9 +7,21 @@ export interface FileFacts {
   /** What separates the fields of a row; null where nothing does. */
   delimiter: string | null;
   /** The column of each part: its name, or its number from 0 where columns have no names. */
-  columns: { text1: string | number; text2: string | number; score: string | number };
+  columns: {
+    /** Of the first text. */
+    text1: string | number;
+    /** Of the second text. */
+    text2: string | number;
+    /** Of the score. */
+    score: string | number;
+  };
   /** The words that were taken as 0 and as 1; null where the scores are numbers or truth values. */
-  labels: { zero: string[]; one: string[] } | null;
+  labels: {
+    /** Those taken as 0. */
+    zero: string[];
+    /** Those taken as 1. */
+    one: string[];
+  } | null;
 }
 
 /** What reading the data found out. */

@@ -1,6 +1,17 @@
 import { extname } from 'node:path';
 import { InvalidArgumentError } from '../system/errors';
-import { choice, custom, flag, object, optional, resolveTable, signal, type OptionsOf } from '../system/option-table';
+import {
+  choice,
+  custom,
+  flag,
+  object,
+  optional,
+  resolveTable,
+  signal,
+  type Check,
+  type OptionsOf,
+  type ResolvedOf,
+} from '../system/option-table';
 import { invalidOption, show } from '../system/options';
 import { option, say, words } from '../system/wording';
 import { columnsTable, roles, type ColumnChoice } from './columns';
@@ -50,7 +61,7 @@ export const readTable = {
     unset: "by the file's extension",
   }),
   /** Default: text1/sentence1/question1, text2/sentence2/question2, score/similarity/label/is_duplicate. */
-  columns: optional(object(columnsTable), undefined),
+  columns: optional(object(columnsTable) as Check<ColumnChoice, ResolvedOf<typeof columnsTable>>, undefined),
   /** CSV and TSV: whether the first row names the columns. Default: true, unless all columns are numbers. */
   header: optional(flag, undefined, {
     flag: '--no-header',

@@ -50,6 +50,7 @@ describe('options of finetune', () => {
     ],
     resume: [1, null, '', true],
     allowInexact: [1, 'yes', null],
+    report: [1, true, '', null],
     signal: [new AbortController(), {}, 'stop', null],
     onProgress: ['log', {}, null],
   };
