@@ -8,14 +8,15 @@ import { clangTool, ToolMissing } from './clang-tools.mjs';
 import { tidy } from './tidy.mjs';
 
 const require = createRequire(import.meta.url);
-const biome = [join(require.resolve('@biomejs/biome/package.json'), '..', 'bin', 'biome')];
+/** Found when it is run: on a fresh clone the packages come after this file is loaded. */
+const biome = () => [join(require.resolve('@biomejs/biome/package.json'), '..', 'bin', 'biome')];
 
 /** Checks of form and faults, each of which gives what it found in words, or undefined where all is well. */
 export const CHECKS = {
-  'form of TypeScript and JavaScript (Biome)': () => failure([...biome, 'format', '--colors=off']),
+  'form of TypeScript and JavaScript (Biome)': () => failure([...biome(), 'format', '--colors=off']),
 
   'faults of TypeScript and JavaScript (Biome)': () =>
-    failure([...biome, 'lint', '--colors=off', '--error-on-warnings', '--max-diagnostics=50']),
+    failure([...biome(), 'lint', '--colors=off', '--error-on-warnings', '--max-diagnostics=50']),
 
   'types of the tests (tsc)': () => {
     mkdirSync(join(ROOT, '.build'), { recursive: true });
@@ -40,7 +41,7 @@ export const NATIVE_CHECKS = { 'faults of C++ (clang-tidy)': () => tidyFailure({
 
 /** Writes the form. */
 export async function writeForm() {
-  await mustRun(process.execPath, [...biome, 'format', '--write', '--colors=off']);
+  await mustRun(process.execPath, [...biome(), 'format', '--write', '--colors=off']);
   await mustRun(await clangTool('clang-format'), ['-i', ...(await cppFiles())]);
 }
 
