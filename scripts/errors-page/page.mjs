@@ -38,7 +38,7 @@ async function mistakes(cli) {
   try {
     const plain = (text) =>
       text
-        .replaceAll(folder, '/work')
+        .replaceAll(folder, '/home/you')
         .replaceAll(homedir(), '~')
         // The reason is the engine's of JavaScript, and another in each of its versions.
         .replaceAll(/(this is not JSON: ).*/g, '$1‹reason›')
