@@ -90,8 +90,9 @@ void CpuBackend<T>::embed_backward(const NormAt& norm, const Dropout& dropout, c
                              vector_gradient(norm.weight), vector_gradient(norm.bias), add_, b.partials});
   float* const words = wanted.words ? gradient_of(table_.word_embeddings) : nullptr;
   float* const positions = wanted.positions ? gradient_of(table_.position_embeddings) : nullptr;
-  common.embedding_scatter({batch_.rows(), spec_.hidden_size, b.dy, words, positions,
-                            wanted.types && table_.type_embeddings >= 0 ? gradient_of(table_.type_embeddings) : nullptr});
+  common.embedding_scatter(
+      {batch_.rows(), spec_.hidden_size, b.dy, words, positions,
+       wanted.types && table_.type_embeddings >= 0 ? gradient_of(table_.type_embeddings) : nullptr});
   const auto clear = [&](float* table, int64_t row) {
     if (table && row >= 0) std::fill_n(table + row * spec_.hidden_size, spec_.hidden_size, 0.0f);
   };
