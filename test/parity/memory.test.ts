@@ -88,6 +88,9 @@ async function peakOf(work: () => Promise<unknown>): Promise<number> {
   return addon.memory().peak;
 }
 
+/** What a trainer's first pass makes once and keeps until it is disposed of, however large the batch: at most so many bytes. */
+const KEPT = 1024;
+
 /** Where the step of MID pairs fails, and bounds of the bytes that forward and backward still lacked when it did. */
 interface Part {
   limit: () => number;
@@ -178,7 +181,8 @@ describe.each(['forward', 'backward', 'optimiser'] as const)('a limit at which 1
         'Batch size 16 failed, trying batch size 8',
         'Finished batch size finder, will continue with full run using batch size 8',
       ]);
-      expect(afterEach).toEqual([baseline, baseline, baseline, baseline]);
+      expect(Math.max(...afterEach)).toBeLessThanOrEqual(baseline + KEPT);
+      expect(new Set(afterEach).size).toBe(1);
       expect(failures.map((failure) => failure.code)).toEqual(['ERR_OUT_OF_MEMORY']);
       const [least, most] = lacking();
       expect(failures[0]!.lacked).toBeGreaterThanOrEqual(least);
@@ -227,7 +231,7 @@ it("obeys the limit of the whole process as it does the trainer's own", async ()
       addon.setMemoryLimit(null);
     }
     await addon.probe(trainer, range(MID));
-    expect(addon.memory().inUse).toBe(baseline);
+    expect(addon.memory().inUse).toBeLessThanOrEqual(baseline + KEPT);
   });
   expect(addon.memory().inUse).toBe(idle);
 });

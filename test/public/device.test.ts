@@ -174,7 +174,7 @@ describe('the device path', () => {
     // The share that leaves little beside what the engine holds: of the machine's free memory, as the addon has it.
     const whole = await addon.useDevice('cpu-tensors', 1);
     const { inUse } = addon.memory();
-    const memoryFraction = (inUse + 3e6) / whole!;
+    const memoryFraction = (inUse + 1.2e6) / whole!;
     const { of, report } = await finish(models.open(fixture('bert-mean'), onTensors), rows, {
       epochs: 1,
       earlyStopping: false,
