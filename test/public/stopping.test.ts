@@ -292,7 +292,11 @@ test('embed during a run gives the vectors of the best weights so far', async ()
   const found = (await Promise.all(during)).map((vectors) => [untrained, afterOne].indexOf(bits(vectors)));
   expect(found).toEqual([0, 0, 1, 1]);
   // Epoch 0 and the first: what comes after is no part of what was asked for.
-  expect(of('validation').slice(0, 2).map(({ best }) => best)).toEqual([true, true]);
+  expect(
+    of('validation')
+      .slice(0, 2)
+      .map(({ best }) => best),
+  ).toEqual([true, true]);
   // And they changed nothing of the run.
   const alone = await finish(open(), rows, { ...options, epochs: 2 });
   expect(report.epochs.map(({ trainingLoss }) => trainingLoss)).toEqual(
