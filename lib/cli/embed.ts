@@ -3,7 +3,7 @@ import { extname } from 'node:path';
 import type { Command } from 'commander';
 import { checkEncoding } from '../data/text/encoding';
 import { readTexts } from '../data/texts';
-import { AbortError, InvalidArgumentError } from '../system/errors';
+import { InvalidArgumentError } from '../system/errors';
 import { TextVectorisation } from '../text-vectorisation';
 import type { EmbedOptions } from '../text-vectorisation-options';
 import { addFlags, typedOptions } from './flags';
@@ -57,6 +57,10 @@ async function embed(named: string[], flags: Flags, command: Command): Promise<v
   });
   const output = await Output.open(flags.out);
   const stop = new StopSignals();
+  if (source === '-') {
+    // Who waits for the next text on standard input is woken by its end alone.
+    stop.signal.addEventListener('abort', () => process.stdin.destroy(stop.signal.reason as Error), { once: true });
+  }
   try {
     // While a person thinks of the first text.
     tv.load().catch(() => undefined);
@@ -82,7 +86,7 @@ async function embed(named: string[], flags: Flags, command: Command): Promise<v
       );
     }
   } catch (error) {
-    if (!stop.signal.aborted || !(error instanceof AbortError || error === stop.signal.reason)) throw error;
+    if (!stop.signal.aborted) throw error; // whatever the end of standard input is told as
     process.exitCode = stop.exitCode;
   } finally {
     stop.release();

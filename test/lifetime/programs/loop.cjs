@@ -59,8 +59,8 @@ async function pieces(engine) {
     { length: 4000 },
     (_, i) =>
       [
-        ['the old mill', 'the quiet mill'],
-        ['rain', 'bread'],
+        [`${i} the old mill`, `${i} the quiet mill`], // a text that is there twice is tokenised once
+        [`${i} rain`, `${i} bread`],
       ][i % 2],
   );
   await model.finetune(
