@@ -3,7 +3,7 @@ import { InvalidArgumentError } from '../system/errors';
 import { choice, custom, flag, object, optional, resolveTable, signal, type OptionsOf } from '../system/option-table';
 import { invalidOption, show } from '../system/options';
 import { option, say, words } from '../system/wording';
-import { columnsTable, roles, type ColumnChoice } from './columns';
+import { columnsTable, roles, type ColumnChoice, type Role } from './columns';
 import { containerByExtension } from './text/containers';
 import { checkEncoding } from './text/encoding';
 
@@ -49,8 +49,16 @@ export const readTable = {
     help: 'csv, tsv, jsonl, json or parquet',
     unset: "by the file's extension",
   }),
-  /** Default: text1/sentence1/question1, text2/sentence2/question2, score/similarity/label/is_duplicate. */
-  columns: optional(object(columnsTable), undefined),
+  /**
+   * Default: text1/sentence1/question1, text2/sentence2/question2, score/similarity/label/is_duplicate; for training also
+   * those of the other forms, and else as sentence-transformers has it: the first of label, labels, score and scores is the
+   * label, and all others are texts, in their order.
+   */
+  columns: optional({ ...object(columnsTable), typed: 'columns' as const }, undefined, {
+    flag: '--columns <part=column,…>',
+    help: 'columns by their parts, as anchor=question,positive=answer,negative=n1,negative=n2',
+    unset: 'by their usual names',
+  }),
   /** CSV and TSV: whether the first row names the columns. Default: true, unless all columns are numbers. */
   header: optional(flag, undefined, {
     flag: '--no-header',
@@ -142,6 +150,14 @@ function formatOf(file: string): DataFormat {
   );
 }
 
+/** Whether all that is looked for is named by number, so that there need be no names. */
+function allNumbers(columns: ColumnChoice): boolean {
+  const chosen = Object.entries(columns).filter(([, one]) => one !== undefined);
+  if (chosen.length === 0 || chosen.some(([, one]) => [one].flat().some((name) => typeof name !== 'number')))
+    return false;
+  return !chosen.some(([part]) => roles.includes(part as Role)) || roles.every((role) => columns[role] !== undefined);
+}
+
 export function resolveReadOptions(file: string, options: unknown): ResolvedReadOptions {
   const given = resolveTable(readTable, options, { name: say`${option('file')}`, path: 'file' });
   const format = given.format ?? formatOf(file);
@@ -165,7 +181,7 @@ export function resolveReadOptions(file: string, options: unknown): ResolvedRead
   return {
     format,
     columns: Object.fromEntries(Object.entries(columns).filter(([, chosen]) => chosen !== undefined)),
-    header: given.header ?? !roles.every((role) => typeof columns[role as keyof typeof columns] === 'number'),
+    header: given.header ?? !allNumbers(columns),
     quoting: given.quoting ?? true,
     quotingAsked: given.quoting === true,
     delimiter: given.delimiter ?? null,
