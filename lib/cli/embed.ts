@@ -12,6 +12,7 @@ import { DownloadDisplay } from './progress';
 import { embedFlags, modelFlags } from './tables';
 import { animates } from './terminal';
 import { StopSignals } from './stop-signals';
+import { requireFlags } from './usage';
 
 /** Most texts whose vectors are computed before any is written: enough to compute well, few enough to hold. */
 const TEXTS_AT_ONCE = 512;
@@ -36,10 +37,11 @@ export function registerEmbed(program: Command): void {
     .command('embed')
     .description('Turn texts into vectors, as JSON Lines: each line of a file or of the standard input, or arguments.')
     .argument('[file or texts...]', 'a file with a text in each line, or the texts themselves; - is the standard input')
-    .requiredOption('--model <id|folder>', 'a name on the hub, or a folder')
+    .option('--model <id|folder>', 'a name on the hub, or a folder')
     .option('--texts <text...>', 'the texts themselves, whatever they look like')
     .option('--jsonl', 'each line is JSON: a string, or an object with a member "text"; empty lines are skipped')
     .option('--encoding <name>', 'of the texts, as windows-1252 (default: by the byte order mark, else utf-8)');
+  requireFlags(command, 'model');
   addFlags(command, modelFlags);
   addFlags(command, embedFlags)
     .option('--out <file>', 'write there; the file appears when all is done (default: the standard output)')

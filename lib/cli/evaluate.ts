@@ -10,6 +10,7 @@ import { DownloadDisplay } from './progress';
 import { StopSignals } from './stop-signals';
 import { evaluateFlags, modelFlags } from './tables';
 import { animates, type ProgressStream } from './terminal';
+import { requireFlags } from './usage';
 
 export const dataHelp =
   'rows of two texts with scores or labels 0/1, triplets, questions with answers, texts with classes, or a BEIR folder';
@@ -28,7 +29,8 @@ export function registerEvaluate(program: Command): void {
     .command('evaluate')
     .description('Measure a model on data, by the measures that its form asks for.')
     .argument('<data>', dataHelp)
-    .requiredOption('--model <id|folder|address>', 'a name on the hub, a folder, or an address of /v1/embeddings');
+    .option('--model <id|folder|address>', 'a name on the hub, a folder, or an address of /v1/embeddings');
+  requireFlags(command, 'model');
   addFlags(command, modelFlags);
   addFlags(command, evaluateFlags).option('--json', 'print the result as JSON').action(run);
 }

@@ -14,6 +14,7 @@ import { StopSignals } from './stop-signals';
 import { cli, quoted } from './surface';
 import { comparison } from './table';
 import { finetuneFlags } from './tables';
+import { requireFlags } from './usage';
 
 /** Flags that are the command's own, and the options that it looks at itself. */
 interface Flags {
@@ -37,8 +38,9 @@ export function registerFinetune(program: Command): void {
     .command('finetune')
     .description('Fine-tune a model on a file of text pairs with scores, and save it.')
     .argument('<file>', 'rows of two texts and a score: .csv, .tsv, .jsonl, .json or .parquet, text also as .gz')
-    .requiredOption('--model <id|folder>', 'model to start from: a name on the hub, or a folder')
-    .requiredOption('--out <folder>', 'where the tuned model is saved; a model that is there is replaced');
+    .option('--model <id|folder>', 'model to start from: a name on the hub, or a folder')
+    .option('--out <folder>', 'where the tuned model is saved; a model that is there is replaced');
+  requireFlags(command, 'model', 'out');
   addFlags(command, finetuneFlags)
     .option(
       '--log-every <seconds>',

@@ -40,6 +40,22 @@ export function tellUsage(command: Command, { table, misnomers }: FlagNames = { 
   command.showHelpAfterError(helpLine(command));
 }
 
+/**
+ * Flags that a command cannot do without. All that are missing are told at once, and only after a flag that is misspelt:
+ * `--modle x` is no missing `--model`.
+ */
+export function requireFlags(command: Command, ...names: string[]): void {
+  command.hook('preAction', () => {
+    const missing = command.options.filter((option) => {
+      const name = option.attributeName();
+      return names.includes(name) && command.getOptionValue(name) === undefined;
+    });
+    if (missing.length === 0) return;
+    const flags = missing.map((option) => `'${option.flags}'`).join(' and ');
+    command.error(`error: required ${missing.length === 1 ? 'option' : 'options'} ${flags} not specified`);
+  });
+}
+
 /** The one line that points to a command's help. */
 export function helpLine(command: Command): string {
   const names: string[] = [];

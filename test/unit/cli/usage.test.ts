@@ -61,6 +61,18 @@ test.each<[string, string[], string, string]>([
     'finetune',
   ],
   [
+    'all that is missing',
+    ['finetune', 'rows.csv'],
+    "required options '--model <id|folder>' and '--out <folder>' not specified",
+    'finetune',
+  ],
+  [
+    'a misspelt flag rather than the missing one that it leaves',
+    ['finetune', 'rows.csv', '--modle', 'm', '--out', 'o'],
+    "unknown option '--modle'. Did you mean --model?",
+    'finetune',
+  ],
+  [
     'one without the other',
     [...finetune, '--checkpoint-steps', '3'],
     '--checkpoint is missing. Give --checkpoint <folder>. [ERR_INVALID_OPTION]',
