@@ -13,7 +13,7 @@ export { cosineSimilarity } from './embed/similarity';
 export type { Vector } from './embed/similarity';
 export { checkSaveTarget } from './model/save/save-target';
 export { models } from './model/presets';
-export type { ModelDownloadEvent, ModelPreset, ModelWheel } from './model/types';
+export type { ModelDownloadEvent, ModelPreset, ModelWheel, WheelFile } from './model/types';
 export { balance } from './data/balance';
 export type { BalancedRows, BalanceOptions } from './data/balance';
 export { readRows, streamRows } from './data/read';

@@ -74,7 +74,7 @@ export interface NativeModelSpec {
 
 /**
  * A safetensors file to read for one module. `module` is 'encoder' or the index into `head` of a
- * Dense. Names may carry the prefix `bert.`, `distilbert.` or `roberta.` and old `gamma`/`beta`.
+ * Dense. Names may carry the prefix of a model with a head (`bert.`, `roberta.`, …) and old `gamma`/`beta`.
  */
 export interface WeightFile {
   path: string;

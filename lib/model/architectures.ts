@@ -17,8 +17,8 @@ interface Description {
   tokenizerClass: string;
   /** The one that every release of transformers knows, for folders that are written. */
   writtenTokenizerClass: string;
-  /** Module class of sentence-transformers before 0.2.6, when each architecture had one of its own. */
-  formerModule: string;
+  /** Module class of sentence-transformers before 0.2.6, when each architecture had one of its own; null: it had none. */
+  formerModule: string | null;
   /** Fields that only its configuration has: files of before 2020 may have nothing else to tell it by. */
   ownFields: readonly string[];
   read: (fields: Fields) => Shape;
@@ -55,17 +55,40 @@ export const ARCHITECTURES = {
       attentionDropout: fields.number('attention_dropout', 0, 1, 0.1),
     }),
   },
+  mpnet: {
+    modelClass: 'MPNetModel',
+    tokenizerClass: 'MPNetTokenizer',
+    writtenTokenizerClass: 'MPNetTokenizer',
+    formerModule: null,
+    ownFields: ['relative_attention_num_buckets'],
+    read: (fields) => {
+      const buckets = fields.integer('relative_attention_num_buckets', 1, 32);
+      if (buckets !== 32) {
+        throw new ModelError(
+          'ERR_UNKNOWN_ARCHITECTURE',
+          `${fields.file}: "relative_attention_num_buckets" is ${buckets}; vectune's MPNet has 32, as transformers' code does.`,
+          { file: fields.file },
+        );
+      }
+      // The padding is 1 in the model's code, whatever the configuration says.
+      return { ...bertLike(fields), typeVocabSize: 0, positionOffset: 2, padTokenId: 1 };
+    },
+  },
   roberta: {
     modelClass: 'RobertaModel',
     tokenizerClass: 'RobertaTokenizer',
     writtenTokenizerClass: 'RobertaTokenizer',
     formerModule: 'RoBERTa',
     ownFields: [],
-    // Positions are counted from behind the padding's.
-    read: (fields) => {
-      const padTokenId = fields.integer('pad_token_id', 0, 1);
-      return { ...bertLike(fields), positionOffset: padTokenId + 1, padTokenId };
-    },
+    read: afterPadding,
+  },
+  'xlm-roberta': {
+    modelClass: 'XLMRobertaModel',
+    tokenizerClass: 'XLMRobertaTokenizer',
+    writtenTokenizerClass: 'XLMRobertaTokenizer',
+    formerModule: 'XLMRoBERTa',
+    ownFields: [],
+    read: afterPadding,
   },
 } as const satisfies Record<string, Description>;
 
@@ -89,6 +112,12 @@ function bertLike(fields: Fields): Shape {
     hiddenDropout: fields.number('hidden_dropout_prob', 0, 1, 0.1),
     attentionDropout: fields.number('attention_probs_dropout_prob', 0, 1, 0.1),
   };
+}
+
+/** RoBERTa's: positions are counted from behind the padding's. */
+function afterPadding(fields: Fields): Shape {
+  const padTokenId = fields.integer('pad_token_id', 0, 1);
+  return { ...bertLike(fields), positionOffset: padTokenId + 1, padTokenId };
 }
 
 /** 0 unless the file says otherwise; what is no id is none. */

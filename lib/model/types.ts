@@ -64,8 +64,8 @@ export interface ModelPreset {
   wheel?: ModelWheel;
 }
 
-/** A wheel of the Python package index that holds a model folder. */
-export interface ModelWheel {
+/** A wheel of the Python package index. */
+export interface WheelFile {
   /** Name of the Python package. */
   name: string;
   /** Its version. */
@@ -74,8 +74,16 @@ export interface ModelWheel {
   sha256: string;
   /** Length of the wheel file. */
   bytes: number;
-  /** The model folder inside the wheel. */
+}
+
+/** A wheel that holds a model folder, or the first part of one that is too large for one wheel. */
+export interface ModelWheel extends WheelFile {
+  /** The model folder inside the wheel, or inside the archive whose parts the wheels hold. */
   folder: string;
+  /** Path inside this wheel of the first part of a zip archive, where the folder is in one. */
+  part?: string;
+  /** The wheels of the parts that follow, in their order. */
+  rest?: readonly (WheelFile & { part: string })[];
 }
 
 /** How far the fetching of a model is. */

@@ -4,9 +4,9 @@ import { show } from '../system/options';
 import type { JsonObject } from '../system/json';
 
 /**
- * Which of transformers' tokenizer classes a folder is for, and what that class does. Its release 5 makes BertTokenizer
- * and RobertaTokenizer anew from the vocabulary, whatever else tokenizer.json says, and runs the file as it is for
- * classes that it does not know. Source: transformers 5.24, models/auto/tokenization_auto.py, tokenization_utils_tokenizers.py.
+ * Which of transformers' tokenizer classes a folder is for, and what that class does. Its release 5 makes BertTokenizer,
+ * RobertaTokenizer and XLMRobertaTokenizer anew from the vocabulary, whatever else tokenizer.json says, and runs the file
+ * as it is for classes that it does not know. Source: transformers 5.24, models/auto/tokenization_auto.py, tokenization_utils_tokenizers.py.
  */
 
 /** Text of a special token, and how it is found in a text where that is not transformers' usual. */
@@ -14,7 +14,7 @@ type Roles = Record<string, string>;
 
 /** A class that is made from its vocabulary. */
 export interface TokenizerFamily {
-  algorithm: 'WordPiece' | 'BPE';
+  algorithm: 'WordPiece' | 'BPE' | 'Unigram';
   /** Special tokens by role, unless the configuration names others; in transformers' order, in which ids are given. */
   tokens: Roles;
   /** Whether its special tokens are looked for in the normalised text. */
@@ -58,6 +58,9 @@ const ROBERTA: TokenizerFamily = {
   maskStrips: false,
 };
 
+/** Its vocabulary is sentencepiece's, with fairseq's four special tokens in front and the mask behind. */
+const XLM_ROBERTA: TokenizerFamily = { ...ROBERTA, algorithm: 'Unigram' };
+
 const FAMILIES: Record<string, TokenizerFamily> = {
   BertTokenizer: BERT,
   DistilBertTokenizer: BERT,
@@ -75,6 +78,7 @@ const FAMILIES: Record<string, TokenizerFamily> = {
   LEDTokenizer: ROBERTA,
   LongformerTokenizer: ROBERTA,
   MvpTokenizer: ROBERTA,
+  XLMRobertaTokenizer: XLM_ROBERTA,
 };
 
 /** Classes whose algorithm is Python of their own, or sentencepiece's, or is not what their tokenizer.json says. */
@@ -170,7 +174,7 @@ export function tokenizerClass(
         'ERR_TOKENIZER',
         `${place} names the tokenizer class "${given}", which splits texts in a way of its own that vectune does not ` +
           `have. Choose a model whose tokenizer is one of ${Object.keys(FAMILIES).slice(0, 2).join(', ')}, ` +
-          'RobertaTokenizer, or a tokenizer.json.',
+          'RobertaTokenizer, XLMRobertaTokenizer, or a tokenizer.json.',
         { file: place },
       );
     }

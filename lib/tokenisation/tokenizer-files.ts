@@ -13,6 +13,7 @@ export const TOKENIZER_FILES = [
   'vocab.txt',
   'vocab.json',
   'merges.txt',
+  'sentencepiece.bpe.model',
 ] as const;
 
 /** Those of TOKENIZER_FILES that the folder has, bytes as they are. */

@@ -4,6 +4,7 @@ import { ModelError } from '../system/errors';
 import { isObject, type JsonObject } from '../system/json';
 import { collectAddedTokens, type AddedTokens } from './added-tokens';
 import { needsTokenizerJson, tokenizerClass, tokenizerFamily, type TokenizerClass } from './tokenizer-class';
+import { jsonFile, tokenText } from './tokenizer-files';
 import { familyTokenizer, readVocabulary } from './vocabulary';
 
 export interface TokenizerRequest {
@@ -72,11 +73,13 @@ export function readyTokenizer(request: TokenizerRequest): ReadyTokenizer {
     added = collectAddedTokens({ folder, files, config, json, family, rows, ...ownIds(json) });
     ready = { ...json, truncation: null, padding: null, added_tokens: added.tokens };
   } else {
-    const vocabulary = readVocabulary(files, folder, family, json);
-    const { ids } = vocabulary;
-    const idOf = (text: string) => (Object.hasOwn(ids, text) ? ids[text] : undefined);
-    const size = Object.keys(ids).length;
-    added = collectAddedTokens({ folder, files, config, json, family, rows, idOf, size });
+    const vocabulary = readVocabulary(files, folder, family, json, {
+      ...family.tokens,
+      ...specialTexts(config, jsonFile(files, 'special_tokens_map.json', folder)),
+    });
+    const { idOf, size, extras } = vocabulary;
+    const settings = extras.length === 0 ? config : { ...config, additional_special_tokens: extras };
+    added = collectAddedTokens({ folder, files, config: settings, json, family, rows, idOf, size });
     ready = familyTokenizer(family, vocabulary, added, config);
     if (json !== undefined) notes.push(...disagreements(json, ready, chosen, config));
   }
@@ -111,6 +114,17 @@ export function classToWrite(ready: ReadyTokenizer, name: string, config: JsonOb
   } catch {
     return 'PreTrainedTokenizerFast'; // it lacks a token that the class needs
   }
+}
+
+/** Texts of special tokens that the files name, by role. */
+function specialTexts(...files: (JsonObject | undefined)[]): Record<string, string> {
+  const entries = files.flatMap((file) => Object.entries(file ?? {}));
+  return Object.fromEntries(
+    entries.flatMap(([role, value]) => {
+      const text = role.endsWith('_token') ? tokenText(value) : undefined;
+      return text === undefined ? [] : [[role, text]];
+    }),
+  );
 }
 
 /** Ids of the file's own model. */
@@ -177,7 +191,7 @@ function disagreements(file: JsonObject, ready: JsonObject, chosen: TokenizerCla
           `transformers 5 (${why}).`,
       );
     }
-  } else if (!isDeepStrictEqual(theirs ?? null, ours ?? null)) {
+  } else if (!isDeepStrictEqual(mapping(theirs), mapping(ours))) {
     notes.push(`The normaliser of tokenizer.json is not run: ${who} has its own, as in transformers 5.`);
   }
   const same = (name: string) => isDeepStrictEqual(splitting(file[name]), splitting(ready[name]));
@@ -192,7 +206,14 @@ function disagreements(file: JsonObject, ready: JsonObject, chosen: TokenizerCla
     );
   }
   const [model, made] = [file['model'] as JsonObject, ready['model'] as JsonObject];
-  for (const name of ['unk_token', 'continuing_subword_prefix', 'max_input_chars_per_word', 'fuse_unk', 'dropout']) {
+  for (const name of [
+    'unk_token',
+    'unk_id',
+    'continuing_subword_prefix',
+    'max_input_chars_per_word',
+    'fuse_unk',
+    'dropout',
+  ]) {
     if (made[name] === undefined || (model[name] ?? null) === made[name] || (model[name] ?? '') === made[name])
       continue;
     if (name === 'fuse_unk' && model[name] === undefined) continue;
@@ -209,7 +230,27 @@ function disagreements(file: JsonObject, ready: JsonObject, chosen: TokenizerCla
 function splitting(value: unknown): unknown {
   if (!isObject(value)) return value ?? null;
   const { trim_offsets: _, ...rest } = value;
-  return value['type'] === 'ByteLevel' ? { use_regex: true, ...rest } : rest;
+  switch (value['type']) {
+    case 'Sequence':
+      return { ...rest, pretokenizers: Array.isArray(value['pretokenizers']) && value['pretokenizers'].map(splitting) };
+    case 'Metaspace': {
+      const { str_rep: __, add_prefix_space: spaced, ...others } = rest; // of before tokenizers 0.15
+      return { prepend_scheme: spaced === false ? 'never' : 'always', split: true, ...others };
+    }
+    case 'ByteLevel':
+      return { use_regex: true, ...rest };
+    default:
+      return rest;
+  }
+}
+
+/** A Unigram's normaliser without what changes no token: spaces are joined where texts are split at them. */
+function mapping(value: unknown): unknown {
+  if (!isObject(value) || value['type'] !== 'Sequence' || !Array.isArray(value['normalizers'])) return value ?? null;
+  const steps = (value['normalizers'] as unknown[]).filter(
+    (step) => !isDeepStrictEqual(step, { type: 'Replace', pattern: { Regex: ' {2,}' }, content: ' ' }),
+  );
+  return steps.length === 1 ? steps[0] : { ...value, normalizers: steps };
 }
 
 /** Special tokens that a post-processor puts around one text; undefined where it is of a kind that is not looked into. */

@@ -3,23 +3,37 @@ import { ModelError } from '../system/errors';
 import { isObject, type JsonObject } from '../system/json';
 import type { AddedTokens } from './added-tokens';
 import type { TokenizerFamily } from './tokenizer-class';
+import { readSentencePiece } from './sentencepiece';
 import { jsonFile } from './tokenizer-files';
 
 /** What a class makes its tokenizer of. */
 export interface Vocabulary {
   /** For messages. */
   file: string;
+  /** Of a token; undefined where there is none. */
+  idOf: (text: string) => number | undefined;
+  /** How many tokens there are. */
+  size: number;
+  /** Of WordPiece and BPE. */
   ids: Record<string, number>;
   /** Of byte-level BPE, as tokenizer.json has them. */
   merges: unknown[];
+  /** Of Unigram: each token with its score, by id. */
+  pieces: [text: string, score: number][];
+  /** Of Unigram: its normaliser's table in Base64. */
+  charsmap: string | undefined;
+  /** Tokens that a sentencepiece model adds, as a configuration lists them. */
+  extras: JsonObject[];
 }
 
 /** Rust's `trim_end`. */
 const SPACE_AT_END = /\p{White_Space}+$/u;
 
 /**
- * The vocabulary of a class, from tokenizer.json where there is one, else from vocab.txt, or vocab.json and merges.txt.
+ * The vocabulary of a class, from tokenizer.json where there is one, else from vocab.txt, or vocab.json and merges.txt,
+ * or sentencepiece.bpe.model.
  *
+ * @param roles texts of the special tokens, by role, which a sentencepiece model does not have
  * @throws ModelError ERR_TOKENIZER: the files are missing or damaged.
  */
 export function readVocabulary(
@@ -27,18 +41,22 @@ export function readVocabulary(
   folder: string,
   { algorithm }: TokenizerFamily,
   json: JsonObject | undefined,
+  roles: Record<string, string> = {},
 ): Vocabulary {
   if (json !== undefined) {
     const file = join(folder, 'tokenizer.json');
     const model = json['model'] as JsonObject;
-    return { file, ids: checkedIds(model['vocab'], file), merges: (model['merges'] ?? []) as unknown[] };
+    if (algorithm === 'Unigram')
+      return ofPieces(file, checkedPieces(model['vocab'], file), charsmapOf(json['normalizer']));
+    return ofIds(file, checkedIds(model['vocab'], file), (model['merges'] ?? []) as unknown[]);
   }
+  if (algorithm === 'Unigram') return fromSentencePiece(files, folder, roles);
   if (algorithm === 'BPE') {
     const merges = files.get('merges.txt');
     const words = jsonFile(files, 'vocab.json', folder);
     if (merges === undefined || words === undefined) throw missing(folder, 'vocab.json and merges.txt');
     const file = join(folder, 'vocab.json');
-    return { file, ids: checkedIds(words, file), merges: mergesOf(merges.toString('utf8')) };
+    return ofIds(file, checkedIds(words, file), mergesOf(merges.toString('utf8')));
   }
   const bytes = files.get('vocab.txt');
   if (bytes === undefined) throw missing(folder, 'vocab.txt');
@@ -46,7 +64,85 @@ export function readVocabulary(
   if (lines.at(-1) === '') lines.pop();
   // A token that stands twice has its last line as id, as in the tokenizers library.
   const ids = Object.fromEntries(lines.map((line, id) => [line.replace(SPACE_AT_END, ''), id]));
-  return { file: join(folder, 'vocab.txt'), ids, merges: [] };
+  return ofIds(join(folder, 'vocab.txt'), ids, []);
+}
+
+function ofIds(file: string, ids: Record<string, number>, merges: unknown[]): Vocabulary {
+  const idOf = (text: string) => (Object.hasOwn(ids, text) ? ids[text] : undefined);
+  return { file, idOf, size: Object.keys(ids).length, ids, merges, pieces: [], charsmap: undefined, extras: [] };
+}
+
+/** A piece that stands twice has its last place as id, as in the tokenizers library. Few are asked for: no map is made. */
+function ofPieces(
+  file: string,
+  pieces: Vocabulary['pieces'],
+  charsmap: string | undefined,
+  extras: JsonObject[] = [],
+): Vocabulary {
+  const idOf = (text: string) => {
+    for (let id = pieces.length - 1; id >= 0; --id) if (pieces[id]![0] === text) return id;
+    return undefined;
+  };
+  return { file, idOf, size: pieces.length, ids: {}, merges: [], pieces, charsmap, extras };
+}
+
+/** As transformers converts it (XLMRobertaConverter): fairseq's four special tokens, the pieces, and the mask. */
+function fromSentencePiece(
+  files: ReadonlyMap<string, Buffer>,
+  folder: string,
+  roles: Record<string, string>,
+): Vocabulary {
+  const bytes = files.get('sentencepiece.bpe.model');
+  if (bytes === undefined) throw missing(folder, 'sentencepiece.bpe.model');
+  const file = join(folder, 'sentencepiece.bpe.model');
+  const model = readSentencePiece(bytes, file);
+  if (model.modelType !== 1) {
+    throw new ModelError(
+      'ERR_TOKENIZER',
+      `${file} is a sentencepiece model of the type ${model.modelType}, and vectune converts Unigram (1) only. Write its ` +
+        'tokenizer.json once with transformers (AutoTokenizer … save_pretrained).',
+      { file },
+    );
+  }
+  const special = ['bos_token', 'pad_token', 'eos_token', 'unk_token'].map((role): [string, number] => [
+    roles[role]!,
+    0,
+  ]);
+  const pieces = model.pieces.slice(3).map(({ text, score }): [string, number] => [text, score]);
+  const extras = model.pieces
+    .filter(({ type }) => type === 3 || type === 4)
+    .map(({ text, type }) => ({ content: text, normalized: false, special: type === 3 }));
+  return ofPieces(
+    file,
+    [...special, ...pieces, [roles['mask_token']!, 0]],
+    model.charsmap.length > 0 ? model.charsmap.toString('base64') : undefined,
+    extras,
+  );
+}
+
+/** That of the first step which has one. */
+function charsmapOf(normalizer: unknown): string | undefined {
+  if (!isObject(normalizer)) return undefined;
+  const steps = Array.isArray(normalizer['normalizers']) ? (normalizer['normalizers'] as unknown[]) : [normalizer];
+  const found = steps.filter(isObject).find(({ type }) => type === 'Precompiled')?.['precompiled_charsmap'];
+  return typeof found === 'string' ? found : undefined;
+}
+
+function checkedPieces(vocabulary: unknown, file: string): Vocabulary['pieces'] {
+  if (!Array.isArray(vocabulary) || vocabulary.length === 0) {
+    throw new ModelError('ERR_TOKENIZER', `${file} has no vocabulary of pieces and scores. Fetch the model folder again.`, {
+      file,
+    });
+  }
+  const id = (vocabulary as unknown[]).findIndex(
+    (entry) => !Array.isArray(entry) || typeof entry[0] !== 'string' || typeof entry[1] !== 'number',
+  );
+  if (id < 0) return vocabulary as Vocabulary['pieces'];
+  throw new ModelError(
+    'ERR_TOKENIZER',
+    `${file}: the piece of id ${id} must be a text and a score, found ${JSON.stringify(vocabulary[id])}.`,
+    { file },
+  );
 }
 
 function mergesOf(text: string): string[] {
@@ -81,19 +177,19 @@ function missing(folder: string, names: string): ModelError {
 
 /**
  * The tokenizer that a class makes of its vocabulary, as the content of a tokenizer.json: WordPiece as BertTokenizer,
- * byte-level BPE as RobertaTokenizer.
+ * byte-level BPE as RobertaTokenizer, Unigram as XLMRobertaTokenizer.
  *
  * @throws ModelError ERR_TOKENIZER: a special token that every text needs is not in the vocabulary.
  */
 export function familyTokenizer(
   family: TokenizerFamily,
-  { file, ids, merges }: Vocabulary,
+  { file, idOf, ids, merges, pieces, charsmap }: Vocabulary,
   added: AddedTokens,
   config: JsonObject,
 ): JsonObject {
   const special = (role: string): [text: string, id: number] => {
     const text = added.roles[role] ?? family.tokens[role]!;
-    const id = Object.hasOwn(ids, text) ? ids[text] : added.tokens.find(({ content }) => content === text)?.id;
+    const id = idOf(text) ?? added.tokens.find(({ content }) => content === text)?.id;
     if (id !== undefined) return [text, id];
     throw new ModelError(
       'ERR_TOKENIZER',
@@ -102,6 +198,8 @@ export function familyTokenizer(
     );
   };
   const common = { version: '1.0', truncation: null, padding: null, added_tokens: added.tokens };
+  if (family.algorithm === 'Unigram')
+    return { ...common, ...unigram(pieces, charsmap, special('bos_token'), special('eos_token'), config) };
   return family.algorithm === 'BPE'
     ? { ...common, ...byteLevel(ids, merges, special('cls_token'), special('sep_token'), config) }
     : { ...common, ...wordPiece(ids, special('cls_token'), special('sep_token'), special('unk_token')[0], config) };
@@ -128,14 +226,8 @@ function wordPiece(
     pre_tokenizer: { type: 'BertPreTokenizer' },
     post_processor: {
       type: 'TemplateProcessing',
-      single: [piece(cls, 0), { Sequence: { id: 'A', type_id: 0 } }, piece(sep, 0)],
-      pair: [
-        piece(cls, 0),
-        { Sequence: { id: 'A', type_id: 0 } },
-        piece(sep, 0),
-        { Sequence: { id: 'B', type_id: 1 } },
-        piece(sep, 1),
-      ],
+      single: [piece(cls, 0), sequence('A', 0), piece(sep, 0)],
+      pair: [piece(cls, 0), sequence('A', 0), piece(sep, 0), sequence('B', 1), piece(sep, 1)],
       special_tokens: {
         [cls]: { id: cls, ids: [clsId], tokens: [cls] },
         [sep]: { id: sep, ids: [sepId], tokens: [sep] },
@@ -154,6 +246,36 @@ function wordPiece(
 
 function piece(id: string, typeId: number): JsonObject {
   return { SpecialToken: { id, type_id: typeId } };
+}
+
+function sequence(id: 'A' | 'B', typeId: number): JsonObject {
+  return { Sequence: { id, type_id: typeId } };
+}
+
+function unigram(
+  vocab: Vocabulary['pieces'],
+  charsmap: string | undefined,
+  [bos, bosId]: Special,
+  [eos, eosId]: Special,
+  config: JsonObject,
+): JsonObject {
+  const prepend_scheme = config['add_prefix_space'] === false ? 'never' : 'always';
+  const metaspace = { type: 'Metaspace', replacement: '▁', prepend_scheme, split: true };
+  return {
+    normalizer: charsmap === undefined ? null : { type: 'Precompiled', precompiled_charsmap: charsmap },
+    pre_tokenizer: { type: 'Sequence', pretokenizers: [{ type: 'WhitespaceSplit' }, metaspace] },
+    post_processor: {
+      type: 'TemplateProcessing',
+      single: [piece(bos, 0), sequence('A', 0), piece(eos, 0)],
+      pair: [piece(bos, 0), sequence('A', 0), piece(eos, 0), piece(eos, 0), sequence('B', 0), piece(eos, 0)],
+      special_tokens: {
+        [bos]: { id: bos, ids: [bosId], tokens: [bos] },
+        [eos]: { id: eos, ids: [eosId], tokens: [eos] },
+      },
+    },
+    decoder: metaspace,
+    model: { type: 'Unigram', unk_id: 3, byte_fallback: false, vocab },
+  };
 }
 
 function byteLevel(

@@ -92,44 +92,53 @@ class Forward {
   at::Tensor hidden_states(const int32_t* ids, int64_t tokens, int32_t text, const DropoutPlan& plan) const {
     const EncoderSpec& e = spec_.encoder;
     const at::Tensor id = at::from_blob(const_cast<int32_t*>(ids), {tokens}, at::kInt).to(at::kLong);
-    const bool pads = e.architecture->name == "roberta";
-    at::Tensor x =
-        at::embedding(p("embeddings.word_embeddings.weight"), id, e.pad_id) +
-        at::embedding(p("embeddings.position_embeddings.weight"), positions_of(ids, tokens), pads ? e.pad_id : -1);
-    if (e.type_vocab_size > 0) x = x + p("embeddings.token_type_embeddings.weight").select(0, 0);
-    x = drop(norm(x, "embeddings.LayerNorm"), plan, 0, DropoutPlan::kEmbedding, text);
-    const bool distil = e.architecture->name == "distilbert";
+    const Architecture::Names& n = e.architecture->names;
+    at::Tensor x = at::embedding(p(n.words + ".weight"), id, e.pad_id) +
+                   at::embedding(p(n.positions + ".weight"), positions_of(ids, tokens), counts_padding() ? e.pad_id : -1);
+    if (e.type_vocab_size > 0) x = x + p(n.types + ".weight").select(0, 0);
+    x = drop(norm(x, n.embedding_norm), plan, 0, DropoutPlan::kEmbedding, text);
     for (int64_t i = 0; i < e.layers; ++i) {
-      const std::string l = (distil ? "transformer.layer." : "encoder.layer.") + std::to_string(i) + ".";
-      const std::string a = l + "attention.";
-      const auto head = [&](const char* bert, const char* distilbert) {
-        return linear(x, a + (distil ? distilbert : bert)).view({tokens, e.heads, e.head_size()}).transpose(0, 1);
+      const std::string l = n.layer + std::to_string(i) + ".";
+      const auto head = [&](const std::string& name) {
+        return linear(x, l + name).view({tokens, e.heads, e.head_size()}).transpose(0, 1);
       };
-      const at::Tensor q = head("self.query", "q_lin"), k = head("self.key", "k_lin"), v = head("self.value", "v_lin");
-      at::Tensor probabilities =
-          at::softmax(at::matmul(q, k.transpose(1, 2)) / std::sqrt(static_cast<double>(e.head_size())), -1);
+      const at::Tensor q = head(n.query), k = head(n.key), v = head(n.value);
+      at::Tensor scores = at::matmul(q, k.transpose(1, 2)) / std::sqrt(static_cast<double>(e.head_size()));
+      if (!n.relative_bias.empty()) scores = scores + relative_bias(p(n.relative_bias + ".weight"), tokens);
+      at::Tensor probabilities = at::softmax(scores, -1);
       const kernels::Dropout d = plan.at(i, DropoutPlan::kAttention);
       if (d.on()) probabilities = probabilities * attention_mask(d, text, tokens, e.heads, e.head_size());
       const at::Tensor context = at::matmul(probabilities, v).transpose(0, 1).reshape({tokens, e.hidden_size});
-      x = norm(x + drop(linear(context, a + (distil ? "out_lin" : "output.dense")), plan, i, DropoutPlan::kAttentionOut,
-                        text),
-               distil ? l + "sa_layer_norm" : a + "output.LayerNorm");
-      at::Tensor inner = linear(x, l + (distil ? "ffn.lin1" : "intermediate.dense"));
+      x = norm(x + drop(linear(context, l + n.attention_out), plan, i, DropoutPlan::kAttentionOut, text),
+               l + n.attention_norm);
+      at::Tensor inner = linear(x, l + n.up);
       inner = e.hidden_activation == HiddenActivation::kRelu   ? at::relu(inner)
               : e.hidden_activation == HiddenActivation::kGelu ? at::gelu(inner)
                                                                : at::gelu(inner, "tanh");
-      x = norm(x + drop(linear(inner, l + (distil ? "ffn.lin2" : "output.dense")), plan, i, DropoutPlan::kOutput, text),
-               l + (distil ? "output_layer_norm" : "output.LayerNorm"));
+      x = norm(x + drop(linear(inner, l + n.down), plan, i, DropoutPlan::kOutput, text), l + n.output_norm);
     }
     return x;
   }
 
   /// As transformers has them: padding_idx + cumsum(id ≠ padding_idx), and padding_idx itself where it is equal.
   at::Tensor positions_of(const int32_t* ids, int64_t tokens) const {
-    if (spec_.encoder.architecture->name != "roberta") return at::arange(tokens, at::kLong);
+    if (!counts_padding()) return at::arange(tokens, at::kLong);
     const at::Tensor id = at::from_blob(const_cast<int32_t*>(ids), {tokens}, at::kInt).to(at::kLong);
     const at::Tensor counts = at::ne(id, spec_.encoder.pad_id).to(at::kLong);
     return at::cumsum(counts, 0) * counts + spec_.encoder.pad_id;
+  }
+
+  bool counts_padding() const {
+    return spec_.encoder.architecture->positions == Architecture::Positions::kAfterPad;
+  }
+
+  /// T5's bias as transformers computes it [heads × queries × keys].
+  static at::Tensor relative_bias(const at::Tensor& table, int64_t tokens) {
+    const at::Tensor at_token = at::arange(tokens, at::kLong);
+    const at::Tensor n = at_token.unsqueeze(1) - at_token.unsqueeze(0), d = at::abs(n);
+    const at::Tensor far = 8 + (at::log(d.to(at::kFloat) / 8) / std::log(128 / 8) * 8).to(at::kLong);
+    const at::Tensor bucket = at::lt(n, 0).to(at::kLong) * 16 + at::where(at::lt(d, 8), d, far.clamp_max(15));
+    return at::embedding(table, bucket).permute({2, 0, 1});
   }
 
   at::Tensor embedding(const at::Tensor& y) const {

@@ -145,6 +145,7 @@ TEST(a_device_step_asks_the_device_for_nothing) {
                                spec_of("roberta", {DenseSpec{96, 7, true, DenseActivation::kTanh}, NormalizeSpec{}},
                                        {kCls, kMax, kMean, kMeanSqrtLen}),
                                spec_of("distilbert", {DenseSpec{24, 7, false, DenseActivation::kGelu}}, {kMax}),
+                               spec_of("mpnet", {NormalizeSpec{}}, {kMean}),
                                spec_of("bert", {DenseSpec{24, 7, true, DenseActivation::kRelu}}, {kMeanSqrtLen})};
   specs.back().encoder.hidden_activation = HiddenActivation::kRelu;
   EngineThread::instance().run([&] {

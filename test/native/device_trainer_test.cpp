@@ -74,6 +74,11 @@ TEST(device_gradients_of_distilbert_with_dense_are_autograds) {
   compare_with_autograd(spec_of("distilbert", {DenseSpec{48, 20, true, DenseActivation::kTanh}},
                                 {PoolingMode::kMax, PoolingMode::kMean}));
 }
+TEST(device_gradients_of_mpnet_are_autograds) {
+  compare_with_autograd(spec_of("mpnet", {}, {PoolingMode::kMean}));
+  compare_with_autograd(spec_of("mpnet", {NormalizeSpec{}}, {PoolingMode::kMean}, 2, 32, 520), 100,
+                        {512, 63, 128, 31, 129, 130});
+}
 TEST(device_gradients_with_every_activation_are_autograds) {
   for (const auto hidden : {HiddenActivation::kRelu, HiddenActivation::kGeluTanh})
     for (const auto dense : {DenseActivation::kGelu, DenseActivation::kIdentity, DenseActivation::kRelu}) {
@@ -95,7 +100,7 @@ TEST(device_gradients_of_rows_that_fill_whole_blocks_are_autograds) {
 TEST(device_gradients_with_dropout_are_the_slope_of_the_loss_under_the_same_masks) {
   // Masks are functions of seed and place, so the loss is a function of the weights: along its gradient it must rise by
   // the gradient's norm.
-  for (const auto architecture : {"bert", "distilbert"}) {
+  for (const auto architecture : {"bert", "distilbert", "mpnet"}) {
     const ModelSpec spec = spec_of(architecture, {}, {PoolingMode::kMean});
     auto data = dataset_of(kLengths, spec.encoder.vocab_size);
     const std::string path = temporary("device-dropout");

@@ -28,9 +28,10 @@ inline ModelSpec spec_of(const std::string& name, std::vector<HeadSpec> after_po
   e.heads = heads;
   e.intermediate_size = 44;
   e.positions = positions;
-  e.type_vocab_size = name == "distilbert" ? 0 : name == "bert" ? 2 : 1;
-  e.pad_id = name == "roberta" ? 1 : 0;
-  if (name == "roberta") e.position_offset = e.pad_id + 1;
+  const bool counts_padding = e.architecture->positions == Architecture::Positions::kAfterPad;
+  e.type_vocab_size = name == "distilbert" || name == "mpnet" ? 0 : name == "bert" ? 2 : 1;
+  e.pad_id = counts_padding ? 1 : 0;
+  if (counts_padding) e.position_offset = e.pad_id + 1;
   e.layer_norm_eps = 1e-5f;
   spec.head.push_back(PoolingSpec{std::move(modes)});
   for (auto& module : after_pooling) spec.head.push_back(std::move(module));

@@ -41,6 +41,38 @@ TEST(gradients_of_distilbert_with_dense_are_autograds) {
       spec_of("distilbert", {DenseSpec{48, 20, true, DenseActivation::kTanh}}, {PoolingMode::kMax, PoolingMode::kMean}),
       0.0f, 100, kLengths);
 }
+TEST(gradients_of_mpnet_are_autograds) {
+  compare_with_autograd(spec_of("mpnet", {}, {PoolingMode::kMean}), 0.0f, 100, kLengths);
+  compare_with_autograd(spec_of("mpnet", {NormalizeSpec{}}, {PoolingMode::kMean}, 2, 32, 520), 0.1f, 1,
+                        {512, 63, 128, 31, 129, 130});
+}
+TEST(gradients_of_mpnet_in_bf16_are_near_those_in_fp32) {
+  const ModelSpec spec = spec_of("mpnet", {}, {PoolingMode::kMean}, 2, 32, 520);
+  auto data = dataset_of({130, 40, 64, 5}, spec.encoder.vocab_size);
+  const auto gradient = [&](Precision precision) {
+    const std::string path = temporary("mpnet-bf16");
+    EngineThread::instance().run([&] {
+      TrainerOptions options;
+      options.dropout = 0.0f;
+      options.precision = precision;
+      Trainer trainer(lively_model(spec), data, options);
+      const std::vector<int32_t> rows{0, 1};
+      return trainer.trace_gradients(rows.data(), 2, 2, path);
+    });
+    const safetensors::File file(path);
+    for (const auto& entry : file.entries())
+      if (entry.name == "encoder.relative_attention_bias.weight") {
+        at::Tensor g = at::empty(entry.shape, at::kFloat);
+        std::memcpy(g.data_ptr<float>(), entry.data, static_cast<size_t>(entry.bytes));
+        return g;
+      }
+    return at::Tensor();
+  };
+  const at::Tensor exact = gradient(Precision::kFp32), rounded = gradient(Precision::kBf16);
+  CHECK(at::norm(exact).item<double>() > 0);
+  const double off = at::norm(exact - rounded).item<double>() / at::norm(exact).item<double>();
+  CHECK(off > 0 && off < 0.05);
+}
 TEST(gradients_with_every_activation_are_autograds) {
   for (const auto hidden : {HiddenActivation::kRelu, HiddenActivation::kGeluTanh})
     for (const auto dense : {DenseActivation::kGelu, DenseActivation::kIdentity, DenseActivation::kRelu}) {

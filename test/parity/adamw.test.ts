@@ -17,7 +17,7 @@ import type { Tensor } from './safetensors';
  */
 const UPDATE_TOLERANCE = 1e-3;
 const STEP_LOSS_TOLERANCE = 1e-5;
-const isKeyBias = (name: string) => /\.(?:key|k_lin)\.bias$/.test(name);
+const isKeyBias = (name: string) => /\.(?:key|k_lin|attn\.k)\.bias$/.test(name);
 
 const PRESETS: Record<'torch' | 'notebook', Partial<TrainerOptions>> = {
   torch: { eps: 1e-8, weightDecay: 0.1, biasCorrection: true },

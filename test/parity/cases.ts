@@ -14,7 +14,7 @@ import type {
 import { loadEngine } from '../../lib/engine/load';
 import { readTensors, type Tensor } from './safetensors';
 
-/** Each architecture with and without Dense; see tiny_models.py. */
+/** See tiny_models.py. */
 export const CASES = [
   'bert-mean',
   'bert-dense',
@@ -22,6 +22,9 @@ export const CASES = [
   'distilbert-dense',
   'roberta-mean',
   'roberta-dense',
+  'bert-unigram',
+  'xlm-roberta-mean',
+  'mpnet-mean',
 ] as const;
 export type CaseName = (typeof CASES)[number];
 

@@ -2,13 +2,14 @@
 
 import json
 import re
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import AutoModel, BertConfig, DistilBertConfig, RobertaConfig
+from transformers import AutoModel, AutoTokenizer, BertConfig, DistilBertConfig, MPNetConfig, RobertaConfig, XLMRobertaConfig
 
 # What the tiny tokenizers have their vocabulary from.
 CORPUS = [
@@ -21,6 +22,7 @@ CORPUS = [
 ]
 
 POSITIONS = 20
+LONG_POSITIONS = 512  # of models that long texts are tried with
 MAX_SEQ_LENGTH = 18
 
 
@@ -42,6 +44,8 @@ class Case:
     intermediate: int = 48
     activation: str = "gelu"
     pooling: tuple = ("mean",)
+    tokenizer: str = ""  # "unigram": XLM-R's in place of the architecture's own
+    positions: int = POSITIONS
     dense: list = field(default_factory=list)
     normalize: bool = False
 
@@ -65,6 +69,10 @@ CASES = [
         dense=[Dense(24, GELU), Dense(16, TANH, bias=False)],
         normalize=True,
     ),
+    # A body of BERT with XLM-R's tokenizer: the pad token is 1 there and 0 in config.json, and positions begin at 0.
+    Case("bert-unigram", "bert", seed=1, hidden=16, heads=2, intermediate=24, tokenizer="unigram", positions=LONG_POSITIONS),
+    Case("xlm-roberta-mean", "xlm-roberta", seed=2, hidden=16, heads=2, intermediate=24, positions=LONG_POSITIONS),
+    Case("mpnet-mean", "mpnet", seed=1, hidden=16, heads=2, intermediate=24, positions=LONG_POSITIONS, normalize=True),
 ]
 
 
@@ -86,6 +94,61 @@ def word_piece_vocabulary(specials: list) -> dict:
     inside = ["##" + letter for letter in letters if letter.isalpha()]
     tokens = specials + letters + inside + repeated + ["##ing", "##ight", "##ers", "##ed", "re", "mo"]
     return {token: i for i, token in enumerate(tokens)}
+
+
+def mpnet_word_piece(folder: Path) -> int:
+    """MPNet's: WordPiece with RoBERTa's special tokens, as transformers writes it; returns its vocabulary's size."""
+    vocabulary = word_piece_vocabulary(["<s>", "<pad>", "</s>", "[UNK]"]) | {}
+    vocabulary["<mask>"] = len(vocabulary)
+    (folder / "vocab.txt").write_text("".join(token + "\n" for token in vocabulary), encoding="utf-8")
+    config = {"tokenizer_class": "MPNetTokenizer", "do_lower_case": True, "model_max_length": MAX_SEQ_LENGTH}
+    write_json(folder / "tokenizer_config.json", config)
+    saved_by_transformers(folder, "mpnet")
+    return len(vocabulary)
+
+
+# What the tiny normaliser maps: full-width letters, a ligature, no-break and other spaces. sentencepiece's own tables
+# are a quarter of a megabyte.
+NORMALISATION = [("\uff21", "A"), ("\uff42", "b"), ("\ufb01", "fi"), ("\u00a0", " "), ("\u3000", " "), ("\t", " "), ("\n", " ")]
+
+
+def unigram(folder: Path, architecture: str) -> int:
+    """XLM-R's tokenizer of a small sentencepiece model, and what transformers makes of it; returns its size."""
+    import sentencepiece
+
+    code_points = lambda text: " ".join(f"{ord(letter):X}" for letter in text)
+    with tempfile.TemporaryDirectory() as work:
+        rules = Path(work) / "rules.tsv"
+        rules.write_text("".join(f"{code_points(a)}\t{code_points(b)}\n" for a, b in NORMALISATION))
+        corpus = Path(work) / "corpus.txt"
+        corpus.write_text("\n".join(CORPUS))
+        sentencepiece.SentencePieceTrainer.train(
+            input=str(corpus),
+            model_prefix=str(Path(work) / "model"),
+            vocab_size=64,
+            model_type="unigram",
+            normalization_rule_tsv=str(rules),
+            user_defined_symbols=["<sep>"],
+            num_threads=1,
+            minloglevel=2,
+        )
+        (folder / "sentencepiece.bpe.model").write_bytes((Path(work) / "model.model").read_bytes())
+    config = {"tokenizer_class": "XLMRobertaTokenizer", "model_max_length": MAX_SEQ_LENGTH}
+    write_json(folder / "tokenizer_config.json", config)
+    size = saved_by_transformers(folder, architecture)
+    if architecture == "bert":  # as paraphrase-multilingual-MiniLM-L12-v2 has it
+        (folder / "sentencepiece.bpe.model").unlink()
+        config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+        write_json(folder / "tokenizer_config.json", config | {"tokenizer_class": "PreTrainedTokenizerFast"})
+    return size
+
+
+def saved_by_transformers(folder: Path, architecture: str) -> int:
+    """Lets transformers write tokenizer.json and its configuration; returns how many tokens there are."""
+    write_json(folder / "config.json", {"model_type": architecture})
+    tokenizer = AutoTokenizer.from_pretrained(str(folder))
+    tokenizer.save_pretrained(str(folder))
+    return len(tokenizer)
 
 
 def word_piece(folder: Path) -> int:
@@ -164,10 +227,13 @@ def encoder_config(case: Case, vocabulary: int):
         hidden_act=case.activation,
     )
     if case.architecture == "bert":
-        return BertConfig(**shared, max_position_embeddings=POSITIONS, pad_token_id=0)
-    return RobertaConfig(
+        return BertConfig(**shared, max_position_embeddings=case.positions, pad_token_id=0)
+    shared |= dict(max_position_embeddings=case.positions + 2)
+    if case.architecture == "mpnet":
+        return MPNetConfig(**shared, layer_norm_eps=1e-5)
+    family = {"roberta": RobertaConfig, "xlm-roberta": XLMRobertaConfig}[case.architecture]
+    return family(
         **shared,
-        max_position_embeddings=POSITIONS + 2,
         type_vocab_size=1,
         layer_norm_eps=1e-5,
         pad_token_id=1,
@@ -185,7 +251,11 @@ def randomise(named_parameters, generator: torch.Generator, std: float) -> None:
 
 def make_folder(case: Case, folder: Path) -> None:
     folder.mkdir(parents=True)
-    vocabulary = byte_level_bpe(folder) if case.architecture == "roberta" else word_piece(folder)
+    if case.tokenizer == "unigram" or case.architecture == "xlm-roberta":
+        vocabulary = unigram(folder, case.architecture)
+    else:
+        writers = {"roberta": byte_level_bpe, "mpnet": mpnet_word_piece}
+        vocabulary = writers.get(case.architecture, word_piece)(folder)
     generator = torch.Generator().manual_seed(case.seed)
     encoder = AutoModel.from_config(encoder_config(case, vocabulary))
     randomise(encoder.named_parameters(), generator, case.std)

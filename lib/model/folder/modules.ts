@@ -16,7 +16,11 @@ export interface FolderModule {
 
 const KINDS: Record<string, ModuleKind> = {
   Transformer: 'transformer',
-  ...Object.fromEntries(Object.values(ARCHITECTURES).map(({ formerModule }) => [formerModule, 'transformer' as const])),
+  ...Object.fromEntries(
+    Object.values(ARCHITECTURES).flatMap(({ formerModule }) =>
+      formerModule === null ? [] : [[formerModule, 'transformer' as const]],
+    ),
+  ),
   Pooling: 'pooling',
   Dense: 'dense',
   Normalize: 'normalize',

@@ -13,6 +13,9 @@ namespace {
 constexpr bool same_buffer(const float*) { return true; }
 constexpr bool same_buffer(const bf16*) { return false; }
 
+/// Floats of a head's RelativeBias.
+constexpr int64_t relative_width(int64_t longest) { return (2 * longest + 31) / 16 * 16; }
+
 /// The copy of an fp32 buffer as T: the buffer itself when T is float.
 template <typename T>
 T* as_t(Arena::Carver& carver, float* y, int64_t count) {
@@ -42,6 +45,10 @@ void Activations<T>::reserve(int64_t padded, int64_t longest) {
     const auto ts = [&](int64_t width) { return carver.take<T>(rows * width); };
     scratch_stride = (kernels::attention_scratch(length, spec_.head_size()) + 15) / 16 * 16;
     scratch = carver.take<float>(scratch_stride * team);
+    if (spec_.architecture->has_relative_bias()) {
+      relative_stride = relative_width(length);
+      relative = carver.take<float>(spec_.heads * relative_stride);
+    }
     branch = ts(hidden);
     if (quantised_) {
       quantised = carver.take<std::byte>(cpu::quantised_bytes(rows, std::max(hidden, inner)));
@@ -102,7 +109,8 @@ void BackwardBuffers<T>::reserve(int64_t padded, int64_t longest) {
   const int64_t hidden = spec_.hidden_size, inner = spec_.intermediate_size;
   const int team = threads();
   arena_.carve([&](Arena::Carver& carver) {
-    scratch_stride = (kernels::attention_scratch(length, spec_.head_size()) + 15) / 16 * 16;
+    scratch_stride =
+        (kernels::attention_scratch(length, spec_.head_size(), spec_.architecture->has_relative_bias()) + 15) / 16 * 16;
     scratch = carver.take<float>(scratch_stride * team);
     partials = carver.take<float>(std::max(3 * hidden, inner) * team);
     dy = carver.take<float>(rows * hidden);

@@ -42,6 +42,8 @@ class Activations {
   std::vector<Layer> layers;
   float* scratch = nullptr;  // attention, per thread
   int64_t scratch_stride = 0;
+  float* relative = nullptr;  // [heads × relative_stride], where the architecture has a bias by distance
+  int64_t relative_stride = 0;
   ProductScratch products;
 
  private:

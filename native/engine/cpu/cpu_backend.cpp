@@ -8,6 +8,7 @@
 
 #include "cpu/kernels.h"
 #include "cpu/pooling.h"
+#include "model/relative_buckets.h"
 
 namespace vectune::cpu {
 
@@ -67,12 +68,43 @@ void CpuBackend<T>::pack(const Texts& texts, bool) {
   const bool exact = use_ != Use::kTraining && texts.size().tokens <= 64;
   batch_.pack(texts, spec_, exact ? 1 : Gemm<T>::row_rounding());
   pad_row_ = texts.pad_row(spec_);
+  drelative_.reset();
   activations_.reserve(batch_.rows().padded, batch_.longest());
+}
+
+template <typename T>
+void CpuBackend<T>::lay_out_relative() {
+  const float* const table = vector(table_.relative_bias);
+  const int64_t longest = batch_.longest(), stride = activations_.relative_stride;
+  for (int64_t head = 0; head < spec_.heads; ++head) {
+    float* const to = activations_.relative + head * stride;
+    for (int64_t d = 1 - longest; d < longest; ++d)
+      to[d + longest - 1] = table[relative_bucket(d) * spec_.heads + head];
+    std::fill(to + 2 * longest - 1, to + stride, 0.0f);
+  }
+}
+
+template <typename T>
+kernels::RelativeBias CpuBackend<T>::relative() const {
+  if (table_.relative_bias < 0) return {};
+  return {activations_.relative, batch_.longest() - 1, activations_.relative_stride};
+}
+
+template <typename T>
+void CpuBackend<T>::add_relative_gradient(float* to) const {
+  const float* from = drelative_.const_data_ptr<float>();
+  std::vector<double> sums(static_cast<size_t>(spec_.heads * kRelativeBuckets), 0.0);
+  for (int64_t text = 0; text < batch_.rows().texts; ++text)
+    for (double& sum : sums) sum += static_cast<double>(*from++);
+  for (int64_t head = 0; head < spec_.heads; ++head)
+    for (int64_t bucket = 0; bucket < kRelativeBuckets; ++bucket)
+      to[bucket * spec_.heads + head] += static_cast<float>(sums[static_cast<size_t>(head * kRelativeBuckets + bucket)]);
 }
 
 template <typename T>
 void CpuBackend<T>::embed(const NormAt& norm, const Dropout& dropout) {
   auto& a = activations_;
+  if (table_.relative_bias >= 0) lay_out_relative();
   kernels_in<T>().embedding_forward(
       {batch_.rows(), spec_.hidden_size, weights_.words, vector(table_.position_embeddings),
        table_.type_embeddings < 0 ? nullptr : vector(table_.type_embeddings), vector(norm.weight), vector(norm.bias),
@@ -106,7 +138,7 @@ void CpuBackend<T>::attention(int64_t i, const LinearAt& qkv, const Dropout& dro
   const Layer& l = layer(i);
   matrices_->at(qkv).forward(x_t_, l.qkv, batch_.rows().padded, scratch());
   kernels_in<T>().attention_forward({batch_.rows(), spec_.heads, spec_.head_size(), l.qkv, vector(qkv.bias), dropout,
-                                     l.context, l.logsumexp, a.scratch, a.scratch_stride});
+                                     l.context, l.logsumexp, a.scratch, a.scratch_stride, relative()});
 }
 
 template <typename T>
@@ -116,8 +148,13 @@ void CpuBackend<T>::attention_backward(int64_t i, const LinearAt& qkv, const Dro
   auto& b = backward_;
   const Layer& l = layer(i);
   const int64_t padded = batch_.rows().padded;
+  float* const drelative = table_.relative_bias < 0 ? nullptr : gradient_of(table_.relative_bias);
+  if (drelative && !drelative_.defined())
+    drelative_ = at::empty({batch_.rows().texts * spec_.heads * kRelativeBuckets}, at::TensorOptions().dtype(at::kFloat));
   k.attention_backward({batch_.rows(), spec_.heads, spec_.head_size(), l.qkv, vector(qkv.bias), dropout, l.logsumexp,
-                        b.dhidden, b.dqkv, b.scratch, b.scratch_stride});
+                        b.dhidden, b.dqkv, b.scratch, b.scratch_stride, relative(),
+                        drelative ? drelative_.mutable_data_ptr<float>() : nullptr});
+  if (drelative) add_relative_gradient(drelative);
   k.column_sum({batch_.rows().rows, qkv.out, b.dqkv, vector_gradient(qkv.bias), add_, b.partials});
   const Linear<T>& w = matrices_->at(qkv);
   const T* x_t = i > 0 ? layer(i - 1).y2_t : activations_.y0_t;
@@ -240,6 +277,7 @@ void CpuBackend<T>::release() {
   head_products_.release();
   batch_.release();
   maxima_.reset();
+  drelative_.reset();
 }
 
 template class CpuBackend<float>;

@@ -64,6 +64,11 @@ class CpuBackend final : public Backend {
     if (float* to = gradient_of(at.weight))
       matrices_->at(at).weight_gradient(dy, x, to, batch_.rows().padded, add_, backward_.products);
   }
+  /// Lays the bias by distance out for the rows that are packed.
+  void lay_out_relative();
+  kernels::RelativeBias relative() const;
+  /// Adds what texts have of its gradient.
+  void add_relative_gradient(float* to) const;
   LinearScratch scratch() { return {activations_.products, activations_.quantised, activations_.scales}; }
 
   const EncoderSpec spec_;
@@ -73,7 +78,8 @@ class CpuBackend final : public Backend {
   Activations<T> activations_;
   BackwardBuffers<T> backward_;
   ProductScratch head_products_;
-  at::Tensor maxima_;  // row of each maximum [texts × hidden]
+  at::Tensor maxima_;     // row of each maximum [texts × hidden]
+  at::Tensor drelative_;  // [texts × heads × kRelativeBuckets]
 
   FlatView<const float> weights_;
   const Matrices<T>* matrices_ = nullptr;

@@ -95,7 +95,14 @@ struct ResidualNormBackward {
   float* partials;  // [threads × 3 × hidden]
 };
 
-/// Softmax attention of every (text, head): O = dropout(softmax(QKᵀ/√d)) V, Q = q + bias and so on.
+/// What scores get by head and distance. Key j of query i in a text of n tokens has `scores`[head · stride + zero + j − i];
+/// what follows the last distance up to the next 16 is read too, and has no effect.
+struct RelativeBias {
+  const float* scores = nullptr;  // null: nothing
+  int64_t zero = 0, stride = 0;   // at least n − 1, and 2 · zero + 17
+};
+
+/// Softmax attention of every (text, head): O = dropout(softmax(QKᵀ/√d + relative)) V, Q = q + bias and so on.
 template <typename T>
 struct AttentionForward {
   Rows rows;
@@ -107,6 +114,7 @@ struct AttentionForward {
   float* logsumexp;  // [heads × rows]; null in inference
   float* scratch;    // threads × attention_scratch(...) floats
   int64_t scratch_stride;
+  RelativeBias relative = {};
 };
 
 template <typename T>
@@ -121,6 +129,8 @@ struct AttentionBackward {
   T* dqkv;  // [padded × 3·hidden]
   float* scratch;
   int64_t scratch_stride;
+  RelativeBias relative = {};
+  float* drelative = nullptr;  // [texts × heads × kRelativeBuckets], each text's own; null where it is not wanted
 };
 
 /// y = activation(x + bias), elementwise over [padded × width]; x and y may be the same.
@@ -276,10 +286,11 @@ inline const Kernels<bf16>& of<bf16>(const Table& t) {
 inline constexpr int64_t kAttentionTile = 32;
 /// From so many tokens on, a text's heads are multiplied in bf16 where everything else is.
 inline constexpr int64_t kAttentionBf16Tokens = 32;
-/// Floats of scratch that one thread needs for texts of up to `longest` tokens.
-inline int64_t attention_scratch(int64_t longest, int64_t head_size) {
+/// Floats of scratch that one thread needs for texts of up to `longest` tokens; `relative`: with the gradient of a bias
+/// by distance.
+inline int64_t attention_scratch(int64_t longest, int64_t head_size, bool relative = false) {
   const int64_t keys = (longest + 15) / 16 * 16, width = (head_size + 31) / 32 * 32;
-  return 8 * keys * width + kAttentionTile * (width + 3 * keys);
+  return 8 * keys * width + kAttentionTile * (width + 3 * keys) + (relative ? 2 * keys : 0);
 }
 
 }  // namespace vectune::kernels

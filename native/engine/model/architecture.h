@@ -25,7 +25,8 @@ struct Architecture {
   struct Names {
     std::string words = "embeddings.word_embeddings", positions = "embeddings.position_embeddings",
                 types = "embeddings.token_type_embeddings", embedding_norm = "embeddings.LayerNorm";
-    std::string layer;  // before a layer's number
+    std::string relative_bias;  // one table for all layers; empty where scores have no bias
+    std::string layer;          // before a layer's number
     std::string query, key, value, attention_out, attention_norm, up, down, output_norm;
   };
 
@@ -34,6 +35,9 @@ struct Architecture {
   Positions positions = Positions::kInOrder;
   bool drops_attention_output = true;  // dropout of what attention adds to the residual stream
   Names names;
+
+  /// Whether a head's scores have a bias by the distance of query and key (model/relative_buckets.h).
+  bool has_relative_bias() const { return !names.relative_bias.empty(); }
 };
 
 /// All there are.

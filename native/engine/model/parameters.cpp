@@ -1,5 +1,7 @@
 #include "model/parameters.h"
 
+#include "model/relative_buckets.h"
+
 namespace vectune {
 
 ParameterTable::ParameterTable(const ModelSpec& spec) : architecture_(spec.encoder.architecture) {
@@ -10,6 +12,9 @@ ParameterTable::ParameterTable(const ModelSpec& spec) : architecture_(spec.encod
   word_embeddings = add(n.words + ".weight", encoder, {e.vocab_size, hidden}, true);
   position_embeddings = add(n.positions + ".weight", encoder, {e.positions, hidden}, true);
   if (e.type_vocab_size > 0) type_embeddings = add(n.types + ".weight", encoder, {e.type_vocab_size, hidden}, true);
+  // By its name the Hugging Face Trainer takes it for a bias, which does not decay.
+  if (e.architecture->has_relative_bias())
+    relative_bias = add(n.relative_bias + ".weight", encoder, {kRelativeBuckets, e.heads}, false);
 
   const auto norm = [&](const std::string& name) {
     NormAt at{0, 0, norms_++};

@@ -62,6 +62,7 @@ class ParameterTable {
   int64_t elements() const { return elements_; }
 
   int64_t word_embeddings = 0, position_embeddings = 0, type_embeddings = -1;
+  int64_t relative_bias = -1;  // [kRelativeBuckets × heads]; −1 where the architecture has none
   NormAt embedding_norm;
   int64_t embeddings_end = 0;
   std::vector<LayerAt> layers;

@@ -13,7 +13,7 @@ namespace vectune {
 
 /// Which gradients are wanted.
 struct Wanted {
-  bool words = true, positions = true, types = true, embedding_norm = true;
+  bool words = true, positions = true, types = true, relative_bias = true, embedding_norm = true;
   std::vector<bool> layers;  // any parameter of the layer
   /// Layers below this one, and the embeddings if it is above 0, need no gradient at all.
   int64_t lowest_layer = 0;
@@ -39,9 +39,10 @@ class Backend {
   virtual void embed(const NormAt& norm, const Dropout& dropout) = 0;
   virtual void embed_backward(const NormAt& norm, const Dropout& dropout, const Wanted& wanted) = 0;
 
-  /// Product and attention: branch = softmax(q·kᵀ/√d)·v of each head within each text, q, k, v = x·Wᵀ + b.
+  /// Product and attention: branch = softmax(q·kᵀ/√d + bias)·v of each head within each text, q, k, v = x·Wᵀ + b; the
+  /// bias is that of the distance, in an architecture that has one.
   virtual void attention(int64_t layer, const LinearAt& qkv, const Dropout& dropout) = 0;
-  /// `weights`: whether the product's gradients are wanted; `input`: whether dx is.
+  /// `weights`: whether the product's gradients are wanted; `input`: whether dx is. That of the bias is added to.
   virtual void attention_backward(int64_t layer, const LinearAt& qkv, const Dropout& dropout, bool weights,
                                   bool input) = 0;
 

@@ -25,8 +25,8 @@ class GradientPlaces {
   }
   int64_t elements() const { return elements_; }
 
-  /// The first `tables` are of the embedding tables, which are added to row by row; those up to `encoder` of the
-  /// encoder.
+  /// The first `tables` are of the embedding tables and the bias of distances, which are added to; those up to
+  /// `encoder` of the encoder.
   int64_t tables = 0, encoder = 0;
 
  private:

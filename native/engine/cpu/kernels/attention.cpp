@@ -4,9 +4,10 @@
 #include "cpu/kernels/registry.h"
 #include "cpu/kernels/team.h"
 #include "cpu/kernels/words.h"
+#include "model/relative_buckets.h"
 
 // Attention of one (text, head) at a time, tile by tile of queries, in a small scratch:
-//   S = QKᵀ/√d   P = softmax(S)   O = (mask∘P) V
+//   S = QKᵀ/√d + B   P = softmax(S)   O = (mask∘P) V, B a bias by distance or nothing
 // Only log Σ eˢ of each query is kept; backward makes P again from it, so that memory grows with the
 // number of tokens and not with its square (Dao et al. 2022, FlashAttention).
 //   dP = mask∘(dO Vᵀ)   dS = P∘(dP − rowsum(P∘dP))   dQ = dS K/√d   dK = dSᵀQ/√d   dV = (mask∘P)ᵀ dO
@@ -41,6 +42,7 @@ struct Scratch {
   Operand q, k, v, dout, p, ds;  // p: mask∘P
   W *k_t, *v_t;                  // words of the rows, transposed
   float *dq, *dk, *dv, *scores, *grads;
+  float* distances;  // sums of dS, from the farthest key on the left; there with a bias by distance only
 
   Scratch(float* base, int64_t tokens, int64_t head_size)
       : width(round_up(head_size, kLanes * kInWord<W>)), keys(round_up(tokens)) {
@@ -63,6 +65,7 @@ struct Scratch {
     p = operand(tile);
     if constexpr (kInWord<W> == 1) ds = {grads, grads};
     else ds = operand(tile);
+    distances = base;
   }
 };
 
@@ -171,6 +174,18 @@ inline uint32_t mask_row(const Dropout& d, const Rows& rows, int64_t row, int64_
   return row_hash(d.key + static_cast<uint64_t>(head) * 0x9e3779b97f4a7c15ull, rows.row_keys[row]);
 }
 
+/// The bias of one query's scores.
+inline void add_relative(const RelativeBias& relative, int64_t head, int64_t query, int64_t keys, float* scores) {
+  const float* bias = relative.scores + head * relative.stride + relative.zero - query;
+  for (int64_t j = 0; j < keys; j += kLanes) store(scores + j, load(scores + j) + load(bias + j));
+}
+
+/// Sums by distance, from −(tokens − 1) on, as sums by bucket.
+inline void sum_buckets(const float* distances, int64_t tokens, float* buckets) {
+  std::fill(buckets, buckets + kRelativeBuckets, 0.0f);
+  for (int64_t d = 1 - tokens; d < tokens; ++d) buckets[relative_bucket(d)] += distances[d + tokens - 1];
+}
+
 template <typename W, typename T>
 void forward_head(const AttentionForward<T>& a, int64_t text, int64_t head, float* base) {
   const int64_t first = a.rows.starts[text], tokens = a.rows.starts[text + 1] - first;
@@ -192,6 +207,7 @@ void forward_head(const AttentionForward<T>& a, int64_t text, int64_t head, floa
     for (int64_t i = 0; i < queries; ++i) {
       float* row = s.scores + i * s.keys;
       W* p = s.p.rows + i * s.keys;
+      if (a.relative.scores) add_relative(a.relative, head, from + i, s.keys, row);
       for (int64_t j = tokens; j < s.keys; ++j) row[j] = -1e30f;
       F m = splat(-1e30f);
       for (int64_t j = 0; j < s.keys; j += kLanes) m = max(m, load(row + j));
@@ -236,6 +252,8 @@ void backward_head(const AttentionBackward<T>& a, int64_t text, int64_t head, fl
   std::memset(s.dk, 0, sizeof(float) * static_cast<size_t>(tokens * s.width));
   std::memset(s.dv, 0, sizeof(float) * static_cast<size_t>(tokens * s.width));
 
+  if (a.drelative) std::memset(s.distances, 0, sizeof(float) * static_cast<size_t>(2 * s.keys));
+
   T* dqkv = a.dqkv + first * 3 * hidden + head * d;
   for (int64_t from = 0; from < tokens; from += kTile) {
     const int64_t queries = std::min(kTile, tokens - from), at = from * s.width;
@@ -248,6 +266,7 @@ void backward_head(const AttentionBackward<T>& a, int64_t text, int64_t head, fl
       float* grad = s.grads + i * s.keys;
       const float lse = a.logsumexp[head * a.rows.rows + first + from + i];
       const uint32_t key = a.dropout.on() ? mask_row(a.dropout, a.rows, first + from + i, head) : 0;
+      if (a.relative.scores) add_relative(a.relative, head, from + i, s.keys, row);
       for (int64_t j = tokens; j < s.keys; ++j) row[j] = -1e30f;
       F dot{};
       for (int64_t j = 0; j < s.keys; j += kLanes) {
@@ -264,6 +283,11 @@ void backward_head(const AttentionBackward<T>& a, int64_t text, int64_t head, fl
         store(s.p.rows + i * s.keys + j, masked);
       }
       const float mean = sum(dot);
+      if (a.drelative) {
+        float* sums = s.distances + tokens - 1 - (from + i);
+        for (int64_t j = 0; j < s.keys; j += kLanes)
+          store(sums + j, load(sums + j) + load(row + j) * (load(grad + j) - mean));
+      }
       for (int64_t j = 0; j < s.keys; j += kLanes)
         store(s.ds.rows + i * s.keys + j, load(row + j) * (load(grad + j) - mean));
     }
@@ -279,6 +303,7 @@ void backward_head(const AttentionBackward<T>& a, int64_t text, int64_t head, fl
   }
   scatter(s.dk, s.width, 1.0f, tokens, d, dqkv + hidden, 3 * hidden);  // q carries the scale already
   scatter(s.dv, s.width, 1.0f, tokens, d, dqkv + 2 * hidden, 3 * hidden);
+  if (a.drelative) sum_buckets(s.distances, tokens, a.drelative + (text * a.heads + head) * kRelativeBuckets);
 }
 
 /// work(W{}): what a text's heads are multiplied in. Of a short one, making pairs takes longer than is gained.

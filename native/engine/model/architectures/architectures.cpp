@@ -9,7 +9,7 @@ namespace vectune {
 
 const std::vector<const Architecture*>& architectures() {
   static const auto all = [] {
-    static const Architecture plans[] = {bert(), distilbert(), roberta()};
+    static const Architecture plans[] = {bert(), distilbert(), mpnet(), roberta(), xlm_roberta()};
     std::vector<const Architecture*> list;
     for (const Architecture& plan : plans) list.push_back(&plan);
     return list;

@@ -36,7 +36,9 @@ const { downloads, stderr, exit, hangs } = ${JSON.stringify({ downloads, stderr,
 appendFileSync(${JSON.stringify(this.#log)}, JSON.stringify(args) + '\\n');
 if (args[0] === '--version') process.exit(0);
 const dest = args[args.indexOf('--dest') + 1];
-for (const { name, file } of downloads) copyFileSync(file, join(dest, name));
+const wanted = args.at(-1).split('==')[0].replaceAll('-', '_') + '-';
+const own = downloads.filter(({ name }) => name.startsWith(wanted));
+for (const { name, file } of own.length > 0 ? own : downloads) copyFileSync(file, join(dest, name));
 process.stderr.write(stderr);
 process.exitCode = exit;
 if (hangs) setInterval(() => undefined, 1000);
