@@ -130,9 +130,13 @@ function charsmapOf(normalizer: unknown): string | undefined {
 
 function checkedPieces(vocabulary: unknown, file: string): Vocabulary['pieces'] {
   if (!Array.isArray(vocabulary) || vocabulary.length === 0) {
-    throw new ModelError('ERR_TOKENIZER', `${file} has no vocabulary of pieces and scores. Fetch the model folder again.`, {
-      file,
-    });
+    throw new ModelError(
+      'ERR_TOKENIZER',
+      `${file} has no vocabulary of pieces and scores. Fetch the model folder again.`,
+      {
+        file,
+      },
+    );
   }
   const id = (vocabulary as unknown[]).findIndex(
     (entry) => !Array.isArray(entry) || typeof entry[0] !== 'string' || typeof entry[1] !== 'number',

@@ -93,8 +93,9 @@ class Forward {
     const EncoderSpec& e = spec_.encoder;
     const at::Tensor id = at::from_blob(const_cast<int32_t*>(ids), {tokens}, at::kInt).to(at::kLong);
     const Architecture::Names& n = e.architecture->names;
-    at::Tensor x = at::embedding(p(n.words + ".weight"), id, e.pad_id) +
-                   at::embedding(p(n.positions + ".weight"), positions_of(ids, tokens), counts_padding() ? e.pad_id : -1);
+    at::Tensor x =
+        at::embedding(p(n.words + ".weight"), id, e.pad_id) +
+        at::embedding(p(n.positions + ".weight"), positions_of(ids, tokens), counts_padding() ? e.pad_id : -1);
     if (e.type_vocab_size > 0) x = x + p(n.types + ".weight").select(0, 0);
     x = drop(norm(x, n.embedding_norm), plan, 0, DropoutPlan::kEmbedding, text);
     for (int64_t i = 0; i < e.layers; ++i) {
@@ -128,9 +129,7 @@ class Forward {
     return at::cumsum(counts, 0) * counts + spec_.encoder.pad_id;
   }
 
-  bool counts_padding() const {
-    return spec_.encoder.architecture->positions == Architecture::Positions::kAfterPad;
-  }
+  bool counts_padding() const { return spec_.encoder.architecture->positions == Architecture::Positions::kAfterPad; }
 
   /// T5's bias as transformers computes it [heads × queries × keys].
   static at::Tensor relative_bias(const at::Tensor& table, int64_t tokens) {

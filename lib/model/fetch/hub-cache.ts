@@ -66,7 +66,9 @@ async function whatIsMissing(folder: string, absent: string): Promise<string | u
     if (!(await isThere(join(folder, path, 'config.json')))) return `${join(path, 'config.json')} was not fetched`;
   }
   const encoder = names[0]?.[0] ?? '';
-  const needed = TOKENIZER_FILES.filter((name) => name === 'tokenizer.json' || name.startsWith('vocab.') || name.endsWith('.model'));
+  const needed = TOKENIZER_FILES.filter(
+    (name) => name === 'tokenizer.json' || name.startsWith('vocab.') || name.endsWith('.model'),
+  );
   const found = await Promise.all(needed.map((name) => isThere(join(folder, encoder, name))));
   return found.includes(true) ? undefined : 'its tokenizer was not fetched';
 }

@@ -98,7 +98,8 @@ void CpuBackend<T>::add_relative_gradient(float* to) const {
     for (double& sum : sums) sum += static_cast<double>(*from++);
   for (int64_t head = 0; head < spec_.heads; ++head)
     for (int64_t bucket = 0; bucket < kRelativeBuckets; ++bucket)
-      to[bucket * spec_.heads + head] += static_cast<float>(sums[static_cast<size_t>(head * kRelativeBuckets + bucket)]);
+      to[bucket * spec_.heads + head] +=
+          static_cast<float>(sums[static_cast<size_t>(head * kRelativeBuckets + bucket)]);
 }
 
 template <typename T>
@@ -150,7 +151,8 @@ void CpuBackend<T>::attention_backward(int64_t i, const LinearAt& qkv, const Dro
   const int64_t padded = batch_.rows().padded;
   float* const drelative = table_.relative_bias < 0 ? nullptr : gradient_of(table_.relative_bias);
   if (drelative && !drelative_.defined())
-    drelative_ = at::empty({batch_.rows().texts * spec_.heads * kRelativeBuckets}, at::TensorOptions().dtype(at::kFloat));
+    drelative_ =
+        at::empty({batch_.rows().texts * spec_.heads * kRelativeBuckets}, at::TensorOptions().dtype(at::kFloat));
   k.attention_backward({batch_.rows(), spec_.heads, spec_.head_size(), l.qkv, vector(qkv.bias), dropout, l.logsumexp,
                         b.dhidden, b.dqkv, b.scratch, b.scratch_stride, relative(),
                         drelative ? drelative_.mutable_data_ptr<float>() : nullptr});

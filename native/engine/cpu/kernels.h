@@ -95,8 +95,8 @@ struct ResidualNormBackward {
   float* partials;  // [threads × 3 × hidden]
 };
 
-/// What scores get by head and distance. Key j of query i in a text of n tokens has `scores`[head · stride + zero + j − i];
-/// what follows the last distance up to the next 16 is read too, and has no effect.
+/// What scores get by head and distance. Key j of query i in a text of n tokens has `scores`[head · stride + zero + j −
+/// i]; what follows the last distance up to the next 16 is read too, and has no effect.
 struct RelativeBias {
   const float* scores = nullptr;  // null: nothing
   int64_t zero = 0, stride = 0;   // at least n − 1, and 2 · zero + 17

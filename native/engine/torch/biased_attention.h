@@ -26,8 +26,8 @@ class BiasedAttention {
   /// qkv [rows × 3·hidden] → [rows × hidden]. `saved` is null in inference. Dropout draws from the default generator of
   /// the place.
   at::Tensor forward(const at::Tensor& qkv, double dropout, Saved* saved) const;
-  /// → the gradient of qkv [rows × 3·hidden]; adds that of the bias to `relative` [kRelativeBuckets × heads], where it is
-  /// defined.
+  /// → the gradient of qkv [rows × 3·hidden]; adds that of the bias to `relative` [kRelativeBuckets × heads], where it
+  /// is defined.
   at::Tensor backward(const at::Tensor& dout, const at::Tensor& qkv, double dropout, const Saved& saved,
                       at::Tensor relative) const;
 

@@ -38,7 +38,8 @@ TrainingLayout::TrainingLayout(const ParameterTable& table, const EncoderSpec& s
                                                    "' names no parameter and no module; the first parameters are '" +
                                                    table.all().front().name + "' and '" + table.all()[1].name + "'.");
 
-  wanted_ = {false, false, false, false, false, std::vector<bool>(static_cast<size_t>(spec.layers), false), spec.layers};
+  wanted_ = {false,      false, false, false, false, std::vector<bool>(static_cast<size_t>(spec.layers), false),
+             spec.layers};
   int64_t unit = 0, unit_end = 0, place = 0;  // of what one operation writes
   for (const auto& parameter : table.all()) {
     const bool is_words = parameter.offset == table.word_embeddings;

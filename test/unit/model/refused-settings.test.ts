@@ -15,10 +15,10 @@ describe('an architecture', () => {
   refuses('bert-dense', [
     {
       title: 'of another name',
-      change: set(file, { model_type: 'mpnet' }),
+      change: set(file, { model_type: 'deberta' }),
       code,
       file,
-      message: /the architecture "mpnet"; vectune runs .*bert, distilbert, roberta/,
+      message: /the architecture "deberta"; vectune runs .*bert, distilbert, mpnet, roberta, xlm-roberta/,
     },
     {
       title: 'whose name is one of JavaScript’s own',
@@ -29,10 +29,10 @@ describe('an architecture', () => {
     },
     {
       title: 'that only its classes tell',
-      change: set(file, { model_type: undefined, architectures: ['MPNetModel'] }),
+      change: set(file, { model_type: undefined, architectures: ['DebertaModel'] }),
       code,
       file,
-      message: /"MPNetModel"/,
+      message: /"DebertaModel"/,
     },
     {
       title: 'that nothing tells',

@@ -126,7 +126,7 @@ describe('models', () => {
       expect(isHubId(preset.id) && preset.id.includes('/')).toBe(true);
       expect([384, 512, 768, 1024]).toContain(preset.dimension);
       expect(preset.maxInputLength).toBeGreaterThanOrEqual(128);
-      expect(preset.maxInputLength).toBeLessThanOrEqual(512);
+      expect(preset.maxInputLength).toBeLessThanOrEqual(8192);
       expect(presetOf(preset.id.toUpperCase())).toBe(preset);
     }
     expect(presetOf('owner/tiny')).toBeUndefined();

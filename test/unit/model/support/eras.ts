@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Architecture } from '../../../../lib/model/architectures';
 import { readJson, setFields, writeJson, type Json } from './fixture';
@@ -31,14 +31,18 @@ export function moveEncoder(folder: string, path: string): void {
   changeModules(folder, (entry, i) => (i === 0 ? { ...entry, path } : entry));
 }
 
+/** What a tokenizer can be made of without a tokenizer.json. */
+const VOCABULARIES = ['vocab.txt', 'vocab.json', 'merges.txt', 'sentencepiece.bpe.model'];
+
 /** 0.4.1: `0_Transformer`, a limit named after the architecture, tokenizers as vocabularies, no `model_type`. */
 export function toEra04(folder: string, architecture: Architecture): string {
   moveEncoder(folder, '0_Transformer');
   const encoder = join(folder, '0_Transformer');
-  const limit = architecture === 'bert' ? 'sentence_bert_config.json' : `sentence_${architecture}_config.json`;
-  if (architecture !== 'bert') renameSync(join(encoder, 'sentence_bert_config.json'), join(encoder, limit));
+  const named = ['roberta', 'distilbert', 'xlm-roberta'].includes(architecture);
+  const limit = named ? `sentence_${architecture}_config.json` : 'sentence_bert_config.json';
+  if (named) renameSync(join(encoder, 'sentence_bert_config.json'), join(encoder, limit));
   rmSync(join(folder, 'config_sentence_transformers.json'));
-  rmSync(join(encoder, 'tokenizer.json'));
+  if (VOCABULARIES.some((name) => existsSync(join(encoder, name)))) rmSync(join(encoder, 'tokenizer.json'));
   setFields({ model_max_length: undefined, max_len: 512 }, encoder, 'tokenizer_config.json');
   setFields({ model_type: undefined }, encoder, 'config.json');
   writeJson({ __version__: '0.4.1' }, folder, 'config.json');
@@ -105,7 +109,7 @@ export function toNewEra(folder: string, release: '5.4' | '6.0'): string {
     'config_sentence_transformers.json',
   );
   setFields({ tokenizer_class: 'TokenizersBackend' }, folder, 'tokenizer_config.json');
-  for (const name of ['special_tokens_map.json', 'vocab.txt', 'vocab.json', 'merges.txt']) {
+  for (const name of ['special_tokens_map.json', ...VOCABULARIES]) {
     rmSync(join(folder, name), { force: true });
   }
   return folder;
