@@ -338,9 +338,11 @@ TEST(every_loss_refuses_options_that_are_not_its_own) {
   refused("triplet", R"({"distance_metric": "dot"})", "one of 'euclidean', 'cosine', 'manhattan'; found 'dot'");
   refused("global-orthogonal-regularization", R"({"mean_weight": 0, "second_moment_weight": 0})", "above 0");
   refused("matryoshka", R"({"matryoshka_dims": [2]})", "a loss with its name and options; found none");
+  refused("matryoshka", R"({"loss": {"scale": 1}, "matryoshka_dims": [2]})", "it has no name");
   refused("matryoshka", R"({"loss": {"name": "mse"}})", "matryoshka_dims of the loss matryoshka must be given");
-  refused("matryoshka", R"({"loss": {"name": "mse", "scale": 1}, "matryoshka_dims": [2]})", "found scale");
-  refused("matryoshka", R"({"loss": {"name": "cosent", "options": {"scale": -1}}, "matryoshka_dims": [2]})",
+  refused("matryoshka", R"({"loss": {"name": "mse", "scale": 1}, "matryoshka_dims": [2]})",
+          "The loss mse has no option scale");
+  refused("matryoshka", R"({"loss": {"name": "cosent", "scale": -1}, "matryoshka_dims": [2]})",
           "scale of the loss cosent");
   refused("matryoshka", R"({"loss": {"name": "mse"}, "matryoshka_dims": [2.5]})", "whole numbers");
   refused("matryoshka", R"({"loss": {"name": "mse"}, "matryoshka_dims": [0]})", "matryoshka_dims[0]");

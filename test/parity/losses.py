@@ -331,7 +331,7 @@ nested = lambda loss, dims, **options: {"loss": loss, "matryoshka_dims": dims, *
 wrapped = lambda make, dims, weights=None: lambda model: st.MatryoshkaLoss(model, make(model), dims, weights)
 case("matryoshka.mnrl", "matryoshka", nested({"name": MNRL}, [8, 5, 2]), wrapped(mnrl(), [8, 5, 2]), TRIPLETS)
 case("matryoshka.duplicates", "matryoshka", nested({"name": MNRL}, [8, 4]), wrapped(mnrl(), [8, 4]), DUPLICATES)
-scaled = {"name": "cosent", "options": {"scale": 5}}
+scaled = {"name": "cosent", "scale": 5}
 options = nested(scaled, [3, 8], matryoshka_weights=[0.5, 1.5])
 cosent = wrapped(lambda model: st.CoSENTLoss(model, scale=5), [3, 8], [0.5, 1.5])
 case("matryoshka.cosent", "matryoshka", options, cosent, PAIRS, SCORES)

@@ -16,7 +16,7 @@ namespace {
 /// sentence-transformers' MatryoshkaLoss (Kusupati et al. 2022), around any loss: vectors that may be cut,
 ///   L = Σ weight · loss(the first `dim` dimensions of the vectors, of length 1)
 /// Labels that are vectors of the texts' dimension are cut too, and keep their length. Options: loss, {"name": …,
-/// "options": {…}}; matryoshka_dims; matryoshka_weights, 1 each. Every step takes all of them (n_dims_per_step -1).
+/// OPTION: …}; matryoshka_dims; matryoshka_weights, 1 each. Every step takes all of them (n_dims_per_step -1).
 /// Separable where the loss is.
 class Matryoshka final : public Loss {
  public:

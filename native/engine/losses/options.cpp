@@ -88,10 +88,8 @@ LossSpec LossOptions::loss(const std::string& name, const json::Value* given) co
   LossSpec spec{"", {}};
   for (const auto& member : *object) {
     const auto* text = member.value.get<std::string>();
-    const auto* options = member.value.get<json::Object>();
-    if (member.name == "name" && text) spec.name = *text;
-    else if (member.name == "options" && options) spec.options = *options;
-    else refuse(name, "a loss with its name and options; found " + member.name + ", " + member.value.kind());
+    if (member.name != "name") spec.options.push_back(member);
+    else if (text) spec.name = *text;
   }
   if (spec.name.empty()) refuse(name, "a loss with its name and options; it has no name");
   return spec;

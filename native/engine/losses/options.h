@@ -26,7 +26,7 @@ class LossOptions {
   /// A list of some of `choices`, each once; `otherwise` where it was not given.
   std::vector<std::string> words(const std::string& name, const std::vector<std::string>& otherwise,
                                  std::initializer_list<const char*> choices);
-  /// A loss within a loss, {"name": …, "options": {…}}, of which `given` is the value; `name` is for errors.
+  /// A loss within a loss, {"name": …, OPTION: …}, of which `given` is the value; `name` is for errors.
   LossSpec loss(const std::string& name, const json::Value* given) const;
   /// A number within a list or a loss; `name` is for errors.
   double number_of(const std::string& name, const json::Value& given, double least, double most) const;

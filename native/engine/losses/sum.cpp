@@ -10,7 +10,7 @@ namespace vectune {
 
 namespace {
 
-/// Several losses of the same rows,  L = Σ weight · loss.  Option: losses, a list of {"name": …, "options": {…},
+/// Several losses of the same rows,  L = Σ weight · loss.  Option: losses, a list of {"name": …, OPTION: …,
 /// "weight": 1}. Separable where each of them is.
 class Sum final : public Loss {
  public:
