@@ -21,7 +21,17 @@ export type { DataFormat, ReadOptions } from './data/read-options';
 export type { ColumnChoice } from './data/columns';
 export type { FileFacts } from './data/facts';
 export type { PairData, ScoredRow, TextPair } from './data/pair';
-export type { DataSource } from './data/source';
+export type { DataForm } from './data/form';
+export type { LabelList, TextList } from './data/lists';
+export type {
+  CandidatesRow,
+  ClassifiedRow,
+  DataSource,
+  OtherRow,
+  RankingRow,
+  TrainingRow,
+  VectorRow,
+} from './data/source';
 export type { AdamWOptions, OptimizerPreset, ResolvedAdamW } from './finetune/optimizer';
 export type { EarlyStoppingOptions, FinetuneOptions } from './finetune/options';
 export type {
@@ -53,6 +63,7 @@ export type { CheckpointOptions } from './finetune/checkpoint/options';
 export type { RandomPairs } from './finetune/report';
 export type { CheckpointReport, EpochReport, FinetuneReport } from './finetune/report';
 export type { FinetuneRun, FinetuneStatus } from './finetune/run';
+export type { LossChoice, LossName, MatryoshkaLoss, SimpleLoss, SimpleLossName, SumLoss } from './finetune/losses';
 export type { ThresholdMetric, ValidationMetrics } from './finetune/metrics';
 export type { ScheduleKind } from './finetune/schedule';
 export { evaluateBinary } from './evaluate/binary';
@@ -94,7 +105,7 @@ export { evaluateSimilarity, similarityMetrics } from './evaluate/similarity';
 export type { SimilarityMetrics, SimilarityRow } from './evaluate/similarity';
 export { evaluateTriplet, tripletMetrics } from './evaluate/triplet';
 export type { TripletEvaluateOptions, TripletMetrics, TripletRow } from './evaluate/triplet';
-export type { DeviceMemory } from './engine/addon';
+export type { DeviceMemory, NativeLoss } from './engine/addon';
 export type { DeviceOption } from './engine/devices';
 export type { LibTorchEvent } from './libtorch/events';
 export {

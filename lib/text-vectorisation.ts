@@ -2,8 +2,8 @@
 import { show } from './system/options';
 import { resolveTable, type ResolvedOf } from './system/option-table';
 import type { TextPair } from './data/pair';
-import { collectLists, collectPairs, type DataSource } from './data/source';
-import { pairRows } from './data/validate';
+import { areTextRows, listRows, type LabelList, type TextList } from './data/lists';
+import { collectLists, collectRows, type DataSource } from './data/source';
 import { defineAsyncDispose } from './system/dispose';
 import { say } from './system/wording';
 import { fromNative, hasCode, InvalidArgumentError, StateError } from './system/errors';
@@ -185,8 +185,12 @@ export class TextVectorisation {
   }
 
   /**
-   * Trains the model so that the cosine similarity of each pair comes near its score. The data is two lists, or the
-   * path of a CSV, TSV, JSON, JSON Lines or Parquet file, or an (async) iterable of rows `{ text1, text2, score }`.
+   * Trains the model on rows of texts: two texts and a score or a label 0 or 1; a text and one that belongs to it, perhaps
+   * with some that do not; a text and its class; a text and a teacher's vector; a query, candidates and a teacher's scores.
+   * The data is lists (pairs and scores, texts and classes or vectors, rows of texts), or the path of a CSV, TSV, JSON Lines,
+   * JSON or Parquet file, or an (async) iterable of rows `{ text1, text2, score }`, `{ anchor, positive, negative }`,
+   * `{ text, label }` and the like; the event 'data' tells how it was understood. The form of the rows chooses the loss,
+   * unless the option `loss` does: by default the cosine similarity of each pair comes near its score.
    *
    * Training starts at once, whether or not the run is awaited. The model takes new weights only when they are better
    * on the validation rows than all before, the untrained ones included; see `FinetuneOptions` for everything else.
@@ -196,14 +200,12 @@ export class TextVectorisation {
    *   AbortError; and what `load` rejects with.
    */
   finetune(pairs: readonly TextPair[], scores: ArrayLike<number>, options?: FinetuneOptions): FinetuneRun;
-  finetune(source: DataSource, options?: FinetuneOptions): FinetuneRun;
-  finetune(
-    source: readonly TextPair[] | DataSource,
-    second?: ArrayLike<number> | FinetuneOptions,
-    third?: FinetuneOptions,
-  ): FinetuneRun {
-    const asLists =
-      Array.isArray(second) || ArrayBuffer.isView(second) || (Array.isArray(source) && Array.isArray(source[0]));
+  finetune(texts: TextList, labels: LabelList, options?: FinetuneOptions): FinetuneRun;
+  finetune(source: DataSource | readonly (readonly string[])[], options?: FinetuneOptions): FinetuneRun;
+  finetune(source: TextList | DataSource, second?: LabelList | FinetuneOptions, third?: FinetuneOptions): FinetuneRun {
+    const labelled = Array.isArray(second) || ArrayBuffer.isView(second);
+    const alone = !labelled && third === undefined && areTextRows(source);
+    const asLists = labelled || (!alone && Array.isArray(source) && Array.isArray(source[0]));
     // An async function runs at once to its first await: nothing can come between the checks and the claim.
     const claim: { run: FinetuneRun | undefined; ended: Promise<void> } = { run: undefined, ended: Promise.resolve() };
     const run = new FinetuneRun(async (control) => {
@@ -222,8 +224,8 @@ export class TextVectorisation {
         );
       }
       const options = resolveOptions(asLists ? third : second, [constructorOptions]);
-      const lists = asLists ? pairRows(source, second) : undefined;
-      if (asLists && options.file !== undefined) {
+      const lists = asLists || alone ? listRows(source, alone ? undefined : second) : undefined;
+      if (lists !== undefined && options.file !== undefined) {
         throw new InvalidArgumentError(
           'ERR_INVALID_OPTION',
           'The option file tells how to read a data file, but the data ' + 'is two lists.',
@@ -238,7 +240,9 @@ export class TextVectorisation {
       this.#closing.signal.addEventListener('abort', stop);
       try {
         const data = (signal: AbortSignal) =>
-          lists === undefined ? collectPairs(source as DataSource, options.file, signal) : collectLists(lists, signal);
+          lists === undefined
+            ? collectRows(source as DataSource, options, signal)
+            : collectLists(lists, options.onBadRow, signal);
         return await this.#train(data, options, control);
       } finally {
         this.#closing.signal.removeEventListener('abort', stop);

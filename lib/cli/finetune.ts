@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { AbortError, FileError, messageFor, VectuneError } from '../system/errors';
+import { AbortError, FileError, InvalidArgumentError, messageFor, VectuneError } from '../system/errors';
 import type { FinetuneEvent } from '../finetune/events';
 import { KeptEpoch } from '../finetune/kept';
 import type { FinetuneOptions } from '../finetune/options';
@@ -7,7 +7,7 @@ import type { FinetuneReport } from '../finetune/report';
 import { checkSaveTarget } from '../model/save/save-target';
 import { TextVectorisation } from '../text-vectorisation';
 import { EventLog } from './event-log';
-import { addFlags, toSeconds, typedOptions } from './flags';
+import { addFlags, toLossOption, toSeconds, typedOptions } from './flags';
 import { DownloadDisplay, FinetuneDisplay } from './progress';
 import { saveModel } from './save-model';
 import { StopSignals } from './stop-signals';
@@ -26,6 +26,8 @@ interface Flags {
   checkpoint?: string;
   device?: string;
   memoryFraction?: number;
+  loss?: string;
+  lossOption?: Record<string, unknown>;
 }
 
 /**
@@ -36,12 +38,16 @@ interface Flags {
 export function registerFinetune(program: Command): void {
   const command = program
     .command('finetune')
-    .description('Fine-tune a model on a file of text pairs with scores, and save it.')
-    .argument('<file>', 'rows of two texts and a score: .csv, .tsv, .jsonl, .json or .parquet, text also as .gz')
+    .description('Fine-tune a model on a file of texts that belong together or do not, and save it.')
+    .argument(
+      '<file>',
+      'rows of two texts and a score, of a question, its answer and others, of a text and its class, …: .csv, .tsv, .jsonl, .json or .parquet, text also as .gz',
+    )
     .option('--model <id|folder>', 'model to start from: a name on the hub, or a folder')
     .option('--out <folder>', 'where the tuned model is saved; a model that is there is replaced');
   requireFlags(command, 'model', 'out');
   addFlags(command, finetuneFlags)
+    .option('--loss-option <name=value>', 'an option of --loss, as scale=30; may be given several times', toLossOption)
     .option(
       '--log-every <seconds>',
       'without a terminal: a line of progress every so many seconds (default: 10)',
@@ -53,7 +59,8 @@ export function registerFinetune(program: Command): void {
 }
 
 async function finetune(file: string, flags: Flags, command: Command): Promise<void> {
-  const { revision, ...options } = typedOptions(command, finetuneFlags) as FinetuneOptions & { revision?: string };
+  const { revision, ...typed } = typedOptions(command, finetuneFlags) as FinetuneOptions & { revision?: string };
+  const options = { ...typed, ...lossOf(flags) };
   // Before hours of training, not after them.
   await checkSaveTarget(flags.out);
   const log = new EventLog(flags.log);
@@ -104,6 +111,18 @@ async function finetune(file: string, flags: Flags, command: Command): Promise<v
     log.close();
     await tv.dispose();
   }
+}
+
+/** The loss with its options, where some were typed. */
+function lossOf({ loss, lossOption }: Flags): FinetuneOptions {
+  if (lossOption === undefined) return {};
+  if (loss === undefined) {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      '--loss-option needs --loss, which says whose options they are.',
+    );
+  }
+  return { loss: { name: loss, ...lossOption } as never };
 }
 
 function told(failure: Error): string {

@@ -19,8 +19,45 @@ const parsers: Partial<Record<Typed, (typed: string) => unknown>> = {
   range: toRange,
   words: toWords,
   // `#2` is a column by its number from 0, anything else a name.
-  column: (typed) => (/^#\d+$/.test(typed) ? Number(typed.slice(1)) : typed),
+  columns: toColumns,
+  column: toColumn,
 };
+
+function toColumn(typed: string): string | number {
+  return /^#\d+$/.test(typed) ? Number(typed.slice(1)) : typed;
+}
+
+/** `anchor=question,negative=n1,negative=n2`; a part that is there twice is a list. */
+function toColumns(typed: string): Record<string, string | number | (string | number)[]> {
+  const columns: Record<string, string | number | (string | number)[]> = {};
+  for (const setting of typed.split(',')) {
+    const [, part, name] = /^\s*(\w+)\s*=(.+)$/.exec(setting) ?? [];
+    if (part === undefined) throw new NotThat('Expected part=column, as anchor=question,positive=answer.');
+    const column = toColumn(name!.trim());
+    const before = columns[part];
+    columns[part] = before === undefined ? column : [before, column].flat();
+  }
+  return columns;
+}
+
+/** `name=value` of a loss's option, beside those before it: numbers, true, false, a list with commas, or a word. */
+export function toLossOption(typed: string, before: Record<string, unknown> = {}): Record<string, unknown> {
+  const [, name, text] = /^\s*(\w+)\s*=\s*(.+?)\s*$/.exec(typed) ?? [];
+  if (name === undefined) throw new NotThat('Expected name=value, as scale=30.');
+  const value = (word: string): unknown =>
+    word === 'true'
+      ? true
+      : word === 'false'
+        ? false
+        : word !== '' && !Number.isNaN(Number(word))
+          ? Number(word)
+          : word;
+  const words = text!.split(',').map((word) => word.trim());
+  return { ...before, [name]: words.length > 1 || lists.has(name) ? words.map(value) : value(text!) };
+}
+
+/** Options of losses that are lists, also of one. */
+const lists = new Set(['matryoshka_dims', 'matryoshka_weights', 'directions']);
 
 /** Two words, as `no,yes`. */
 function toWords(typed: string): string[] {

@@ -1,5 +1,7 @@
 import { SingleBar } from 'cli-progress';
+import { isPairs } from '../data/form';
 import type { EventContent } from '../finetune/events';
+import type { ValidationMetrics } from '../finetune/metrics';
 import type { FinetuneReport } from '../finetune/report';
 import type { LoadEvent } from '../text-vectorisation-options';
 import { megabytes } from '../system/disk';
@@ -21,6 +23,7 @@ export class FinetuneDisplay {
   readonly #logEveryMs: number;
   #lastLine = Date.now();
   #validates = false;
+  #pairs = true;
   #epochs = 0;
   #losses: number[] = [];
 
@@ -35,6 +38,7 @@ export class FinetuneDisplay {
     switch (event.type) {
       case 'data':
         this.#validates = event.validationRows > 0;
+        this.#pairs = isPairs(event.form);
         return this.#lines(describeData(event));
       case 'summary':
         return this.#lines(describeSummary(event));
@@ -75,7 +79,7 @@ export class FinetuneDisplay {
           `${event.epoch === 0 ? 'untrained' : epochName(event.epoch, this.#epochs)}  validating ${event.done}/${event.rows}`,
         );
       case 'validation':
-        return this.#lines(describeValidation(event, this.#epochs));
+        return this.#lines(describeValidation(event, this.#epochs, this.#pairs));
       case 'early-stop':
         return this.#lines(
           `no better for ${count(event.patience, 'epoch')}: stopped, back to ${weightsOf(event.bestEpoch)}`,
@@ -210,8 +214,10 @@ function describeMessage(event: { message: string; differences?: readonly string
 function describeData(event: Extract<EventContent, { type: 'data' }>): string {
   const validation =
     event.validationRows > 0 ? `, ${event.validationRows} to validate with` : ', none to validate with';
+  const unit = isPairs(event.form) ? 'pair' : 'row';
   return [
-    `${count(event.rows, 'pair')}: ${event.trainingRows} to train on${validation}`,
+    event.understood,
+    `${count(event.rows, unit)}: ${event.trainingRows} to train on${validation}`,
     `${integer(event.tokens)} tokens, the longest text has ${event.longest} (limit ${event.maxInputLength})`,
     ...event.notes,
   ].join('\n');
@@ -223,8 +229,18 @@ function describeSummary(event: Extract<EventContent, { type: 'summary' }>): str
   const limit = event.memoryLimit === null ? '' : `, at most ${(event.memoryLimit / 1e9).toFixed(1)} GB of memory`;
   return (
     `${integer(parameters)} parameters (${event.megabytes} MB), ${trained}\n` +
+    `loss ${lossName(event.loss)}\n` +
     `${event.gpu === null ? event.device : `${event.device} (${event.gpu})`}, ${event.precision}, ${count(event.threads, 'thread')}${limit}, seed ${event.seed}`
   );
+}
+
+/** The loss's name with what was set of it, as `triplet (triplet_margin 1)`. */
+function lossName({ name, ...options }: Extract<EventContent, { type: 'summary' }>['loss']): string {
+  const set = Object.entries(options).map(([option, value]) => {
+    const inner = typeof value === 'object' && value !== null && 'name' in value ? value.name : value;
+    return `${option} ${typeof inner === 'object' ? JSON.stringify(inner) : String(inner)}`;
+  });
+  return set.length === 0 ? name : `${name} (${set.join(', ')})`;
 }
 
 function describeDeviceMemory(event: Extract<EventContent, { type: 'device-memory' }>): string {
@@ -242,13 +258,21 @@ export function describeStep(event: Step): string {
 function describeValidation(
   { epoch, trainingLoss, metrics, best }: Extract<EventContent, { type: 'validation' }>,
   epochs: number,
+  pairs: boolean,
 ): string {
   const name = epoch === 0 ? 'untrained' : epochName(epoch, epochs);
   const training = trainingLoss === null ? '' : `loss ${number(trainingLoss)}`;
   return (
     `${name.padEnd(12)}  ${training.padEnd(11)}  validation ${number(metrics.loss)}  ` +
-    `Spearman ${number(metrics.spearman)}${best && epoch > 0 ? '  best' : ''}`
-  );
+    `${measured(metrics, pairs)}${best && epoch > 0 ? '  best' : ''}`
+  ).trimEnd();
+}
+
+/** The measure that the rows have. */
+function measured({ spearman, tripletAccuracy, mrr10 }: ValidationMetrics, pairs: boolean): string {
+  if (pairs) return `Spearman ${number(spearman)}`;
+  if (tripletAccuracy === undefined) return '';
+  return `triplets right ${number(tripletAccuracy)}  MRR@10 ${number(mrr10 ?? null)}`;
 }
 
 function describeReport(report: FinetuneReport): string {

@@ -4,6 +4,10 @@ import { entries } from './tables';
 
 /** What gives an option: a flag, or a variable of the environment. */
 function given(path: string): string {
+  if (path.startsWith('loss.')) return `--loss-option ${path.slice('loss.'.length)}`;
+  // All parts but those of a scored pair have one flag together.
+  const part = /^file\.columns\.(\w+)$/.exec(path)?.[1];
+  if (part !== undefined && entries.get(path)?.flag === undefined) return `--columns ${part}`;
   const entry = entries.get(path);
   return (entry === undefined ? undefined : (flagName(entry) ?? entry.variable)) ?? path;
 }
@@ -14,6 +18,12 @@ export function quoted(text: string): string {
 }
 
 function spelled(path: string, value: unknown): string {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    const settings = Object.entries(value).map(
+      ([name, one]) => `${name}=${typeof one === 'number' ? `#${one}` : String(one)}`,
+    );
+    return quoted(settings.join(','));
+  }
   const typed = entries.get(path)?.typed;
   if (typed === 'column' && typeof value === 'number') return quoted(`#${value}`);
   if (typed === 'bytes' && typeof value === 'number') return value % 1e6 === 0 ? `${value / 1e6}MB` : String(value);
@@ -27,6 +37,8 @@ function typed(path: string, value: unknown): string {
   if (!name.startsWith('--'))
     return `${name}=${typeof value === 'boolean' ? Number(value) : value === undefined ? '…' : spelled(path, value)}`;
   // As the help writes it: `--checkpoint <folder>`.
+  if (name.startsWith('--loss-option ') || name.startsWith('--columns '))
+    return `${name}=${value === undefined ? '…' : spelled(path, value)}`;
   if (value === undefined) return (entries.get(path)?.flag ?? name).replace(/\[(.*)\]$/, '<$1>');
   if (typeof value === 'boolean') return value ? name.replace('--no-', '--') : name.replace(/^--(no-)?/, '--no-');
   return `${name} ${spelled(path, value)}`;

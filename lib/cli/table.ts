@@ -14,6 +14,8 @@ const measures: readonly Measure[] = [
   { label: 'average precision', of: (m) => m.averagePrecision },
   { label: 'best F1', of: (m) => m.f1?.value },
   { label: 'best accuracy', of: (m) => m.accuracy?.value },
+  { label: 'triplet accuracy', of: (m) => m.tripletAccuracy },
+  { label: 'MRR@10 among own negatives', of: (m) => m.mrr10 },
 ];
 
 /** What was measured before and after, a line each; measures that the data does not have are left out. */

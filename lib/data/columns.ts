@@ -1,6 +1,6 @@
 import { custom, optional, type OptionsOf } from '../system/option-table';
 import { invalidOption, nearest } from '../system/options';
-import type { InvalidArgumentError } from '../system/errors';
+import { InvalidArgumentError } from '../system/errors';
 import { option, options, placeholder, say, type Wording } from '../system/wording';
 import { tableError, type ColumnNames } from './formats/table';
 
@@ -8,6 +8,11 @@ const column = custom<string | number>('column', (path, value) => {
   if (typeof value === 'string' || (Number.isSafeInteger(value) && Number(value) >= 0)) return value as string | number;
   throw invalidOption(path, 'a column name, or its number from 0', value);
 });
+
+const columnList = custom<string | number | readonly (string | number)[], readonly (string | number)[]>(
+  'program',
+  (path, value) => (Array.isArray(value) ? value : [value]).map((one: unknown) => column.check(path, one)),
+);
 
 export const columnsTable = {
   /** Column of the first text. Default: one of the usual names. */
@@ -19,6 +24,22 @@ export const columnsTable = {
   text2: optional(column, undefined, { flag: '--text2 <column>', help: 'column of the second text' }),
   /** Column of the score. Default: one of the usual names. */
   score: optional(column, undefined, { flag: '--score <column>', help: 'column of the score' }),
+  /** Training: column of the query, or of a text that others are compared with. Default: anchor, query or question. */
+  anchor: optional(column, undefined),
+  /** Training: column of the text, or of the list of texts, that belongs to it. Default: positive, pos, answer, passage. */
+  positive: optional(column, undefined),
+  /** Training: columns of texts, or of lists of texts, that do not. Default: negative, neg, negative_1, negative_2, … */
+  negative: optional(columnList, undefined),
+  /** Training: columns of the texts that have a class or a teacher's vector. Default: text or sentence. */
+  text: optional(columnList, undefined),
+  /** Training: column of the class, a word or a whole number. Default: label, class or category. */
+  label: optional(column, undefined),
+  /** Training: column of the teacher's vector, a list of numbers. Default: vector or embedding. */
+  vector: optional(column, undefined),
+  /** Training: column of the list of texts that a teacher has scored for the query in `anchor`. Default: candidates. */
+  candidates: optional(column, undefined),
+  /** Training: column of the teacher's scores, as many as candidates. Default: scores. */
+  scores: optional(column, undefined),
 };
 
 /** The columns of a file: by name, or by number (from 0) where rows are lists. */
@@ -99,7 +120,8 @@ const likely: Record<Role, readonly string[]> = {
   ],
 };
 
-function plain(name: string): string {
+/** A column's name without case, spaces and punctuation. */
+export function plainName(name: string): string {
   return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
 }
 
@@ -110,7 +132,7 @@ export function suggestColumns(names: readonly string[], wanted: readonly Role[]
     names.filter((name) => !Object.values(meant).includes(name) && !roles.some((role) => isUsual(role, name)));
   for (const role of wanted) {
     const known =
-      names.find((name) => isUsual(role, name)) ?? free().find((name) => likely[role].includes(plain(name)));
+      names.find((name) => isUsual(role, name)) ?? free().find((name) => likely[role].includes(plainName(name)));
     if (known !== undefined) meant[role] = known;
   }
   for (const role of wanted) {
@@ -121,12 +143,14 @@ export function suggestColumns(names: readonly string[], wanted: readonly Role[]
   return meant;
 }
 
-function isUsual(role: Role, name: string): boolean {
-  return aliases[role].includes(plain(name));
+/** Whether it is one of the usual names of a scored pair's part. */
+export function isUsual(role: Role, name: string): boolean {
+  return aliases[role].includes(plainName(name));
 }
 
 /** Whether a file's columns have all that is looked for. */
 export function hasColumns(names: readonly string[], choice: ColumnChoice): boolean {
+  if (Object.keys(choice).some((part) => !roles.includes(part as Role))) return false;
   return roles.every((role) => {
     const chosen = choice[role];
     if (typeof chosen === 'number') return chosen < names.length;
@@ -144,6 +168,13 @@ export function resolveColumns(
   choice: ColumnChoice,
   where: ColumnNames,
 ): Record<Role, number> {
+  const other = Object.keys(choice).find((part) => !roles.includes(part as Role));
+  if (other !== undefined) {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      say`${option(`file.columns.${other}`)} is for training on rows of another form; here rows are two texts and a score.`,
+    );
+  }
   const found = {} as Record<Role, number>;
   const problems: Wording[] = [];
   const unknown: Role[] = [];

@@ -6,15 +6,11 @@ export interface FileFacts {
   encoding: string | null;
   /** What separates the fields of a row; null where nothing does. */
   delimiter: string | null;
-  /** The column of each part: its name, or its number from 0 where columns have no names. */
-  columns: {
-    /** Of the first text. */
-    text1: string | number;
-    /** Of the second text. */
-    text2: string | number;
-    /** Of the score. */
-    score: string | number;
-  };
+  /**
+   * The column of each part: its name, or its number from 0 where columns have no names. The parts are text1, text2 and
+   * score, or those of `ColumnChoice` that the data's form has.
+   */
+  columns: Readonly<Record<string, string | number | readonly (string | number)[]>>;
   /** The words that were taken as 0 and as 1; null where the scores are numbers or truth values. */
   labels: {
     /** Those taken as 0. */
@@ -30,6 +26,10 @@ export interface DataFacts {
   emptyTexts: number;
   /** How the file was understood; null where the data is no file. */
   file: FileFacts | null;
+  /** Names of the columns or members that were read, in their order; none where the data is lists. */
+  columns: readonly string[];
+  /** Rows that were left out because they cannot be used. */
+  skipped: number;
   /** What is worth knowing before hours of training, a sentence each. */
   notes: string[];
 }
@@ -38,16 +38,21 @@ export interface DataFacts {
 export class TextCounts {
   /** Rows in which a text is empty, or only space. */
   empty = 0;
-  #both = 0;
+  #all = 0;
   #first = 0;
   #replaced = 0;
   #rows = 0;
 
-  add(text1: string, text2: string): void {
-    const empty = (text1.trim() === '' ? 1 : 0) + (text2.trim() === '' ? 1 : 0);
+  add(texts: readonly string[]): void {
+    let empty = 0;
+    let replaced = false;
+    for (const text of texts) {
+      if (text.trim() === '') ++empty;
+      replaced ||= text.includes('\ufffd');
+    }
     if (empty > 0 && ++this.empty === 1) this.#first = this.#rows;
-    if (empty === 2) ++this.#both;
-    if (text1.includes('\ufffd') || text2.includes('\ufffd')) ++this.#replaced;
+    if (empty === texts.length && empty > 1) ++this.#all;
+    if (replaced) ++this.#replaced;
     ++this.#rows;
   }
 
@@ -55,9 +60,7 @@ export class TextCounts {
     const notes: string[] = [];
     if (this.empty > 0) {
       const both =
-        this.#both === 0
-          ? ''
-          : `, ${this.#both === this.empty ? 'on both sides' : `${this.#both} of them on both sides`}`;
+        this.#all === 0 ? '' : `, ${this.#all === this.empty ? 'on both sides' : `${this.#all} of them on both sides`}`;
       const where = this.empty === 1 ? `row ${this.#first}` : `the first is row ${this.#first}`;
       notes.push(
         `${this.empty === 1 ? '1 row has' : `${this.empty} rows have`} an empty text${both} (${where}, counted from 0); it is trained on as it is.`,

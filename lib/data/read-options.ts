@@ -14,7 +14,7 @@ import {
 } from '../system/option-table';
 import { invalidOption, show } from '../system/options';
 import { option, say, words } from '../system/wording';
-import { columnsTable, roles, type ColumnChoice } from './columns';
+import { columnsTable, roles, type ColumnChoice, type Role } from './columns';
 import { containerByExtension } from './text/containers';
 import { checkEncoding } from './text/encoding';
 
@@ -52,6 +52,9 @@ const labels = custom<readonly [string, string]>('words', (path, value) => {
   throw invalidOption(path, 'two different words, the one for 0 and the one for 1', value);
 });
 
+/** Typed as parts with their columns. */
+const columns: Check<ColumnChoice, ResolvedOf<typeof columnsTable>> = { ...object(columnsTable), typed: 'columns' };
+
 /** How a data file is read. */
 export const readTable = {
   /** Default: by the file's extension (.csv, .tsv, .jsonl or .ndjson, .json, .parquet), before .gz where it is packed. */
@@ -60,8 +63,16 @@ export const readTable = {
     help: 'csv, tsv, jsonl, json or parquet',
     unset: "by the file's extension",
   }),
-  /** Default: text1/sentence1/question1, text2/sentence2/question2, score/similarity/label/is_duplicate. */
-  columns: optional(object(columnsTable) as Check<ColumnChoice, ResolvedOf<typeof columnsTable>>, undefined),
+  /**
+   * Default: text1/sentence1/question1, text2/sentence2/question2, score/similarity/label/is_duplicate; for training also
+   * those of the other forms, and else as sentence-transformers has it: the first of label, labels, score and scores is the
+   * label, and all others are texts, in their order.
+   */
+  columns: optional(columns, undefined, {
+    flag: '--columns <part=column,…>',
+    help: 'columns by their parts, as anchor=question,positive=answer,negative=n1,negative=n2',
+    unset: 'by their usual names',
+  }),
   /** CSV and TSV: whether the first row names the columns. Default: true, unless all columns are numbers. */
   header: optional(flag, undefined, {
     flag: '--no-header',
@@ -153,6 +164,14 @@ function formatOf(file: string): DataFormat {
   );
 }
 
+/** Whether all that is looked for is named by number, so that there need be no names. */
+function allNumbers(columns: ColumnChoice): boolean {
+  const chosen = Object.entries(columns).filter(([, one]) => one !== undefined);
+  if (chosen.length === 0 || chosen.some(([, one]) => [one].flat().some((name) => typeof name !== 'number')))
+    return false;
+  return !chosen.some(([part]) => roles.includes(part as Role)) || roles.every((role) => columns[role] !== undefined);
+}
+
 export function resolveReadOptions(file: string, options: unknown): ResolvedReadOptions {
   const given = resolveTable(readTable, options, { name: say`${option('file')}`, path: 'file' });
   const format = given.format ?? formatOf(file);
@@ -176,7 +195,7 @@ export function resolveReadOptions(file: string, options: unknown): ResolvedRead
   return {
     format,
     columns: Object.fromEntries(Object.entries(columns).filter(([, chosen]) => chosen !== undefined)),
-    header: given.header ?? !roles.every((role) => typeof columns[role as keyof typeof columns] === 'number'),
+    header: given.header ?? !allNumbers(columns),
     quoting: given.quoting ?? true,
     quotingAsked: given.quoting === true,
     delimiter: given.delimiter ?? null,

@@ -1,11 +1,13 @@
 import { reword } from '../system/errors';
 import { rows as rowsSurface } from '../system/wording';
-import { hasColumns, resolveColumns, roles } from './columns';
+import type { BadRows } from './bad-rows';
+import { resolveColumns, roles } from './columns';
 import type { FileFacts } from './facts';
+import { fitsForm } from './form-columns';
 import { openDelimited } from './formats/delimited';
 import { openJson } from './formats/json';
 import { openParquet } from './formats/parquet';
-import { tableError, type Table } from './formats/table';
+import { tableError, type Table, type TableRow } from './formats/table';
 import type { ScoredRow } from './pair';
 import { resolveReadOptions, type ReadOptions, type ResolvedReadOptions } from './read-options';
 import { ScoreColumn } from './scores';
@@ -21,7 +23,7 @@ export async function openTable(file: string, options: ResolvedReadOptions): Pro
       return openDelimited(file, {
         ...options,
         usual: format === 'csv' ? ',' : '\t',
-        fits: (columns) => hasColumns(columns, options.columns),
+        fits: (columns) => fitsForm(columns, options.columns),
       });
     case 'json':
     case 'jsonl':
@@ -35,7 +37,16 @@ export async function openTable(file: string, options: ResolvedReadOptions): Pro
 /** How the reading of a file went on; complete when its rows are read. */
 export interface Reading {
   file: FileFacts | null;
+  /** Names of the columns that were read. */
+  columns: readonly string[];
   notes: string[];
+}
+
+/** What is worth knowing of how a table was read, and was not asked for. */
+export function tableNotes(table: Table, { encoding }: ResolvedReadOptions): string[] {
+  const found = table.encoding;
+  const told = encoding === undefined && found !== null && found !== 'utf-8';
+  return [...(told ? [`The text is in ${found}, as its byte order mark says.`] : []), ...table.notes()];
 }
 
 /**
@@ -45,11 +56,20 @@ export interface Reading {
 export async function* readScored(
   file: string,
   options: ReadOptions | undefined,
-  reading?: Reading,
 ): AsyncGenerator<ScoredRow[], void, undefined> {
   await checkIsFile(file, 'a data file'); // before its format, which a folder has none of
   const resolved = resolveReadOptions(file, options);
-  const table = await openTable(file, resolved);
+  yield* scoredRows(file, await openTable(file, resolved), resolved);
+}
+
+/** The same of a table that is open, which is closed in the end. `bad` takes the faults of rows. */
+export async function* scoredRows(
+  file: string,
+  table: Table,
+  resolved: ResolvedReadOptions,
+  reading?: Reading,
+  bad?: BadRows,
+): AsyncGenerator<ScoredRow[], void, undefined> {
   let row = 0;
   try {
     // A text file without a first row has no columns either.
@@ -57,25 +77,31 @@ export async function* readScored(
     const position = resolveColumns(file, table.columns, resolved.columns, table.names);
     const score = new ScoreColumn({ range: resolved.scoreRange, labels: resolved.labels });
     const positions = roles.map((role) => position[role]);
+    const read = ({ cells, line, fault }: TableRow): ScoredRow => {
+      if (fault !== undefined) throw fault;
+      const place = { file, row, line };
+      roles.forEach((role, i) => {
+        if (cells[i] !== undefined) return;
+        const name = table.columns[position[role]]!;
+        throw tableError(place, `there is no "${name}", which the first row has.`);
+      });
+      return {
+        text1: checkText(cells[0], 'text1', place),
+        text2: checkText(cells[1], 'text2', place),
+        score: score.read(cells[2], place),
+      };
+    };
     for await (const piece of table.rows(positions, (cells) => score.accepts(cells[2]))) {
       const rows: ScoredRow[] = [];
-      for (const { cells, line } of piece) {
-        const place = { file, row, line };
-        roles.forEach((role, i) => {
-          if (cells[i] !== undefined) return;
-          const name = table.columns[position[role]]!;
-          throw tableError(place, `there is no "${name}", which the first row has.`);
-        });
-        rows.push({
-          text1: checkText(cells[0], 'text1', place),
-          text2: checkText(cells[1], 'text2', place),
-          score: score.read(cells[2], place),
-        });
+      for (const one of piece) {
+        const found = bad === undefined ? read(one) : bad.read(() => read(one));
+        if (found !== undefined) rows.push(found);
         ++row;
       }
       yield rows;
     }
     if (row === 0) throw emptyData(`${file} has no rows`, file);
+    bad?.check();
     if (reading === undefined) return;
     const column = (role: (typeof roles)[number]) =>
       table.names !== 'none' ? table.columns[position[role]]! : position[role];
@@ -83,10 +109,8 @@ export async function* readScored(
     const { encoding, delimiter } = table;
     const columns = { text1: column('text1'), text2: column('text2'), score: column('score') };
     reading.file = { format, encoding, delimiter, columns, labels };
-    if (resolved.encoding === undefined && encoding !== null && encoding !== 'utf-8') {
-      reading.notes.push(`The text is in ${encoding}, as its byte order mark says.`);
-    }
-    reading.notes.push(...table.notes(), ...score.notes());
+    reading.columns = positions.map((at) => table.columns[at]!);
+    reading.notes.push(...tableNotes(table, resolved), ...score.notes());
   } finally {
     await table.close();
   }

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
 import { option, say, type Wording } from '../system/wording';
-import { placeOf, type FilePlace } from './formats/table';
+import { placeName, type RowPlace } from './validate';
 
 /** Words that stand for 1; for 0 there are some of their own, and these with «not» or «non» before them. */
 const ones = [
@@ -77,7 +77,7 @@ export class ScoreColumn {
   }
 
   /** @throws InvalidArgumentError ERR_SCORE_RANGE */
-  read(cell: unknown, place: FilePlace): number {
+  read(cell: unknown, place: RowPlace): number {
     const found = this.#read(cell);
     if (found === undefined) throw this.#refusal(cell, place);
     if (found.word !== null) {
@@ -132,14 +132,14 @@ export class ScoreColumn {
     return { score: Math.min(1, (number - low) / (high - low)), word: null, comma };
   }
 
-  #refusal(cell: unknown, place: FilePlace): InvalidArgumentError {
+  #refusal(cell: unknown, place: RowPlace): InvalidArgumentError {
     const { file, row, line } = place;
     const [low, high] = this.#options.range;
     const { labels } = this.#options;
     const expected = labels === null ? `a number from ${low} to ${high}` : `"${labels[0]}" or "${labels[1]}"`;
     return new InvalidArgumentError(
       'ERR_SCORE_RANGE',
-      `A score must be ${expected}, but that of ${placeOf({ file, row, line })} is ${show(cell)}.`,
+      `A score must be ${expected}, but that of ${placeName({ file, row, line })} is ${show(cell)}.`,
       { row, file, line, remedy: labels === null ? this.#remedy(cell) : undefined },
     );
   }

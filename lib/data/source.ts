@@ -1,14 +1,67 @@
 import { InvalidArgumentError } from '../system/errors';
 import { checkSignal, show } from '../system/options';
 import { say } from '../system/wording';
-import { TextCounts, type DataFacts } from './facts';
+import { BadRows } from './bad-rows';
+import { resolveColumns, roles } from './columns';
+import { TextCounts, type DataFacts, type FileFacts } from './facts';
+import type { TrainingData } from './form';
+import { planOf, type FormPlan } from './form-columns';
+import { FormReader } from './form-rows';
+import type { Table } from './formats/table';
+import type { ListRows } from './lists';
 import type { PairData, ScoredRow } from './pair';
-import { readScored, type Reading } from './read';
-import type { ReadOptions } from './read-options';
-import { checkRow, emptyData, type pairRows } from './validate';
+import { openTable, scoredRows, tableNotes, type Reading } from './read';
+import { resolveReadOptions, type ReadOptions } from './read-options';
+import { ScoredRows } from './scored-rows';
+import { checkIsFile } from './text/text-source';
+import { checkRow, emptyData, placeName, type RowPlace } from './validate';
 
-/** Where training data may come from, besides two lists: a file's path, or rows one after another. */
-export type DataSource = string | Iterable<ScoredRow> | AsyncIterable<ScoredRow>;
+/** A text and one that belongs to it, with texts that do not: as many as there are, `negative_1`, `negative_2` and so on. */
+export interface RankingRow {
+  /** The text that others are compared with: a query, a question. */
+  anchor: string;
+  /** What belongs to it; of several each makes a row with all the negatives. */
+  positive: string | readonly string[];
+  /** What does not. */
+  negative?: string | readonly string[] | null;
+}
+
+/** A text and its class. */
+export interface ClassifiedRow {
+  /** The text. */
+  text: string;
+  /** A word or a whole number. */
+  label: string | number;
+}
+
+/** A text and the vector that a teacher gives it. */
+export interface VectorRow {
+  /** The text. */
+  text: string;
+  /** As many numbers in all rows. */
+  vector: ArrayLike<number>;
+}
+
+/** A query and the scores that a teacher gives to candidates. */
+export interface CandidatesRow {
+  /** The query. */
+  query: string;
+  /** At least 2, as many in all rows; the best is best the first, as some losses take it for the positive. */
+  candidates: readonly string[];
+  /** As many as candidates. */
+  scores: ArrayLike<number>;
+}
+
+/** A row of any of the forms, by the members that files have as columns, as `{ question, answer }`. */
+export type OtherRow = Readonly<
+  Record<string, string | number | boolean | null | readonly string[] | ArrayLike<number>>
+>;
+
+/** One row of training data. */
+export type TrainingRow = ScoredRow | RankingRow | ClassifiedRow | VectorRow | CandidatesRow | OtherRow;
+
+/** Where training data may come from, besides lists: a file's path, or rows one after another. */
+export type DataSource = string | Iterable<TrainingRow> | AsyncIterable<TrainingRow>;
 
 /** Rows that are taken before the event loop gets its turn: an iterable of rows in memory gives it none. */
 const rowsAtOnce = 2000;
@@ -41,52 +94,52 @@ async function* untilAborted<T>(source: AsyncIterable<T>, signal: AbortSignal): 
 }
 
 /** Training data, read to its end. */
-export interface CollectedData extends PairData {
+export interface CollectedData extends TrainingData {
   facts: DataFacts;
 }
 
-/** Collects rows, and counts what is to be told of them. */
-class Collector {
-  readonly data: PairData = { pairs: [], scores: [] };
-  readonly #counts = new TextCounts();
-
-  add(text1: string, text2: string, score: number): void {
-    this.data.pairs.push([text1, text2]);
-    this.data.scores.push(score);
-    this.#counts.add(text1, text2);
+/** Counts what is to be told of all rows. */
+async function collected(
+  data: TrainingData,
+  reading: Reading,
+  bad: BadRows,
+  signal: AbortSignal,
+): Promise<CollectedData> {
+  const counts = new TextCounts();
+  for (let row = 0; row < data.rows.length; ++row) {
+    counts.add(data.rows[row]!);
+    if ((row + 1) % rowsAtOnce !== 0) continue;
+    await new Promise(setImmediate);
+    signal.throwIfAborted();
   }
+  const { file, columns } = reading;
+  const notes = [...reading.notes, ...bad.notes(), ...counts.notes()];
+  return { ...data, facts: { emptyTexts: counts.empty, file, columns, skipped: bad.count, notes } };
+}
 
-  get rows(): number {
-    return this.data.pairs.length;
-  }
-
-  collected({ file, notes }: Reading = { file: null, notes: [] }): CollectedData {
-    return {
-      ...this.data,
-      facts: { emptyTexts: this.#counts.empty, file, notes: [...notes, ...this.#counts.notes()] },
-    };
-  }
+/** How a source is read. */
+export interface SourceOptions {
+  file: ReadOptions | undefined;
+  onBadRow: 'refuse' | 'skip';
 }
 
 /**
  * Reads a source to its end. `signal` stops it between rows, and the source's own iterator is closed then. The event loop
  * has its turn after some thousand rows. Errors of the source itself are passed on as they are.
  */
-export async function collectPairs(
+export async function collectRows(
   source: DataSource,
-  file: ReadOptions | undefined,
+  { file, onBadRow }: SourceOptions,
   signal: AbortSignal,
 ): Promise<CollectedData> {
-  const collector = new Collector();
+  const reading: Reading = { file: null, columns: [], notes: [] };
+  const bad = new BadRows(onBadRow === 'skip', typeof source === 'string' ? source : null);
   if (typeof source === 'string') {
-    const reading: Reading = { file: null, notes: [] };
     const own =
       file?.signal === undefined ? signal : AbortSignal.any([signal, checkSignal('file.signal', file.signal)]);
-    // Waited for with the signal: a pipe may keep us waiting for ever.
-    for await (const rows of untilAborted(readScored(source, { ...file, signal: own }, reading), own)) {
-      for (const { text1, text2, score } of rows) collector.add(text1, text2, score);
-    }
-    return collector.collected(reading);
+    const data = await collectFile(source, { ...file, signal: own }, reading, bad, own);
+    if (data.rows.length === 0) throw emptyData(`not one row of ${source} can be used`, source);
+    return collected(data, reading, bad, signal);
   }
   if (file !== undefined) {
     throw new InvalidArgumentError(
@@ -94,18 +147,26 @@ export async function collectPairs(
       'The option file tells how to read a data file, but the data is not the path of one.',
     );
   }
+  let row = 0;
+  let reader: ScoredRows | FormReader | undefined;
   const take = async (value: unknown): Promise<void> => {
-    const { text1, text2, score } = checkRow(value, { row: collector.rows });
-    collector.add(text1, text2, score);
-    if (collector.rows % rowsAtOnce !== 0) return;
+    bad.read(() => {
+      // One that is no object says nothing of those behind it.
+      const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+      if (reader === undefined && !isObject) checkRow(value, { row });
+      reader ??= readerFor(value as object, reading);
+      if (reader instanceof ScoredRows) reader.read(value, { row });
+      else readObject(reader, value, { row });
+    });
+    if (++row % rowsAtOnce !== 0) return;
     await new Promise(setImmediate);
     signal.throwIfAborted();
   };
-  const rows = source as Partial<Iterable<ScoredRow> & AsyncIterable<ScoredRow>> | null;
+  const rows = source as Partial<Iterable<TrainingRow> & AsyncIterable<TrainingRow>> | null;
   if (typeof rows?.[Symbol.asyncIterator] === 'function') {
-    for await (const row of untilAborted(rows as AsyncIterable<ScoredRow>, signal)) await take(row);
+    for await (const one of untilAborted(rows as AsyncIterable<TrainingRow>, signal)) await take(one);
   } else if (typeof rows?.[Symbol.iterator] === 'function') {
-    for (const row of rows as Iterable<ScoredRow>) await take(row);
+    for (const one of rows as Iterable<TrainingRow>) await take(one);
   } else {
     const { pairs, scores } = (rows ?? {}) as Partial<PairData>;
     throw new InvalidArgumentError(
@@ -120,18 +181,168 @@ export async function collectPairs(
       },
     );
   }
-  if (collector.rows === 0) throw emptyData('the iterable gave no rows');
-  return collector.collected();
+  if (row === 0) throw emptyData('the iterable gave no rows');
+  const data = reader?.finish();
+  if (data === undefined || data.rows.length === 0) throw emptyData('not one row can be used');
+  if (reader instanceof FormReader) reading.notes.push(...reader.notes());
+  return collected(data, reading, bad, signal);
 }
 
-/** Two lists (see `pairRows`); the event loop has its turn after some thousand rows. */
-export async function collectLists(rows: ReturnType<typeof pairRows>, signal: AbortSignal): Promise<CollectedData> {
-  const collector = new Collector();
-  for (const [text1, text2, score] of rows) {
-    collector.add(text1, text2, score);
-    if (collector.rows % rowsAtOnce !== 0) continue;
+/** By the first row: what the members of the others are. Rows that name a part of a scored pair are such pairs. */
+function readerFor(value: object, reading: Reading): ScoredRows | FormReader {
+  const names = Object.keys(value);
+  const scored = roles.some((role) => names.includes(role));
+  const plan = scored ? null : planOf(names, {}, true);
+  if (plan === null) {
+    reading.columns = roles;
+    return new ScoredRows();
+  }
+  const unclear = () => thrownBy(() => checkRow(value, { row: 0 }));
+  const reader = new FormReader({ plan, names, score: { range: [0, 1], labels: null }, unclear });
+  const unread = names.filter((_, at) => !reader.positions.includes(at));
+  if (unread.length > 0) reading.notes.push(`Not read: ${unread.join(', ')}.`);
+  reading.columns = reader.columns;
+  return reader;
+}
+
+function thrownBy(work: () => unknown): unknown {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+function readObject(reader: FormReader, value: unknown, place: RowPlace): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_ARGUMENT',
+      `A row must be an object { ${reader.columns.join(', ')} }, but ${placeName(place)} is ${show(value)}.`,
+      { ...place },
+    );
+  }
+  const record = value as Record<string, unknown>;
+  reader.read(
+    reader.columns.map((name) => record[name]),
+    place,
+    record,
+  );
+}
+
+async function collectFile(
+  file: string,
+  options: ReadOptions,
+  reading: Reading,
+  bad: BadRows,
+  signal: AbortSignal,
+): Promise<TrainingData> {
+  await checkIsFile(file, 'a data file'); // before its format, which a folder has none of
+  const resolved = resolveReadOptions(file, options);
+  // Waited for with the signal: a pipe may keep us waiting for ever.
+  const table = await opened(openTable(file, resolved), signal);
+  const { columns: names } = table;
+  let plan: FormPlan | null;
+  try {
+    plan = names.length === 0 ? null : planOf(names, resolved.columns, table.names !== 'none');
+  } catch (error) {
+    await table.close();
+    throw error;
+  }
+  if (plan === null) {
+    const collector = new ScoredRows();
+    for await (const rows of untilAborted(scoredRows(file, table, resolved, reading, bad), signal)) {
+      for (const { text1, text2, score } of rows) collector.add(text1, text2, score);
+    }
+    return collector.finish();
+  }
+  const score = { range: resolved.scoreRange, labels: resolved.labels };
+  // What asks for the columns of two texts and a score by their names.
+  const unclear = () => thrownBy(() => resolveColumns(file, names, resolved.columns, table.names));
+  const reader = new FormReader({ plan, names, score, file, unclear });
+  let row = 0;
+  for await (const piece of untilAborted(
+    table.rows(reader.positions, () => true),
+    signal,
+  )) {
+    for (const { cells, line, record, fault } of piece) {
+      bad.read(() => {
+        if (fault !== undefined) throw fault;
+        reader.read(cells, { file, row, line }, record);
+      });
+      ++row;
+    }
+  }
+  if (row === 0) throw emptyData(`${file} has no rows`, file);
+  bad.check();
+  const data = reader.finish();
+  const column = (at: number): string | number => (table.names === 'none' ? at : names[at]!);
+  const { format } = resolved;
+  const { encoding, delimiter } = table;
+  reading.columns = reader.columns;
+  reading.file = { format, encoding, delimiter, columns: partsOf(plan, column), labels: reader.words };
+  const unread = names.filter((_, at) => !reader.positions.includes(at));
+  const told = unread.length === 0 ? [] : [`Not read: ${unread.map((name) => `"${name}"`).join(', ')}.`];
+  reading.notes.push(...tableNotes(table, resolved), ...told, ...reader.notes());
+  return data;
+}
+
+/** The columns by the names that `ColumnChoice` has for them. */
+function partsOf(plan: FormPlan, column: (at: number) => string | number): FileFacts['columns'] {
+  switch (plan.kind) {
+    case 'pairs':
+      return { text1: column(plan.text1), text2: column(plan.text2), score: column(plan.score) };
+    case 'nli':
+    case 'ranking': {
+      const [anchor, positive, ...negative] = plan.texts;
+      const label = plan.kind === 'nli' ? { label: column(plan.label) } : {};
+      const others = negative.length > 0 ? { negative: negative.map(column) } : {};
+      return { anchor: column(anchor), positive: column(positive), ...others, ...label };
+    }
+    case 'candidates':
+      return { anchor: column(plan.texts[0]), candidates: column(plan.texts[1]), scores: column(plan.label) };
+    case 'vectors':
+      return { text: plan.texts.map(column), vector: column(plan.label) };
+    case 'classes':
+    case 'labelled':
+      return { text: plan.texts.map(column), label: column(plan.label) };
+  }
+}
+
+/** A table as soon as it is open; where that is not waited for any more, it is closed when it is. */
+async function opened(opening: Promise<Table>, signal: AbortSignal): Promise<Table> {
+  let stop: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', stop);
+  });
+  aborted.catch(() => undefined);
+  try {
+    signal.throwIfAborted();
+    return await Promise.race([opening, aborted]);
+  } catch (error) {
+    void opening.then((table) => table.close()).catch(() => undefined);
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+/** Lists (see `listRows`); the event loop has its turn after some thousand rows. */
+export async function collectLists(
+  lists: ListRows,
+  onBadRow: SourceOptions['onBadRow'],
+  signal: AbortSignal,
+): Promise<CollectedData> {
+  const bad = new BadRows(onBadRow === 'skip', null);
+  let row = 0;
+  for (const read of lists.rows) {
+    bad.read(read);
+    if (++row % rowsAtOnce !== 0) continue;
     await new Promise(setImmediate);
     signal.throwIfAborted();
   }
-  return collector.collected();
+  const data = lists.finish();
+  if (data.rows.length === 0) throw emptyData('not one row can be used');
+  return collected(data, { file: null, columns: [], notes: [] }, bad, signal);
 }

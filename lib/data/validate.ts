@@ -13,7 +13,7 @@ export interface RowPlace {
   line?: number | undefined;
 }
 
-function placeName({ row, file, line }: RowPlace): string {
+export function placeName({ row, file, line }: RowPlace): string {
   return file === undefined ? `row ${row} (counted from 0)` : placeOf({ file, row, line });
 }
 
@@ -92,13 +92,13 @@ function missingMembers(row: object, missing: readonly Role[], place: RowPlace):
 }
 
 /**
- * The rows of two lists, checked one by one as they are taken. The lists themselves are checked and copied at once; the
+ * The rows of two lists, each of which is checked when it is called. The lists themselves are checked and copied at once; the
  * pairs in them are not, since a million of them would keep the event loop waiting.
  */
 export function pairRows(
   pairs: unknown,
   scores: unknown,
-): Generator<[text1: string, text2: string, score: number], void, undefined> {
+): Generator<() => [text1: string, text2: string, score: number], void, undefined> {
   if (!Array.isArray(pairs)) {
     throw new InvalidArgumentError(
       'ERR_INVALID_ARGUMENT',
@@ -131,16 +131,18 @@ export function pairRows(
 
 function* eachPair(pairs: readonly unknown[], scores: readonly unknown[]): ReturnType<typeof pairRows> {
   for (let row = 0; row < pairs.length; ++row) {
-    const pair = pairs[row];
-    if (!Array.isArray(pair) || pair.length !== 2) {
-      throw new InvalidArgumentError(
-        'ERR_INVALID_ARGUMENT',
-        `A pair must be a list of two texts, but pairs[${row}] is ${show(pair)}.`,
-        { row, remedy: pairRemedy(pair) },
-      );
-    }
-    const text1 = checkText(pair[0], 'text 0', { row });
-    yield [text1, checkText(pair[1], 'text 1', { row }), checkScore(scores[row], { row })];
+    yield () => {
+      const pair = pairs[row];
+      if (!Array.isArray(pair) || pair.length !== 2) {
+        throw new InvalidArgumentError(
+          'ERR_INVALID_ARGUMENT',
+          `A pair must be a list of two texts, but pairs[${row}] is ${show(pair)}.`,
+          { row, remedy: pairRemedy(pair) },
+        );
+      }
+      const text1 = checkText(pair[0], 'text 0', { row });
+      return [text1, checkText(pair[1], 'text 1', { row }), checkScore(scores[row], { row })];
+    };
   }
 }
 

@@ -83,7 +83,8 @@ export async function openDataSet(path: string, options: DataSetOptions = {}): P
   }
   const rows: unknown[][] = [];
   for await (const piece of table.rows(parts.map(at), () => true)) {
-    for (const { cells, line } of piece) {
+    for (const { cells, line, fault } of piece) {
+      if (fault !== undefined) throw fault;
       const missing = cells.indexOf(undefined);
       if (missing >= 0) {
         const place = { file: path, row: rows.length, line };

@@ -1,5 +1,6 @@
 import type { FileFacts } from '../data/facts';
-import type { DeviceMemory } from '../engine/addon';
+import type { DataForm } from '../data/form';
+import type { DeviceMemory, NativeLoss } from '../engine/addon';
 import type { ValidationMetrics } from './metrics';
 import type { FinetuneReport } from './report';
 
@@ -9,6 +10,10 @@ export interface DataEvent {
   type: 'data';
   /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
   kind: 'data';
+  /** What the rows are; the loss follows from it, unless the option `loss` says it. */
+  form: DataForm;
+  /** How the data was understood, in a line: «4,000 pairs with label 0/1: 1,512 ones; columns question1, question2, is_duplicate». */
+  understood: string;
   /** Rows of the data. */
   rows: number;
   /** Rows to train on. */
@@ -23,6 +28,8 @@ export interface DataEvent {
   maxInputLength: number;
   /** Rows in which a text is empty, or only space; they are trained on. */
   emptyTexts: number;
+  /** Rows that were left out because they cannot be used: see the option `onBadRow`. */
+  skippedRows: number;
   /** How the file was understood; null where the data is no file. */
   file: FileFacts | null;
   /** What is worth knowing before hours of training, a sentence each: empty texts, words taken as scores, few rows. */
@@ -36,7 +43,7 @@ export interface DataWarningEvent {
   /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
   kind: 'data-warning';
   /**
-   * 'mostly-one-score': fewer than one training row in 20 differs from the score that the others have;
+   * Of pairs with scores or labels. 'mostly-one-score': fewer than one training row in 20 differs from the score that the others have;
    * 'constant-validation': the scores of all validation rows lie within a hundredth; 'constant-text': one of the two texts
    * is the same in all training rows.
    */
@@ -75,6 +82,8 @@ export interface SummaryEvent {
   type: 'summary';
   /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
   kind: 'summary';
+  /** The loss that is trained, and the options that it was given. */
+  loss: NativeLoss;
   /** Numbers that the model is made of. */
   parameters: number;
   /** Those of them that are not frozen. */

@@ -4,6 +4,8 @@ import { CheckpointFolder, listCheckpoints } from './checkpoint/folder';
 import { arithmeticOf, computationOf, hashData, hashTokens, optionsOf } from './checkpoint/identity';
 import { findCheckpoint, restore, type FoundCheckpoint } from './checkpoint/restore';
 import { smallSetNotes } from '../data/facts';
+import { describeForm, isPairs, widths } from '../data/form';
+import type { TextPair } from '../data/pair';
 import type { CollectedData } from '../data/source';
 import { CheckpointError, hasCode, InvalidArgumentError } from '../system/errors';
 import type {
@@ -18,7 +20,7 @@ import { chooseDevice, choosePrecision, type ChosenDevice, type DeviceOption } f
 import { megabytes, told, type EventContent, type FinetuneEvent } from './events';
 import { effectiveBatch, findBatchSize, finderLimit, searchBudget } from './finder';
 import { train } from './loop';
-import { defaultLoss } from './losses';
+import { checkFits, defaultLoss, samplerOf } from './losses';
 import { defaultMemoryLimit, MemoryFollower } from './memory-limit';
 import type { ResolvedOptions } from './options';
 import { longestRows } from './order';
@@ -30,7 +32,7 @@ import { RunReport } from './run-report';
 import { splitRows } from './split';
 import { tokeniseRows } from './tokens';
 import type { TextEncoder } from '../tokenisation/tokenised-texts';
-import { checkTrainingRows } from './training-rows';
+import { checkRows } from './training-rows';
 import { option, say } from '../system/wording';
 
 /** What a run needs of a loaded model. */
@@ -102,6 +104,12 @@ function checkFreeze(freeze: readonly string[], model: TrainableModel): void {
   }
 }
 
+/** «4,000 pairs with label 0/1: 1,512 ones; columns question1, question2, is_duplicate». */
+function understood(data: CollectedData): string {
+  const { columns } = data.facts;
+  return columns.length === 0 ? describeForm(data) : `${describeForm(data)}; columns ${columns.join(', ')}`;
+}
+
 /** Whether an event is told of a run that is stopped already: its last checkpoint is written after that. */
 const late = ({ type }: FinetuneEvent): boolean => type === 'checkpoint' || type === 'checkpoint-failed';
 
@@ -132,8 +140,10 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     // Before hours of training, not after them.
     if (options.report !== null) page = await RunReport.open(options.report);
     const data = await job.data(control.signal);
-    const split = splitRows(data.pairs.length, options.validationSplit, options.seed);
-    const warnings = checkTrainingRows(data, split, options.allowConstantScores);
+    const loss = options.loss ?? defaultLoss(data);
+    checkFits(loss, data);
+    const split = splitRows(data.rows.length, options.validationSplit, options.seed);
+    const warnings = checkRows(data, split, options.allowConstantScores);
     control.check();
     const model = await job.model();
     addon = model.addon;
@@ -149,19 +159,22 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     const found = await openCheckpoints();
     control.check();
 
-    const tokens = await tokeniseRows(model.tokeniser, data.pairs, maxInputLength, model.defaultPrompt, () =>
+    const tokens = await tokeniseRows(model.tokeniser, data.rows, maxInputLength, model.defaultPrompt, () =>
       control.check(),
     );
     const { lengths } = tokens;
     emit({
       type: 'data',
-      rows: data.pairs.length,
+      form: data.form,
+      understood: understood(data),
+      rows: data.rows.length,
       trainingRows: split.train.length,
       validationRows: split.validation.length,
       tokens: lengths.reduce((sum, length) => sum + length, 0),
       longest: tokens.longest,
       maxInputLength,
       emptyTexts: data.facts.emptyTexts,
+      skippedRows: data.facts.skipped,
       file: data.facts.file,
       notes: [...data.facts.notes, ...smallSetNotes(split.train.length, split.validation.length)],
     });
@@ -169,17 +182,18 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     emit({ type: 'device', device: chosen.device, gpu: chosen.gpu, message: chosen.message });
     const asked = chosen.limit === null ? options.memoryLimit : Math.min(chosen.limit, options.memoryLimit ?? Infinity);
     const memoryLimit = onGpu(chosen) ? null : (asked ?? defaultMemoryLimit(addon.memory()));
-    const { columns, rowOffsets, scores, random } = withRandomPairs(
-      { ...tokens, scores: data.scores },
+    const { columns, rowOffsets, labels, random } = withRandomPairs(
+      { ...tokens, labels: data.labels, labelWidth: data.labelWidth },
+      widths(data.rows).least,
       split.train,
       options.seed,
     );
-    dataset = await addon.createDataset(tokens.ids, tokens.offsets, columns, rowOffsets, Float32Array.from(scores));
+    dataset = await addon.createDataset(tokens.ids, tokens.offsets, columns, rowOffsets, labels);
     control.check();
     trainer = await addon.createTrainer(model.handle, dataset, {
       device: chosen.device,
       precision,
-      loss: defaultLoss,
+      loss: loss.native,
       seed: options.seed,
       dropout: options.dropout,
       ...options.optimizer,
@@ -194,6 +208,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     const stats = addon.trainerStats(trainer);
     const bytes = 4 * stats.parameters;
     const facts = {
+      loss: loss.native,
       precision,
       device: chosen.device,
       gpu: chosen.gpu,
@@ -213,9 +228,9 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
               before: await addon.fingerprint(model.handle),
               computes: computationOf(model.spec, options.dropout),
             },
-            data: { rows: data.pairs.length, sha256: await hashData(data) },
+            data: { rows: data.rows.length, sha256: await hashData(data) },
             tokenizer: await hashTokens(tokens),
-            options: optionsOf(options),
+            options: optionsOf(options, loss.native),
             arithmetic: await arithmeticOf(addon, precision, chosen),
           };
     control.check();
@@ -253,7 +268,9 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
         trainer,
         split,
         lengths,
-        scores: data.scores,
+        data,
+        groups: tokens,
+        sampler: samplerOf(loss),
         options,
         control,
         checkpointer,
@@ -262,13 +279,15 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
           addon,
           trainer,
           rows: random,
+          pairsOfRow: widths(data.rows).least - 1,
           stopped: () => control.stopped,
           emit,
         }),
         // A GPU's memory is its allocator's to bound.
         memory: onGpu(chosen) ? { follow: () => undefined } : new MemoryFollower(addon, trainer, asked),
         onDevice: chosen.device === 'cpu' ? null : tellMemory,
-        onMeasured: page && ((similarities) => page!.measured(similarities)),
+        // Pairs are what the page compares row by row.
+        onMeasured: page && isPairs(data.form) ? (similarities) => page!.measured(similarities) : undefined,
       },
       progress,
     );
@@ -308,9 +327,9 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       seconds: (performance.now() - started) / 1000,
     };
     if (page !== undefined) {
-      const textsOf = (row: number) => data.pairs[row]!;
+      const textsOf = (row: number) => data.rows[row] as TextPair;
       const { signal } = control;
-      const facts = { report, model: model.id, rows: split.validation, scores: data.scores, textsOf, signal };
+      const facts = { report, model: model.id, rows: split.validation, scores: data.labels, textsOf, signal };
       emit(await page.write(facts));
       control.check();
     }

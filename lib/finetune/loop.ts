@@ -1,3 +1,4 @@
+import type { TrainingData } from '../data/form';
 import type { Checkpointer } from './checkpoint/checkpointer';
 import { OutOfMemoryError, firstSentence, hasCode } from '../system/errors';
 import type { EngineAddon, ModelHandle, TrainerHandle } from '../engine/addon';
@@ -6,7 +7,8 @@ import type { EventContent } from './events';
 import type { MemoryFollower } from './memory-limit';
 import type { ValidationMetrics } from './metrics';
 import type { ResolvedOptions } from './options';
-import { epochBatches } from './order';
+import type { Sampler } from './losses';
+import { sampledBatches } from './order';
 import type { Progress } from './progress';
 import type { RunControl } from './run-control';
 import { learningRateAt, warmupSteps } from './schedule';
@@ -14,6 +16,7 @@ import type { Split } from './split';
 import type { RandomPairsWatch } from './random-pairs';
 import { IN_FLIGHT, IN_FLIGHT_ON_DEVICE, StepQueue, type PlannedStep } from './step-queue';
 import { StepTimer } from './step-timer';
+import type { TokenisedRows } from './tokens';
 import { Validator } from './validator';
 import { option, say } from '../system/wording';
 
@@ -22,9 +25,12 @@ export interface LoopRequest {
   model: ModelHandle;
   trainer: TrainerHandle;
   split: Split;
-  /** Tokens and score of each row of the data set, by row. */
+  /** Tokens of each row of the data set, by row. */
   lengths: Int32Array;
-  scores: readonly number[];
+  data: TrainingData;
+  /** The texts of the rows. */
+  groups: Pick<TokenisedRows, 'columns' | 'rowOffsets'>;
+  sampler: Sampler;
   options: ResolvedOptions;
   control: RunControl;
   memory: Pick<MemoryFollower, 'follow'>;
@@ -50,10 +56,12 @@ export interface LoopResult {
  * validation rows there is no better and worse: each finished epoch is committed.
  */
 export async function train(request: LoopRequest, progress: Progress): Promise<LoopResult> {
-  const { addon, trainer, split, lengths, options, control, memory, checkpointer, emit } = request;
-  const { epochs, seed, shuffle } = options;
-  const stepsPerEpoch = Math.ceil(split.train.length / progress.effectiveBatch);
-  const totalSteps = stepsPerEpoch * epochs;
+  const { addon, trainer, split, options, control, memory, checkpointer, emit } = request;
+  const { epochs } = options;
+  const batchesOf = batchesIn(request, progress.effectiveBatch);
+  // Of each epoch: rows that must not meet may need another number of batches in another order.
+  const stepsOf = await countSteps(batchesOf, request, progress.effectiveBatch);
+  const totalSteps = stepsOf.reduce((sum, steps) => sum + steps, 0);
   const warmup = warmupSteps(options.warmup, totalSteps);
   const timer = new StepTimer(totalSteps - progress.steps);
   let stoppedEarly = false;
@@ -81,7 +89,7 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
   const validator = new Validator(
     {
       rows: split.validation,
-      scores: request.scores,
+      data: request.data,
       evaluate: (rows, microBatch) => {
         memory.follow();
         return addon.evaluate(trainer, rows, microBatch);
@@ -116,7 +124,7 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
           epoch: progress.epoch + 1,
           epochs,
           step: progress.epochSteps,
-          steps: stepsPerEpoch,
+          steps: stepsOf[progress.epoch]!,
           totalSteps: progress.steps,
           loss,
           learningRate: step.learningRate,
@@ -175,16 +183,9 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
     await ready();
     const epoch = progress.epoch + 1;
     const started = performance.now() - progress.epochSeconds * 1000;
-    emit({ type: 'epoch-start', epoch, epochs, steps: stepsPerEpoch });
-    const batches = epochBatches({
-      rows: split.train,
-      lengths,
-      batchSize: progress.effectiveBatch,
-      shuffle,
-      seed,
-      epoch: epoch - 1,
-    });
-    const firstStep = (epoch - 1) * stepsPerEpoch;
+    emit({ type: 'epoch-start', epoch, epochs, steps: stepsOf[epoch - 1]! });
+    const batches = batchesOf(epoch - 1);
+    const firstStep = stepsOf.slice(0, epoch - 1).reduce((sum, steps) => sum + steps, 0);
     const steps = batches.map(
       (rows, i): PlannedStep => ({
         rows,
@@ -227,6 +228,34 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
   }
   control.check();
   return { stoppedEarly, warmupSteps: warmup };
+}
+
+/** The batches of an epoch, counted from 0. */
+function batchesIn(
+  { split, lengths, options, sampler, groups, data }: LoopRequest,
+  batchSize: number,
+): (epoch: number) => Int32Array[] {
+  const { seed, shuffle } = options;
+  const labels = data.form === 'classes' ? data.labels : [];
+  return (epoch) =>
+    sampledBatches({ rows: split.train, lengths, batchSize, shuffle, seed, epoch }, sampler, { ...groups, labels });
+}
+
+async function countSteps(
+  batchesOf: (epoch: number) => Int32Array[],
+  { sampler, split, options, control }: LoopRequest,
+  batchSize: number,
+): Promise<number[]> {
+  const steps: number[] = [];
+  for (let epoch = 0; epoch < options.epochs; ++epoch) {
+    if (sampler !== 'no-duplicates') steps.push(Math.ceil(split.train.length / batchSize));
+    else {
+      steps.push(batchesOf(epoch).length);
+      await new Promise(setImmediate);
+      control.check();
+    }
+  }
+  return steps;
 }
 
 function outOfMemory(cause: Error): OutOfMemoryError {

@@ -1,4 +1,5 @@
 import { binaryMetrics } from '../evaluate/metrics/classification';
+import { reciprocalRank } from '../evaluate/metrics/ranking';
 import { pearson, spearman } from '../evaluate/metrics/correlation';
 
 type Numbers = ArrayLike<number>;
@@ -25,6 +26,43 @@ export interface ValidationMetrics {
   f1: ThresholdMetric | null;
   /** Best share of rows on their right side, from 0 to 1; null as `averagePrecision` is. */
   accuracy: ThresholdMetric | null;
+  /**
+   * Of rows with negatives: share of those whose positive is nearer to the anchor than all of its negatives, from 0 to 1.
+   * Absent for other data.
+   */
+  tripletAccuracy?: number;
+  /** Of rows with negatives: mean of 1 / rank of the positive among the row's own texts, 0 from rank 11 on. Absent for other data. */
+  mrr10?: number;
+}
+
+/** Of data whose similarities are not compared with anything. */
+export function lossAlone(loss: number): ValidationMetrics {
+  return { loss, pearson: null, spearman: null, averagePrecision: null, f1: null, accuracy: null };
+}
+
+/**
+ * Of the similarities of anchors with their positives and negatives, row after row, where row r has `widths[r]` of them,
+ * the positive first. Rows without negatives are not counted; empty where there are no others. Ties count against a model.
+ */
+export function rankingOf(
+  similarities: Numbers,
+  widths: Int32Array,
+): Pick<ValidationMetrics, 'tripletAccuracy' | 'mrr10'> {
+  let rows = 0;
+  let right = 0;
+  let reciprocal = 0;
+  let at = 0;
+  for (const width of widths) {
+    if (width > 1) {
+      const own = Array.from({ length: width }, (_, i) => similarities[at + i]!);
+      const nearer = own.slice(1).filter((similarity) => !(own[0]! > similarity)).length;
+      right += Number(nearer === 0);
+      reciprocal += reciprocalRank([...Array<boolean>(nearer).fill(false), true], 10);
+      ++rows;
+    }
+    at += width;
+  }
+  return rows === 0 ? {} : { tripletAccuracy: right / rows, mrr10: reciprocal / rows };
 }
 
 /** The two values of two-valued scores, lower first; null where there are fewer or more. */

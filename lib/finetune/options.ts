@@ -21,6 +21,7 @@ import { InvalidArgumentError } from '../system/errors';
 import { option, placeholder, say, words } from '../system/wording';
 import { deviceOption, memoryFractionOption, type DeviceOption } from '../engine/devices';
 import type { FinetuneEvent } from './events';
+import { resolveLoss, type LossChoice, type ResolvedLoss } from './losses';
 import { adamW, optimizerPresets, type ResolvedAdamW } from './optimizer';
 import type { ScheduleKind } from './schedule';
 
@@ -79,6 +80,8 @@ const resuming = custom<boolean | string>('text-or-switch', (path, value) => {
   throw invalidOption(path, 'true, false or the path of a folder', value);
 });
 
+const loss = custom<LossChoice, ResolvedLoss>('loss', resolveLoss);
+
 export const finetuneTable = {
   /** Most tokens of a text, special tokens included; the rest is cut off. Default: the model folder's limit. */
   maxInputLength: optional(integer(3), null, {
@@ -92,6 +95,27 @@ export const finetuneTable = {
     flag: '--validation-split <share>',
     help: 'share of the rows kept for validation',
     aliases: ['evalSplit', 'valSplit', 'testSize', 'validationSize', 'validationFraction', 'validationRatio'],
+  }),
+  /**
+   * What is trained: the name of a loss, or `{ name, … }` with its options under sentence-transformers' names, as
+   * `{ name: 'multiple-negatives-ranking', scale: 30 }`. Which fit which rows: docs/losses.md. Default, by the rows:
+   * 'cosine-mse' for two texts with a score or a label, 'multiple-negatives-ranking' for anchors with positives,
+   * 'batch-all-triplet' for classes, 'mse' for a teacher's vectors, 'distill-kl-div' for its scores of candidates.
+   */
+  loss: optional(loss, null, {
+    flag: '--loss <name>',
+    help: 'what is trained; its options with --loss-option',
+    unset: 'by the form of the rows',
+    aliases: ['lossFunction', 'lossFn', 'objective', 'criterion'],
+  }),
+  /**
+   * What happens to rows that cannot be used: 'refuse' ends the run, for a file when all of its faults are known; 'skip'
+   * leaves them out, and the event 'data' tells how many. Default 'refuse'.
+   */
+  onBadRow: optional(choice('refuse', 'skip'), 'refuse', {
+    flag: '--on-bad-row <refuse|skip>',
+    help: 'what happens to rows that cannot be used',
+    aliases: ['onBadRows', 'badRows', 'onError', 'skipBadRows'],
   }),
   /** Passes over the training rows, at most. Default 20. */
   epochs: optional(integer(1), 20, {
@@ -285,6 +309,9 @@ export interface FinetuneOptions extends OptionsOf<typeof finetuneTable> {}
 
 /** `FinetuneOptions` after checks. What depends on the data, the model or the machine is still open. */
 export interface ResolvedOptions {
+  /** null where it was left to the form of the data. */
+  loss: ResolvedLoss | null;
+  onBadRow: 'refuse' | 'skip';
   maxInputLength: number | null;
   validationSplit: number;
   epochs: number;

@@ -1,4 +1,5 @@
 import { Random, Stream } from '../data/random';
+import type { Sampler } from './losses';
 
 /** Batches whose rows are sorted by length together: enough that lengths within a batch are close. */
 const windowBatches = 16;
@@ -15,6 +16,15 @@ export interface OrderRequest {
   epoch: number;
 }
 
+/** What samplers other than 'any' look at, by row of the data set. */
+export interface SampledRows {
+  /** Row r names texts columns[rowOffsets[r] .. rowOffsets[r + 1]). */
+  columns: Int32Array;
+  rowOffsets: Int32Array;
+  /** Of the texts' classes; empty where there are none. */
+  labels: ArrayLike<number>;
+}
+
 /**
  * The batches of one epoch; every row is in exactly one. Shuffled: rows in random order, sorted by length
  * within windows of 16 batches, cut into batches, and those in random order, so that a batch holds rows of
@@ -22,20 +32,127 @@ export interface OrderRequest {
  * of the unshuffled order, and one batch of the shuffled, may be smaller.
  */
 export function epochBatches(request: OrderRequest): Int32Array[] {
-  const { lengths, batchSize } = request;
-  const order = request.rows.slice();
+  const { batchSize } = request;
   const random = Random.of(request.seed, Stream.Order, request.epoch);
-  if (request.shuffle) {
-    random.shuffle(order);
-    const span = windowBatches * batchSize;
-    for (let start = 0; start < order.length; start += span) {
-      // sort with a comparison is stable: rows of equal length stay in random order.
-      order.subarray(start, start + span).sort((a, b) => lengths[a]! - lengths[b]!);
-    }
-  }
+  const order = ordered(request, random);
   const batches: Int32Array[] = [];
   for (let start = 0; start < order.length; start += batchSize) batches.push(order.slice(start, start + batchSize));
   return request.shuffle ? random.shuffle(batches) : batches;
+}
+
+function ordered({ rows, lengths, batchSize, shuffle }: OrderRequest, random: Random): Int32Array {
+  const order = rows.slice();
+  if (!shuffle) return order;
+  random.shuffle(order);
+  const span = windowBatches * batchSize;
+  for (let start = 0; start < order.length; start += span) {
+    // sort with a comparison is stable: rows of equal length stay in random order.
+    order.subarray(start, start + span).sort((a, b) => lengths[a]! - lengths[b]!);
+  }
+  return order;
+}
+
+/** The batches of one epoch as a loss wants them; every row is in exactly one, and equal requests give equal batches. */
+export function sampledBatches(request: OrderRequest, sampler: Sampler, data: SampledRows): Int32Array[] {
+  if (sampler === 'any') return epochBatches(request);
+  const random = Random.of(request.seed, Stream.Order, request.epoch);
+  const batches =
+    sampler === 'no-duplicates'
+      ? withoutDuplicates(ordered(request, random), request.batchSize, data)
+      : byClass(request, random, data.labels);
+  return request.shuffle ? random.shuffle(batches) : batches;
+}
+
+/**
+ * No text of a row is any text of another row of its batch, whatever their columns: it would be a negative of what it is.
+ * Each row goes into the first batch with room after the last that has a text of it: what meets its like comes later. A
+ * text that is in more rows than there are full batches makes small ones at the end. In linear time, but for the inverse
+ * of Ackermann's function.
+ */
+function withoutDuplicates(order: Int32Array, batchSize: number, { columns, rowOffsets }: SampledRows): Int32Array[] {
+  const batches: number[][] = [];
+  // Of each batch: the next one, or itself while it has room; the way there is shortened as it is gone.
+  const next: number[] = [];
+  const withRoom = (from: number): number => {
+    let found = from;
+    while (found < next.length && next[found] !== found) found = next[found]!;
+    for (let at = from; at < next.length && at !== found; ) {
+      const after = next[at]!;
+      next[at] = found;
+      at = after;
+    }
+    return found;
+  };
+  const last = new Map<number, number>();
+  for (const row of order) {
+    let from = 0;
+    for (let i = rowOffsets[row]!; i < rowOffsets[row + 1]!; ++i)
+      from = Math.max(from, (last.get(columns[i]!) ?? -1) + 1);
+    const at = withRoom(from);
+    if (at === batches.length) {
+      batches.push([]);
+      next.push(at);
+    }
+    const batch = batches[at]!;
+    batch.push(row);
+    if (batch.length === batchSize) next[at] = at + 1;
+    for (let i = rowOffsets[row]!; i < rowOffsets[row + 1]!; ++i) last.set(columns[i]!, at);
+  }
+  return batches.map((batch) => Int32Array.from(batch));
+}
+
+/**
+ * Classes in turn, two rows of each: a text has one of its class beside it, and others. The order of the classes is another
+ * in every round, and two neighbouring pairs are of one class only where no other class has two rows left. A class's last
+ * row, where their number is odd, stands in a pair with another class's; of one class that is left alone, rows are spread
+ * over the batches as they come.
+ */
+function byClass({ rows, batchSize, shuffle }: OrderRequest, random: Random, labels: ArrayLike<number>): Int32Array[] {
+  const classes = new Map<number, number[]>();
+  for (const row of rows) {
+    const members = classes.get(labels[row]!);
+    if (members === undefined) classes.set(labels[row]!, [row]);
+    else members.push(row);
+  }
+  // By number, so that the draw does not depend on which class comes first.
+  let left = [...classes].sort((a, b) => a[0] - b[0]).map(([, members]) => ({ members, at: 0 }));
+  if (shuffle) for (const { members } of left) random.shuffle(members);
+  const pairs: number[][] = [];
+  const singles: number[] = [];
+  let lastClass: object | undefined;
+  const more = ({ members, at }: { members: readonly number[]; at: number }): boolean => members.length - at >= 2;
+  const tails: (typeof left)[number][] = left.filter((one) => !more(one));
+  left = left.filter(more);
+  while (left.length >= 2) {
+    if (shuffle) random.shuffle(left);
+    if (left[0] === lastClass) [left[0], left[1]] = [left[1]!, left[0]!];
+    for (const one of left) {
+      pairs.push([one.members[one.at]!, one.members[one.at + 1]!]);
+      one.at += 2;
+    }
+    lastClass = left.at(-1);
+    tails.push(...left.filter((one) => !more(one)));
+    left = left.filter(more);
+  }
+  for (const { members, at } of tails) singles.push(...members.slice(at));
+  // What is left: single rows, and the rest of the one class that has more than all others.
+  const rest = left.flatMap(({ members, at }) => members.slice(at));
+  const count = Math.ceil(rows.length / batchSize);
+  const batches: number[][] = Array.from({ length: count }, () => []);
+  const sizes = Array.from({ length: count }, (_, i) => Math.min(batchSize, rows.length - i * batchSize));
+  // Of pairs every batch has its share, so that the rest never stands alone.
+  const spread = rest.length > 0 || singles.length > 0;
+  let to = 0;
+  const place = (unit: readonly number[]): void => {
+    for (const row of unit) {
+      while (batches[to]!.length >= sizes[to]!) to = (to + 1) % count;
+      batches[to]!.push(row);
+    }
+    if (spread) to = (to + 1) % count;
+  };
+  for (const pair of pairs) place(pair);
+  for (const row of [...singles, ...rest]) place([row]);
+  return batches.map((batch) => Int32Array.from(batch));
 }
 
 /** The `count` rows with most tokens, longest first; of equals, those that come first in the data. */

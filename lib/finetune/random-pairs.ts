@@ -16,23 +16,25 @@ const pairsAtOnce = 16;
  */
 export const COLLAPSE_BOUND = 0.25;
 
-/** Rows by the texts that they name, and their scores; see `TokenisedRows`. */
-export interface ScoredGroups {
+/** Rows by the texts that they name, and their labels; see `TokenisedRows` and `TrainingData`. */
+export interface LabelledGroups {
   columns: Int32Array;
   rowOffsets: Int32Array;
-  scores: readonly number[];
+  labels: ArrayLike<number>;
+  labelWidth: number;
 }
 
 /**
- * The rows, and behind them, in `random`, pairs of different texts of training rows, drawn by the seed alone; nobody trains
- * on those.
+ * The rows, and behind them, in `random`, rows of different texts of training rows, drawn by the seed alone; nobody trains on
+ * those. They have `width` texts, as the loss wants them: pairs of the first with each other; none where rows have one text.
  */
 export function withRandomPairs(
-  { columns, rowOffsets, scores }: ScoredGroups,
+  { columns, rowOffsets, labels, labelWidth }: LabelledGroups,
+  width: number,
   training: Int32Array,
   seed: number,
-): ScoredGroups & { random: Int32Array } {
-  const wanted = 2 * Math.min(mostPairs, Math.max(fewestPairs, training.length >> 4));
+): { columns: Int32Array; rowOffsets: Int32Array; labels: Float32Array; random: Int32Array } {
+  const wanted = width < 2 ? 0 : width * Math.min(mostPairs, Math.max(fewestPairs, training.length >> 4));
   const drawn = new Set<number>();
   // Where almost all rows begin with one text, the search for others ends some time.
   for (const row of Random.of(seed, Stream.RandomPairs)
@@ -41,28 +43,31 @@ export function withRandomPairs(
     drawn.add(columns[rowOffsets[row]!]!);
     if (drawn.size === wanted) break;
   }
-  const texts = [...drawn].slice(0, drawn.size - (drawn.size % 2));
-  const pairs = texts.length / 2;
-  const rows = scores.length;
+  const texts = wanted === 0 ? [] : [...drawn].slice(0, drawn.size - (drawn.size % width));
+  const added = texts.length / Math.max(1, width);
+  const rows = rowOffsets.length - 1;
   const allColumns = new Int32Array(columns.length + texts.length);
   allColumns.set(columns);
   allColumns.set(texts, columns.length);
-  const allOffsets = new Int32Array(rowOffsets.length + pairs);
+  const allOffsets = new Int32Array(rowOffsets.length + added);
   allOffsets.set(rowOffsets);
-  for (let i = 0; i < pairs; ++i) allOffsets[rowOffsets.length + i] = columns.length + 2 * (i + 1);
+  for (let i = 0; i < added; ++i) allOffsets[rowOffsets.length + i] = columns.length + width * (i + 1);
+  const allLabels = new Float32Array((rows + added) * labelWidth);
+  allLabels.set(labels);
   return {
     columns: allColumns,
     rowOffsets: allOffsets,
-    scores: [...scores, ...new Array<number>(pairs).fill(0)],
-    random: Int32Array.from({ length: pairs }, (_, i) => rows + i),
+    labels: allLabels,
+    random: Int32Array.from({ length: added }, (_, i) => rows + i),
   };
 }
 
 export interface RandomPairsRequest {
   addon: Pick<EngineAddon, 'evaluate'>;
   trainer: TrainerHandle;
-  /** Rows of the trainer's data set. */
+  /** Rows of the trainer's data set, and pairs in each: of its first text with each other. */
   rows: Int32Array;
+  pairsOfRow: number;
   /** Whether the run is to stop: nothing more is begun then. */
   stopped: () => boolean;
   emit: (event: EventContent) => void;
@@ -82,7 +87,7 @@ export class RandomPairsWatch {
     const { rows } = this.#request;
     if (rows.length === 0) return null;
     const before = await this.#measure();
-    return { pairs: rows.length, before, after: before };
+    return { pairs: rows.length * this.#request.pairsOfRow, before, after: before };
   }
 
   /** The weights of an epoch that the model took; tells once that they are too far from those that training began with. */
@@ -118,7 +123,7 @@ export class RandomPairsWatch {
       if (measured === null) return null;
       for (const cosine of measured.similarities) sum += cosine;
     }
-    return Number.isFinite(sum) ? sum / rows.length : null;
+    return Number.isFinite(sum) ? sum / (rows.length * this.#request.pairsOfRow) : null;
   }
 }
 

@@ -1,3 +1,4 @@
+import type { NativeLoss } from '../engine/addon';
 import type { ResolvedAdamW } from './optimizer';
 import type { ValidationMetrics } from './metrics';
 import type { ScheduleKind } from './schedule';
@@ -67,6 +68,8 @@ export interface FinetuneReport {
     /** Rows kept for validation. */
     validation: number;
   };
+  /** The loss that was trained, and the options that it was given. */
+  loss: NativeLoss;
   /** Optimiser steps. */
   steps: number;
   /** Tokens trained on, each as often as it was trained on. */

@@ -13,7 +13,7 @@ export interface RunFacts {
   model: string;
   /** Rows that were validated with, and what they are compared with. */
   rows: Int32Array;
-  scores: readonly number[];
+  scores: ArrayLike<number>;
   textsOf: (row: number) => readonly [string, string];
   signal: AbortSignal;
 }

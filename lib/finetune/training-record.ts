@@ -1,6 +1,7 @@
+import { formWords, isPairs } from '../data/form';
 import type { FinetuneEvent } from './events';
 import { KeptEpoch } from './kept';
-import { defaultLoss, losses } from './losses';
+import { lossWords } from './losses';
 import type { ValidationMetrics } from './metrics';
 import type { ResolvedOptions } from './options';
 import type { CardFacts } from '../model/save/card';
@@ -13,6 +14,8 @@ const measures: readonly [string, (metrics: ValidationMetrics) => number | null 
   ['Average precision', (m) => m.averagePrecision],
   ['Best F1', (m) => m.f1?.value],
   ['Best accuracy', (m) => m.accuracy?.value],
+  ['Triplet accuracy', (m) => m.tripletAccuracy],
+  ['MRR@10 among own negatives', (m) => m.mrr10],
 ];
 
 type Of<Type extends FinetuneEvent['type']> = Extract<FinetuneEvent, { type: Type }>;
@@ -57,7 +60,7 @@ export class TrainingRecord {
   facts(earlierRuns: number, libtorch: string): CardFacts {
     const { learningRate, schedule, optimizer, maxGradientNorm, dropout, freeze } = this.#options;
     const facts: CardFacts = {
-      loss: losses[defaultLoss.name].words,
+      ...(this.#summary && { loss: lossWords(this.#summary.loss) }),
       epochs: this.#epochs,
       bestEpoch: this.#kept.epoch,
       options: {
@@ -75,6 +78,7 @@ export class TrainingRecord {
     };
     if (earlierRuns > 0) facts.earlierRuns = earlierRuns;
     if (this.#data) {
+      if (!isPairs(this.#data.form)) facts.rowsAre = formWords[this.#data.form];
       facts.trainPairs = this.#data.trainingRows;
       if (this.#data.validationRows > 0) facts.validationPairs = this.#data.validationRows;
     }

@@ -1,4 +1,5 @@
-import type { PairData } from '../data/pair';
+import { counted, isPairs, type TrainingData } from '../data/form';
+import type { PairData, TextPair } from '../data/pair';
 import { InvalidArgumentError } from '../system/errors';
 import { option, say } from '../system/wording';
 import type { DataWarningEvent } from './events';
@@ -86,6 +87,41 @@ export function checkTrainingRows(data: PairData, split: Split, allowConstantSco
       warn('constant-text', `text${column + 1} of all ${train.length} training rows is the same text`);
   }
   return warnings;
+}
+
+/**
+ * The same of rows of any form.
+ *
+ * @throws InvalidArgumentError: as `checkTrainingRows`; ERR_CONSTANT_TEXTS: all texts of every training row are the same;
+ *   ERR_SINGLE_CLASS: the training rows do not have two classes, one of them of two texts
+ */
+export function checkRows(data: TrainingData, split: Split, allowConstantScores: boolean): DataWarning[] {
+  const { form, rows, labels } = data;
+  const { train } = split;
+  if (isPairs(form)) {
+    const pairs = { pairs: rows as TextPair[], scores: labels as number[] };
+    return checkTrainingRows(pairs, split, allowConstantScores);
+  }
+  const compares = form !== 'vectors' && form !== 'classes';
+  if (compares && train.length > 1 && !allowConstantScores) {
+    const same = every(train, (row) => rows[row]!.every((text) => text === rows[row]![0]));
+    if (same) throw sameTexts(train.length);
+  }
+  if (form === 'classes') checkClasses(labels, train);
+  return [];
+}
+
+function checkClasses(labels: ArrayLike<number>, rows: Int32Array): void {
+  const counts = new Map<number, number>();
+  for (const row of rows) counts.set(labels[row]!, (counts.get(labels[row]!) ?? 0) + 1);
+  if (counts.size > 1 && Math.max(...counts.values()) > 1) return;
+  throw new InvalidArgumentError(
+    'ERR_SINGLE_CLASS',
+    counts.size === 1
+      ? `All ${rows.length} training rows have one class: there is nothing to tell apart.`
+      : `Each of the ${counted(rows.length, 'training row')} has a class of its own: no two texts belong together.`,
+    { remedy: say`Add texts, so that there are two classes or more with several texts each.` },
+  );
 }
 
 /** For rows that compare nothing: their similarity is 1 under any weights. */

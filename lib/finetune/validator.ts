@@ -1,6 +1,7 @@
 import type { Evaluation } from '../engine/addon';
 import { fromNative, hasCode } from '../system/errors';
-import { twoValues, validationMetrics, type ValidationMetrics } from './metrics';
+import { isPairs, type TrainingData } from '../data/form';
+import { lossAlone, rankingOf, twoValues, validationMetrics, type ValidationMetrics } from './metrics';
 
 /** Rows of one call of the engine, so that other work (an `embed`) gets its turn in between. */
 const rowsAtOnce = 512;
@@ -8,9 +9,9 @@ const rowsAtOnce = 512;
 export interface ValidatorOptions {
   /** Rows to validate with; may be none. */
   rows: Int32Array;
-  /** Scores of the whole data set, by row. */
-  scores: readonly number[];
-  /** Loss and cosine similarities of the rows, each of two texts, under the weights as they stand. */
+  /** The whole data set. */
+  data: TrainingData;
+  /** Loss of the rows, and cosine similarities of each row's first text with its others, under the weights as they stand. */
   evaluate: (rows: Int32Array, microBatch: number) => Promise<Evaluation>;
   onProgress: (epoch: number, done: number) => void;
   /** Is given the rows' similarities, in their order, before what is measured of them is told. */
@@ -29,7 +30,7 @@ export class Validator {
 
   constructor(options: ValidatorOptions, microBatch: number) {
     this.#options = options;
-    this.#classes = twoValues(options.scores);
+    this.#classes = isPairs(options.data.form) ? twoValues(options.data.labels) : null;
     this.#microBatch = microBatch;
   }
 
@@ -43,15 +44,18 @@ export class Validator {
   }
 
   async measure(epoch: number): Promise<ValidationMetrics> {
-    const { rows, scores, onProgress, onSplit, ready } = this.#options;
-    const similarities = new Float32Array(rows.length);
+    const { rows, data, onProgress, onSplit, ready } = this.#options;
+    const widths = Int32Array.from(rows, (row) => data.rows[row]!.length - 1);
+    const similarities = new Float32Array(widths.reduce((sum, width) => sum + width, 0));
     let loss = 0;
+    let filled = 0;
     for (let done = 0; done < rows.length; ) {
       await ready();
       const part = rows.subarray(done, done + rowsAtOnce);
       try {
         const found = await this.#options.evaluate(part, this.#microBatch);
-        similarities.set(found.similarities, done);
+        similarities.set(found.similarities, filled);
+        filled += found.similarities.length;
         loss += (found.loss * part.length) / rows.length;
       } catch (error) {
         const failure = fromNative(error);
@@ -66,11 +70,13 @@ export class Validator {
     }
     await ready();
     this.#options.onMeasured?.(similarities);
-    return validationMetrics(
-      loss,
-      similarities,
-      Array.from(rows, (row) => scores[row]!),
-      this.#classes,
-    );
+    return isPairs(data.form)
+      ? validationMetrics(
+          loss,
+          similarities,
+          Array.from(rows, (row) => data.labels[row]!),
+          this.#classes,
+        )
+      : { ...lossAlone(loss), ...(data.form === 'triplets' && rankingOf(similarities, widths)) };
   }
 }

@@ -18,13 +18,15 @@ export type InvalidArgumentCode =
   | 'ERR_CONSTANT_TEXTS'
   /** A text is not a string. */
   | 'ERR_TEXT_TYPE'
-  /** `balance` was given rows of one class only. */
+  /** A class, a teacher's score or a teacher's vector is missing or is none. */
+  | 'ERR_LABEL'
+  /** There are rows of one class only, where classes are to be told apart. */
   | 'ERR_SINGLE_CLASS'
   /** `maxInputLength` is more than the model has positions for. */
   | 'ERR_MAX_INPUT_LENGTH'
   | 'ERR_UNKNOWN_OPTION'
   | 'ERR_INVALID_OPTION'
-  /** A data file cannot be read as rows of two texts and a score. */
+  /** A data file cannot be read as rows to train on. */
   | 'ERR_DATA_FILE';
 
 /** Codes of `ModelError`. */
@@ -177,6 +179,13 @@ export function wordingOf(error: Error): Wording {
 export function messageFor(error: VectuneError, surface: Surface): string {
   const told = pieces.get(error);
   return told === undefined ? error.message : whole(told.said, told.remedy, surface);
+}
+
+/** What the error says, in pieces, for an error that tells of several. */
+export function saidBy(error: VectuneError): { said: Wording; remedy: Wording | undefined } {
+  const told = pieces.get(error);
+  const said = told?.said ?? error.message;
+  return { said: typeof said === 'string' ? [said] : said, remedy: told?.remedy };
 }
 
 /** What the error says before its remedy, in a program's words. */

@@ -37,6 +37,8 @@ export type Typed =
   | 'range'
   | 'words'
   | 'column'
+  | 'columns'
+  | 'loss'
   | 'switch'
   | 'program';
 

@@ -138,8 +138,9 @@ class Delimited implements Table {
           if (fields.length === 1 && least > 1 && fields[0]!.trim() === '') continue;
           if (record.broken !== null)
             this.#checkBroken(record, (parts) => parts.length >= least && parts.length <= most && isRow(pick(parts)));
-          if (fields.length < least || fields.length > most) throw this.#wrongWidth(record, least);
-          rows.push({ cells: pick(fields), line });
+          if (fields.length < least || fields.length > most)
+            rows.push({ cells: [], line, fault: this.#wrongWidth(record, least) });
+          else rows.push({ cells: pick(fields), line });
           ++this.#row;
         }
         if (rows.length > 0) yield rows;

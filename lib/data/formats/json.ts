@@ -70,10 +70,18 @@ class Json implements Table {
       for (let values: JsonText[] | null = this.#ready; values !== null; values = await this.#more()) {
         const rows: TableRow[] = [];
         for (const value of values) {
-          const record = this.#parse(value);
+          let record: Container;
+          try {
+            record = this.#parse(value);
+          } catch (error) {
+            rows.push({ cells: [], line: value.line, fault: error as Error });
+            ++this.#row;
+            continue;
+          }
           rows.push({
             cells: keys.map((key) => (Object.hasOwn(record, key) ? record[key] : undefined)),
             line: value.line,
+            record,
           });
           ++this.#row;
         }

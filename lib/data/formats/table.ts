@@ -10,6 +10,10 @@ export interface TableRow {
   cells: readonly unknown[];
   /** Line of the file that it begins in, from 1; absent where the format has no lines. */
   line?: number;
+  /** The whole row, where it may have other columns than the first. */
+  record?: Readonly<Record<string, unknown>>;
+  /** What is wrong with the row itself; it has no cells then, and the next one can be read. */
+  fault?: Error;
 }
 
 /** Where the names of columns come from: the first row, the format, or nowhere, so that they are numbers. */

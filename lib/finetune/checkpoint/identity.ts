@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
-import type { PairData } from '../../data/pair';
+import type { TrainingData } from '../../data/form';
 import { CheckpointError } from '../../system/errors';
 import type { ResolvedOptions } from '../options';
 import type { TokenisedRows } from '../tokens';
-import type { EngineAddon, NativeModelSpec, NativePrecision } from '../../engine/addon';
+import type { EngineAddon, NativeLoss, NativeModelSpec, NativePrecision } from '../../engine/addon';
 import type { ChosenDevice } from '../../engine/devices';
 import { option, say, words, type Wording } from '../../system/wording';
 
@@ -33,11 +33,14 @@ export interface RunIdentity {
   arithmetic: Record<string, unknown>;
 }
 
-export async function hashData(data: PairData): Promise<string> {
+export async function hashData({ rows, labels, labelWidth }: TrainingData): Promise<string> {
   const hash = createHash('sha256');
-  for (let first = 0; first < data.pairs.length; first += rowsAtOnce) {
-    const scores = data.scores.slice(first, first + rowsAtOnce);
-    hash.update(JSON.stringify([data.pairs.slice(first, first + rowsAtOnce), Array.from(scores)]));
+  // A teacher's vectors are many numbers.
+  const atOnce = Math.max(1, Math.floor(rowsAtOnce / Math.max(1, labelWidth)));
+  for (let first = 0; first < rows.length; first += atOnce) {
+    const some = rows.slice(first, first + atOnce);
+    const numbers = Array.from({ length: some.length * labelWidth }, (_, i) => labels[first * labelWidth + i]);
+    hash.update(JSON.stringify([some, numbers]));
     await new Promise(setImmediate);
   }
   return hash.digest('hex');
@@ -70,7 +73,7 @@ export async function hashTokens({ ids, offsets, columns }: TokenisedRows): Prom
 }
 
 /** The options that the numbers depend on, as they were given; a batch size that was found is in the progress. */
-export function optionsOf(options: ResolvedOptions): Record<string, unknown> {
+export function optionsOf(options: ResolvedOptions, loss: NativeLoss): Record<string, unknown> {
   const {
     // Where the data is, who listens, how much memory there is and where checkpoints go changes no number.
     memoryLimit: _memoryLimit,
@@ -83,12 +86,19 @@ export function optionsOf(options: ResolvedOptions): Record<string, unknown> {
     report: _report,
     signal: _signal,
     onProgress: _onProgress,
+    // What was trained on is in the hash of the data.
+    onBadRow: _onBadRow,
+    // As it came to be: see `checkSameRun`.
+    loss: _loss,
     // Which device it came to is of the arithmetic.
     device: _device,
     ...rest
   } = options;
-  return { ...rest };
+  return { ...rest, loss };
 }
+
+/** What versions trained that did not write it into their checkpoints. */
+const untoldLoss = { name: 'cosine-mse' } as const;
 
 /** What a model does with its weights in training, as a checkpoint keeps it: every field of the spec. */
 export function computationOf({ encoder, head }: NativeModelSpec, dropout: number | null): Computation {
@@ -220,7 +230,7 @@ export function checkSameRun(
     const [then, here] = [before.model.computes, now.model.computes!];
     found.push(...commonDifferences(then.encoder, here.encoder), ...differences(then.head, here.head, 'model.head'));
   }
-  const { epochs: epochsBefore, ...optionsBefore } = before.options;
+  const { epochs: epochsBefore, ...optionsBefore } = { loss: untoldLoss, ...before.options } as RunIdentity['options'];
   const { epochs: epochsNow, ...optionsNow } = now.options;
   found.push(...differences(optionsBefore, optionsNow).map(ofOption));
   // A steady learning rate does not know how many epochs there will be.

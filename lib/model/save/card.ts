@@ -13,7 +13,9 @@ export interface ModelFacts {
 
 /** What a model card says about a model's training. Every field that is not there is left out of the card. */
 export interface CardFacts {
-  /** Pairs that were trained on, and pairs held out for validation. */
+  /** What the rows are, in words, where they are not pairs with scores: 'texts with a class'. */
+  rowsAre?: string;
+  /** Rows that were trained on, and rows held out for validation. */
   trainPairs?: number;
   validationPairs?: number;
   /** What was trained on the pairs, in words. */
@@ -81,7 +83,7 @@ export function modelCard(model: ModelFacts, facts: CardFacts): string {
   if (facts.metrics !== undefined && facts.metrics.length > 0) {
     parts.push(
       '## Before and after',
-      `On ${facts.validationPairs ?? 'the'} pairs that were held out of training (they also ` +
+      `On ${facts.validationPairs ?? 'the'} ${facts.rowsAre === undefined ? 'pairs' : 'rows'} that were held out of training (they also ` +
         'chose the epoch, so a fresh test set is the better judge):',
       table(
         ['', 'before', 'after'],
@@ -96,8 +98,9 @@ export function modelCard(model: ModelFacts, facts: CardFacts): string {
 function training(facts: CardFacts): string {
   const rows: [string, string][] = [];
   if (facts.loss !== undefined) rows.push(['Loss', facts.loss]);
-  if (facts.trainPairs !== undefined) rows.push(['Text pairs trained on', String(facts.trainPairs)]);
-  if (facts.validationPairs !== undefined) rows.push(['Text pairs held out', String(facts.validationPairs)]);
+  const units = facts.rowsAre === undefined ? 'Text pairs' : `Rows (${facts.rowsAre})`;
+  if (facts.trainPairs !== undefined) rows.push([`${units} trained on`, String(facts.trainPairs)]);
+  if (facts.validationPairs !== undefined) rows.push([`${units} held out`, String(facts.validationPairs)]);
   if (facts.epochs !== undefined) rows.push(['Epochs run', String(facts.epochs)]);
   if (facts.earlierRuns) rows.push(['Fine-tuned before, in runs', String(facts.earlierRuns)]);
   if (facts.bestEpoch !== undefined) {

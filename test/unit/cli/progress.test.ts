@@ -68,6 +68,9 @@ const step = (epoch: number, n: number, loss: number): EventContent => ({
 
 const data = (validationRows: number): EventContent => ({
   type: 'data',
+  form: 'labelled-pairs',
+  understood: '428 pairs with label 0/1: 200 ones; columns q1, q2, same',
+  skippedRows: 0,
   rows: 428,
   trainingRows: 428 - validationRows,
   validationRows,
@@ -83,6 +86,7 @@ const events: EventContent[] = [
   data(64),
   {
     type: 'summary',
+    loss: { name: 'cosine-mse' },
     parameters: 135127808,
     trainableParameters: 135127808,
     bytes: 540511232,
@@ -134,10 +138,12 @@ function shown(list: readonly EventContent[], isTTY: boolean): string {
 
 test('elsewhere than on a terminal there is a line for what is worth one', () => {
   expect(shown(events, false).split('\n')).toEqual([
+    '428 pairs with label 0/1: 200 ones; columns q1, q2, same',
     '428 pairs: 364 to train on, 64 to validate with',
     '10,234 tokens, the longest text has 31 (limit 64)',
     '1 row has an empty text.',
     '135,127,808 parameters (540.511 MB), all trained',
+    'loss cosine-mse',
     'cpu, fp32, 2 threads, at most 123.5 GB of memory, seed 4294967295',
     'Batch size 2 succeeded, trying batch size 4',
     'untrained                  validation 0.3000  Spearman 0.2000',
@@ -155,6 +161,7 @@ test("a GPU's name and memory are told; which processor is used is not worth a l
     { type: 'device', device: 'cuda:0', gpu: 'NVIDIA A2', message: 'The GPU cuda:0, NVIDIA A2, is used' },
     {
       type: 'summary',
+      loss: { name: 'triplet', triplet_margin: 1 },
       parameters: 10,
       trainableParameters: 10,
       bytes: 40,
@@ -190,6 +197,7 @@ test("a GPU's name and memory are told; which processor is used is not worth a l
   expect(shown(gpu, false).split('\n')).toEqual([
     'The GPU cuda:0, NVIDIA A2, is used',
     '10 parameters (0.000 MB), all trained',
+    'loss triplet (triplet_margin 1)',
     'cuda:0 (NVIDIA A2), bf16, 2 threads, seed 1',
     "the GPU's memory: 12.3 GB at most of 16.0 GB, 2.0 GB free",
     '',
@@ -231,7 +239,7 @@ test('elsewhere than on a terminal there is a line of progress every so many sec
   now += 6000;
   display.show({ type: 'validating', epoch: 0, done: 10, rows: 64 });
   clock.mockRestore();
-  expect(output.text.split('\n').slice(3)).toEqual([
+  expect(output.text.split('\n').slice(4)).toEqual([
     'epoch  1/20  5/100  loss 0.2500  8,412 tokens/s  1:05 left',
     'epoch  1/20  10/100  loss 0.2500  8,412 tokens/s  1:05 left',
     'untrained  validating 10/64',

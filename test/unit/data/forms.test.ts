@@ -2,7 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { collectLists, collectPairs, type CollectedData } from '../../../lib/data/source';
+import { listRows } from '../../../lib/data/lists';
+import type { PairData } from '../../../lib/data/pair';
+import { collectLists, collectRows, type CollectedData, type DataSource } from '../../../lib/data/source';
 import type { ReadOptions } from '../../../lib/data/read-options';
 import { readScored } from '../../../lib/data/read';
 import { pairRows } from '../../../lib/data/validate';
@@ -24,7 +26,16 @@ function write(name: string, content: string | Uint8Array): string {
   return path;
 }
 
-async function collect(name: string, content: string | Uint8Array, options?: ReadOptions): Promise<CollectedData> {
+/** Rows of two texts and a score, as two lists. */
+function asPairs({ rows, labels, facts }: CollectedData): PairData & Pick<CollectedData, 'facts'> {
+  return { pairs: rows as PairData['pairs'], scores: Array.from(labels), facts };
+}
+
+async function collectPairs(source: DataSource, file: ReadOptions | undefined, signal: AbortSignal) {
+  return asPairs(await collectRows(source, { file, onBadRow: 'refuse' }, signal));
+}
+
+async function collect(name: string, content: string | Uint8Array, options?: ReadOptions) {
   return collectPairs(write(name, content), options, never);
 }
 
@@ -272,9 +283,9 @@ test.each<[string, string, ReadOptions | undefined, RegExp]>([
   ],
   [
     'names that may be meant',
-    'Question,Answer,Labels\na,b,1\n',
+    'Left,Right,Gold\na,b,1\n',
     undefined,
-    /Did you mean \{ file: \{ columns: \{ text1: 'Question', text2: 'Answer', score: 'Labels' \} \} \}\?/,
+    /Did you mean \{ file: \{ columns: \{ text1: 'Left', text2: 'Right', score: 'Gold' \} \} \}\?/,
   ],
   ['one missing', 'text1,text2,stars\na,b,1\n', undefined, /no column is known to hold the score/],
   ['a misspelt one', 'text1,text2,scor\na,b,1\n', undefined, /score: 'scor'/],
@@ -360,10 +371,11 @@ test('empty texts and lost characters are counted, in files, rows and lists', as
     await collectPairs(list, undefined, never),
     await collectPairs(slowly(), undefined, never),
     await collectLists(
-      pairRows(
+      listRows(
         pairs,
         rows.map(([, , score]) => score),
       ),
+      'refuse',
       never,
     ),
   ];
@@ -376,15 +388,19 @@ test('rows and lists that are nearly right get the code that makes them right', 
   expect((await of([['a', 'b', 1]])).message).toMatch(
     /is \[ 'a', 'b', 1 \]\. Make objects.*\(\[text1, text2, score\]\) => \(\{ text1, text2, score \}\)/,
   );
-  expect((await of([{ question: 'a', answer: 'b' }])).message).toMatch(
-    /row 0 \(counted from 0\) has no text1, text2 and score; it has question, answer\. Did you mean rows\.map\(\(\{ question, answer \}\) => \(\{ text1: question, text2: answer, score: … \}\)\)\?/,
+  expect((await of([{ left: 'a', right: 'b', gold: 1 }])).message).toMatch(
+    /row 0 \(counted from 0\) has no text1, text2 and score; it has left, right, gold\. Did you mean rows\.map\(\(\{ left, right, gold \}\) => \(\{ text1: left, text2: right, score: gold \}\)\)\?/,
   );
   expect((await of([{ text1: 'a', text2: 'b', label: 1 }])).message).toMatch(/has no score; .*score: label/);
   expect((await of([{ 'text 1': 'a', text2: 'b', score: 1 }])).message).toMatch(/text1: row\["text 1"\]/);
   expect((await of({ pairs: [['a', 'b']], scores: [1] })).message).toMatch(/finetune\(data\.pairs, data\.scores\)/);
   expect(() => pairRows([['a', 'b', 1]], undefined)).toThrow(/pass objects: finetune\(rows\.map/);
-  expect(() => [...pairRows([['a', 'b', 1]], [1])]).toThrow(/pairs\[0\] is \[ 'a', 'b', 1 \]\. Pass objects/);
-  expect(() => [...pairRows([{ text1: 'a' }], [1])]).toThrow(/pass the rows alone: finetune\(rows\)/);
+  expect(() => [...pairRows([['a', 'b', 1]], [1])].map((read) => read())).toThrow(
+    /pairs\[0\] is \[ 'a', 'b', 1 \]\. Pass objects/,
+  );
+  expect(() => [...pairRows([{ text1: 'a' }], [1])].map((read) => read())).toThrow(
+    /pass the rows alone: finetune\(rows\)/,
+  );
 });
 
 describe('in pieces', () => {
@@ -459,7 +475,7 @@ describe('in pieces', () => {
     });
     for (const source of [each(), eachAsync()])
       expect((await collectPairs(source, undefined, never)).scores).toHaveLength(10_000);
-    const { scores } = await collectLists(pairRows(pairs, new Float32Array(10_000)), never);
+    const { labels: scores } = await collectLists(listRows(pairs, new Float32Array(10_000)), 'refuse', never);
     expect(scores).toHaveLength(10_000);
     expect(atOnce.reduce((sum, rows) => sum + rows, 0)).toBeGreaterThanOrEqual(30_000);
     // A row is taken one before the turn and seen one after it; a text may be read twice.

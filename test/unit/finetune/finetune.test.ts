@@ -1,4 +1,4 @@
-import type { PairData } from '../../../lib/data/pair';
+import type { TrainingData } from '../../../lib/data/form';
 import { AbortError, InvalidArgumentError, NativeError, OutOfMemoryError } from '../../../lib/system/errors';
 import type { FinetuneEvent } from '../../../lib/finetune/events';
 import { finetune } from '../../../lib/finetune/finetune';
@@ -6,10 +6,12 @@ import { resolveOptions, type FinetuneOptions } from '../../../lib/finetune/opti
 import { FinetuneRun } from '../../../lib/finetune/run';
 import { coded, FakeEngine } from './fake-engine';
 
-function pairs(rows: number): PairData {
+function pairs(rows: number): TrainingData {
   return {
-    pairs: Array.from({ length: rows }, (_, i) => ['x'.repeat(1 + (i % 40)), 'y'.repeat(1 + (i % 23))] as const),
-    scores: Array.from({ length: rows }, (_, i) => i % 2),
+    form: 'labelled-pairs',
+    labelWidth: 1,
+    rows: Array.from({ length: rows }, (_, i) => ['x'.repeat(1 + (i % 40)), 'y'.repeat(1 + (i % 23))] as const),
+    labels: Array.from({ length: rows }, (_, i) => i % 2),
   };
 }
 
@@ -23,7 +25,7 @@ function start(engine: FakeEngine, options: FinetuneOptions, rows = 100) {
       return options.onProgress?.(event);
     },
   });
-  const facts = { emptyTexts: 0, file: null, notes: [] };
+  const facts = { emptyTexts: 0, file: null, columns: [], skipped: 0, notes: [] };
   const job = { data: async () => ({ ...pairs(rows), facts }), model: async () => engine.model, options: resolved };
   const run = new FinetuneRun((control) => finetune(job, control));
   const of = <K extends FinetuneEvent['type']>(kind: K) =>
@@ -159,12 +161,12 @@ test("two steps are in the engine's hands, never more", async () => {
 test('the finder tries the rows with most tokens', async () => {
   const engine = new FakeEngine();
   await start(engine, { epochs: 1, seed: 2 }, 60).run;
-  const { scores, pairs: texts } = pairs(60);
-  expect(scores).toHaveLength(60);
+  const { labels, rows: texts } = pairs(60);
+  expect(labels).toHaveLength(60);
   const trained = new Set(engine.applied.flatMap((step) => [...step.rows]));
-  const lengths = [...trained].map((row) => texts[row]![0].length + texts[row]![1].length).sort((a, b) => b - a);
+  const lengths = [...trained].map((row) => texts[row]!.join('').length).sort((a, b) => b - a);
   for (const rows of engine.probed) {
-    expect(rows.map((row) => texts[row]![0].length + texts[row]![1].length)).toEqual(lengths.slice(0, rows.length));
+    expect(rows.map((row) => texts[row]!.join('').length)).toEqual(lengths.slice(0, rows.length));
   }
 });
 

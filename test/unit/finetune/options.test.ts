@@ -3,6 +3,8 @@ import { resolveOptions, type FinetuneOptions } from '../../../lib/finetune/opti
 
 test('the defaults are those of the notebook', () => {
   expect(resolveOptions(undefined)).toEqual({
+    loss: null,
+    onBadRow: 'refuse',
     maxInputLength: null,
     validationSplit: 0.15,
     epochs: 20,

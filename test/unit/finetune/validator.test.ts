@@ -1,7 +1,15 @@
+import type { TrainingData } from '../../../lib/data/form';
 import { Validator } from '../../../lib/finetune/validator';
 
 const rows = Int32Array.from({ length: 1200 }, (_, i) => i);
 const scores = Array.from(rows, (row) => (row % 5) / 4);
+
+const data: TrainingData = {
+  form: 'scored-pairs',
+  rows: Array.from(rows, (row) => [`a ${row}`, `b ${row}`]),
+  labels: scores,
+  labelWidth: 1,
+};
 
 /** A validator whose engine is right about every row and has the loss 0.5; `ready` is asked before each part and at the end. */
 function validator(ready: () => Promise<void>) {
@@ -11,7 +19,7 @@ function validator(ready: () => Promise<void>) {
     return { loss: 0.5, similarities: Float32Array.from(part, (row) => scores[row]!) };
   };
   const made = new Validator(
-    { rows, scores, evaluate, ready, onProgress: () => undefined, onSplit: () => undefined },
+    { rows, data, evaluate, ready, onProgress: () => undefined, onSplit: () => undefined },
     32,
   );
   return { made, parts };

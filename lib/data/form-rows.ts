@@ -1,0 +1,401 @@
+import { InvalidArgumentError } from '../system/errors';
+import { show } from '../system/options';
+import { option, say } from '../system/wording';
+import { counted, type DataForm, type TrainingData } from './form';
+import { negativesOf, type FormPlan } from './form-columns';
+import { ScoreColumn, type ScoreOptions } from './scores';
+import { checkText, placeName, type RowPlace } from './validate';
+
+/** Rows after which a column that holds nothing but numbers is no text. */
+const looksAt = 100;
+const isNumber = /^\s*[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:e[+-]?\d+)?\s*$/i;
+
+const entailment: Record<string, 0 | 1 | 2> = { entailment: 0, neutral: 1, contradiction: 2 };
+
+export interface FormReaderOptions {
+  plan: FormPlan;
+  /** Of all columns. */
+  names: readonly string[];
+  score: ScoreOptions;
+  /** The file, for messages. */
+  file?: string | undefined;
+  /** What to say where the columns were taken by their order, and one of them holds no texts. */
+  unclear?: () => unknown;
+}
+
+/** Reads rows of texts with what belongs to them as their plan says, and checks every value. */
+export class FormReader {
+  readonly #options: FormReaderOptions;
+  readonly #plan: FormPlan;
+  readonly #rows: (readonly string[])[] = [];
+  readonly #labels = new Numbers();
+  readonly #score: ScoreColumn;
+  readonly #classes = new Map<string, number>();
+  readonly #premises = new Map<string, [entailed: string[], contradicted: string[]]>();
+  /** Of each text column, while it has held nothing but numbers. */
+  readonly #numeric: boolean[];
+  #kind: FormPlan['kind'] | 'margins';
+  #read = 0;
+  #neutral = 0;
+  #undecided = 0;
+
+  constructor(options: FormReaderOptions) {
+    this.#options = options;
+    this.#plan = options.plan;
+    this.#kind = options.plan.kind;
+    this.#score = new ScoreColumn(options.score);
+    this.#numeric = this.textPositions.map(() => 'byOrder' in options.plan);
+  }
+
+  /** Positions of the columns that `read` wants, in its order. */
+  get positions(): readonly number[] {
+    const { plan } = this.#options;
+    if (plan.kind === 'pairs') return [plan.text1, plan.text2, plan.score];
+    if (plan.kind === 'ranking') return [...plan.texts, ...(plan.scores ?? [])];
+    return [...plan.texts, plan.label];
+  }
+
+  /** Their names. */
+  get columns(): readonly string[] {
+    return this.positions.map((position) => this.#options.names[position]!);
+  }
+
+  get textPositions(): readonly number[] {
+    const { plan } = this.#options;
+    return plan.kind === 'pairs' ? [plan.text1, plan.text2] : plan.texts;
+  }
+
+  /** The words that stood for 0 and for 1. */
+  get words(): { zero: string[]; one: string[] } | null {
+    return this.#score.labels;
+  }
+
+  /**
+   * A row's values, one for each of `positions`. `record` is the whole row where it may have more columns than the first.
+   * Gives the texts of the rows that come of it.
+   *
+   * @throws InvalidArgumentError names the row: ERR_TEXT_TYPE, ERR_SCORE_RANGE, ERR_LABEL
+   */
+  read(
+    cells: readonly unknown[],
+    place: RowPlace,
+    record?: Readonly<Record<string, unknown>>,
+  ): readonly (readonly string[])[] {
+    const before = this.#rows.length;
+    const columns = this.textPositions.length;
+    this.#checkNumbers(cells);
+    if (this.#read === 0 && cells.some((cell, i) => this.#numeric[i] === true && typeof cell === 'number'))
+      this.#unclear();
+    const label = cells[columns];
+    if (this.#kind === 'labelled') this.#kind = kindOf(label, columns);
+    switch (this.#kind) {
+      case 'pairs': {
+        const texts = this.#texts(cells, columns, place);
+        this.#add(texts, [this.#score.read(label, place)]);
+        break;
+      }
+      case 'ranking':
+        this.#ranking(cells, place, record);
+        break;
+      case 'nli':
+        this.#nli(this.#texts(cells, columns, place) as [string, string], label, place);
+        break;
+      case 'classes': {
+        const texts = this.#texts(cells, columns, place);
+        this.#add(texts, [this.#class(label, place)]);
+        break;
+      }
+      case 'margins': {
+        const texts = this.#texts(cells, columns, place);
+        this.#add(texts, [finite(label, this.#name(columns), place)]);
+        break;
+      }
+      case 'candidates': {
+        const [query, list] =
+          this.#plan.kind === 'candidates' ? [cells[0], cells[1]] : [cells[0], cells.slice(1, columns)];
+        const candidates = textList(parsed(list), this.#name(1), place);
+        if (candidates.length < 2)
+          throw labelError(
+            `There must be at least 2 candidates, but ${placeName(place)} has ${candidates.length}.`,
+            place,
+          );
+        const scores = numbers(parsed(label), this.#name(columns), place);
+        if (
+          scores.length !== candidates.length &&
+          !(scores.length === candidates.length - 1 && this.#plan.kind === 'labelled')
+        )
+          throw labelError(
+            `There must be a score for each candidate, but ${placeName(place)} has ${candidates.length} candidates and ${counted(scores.length, 'score')}.`,
+            place,
+          );
+        this.#add([checkText(query, this.#name(0), place), ...candidates], scores, place);
+        break;
+      }
+      case 'vectors':
+        this.#add(this.#texts(cells, columns, place), numbers(parsed(label), this.#name(columns), place), place);
+        break;
+    }
+    ++this.#read;
+    if (this.#read === looksAt) this.#checkColumns();
+    return this.#rows.slice(before);
+  }
+
+  /** The data, when all rows are read. */
+  finish(): TrainingData {
+    this.#checkColumns();
+    if (this.#kind === 'nli') this.#pairPremises();
+    const rows = this.#rows;
+    const labelWidth = rows.length === 0 ? 0 : this.#labels.length / rows.length;
+    const labels = this.#labels.all();
+    return { form: this.#form(labels, labelWidth), rows, labels, labelWidth };
+  }
+
+  notes(): string[] {
+    const notes = this.#score.notes();
+    if (this.#kind === 'nli') {
+      notes.push(
+        `0 is entailment, 1 neutral, 2 contradiction: each premise has what it entails as positives and what it contradicts as negatives; ${counted(this.#neutral, 'neutral row')} and ${counted(this.#undecided, 'row')} without a label, or of a premise that entails nothing, are not trained on.`,
+      );
+    }
+    return notes;
+  }
+
+  #form(labels: ArrayLike<number>, labelWidth: number): DataForm {
+    switch (this.#kind) {
+      case 'pairs':
+        for (let i = 0; i < labels.length; ++i) if (labels[i] !== 0 && labels[i] !== 1) return 'scored-pairs';
+        return 'labelled-pairs';
+      case 'classes':
+      case 'vectors':
+        return this.#kind;
+      case 'candidates':
+      case 'margins':
+        return 'candidates';
+      default:
+        if (labelWidth > 0) return 'candidates';
+        return this.#rows.some(({ length }) => length > 2) ? 'triplets' : 'positive-pairs';
+    }
+  }
+
+  #add(texts: readonly string[], labels: ArrayLike<number>, place?: RowPlace): void {
+    const width = this.#rows.length === 0 ? labels.length : this.#labels.length / this.#rows.length;
+    if (labels.length !== width && place !== undefined)
+      throw labelError(
+        `All rows must have as many numbers, but ${placeName(place)} has ${labels.length}, and those before it ${width}.`,
+        place,
+      );
+    this.#rows.push(texts);
+    this.#labels.push(labels);
+  }
+
+  /** Name of the column of one of the values that `read` is given. */
+  #name(cell: number): string {
+    return this.#options.names[this.positions[cell]!] ?? `column ${cell}`;
+  }
+
+  #texts(cells: readonly unknown[], columns: number, place: RowPlace): string[] {
+    return cells.slice(0, columns).map((cell, i) => checkText(cell, this.#name(i), place));
+  }
+
+  #ranking(cells: readonly unknown[], place: RowPlace, record?: Readonly<Record<string, unknown>>): void {
+    const plan = this.#plan as Extract<FormPlan, { kind: 'ranking' }>;
+    const anchor = checkText(cells[0], this.#name(0), place);
+    const positives = textList(cells[1], this.#name(1), place);
+    if (positives.length === 0)
+      throw new InvalidArgumentError('ERR_TEXT_TYPE', `${this.#name(1)} of ${placeName(place)} is an empty list.`, {
+        ...place,
+      });
+    const negatives: string[] = [];
+    const take = (cell: unknown, name: string): void => {
+      if (cell === undefined || cell === null || cell === '') return;
+      negatives.push(...textList(cell, name, place));
+    };
+    for (let i = 2; i < plan.texts.length; ++i) take(cells[i], this.#name(i));
+    // A later row may have more negatives than the first, and so more columns.
+    if (record !== undefined && !('byOrder' in plan)) {
+      const names = Object.keys(record);
+      for (const i of negativesOf(names))
+        if (!this.#options.names.includes(names[i]!)) take(record[names[i]!], names[i]!);
+    }
+    const scores = plan.scores === null ? [] : cells.slice(plan.texts.length);
+    if (scores.length === 0 || scores.every((list) => list === null || list === undefined)) {
+      for (const positive of positives) this.#add([anchor, positive, ...negatives], [], place);
+      return;
+    }
+    const [ofPositives, ofNegatives] = scores.map((list, i) => numbers(list, this.#name(plan.texts.length + i), place));
+    if (ofPositives!.length !== positives.length || ofNegatives!.length !== negatives.length)
+      throw labelError(`There must be a score for each text, but ${placeName(place)} has others.`, place);
+    positives.forEach((positive, i) => {
+      this.#add([anchor, positive, ...negatives], [ofPositives![i]!, ...Array.from(ofNegatives!)], place);
+    });
+  }
+
+  #nli([premise, hypothesis]: [string, string], label: unknown, place: RowPlace): void {
+    const text = typeof label === 'string' ? label.trim().toLowerCase() : label;
+    const value =
+      typeof text === 'string' && text in entailment ? entailment[text]! : Number(text === '' ? Number.NaN : text);
+    if (text === '-' || text === null || value === -1) {
+      ++this.#undecided; // where people did not agree
+      return;
+    }
+    if (value !== 0 && value !== 1 && value !== 2)
+      throw labelError(
+        `The label of a premise and a hypothesis must be 0 (entailment), 1 (neutral) or 2 (contradiction), but that of ${placeName(place)} is ${show(label)}.`,
+        place,
+      );
+    if (value === 1) {
+      ++this.#neutral;
+      return;
+    }
+    let found = this.#premises.get(premise);
+    if (found === undefined) this.#premises.set(premise, (found = [[], []]));
+    found[value === 0 ? 0 : 1].push(hypothesis);
+  }
+
+  #pairPremises(): void {
+    if (
+      this.#neutral + this.#undecided === 0 ||
+      ![...this.#premises.values()].some(([, contradicted]) => contradicted.length > 0)
+    ) {
+      const names = this.positions.map((position) => this.#options.names[position]!);
+      throw new InvalidArgumentError(
+        'ERR_LABEL',
+        `${names.join(', ')} look like premise, hypothesis and 0, 1 or 2, but not all three are there, and with two it is not clear which of them means that the texts belong together.`,
+        {
+          file: this.#options.file,
+          remedy: say`If 1 does, name the columns, as ${option('file.columns', { text1: names[0], text2: names[1], score: names[2] })}.`,
+        },
+      );
+    }
+    for (const [premise, [entailed, contradicted]] of this.#premises) {
+      if (entailed.length === 0) this.#undecided += contradicted.length;
+      for (const hypothesis of entailed) this.#add([premise, hypothesis, ...contradicted], []);
+    }
+  }
+
+  #class(label: unknown, place: RowPlace): number {
+    const whole = typeof label === 'number' ? Number.isInteger(label) : typeof label === 'bigint';
+    const name = typeof label === 'string' ? label.trim() : whole || typeof label === 'boolean' ? String(label) : '';
+    if (name === '')
+      throw labelError(
+        `A class must be a word or a whole number, but that of ${placeName(place)} is ${show(label)}.`,
+        place,
+      );
+    let number = this.#classes.get(name);
+    if (number === undefined) this.#classes.set(name, (number = this.#classes.size));
+    return number;
+  }
+
+  #checkNumbers(cells: readonly unknown[]): void {
+    if (this.#read > looksAt) return;
+    this.#numeric.forEach((numeric, i) => {
+      if (!numeric) return;
+      const cell = cells[i];
+      const text =
+        typeof cell === 'string' ? !isNumber.test(cell) : Array.isArray(cell) || cell === undefined || cell === null;
+      if (text) this.#numeric[i] = false;
+    });
+  }
+
+  /** What stands where no name says what it is must at least be texts; values that are none show it at once. */
+  #checkColumns(): void {
+    if (this.#read === 0) return;
+    if (this.#numeric.includes(true)) this.#unclear();
+  }
+
+  #unclear(): never {
+    const at = this.#numeric.indexOf(true);
+    const { names, file, unclear } = this.#options;
+    const error = unclear?.();
+    if (error !== undefined) throw error;
+    throw new InvalidArgumentError(
+      'ERR_DATA_FILE',
+      `What the columns ${names.map((name) => `"${name}"`).join(', ')} are is not clear, and "${this.#name(at)}" holds numbers, no texts.`,
+      { file },
+    );
+  }
+}
+
+/** What a label is, by its first value. */
+function kindOf(label: unknown, columns: number): FormPlan['kind'] | 'margins' {
+  const list = parsed(label);
+  if (isList(list))
+    return columns >= 3 && (list.length === columns - 1 || list.length === columns - 2) ? 'candidates' : 'vectors';
+  return columns === 1 ? 'classes' : columns === 2 ? 'pairs' : 'margins';
+}
+
+function isList(value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+}
+
+/** A list that stands in a cell of text, as JSON. */
+function parsed(value: unknown): unknown {
+  if (typeof value !== 'string' || !value.trimStart().startsWith('[')) return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
+  }
+}
+
+function labelError(message: string, place: RowPlace): InvalidArgumentError {
+  return new InvalidArgumentError('ERR_LABEL', message, { ...place });
+}
+
+function finite(value: unknown, name: string, place: RowPlace): number {
+  const number = typeof value === 'string' && isNumber.test(value) ? Number(value.replace(',', '.')) : Number(value);
+  if ((typeof value === 'number' || typeof value === 'bigint' || typeof value === 'string') && Number.isFinite(number))
+    return number;
+  throw labelError(`${name} must be a number, but that of ${placeName(place)} is ${show(value)}.`, place);
+}
+
+function numbers(value: unknown, name: string, place: RowPlace): ArrayLike<number> {
+  if (!isList(value) || value.length === 0)
+    throw labelError(`${name} must be a list of numbers, but that of ${placeName(place)} is ${show(value)}.`, place);
+  const list = Array.from(value, Number);
+  const wrong = list.findIndex(
+    (number, i) => !Number.isFinite(number) || !['number', 'bigint'].includes(typeof value[i]),
+  );
+  if (wrong < 0) return list;
+  throw labelError(
+    `${name} must be a list of finite numbers, but ${name}[${wrong}] of ${placeName(place)} is ${show(value[wrong])}.`,
+    place,
+  );
+}
+
+function textList(value: unknown, name: string, place: RowPlace): string[] {
+  if (!Array.isArray(value)) return [checkText(value, name, place)];
+  return value.map((text: unknown, i) => checkText(text, `${name}[${i}]`, place));
+}
+
+/** Numbers that come one row after another: as they are where a row has one, in single precision where it has many. */
+class Numbers {
+  #single: number[] = [];
+  #many = new Float32Array(0);
+  #length = 0;
+  #wide = false;
+
+  get length(): number {
+    return this.#wide ? this.#length : this.#single.length;
+  }
+
+  push(values: ArrayLike<number>): void {
+    if (values.length === 1 && !this.#wide) {
+      this.#single.push(values[0]!);
+      return;
+    }
+    if (values.length === 0) return;
+    this.#wide = true;
+    if (this.#length + values.length > this.#many.length) {
+      const more = new Float32Array(Math.max(4096, 2 * (this.#length + values.length)));
+      more.set(this.#many.subarray(0, this.#length));
+      this.#many = more;
+    }
+    this.#many.set(values, this.#length);
+    this.#length += values.length;
+  }
+
+  all(): ArrayLike<number> {
+    return this.#wide ? this.#many.subarray(0, this.#length) : this.#single;
+  }
+}
