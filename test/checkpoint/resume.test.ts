@@ -1,6 +1,6 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { FinetuneOptions, ScoredRow } from '../../lib';
+import type { FinetuneOptions, TrainingRow } from '../../lib';
 import { loadEngine } from '../../lib/engine/load';
 import type { CaseName } from '../parity/cases';
 import { bits, fixture, liveObjects, PROBE_TEXTS, useModels } from '../public/models';
@@ -29,7 +29,7 @@ const validations = ({ of }: Finished) =>
 const report = ({ report: found }: Finished) => ({ ...withoutTimes(found), checkpoint: null });
 
 /** Runs once with a checkpoint after every step and epoch, then goes on from each of them; all must be one run. */
-async function everyCheckpoint(name: CaseName, options: FinetuneOptions, data: readonly ScoredRow[] = rows) {
+async function everyCheckpoint(name: CaseName, options: FinetuneOptions, data: readonly TrainingRow[] = rows) {
   const folder = models.path('all');
   const whole = models.open(fixture(name));
   const expected = await finish(whole, data, {
@@ -98,6 +98,19 @@ test.each<[string, CaseName, FinetuneOptions]>([
     Object.entries(options).filter(([, value]) => value !== undefined),
   ) as FinetuneOptions;
   await everyCheckpoint(name, given);
+});
+
+const same = rows.filter(({ score }) => score === 1);
+test.each<[string, readonly TrainingRow[], string]>([
+  [
+    'a ranking loss, some of whose rows share texts',
+    same.map(({ text1, text2 }, i) => ({ anchor: i % 4 === 0 ? same[0]!.text1 : text1, positive: text2 })),
+    'multiple-negatives-ranking',
+  ],
+  ['a loss of classes', rows.map(({ text1 }, i) => ({ text: text1, label: i % 5 })), 'batch-all-triplet'],
+])('from each step and each epoch: %s', async (_, data, loss) => {
+  const { report: found } = await everyCheckpoint('bert-mean', { ...EVERYTHING, epochs: 2 }, data);
+  expect(found.loss.name).toBe(loss);
 });
 
 test('early stopping goes on where it was, and a run that is over is over', async () => {

@@ -4,6 +4,7 @@ import type {
   FinetuneReport,
   FinetuneRun,
   ScoredRow,
+  TrainingRow,
   TextVectorisation,
 } from '../../lib';
 import { loadEngine } from '../../lib/engine/load';
@@ -19,18 +20,20 @@ export interface Observed {
   first<K extends FinetuneEvent['type']>(kind: K): Promise<Of<K>>;
 }
 
-/** Starts a run on two lists, and keeps its events; in fp32, whatever the processor multiplies faster. */
-export function start(model: TextVectorisation, rows: readonly ScoredRow[], options: FinetuneOptions = {}): Observed {
+/** Starts a run on two lists, or on rows that are no scored pairs, and keeps its events; in fp32, whatever the processor multiplies faster. */
+export function start(model: TextVectorisation, rows: readonly TrainingRow[], options: FinetuneOptions = {}): Observed {
   const events: FinetuneEvent[] = [];
-  const { pairs, scores } = lists(rows);
-  const run = model.finetune(pairs, scores, {
+  const given: FinetuneOptions = {
     precision: 'fp32',
     ...options,
     onProgress: (event) => {
       events.push(event);
       return options.onProgress?.(event);
     },
-  });
+  };
+  const scored = rows.every((row): row is ScoredRow => 'text1' in row);
+  const { pairs, scores } = lists(scored ? (rows as ScoredRow[]) : []);
+  const run = scored ? model.finetune(pairs, scores, given) : model.finetune(rows, given);
   // A test that fails before it awaits the run must not end jest with an unhandled rejection.
   let ended = false;
   run
@@ -51,7 +54,7 @@ export function start(model: TextVectorisation, rows: readonly ScoredRow[], opti
   return { run, events, of, first };
 }
 
-export async function finish(model: TextVectorisation, rows: readonly ScoredRow[], options: FinetuneOptions = {}) {
+export async function finish(model: TextVectorisation, rows: readonly TrainingRow[], options: FinetuneOptions = {}) {
   const observed = start(model, rows, options);
   return { ...observed, report: await observed.run };
 }

@@ -1,0 +1,29 @@
+import { run as classes } from '../../examples/classes';
+import { run as positives } from '../../examples/positives';
+import { run as triplets } from '../../examples/triplets';
+import { fixture } from '../public/models';
+
+/** What stands in examples/ does what it says, with a tiny model. */
+
+let told: jest.SpyInstance;
+beforeEach(() => {
+  told = jest.spyOn(console, 'log').mockImplementation(() => undefined);
+});
+afterEach(() => told.mockRestore());
+
+test('positives', async () => {
+  const report = await positives(fixture('bert-mean'));
+  expect(told).toHaveBeenCalledWith('8 pairs of anchor and positive; columns question, answer');
+  expect(report).toMatchObject({ loss: { name: 'multiple-negatives-ranking' }, rows: { training: 6, validation: 2 } });
+});
+
+test('triplets', async () => {
+  const report = await triplets(fixture('bert-mean'));
+  expect(report.loss).toEqual({ name: 'multiple-negatives-ranking', scale: 30 });
+  expect(report.before!.tripletAccuracy).toBeGreaterThanOrEqual(0);
+});
+
+test('classes', async () => {
+  const report = await classes(fixture('bert-mean'));
+  expect(report).toMatchObject({ loss: { name: 'batch-all-triplet' }, rows: { training: 9, validation: 3 } });
+});

@@ -1,0 +1,138 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { FinetuneEvent, FinetuneOptions, LossChoice, TrainingRow } from '../../lib';
+import { loadEngine } from '../../lib/engine/load';
+import { losses } from '../../lib/finetune/losses';
+import { fixture, useModels } from './models';
+import { scoredRows } from './rows';
+import { rejection } from './runs';
+
+/** Every form of rows is trained on, with every loss that fits it. */
+
+const models = useModels();
+
+/** Rows of every form, of the words that the fixtures know. */
+const pairs = scoredRows(40);
+const same = pairs.filter(({ score }) => score === 1);
+const ranking = same.map(({ text1, text2 }, i) => ({
+  anchor: text1,
+  positive: text2,
+  negative: same[(i + 7) % same.length]!.text1,
+}));
+const vector = (i: number) => Array.from({ length: 32 }, (_, at) => Math.sin(i + at));
+const forms = {
+  'labelled-pairs': pairs,
+  'positive-pairs': same.map(({ text1, text2 }) => ({ anchor: text1, positive: text2 })),
+  triplets: ranking,
+  classes: pairs.map(({ text1 }, i) => ({ text: text1, label: `class ${i % 4}` })),
+  vectors: pairs.map(({ text1 }, i) => ({ text: text1, vector: vector(i) })),
+  candidates: ranking.map(({ anchor, positive, negative }) => ({
+    query: anchor,
+    candidates: [positive, negative],
+    scores: [3, 1],
+  })),
+} satisfies Record<string, readonly TrainingRow[]>;
+
+const options: FinetuneOptions = {
+  epochs: 1,
+  batchSize: 4,
+  effectiveBatchSize: 8,
+  learningRate: 1e-3,
+  precision: 'fp32',
+  validationSplit: 0.25,
+};
+
+async function train(form: keyof typeof forms, loss?: LossChoice) {
+  const events: FinetuneEvent[] = [];
+  const model = models.open(fixture('bert-mean'));
+  const report = await model.finetune(forms[form], {
+    ...options,
+    ...(loss && { loss }),
+    onProgress: (event) => {
+      events.push(event);
+    },
+  });
+  return { model, report, events };
+}
+
+test.each<[keyof typeof forms, LossChoice | undefined, string]>([
+  ['labelled-pairs', undefined, 'cosine-mse'],
+  ['labelled-pairs', 'cosent', 'cosent'],
+  ['labelled-pairs', 'angle', 'angle'],
+  ['labelled-pairs', 'pearson', 'pearson'],
+  ['labelled-pairs', { name: 'logistic', threshold: 0.5 }, 'logistic'],
+  ['labelled-pairs', { name: 'contrastive', margin: 0.4, size_average: false }, 'contrastive'],
+  ['labelled-pairs', { name: 'online-contrastive', distance_metric: 'euclidean' }, 'online-contrastive'],
+  ['positive-pairs', undefined, 'multiple-negatives-ranking'],
+  ['positive-pairs', 'mega-batch-margin', 'mega-batch-margin'],
+  [
+    'positive-pairs',
+    { name: 'matryoshka', loss: 'multiple-negatives-ranking', matryoshka_dims: [32, 16] },
+    'matryoshka',
+  ],
+  [
+    'positive-pairs',
+    {
+      name: 'sum',
+      losses: ['multiple-negatives-ranking', { loss: { name: 'global-orthogonal-regularization' }, weight: 0.1 }],
+    },
+    'sum',
+  ],
+  [
+    'triplets',
+    {
+      name: 'multiple-negatives-ranking',
+      directions: ['query_to_doc', 'doc_to_doc'],
+      hardness_mode: 'hard_negatives',
+      hardness_strength: 5,
+    },
+    'multiple-negatives-ranking',
+  ],
+  ['triplets', { name: 'triplet', distance_metric: 'cosine', triplet_margin: 0.3 }, 'triplet'],
+  ['classes', undefined, 'batch-all-triplet'],
+  ['classes', 'batch-hard-triplet', 'batch-hard-triplet'],
+  ['classes', 'batch-hard-soft-margin-triplet', 'batch-hard-soft-margin-triplet'],
+  ['classes', { name: 'batch-semi-hard-triplet', margin: 1 }, 'batch-semi-hard-triplet'],
+  ['vectors', undefined, 'mse'],
+  ['vectors', { name: 'embed-distill', distance_metric: 'l2' }, 'embed-distill'],
+  ['candidates', undefined, 'distill-kl-div'],
+  ['candidates', { name: 'margin-mse', similarity_fct: 'cos_sim' }, 'margin-mse'],
+])('%s with %j', async (form, loss, name) => {
+  const { report, events } = await train(form, loss);
+  expect(report.loss.name).toBe(name);
+  expect(events.find(({ type }) => type === 'summary')).toMatchObject({ loss: report.loss });
+  expect(events.find(({ type }) => type === 'data')).toMatchObject({ form });
+  expect(report.before!.loss).toBeGreaterThan(0);
+  expect(Number.isFinite(report.epochs[0]!.trainingLoss)).toBe(true);
+  if (form === 'triplets') expect(report.before).toHaveProperty('tripletAccuracy');
+  else expect(report.before).not.toHaveProperty('tripletAccuracy');
+  if (form === 'labelled-pairs') expect(report.before!.averagePrecision).toBeGreaterThan(0);
+});
+
+test('what is learned: texts of a class come together, and the card names the loss', async () => {
+  const model = models.open(fixture('bert-mean'));
+  const report = await model.finetune(forms['positive-pairs'], { ...options, epochs: 6 });
+  expect(report.after!.loss).toBeLessThan(report.before!.loss);
+  await model.save(models.path('tuned'));
+  const card = readFileSync(join(models.path('tuned'), 'README.md'), 'utf8');
+  expect(card).toMatch(/Loss \| multiple negatives ranking/);
+  expect(card).toMatch(/Rows \(pairs of anchor and positive\) trained on/);
+});
+
+test('the engine has every loss of the table', async () => {
+  const addon = await loadEngine();
+  const spy = jest.spyOn(addon, 'createTrainer').mockImplementationOnce((model, dataset, given) => {
+    spy.mockRestore();
+    return addon.createTrainer(model, dataset, { ...given, loss: { name: 'none' } });
+  });
+  const refused = (await rejection(train('positive-pairs'))) as Error;
+  for (const name of [...Object.keys(losses), 'matryoshka', 'sum']) expect(refused.message).toContain(`'${name}'`);
+});
+
+test('a loss that does not fit is refused before the model is loaded', async () => {
+  const model = models.open('a folder that is not there');
+  expect(await rejection(model.finetune(forms.classes, { loss: 'triplet' }))).toMatchObject({
+    code: 'ERR_INVALID_OPTION',
+    message: expect.stringMatching(/triplet needs rows of anchor.*data is texts with a class.*batch-all-triplet/),
+  });
+});

@@ -1,0 +1,116 @@
+import type { DataForm, TrainingData } from '../../../lib/data/form';
+import { checkFits, defaultLoss, fitting, lossWords, resolveLoss, samplerOf } from '../../../lib/finetune/losses';
+import { checkRows } from '../../../lib/finetune/training-rows';
+import { InvalidArgumentError } from '../../../lib/system/errors';
+
+/** The option `loss`: what it may be, and on which rows. */
+
+const resolve = (value: unknown) => resolveLoss('loss', value);
+
+function refusal(work: () => unknown): InvalidArgumentError {
+  try {
+    work();
+  } catch (error) {
+    expect(error).toBeInstanceOf(InvalidArgumentError);
+    return error as InvalidArgumentError;
+  }
+  throw new Error('it was not refused');
+}
+
+const data = (form: DataForm, rows: string[][], labels: number[] = []): TrainingData => ({
+  form,
+  rows,
+  labels,
+  labelWidth: labels.length / rows.length,
+});
+const sets: Record<DataForm, TrainingData> = {
+  'scored-pairs': data('scored-pairs', [['a', 'b']], [0.5]),
+  'labelled-pairs': data('labelled-pairs', [['a', 'b']], [1]),
+  'positive-pairs': data('positive-pairs', [['a', 'b']]),
+  triplets: data('triplets', [['a', 'b', 'c']]),
+  classes: data('classes', [['a']], [0]),
+  vectors: data('vectors', [['a']], [1, 2, 3]),
+  candidates: data('candidates', [['a', 'b', 'c']], [2, 1]),
+};
+
+test('a name, or an object with options of which those that were given are passed on', () => {
+  expect(resolve('cosent').native).toEqual({ name: 'cosent' });
+  expect(resolve({ name: 'triplet', triplet_margin: 1 }).native).toEqual({ name: 'triplet', triplet_margin: 1 });
+  expect(resolve({ name: 'multiple-negatives-ranking', directions: ['query_to_doc', 'doc_to_query'] }).native).toEqual({
+    name: 'multiple-negatives-ranking',
+    directions: ['query_to_doc', 'doc_to_query'],
+  });
+  const matryoshka = resolve({
+    name: 'matryoshka',
+    loss: { name: 'multiple-negatives-ranking', scale: 30 },
+    matryoshka_dims: [8, 4],
+  });
+  expect(matryoshka.native).toEqual({
+    name: 'matryoshka',
+    loss: { name: 'multiple-negatives-ranking', options: { scale: 30 } },
+    matryoshka_dims: [8, 4],
+  });
+  expect(samplerOf(matryoshka)).toBe('no-duplicates');
+  expect(lossWords(matryoshka.native)).toMatch(/^multiple negatives ranking.*cut to 8, 4 numbers$/);
+  const sum = resolve({ name: 'sum', losses: ['cosent', { loss: 'angle', weight: 0.5 }] });
+  expect(sum.native).toEqual({
+    name: 'sum',
+    losses: [
+      { name: 'cosent', options: {}, weight: 1 },
+      { name: 'angle', options: {}, weight: 0.5 },
+    ],
+  });
+});
+
+test.each<[unknown, RegExp]>([
+  ['multiple-negative-ranking', /Did you mean \{ loss: 'multiple-negatives-ranking' \}/],
+  ['TripletLoss', /Did you mean \{ loss: 'triplet' \}/],
+  ['xyz', /There is cosine-mse, cosent/],
+  [7, /but is 7/],
+  [{ name: 'cosent', scal: 3 }, /The loss cosent has no option "scal"\. Did you mean "scale"/],
+  [{ name: 'cosent', scale: 0 }, /loss\.scale must be a number above 0/],
+  [{ name: 'logistic' }, /loss\.threshold is missing/],
+  [{ name: 'multiple-negatives-ranking', directions: [] }, /loss\.directions must be a list of/],
+  [{ name: 'matryoshka', loss: 'mse', matryoshka_dims: [8, 4], matryoshka_weights: [1] }, /as many weights/],
+  [{ name: 'sum', losses: [] }, /a list of losses/],
+])('%j is refused', (value, message) => {
+  expect(refusal(() => resolve(value)).message).toMatch(message);
+});
+
+test('each form has a default that fits it, and a loss that does not fit names those that do', () => {
+  for (const [form, set] of Object.entries(sets)) {
+    expect(fitting(set)).toContain(defaultLoss(set).native.name);
+    checkFits(defaultLoss(set), set);
+    const other = form === 'classes' ? 'cosent' : 'batch-all-triplet';
+    const { message } = refusal(() => checkFits(resolve(other), set));
+    expect(message).toMatch(new RegExp(`The loss ${other} needs .*but the data is`));
+    for (const name of fitting(set)) expect(message).toContain(name);
+  }
+  expect(defaultLoss(data('candidates', [['a', 'b', 'c']], [2])).native.name).toBe('margin-mse');
+});
+
+test('numbers of texts are part of it', () => {
+  const more = data('triplets', [
+    ['a', 'b', 'c'],
+    ['d', 'e', 'f', 'g'],
+  ]);
+  expect(refusal(() => checkFits(resolve('triplet'), more)).message).toMatch(/rows of 3 texts, but row 1 has 4/);
+  expect(fitting(more)).toEqual(['multiple-negatives-ranking']);
+  const mixed = data('vectors', [['a'], ['b', 'c']], [1, 2]);
+  expect(refusal(() => checkFits(resolve('mse'), mixed)).message).toMatch(/row 0 has 1 and row 1 has 2/);
+  const alone = refusal(() => checkFits(resolve('global-orthogonal-regularization'), sets['positive-pairs']));
+  expect(alone.message).toMatch(/is an addition/);
+});
+
+test('rows from which nothing can be learned are refused', () => {
+  const split = { train: Int32Array.of(0, 1), validation: new Int32Array(0) };
+  const one = data('classes', [['a'], ['b']], [0, 0]);
+  expect(refusal(() => checkRows(one, split, false))).toMatchObject({ code: 'ERR_SINGLE_CLASS' });
+  const own = data('classes', [['a'], ['b']], [0, 1]);
+  expect(refusal(() => checkRows(own, split, false)).message).toMatch(/a class of its own/);
+  const same = data('positive-pairs', [
+    ['a', 'a'],
+    ['b', 'b'],
+  ]);
+  expect(refusal(() => checkRows(same, split, false))).toMatchObject({ code: 'ERR_CONSTANT_TEXTS' });
+});

@@ -1,0 +1,106 @@
+import { epochBatches, sampledBatches, type OrderRequest, type SampledRows } from '../../../lib/finetune/order';
+
+/** Which rows stand together in a batch. */
+
+const request = (rows: number, batchSize: number, epoch = 0, shuffle = true): OrderRequest => ({
+  rows: Int32Array.from({ length: rows }, (_, i) => i),
+  lengths: Int32Array.from({ length: rows }, (_, i) => 3 + ((i * 7919) % 40)),
+  batchSize,
+  shuffle,
+  seed: 7,
+  epoch,
+});
+
+/** Rows of two texts each; `texts` of a row by its number. */
+function rowsOf(rows: number, texts: (row: number) => number[], labels: number[] = []): SampledRows {
+  const columns: number[] = [];
+  const rowOffsets = [0];
+  for (let row = 0; row < rows; ++row) {
+    columns.push(...texts(row));
+    rowOffsets.push(columns.length);
+  }
+  return { columns: Int32Array.from(columns), rowOffsets: Int32Array.from(rowOffsets), labels };
+}
+
+const plain = (batches: readonly Int32Array[]) => batches.map((batch) => [...batch]);
+const sorted = (batches: readonly Int32Array[]) =>
+  plain(batches)
+    .flat()
+    .sort((a, b) => a - b);
+
+describe('no duplicates', () => {
+  // Every fifth row shares its anchor, text 0; others share a text with another column of the row ten before.
+  const texts = (row: number) =>
+    row % 5 === 0 ? [0, 1000 + row] : [row, row % 3 === 0 ? row - 10 + 1000 : 1000 + row];
+  const data = rowsOf(300, texts);
+
+  test.each([0, 1, 2])('no text is in two rows of a batch, and every row is there once (epoch %d)', (epoch) => {
+    const batches = sampledBatches(request(300, 16, epoch), 'no-duplicates', data);
+    expect(sorted(batches)).toEqual(Array.from({ length: 300 }, (_, i) => i));
+    for (const batch of batches) {
+      expect(batch.length).toBeLessThanOrEqual(16);
+      const all = [...batch].flatMap((row) => [...new Set(texts(row))]);
+      expect(new Set(all).size).toBe(all.length);
+    }
+    // 60 rows have text 0: there cannot be fewer batches.
+    expect(batches).toHaveLength(60);
+    expect(plain(sampledBatches(request(300, 16, epoch), 'no-duplicates', data))).toEqual(plain(batches));
+  });
+
+  test('a text that is twice in one row is no duplicate; of rows that share nothing the batches are the usual ones', () => {
+    expect(
+      plain(
+        sampledBatches(
+          request(8, 8, 0, false),
+          'no-duplicates',
+          rowsOf(8, (row) => [row, row]),
+        ),
+      ),
+    ).toHaveLength(1);
+    const own = rowsOf(100, (row) => [2 * row, 2 * row + 1]);
+    expect(plain(sampledBatches(request(100, 8, 3), 'no-duplicates', own))).toEqual(
+      plain(epochBatches(request(100, 8, 3))),
+    );
+  });
+
+  test('one text in all rows: batches of one row, after a number of steps that is in proportion', () => {
+    const batches = sampledBatches(
+      request(20_000, 64),
+      'no-duplicates',
+      rowsOf(20_000, (row) => [0, row + 1]),
+    );
+    expect(batches).toHaveLength(20_000);
+  });
+});
+
+describe('by class', () => {
+  const batchesOf = (labels: number[], batchSize: number, epoch = 0) =>
+    sampledBatches(
+      request(labels.length, batchSize, epoch),
+      'by-class',
+      rowsOf(labels.length, (row) => [row], labels),
+    );
+
+  test.each([0, 1, 2])('every batch has two classes or more, each row there once (epoch %d)', (epoch) => {
+    const labels = Array.from({ length: 203 }, (_, i) => (i * i) % 11);
+    const batches = batchesOf(labels, 16, epoch);
+    expect(sorted(batches)).toEqual(Array.from({ length: 203 }, (_, i) => i));
+    expect(batches).toHaveLength(Math.ceil(203 / 16));
+    for (const batch of batches) {
+      const counts = new Map<number, number>();
+      for (const row of batch) counts.set(labels[row]!, (counts.get(labels[row]!) ?? 0) + 1);
+      expect(counts.size).toBeGreaterThanOrEqual(2);
+      expect(Math.max(...counts.values())).toBeGreaterThanOrEqual(2);
+    }
+    expect(plain(batchesOf(labels, 16, epoch))).toEqual(plain(batches));
+  });
+
+  test('texts alone in their class, and the rest of a class with more than all others, are dropped nowhere', () => {
+    const labels = [...new Array<number>(80).fill(0), ...new Array<number>(10).fill(1), 2, 3, 4];
+    const batches = batchesOf(labels, 8);
+    expect(sorted(batches)).toEqual(Array.from({ length: 93 }, (_, i) => i));
+    const mixed = batches.filter((batch) => new Set([...batch].map((row) => labels[row])).size > 1);
+    // Five pairs of class 1 and three single texts, each in a batch of its own.
+    expect(mixed).toHaveLength(8);
+  });
+});
