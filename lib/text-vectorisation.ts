@@ -2,7 +2,7 @@
 import { show } from './system/options';
 import { resolveTable, type ResolvedOf } from './system/option-table';
 import type { TextPair } from './data/pair';
-import { areTextRows, listRows, type LabelList, type TextList } from './data/lists';
+import { areTextRows, listRows, textRows, type LabelList, type TextList } from './data/lists';
 import { collectLists, collectRows, type DataSource } from './data/source';
 import { defineAsyncDispose } from './system/dispose';
 import { say } from './system/wording';
@@ -224,7 +224,7 @@ export class TextVectorisation {
         );
       }
       const options = resolveOptions(asLists ? third : second, [constructorOptions]);
-      const lists = asLists || alone ? listRows(source, alone ? undefined : second) : undefined;
+      const lists = alone ? textRows(source) : asLists ? listRows(source, second) : undefined;
       if (lists !== undefined && options.file !== undefined) {
         throw new InvalidArgumentError(
           'ERR_INVALID_OPTION',

@@ -6,7 +6,7 @@ import { entries } from './tables';
 function given(path: string): string {
   if (path.startsWith('loss.')) return `--loss-option ${path.slice('loss.'.length)}`;
   // All parts but those of a scored pair have one flag together.
-  const part = /^file\.columns\.(\w+)$/.exec(path)?.[1];
+  const part = /^file\.columns\.([^.]+)$/.exec(path)?.[1];
   if (part !== undefined && entries.get(path)?.flag === undefined) return `--columns ${part}`;
   const entry = entries.get(path);
   return (entry === undefined ? undefined : (flagName(entry) ?? entry.variable)) ?? path;

@@ -28,7 +28,7 @@ export const columnsTable = {
   anchor: optional(column, undefined),
   /** Training: column of the text, or of the list of texts, that belongs to it. Default: positive, pos, answer, passage. */
   positive: optional(column, undefined),
-  /** Training: columns of texts, or of lists of texts, that do not. Default: negative, neg, negative_1, negative_2, … */
+  /** Training: columns of texts, or of lists of texts, that do not. Default: negative, neg, negative_1, negative_2 and so on. */
   negative: optional(columnList, undefined),
   /** Training: columns of the texts that have a class or a teacher's vector. Default: text or sentence. */
   text: optional(columnList, undefined),

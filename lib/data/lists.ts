@@ -27,20 +27,22 @@ export function areTextRows(source: unknown): source is readonly (readonly strin
   return Array.isArray(first) && first.length >= 2 && first.every((text) => typeof text === 'string');
 }
 
+/** Rows of texts alone: an anchor, a positive, and negatives, of which rows may have different numbers. */
+export function textRows(source: readonly (readonly string[])[]): ListRows {
+  return read(source.slice(), null, { kind: 'ranking', texts: [0, 1, 2], scores: null }, (row) =>
+    Array.isArray(row) ? [row[0], row[1], row.slice(2)] : [row],
+  );
+}
+
 /**
  * The rows of lists, by what stands first in them: pairs and scores; texts and classes, or vectors; rows of three texts and
- * margins; rows and lists of scores, or vectors; rows of texts alone. The lists are checked and copied at once, their rows
+ * margins; rows and lists of scores, or vectors. The lists are checked and copied at once, their rows
  * later: a million of them would keep the event loop waiting.
  *
  * @throws InvalidArgumentError ERR_INVALID_ARGUMENT, ERR_LENGTH_MISMATCH, ERR_EMPTY_DATA
  */
 export function listRows(source: unknown, labels: unknown): ListRows {
   const first: unknown = Array.isArray(source) ? source[0] : undefined;
-  if (labels === undefined && areTextRows(source)) {
-    return read(source.slice(), null, { kind: 'ranking', texts: [0, 1, 2], scores: null }, (row) =>
-      Array.isArray(row) ? [row[0], row[1], row.slice(2)] : [row],
-    );
-  }
   const label: unknown = isList(labels) ? labels[0] : undefined;
   const width = typeof first === 'string' ? 1 : Array.isArray(first) ? first.length : 0;
   const plan = isList(labels) && label !== undefined ? planOfLists(width, label) : null;

@@ -12,6 +12,8 @@ export async function raised() {
   const { pairRows, checkRow } = lib('data/validate');
   const { resolveOptions } = lib('finetune/options');
   const { checkTrainingRows } = lib('finetune/training-rows');
+  const { checkFits, resolveLoss } = lib('finetune/losses');
+  const { collectRows } = lib('data/source');
   const { splitRows } = lib('finetune/split');
   const { readTexts } = lib('data/texts');
   const { readFolder } = lib('model/folder/read');
@@ -81,26 +83,38 @@ export async function raised() {
   await texts('embed --jsonl: no JSON', 'texts.jsonl', '"one"\nhello\n', { json: true });
   await texts('embed --jsonl: no text', 'texts.jsonl', '"one"\n{"txt":"two"}\n', { json: true });
 
-  await raise('pairs without scores', () => drain(pairRows([['a', 'b']], undefined)), true);
-  await raise('triples in place of pairs', () => drain(pairRows([['a', 'b', 1]], undefined)), true);
-  await raise('triples beside scores', () => drain(pairRows([['a', 'b', 1]], [1])), true);
+  const lists = (pairs, scores) => [...pairRows(pairs, scores)].map((read) => read());
+  await raise('pairs without scores', () => lists([['a', 'b']], undefined), true);
+  await raise('triples in place of pairs', () => lists([['a', 'b', 1]], undefined), true);
+  await raise('triples beside scores', () => lists([['a', 'b', 1]], [1]), true);
   await raise(
     'fewer scores than pairs',
     () =>
-      drain(
-        pairRows(
-          [
-            ['a', 'b'],
-            ['c', 'd'],
-          ],
-          [1],
-        ),
+      lists(
+        [
+          ['a', 'b'],
+          ['c', 'd'],
+        ],
+        [1],
       ),
     true,
   );
-  await raise('a score above 1', () => drain(pairRows([['a', 'b']], [5])), true);
+  await raise('a score above 1', () => lists([['a', 'b']], [5]), true);
   await raise('a row with other names', () => checkRow({ question: 'a', answer: 'b' }, { row: 0 }), true);
   await raise('a row that is a list', () => checkRow(['a', 'b', 1], { row: 0 }), true);
+  const rowsOf = (title, name, content, file) => {
+    writeFileSync(name, content);
+    return raise(title, () => collectRows(name, { file, onBadRow: 'refuse' }, new AbortController().signal));
+  };
+  await rowsOf('several rows that cannot be used', 'faq.csv', 'text1,text2,score\na,b,high\nc,d\n');
+  await rowsOf('a vector of another length', 'faq.jsonl', '{"text":"a","vector":[1,2]}\n{"text":"b","vector":[1]}\n');
+  await rowsOf('columns that make no row', 'faq.csv', 'q,a,s\nx,y,1\n', { columns: { anchor: 'q', label: 's' } });
+  await rowsOf('a column that is not there', 'faq.csv', 'query,answer\nx,y\n', {
+    columns: { anchor: 'quer', positive: 'answer' },
+  });
+  await raise('a loss that does not fit', () =>
+    checkFits(resolveLoss('loss', 'triplet'), { form: 'classes', rows: [['a']], labels: [0], labelWidth: 1 }),
+  );
   await raise('one row', () => splitRows(1, 0.15, 1));
   await raise('balance of one class', () => balance([{ text1: 'a', text2: 'b', score: 1 }]), true);
   const rows = { train: Int32Array.of(0, 1), validation: new Int32Array(0) };
@@ -133,6 +147,8 @@ export async function raised() {
 
   const options = (title, given) => raise(title, () => resolveOptions(given));
   await options('lr', { lr: 1e-4 });
+  await options('a loss of another name', { loss: 'MultipleNegativesRankingLos' });
+  await options('an option of a loss', { loss: { name: 'cosent', scale: 0 } });
   await options('num_train_epochs', { num_train_epochs: 3 });
   await options('gradient_accumulation_steps', { gradient_accumulation_steps: 4 });
   await options('fp16', { fp16: true });

@@ -60,8 +60,8 @@ export const data = {
   'lib/data/source.ts': [
     {
       guard: 'a turn between two pieces of rows',
-      from: 'if (collector.rows % rowsAtOnce !== 0) return;',
-      to: 'if (collector.rows >= 0) return;',
+      from: 'if (++row % rowsAtOnce !== 0) return;',
+      to: 'if (++row >= 0) return;',
       test: 'unit/data/forms',
       name: 'lists, iterables and async iterables',
     },

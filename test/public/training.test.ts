@@ -455,6 +455,7 @@ describe('steps', () => {
       {
         type: 'summary',
         kind: 'summary',
+        loss: { name: 'cosine-mse' },
         parameters: info.parameters,
         trainableParameters: info.parameters,
         bytes,

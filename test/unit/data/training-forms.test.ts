@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describeForm, type DataForm } from '../../../lib/data/form';
-import { listRows } from '../../../lib/data/lists';
+import { listRows, textRows } from '../../../lib/data/lists';
 import type { ReadOptions } from '../../../lib/data/read-options';
 import { collectLists, collectRows, type CollectedData, type DataSource } from '../../../lib/data/source';
 import { InvalidArgumentError } from '../../../lib/system/errors';
@@ -173,7 +173,7 @@ test('the same rows as JSON Lines, a JSON list, objects one by one, and lists', 
   expect(shown(await collect(write('x.json', JSON.stringify(rows))))).toEqual(expected);
   expect(shown(await collect(rows))).toEqual(expected);
   expect(shown(await collect(oneByOne()))).toEqual(expected);
-  expect(shown(await collectLists(listRows(expected.rows, undefined), 'refuse', never))).toEqual(expected);
+  expect(shown(await collectLists(textRows(expected.rows), 'refuse', never))).toEqual(expected);
 });
 
 test("FlagEmbedding's rows: each positive with all negatives, with a teacher's scores where they are there", async () => {
