@@ -179,7 +179,8 @@ export function messagesOf(root, surfaces) {
     switch (node.expression.getText()) {
       case 'option': {
         const path = plain(first);
-        if (/[‹›]/.test(path)) return [[path]];
+        // Of `file.columns.‹part›` the surface knows the way of writing, of `‹path›` nothing.
+        if (path.startsWith('‹')) return [[path]];
         return [
           [
             second === undefined
