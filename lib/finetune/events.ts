@@ -30,6 +30,15 @@ export interface DataEvent {
   emptyTexts: number;
   /** Rows that were left out because they cannot be used: see the option `onBadRow`. */
   skippedRows: number;
+  /** Rows with the texts and the label of an earlier row; they are trained on. */
+  duplicateRows: number;
+  /**
+   * Rows with the texts of an earlier row and another label, or with a negative that belongs to their anchor; they are
+   * trained on.
+   */
+  contradictoryRows: number;
+  /** Validation rows that share a text with a row that is trained on: see the option `groupedSplit`. */
+  sharedValidationRows: number;
   /** How the file was understood; null where the data is no file. */
   file: FileFacts | null;
   /** What is worth knowing before hours of training, a sentence each: empty texts, words taken as scores, few rows. */

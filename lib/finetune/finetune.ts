@@ -5,7 +5,9 @@ import { arithmeticOf, computationOf, hashData, hashTokens, optionsOf } from './
 import { findCheckpoint, restore, type FoundCheckpoint } from './checkpoint/restore';
 import { smallSetNotes } from '../data/facts';
 import { describeForm, isPairs, widths } from '../data/form';
+import { groupTexts } from '../data/groups';
 import type { TextPair } from '../data/pair';
+import { countRepeats, repeatNotes } from '../data/repeats';
 import type { CollectedData } from '../data/source';
 import { CheckpointError, hasCode, InvalidArgumentError } from '../system/errors';
 import type {
@@ -29,7 +31,7 @@ import type { CheckpointReport, FinetuneReport } from './report';
 import type { RunControl } from './run-control';
 import { RandomPairsWatch, withRandomPairs } from './random-pairs';
 import { RunReport } from './run-report';
-import { splitRows } from './split';
+import { splitData } from './split';
 import { tokeniseRows } from './tokens';
 import type { TextEncoder } from '../tokenisation/tokenised-texts';
 import { checkRows } from './training-rows';
@@ -142,7 +144,11 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     const data = await job.data(control.signal);
     const loss = options.loss ?? defaultLoss(data);
     checkFits(loss, data);
-    const split = splitRows(data.rows.length, options.validationSplit, options.seed);
+    const check = (): void => control.check();
+    const groups = await groupTexts(data.rows, check);
+    const { validationSplit: share, seed, groupedSplit: grouped } = options;
+    const split = await splitData(groups, data.form, { share, seed, grouped }, check);
+    const repeats = await countRepeats(groups, data, check);
     const warnings = checkRows(data, split, options.allowConstantScores);
     control.check();
     const model = await job.model();
@@ -159,9 +165,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     const found = await openCheckpoints();
     control.check();
 
-    const tokens = await tokeniseRows(model.tokeniser, data.rows, maxInputLength, model.defaultPrompt, () =>
-      control.check(),
-    );
+    const tokens = await tokeniseRows(model.tokeniser, groups, maxInputLength, model.defaultPrompt, check);
     const { lengths } = tokens;
     emit({
       type: 'data',
@@ -175,8 +179,16 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       maxInputLength,
       emptyTexts: data.facts.emptyTexts,
       skippedRows: data.facts.skipped,
+      duplicateRows: repeats.duplicates,
+      contradictoryRows: repeats.contradictions,
+      sharedValidationRows: split.shared,
       file: data.facts.file,
-      notes: [...data.facts.notes, ...smallSetNotes(split.train.length, split.validation.length)],
+      notes: [
+        ...data.facts.notes,
+        ...repeatNotes(repeats, data.form),
+        ...split.notes,
+        ...smallSetNotes(split.train.length, split.validation.length),
+      ],
     });
     for (const warning of warnings) emit(warning);
     emit({ type: 'device', device: chosen.device, gpu: chosen.gpu, message: chosen.message });

@@ -97,6 +97,16 @@ export const finetuneTable = {
     aliases: ['evalSplit', 'valSplit', 'testSize', 'validationSize', 'validationFraction', 'validationRatio'],
   }),
   /**
+   * Whether rows that share a text stay on one side of the split, so that nothing that is validated with is known from
+   * training; validation may come out a little smaller, and where nearly all rows hang together, rows are drawn singly, which
+   * the event 'data' tells. Default true.
+   */
+  groupedSplit: optional(flag, true, {
+    flag: '--no-grouped-split',
+    help: 'rows that share a text may stand on both sides of the split',
+    aliases: ['groupSplit', 'groupShuffleSplit'],
+  }),
+  /**
    * What is trained: the name of a loss, or `{ name, … }` with its options under sentence-transformers' names, as
    * `{ name: 'multiple-negatives-ranking', scale: 30 }`. Which fit which rows: docs/losses.md. Default, by the rows:
    * 'cosine-mse' for two texts with a score or a label, 'multiple-negatives-ranking' for anchors with positives,
@@ -314,6 +324,7 @@ export interface ResolvedOptions {
   onBadRow: 'refuse' | 'skip';
   maxInputLength: number | null;
   validationSplit: number;
+  groupedSplit: boolean;
   epochs: number;
   batchSize: number | 'auto';
   /** null where it was left to vectune. */

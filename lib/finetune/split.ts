@@ -1,3 +1,6 @@
+import { rowFamilies } from '../data/families';
+import { counted, isPairs, type DataForm } from '../data/form';
+import type { Groups } from '../data/groups';
 import { Random, Stream } from '../data/random';
 import { InvalidArgumentError } from '../system/errors';
 import { option, say } from '../system/wording';
@@ -11,8 +14,11 @@ export interface Split {
 /**
  * Draws validation rows at random by the seed: `share` of the rows, rounded, but at least one on each side;
  * share 0 keeps all rows for training. Throws ERR_EMPTY_DATA where there are too few rows for that.
+ *
+ * @param families of each row; those of one family stay on one side, and a family for which there is no room left trains, so
+ *   that validation may come out smaller, even empty
  */
-export function splitRows(rows: number, share: number, seed: number): Split {
+export function splitRows(rows: number, share: number, seed: number, families?: Int32Array): Split {
   const order = Int32Array.from({ length: rows }, (_, i) => i);
   if (share === 0) return { train: order, validation: new Int32Array(0) };
   if (rows < 2) {
@@ -24,5 +30,76 @@ export function splitRows(rows: number, share: number, seed: number): Split {
   }
   const count = Math.min(rows - 1, Math.max(1, Math.round(rows * share)));
   Random.of(seed, Stream.Split).shuffle(order);
-  return { train: order.slice(count).sort(), validation: order.slice(0, count).sort() };
+  if (families === undefined) return { train: order.slice(count).sort(), validation: order.slice(0, count).sort() };
+  const sizes = new Int32Array(rows);
+  for (const family of families) ++sizes[family]!;
+  const validates = new Uint8Array(rows); // by family
+  let room = count;
+  for (const row of order) {
+    const family = families[row]!;
+    if (validates[family] === 1 || sizes[family]! > room) continue;
+    validates[family] = 1;
+    room -= sizes[family]!;
+    if (room === 0) break;
+  }
+  const side = (wanted: number) => order.filter((row) => validates[families[row]!] === wanted).sort();
+  return { train: side(0), validation: side(1) };
+}
+
+/** What a split came to. */
+export interface GroupedSplit extends Split {
+  /** Validation rows that share a text with a row that is trained on. */
+  shared: number;
+  /** What is worth telling, a sentence each. */
+  notes: string[];
+}
+
+/** Of the rows that were asked for, the share that must come together, or the texts do not keep rows together. */
+const enough = 0.5;
+
+/**
+ * The split of rows by their texts. Grouped: rows that share a text stay on one side, else what is validated with is known
+ * from training. Where that leaves too few rows to validate with, as where all rows name one text, only what rows begin
+ * with counts (anchor and positive, or the query: negatives are drawn from the others' texts), then none.
+ *
+ * @throws InvalidArgumentError as `splitRows`
+ */
+export async function splitData(
+  groups: Pick<Groups, 'columns' | 'offsets'>,
+  form: DataForm,
+  { share, seed, grouped }: { share: number; seed: number; grouped: boolean },
+  check: () => void,
+): Promise<GroupedSplit> {
+  const rows = groups.offsets.length - 1;
+  const plain = splitRows(rows, share, seed);
+  const told = (split: Split, notes: string[] = []): GroupedSplit => ({ ...split, shared: shared(groups, split), notes });
+  if (share === 0 || !grouped) return told(plain);
+  const own = form === 'candidates' ? 1 : 2;
+  const widths = isPairs(form) || form === 'classes' || form === 'vectors' ? [Infinity] : [Infinity, own];
+  for (const width of widths) {
+    const split = splitRows(rows, share, seed, await rowFamilies(groups, width, check));
+    if (split.validation.length < enough * plain.validation.length) continue;
+    const fewer = plain.validation.length - split.validation.length;
+    return told(
+      split,
+      fewer === 0 ? [] : [`${counted(fewer, 'row')} fewer to validate with: rows that share a text stay together.`],
+    );
+  }
+  const split = told(plain);
+  if (split.shared > 0) {
+    split.notes.push(
+      `${counted(split.shared, 'row')} to validate with ${split.shared === 1 ? 'shares a text' : 'share texts'} with rows that are trained on: nearly all rows hang together by texts that they share, so they cannot be kept apart.`,
+    );
+  }
+  return split;
+}
+
+function shared({ columns, offsets }: Pick<Groups, 'columns' | 'offsets'>, { train, validation }: Split): number {
+  if (validation.length === 0) return 0;
+  const trained = new Set<number>();
+  const textsOf = (row: number) => columns.subarray(offsets[row], offsets[row + 1]);
+  for (const row of train) for (const text of textsOf(row)) trained.add(text);
+  let count = 0;
+  for (const row of validation) if (textsOf(row).some((text) => trained.has(text))) ++count;
+  return count;
 }

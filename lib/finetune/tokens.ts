@@ -1,4 +1,4 @@
-import { groupTexts } from '../data/groups';
+import type { Groups } from '../data/groups';
 import type { TextEncoder, TokenisedTexts } from '../tokenisation/tokenised-texts';
 
 /** Texts given to the tokeniser at once; between them a run can be stopped. */
@@ -14,15 +14,14 @@ export interface TokenisedRows extends TokenisedTexts {
   longest: number;
 }
 
-/** Tokenises each distinct text of the rows once. `prompt` is put before every text; `check` throws if the run is to stop. */
+/** Tokenises each distinct text once. `prompt` is put before every text; `check` throws if the run is to stop. */
 export async function tokeniseRows(
   tokeniser: TextEncoder,
-  rows: readonly (readonly string[])[],
+  { texts, columns, offsets: rowOffsets }: Groups,
   maxInputLength: number,
   prompt: string,
   check: () => void,
 ): Promise<TokenisedRows> {
-  const { texts, columns, offsets: rowOffsets } = await groupTexts(rows, check);
   const parts: TokenisedTexts[] = [];
   for (let first = 0; first < texts.length; first += textsAtOnce) {
     check();
@@ -39,7 +38,7 @@ export async function tokeniseRows(
     for (let i = 1; i < part.offsets.length; ++i) offsets[++done] = tokens + part.offsets[i]!;
     tokens += part.ids.length;
   }
-  const distinct = await mergeSameTokens({ ids, offsets }, columns, check);
+  const distinct = await mergeSameTokens({ ids, offsets }, columns.slice(), check);
   return measured({ ...distinct, rowOffsets });
 }
 

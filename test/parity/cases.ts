@@ -145,9 +145,10 @@ export class ParityCase {
   async train<T>(
     options: Partial<TrainerOptions>,
     work: (trainer: TrainerHandle, model: ModelHandle) => Promise<T>,
+    dataset: DatasetHandle = this.dataset,
   ): Promise<T> {
     const model = await this.addon.createModel(this.opened.spec, this.opened.weightFiles, 0);
-    const trainer = await this.addon.createTrainer(model, this.dataset, { ...PLAIN, device: this.device, ...options });
+    const trainer = await this.addon.createTrainer(model, dataset, { ...PLAIN, device: this.device, ...options });
     try {
       return await work(trainer, model);
     } finally {

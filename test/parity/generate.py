@@ -267,8 +267,8 @@ def main():
         for case in PAD_CASES:
             generate_pad(case, FIXTURES / "pad")
         return
-    shutil.rmtree(FIXTURES, ignore_errors=True)
     for case in CASES:
+        shutil.rmtree(FIXTURES / case.name, ignore_errors=True)
         generate_all(case)
     for case in PAD_CASES:
         generate_pad(case, FIXTURES / "pad")

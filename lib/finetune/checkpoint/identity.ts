@@ -97,8 +97,8 @@ export function optionsOf(options: ResolvedOptions, loss: NativeLoss): Record<st
   return { ...rest, loss };
 }
 
-/** What versions trained that did not write it into their checkpoints. */
-const untoldLoss = { name: 'cosine-mse' } as const;
+/** What versions did that did not write it into their checkpoints. */
+const untoldOptions = { loss: { name: 'cosine-mse' }, groupedSplit: false } as const;
 
 /** What a model does with its weights in training, as a checkpoint keeps it: every field of the spec. */
 export function computationOf({ encoder, head }: NativeModelSpec, dropout: number | null): Computation {
@@ -230,7 +230,7 @@ export function checkSameRun(
     const [then, here] = [before.model.computes, now.model.computes!];
     found.push(...commonDifferences(then.encoder, here.encoder), ...differences(then.head, here.head, 'model.head'));
   }
-  const { epochs: epochsBefore, ...optionsBefore } = { loss: untoldLoss, ...before.options } as RunIdentity['options'];
+  const { epochs: epochsBefore, ...optionsBefore } = { ...untoldOptions, ...before.options } as RunIdentity['options'];
   const { epochs: epochsNow, ...optionsNow } = now.options;
   found.push(...differences(optionsBefore, optionsNow).map(ofOption));
   // A steady learning rate does not know how many epochs there will be.

@@ -1,7 +1,9 @@
 import { Random, Stream } from '../../../lib/data/random';
 import { InvalidArgumentError } from '../../../lib/system/errors';
 import { epochBatches, longestRows, type OrderRequest } from '../../../lib/finetune/order';
-import { splitRows } from '../../../lib/finetune/split';
+import type { DataForm } from '../../../lib/data/form';
+import { groupTexts } from '../../../lib/data/groups';
+import { splitData, splitRows } from '../../../lib/finetune/split';
 
 const upTo = (n: number) => Array.from({ length: n }, (_, i) => i);
 
@@ -34,6 +36,69 @@ describe('splitRows', () => {
     expect(splitRows(1, 0, 1)).toEqual({ train: Int32Array.of(0), validation: new Int32Array(0) });
     expect(() => splitRows(1, 0.15, 1)).toThrow(InvalidArgumentError);
     expect(() => splitRows(1, 0.15, 1)).toThrow(/validationSplit: 0/);
+  });
+});
+
+describe('splitData', () => {
+  const go = () => undefined;
+  const split = async (rows: readonly (readonly string[])[], form: DataForm, share = 0.2, grouped = true) =>
+    splitData(await groupTexts(rows, go), form, { share, seed: 3, grouped }, go);
+  const textsOf = (rows: readonly (readonly string[])[], of: Int32Array) => new Set([...of].flatMap((row) => rows[row]!));
+
+  // Rows 0-4 hang together by 'a', rows 5-7 in a chain; the others are alone.
+  const linked = upTo(100).map((row) =>
+    row < 5 ? ['a', `b${row}`] : row < 8 ? [`chain${row}`, `chain${row + 1}`] : [`x${row}`, `y${row}`],
+  );
+
+  test('rows that share a text, at once or through others, are on one side, whatever the seed', async () => {
+    let together = 0;
+    for (let seed = 0; seed < 50; ++seed) {
+      const groups = await groupTexts(linked, go);
+      const { train, validation, shared } = await splitData(groups, 'scored-pairs', { share: 0.2, seed, grouped: true }, go);
+      expect([...train, ...validation].sort((a, b) => a - b)).toEqual(upTo(100));
+      expect(validation).toHaveLength(20);
+      expect(shared).toBe(0);
+      const trained = textsOf(linked, train);
+      expect([...textsOf(linked, validation)].filter((text) => trained.has(text))).toEqual([]);
+      together += Number(validation.includes(0));
+    }
+    // A family is drawn as others are, and not always left to training.
+    expect(together).toBeGreaterThan(0);
+  });
+
+  test('where nothing is shared it is the split by rows; so it is where that was asked for, which tells what is shared', async () => {
+    const alone = linked.slice(8);
+    expect(await split(alone, 'scored-pairs')).toMatchObject(splitRows(alone.length, 0.2, 3));
+    const drawn = await split(linked, 'scored-pairs', 0.2, false);
+    expect(drawn).toMatchObject(splitRows(100, 0.2, 3));
+    const trained = textsOf(linked, drawn.train);
+    const shared = [...drawn.validation].filter((row) => linked[row]!.some((text) => trained.has(text)));
+    expect(shared.length).toBeGreaterThan(0);
+    expect(drawn.shared).toBe(shared.length);
+  });
+
+  test('a family that is too large trains, and it is told how many rows fewer validate', async () => {
+    const most = upTo(100).map((row) => (row < 88 ? ['a', `b${row}`] : [`x${row}`, `y${row}`]));
+    const { validation, notes, shared } = await split(most, 'scored-pairs');
+    expect([...validation]).toEqual(upTo(100).slice(88));
+    expect(notes).toEqual(['8 rows fewer to validate with: rows that share a text stay together.']);
+    expect(shared).toBe(0);
+  });
+
+  test('where all rows name one text they are drawn singly, and that is told', async () => {
+    const one = upTo(50).map((row) => ['a', `b${row}`]);
+    const drawn = await split(one, 'labelled-pairs');
+    expect(drawn).toMatchObject(splitRows(50, 0.2, 3));
+    expect(drawn.shared).toBe(10);
+    expect(drawn.notes).toEqual([expect.stringMatching(/^10 rows to validate with share texts with rows that are trained/)]);
+  });
+
+  test('negatives drawn from the other rows do not keep all rows together; anchors and positives do', async () => {
+    const mined = upTo(60).map((row) => [`q${row >> 1}`, `p${row}`, `p${(row + 7) % 60}`]);
+    const { train, validation } = await split(mined, 'triplets');
+    expect(validation).toHaveLength(12);
+    const queries = new Set([...train].map((row) => mined[row]![0]));
+    expect([...validation].some((row) => queries.has(mined[row]![0]!))).toBe(false);
   });
 });
 

@@ -1,7 +1,18 @@
 import { createHash } from 'node:crypto';
 import { hashTokens } from '../../../lib/finetune/checkpoint/identity';
-import { tokeniseRows } from '../../../lib/finetune/tokens';
+import { groupTexts } from '../../../lib/data/groups';
+import { tokeniseRows as tokeniseGroups } from '../../../lib/finetune/tokens';
 import type { TextEncoder } from '../../../lib/tokenisation/tokenised-texts';
+
+async function tokeniseRows(
+  tokeniser: TextEncoder,
+  rows: readonly (readonly string[])[],
+  most: number,
+  prompt: string,
+  check: () => void,
+) {
+  return tokeniseGroups(tokeniser, await groupTexts(rows, check), most, prompt, check);
+}
 
 /** A token for each character; remembers what it was asked for. */
 function characters(): TextEncoder & { asked: string[] } {

@@ -1,0 +1,118 @@
+"""Writes fixtures/loss-training: what twenty steps of sentence-transformers' losses make of a tiny model.
+
+    python test/parity/loss_training.py
+
+needs what generate.py needs, and its fixtures/bert-mean, whose model and texts are used. Float64, dropout off (the model
+is in evaluation mode while it trains), torch's AdamW with decay; every loss sees the same batches. Read by
+test/parity/loss-training.test.ts:
+  case.json               per loss its name and options, the texts of its rows, labels, the rows of each step, the losses
+  expected.safetensors    LOSS/NAME: p20 - p0 of each parameter, under vectune's names
+"""
+
+import copy
+import json
+import sys
+from pathlib import Path
+
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer import losses as st
+
+sys.dont_write_bytecode = True
+from generate import FIXTURES, PAIRS, vectune_names
+from adamw import torch_adamw
+from tiny_models import write_tensors
+
+FOLDER = FIXTURES / "loss-training"
+STEPS = 20
+ROWS_PER_STEP = 6
+LEARNING_RATE = 3e-4
+DIMS = [32, 16, 8]
+
+# Texts 2i and 2i + 1 are pair i of generate.py; a negative is the second text of another pair.
+ROWS = len(PAIRS)
+PAIR_ROWS = [[2 * i, 2 * i + 1] for i in range(ROWS)]
+TRIPLET_ROWS = [[2 * i, 2 * i + 1, 2 * ((i + 5) % ROWS) + 1] for i in range(ROWS)]
+SCORES = [score for *_, score in PAIRS]
+LABELS = [int(score > 0.5) for score in SCORES]
+
+MNRL = "multiple-negatives-ranking"
+# name: vectune's name and options, its rows, their labels, sentence-transformers' loss
+RUNS = {
+    "mnrl-pairs": (MNRL, {}, PAIR_ROWS, None, st.MultipleNegativesRankingLoss),
+    "mnrl-triplets": (MNRL, {}, TRIPLET_ROWS, None, st.MultipleNegativesRankingLoss),
+    "cosent": ("cosent", {}, PAIR_ROWS, SCORES, st.CoSENTLoss),
+    "online-contrastive": ("online-contrastive", {}, PAIR_ROWS, LABELS, st.OnlineContrastiveLoss),
+    "triplet": ("triplet", {}, TRIPLET_ROWS, None, st.TripletLoss),
+    "matryoshka": (
+        "matryoshka",
+        {"loss": {"name": MNRL}, "matryoshka_dims": DIMS},
+        PAIR_ROWS,
+        None,
+        lambda model: st.MatryoshkaLoss(model, st.MultipleNegativesRankingLoss(model), DIMS),
+    ),
+}
+
+
+def train(model, make, rows, labels, step_rows):
+    """Updates and losses of a copy of the model."""
+    model = copy.deepcopy(model)
+    before = {name: p.detach().clone() for name, p in vectune_names(model)}
+    loss_of, optimizer = make(model), torch_adamw(model, LEARNING_RATE, weight_decay=0.1)
+    texts = [text for pair in PAIRS for text in pair[:2]]
+    losses = []
+    for step in step_rows:
+        optimizer.zero_grad()
+        features = [model.preprocess([texts[rows[row][i]] for row in step]) for i in range(len(rows[0]))]
+        given = None if labels is None else torch.tensor([labels[row] for row in step])
+        if given is not None and given.is_floating_point():
+            given = given.to(next(model.parameters()).dtype)
+        loss = loss_of(features, given)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return {name: p.detach() - before[name] for name, p in vectune_names(model)}, losses
+
+
+def strays(model, updates, losses, *run):
+    """How far float32 is off, also from weights that are off by some roundings: where a hinge changes sides, a test would
+    measure that."""
+    worst_update = worst_loss = 0.0
+    for seed in range(4):
+        other = copy.deepcopy(model).float()
+        generator = torch.Generator().manual_seed(seed)
+        for parameter in other.parameters() if seed > 0 else ():
+            parameter.data.mul_(1 + 1e-6 * torch.randn(parameter.shape, generator=generator))
+        found, found_losses = train(other, *run)
+        for name, update in updates.items():
+            if not name.endswith(".key.bias"):  # true gradient zero: nothing but rounding
+                worst_update = max(worst_update, ((found[name] - update).norm() / update.norm()).item())
+        worst_loss = max(worst_loss, *(abs(a - b) for a, b in zip(found_losses, losses)))
+    return worst_update, worst_loss
+
+
+def main():
+    torch.set_num_threads(1)
+    model = SentenceTransformer(str(FIXTURES / "bert-mean" / "model"), device="cpu").double().eval()
+    generator = torch.Generator().manual_seed(21)
+    step_rows = [torch.randperm(ROWS, generator=generator)[:ROWS_PER_STEP].tolist() for _ in range(STEPS)]
+    tensors, runs = {}, {}
+    for name, (loss, options, rows, labels, make) in RUNS.items():
+        run = (make, rows, labels, step_rows)
+        updates, losses = train(model, *run)
+        update, value = strays(model, updates, losses, *run)
+        print(f"{name}: loss {losses[0]:.4f} to {losses[-1]:.4f}; float32 strays by {update:.1e} and {value:.1e}")
+        if not (update < 3e-4 and value < 3e-5):
+            sys.exit(f"{name} is ill-conditioned; give the steps another seed")
+        tensors |= {f"{name}/{key}": tensor.float().contiguous() for key, tensor in updates.items()}
+        runs[name] = {"loss": {"name": loss, **options}, "rows": rows, "labels": labels or [], "losses": losses}
+    FOLDER.mkdir(exist_ok=True)
+    write_tensors(tensors, FOLDER / "expected.safetensors")
+    facts = {"learningRate": LEARNING_RATE, "stepRows": step_rows}
+    lines = [f'  "{key}": {json.dumps(value)}' for key, value in facts.items()]
+    lines += ['  "runs": {\n' + ",\n".join(f'    "{name}": {json.dumps(run)}' for name, run in runs.items()) + "\n  }"]
+    (FOLDER / "case.json").write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
