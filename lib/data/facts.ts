@@ -1,6 +1,6 @@
 /** How a data file was understood. */
 export interface FileFacts {
-  /** 'csv', 'tsv', 'json', 'jsonl' or 'parquet'. */
+  /** 'csv', 'tsv', 'json', 'jsonl' or 'parquet'; 'beir' of a folder in BEIR's layout. */
   format: string;
   /** The encoding of its text; null where it is no text. */
   encoding: string | null;

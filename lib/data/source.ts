@@ -1,12 +1,14 @@
 import { InvalidArgumentError } from '../system/errors';
 import { checkSignal, show } from '../system/options';
-import { say } from '../system/wording';
+import { option, say } from '../system/wording';
 import { BadRows } from './bad-rows';
+import { beirRows } from './beir-rows';
 import { resolveColumns, roles } from './columns';
 import { TextCounts, type DataFacts, type FileFacts } from './facts';
 import type { TrainingData } from './form';
 import { planOf, type FormPlan } from './form-columns';
 import { FormReader } from './form-rows';
+import { isBeir } from './formats/beir';
 import type { Table } from './formats/table';
 import type { ListRows } from './lists';
 import type { PairData, ScoredRow } from './pair';
@@ -121,6 +123,8 @@ async function collected(
 export interface SourceOptions {
   file: ReadOptions | undefined;
   onBadRow: 'refuse' | 'skip';
+  /** Of a BEIR folder: whose judgements. */
+  split?: string | null;
 }
 
 /**
@@ -129,7 +133,7 @@ export interface SourceOptions {
  */
 export async function collectRows(
   source: DataSource,
-  { file, onBadRow }: SourceOptions,
+  { file, onBadRow, split = null }: SourceOptions,
   signal: AbortSignal,
 ): Promise<CollectedData> {
   const reading: Reading = { file: null, columns: [], notes: [] };
@@ -137,7 +141,14 @@ export async function collectRows(
   if (typeof source === 'string') {
     const own =
       file?.signal === undefined ? signal : AbortSignal.any([signal, checkSignal('file.signal', file.signal)]);
-    const data = await collectFile(source, { ...file, signal: own }, reading, bad, own);
+    let data: TrainingData;
+    if (await isBeir(source)) {
+      if (file !== undefined && Object.keys(file).some((name) => name !== 'signal')) throw notAFile(source);
+      data = await beirRows(source, split ?? undefined, reading, bad, own);
+    } else {
+      if (split !== null) throw noSplit();
+      data = await collectFile(source, { ...file, signal: own }, reading, bad, own);
+    }
     if (data.rows.length === 0) throw emptyData(`not one row of ${source} can be used`, source);
     return collected(data, reading, bad, signal);
   }
@@ -147,6 +158,7 @@ export async function collectRows(
       'The option file tells how to read a data file, but the data is not the path of one.',
     );
   }
+  if (split !== null) throw noSplit();
   let row = 0;
   let reader: ScoredRows | FormReader | undefined;
   const take = async (value: unknown): Promise<void> => {
@@ -186,6 +198,21 @@ export async function collectRows(
   if (data === undefined || data.rows.length === 0) throw emptyData('not one row can be used');
   if (reader instanceof FormReader) reading.notes.push(...reader.notes());
   return collected(data, reading, bad, signal);
+}
+
+function noSplit(): InvalidArgumentError {
+  return new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    say`${option('split')} says whose judgements of a BEIR folder are meant, but the data is none.`,
+  );
+}
+
+function notAFile(folder: string): InvalidArgumentError {
+  return new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    say`${option('file')} tells how to read a data file, but ${folder} is a folder in BEIR's layout, whose files are read as they are.`,
+    { file: folder },
+  );
 }
 
 /** By the first row: what the members of the others are. Rows that name a part of a scored pair are such pairs. */

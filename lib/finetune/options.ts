@@ -268,6 +268,12 @@ export const finetuneTable = {
     flag: '--allow-constant-scores',
     help: 'train also where the scores of all rows are equal',
   }),
+  /** Where the data is a folder in BEIR's layout: whose judgements, `qrels/<split>.tsv`. Default: train, else the only one. */
+  split: optional(text(), null, {
+    flag: '--split <name>',
+    help: 'of a BEIR folder: whose judgements, qrels/<name>.tsv',
+    unset: 'train',
+  }),
   /** Where the data is a file: its format and columns. */
   file: optional(
     custom<ReadOptions, ReadOptions>('program', (_, value) => value as ReadOptions, readTable),
@@ -345,6 +351,7 @@ export interface ResolvedOptions {
   device: DeviceOption | null;
   memoryFraction: number | null;
   allowConstantScores: boolean;
+  split: string | null;
   file: ReadOptions | undefined;
   checkpoint: ResolvedCheckpoint | null;
   /** The folder to resume from. */

@@ -18,6 +18,8 @@ export interface NamedText {
 export interface BeirSet {
   /** The split whose judgements were read. */
   split: string;
+  /** The file of the judgements. */
+  file: string;
   /** By the id of a query, the ids of the documents that are relevant to it: those with a score above 0. */
   relevant: ReadonlyMap<string, readonly string[]>;
   /** Read from the file each time that it is walked through. */
@@ -28,8 +30,10 @@ export interface BeirSet {
 
 /** How a BEIR folder is read. */
 export interface BeirOptions {
-  /** Name of the judgements, `qrels/<split>.tsv`. Default: test, else dev, else the only one. */
+  /** Name of the judgements, `qrels/<split>.tsv`. Default: the first of `usual` that is there, else the only one. */
   split?: string | undefined;
+  /** Default: test, dev. */
+  usual?: readonly string[] | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -67,17 +71,22 @@ export async function openBeir(folder: string, options: BeirOptions = {}): Promi
       );
     }),
   );
-  const { split, file } = await judgements(folder, options.split);
+  const { split, file } = await judgements(folder, options.split, options.usual ?? ['test', 'dev']);
   const { signal } = options;
   return {
     split,
+    file,
     relevant: await readRelevant(file, signal),
     queries: { [Symbol.asyncIterator]: () => readTexts(queries!, signal) },
     corpus: { [Symbol.asyncIterator]: () => readTexts(corpus!, signal) },
   };
 }
 
-async function judgements(folder: string, asked: string | undefined): Promise<{ split: string; file: string }> {
+async function judgements(
+  folder: string,
+  asked: string | undefined,
+  usual: readonly string[],
+): Promise<{ split: string; file: string }> {
   const inside = join(folder, 'qrels');
   const files = (await readdir(inside).catch(() => [])).filter((name) => /\.tsv(\.gz)?$/.test(name)).sort();
   const nameOf = (file: string): string => file.replace(/\.tsv(\.gz)?$/, '');
@@ -86,7 +95,7 @@ async function judgements(folder: string, asked: string | undefined): Promise<{ 
       file: inside,
     });
   }
-  const wanted = asked === undefined ? ['test', 'dev'] : [asked];
+  const wanted = asked === undefined ? usual : [asked];
   const found =
     wanted.map((split) => files.find((file) => nameOf(file) === split)).find((file) => file !== undefined) ??
     (asked === undefined && files.length === 1 ? files[0] : undefined);
@@ -95,7 +104,7 @@ async function judgements(folder: string, asked: string | undefined): Promise<{ 
   throw new InvalidArgumentError(
     'ERR_INVALID_OPTION',
     asked === undefined
-      ? `${inside} has judgements of several splits, none of them test or dev: ${some.join(', ')}.`
+      ? `${inside} has judgements of several splits, none of them ${usual.join(' or ')}: ${some.join(', ')}.`
       : `${inside} has no judgements ${show(asked)}; it has ${some.join(', ')}.`,
     { file: inside, remedy: say`Say which is meant, as ${option('split', some[0])}.` },
   );

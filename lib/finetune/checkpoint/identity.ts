@@ -88,6 +88,7 @@ export function optionsOf(options: ResolvedOptions, loss: NativeLoss): Record<st
     onProgress: _onProgress,
     // What was trained on is in the hash of the data.
     onBadRow: _onBadRow,
+    split: _split,
     // As it came to be: see `checkSameRun`.
     loss: _loss,
     // Which device it came to is of the arithmetic.
