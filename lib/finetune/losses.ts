@@ -316,11 +316,6 @@ const names: readonly LossName[] = [...(Object.keys(table) as SimpleLossName[]),
 const known = (values: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 
-/** The engine's form of a loss within a loss. */
-function inner({ native: { name, ...options } }: ResolvedLoss): { name: string; options: Record<string, unknown> } {
-  return { name, options };
-}
-
 /** @throws InvalidArgumentError ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION: names the near miss */
 export function resolveLoss(path: string, value: unknown): ResolvedLoss {
   const object = typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : { name: value };
@@ -339,12 +334,12 @@ export function resolveLoss(path: string, value: unknown): ResolvedLoss {
     const { matryoshka_dims: dims, matryoshka_weights: weights } = options;
     if (weights !== undefined && weights.length !== dims.length)
       throw invalidOption(`${path}.matryoshka_weights`, `as many weights as matryoshka_dims, ${dims.length}`, weights);
-    return { native: { name, loss: inner(loss), ...known(options) }, parts: loss.parts };
+    return { native: { name, loss: loss.native, ...known(options) }, parts: loss.parts };
   }
   if (name === 'sum') {
     const { losses: parts } = resolveTable(sumTable, given, owner);
     return {
-      native: { name, losses: parts.map(({ loss, weight }) => ({ ...inner(loss), weight })) },
+      native: { name, losses: parts.map(({ loss, weight }) => ({ ...loss.native, weight })) },
       parts: parts.flatMap(({ loss }) => loss.parts),
     };
   }
@@ -423,10 +418,7 @@ export function samplerOf({ parts }: ResolvedLoss): Sampler {
 
 /** What people read of a loss that the engine was told. */
 export function lossWords({ name, ...options }: NativeLoss): string {
-  const of = (part: unknown): string => {
-    const { name: known, options: given } = part as { name: string; options: Record<string, unknown> };
-    return lossWords({ name: known, ...given });
-  };
+  const of = (part: unknown): string => lossWords(part as NativeLoss);
   if (name === 'matryoshka')
     return `${of(options.loss)}, of vectors cut to ${(options.matryoshka_dims as readonly number[]).join(', ')} numbers`;
   if (name === 'sum') return (options.losses as readonly unknown[]).map(of).join(' + ');

@@ -72,7 +72,11 @@ export async function splitData(
 ): Promise<GroupedSplit> {
   const rows = groups.offsets.length - 1;
   const plain = splitRows(rows, share, seed);
-  const told = (split: Split, notes: string[] = []): GroupedSplit => ({ ...split, shared: shared(groups, split), notes });
+  const told = (split: Split, notes: string[] = []): GroupedSplit => ({
+    ...split,
+    shared: shared(groups, split),
+    notes,
+  });
   if (share === 0 || !grouped) return told(plain);
   const own = form === 'candidates' ? 1 : 2;
   const widths = isPairs(form) || form === 'classes' || form === 'vectors' ? [Infinity] : [Infinity, own];

@@ -26,7 +26,7 @@ from tiny_models import write_tensors
 FOLDER = FIXTURES / "loss-training"
 STEPS = 20
 ROWS_PER_STEP = 6
-LEARNING_RATE = 3e-4
+LEARNING_RATE = 1e-4
 DIMS = [32, 16, 8]
 
 # Texts 2i and 2i + 1 are pair i of generate.py; a negative is the second text of another pair.
@@ -74,6 +74,12 @@ def train(model, make, rows, labels, step_rows):
     return {name: p.detach() - before[name] for name, p in vectune_names(model)}, losses
 
 
+def without_gradient(updates):
+    """Names of parameters whose true gradient is zero, so that AdamW divides rounding by rounding: key biases; what moves
+    all vectors alike, where a loss sees distances alone."""
+    return [name for name, update in updates.items() if update.norm() < 1e-3 * LEARNING_RATE * update.numel() ** 0.5]
+
+
 def strays(model, updates, losses, *run):
     """How far float32 is off, also from weights that are off by some roundings: where a hinge changes sides, a test would
     measure that."""
@@ -85,7 +91,7 @@ def strays(model, updates, losses, *run):
             parameter.data.mul_(1 + 1e-6 * torch.randn(parameter.shape, generator=generator))
         found, found_losses = train(other, *run)
         for name, update in updates.items():
-            if not name.endswith(".key.bias"):  # true gradient zero: nothing but rounding
+            if name not in without_gradient(updates):
                 worst_update = max(worst_update, ((found[name] - update).norm() / update.norm()).item())
         worst_loss = max(worst_loss, *(abs(a - b) for a, b in zip(found_losses, losses)))
     return worst_update, worst_loss
@@ -102,10 +108,16 @@ def main():
         updates, losses = train(model, *run)
         update, value = strays(model, updates, losses, *run)
         print(f"{name}: loss {losses[0]:.4f} to {losses[-1]:.4f}; float32 strays by {update:.1e} and {value:.1e}")
-        if not (update < 3e-4 and value < 3e-5):
+        if not (update < 3e-4 and value < 5e-5):
             sys.exit(f"{name} is ill-conditioned; give the steps another seed")
         tensors |= {f"{name}/{key}": tensor.float().contiguous() for key, tensor in updates.items()}
-        runs[name] = {"loss": {"name": loss, **options}, "rows": rows, "labels": labels or [], "losses": losses}
+        runs[name] = {
+            "loss": {"name": loss, **options},
+            "rows": rows,
+            "labels": labels or [],
+            "losses": losses,
+            "withoutGradient": without_gradient(updates),
+        }
     FOLDER.mkdir(exist_ok=True)
     write_tensors(tensors, FOLDER / "expected.safetensors")
     facts = {"learningRate": LEARNING_RATE, "stepRows": step_rows}

@@ -1,10 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { FinetuneEvent, FinetuneOptions, LossChoice, TrainingRow } from '../../lib';
+import {
+  cosineSimilarity,
+  type FinetuneEvent,
+  type FinetuneOptions,
+  type LossChoice,
+  type TrainingRow,
+} from '../../lib';
 import { loadEngine } from '../../lib/engine/load';
 import { losses } from '../../lib/finetune/losses';
 import { fixture, useModels } from './models';
-import { scoredRows } from './rows';
+import { scoredRows, topicOf } from './rows';
 import { rejection } from './runs';
 
 /** Every form of rows is trained on, with every loss that fits it. */
@@ -110,13 +116,39 @@ test.each<[keyof typeof forms, LossChoice | undefined, string]>([
 });
 
 test('what is learned: texts of a class come together, and the card names the loss', async () => {
+  const texts = [...new Set(scoredRows(60).flatMap(({ text1, text2 }) => [text1, text2]))];
+  const rows = texts.map((text) => ({ text, label: topicOf(text) }));
   const model = models.open(fixture('bert-mean'));
-  const report = await model.finetune(forms['positive-pairs'], { ...options, epochs: 6 });
+  /** By how much two texts of one topic are more alike than two of different ones. */
+  const apart = async () => {
+    const vectors = await model.embed(texts);
+    const means = [0, 0];
+    const counts = [0, 0];
+    texts.forEach((text, i) => {
+      for (let j = 0; j < i; ++j) {
+        const side = Number(topicOf(text) === topicOf(texts[j]!));
+        means[side]! += cosineSimilarity(vectors[i]!, vectors[j]!);
+        ++counts[side]!;
+      }
+    });
+    return means[1]! / counts[1]! - means[0]! / counts[0]!;
+  };
+  const before = await apart();
+  const loss = { name: 'batch-all-triplet', distance_metric: 'cosine', margin: 0.3 } as const;
+  const report = await model.finetune(rows, {
+    ...options,
+    loss,
+    epochs: 6,
+    earlyStopping: false,
+    batchSize: 16,
+    effectiveBatchSize: 16,
+  });
   expect(report.after!.loss).toBeLessThan(report.before!.loss);
+  expect(await apart()).toBeGreaterThan(before + 0.5);
   await model.save(models.path('tuned'));
   const card = readFileSync(join(models.path('tuned'), 'README.md'), 'utf8');
-  expect(card).toMatch(/Loss \| multiple negatives ranking/);
-  expect(card).toMatch(/Rows \(pairs of anchor and positive\) trained on/);
+  expect(card).toMatch(/Loss \| all triplets of classes/);
+  expect(card).toMatch(/Rows \(texts with a class\) trained on/);
 });
 
 test('the engine has every loss of the table', async () => {

@@ -27,6 +27,11 @@ export function scoredRows(rows = 60, graded = false): ScoredRow[] {
   });
 }
 
+/** The topic that a text of such a row is of, as a number. */
+export function topicOf(text: string): number {
+  return TOPICS.findIndex((words) => words.includes(text.split(' ')[1]!));
+}
+
 /**
  * The rows with what the model says of them as scores: it is right already, and training can only make it worse.
  * Rows to which it gives less than 0, which no score is, are left out.

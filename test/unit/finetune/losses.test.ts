@@ -47,7 +47,7 @@ test('a name, or an object with options of which those that were given are passe
   });
   expect(matryoshka.native).toEqual({
     name: 'matryoshka',
-    loss: { name: 'multiple-negatives-ranking', options: { scale: 30 } },
+    loss: { name: 'multiple-negatives-ranking', scale: 30 },
     matryoshka_dims: [8, 4],
   });
   expect(samplerOf(matryoshka)).toBe('no-duplicates');
@@ -56,8 +56,8 @@ test('a name, or an object with options of which those that were given are passe
   expect(sum.native).toEqual({
     name: 'sum',
     losses: [
-      { name: 'cosent', options: {}, weight: 1 },
-      { name: 'angle', options: {}, weight: 0.5 },
+      { name: 'cosent', weight: 1 },
+      { name: 'angle', weight: 0.5 },
     ],
   });
 });

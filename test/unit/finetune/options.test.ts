@@ -5,6 +5,8 @@ test('the defaults are those of the notebook', () => {
   expect(resolveOptions(undefined)).toEqual({
     loss: null,
     onBadRow: 'refuse',
+    groupedSplit: true,
+    split: null,
     maxInputLength: null,
     validationSplit: 0.15,
     epochs: 20,

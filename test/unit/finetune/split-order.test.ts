@@ -43,7 +43,8 @@ describe('splitData', () => {
   const go = () => undefined;
   const split = async (rows: readonly (readonly string[])[], form: DataForm, share = 0.2, grouped = true) =>
     splitData(await groupTexts(rows, go), form, { share, seed: 3, grouped }, go);
-  const textsOf = (rows: readonly (readonly string[])[], of: Int32Array) => new Set([...of].flatMap((row) => rows[row]!));
+  const textsOf = (rows: readonly (readonly string[])[], of: Int32Array) =>
+    new Set([...of].flatMap((row) => rows[row]!));
 
   // Rows 0-4 hang together by 'a', rows 5-7 in a chain; the others are alone.
   const linked = upTo(100).map((row) =>
@@ -54,7 +55,12 @@ describe('splitData', () => {
     let together = 0;
     for (let seed = 0; seed < 50; ++seed) {
       const groups = await groupTexts(linked, go);
-      const { train, validation, shared } = await splitData(groups, 'scored-pairs', { share: 0.2, seed, grouped: true }, go);
+      const { train, validation, shared } = await splitData(
+        groups,
+        'scored-pairs',
+        { share: 0.2, seed, grouped: true },
+        go,
+      );
       expect([...train, ...validation].sort((a, b) => a - b)).toEqual(upTo(100));
       expect(validation).toHaveLength(20);
       expect(shared).toBe(0);
@@ -90,7 +96,9 @@ describe('splitData', () => {
     const drawn = await split(one, 'labelled-pairs');
     expect(drawn).toMatchObject(splitRows(50, 0.2, 3));
     expect(drawn.shared).toBe(10);
-    expect(drawn.notes).toEqual([expect.stringMatching(/^10 rows to validate with share texts with rows that are trained/)]);
+    expect(drawn.notes).toEqual([
+      expect.stringMatching(/^10 rows to validate with share texts with rows that are trained/),
+    ]);
   });
 
   test('negatives drawn from the other rows do not keep all rows together; anchors and positives do', async () => {
