@@ -347,6 +347,9 @@ export function resolveLoss(path: string, value: unknown): ResolvedLoss {
   return { native: { name, ...options }, parts: [name as SimpleLossName] };
 }
 
+/** What versions trained that had this loss alone, and did not write it into their checkpoints. */
+export const firstLoss: NativeLoss = { name: 'cosine-mse' };
+
 /** What is trained where the option `loss` does not say it. */
 export function defaultLoss(data: Pick<TrainingData, 'form' | 'rows' | 'labelWidth'>): ResolvedLoss {
   const one = (name: SimpleLossName): ResolvedLoss => ({ native: { name }, parts: [name] });

@@ -108,9 +108,9 @@ export const finetuneTable = {
   }),
   /**
    * What is trained: the name of a loss, or `{ name, … }` with its options under sentence-transformers' names, as
-   * `{ name: 'multiple-negatives-ranking', scale: 30 }`. Which fit which rows: docs/losses.md. Default, by the rows:
-   * 'cosine-mse' for two texts with a score or a label, 'multiple-negatives-ranking' for anchors with positives,
-   * 'batch-all-triplet' for classes, 'mse' for a teacher's vectors, 'distill-kl-div' for its scores of candidates.
+   * `{ name: 'cosent', scale: 30 }`. Which fit which rows, and the options of each: docs/losses.md. Default, by the rows:
+   * cosine-mse for two texts with a score or a label, multiple-negatives-ranking for anchors with positives,
+   * batch-all-triplet for classes, mse for a teacher's vectors, distill-kl-div for its scores of candidates.
    */
   loss: optional(loss, null, {
     flag: '--loss <name>',

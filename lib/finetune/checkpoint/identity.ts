@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import type { TrainingData } from '../../data/form';
 import { CheckpointError } from '../../system/errors';
+import { firstLoss } from '../losses';
 import type { ResolvedOptions } from '../options';
 import type { TokenisedRows } from '../tokens';
 import type { EngineAddon, NativeLoss, NativeModelSpec, NativePrecision } from '../../engine/addon';
@@ -99,7 +100,7 @@ export function optionsOf(options: ResolvedOptions, loss: NativeLoss): Record<st
 }
 
 /** What versions did that did not write it into their checkpoints. */
-const untoldOptions = { loss: { name: 'cosine-mse' }, groupedSplit: false } as const;
+const untoldOptions = { loss: firstLoss, groupedSplit: false } as const;
 
 /** What a model does with its weights in training, as a checkpoint keeps it: every field of the spec. */
 export function computationOf({ encoder, head }: NativeModelSpec, dropout: number | null): Computation {
