@@ -3,7 +3,7 @@ import { show } from './system/options';
 import { resolveTable, type ResolvedOf } from './system/option-table';
 import type { TextPair } from './data/pair';
 import { areTextRows, listRows, textRows, type LabelList, type TextList } from './data/lists';
-import { collectLists, collectRows, type DataSource } from './data/source';
+import { collectLists, collectRows, noSplit, type DataSource } from './data/source';
 import { defineAsyncDispose } from './system/dispose';
 import { say } from './system/wording';
 import { fromNative, hasCode, InvalidArgumentError, StateError } from './system/errors';
@@ -231,6 +231,7 @@ export class TextVectorisation {
           'The option file tells how to read a data file, but the data ' + 'is two lists.',
         );
       }
+      if (lists !== undefined && options.split !== null) throw noSplit();
       let ended: () => void = () => undefined;
       claim.ended = new Promise((resolve) => {
         ended = resolve;

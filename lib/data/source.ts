@@ -200,7 +200,8 @@ export async function collectRows(
   return collected(data, reading, bad, signal);
 }
 
-function noSplit(): InvalidArgumentError {
+/** For data to which the option `split` says nothing. */
+export function noSplit(): InvalidArgumentError {
   return new InvalidArgumentError(
     'ERR_INVALID_OPTION',
     say`${option('split')} says whose judgements of a BEIR folder are meant, but the data is none.`,

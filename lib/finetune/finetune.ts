@@ -242,7 +242,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
             },
             data: { rows: data.rows.length, sha256: await hashData(data) },
             tokenizer: await hashTokens(tokens),
-            options: optionsOf(options, loss.native),
+            options: optionsOf(options, loss.native, split.grouped),
             arithmetic: await arithmeticOf(addon, precision, chosen),
           };
     control.check();

@@ -48,11 +48,16 @@ export function splitRows(rows: number, share: number, seed: number, families?: 
 
 /** What a split came to. */
 export interface GroupedSplit extends Split {
+  /** Whether texts that rows share made it another than that of the rows alone. */
+  grouped: boolean;
   /** Validation rows that share a text with a row that is trained on. */
   shared: number;
   /** What is worth telling, a sentence each. */
   notes: string[];
 }
+
+/** Rows taken at once; between them the event loop has its turn. */
+const rowsAtOnce = 4096;
 
 /** Of the rows that were asked for, the share that must come together, or the texts do not keep rows together. */
 const enough = 0.5;
@@ -72,9 +77,12 @@ export async function splitData(
 ): Promise<GroupedSplit> {
   const rows = groups.offsets.length - 1;
   const plain = splitRows(rows, share, seed);
-  const told = (split: Split, notes: string[] = []): GroupedSplit => ({
+  const told = async (split: Split, notes: string[] = []): Promise<GroupedSplit> => ({
     ...split,
-    shared: shared(groups, split),
+    grouped:
+      split.validation.length !== plain.validation.length ||
+      split.validation.some((row, i) => row !== plain.validation[i]),
+    shared: await sharing(groups, split, check),
     notes,
   });
   if (share === 0 || !grouped) return told(plain);
@@ -89,7 +97,7 @@ export async function splitData(
       fewer === 0 ? [] : [`${counted(fewer, 'row')} fewer to validate with: rows that share a text stay together.`],
     );
   }
-  const split = told(plain);
+  const split = await told(plain);
   if (split.shared > 0) {
     split.notes.push(
       `${counted(split.shared, 'row')} to validate with ${split.shared === 1 ? 'shares a text' : 'share texts'} with rows that are trained on: nearly all rows hang together by texts that they share, so they cannot be kept apart.`,
@@ -98,12 +106,29 @@ export async function splitData(
   return split;
 }
 
-function shared({ columns, offsets }: Pick<Groups, 'columns' | 'offsets'>, { train, validation }: Split): number {
-  if (validation.length === 0) return 0;
-  const trained = new Set<number>();
-  const textsOf = (row: number) => columns.subarray(offsets[row], offsets[row + 1]);
-  for (const row of train) for (const text of textsOf(row)) trained.add(text);
+/** How many validation rows share a text with a row that is trained on. */
+async function sharing(
+  { columns, offsets }: Pick<Groups, 'columns' | 'offsets'>,
+  { train, validation }: Split,
+  check: () => void,
+): Promise<number> {
+  let texts = 0;
+  for (const text of columns) texts = Math.max(texts, text + 1);
+  const trained = new Uint8Array(texts);
   let count = 0;
-  for (const row of validation) if (textsOf(row).some((text) => trained.has(text))) ++count;
+  for (const rows of validation.length === 0 ? [] : [train, validation]) {
+    for (const [i, row] of rows.entries()) {
+      if (i % rowsAtOnce === 0) {
+        check();
+        await new Promise(setImmediate);
+      }
+      let known = 0;
+      for (let at = offsets[row]!; at < offsets[row + 1]!; ++at) {
+        known |= trained[columns[at]!]!;
+        if (rows === train) trained[columns[at]!] = 1;
+      }
+      if (rows === validation) count += known;
+    }
+  }
   return count;
 }

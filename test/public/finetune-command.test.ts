@@ -10,19 +10,29 @@ const models = useModels();
 test('lines of progress, a log of every event, and the next command, which works', async () => {
   const file = models.write(
     'rows.csv',
-    `question,answer,score\n${scoredRows()
+    `question,answer,points\n${scoredRows()
       .map(({ text1, text2, score }) => `"${text1}","${text2}",${5 * score}`)
       .join('\n')}\n`,
   );
   const [out, log] = [models.path('out'), models.path('run.jsonl')];
   const run = ['finetune', file, '--model', fixture('bert-mean'), '--out', out, '--epochs', '2', '--batch-size', '2'];
-  const read = ['--text1', 'question', '--text2', '#1', '--score-range', '0,5', '--effective-batch-size', '2'];
+  const read = [
+    '--columns',
+    'anchor=question,positive=#1,score=points',
+    '--score-range',
+    '0,5',
+    '--effective-batch-size',
+    '2',
+  ];
 
   // What is told when columns and range are not named can be typed as it stands.
-  const refused = await vectune(run);
-  expect(refused.stderr).toMatch(/Did you mean --text1 question --text2 answer\? \[ERR_DATA_FILE\]\n$/);
-  const range = await vectune([...run, '--text1', 'question', '--text2', 'answer']);
-  expect(range.stderr).toMatch(/for example with --score-range 0,5\. \[ERR_SCORE_RANGE\]\n$/);
+  const named = ['--text1', 'question', '--text2', '#1', '--score', 'pionts'];
+  const refused = await vectune([...run, ...named]);
+  expect(refused.stderr).toMatch(/Did you mean --score points\? \[ERR_DATA_FILE\]\n$/);
+  const range = await vectune([...run, ...named.slice(0, -1), 'points']);
+  expect(range.stderr).toMatch(
+    /for example with --score-range 0,5\.\nIn all 30 rows of .*--on-bad-row skip .* \[ERR_SCORE_RANGE\]\n$/s,
+  );
 
   const { code, stdout, stderr } = await vectune([...run, ...read, '--log-every', '0.000001', '--log', log]);
   expect(code).toBe(0);

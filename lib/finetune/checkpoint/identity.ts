@@ -73,8 +73,12 @@ export async function hashTokens({ ids, offsets, columns }: TokenisedRows): Prom
   return hash.digest('hex');
 }
 
-/** The options that the numbers depend on, as they were given; a batch size that was found is in the progress. */
-export function optionsOf(options: ResolvedOptions, loss: NativeLoss): Record<string, unknown> {
+/**
+ * The options that the numbers depend on, as they were given; a batch size that was found is in the progress.
+ *
+ * @param groupedSplit whether texts that rows share changed the split
+ */
+export function optionsOf(options: ResolvedOptions, loss: NativeLoss, groupedSplit: boolean): Record<string, unknown> {
   const {
     // Where the data is, who listens, how much memory there is and where checkpoints go changes no number.
     memoryLimit: _memoryLimit,
@@ -96,7 +100,7 @@ export function optionsOf(options: ResolvedOptions, loss: NativeLoss): Record<st
     device: _device,
     ...rest
   } = options;
-  return { ...rest, loss };
+  return { ...rest, loss, groupedSplit };
 }
 
 /** What versions did that did not write it into their checkpoints. */

@@ -7,6 +7,10 @@ describe('options of finetune', () => {
   const wrong: Record<string, readonly unknown[]> = {
     maxInputLength: [0, 2, 1.5, '64', null, NaN],
     validationSplit: [-0.1, 1, '0.1', NaN, null],
+    groupedSplit: [1, 'yes', null],
+    loss: ['cosine', 'CosineSimilarityLoss', 1, [], { name: 'cosent', scale: 0 }, { scale: 1 }],
+    onBadRow: ['ignore', true, null],
+    split: [1, '', 'train'],
     epochs: [0, -1, 1.5, '20', Infinity, null],
     batchSize: [0, 1.5, 'Auto', '8', null],
     effectiveBatchSize: [0, 1.5, '8', null],

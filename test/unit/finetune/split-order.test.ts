@@ -74,7 +74,8 @@ describe('splitData', () => {
 
   test('where nothing is shared it is the split by rows; so it is where that was asked for, which tells what is shared', async () => {
     const alone = linked.slice(8);
-    expect(await split(alone, 'scored-pairs')).toMatchObject(splitRows(alone.length, 0.2, 3));
+    expect(await split(alone, 'scored-pairs')).toMatchObject({ ...splitRows(alone.length, 0.2, 3), grouped: false });
+    expect(await split(linked, 'scored-pairs')).toMatchObject({ grouped: true });
     const drawn = await split(linked, 'scored-pairs', 0.2, false);
     expect(drawn).toMatchObject(splitRows(100, 0.2, 3));
     const trained = textsOf(linked, drawn.train);
