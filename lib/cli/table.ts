@@ -30,10 +30,10 @@ export function comparison(title: string, before: ValidationMetrics, after: Vali
   return lines.join('\n');
 }
 
-/** The difference is judged as it stands, however small. */
+/** Judged by what is printed: a difference in a digit that nobody sees is none. */
 function verdict(before: number | null, after: number | null, lower: boolean): string {
   if (before === null || after === null) return '';
-  if (before === after) return 'the same';
+  if (number(before) === number(after)) return 'the same';
   return after < before === lower ? 'better' : 'WORSE';
 }
 

@@ -77,7 +77,7 @@ export function checkTrainingRows(data: PairData, split: Split, allowConstantSco
       warn(
         'constant-validation',
         `${validation.length === 1 ? 'The one validation row has' : `All ${validation.length} validation rows have`} ` +
-          `${scored(validating)}: their loss tells nothing about texts that differ; take more rows, or another seed`,
+          `${scored(validating)}: ${validation.length === 1 ? 'its' : 'their'} loss tells nothing about texts that differ; take more rows, or another seed`,
       );
     }
   }

@@ -26,6 +26,12 @@ test("says better, worse and the same of each measure, in the measure's own dire
   expect(verdicts).toEqual(['better', 'WORSE', 'the same']);
 });
 
+test('a difference in digits that are not printed is none', () => {
+  const [, loss, pearson] = comparison('x', metrics(0.20001, 0.7303, 0.5), metrics(0.2, 0.7302, 0.5)).split('\n');
+  expect(loss!.slice(50)).toBe('the same');
+  expect(pearson!.slice(50)).toBe('WORSE');
+});
+
 test('a measure that is not defined is a dash without a verdict', () => {
   const table = comparison('x', metrics(0.2, null, 0.1), metrics(0.1, 0.3, 0.2));
   expect(table).toMatch(/^Pearson +- +0\.3000$/m);
