@@ -1,4 +1,4 @@
-import { hasCode, InvalidArgumentError, saidBy, type InvalidArgumentCode } from '../system/errors';
+import { hasCode, InvalidArgumentError, saidBy, withoutRemedy, type InvalidArgumentCode } from '../system/errors';
 import { option, say, type Wording } from '../system/wording';
 
 /** Faults that are shown. */
@@ -70,6 +70,8 @@ export class BadRows {
     const [first] = this.#faults;
     if (first === undefined || !this.skip) return [];
     const rows = this.#count === 1 ? '1 row is' : `${this.#count.toLocaleString('en')} rows are`;
-    return [`${rows} left out, as ${this.#count === 1 ? 'it' : 'they'} cannot be used; the first: ${first.message}`];
+    return [
+      `${rows} left out, as ${this.#count === 1 ? 'it' : 'they'} cannot be used; the first: ${withoutRemedy(first)}`,
+    ];
   }
 }

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '../system/errors';
+import { InvalidArgumentError, saidBy } from '../system/errors';
 import { checkSignal, show } from '../system/options';
 import { option, say } from '../system/wording';
 import { BadRows } from './bad-rows';
@@ -6,7 +6,7 @@ import { beirRows } from './beir-rows';
 import { resolveColumns, roles } from './columns';
 import { TextCounts, type DataFacts, type FileFacts } from './facts';
 import type { TrainingData } from './form';
-import { planOf, type FormPlan } from './form-columns';
+import { isId, planOf, type FormPlan } from './form-columns';
 import { FormReader } from './form-rows';
 import { isBeir } from './formats/beir';
 import type { Table } from './formats/table';
@@ -233,6 +233,17 @@ function readerFor(value: object, reading: Reading): ScoredRows | FormReader {
   return reader;
 }
 
+/** With how rows of other forms are asked for, which two columns of texts may be. */
+function orOtherForms(error: unknown, names: readonly string[]): unknown {
+  const texts = names.filter((name) => !isId(name));
+  if (!(error instanceof InvalidArgumentError) || texts.length < 2) return error;
+  const { said, remedy } = saidBy(error);
+  return new InvalidArgumentError(error.code, said, {
+    file: error.file,
+    remedy: say`${remedy ?? []}${remedy === undefined ? '' : ' '}Rows of another form name their parts, as ${option('file.columns', { anchor: texts[0], positive: texts[1] })}.`,
+  });
+}
+
 function thrownBy(work: () => unknown): unknown {
   try {
     work();
@@ -271,8 +282,18 @@ async function collectFile(
   const table = await opened(openTable(file, resolved), signal);
   const { columns: names } = table;
   let plan: FormPlan | null;
+  // What asks for the columns of two texts and a score by their names.
+  const asPairs = () => thrownBy(() => resolveColumns(file, names, resolved.columns, table.names));
+  const unclear = (): unknown => {
+    const error = asPairs();
+    return Object.keys(resolved.columns).length === 0 && error !== undefined ? orOtherForms(error, names) : error;
+  };
   try {
     plan = names.length === 0 ? null : planOf(names, resolved.columns, table.names !== 'none');
+    if (plan === null && names.length > 0) {
+      const error = unclear();
+      if (error !== undefined) throw error;
+    }
   } catch (error) {
     await table.close();
     throw error;
@@ -285,8 +306,6 @@ async function collectFile(
     return collector.finish();
   }
   const score = { range: resolved.scoreRange, labels: resolved.labels };
-  // What asks for the columns of two texts and a score by their names.
-  const unclear = () => thrownBy(() => resolveColumns(file, names, resolved.columns, table.names));
   const reader = new FormReader({ plan, names, score, file, unclear });
   let row = 0;
   for await (const piece of untilAborted(

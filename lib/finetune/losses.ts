@@ -13,7 +13,7 @@ import {
   type OptionsOf,
   type OptionTable,
 } from '../system/option-table';
-import { invalidOption, nearest, show } from '../system/options';
+import { invalidOption, nearest, plain, show } from '../system/options';
 import { option, say } from '../system/wording';
 
 /** How rows come together in batches: see order.ts. */
@@ -316,12 +316,30 @@ const names: readonly LossName[] = [...(Object.keys(table) as SimpleLossName[]),
 const known = (values: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 
+/** What others call them, without case and punctuation, where no name is near. */
+const otherNames: Readonly<Record<string, LossName>> = {
+  mnrl: 'multiple-negatives-ranking',
+  mnr: 'multiple-negatives-ranking',
+  infonce: 'multiple-negatives-ranking',
+  ntxent: 'multiple-negatives-ranking',
+  cachedmultiplenegativesranking: 'multiple-negatives-ranking',
+  cosinesimilarity: 'cosine-mse',
+  cosine: 'cosine-mse',
+  distillkldivergence: 'distill-kl-div',
+};
+
+/** The loss that is meant by a name that is none. */
+function meantLoss(name: string): LossName | undefined {
+  const bare = name.replace(/[_-]?loss$/i, '');
+  return otherNames[plain(bare)] ?? (nearest(bare, names) as LossName | undefined);
+}
+
 /** @throws InvalidArgumentError ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION: names the near miss */
 export function resolveLoss(path: string, value: unknown): ResolvedLoss {
   const object = typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : { name: value };
   const { name, ...given } = object;
   if (typeof name !== 'string' || !(names as readonly string[]).includes(name)) {
-    const near = typeof name === 'string' ? nearest(name.replace(/_?loss$/i, ''), names) : undefined;
+    const near = typeof name === 'string' ? meantLoss(name) : undefined;
     throw new InvalidArgumentError(
       'ERR_INVALID_OPTION',
       say`${option(path)} must be the name of a loss, or an object with its name and options, but is ${show(value)}.`,

@@ -63,14 +63,19 @@ export function sampledBatches(request: OrderRequest, sampler: Sampler, data: Sa
   return request.shuffle ? random.shuffle(batches) : batches;
 }
 
+/** Batches with room that are looked at for a row before it is put behind all that have a text of it. */
+const looksAt = 16;
+
 /**
  * No text of a row is any text of another row of its batch, whatever their columns: it would be a negative of what it is.
- * Each row goes into the first batch with room after the last that has a text of it: what meets its like comes later. A
- * text that is in more rows than there are full batches makes small ones at the end. In linear time, but for the inverse
- * of Ackermann's function.
+ * Each row goes into the first batch with room that has none of its texts, of the first 16 with room, else behind the last
+ * that has one: what meets its like comes later. A text that is in more rows than there are full batches makes small ones at
+ * the end. In linear time, but for the inverse of Ackermann's function.
  */
 function withoutDuplicates(order: Int32Array, batchSize: number, { columns, rowOffsets }: SampledRows): Int32Array[] {
   const batches: number[][] = [];
+  // Texts of those with room; null of the others.
+  const texts: (Set<number> | null)[] = [];
   // Of each batch: the next one, or itself while it has room; the way there is shortened as it is gone.
   const next: number[] = [];
   const withRoom = (from: number): number => {
@@ -85,18 +90,32 @@ function withoutDuplicates(order: Int32Array, batchSize: number, { columns, rowO
   };
   const last = new Map<number, number>();
   for (const row of order) {
-    let from = 0;
-    for (let i = rowOffsets[row]!; i < rowOffsets[row + 1]!; ++i)
-      from = Math.max(from, (last.get(columns[i]!) ?? -1) + 1);
-    const at = withRoom(from);
+    const own = columns.subarray(rowOffsets[row], rowOffsets[row + 1]);
+    const meets = (batch: number): boolean => {
+      const there = texts[batch];
+      return there != null && own.some((text) => there.has(text));
+    };
+    let at = withRoom(0);
+    for (let looked = 1; looked < looksAt && meets(at); ++looked) at = withRoom(at + 1);
+    if (meets(at)) {
+      for (const text of own) at = Math.max(at, (last.get(text) ?? -1) + 1);
+      at = withRoom(at);
+    }
     if (at === batches.length) {
       batches.push([]);
+      texts.push(new Set());
       next.push(at);
     }
     const batch = batches[at]!;
     batch.push(row);
-    if (batch.length === batchSize) next[at] = at + 1;
-    for (let i = rowOffsets[row]!; i < rowOffsets[row + 1]!; ++i) last.set(columns[i]!, at);
+    for (const text of own) {
+      texts[at]!.add(text);
+      last.set(text, Math.max(at, last.get(text) ?? 0));
+    }
+    if (batch.length === batchSize) {
+      next[at] = at + 1;
+      texts[at] = null;
+    }
   }
   return batches.map((batch) => Int32Array.from(batch));
 }

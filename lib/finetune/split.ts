@@ -100,7 +100,7 @@ export async function splitData(
   const split = await told(plain);
   if (split.shared > 0) {
     split.notes.push(
-      `${counted(split.shared, 'row')} to validate with ${split.shared === 1 ? 'shares a text' : 'share texts'} with rows that are trained on: nearly all rows hang together by texts that they share, so they cannot be kept apart.`,
+      `${counted(split.shared, 'row')} to validate with ${split.shared === 1 ? 'shares a text' : 'share texts'} with rows that are trained on: rows hang together by texts that they share, in groups too large to stay on one side.`,
     );
   }
   return split;

@@ -273,6 +273,17 @@ describe('columns that are chosen', () => {
   });
 });
 
+test('names that say nothing: what scored pairs would need, and how other rows are asked for', async () => {
+  const found = await error(collect(write('x.csv', 'q,a,votes,post_id\na,b,7,1\n')));
+  expect(found).toMatchObject({
+    code: 'ERR_DATA_FILE',
+    message: expect.stringMatching(/Rows of another form name their/),
+  });
+  expect(found.message).toMatch(/\{ file: \{ columns: \{ anchor: 'q', positive: 'a' \} \} \}\.$/);
+  const chosen = await error(collect(write('x.csv', 'q,a,s\na,b,1\n'), { columns: { text1: 'q', text2: 'b' } }));
+  expect(chosen.message).not.toMatch(/another form/);
+});
+
 describe('rows that cannot be used', () => {
   const broken = 'text1,text2,score\na,b,1\nc,d,high\ne,f\ng,h,7\ni,j,0\n';
 
@@ -301,7 +312,7 @@ describe('rows that cannot be used', () => {
       ['i', 'j'],
     ]);
     expect(data.facts.skipped).toBe(3);
-    expect(data.facts.notes[0]).toMatch(/3 rows are left out.*line 3/);
+    expect(data.facts.notes[0]).toMatch(/3 rows are left out.*line 3 .*is 'high'\.$/);
     const rows = [null, { text1: 'a', text2: 'b', score: 1 }, { text1: 'a', text2: 3, score: 1 }];
     expect((await collect(rows as never, undefined, 'skip')).facts.skipped).toBe(2);
     const lists = await collectLists(listRows([['a', 'b'], ['c']], [1, 1]), 'skip', never);

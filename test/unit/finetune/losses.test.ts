@@ -65,6 +65,8 @@ test('a name, or an object with options of which those that were given are passe
 test.each<[unknown, RegExp]>([
   ['multiple-negative-ranking', /Did you mean \{ loss: 'multiple-negatives-ranking' \}/],
   ['TripletLoss', /Did you mean \{ loss: 'triplet' \}/],
+  ['MNRL', /Did you mean \{ loss: 'multiple-negatives-ranking' \}/],
+  ['CosineSimilarityLoss', /Did you mean \{ loss: 'cosine-mse' \}/],
   ['xyz', /There is cosine-mse, cosent/],
   [7, /but is 7/],
   [{ name: 'cosent', scal: 3 }, /The loss cosent has no option "scal"\. Did you mean "scale"/],

@@ -63,6 +63,13 @@ describe('no duplicates', () => {
     );
   });
 
+  test('rows that meet their neighbours only are in few batches, not in a chain of them', () => {
+    // Of a ring each row shares a text with the one before and the one behind: of every two one can stand in a batch.
+    const ring = rowsOf(64, (row) => [row, (row + 1) % 64]);
+    const batches = sampledBatches(request(64, 64, 0, false), 'no-duplicates', ring);
+    expect(plain(batches).map(({ length }) => length)).toEqual([32, 32]);
+  });
+
   test('one text in all rows: batches of one row, after a number of steps that is in proportion', () => {
     const batches = sampledBatches(
       request(20_000, 64),

@@ -1,3 +1,6 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { readRows } from '../../../lib/data/read';
 import { Random, Stream } from '../../../lib/data/random';
 import { InvalidArgumentError } from '../../../lib/system/errors';
 import { epochBatches, longestRows, type OrderRequest } from '../../../lib/finetune/order';
@@ -110,6 +113,22 @@ describe('splitData', () => {
     expect([...validation].some((row) => queries.has(mined[row]![0]!))).toBe(false);
   });
 });
+
+const quora = join(__dirname, '../../../../shared/data/quora/quora_pairs.tsv');
+if (!existsSync(quora)) console.warn(`The split of Quora's pairs is not tested: ${quora} is not here.`);
+(existsSync(quora) ? test : test.skip)(
+  "Quora's questions repeat: none that is validated with is trained on",
+  async () => {
+    const rows = (await readRows(quora)).map(({ text1, text2 }) => [text1, text2]);
+    const groups = await groupTexts(rows, () => undefined);
+    const of = (grouped: boolean) =>
+      splitData(groups, 'labelled-pairs', { share: 0.15, seed: 1, grouped }, () => undefined);
+    const [alone, together] = [await of(false), await of(true)];
+    expect(alone.shared).toBeGreaterThan(alone.validation.length / 20);
+    expect(together.shared).toBe(0);
+    expect(together.validation.length).toBe(alone.validation.length);
+  },
+);
 
 describe('epochBatches', () => {
   const random = Random.of(1, Stream.Order, 99);
