@@ -17,6 +17,12 @@ export interface DatasetHandle {
 export interface TrainerHandle {
   readonly [handleTag]: 'trainer';
 }
+export interface VectorsHandle {
+  readonly [handleTag]: 'vectors';
+}
+export interface SearchHandle {
+  readonly [handleTag]: 'search';
+}
 
 /** Feed-forward activation of the encoder (Hugging Face's `hidden_act` / `activation`). */
 export type HiddenActivation = 'gelu' | 'relu' | 'gelu_tanh';
@@ -226,6 +232,15 @@ export interface TrainerStats {
   workspaceGrowths: number;
 }
 
+/** How vectors are searched: by the cosine, where those of fp32 are held at length 1, or by the product. */
+export type SearchSimilarity = 'cosine' | 'dot';
+
+/** What a search found: of each query its k hits, the best first. */
+export interface NativeHits {
+  similarities: Float32Array;
+  rows: Int32Array;
+}
+
 export interface EngineAddon {
   info(): EngineInfo;
   memory(): MemoryInfo;
@@ -236,7 +251,7 @@ export interface EngineAddon {
   /** Threads for all later work (an integer from 1). */
   setThreads(threads: number): Promise<void>;
   /** Exact counts of native objects of the whole process that are not yet freed. */
-  liveObjects(): { models: number; datasets: number; trainers: number };
+  liveObjects(): { models: number; datasets: number; trainers: number; vectors: number; searches: number };
   /** For tests: the nth allocation from now on (1 is the next) fails as if there were no memory; 0 ends that. */
   failAllocation(nth: number): void;
 
@@ -353,6 +368,30 @@ export interface EngineAddon {
   /** For parity: runs forward and backward of `rows` and writes every gradient by name (full tables). */
   traceGradients(trainer: TrainerHandle, rows: Int32Array, microBatch: number, path: string): Promise<number>;
   disposeTrainer(trainer: TrainerHandle): void;
+
+  /** Room for vectors of `width` numbers (65,536 at most), at first none. */
+  createVectors(width: number, type: 'fp32' | 'int8', similarity: SearchSimilarity): Promise<VectorsHandle>;
+  /**
+   * Adds whole vectors of that type, one behind the other. Where one has a number that is not finite, or is longer than
+   * 1.8e19, none is added.
+   */
+  appendVectors(vectors: VectorsHandle, numbers: Float32Array | Int8Array): Promise<void>;
+  /**
+   * Searches the first `count` vectors, or all, for the k most similar of each query (of equal ones the earlier), or all
+   * where there are fewer. The work is done by `searchStep`.
+   */
+  createSearch(
+    vectors: VectorsHandle,
+    queries: Float32Array | Int8Array,
+    k: number,
+    count: number,
+  ): Promise<SearchHandle>;
+  /** Some hundredths of a second of it; gives how many vectors have been searched. */
+  searchStep(search: SearchHandle): Promise<number>;
+  /** Once all have been. */
+  hits(search: SearchHandle): Promise<NativeHits>;
+  disposeVectors(vectors: VectorsHandle): void;
+  disposeSearch(search: SearchHandle): void;
 }
 
 /** `code` of errors that the addon rejects with; `lib/system/errors.ts` gives each its class. */

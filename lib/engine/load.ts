@@ -54,6 +54,7 @@ interface Loaded {
 }
 
 let loading: Promise<Loaded> | undefined;
+let loaded: EngineAddon | undefined;
 
 /**
  * Finds LibTorch and the engine for it, tries both in a process of their own (once: the verdict is kept) and loads
@@ -69,12 +70,18 @@ export async function loadEngine(options: LoadOptions = {}): Promise<EngineAddon
     .then(open);
   try {
     const { addon, libDir } = await loading;
+    loaded = addon;
     if (!first && options.libtorch !== undefined) await requireSame(options.libtorch, libDir);
     return addon;
   } catch (error) {
     if (first) loading = undefined; // what was missing may be there when it is tried again
     throw error;
   }
+}
+
+/** The engine, where it has been loaded already: for work that can be done without it too. */
+export function loadedEngine(): EngineAddon | undefined {
+  return loaded;
 }
 
 /** LibTorch's MKL asks for the working folder when it is first used, and ends the process where there is none. */

@@ -10,8 +10,11 @@ import { evaluateTable } from './options';
 import { asObject, tooFew } from './similarity';
 import type { SimilarityName } from './similarities';
 import { ascending } from './metrics/order';
+import { VectorSource } from '../search/matrix';
+import { NativeVectors } from '../search/native-vectors';
+import { searchEngine } from './block-search';
 import { TopK } from './top-k';
-import { inPieces, type Work } from './work';
+import { inPieces, throwIfAborted, type Work } from './work';
 
 /** A text and the name by which the pairs know it. */
 export interface MiningText {
@@ -134,9 +137,50 @@ class PairList {
 
 /**
  * The most similar pairs of all texts: of each text its `topK` nearest others, of all those the `maxPairs` most similar,
- * a pair once. In pieces.
+ * a pair once. By the engine where it is loaded.
  */
-export function* minePairs(
+export async function minePairs(
+  vectors: readonly Vector[],
+  similarity: SimilarityName,
+  topK: number,
+  maxPairs: number,
+  signal?: AbortSignal,
+): Promise<MinedPairs> {
+  const engine = searchEngine(similarity);
+  if (engine === undefined) return inPieces(minePairsHere(vectors, similarity, topK, maxPairs), signal);
+  const pairs = new PairList(vectors.length, maxPairs);
+  const source = VectorSource.of(vectors, 'The vectors');
+  const all = await NativeVectors.of(engine.addon, source.width, source.type, engine.similarity);
+  try {
+    for await (const { numbers } of source.pieces()) {
+      throwIfAborted(signal);
+      await all.append(numbers);
+    }
+    // One more than wanted: a text finds itself, unless so many that are equal to it come first.
+    for await (const found of all.search(source, topK + 1, signal)) {
+      for (let q = 0; q < found.queries; ++q) {
+        const text = found.first + q;
+        let others = 0;
+        for (let i = q * found.k; i < (q + 1) * found.k && others < topK; ++i) {
+          const other = found.rows[i]!;
+          if (other === text) continue;
+          ++others;
+          if (found.similarities[i]! <= pairs.least) break;
+          pairs.add(text, other, found.similarities[i]!);
+        }
+        if (pairs.size > 2 * maxPairs) await inPieces(pairs.cut(), signal);
+        if (q % 32 !== 0) continue;
+        await new Promise(setImmediate);
+        throwIfAborted(signal);
+      }
+    }
+  } finally {
+    all.dispose();
+  }
+  return inPieces(pairs.sorted(), signal);
+}
+
+function* minePairsHere(
   vectors: readonly Vector[],
   similarity: SimilarityName,
   topK: number,
@@ -323,7 +367,7 @@ export async function observeParaphraseMining(
   let candidates = 0;
   const observed = new Map<SimilarityName, Observed<MiningMetrics>>();
   for (const name of resolved.similarity) {
-    const pairs = await inPieces(minePairs(vectors, name, topK, maxPairs), resolved.signal);
+    const pairs = await minePairs(vectors, name, topK, maxPairs, resolved.signal);
     if (observed.size === 0) candidates = pairs.similarities.length;
     const right = await inPieces(duplicateFlags(pairs, duplicates), resolved.signal);
     const metrics = miningMetrics(pairs.similarities, right, duplicates.size);

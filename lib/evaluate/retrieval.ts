@@ -10,7 +10,7 @@ import { evaluateTable } from './options';
 import { compareIds, defaultCutoffs, rankingMetrics, type Cutoffs, type RetrievalMetrics } from './metrics/ranking';
 import { asObject, tooFew } from './similarity';
 import type { SimilarityName } from './similarities';
-import { TopK } from './top-k';
+import { blockSearch, type BlockSearch } from './block-search';
 import { atOnce, inPieces, type Work } from './work';
 
 /** A text to search with or in, and the name by which judgements know it. */
@@ -197,9 +197,9 @@ export async function observeRetrieval(
   const ids: string[] = [];
   const tie = (a: number, b: number): number => compareIds(ids[a]!, ids[b]!);
   const skip = ignoreSameId ? (query: number, document: number) => queryIds[query] === ids[document] : undefined;
-  const searches = new Map<SimilarityName, TopK>();
+  const searches = new Map<SimilarityName, BlockSearch>();
   for (const name of similarities) {
-    searches.set(name, await inPieces(TopK.of(queries, largest(cutoffs), name, tie, skip), signal));
+    searches.set(name, await blockSearch(queries, largest(cutoffs), name, tie, skip, signal));
   }
   const documentIds = new Set<string>();
   for await (const block of blocks(checkedTexts(data.corpus, 'document', documentIds), BLOCK_TEXTS)) {
@@ -209,7 +209,7 @@ export async function observeRetrieval(
       block.map(({ text }) => text),
       'document',
     );
-    for (const search of searches.values()) await inPieces(search.add(vectors, first), signal);
+    for (const search of searches.values()) await search.add(vectors, first);
   }
   if (ids.length === 0) throw tooFew('documents', 1, 0);
 

@@ -4,6 +4,7 @@
 #include "environment.h"
 #include "libtorch_check.h"
 #include "model_binding.h"
+#include "search_binding.h"
 #include "trainer_binding.h"
 
 namespace vectune::binding {
@@ -18,6 +19,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   export_model_functions(exports);
   export_dataset_functions(exports);
   export_trainer_functions(exports);
+  export_search_functions(exports);
   return exports;
 }
 

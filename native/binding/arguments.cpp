@@ -44,6 +44,13 @@ CountedArray<T> to_typed_array(const Napi::Value& value, const std::string& what
   return CountedArray<T>(array.Data(), static_cast<int64_t>(array.ElementLength()));
 }
 
+template <typename T>
+Napi::Value to_js(Napi::Env env, const CountedArray<T>& array) {
+  auto result = Napi::TypedArrayOf<T>::New(env, static_cast<size_t>(array.size()));
+  if (array.size() > 0) std::memcpy(result.Data(), array.data(), static_cast<size_t>(array.size()) * sizeof(T));
+  return result;
+}
+
 }  // namespace
 
 std::string describe(const Napi::Value& value) {
@@ -114,11 +121,12 @@ CountedArray<float> to_float32_array(const Napi::Value& value, const std::string
   return to_typed_array<float>(value, what, napi_float32_array);
 }
 
-Napi::Value to_js_array(Napi::Env env, const CountedArray<float>& array) {
-  auto result = Napi::Float32Array::New(env, static_cast<size_t>(array.size()));
-  if (array.size() > 0) std::memcpy(result.Data(), array.data(), static_cast<size_t>(array.size()) * sizeof(float));
-  return result;
+CountedArray<int8_t> to_int8_array(const Napi::Value& value, const std::string& what) {
+  return to_typed_array<int8_t>(value, what, napi_int8_array);
 }
+
+Napi::Value to_js_array(Napi::Env env, const CountedArray<float>& array) { return to_js(env, array); }
+Napi::Value to_js_array(Napi::Env env, const CountedArray<int32_t>& array) { return to_js(env, array); }
 
 Fields::Fields(const Napi::Value& value, std::string what) : what_(std::move(what)) {
   if (!value.IsObject() || value.IsArray() || value.IsTypedArray() || value.IsFunction()) {

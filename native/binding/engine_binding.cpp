@@ -9,6 +9,8 @@
 #include "runtime/engine_thread.h"
 #include "runtime/file_thread.h"
 #include "runtime/memory_budget.h"
+#include "search/top_k.h"
+#include "search/vectors.h"
 #include "train/dataset.h"
 #include "train/trainer.h"
 
@@ -64,6 +66,8 @@ Napi::Value live_objects(const Napi::CallbackInfo& info) {
   result.Set("models", static_cast<double>(Model::live()));
   result.Set("datasets", static_cast<double>(Dataset::live()));
   result.Set("trainers", static_cast<double>(Trainer::live()));
+  result.Set("vectors", static_cast<double>(search::Vectors::live()));
+  result.Set("searches", static_cast<double>(search::TopK::live()));
   return result;
 }
 

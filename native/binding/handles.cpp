@@ -2,6 +2,8 @@
 
 #include "arguments.h"
 #include "model/model.h"
+#include "search/top_k.h"
+#include "search/vectors.h"
 #include "train/dataset.h"
 #include "train/trainer.h"
 
@@ -29,6 +31,16 @@ struct Kind<Trainer> {
   static constexpr const char *name = "trainer", *source = "createTrainer";
   static constexpr uint64_t number = 3;
 };
+template <>
+struct Kind<search::Vectors> {
+  static constexpr const char *name = "vectors", *source = "createVectors";
+  static constexpr uint64_t number = 4;
+};
+template <>
+struct Kind<search::TopK> {
+  static constexpr const char *name = "search", *source = "createSearch";
+  static constexpr uint64_t number = 5;
+};
 
 template <typename T>
 struct Box {
@@ -53,6 +65,8 @@ std::string describe_handle(const Napi::Value& value) {
   if (is_handle<Model>(value)) return "a model handle";
   if (is_handle<Dataset>(value)) return "a dataset handle";
   if (is_handle<Trainer>(value)) return "a trainer handle";
+  if (is_handle<search::Vectors>(value)) return "a vectors handle";
+  if (is_handle<search::TopK>(value)) return "a search handle";
   return describe(value);
 }
 
@@ -101,5 +115,7 @@ void Handle<T>::dispose(const Napi::CallbackInfo& info, size_t index) {
 template class Handle<Model>;
 template class Handle<Dataset>;
 template class Handle<Trainer>;
+template class Handle<search::Vectors>;
+template class Handle<search::TopK>;
 
 }  // namespace vectune::binding

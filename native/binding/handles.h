@@ -10,6 +10,10 @@ namespace vectune {
 class Dataset;
 class Model;
 class Trainer;
+namespace search {
+class TopK;
+class Vectors;
+}  // namespace search
 }  // namespace vectune
 
 namespace vectune::binding {
@@ -32,5 +36,7 @@ class Handle {
 extern template class Handle<Model>;
 extern template class Handle<Dataset>;
 extern template class Handle<Trainer>;
+extern template class Handle<search::Vectors>;
+extern template class Handle<search::TopK>;
 
 }  // namespace vectune::binding

@@ -10,6 +10,7 @@ export const LIB_ROOMS = [
   ['tokenisation', "Hugging Face's tokenizers; texts as token ids in one buffer"],
   ['model', 'model folders: read, fetched, saved'],
   ['embed', 'texts to vectors, and their similarity'],
+  ['search', 'the most similar of many vectors, exactly, in the engine'],
   ['evaluate', 'how good a model is on data: measures, evaluators, intervals, the comparison of two models'],
   ['report', 'a run as one HTML file'],
   ['finetune', 'a run: options, finder, loop, checkpoints, report'],
@@ -30,6 +31,7 @@ export const ENGINE_ROOMS = [
   ['train', 'data set, step, trainer, its state'],
   ['embed', 'inference'],
   ['cpu', "the backend over the engine's own kernels"],
+  ['search', 'the most similar of many vectors'],
   ['torch', "the backend over LibTorch's tensors, for GPUs"],
   ['backends', 'the only file that knows both'],
 ];

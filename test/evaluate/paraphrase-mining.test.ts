@@ -1,3 +1,4 @@
+import { loadEngine, loadedEngine } from '../../lib/engine/load';
 import { evaluateParaphraseMining, miningMetrics } from '../../lib/evaluate/paraphrase-mining';
 import { expectNumbers, readFixture, Table, type Vectors } from './support';
 
@@ -12,29 +13,32 @@ interface Case {
   total: number;
 }
 
-test.each(readFixture<Case[]>('paraphrase-mining').map((c, i) => [i, c] as const))(
-  'case %i, as sentence-transformers',
-  async (_, c) => {
-    const texts = Object.entries(c.sentences).map(([id, text]) => ({ id, text }));
-    const { topK, maxPairs, transitive } = c;
-    const found = await evaluateParaphraseMining(
-      new Table(c.vectors),
-      { texts, duplicates: c.duplicates },
-      { topK, maxPairs, transitive },
-    );
-    const { average_precision: averagePrecision, ...rest } = c.expected;
-    expectNumbers(found.metrics, { averagePrecision: averagePrecision!, ...rest });
-    expect(found).toMatchObject({
-      form: 'paraphrase-mining',
-      unit: 'texts',
-      count: 60,
-      primary: 'averagePrecision',
-      duplicates: c.total,
-      intervals: null,
-    });
-    expect(found.candidates).toBeLessThanOrEqual(Math.min(maxPairs, (60 * 59) / 2));
-  },
-);
+const cases = readFixture<Case[]>('paraphrase-mining');
+const here = cases.map((c, i) => [i, 'without the engine', c] as const);
+const there = cases.map((c, i) => [i, 'by the engine', c] as const);
+
+test.each([...here, ...there])('case %i, %s, as sentence-transformers', async (_, by, c) => {
+  if (by === 'by the engine') await loadEngine();
+  expect(loadedEngine() !== undefined).toBe(by === 'by the engine');
+  const texts = Object.entries(c.sentences).map(([id, text]) => ({ id, text }));
+  const { topK, maxPairs, transitive } = c;
+  const found = await evaluateParaphraseMining(
+    new Table(c.vectors),
+    { texts, duplicates: c.duplicates },
+    { topK, maxPairs, transitive },
+  );
+  const { average_precision: averagePrecision, ...rest } = c.expected;
+  expectNumbers(found.metrics, { averagePrecision: averagePrecision!, ...rest });
+  expect(found).toMatchObject({
+    form: 'paraphrase-mining',
+    unit: 'texts',
+    count: 60,
+    primary: 'averagePrecision',
+    duplicates: c.total,
+    intervals: null,
+  });
+  expect(found.candidates).toBeLessThanOrEqual(Math.min(maxPairs, (60 * 59) / 2));
+});
 
 test('duplicates that were not found count as not found', () => {
   expect(miningMetrics([0.9, 0.8], [true, false], 4)).toEqual({

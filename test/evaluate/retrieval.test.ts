@@ -1,3 +1,5 @@
+import { loadEngine } from '../../lib/engine/load';
+import { blockSearch } from '../../lib/evaluate/block-search';
 import { evaluateRetrieval, retrievalMetrics } from '../../lib/evaluate/retrieval';
 import { compareIds } from '../../lib/evaluate/metrics/ranking';
 import type { SimilarityName } from '../../lib/evaluate/similarities';
@@ -138,4 +140,36 @@ test('data that cannot be measured is refused', async () => {
   await expect(run({ corpus: twice })).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT', row: 1 });
   await expect(run({ corpus: [{ id: 7, text: 'x' }] })).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT', row: 0 });
   await expect(run({ corpus: [{ id: 'd' }] })).rejects.toMatchObject({ code: 'ERR_TEXT_TYPE', row: 0 });
+});
+
+test('the same measures by the engine, where it is loaded', async () => {
+  await loadEngine();
+  for (const c of cases) {
+    const data = { queries: texts(c.queries), corpus: texts(c.corpus), relevant: c.relevant };
+    const found = await evaluateRetrieval(new Table(c.vectors), data, { similarity: c.similarity, intervals: false });
+    const expected = Object.fromEntries(
+      Object.entries(c.expected).map(([key, value]) => [key.replace(`${c.similarity}_`, ''), value]),
+    );
+    expectNumbers(found.metrics, expected);
+  }
+});
+
+test('a search in blocks by the engine finds what TopK finds: ties by the id, a document left out', async () => {
+  await loadEngine();
+  const width = 6;
+  let state = 5;
+  const random = () => (state = (state * 48271) % 2147483647) / 2147483647;
+  const vectors = (count: number) =>
+    Array.from({ length: count }, () => Float32Array.from({ length: width }, () => Math.round(random() * 2) - 1));
+  const queries = vectors(300);
+  const documents = vectors(9000);
+  const tie = (a: number, b: number) => compareIds(`d${a}`, `d${b}`);
+  const skip = (query: number, document: number) => document === query * 3;
+  const here = atOnce(TopK.of(queries, 20, 'dot', tie, skip));
+  atOnce(here.add(documents, 0));
+  const engine = await blockSearch(queries, 20, 'dot', tie, skip, undefined);
+  await engine.add(documents.slice(0, 8500), 0);
+  await engine.add(documents.slice(8500, 8510), 8500);
+  await engine.add(documents.slice(8510), 8510);
+  for (let query = 0; query < queries.length; ++query) expect(engine.hits(query)).toEqual(here.hits(query));
 });

@@ -60,6 +60,14 @@ VECTUNE_EMULATED __m512i set1_epi32(int32_t word) {
   return to;
 }
 
+/// _CMP_GT_OQ, whatever is asked for.
+VECTUNE_EMULATED unsigned cmp_ps_mask(__m512 a, __m512 b, int) {
+  const auto x = Lanes<float, 16>::of(a), y = Lanes<float, 16>::of(b);
+  unsigned bits = 0;
+  for (int i = 0; i < 16; ++i) bits |= static_cast<unsigned>(x.at[i] > y.at[i]) << i;
+  return bits;
+}
+
 /// acc + Σ of the products of a lane's words: 2 pairs of int16 or 4 of a uint8 and an int8, without saturation.
 template <typename A, typename B>
 inline __m512i dot(__m512i acc, __m512i a, __m512i b) {
@@ -93,6 +101,7 @@ VECTUNE_EMULATED __m512 dpbf16_ps(__m512 acc, __m512bh a, __m512bh b) {
 #define _mm512_cvtepi8_epi16 vectune::emulated::cvtepi8_epi16
 #define _mm512_cvtepi32_epi16 vectune::emulated::cvtepi32_epi16
 #define _mm512_set1_epi32 vectune::emulated::set1_epi32
+#define _mm512_cmp_ps_mask vectune::emulated::cmp_ps_mask
 #define _mm512_madd_epi16 vectune::emulated::madd_epi16
 #define _mm512_dpbusd_epi32 vectune::emulated::dpbusd_epi32
 #define _mm512_dpbf16_ps vectune::emulated::dpbf16_ps

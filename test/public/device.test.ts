@@ -274,6 +274,6 @@ describe('the device path', () => {
   });
 
   test('nothing is left behind', async () => {
-    expect(await liveObjects()).toEqual({ models: 0, datasets: 0, trainers: 0 });
+    expect(await liveObjects()).toEqual({ models: 0, datasets: 0, trainers: 0, vectors: 0, searches: 0 });
   });
 });

@@ -221,6 +221,38 @@ inline int64_t packed_elements(int64_t in, int64_t out) {
 /// zero.
 inline int64_t quantised_row(int64_t width) { return (width + 3) / 4 * 4; }
 
+/// A row that a query has found, and how similar they are.
+struct Hit {
+  float similarity;
+  int32_t row;
+};
+
+/// What queries hold while rows are searched, each row after those of lower number. Of each query there is room for
+/// `capacity` hits; where no more has room, `cut` leaves the k best and sets `least` to the last of them.
+struct Hits {
+  int64_t capacity, k;
+  Hit* hits;      // [queries × capacity]
+  int32_t* held;  // [queries]
+  float* least;   // [queries, in whole vectors]: who is not above it is none of the k best; +inf where no query is
+  void (*cut)(const Hits& all, int64_t query);
+};
+
+/// Rows [count × width] against queries: x·w, and of int8 each product as a float, times the row's and the query's
+/// factor. T is float or int8_t.
+template <typename T>
+struct Search {
+  const T* rows;
+  int64_t count, width;
+  int32_t first;               // the number of the first row
+  const float* row_factors;    // [count], or null: 1
+  const T* queries;            // packed by search_pack of width, or quantised_row(width)
+  int64_t begin, end;          // of the queries; the first a multiple of kProductPanel
+  const float* query_factors;  // [queries, in whole vectors]; null as the rows' are
+  const int32_t* query_sums;   // [queries, in whole vectors]: of their numbers; int8 only
+  void* scratch;               // search_scratch bytes; int8 only
+  Hits found;
+};
+
 template <typename T>
 struct Kernels {
   Products<T> product;
@@ -257,6 +289,12 @@ struct CommonKernels {
   /// where the instruction set has no such product.
   void (*int8_forward)(const void* x, const float* scales_and_zeros, const int8_t* packed, const float* w_scales,
                        const float* w_sums, float* y, int64_t rows, int64_t in, int64_t out);
+  /// Hits of a search; every level has it. A similarity of int8 is the same at all of them.
+  void (*search)(const Search<float>&);
+  void (*search_int8)(const Search<int8_t>&);
+  void (*search_pack)(const float* queries, int64_t width, int64_t count, float* packed);
+  void (*search_pack_int8)(const int8_t* queries, int64_t width, int64_t count, int8_t* packed);
+  int64_t (*search_scratch)(int64_t width);
   /// Σ x² in double.
   double (*sum_of_squares)(const float* x, int64_t elements);
 };

@@ -10,6 +10,7 @@ const Table& table() {
     register_attention(t);
 #else
     register_quantise(t);
+    register_search(t);
 #endif
 #else
     Table t{};
@@ -19,6 +20,7 @@ const Table& table() {
     register_activation(t);
     register_elementwise(t);
     register_quantise(t);
+    register_search(t);
 #endif
     register_product(t);
     return t;

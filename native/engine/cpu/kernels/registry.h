@@ -21,6 +21,7 @@ void register_activation(Table& t);
 void register_elementwise(Table& t);
 void register_quantise(Table& t);
 void register_product(Table& t);
+void register_search(Table& t);
 
 const Table& table();
 

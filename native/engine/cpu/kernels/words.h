@@ -41,12 +41,16 @@ inline U load_word(const void* p, int64_t n) {
   std::memcpy(&v, p, 4 * static_cast<size_t>(n));
   return v;
 }
-#if defined(__AVX2__) && !defined(__AVX512VNNI__)
+#ifndef __AVX512VNNI__
 inline U load_word(const int8_t* p) {
-#ifdef __AVX512F__
+#if defined(__AVX512F__)
   return reinterpret_cast<U>(_mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
-#else
+#elif defined(__AVX2__)
   return reinterpret_cast<U>(_mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+#else
+  int16_t wide[2 * kLanes];
+  for (int i = 0; i < 2 * kLanes; ++i) wide[i] = p[i];
+  return load_word(static_cast<const void*>(wide));
 #endif
 }
 inline U load_word(const int8_t* p, int64_t n) {
@@ -105,6 +109,12 @@ inline I multiply_add(I acc, U w, U x, const int8_t*) {
 /// The instruction for bytes, vpmaddubsw, would sum the two products in 16 bits, and saturate.
 inline I multiply_add(I acc, U w, U x, const int8_t*) {
   return acc + reinterpret_cast<I>(_mm256_madd_epi16(reinterpret_cast<__m256i>(w), reinterpret_cast<__m256i>(x)));
+}
+#else
+inline I multiply_add(I acc, U w, U x, const int8_t*) {
+  const auto low = [](U pair) { return reinterpret_cast<I>(pair << 16) >> 16; };
+  const auto high = [](U pair) { return reinterpret_cast<I>(pair) >> 16; };
+  return acc + low(w) * low(x) + high(w) * high(x);
 }
 #endif
 

@@ -1,0 +1,128 @@
+import type { Vector } from '../embed/similarity';
+import { InvalidArgumentError } from '../system/errors';
+import { show } from '../system/options';
+
+/** Vectors one behind the other in one array. */
+export interface Matrix<Numbers extends Float32Array | Int8Array | Uint8Array = Float32Array> {
+  /** Number j of vector i is `data[i * shape[1] + j]`. */
+  readonly data: Numbers;
+  /** How many vectors, and how many numbers each has. */
+  readonly shape: readonly [number, number];
+}
+
+/** Vectors to search with or in: a list of them, or one array with its shape. */
+export type Vectors = readonly Vector[] | Matrix<Float32Array | Int8Array>;
+
+/** What an engine searches. */
+export type SearchType = 'fp32' | 'int8';
+
+/** Numbers that are copied before the event loop gets its turn. */
+const NUMBERS_AT_ONCE = 1 << 20;
+
+/** By what it does: an array may come from another context of the virtual machine. */
+function isKind(value: unknown, kind: 'Float32Array' | 'Int8Array'): boolean {
+  return ArrayBuffer.isView(value) && (value as Partial<Float32Array>)[Symbol.toStringTag] === kind;
+}
+
+/** Vectors, checked as far as it takes no time: how many of which width, and any run of them flat. */
+export class VectorSource {
+  private constructor(
+    /** What they are called in messages. */
+    readonly name: string,
+    readonly count: number,
+    /** 0 where there is no vector. */
+    readonly width: number,
+    readonly type: SearchType,
+    readonly flat: (from: number, to: number) => Float32Array | Int8Array,
+  ) {}
+
+  /** @throws InvalidArgumentError ERR_INVALID_ARGUMENT: not vectors; ERR_LENGTH_MISMATCH: a shape that is not the data's */
+  static of(vectors: unknown, name: string): VectorSource {
+    const matrix = vectors as Partial<Matrix> | null;
+    if (typeof matrix === 'object' && matrix !== null && !Array.isArray(matrix) && 'shape' in matrix) {
+      return VectorSource.#ofMatrix(matrix, name);
+    }
+    if (!Array.isArray(vectors)) {
+      throw new InvalidArgumentError(
+        'ERR_INVALID_ARGUMENT',
+        `${name} must be a list of vectors or { data, shape }, but are ${show(vectors)}.`,
+      );
+    }
+    const list = vectors as readonly unknown[];
+    if (list.length === 0) return new VectorSource(name, 0, 0, 'fp32', () => new Float32Array(0));
+    const first = list[0];
+    const width = widthOf(first, name, 0);
+    const type = isKind(first, 'Int8Array') ? 'int8' : 'fp32';
+    const flat = (from: number, to: number): Float32Array | Int8Array => {
+      const numbers = type === 'int8' ? new Int8Array((to - from) * width) : new Float32Array((to - from) * width);
+      for (let i = from; i < to; ++i) {
+        const vector = list[i];
+        const found = widthOf(vector, name, i);
+        if (found !== width) {
+          throw new InvalidArgumentError(
+            'ERR_LENGTH_MISMATCH',
+            `${name} must be of one width, but vector 0 has ${width} numbers and vector ${i} has ${found}.`,
+            { row: i },
+          );
+        }
+        if (isKind(vector, 'Int8Array') !== (type === 'int8')) {
+          throw new InvalidArgumentError(
+            'ERR_INVALID_ARGUMENT',
+            `${name} must be of one type, but ${type === 'int8' ? 'vector 0 is an Int8Array and' : `vector ${i} is an Int8Array and`} others are not.`,
+            { row: i },
+          );
+        }
+        numbers.set(vector as Vector, (i - from) * width);
+      }
+      return numbers;
+    };
+    return new VectorSource(name, list.length, width, type, flat);
+  }
+
+  static #ofMatrix({ data, shape }: Partial<Matrix<Float32Array | Int8Array>>, name: string): VectorSource {
+    const int8 = isKind(data, 'Int8Array');
+    if (!int8 && !isKind(data, 'Float32Array')) {
+      throw new InvalidArgumentError(
+        'ERR_INVALID_ARGUMENT',
+        `The data of ${name} must be a Float32Array or an Int8Array, but is ${show(data)}.`,
+      );
+    }
+    const numbers = data as Float32Array | Int8Array;
+    const [count, width] = Array.isArray(shape) ? (shape as [unknown, unknown]) : [];
+    const fits =
+      Number.isSafeInteger(count) &&
+      Number.isSafeInteger(width) &&
+      (count as number) >= 0 &&
+      (width as number) >= 1 &&
+      (count as number) * (width as number) === numbers.length;
+    if (!fits) {
+      throw new InvalidArgumentError(
+        'ERR_LENGTH_MISMATCH',
+        `The shape of ${name} must be [vectors, numbers of each], their product the ${numbers.length} numbers that there are, but is ${show(shape)}.`,
+      );
+    }
+    return new VectorSource(name, count as number, width as number, int8 ? 'int8' : 'fp32', (from, to) =>
+      numbers.subarray(from * (width as number), to * (width as number)),
+    );
+  }
+
+  /** All vectors, in flat pieces, and the number of each piece's first; between two the event loop has its turn. */
+  async *pieces(signal?: AbortSignal): AsyncGenerator<{ first: number; numbers: Float32Array | Int8Array }, void> {
+    const some = Math.max(1, Math.floor(NUMBERS_AT_ONCE / Math.max(1, this.width)));
+    for (let first = 0; first < this.count; first += some) {
+      if (first > 0) await new Promise(setImmediate);
+      signal?.throwIfAborted();
+      yield { first, numbers: this.flat(first, Math.min(this.count, first + some)) };
+    }
+  }
+}
+
+function widthOf(vector: unknown, name: string, number: number): number {
+  const { length } = (vector ?? {}) as Partial<Vector>;
+  if (typeof vector === 'object' && vector !== null && Number.isSafeInteger(length) && length! > 0) return length!;
+  throw new InvalidArgumentError(
+    'ERR_INVALID_ARGUMENT',
+    `${name} must be vectors, lists of at least one number, but number ${number} (counted from 0) is ${show(vector)}.`,
+    { row: number },
+  );
+}

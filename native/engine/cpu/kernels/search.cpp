@@ -1,0 +1,111 @@
+#include <algorithm>
+
+#include "cpu/kernels/registry.h"
+#include "cpu/kernels/tiles.h"
+
+// Search by products: tiles (tiles.h) of some rows and some queries, whose sums go from the registers into a comparison
+// with the least that each query still takes. Few are above it, and no sum is written anywhere else.
+namespace vectune::kernels::VECTUNE_SIMD {
+namespace {
+
+/// Rows that meet all queries of a call while they are in the cache: whole tiles.
+constexpr int64_t kRowsAtOnce = 8 * kTile;
+
+/// A bit for each lane of a that is above b.
+inline unsigned lanes_above(F a, F b) {
+#if defined(__AVX512F__)
+  return _mm512_cmp_ps_mask(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), _CMP_GT_OQ);
+#elif defined(__AVX2__)
+  return static_cast<unsigned>(
+      _mm256_movemask_ps(_mm256_cmp_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b), _CMP_GT_OQ)));
+#else
+  const I above = a > b;
+  unsigned bits = 0;
+  for (int lane = 0; lane < kLanes; ++lane) bits |= static_cast<unsigned>(above[lane] & (1 << lane));
+  return bits;
+#endif
+}
+
+__attribute__((noinline)) void keep(const Hits& found, F similarities, unsigned lanes, int64_t query, int32_t row) {
+  float of[kLanes];
+  store(of, similarities);
+  for (; lanes != 0; lanes &= lanes - 1) {
+    const int lane = __builtin_ctz(lanes);
+    const int64_t q = query + lane;
+    int32_t& held = found.held[q];
+    found.hits[q * found.capacity + held] = {of[lane], row};
+    if (++held == found.capacity) found.cut(found, q);
+  }
+}
+
+/// Where a tile's sums go.
+template <typename T>
+struct Offer {
+  const Search<T>& search;
+  int64_t row, query;
+
+  void operator()(F sum, int64_t r, int64_t j, int) const { offer(sum, row + r, query + j); }
+  void operator()(I sum, int64_t r, int64_t j, int) const {
+    I sums;
+    std::memcpy(&sums, search.query_sums + query + j, sizeof sums);
+    sum -= sums * kQuantisedOffset;
+    F similarity = __builtin_convertvector(sum, F);
+    if (search.row_factors != nullptr)
+      similarity = similarity * search.row_factors[row + r] * load(search.query_factors + query + j);
+    offer(similarity, row + r, query + j);
+  }
+  void offer(F similarity, int64_t r, int64_t q) const {
+    const unsigned above = lanes_above(similarity, load(search.found.least + q));
+    if (__builtin_expect(above != 0, 0))
+      keep(search.found, similarity, above, q, search.first + static_cast<int32_t>(r));
+  }
+  void expect(int64_t, int64_t) const {}
+};
+
+template <typename T>
+const T* rows_at(const Search<T>& search, int64_t row, int64_t) {
+  return search.rows + row * search.width;
+}
+/// As a product takes them, in the scratch. (What bytes are written to may be anything, the search too, unless it is
+/// said that it is not.)
+void as_product_takes(const int8_t* __restrict__ from, int64_t width, QuantisedX* __restrict__ x) {
+  const int64_t depth = quantised_row(width);
+  for (int64_t i = 0; i < width; ++i) x[i] = static_cast<QuantisedX>(from[i] + kQuantisedOffset);
+  for (int64_t i = width; i < depth; ++i) x[i] = 0;
+}
+const QuantisedX* rows_at(const Search<int8_t>& search, int64_t row, int64_t rows) {
+  auto* const to = static_cast<QuantisedX*>(search.scratch);
+  const int64_t width = search.width, depth = quantised_row(width);
+  for (int64_t r = 0; r < rows; ++r) as_product_takes(search.rows + (row + r) * width, width, to + r * depth);
+  return to;
+}
+
+template <typename T>
+void search(const Search<T>& search) {
+  using X = typename XOf<T>::Type;
+  const int64_t depth = std::is_same_v<T, float> ? search.width : quantised_row(search.width);
+  for (int64_t from = 0; from < search.count; from += kRowsAtOnce) {
+    const int64_t rows = std::min(kRowsAtOnce, search.count - from);
+    const Rows<X> x{rows_at(search, from, rows), depth};
+    for (int64_t q = search.begin; q < search.end; q += kPanel)
+      for (int64_t r = 0; r < rows; r += kTile)
+        tile_of_width<false>(std::min<int64_t>(kTile, rows - r), std::min(kPanel, search.end - q), x.at(r),
+                             search.queries + q * depth, depth, Offer<T>{search, from + r, q});
+  }
+}
+
+int64_t search_scratch(int64_t width) {
+  return kRowsAtOnce * quantised_row(width) * static_cast<int64_t>(sizeof(QuantisedX));
+}
+
+}  // namespace
+
+void register_search(Table& t) {
+  t.common.search = search<float>;
+  t.common.search_int8 = search<int8_t>;
+  t.common.search_pack = pack_all<float>;
+  t.common.search_pack_int8 = pack_all<int8_t>;
+  t.common.search_scratch = search_scratch;
+}
+
+}  // namespace vectune::kernels::VECTUNE_SIMD
