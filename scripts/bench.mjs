@@ -4,12 +4,14 @@
 //                                         neighbour, eventLoop, blocks, scale, avx2)
 //   npm run bench -- --runs 3             runs of each work (default 5); the median counts
 //   npm run bench -- --full               100,000 pairs too
+//   npm run bench -- --against ../other   the engine beside that of another built tree, nothing else
 //   npm run bench -- --profile            where a training step's time goes, nothing else
 import { createRequire } from 'node:module';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { against } from '../test/bench/against.mjs';
 import { onnxModel, pythonPeer, transformersJs } from '../test/bench/peers.mjs';
 import { lengthsFigure } from '../test/bench/lengths_figure.mjs';
 import { groups } from '../test/bench/works.mjs';
@@ -62,7 +64,8 @@ async function lengthsOf(model, texts, limit) {
 }
 
 function print(rows) {
-  const columns = ['what', 'ours', 'peer', 'ratio', 'share', 'peak', 'goal', 'reached'];
+  const all = ['what', 'ours', 'other', 'peer', 'ratio', 'share', 'peak', 'goal', 'reached'];
+  const columns = all.filter((name) => rows.some((row) => row[name] !== undefined));
   const width = columns.map((name) => Math.max(name.length, ...rows.map((row) => String(row[name]).length)));
   const line = (cells) =>
     cells
@@ -118,6 +121,7 @@ await runScript(async () => {
       runs: { type: 'string', default: '5' },
       full: { type: 'boolean' },
       profile: { type: 'boolean' },
+      against: { type: 'string' },
     },
   });
   const wanted = values.only?.split(',') ?? Object.keys(groups);
@@ -125,6 +129,10 @@ await runScript(async () => {
   if (unknown !== undefined)
     throw new SetupError(`bench has no group ${unknown}; it has ${Object.keys(groups).join(', ')}.`);
   await setUp();
+  if (values.against !== undefined) {
+    print(await against(resolve(values.against), ROOT, Number(values.runs)));
+    return 0;
+  }
   const { models, readRows, TextVectorisation } = require(join(DIST, 'index.js'));
   const tv = new TextVectorisation(models.AllMiniLML6V2);
   await tv.load();
