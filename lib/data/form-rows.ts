@@ -342,10 +342,15 @@ function labelError(message: string, place: RowPlace): InvalidArgumentError {
   return new InvalidArgumentError('ERR_LABEL', message, { ...place });
 }
 
+/** Whether it is finite in single precision, in which the engine has it. */
+function isSingle(number: number): boolean {
+  return Number.isFinite(Math.fround(number));
+}
+
 function finite(value: unknown, name: string, place: RowPlace): number {
   const number = typeof value === 'string' && isNumber.test(value) ? Number(value.replace(',', '.')) : Number(value);
-  if ((typeof value === 'number' || typeof value === 'bigint' || typeof value === 'string') && Number.isFinite(number))
-    return number;
+  const typed = typeof value === 'number' || typeof value === 'bigint' || typeof value === 'string';
+  if (typed && isSingle(number)) return number;
   throw labelError(`${name} must be a number, but that of ${placeName(place)} is ${show(value)}.`, place);
 }
 
@@ -353,9 +358,7 @@ function numbers(value: unknown, name: string, place: RowPlace): ArrayLike<numbe
   if (!isList(value) || value.length === 0)
     throw labelError(`${name} must be a list of numbers, but that of ${placeName(place)} is ${show(value)}.`, place);
   const list = Array.from(value, Number);
-  const wrong = list.findIndex(
-    (number, i) => !Number.isFinite(number) || !['number', 'bigint'].includes(typeof value[i]),
-  );
+  const wrong = list.findIndex((number, i) => !isSingle(number) || !['number', 'bigint'].includes(typeof value[i]));
   if (wrong < 0) return list;
   throw labelError(
     `${name} must be a list of finite numbers, but ${name}[${wrong}] of ${placeName(place)} is ${show(value[wrong])}.`,

@@ -16,15 +16,29 @@ const pairs = Array.from(
     ][i % 2],
 );
 
-/** A run of the public surface, and a vector of the model that it gave. */
+/** Runs of the public surface on scored pairs, positives and classes, and a vector of the model that they gave. */
 async function finetune() {
   const { TextVectorisation } = require(path.resolve(__dirname, '../../../dist/index.js'));
   const model = new TextVectorisation(MODEL);
   const scores = pairs.map((_, i) => 1 - (i % 2));
-  const { epochs } = await model.finetune(pairs, scores, { epochs: 3, earlyStopping: false, precision: 'fp32' });
+  const options = { epochs: 3, earlyStopping: false, precision: 'fp32' };
+  const texts = pairs.map(([text], i) => `${text} ${['boats', 'kite', 'bridge'][i % 3]}`);
+  const reports = [
+    await model.finetune(pairs, scores, options),
+    await model.finetune(
+      texts.map((text, i) => [text, pairs[i][1]]),
+      { ...options, loss: 'multiple-negatives-ranking' },
+    ),
+    await model.finetune(
+      texts,
+      texts.map((_, i) => i % 2),
+      { ...options, loss: 'batch-hard-triplet' },
+    ),
+  ];
   const vector = await model.embed('the old mill');
   await model.dispose();
-  return [epochs.map(({ trainingLoss }) => trainingLoss), Buffer.from(vector.buffer).toString('hex')];
+  const losses = reports.flatMap(({ epochs }) => epochs.map(({ trainingLoss }) => trainingLoss));
+  return [losses, Buffer.from(vector.buffer).toString('hex')];
 }
 
 async function work(task) {
