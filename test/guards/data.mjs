@@ -1,5 +1,45 @@
 /** Reading data: what must not be read wrongly without a word, and what must not keep the event loop waiting. */
 export const data = {
+  'lib/data/repeats.ts': [
+    {
+      guard: 'rows that contradict each other are told from those that are there twice',
+      from: '} else if (sameLabel(row, earlier)) {',
+      to: '} else {',
+      test: 'unit/data/repeats',
+      name: 'pairs, in any order of their texts',
+    },
+  ],
+
+  'lib/data/bad-rows.ts': [
+    {
+      guard: 'all faults of a file are counted',
+      from: 'if (!this.skip && this.file === null) throw error;',
+      to: 'if (!this.skip) throw error;',
+      test: 'unit/data/training-forms',
+      name: 'of a file all are counted',
+    },
+  ],
+
+  'lib/data/form-rows.ts': [
+    {
+      guard: 'numbers that single precision has not',
+      from: 'return Number.isFinite(Math.fround(number));',
+      to: 'return Number.isFinite(number);',
+      test: 'hostile/training-rows',
+      name: 'vectors with anything',
+    },
+  ],
+
+  'lib/data/form-columns.ts': [
+    {
+      guard: 'an id is no text',
+      from: 'names.flatMap((name, i) => (others.includes(i) || isId(name) ? [] : [i]))',
+      to: 'names.flatMap((name, i) => (others.includes(i) ? [] : [i]))',
+      test: 'unit/data/training-forms',
+      name: 'by order: texts of two languages, without the id',
+    },
+  ],
+
   'lib/data/text/text-source.ts': [
     {
       guard: 'bytes that mean nothing are refused',

@@ -1,5 +1,56 @@
 /** A run: what it refuses, what it must not lose, what it must not block. */
 export const finetune = {
+  'lib/finetune/split.ts': [
+    {
+      guard: 'a family of rows stays on one side',
+      from: 'if (validates[family] === 1 || sizes[family]! > room) continue;',
+      to: 'if (validates[family] === 1) continue;',
+      test: 'unit/finetune/split-order',
+      name: 'a family that is too large trains',
+    },
+    {
+      guard: 'what is shared all the same is told',
+      from: 'known |= trained[columns[at]!]!;',
+      to: 'known |= 0;',
+      test: 'unit/finetune/split-order',
+      name: 'where nothing is shared it is the split by rows',
+    },
+  ],
+
+  'lib/finetune/order.ts': [
+    {
+      guard: 'no text twice in a batch',
+      from: 'return there != null && own.some((text) => there.has(text));',
+      to: 'return there != null && there.has(own[0]!);',
+      test: 'unit/finetune/sampler',
+      name: 'no text is in two rows of a batch',
+    },
+    {
+      guard: 'batches without duplicates in linear time',
+      from: 'for (let looked = 1; looked < looksAt && meets(at); ++looked)',
+      to: 'while (at < batches.length && meets(at))',
+      test: 'unit/finetune/sampler',
+      name: 'one text in all rows',
+    },
+    {
+      guard: 'every batch of classes has two of them',
+      from: 'if (spread) to = (to + 1) % count;',
+      to: '',
+      test: 'unit/finetune/sampler',
+      name: 'are dropped nowhere',
+    },
+  ],
+
+  'lib/finetune/losses.ts': [
+    {
+      guard: 'a loss is checked against the rows before the model is loaded',
+      from: 'if (reason === undefined) continue;',
+      to: 'continue;',
+      test: 'public/losses',
+      name: 'a loss that does not fit is refused',
+    },
+  ],
+
   'lib/finetune/finetune.ts': [
     {
       guard: 'an earlier run is not begun over',
