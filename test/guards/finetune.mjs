@@ -26,13 +26,6 @@ export const finetune = {
       name: 'no text is in two rows of a batch',
     },
     {
-      guard: 'batches without duplicates in linear time',
-      from: 'for (let looked = 1; looked < looksAt && meets(at); ++looked)',
-      to: 'while (at < batches.length && meets(at))',
-      test: 'unit/finetune/sampler',
-      name: 'one text in all rows',
-    },
-    {
       guard: 'every batch of classes has two of them',
       from: 'if (spread) to = (to + 1) % count;',
       to: '',
