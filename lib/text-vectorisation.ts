@@ -5,7 +5,7 @@ import type { TextPair } from './data/pair';
 import { areTextRows, listRows, textRows, type LabelList, type TextList } from './data/lists';
 import { collectLists, collectRows, noSplit, type DataSource } from './data/source';
 import { defineAsyncDispose } from './system/dispose';
-import { say } from './system/wording';
+import { option, say } from './system/wording';
 import { fromNative, hasCode, InvalidArgumentError, StateError } from './system/errors';
 import type { FinetuneEvent } from './finetune/events';
 import { finetune, inputLength, type FinetuneJob } from './finetune/finetune';
@@ -15,6 +15,7 @@ import { FinetuneRun } from './finetune/run';
 import type { RunControl } from './finetune/run-control';
 import type { Architecture } from './model/architectures';
 import { openModel } from './model/open';
+import { promptName, promptText, unpromptedNote, type TextKind } from './model/prompts';
 import { saveModel } from './model/save/save';
 import type { ModelPreset, OpenedModel } from './model/types';
 import type { EngineAddon, ModelHandle } from './engine/addon';
@@ -49,6 +50,8 @@ export interface ModelInfo {
   parameters: number;
   /** Where `embed` computes: 'cpu', or a GPU as 'cuda:0'. */
   device: string;
+  /** What the model knows to put before texts, by name; '' is nothing. */
+  prompts: Readonly<Record<string, string>>;
   /** What was assumed where the model's folder does not say, for people to read. */
   notes: readonly string[];
 }
@@ -111,6 +114,8 @@ export class TextVectorisation {
   /** Of the runs whose weights the model took, and last of the run that is on. */
   #records: TrainingRecord[] = [];
   #disposed: Promise<void> | undefined;
+  /** Whether texts were embedded with nothing before them. */
+  #unprompted = false;
 
   /**
    * @param model a constant of `models`, the id of a hub repository, or a folder of sentence-transformers' layout
@@ -155,7 +160,8 @@ export class TextVectorisation {
       positions,
       parameters,
       device: embedder.device,
-      notes: [...layout.notes],
+      prompts: { ...layout.prompts },
+      notes: [...layout.notes, ...(this.#unprompted && layout.needsPrompt ? [unpromptedNote(opened)] : [])],
     };
   }
 
@@ -170,16 +176,61 @@ export class TextVectorisation {
   embed(text: string, options?: EmbedOptions): Promise<Float32Array>;
   embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
   async embed(texts: string | readonly string[], options?: EmbedOptions): Promise<Float32Array | Float32Array[]> {
-    const { maxInputLength: limit, signal } = resolveTable(embedTable, options, {
-      name: 'embed',
+    return this.#embed('embed', texts, options, undefined);
+  }
+
+  /**
+   * As `embed`, for questions and searches: with the model's prompt of the name `query`, where it has one. Models for
+   * search are trained to tell the two sides apart.
+   */
+  embedQueries(text: string, options?: EmbedOptions): Promise<Float32Array>;
+  embedQueries(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
+  async embedQueries(
+    texts: string | readonly string[],
+    options?: EmbedOptions,
+  ): Promise<Float32Array | Float32Array[]> {
+    return this.#embed('embedQueries', texts, options, 'query');
+  }
+
+  /** As `embed`, for what is to be found: with the model's prompt `document`, `passage` or `corpus`, where it has one. */
+  embedDocuments(text: string, options?: EmbedOptions): Promise<Float32Array>;
+  embedDocuments(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
+  async embedDocuments(
+    texts: string | readonly string[],
+    options?: EmbedOptions,
+  ): Promise<Float32Array | Float32Array[]> {
+    return this.#embed('embedDocuments', texts, options, 'document');
+  }
+
+  async #embed(
+    name: string,
+    texts: string | readonly string[],
+    options: EmbedOptions | undefined,
+    kind: TextKind | undefined,
+  ): Promise<Float32Array | Float32Array[]> {
+    const given = resolveTable(embedTable, options, {
+      name,
       path: '',
       misnomers: embedMisnomers,
       elsewhere: [constructorOptions],
     });
     const list = this.#checkTexts(texts);
-    const { embedder, opened } = await this.#loaded('embed');
-    const vectors = await embedder.embed(list, inputLength(limit, opened), signal).catch((error: unknown) => {
-      throw this.#explain(error, 'embed');
+    const { embedder, opened } = await this.#loaded(name);
+    const asked = given.prompt ?? (kind === undefined ? undefined : promptName(opened, kind));
+    const prompt = promptText(opened, asked);
+    const { dimensions } = given;
+    if (dimensions !== undefined && dimensions > opened.width) {
+      throw new InvalidArgumentError(
+        'ERR_INVALID_OPTION',
+        say`${option('dimensions')} must be an integer from 1 to ${opened.width} (what ${opened.id} gives), but is ${dimensions}.`,
+      );
+    }
+    // A document may have none by intent.
+    this.#unprompted ||= list.length > 0 && prompt === '' && asked === undefined && kind === undefined;
+    const limit = inputLength(given.maxInputLength, opened);
+    const own = { prompt, dimensions };
+    const vectors = await embedder.embed(list, limit, given.signal, own).catch((error: unknown) => {
+      throw this.#explain(error, name);
     });
     return typeof texts === 'string' ? vectors[0]! : vectors;
   }

@@ -14,13 +14,27 @@ export interface EmbeddableModel {
   tokeniser: TextEncoder;
   /** Put before every text. */
   defaultPrompt: string;
-  /** Width of an embedding. */
+  /** Width of what the engine makes of a text. */
+  width: number;
+  /** Width of an embedding: the first so many of those numbers. */
   dimension: number;
+  /** Whether an embedding has length 1, cut or not. */
+  normalised: boolean;
+}
+
+/** What of a request is its own. */
+export interface EmbedRequest {
+  /** Put before every text; default the model's. */
+  prompt?: string | undefined;
+  /** Numbers of a vector, from the first on; default the model's. */
+  dimensions?: number | undefined;
 }
 
 /** One caller's texts. */
 interface Request {
   texts: readonly string[];
+  prompt: string;
+  dimensions: number;
   maxInputLength: number;
   signal: AbortSignal | undefined;
   /** Texts that have been taken into a piece so far. */
@@ -60,10 +74,17 @@ export class Embedder {
   }
 
   /** A vector for each text, in order. Rejects with the engine's errors, or an AbortError once `signal` is aborted. */
-  embed(texts: readonly string[], maxInputLength: number, signal?: AbortSignal): Promise<Float32Array[]> {
+  embed(
+    texts: readonly string[],
+    maxInputLength: number,
+    signal?: AbortSignal,
+    own: EmbedRequest = {},
+  ): Promise<Float32Array[]> {
     if (texts.length === 0) return Promise.resolve([]);
+    const { prompt = this.model.defaultPrompt, dimensions = this.model.dimension } = own;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ texts, maxInputLength, signal, taken: 0, vectors: [], resolve, reject, settled: false });
+      const begun = { taken: 0, vectors: [], resolve, reject, settled: false };
+      this.#waiting.push({ texts, prompt, dimensions, maxInputLength, signal, ...begun });
       if (!this.#pumping) void this.#pump();
     });
   }
@@ -107,8 +128,7 @@ export class Embedder {
     together.forEach((request, i) => {
       const share = Math.ceil(room / (together.length - i));
       const end = Math.min(request.texts.length, request.taken + share);
-      for (let text = request.taken; text < end; ++text)
-        piece.texts.push(this.model.defaultPrompt + request.texts[text]!);
+      for (let text = request.taken; text < end; ++text) piece.texts.push(request.prompt + request.texts[text]!);
       piece.parts.push({ request, count: end - request.taken });
       room -= end - request.taken;
       request.taken = end;
@@ -121,14 +141,16 @@ export class Embedder {
 
   async #compute(piece: Piece, tokens: TokenisedTexts): Promise<void> {
     try {
-      const { dimension } = this.model;
+      const { width, normalised } = this.model;
       const flat = await this.#embedTokens(tokens);
       let text = 0;
       for (const { request, count } of piece.parts) {
         // Each vector gets memory of its own, so that keeping one does not keep all, and this module's Float32Array: the
         // addon's arrays are of the process's main context, and the module may have been loaded in another (jest's).
         for (let i = 0; i < count; ++i, ++text)
-          request.vectors.push(new Float32Array(flat.subarray(text * dimension, (text + 1) * dimension)));
+          request.vectors.push(
+            cut(new Float32Array(flat.subarray(text * width, text * width + request.dimensions)), width, normalised),
+          );
         if (request.vectors.length === request.texts.length) settle(request, () => request.resolve(request.vectors));
       }
     } catch (error) {
@@ -139,7 +161,7 @@ export class Embedder {
   /** What does not fit in memory is done in two halves. */
   async #embedTokens(tokens: TokenisedTexts): Promise<Float32Array> {
     const { ids, offsets } = tokens;
-    const { addon, handle, dimension } = this.model;
+    const { addon, handle, width } = this.model;
     try {
       return await addon.embed(handle, ids, offsets, this.precision, this.device);
     } catch (error) {
@@ -148,18 +170,25 @@ export class Embedder {
       if (!hasCode(failure, 'ERR_OUT_OF_MEMORY') || count < 2) throw failure;
       const middle = count >> 1;
       const cut = offsets[middle]!;
-      const both = new Float32Array(count * dimension);
+      const both = new Float32Array(count * width);
       both.set(await this.#embedTokens({ ids: ids.subarray(0, cut), offsets: offsets.subarray(0, middle + 1) }));
       both.set(
         await this.#embedTokens({
           ids: ids.subarray(cut),
           offsets: offsets.subarray(middle).map((offset) => offset - cut),
         }),
-        middle * dimension,
+        middle * width,
       );
       return both;
     }
   }
+}
+
+/** A vector that lost its last numbers has length 1 again where the whole one has. */
+function cut(vector: Float32Array, width: number, normalised: boolean): Float32Array {
+  if (vector.length === width || !normalised) return vector;
+  const length = Math.sqrt(vector.reduce((sum, x) => sum + x * x, 0));
+  return length === 0 ? vector : vector.map((x) => x / length);
 }
 
 function settle(request: Request, how: () => void): void {

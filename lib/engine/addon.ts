@@ -26,8 +26,19 @@ export interface SearchHandle {
 
 /** Feed-forward activation of the encoder (Hugging Face's `hidden_act` / `activation`). */
 export type HiddenActivation = 'gelu' | 'relu' | 'gelu_tanh';
-export type PoolingMode = 'cls' | 'max' | 'mean' | 'mean_sqrt_len';
-export type DenseActivation = 'tanh' | 'identity' | 'relu' | 'gelu';
+export type PoolingMode = 'cls' | 'max' | 'mean' | 'mean_sqrt_len' | 'weightedmean' | 'lasttoken';
+export type DenseActivation =
+  | 'tanh'
+  | 'identity'
+  | 'relu'
+  | 'gelu'
+  | 'sigmoid'
+  | 'silu'
+  | 'leaky_relu'
+  | 'elu'
+  | 'selu'
+  | 'softplus'
+  | 'mish';
 /**
  * Compute precision; master weights, moments and losses are fp32 in all. 'tf32' (fp32 with TF32 products) and 'fp16' (with
  * loss scaling) are for devices only.
@@ -68,9 +79,17 @@ export interface EncoderSpec {
 
 /** What follows the encoder, in order. The first is always pooling. */
 export type HeadSpec =
-  /** Several modes are concatenated in the order cls, max, mean, mean_sqrt_len. */
+  /** Several modes are concatenated in the order cls, max, mean, mean_sqrt_len, weightedmean, lasttoken. */
   | { kind: 'pooling'; modes: PoolingMode[] }
-  | { kind: 'dense'; inFeatures: number; outFeatures: number; bias: boolean; activation: DenseActivation }
+  | {
+      kind: 'dense';
+      inFeatures: number;
+      outFeatures: number;
+      bias: boolean;
+      activation: DenseActivation;
+      /** Adds what comes in, through a matrix `residual.weight` where the widths differ. */
+      residual?: boolean;
+    }
   | { kind: 'normalize' };
 
 export interface NativeModelSpec {
@@ -79,12 +98,24 @@ export interface NativeModelSpec {
 }
 
 /**
- * A safetensors file to read for one module. `module` is 'encoder' or the index into `head` of a
+ * A file to read for one module, which may have several; a safetensors file unless it says where its tensors are. `module` is 'encoder' or the index into `head` of a
  * Dense. Names may carry the prefix of a model with a head (`bert.`, `roberta.`, …) and old `gamma`/`beta`.
  */
 export interface WeightFile {
   path: string;
   module: 'encoder' | number;
+  /** Where the tensors lie, in a file of another format than safetensors. */
+  tensors?: TensorPlace[];
+}
+
+/** A tensor's bytes in a file, dense and in row-major order. */
+export interface TensorPlace {
+  name: string;
+  /** As safetensors names them: 'F32', 'BF16', … */
+  dtype: string;
+  shape: number[];
+  /** The first byte. */
+  begin: number;
 }
 
 export interface ParameterInfo {

@@ -18,6 +18,10 @@ export interface ModelLayout {
   prompts: Record<string, string>;
   /** Name of the prompt that sentence-transformers puts before every text; null: none. */
   defaultPromptName: string | null;
+  /** Whether the model's authors say that it needs its prompts. */
+  needsPrompt: boolean;
+  /** `truncate_dim`: how many numbers of a vector count; null: all. */
+  truncateDim: number | null;
   /** `similarity_fn_name` as read; null where the folder does not say (cosine). */
   similarityFunction: string | null;
   /** Which release of each library wrote the folder, as read from `__version__`. */
@@ -40,8 +44,12 @@ export interface OpenedModel {
   architecture: Architecture;
   spec: NativeModelSpec;
   weightFiles: WeightFile[];
-  /** Width of an embedding. */
+  /** Width of what the engine makes of a text. */
+  width: number;
+  /** Width of an embedding: `width`, or less where the folder cuts. */
   dimension: number;
+  /** Whether an embedding has length 1. */
+  normalised: boolean;
   /** The folder's limit in tokens, special tokens included; at most `positions`. */
   maxInputLength: number;
   /** Most tokens a text may have, special tokens included. */

@@ -65,19 +65,27 @@ export class ZipFile {
     await this.#file.close();
   }
 
+  /** Where in the file the content of an entry begins. */
+  async dataStart(entry: ZipEntry): Promise<number> {
+    const header = await readAt(this.path, this.#file, entry.offset, 30);
+    if (header.readUInt32LE(0) !== LOCAL_HEADER) throw damaged(this.path, `${entry.name} has no local header`);
+    const start = entry.offset + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
+    const { size } = await this.#file.stat();
+    if (start + entry.compressedBytes > size) throw damaged(this.path, `${entry.name} lies outside of it`);
+    return start;
+  }
+
   /** Unpacks an entry to the file `target`, which must not exist. */
   async extract(entry: ZipEntry, target: string, options: ExtractOptions = {}): Promise<void> {
     if (entry.method !== 0 && entry.method !== 8) {
       throw damaged(this.path, `${entry.name} is packed by the unknown method ${entry.method}`);
     }
-    const header = await readAt(this.path, this.#file, entry.offset, 30);
-    if (header.readUInt32LE(0) !== LOCAL_HEADER) throw damaged(this.path, `${entry.name} has no local header`);
+    const start = await this.dataStart(entry);
     if (entry.compressedBytes === 0) {
       if (entry.bytes !== 0 || entry.crc32 !== 0) throw damaged(this.path, `${entry.name} has no content`);
       await writeFile(target, '', { flag: 'wx' });
       return;
     }
-    const start = entry.offset + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
     const source = this.#pieces(start, entry.compressedBytes);
     const check = new Check(this.path, entry, options.onBytes);
     const sink = createWriteStream(target, { flags: 'wx' });

@@ -53,7 +53,9 @@ PoolingSpec to_pooling_spec(Fields& fields) {
                                                 {{"cls", PoolingMode::kCls},
                                                  {"max", PoolingMode::kMax},
                                                  {"mean", PoolingMode::kMean},
-                                                 {"mean_sqrt_len", PoolingMode::kMeanSqrtLen}}));
+                                                 {"mean_sqrt_len", PoolingMode::kMeanSqrtLen},
+                                                 {"weightedmean", PoolingMode::kWeightedMean},
+                                                 {"lasttoken", PoolingMode::kLastToken}}));
   }
   return spec;
 }
@@ -67,7 +69,15 @@ DenseSpec to_dense_spec(Fields& fields) {
                                                {{"tanh", DenseActivation::kTanh},
                                                 {"identity", DenseActivation::kIdentity},
                                                 {"relu", DenseActivation::kRelu},
-                                                {"gelu", DenseActivation::kGelu}});
+                                                {"gelu", DenseActivation::kGelu},
+                                                {"sigmoid", DenseActivation::kSigmoid},
+                                                {"silu", DenseActivation::kSilu},
+                                                {"leaky_relu", DenseActivation::kLeakyRelu},
+                                                {"elu", DenseActivation::kElu},
+                                                {"selu", DenseActivation::kSelu},
+                                                {"softplus", DenseActivation::kSoftplus},
+                                                {"mish", DenseActivation::kMish}});
+  if (!fields["residual"].IsUndefined()) spec.residual = fields.boolean("residual");
   return spec;
 }
 
@@ -100,6 +110,24 @@ ModelSpec to_model_spec(const Napi::Value& value) {
   return spec;
 }
 
+static std::vector<safetensors::Place> to_tensor_places(const Napi::Value& value, const std::string& what) {
+  std::vector<safetensors::Place> places;
+  const Napi::Array array = to_array(value, what);
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    Fields fields(array.Get(i), what + "[" + std::to_string(i) + "]");
+    safetensors::Place place{to_string(fields["name"], fields.path("name")),
+                             safetensors::dtype_of(to_string(fields["dtype"], fields.path("dtype"))),
+                             {},
+                             fields.integer("begin", 0, kLargestInteger)};
+    const Napi::Array shape = to_array(fields["shape"], fields.path("shape"));
+    for (uint32_t d = 0; d < shape.Length(); ++d)
+      place.shape.push_back(to_integer(shape.Get(d), fields.path("shape"), 0, kLargestInteger));
+    fields.finish();
+    places.push_back(std::move(place));
+  }
+  return places;
+}
+
 std::vector<ModuleFile> to_module_files(const Napi::Value& value, const std::string& what) {
   std::vector<ModuleFile> files;
   const Napi::Array array = to_array(value, what);
@@ -110,6 +138,8 @@ std::vector<ModuleFile> to_module_files(const Napi::Value& value, const std::str
     const Napi::Value module = fields["module"];
     file.module = module.IsString() ? to_choice<int>(module, fields.path("module"), {{"encoder", ModuleFile::kEncoder}})
                                     : static_cast<int>(to_integer(module, fields.path("module"), 0, kLargestInt32));
+    const Napi::Value tensors = fields["tensors"];
+    if (!tensors.IsUndefined()) file.tensors = to_tensor_places(tensors, fields.path("tensors"));
     fields.finish();
     files.push_back(std::move(file));
   }

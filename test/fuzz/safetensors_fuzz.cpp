@@ -109,11 +109,11 @@ FUZZ(weights, (std::vector<std::string>{dense_input()}),
   const MemoryFile source(safetensors_of(input));
   at::Tensor flat = at::empty({table.elements()}, at::TensorOptions().dtype(at::kFloat));
   try {
-    const auto unused = read_weights(source.path(), 1, table, flat.mutable_data_ptr<float>());
+    const auto unused = read_weights({{1, source.path(), {}}}, 1, table, flat.mutable_data_ptr<float>());
     const MemoryFile target;
     write_weights(target.path(), 1, table, flat.const_data_ptr<float>(), unused);
     at::Tensor again = at::empty({table.elements()}, at::TensorOptions().dtype(at::kFloat));
-    read_weights(target.path(), 1, table, again.mutable_data_ptr<float>());
+    read_weights({{1, target.path(), {}}}, 1, table, again.mutable_data_ptr<float>());
     for (const auto& parameter : table.all()) {
       if (parameter.module != 1) continue;
       if (std::memcmp(flat.const_data_ptr<float>() + parameter.offset, again.const_data_ptr<float>() + parameter.offset,

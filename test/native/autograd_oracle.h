@@ -149,16 +149,33 @@ class Forward {
           if (mode == PoolingMode::kCls) parts.push_back(y.select(0, 0));
           if (mode == PoolingMode::kMax) parts.push_back(std::get<0>(y.max(0)));
           if (mode == PoolingMode::kMean) parts.push_back(y.mean(0));
+          if (mode == PoolingMode::kLastToken) parts.push_back(y.select(0, -1));
+          if (mode == PoolingMode::kWeightedMean) {
+            const at::Tensor weights = at::arange(1, y.size(0) + 1, y.options()).unsqueeze(1);
+            parts.push_back((y * weights).sum(0) / weights.sum());
+          }
           if (mode == PoolingMode::kMeanSqrtLen) parts.push_back(y.sum(0) / std::sqrt(static_cast<double>(y.size(0))));
         }
         x = at::cat(parts);
       } else if (const auto* dense = std::get_if<DenseSpec>(&spec_.head[i])) {
         const std::string name = "head." + std::to_string(i) + ".linear";
+        const at::Tensor in = x;
         x = at::matmul(p(name + ".weight"), x);
         if (dense->bias) x = x + p(name + ".bias");
         if (dense->activation == DenseActivation::kTanh) x = at::tanh(x);
         if (dense->activation == DenseActivation::kRelu) x = at::relu(x);
         if (dense->activation == DenseActivation::kGelu) x = at::gelu(x);
+        if (dense->activation == DenseActivation::kSigmoid) x = at::sigmoid(x);
+        if (dense->activation == DenseActivation::kSilu) x = at::silu(x);
+        if (dense->activation == DenseActivation::kLeakyRelu) x = at::leaky_relu(x);
+        if (dense->activation == DenseActivation::kElu) x = at::elu(x);
+        if (dense->activation == DenseActivation::kSelu) x = at::selu(x);
+        if (dense->activation == DenseActivation::kSoftplus) x = at::softplus(x);
+        if (dense->activation == DenseActivation::kMish) x = at::mish(x);
+        if (dense->residual)
+          x = x + (dense->in_features == dense->out_features
+                       ? in
+                       : at::matmul(p("head." + std::to_string(i) + ".residual.weight"), in));
       } else {
         x = x / at::norm(x).clamp_min(1e-12);
       }

@@ -74,6 +74,13 @@ TEST(device_gradients_of_distilbert_with_dense_are_autograds) {
   compare_with_autograd(spec_of("distilbert", {DenseSpec{48, 20, true, DenseActivation::kTanh}},
                                 {PoolingMode::kMax, PoolingMode::kMean}));
 }
+TEST(device_gradients_of_every_pooling_and_dense_are_autograds) {
+  using enum PoolingMode;
+  compare_with_autograd(spec_of(
+      "bert",
+      {DenseSpec{48, 48, true, DenseActivation::kSilu, true}, DenseSpec{48, 7, false, DenseActivation::kTanh, true}},
+      {kWeightedMean, kLastToken}));
+}
 TEST(device_gradients_of_mpnet_are_autograds) {
   compare_with_autograd(spec_of("mpnet", {}, {PoolingMode::kMean}));
   compare_with_autograd(spec_of("mpnet", {NormalizeSpec{}}, {PoolingMode::kMean}, 2, 32, 520), 100,

@@ -41,6 +41,16 @@ TEST(gradients_of_distilbert_with_dense_are_autograds) {
       spec_of("distilbert", {DenseSpec{48, 20, true, DenseActivation::kTanh}}, {PoolingMode::kMax, PoolingMode::kMean}),
       0.0f, 100, kLengths);
 }
+TEST(gradients_of_every_pooling_and_dense_are_autograds) {
+  using enum PoolingMode;
+  using enum DenseActivation;
+  compare_with_autograd(spec_of("bert", {}, {kWeightedMean, kLastToken}), 0.0f, 3, kLengths);
+  for (const auto activation : {kSigmoid, kSilu, kLeakyRelu, kElu, kSelu, kSoftplus, kMish, kTanh})
+    compare_with_autograd(
+        spec_of("bert", {DenseSpec{24, 24, true, activation, true}, DenseSpec{24, 7, false, activation, true}},
+                {kWeightedMean}),
+        0.0f, 100, kLengths);
+}
 TEST(gradients_of_mpnet_are_autograds) {
   compare_with_autograd(spec_of("mpnet", {}, {PoolingMode::kMean}), 0.0f, 100, kLengths);
   compare_with_autograd(spec_of("mpnet", {NormalizeSpec{}}, {PoolingMode::kMean}, 2, 32, 520), 0.1f, 1,

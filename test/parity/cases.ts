@@ -22,6 +22,7 @@ export const CASES = [
   'distilbert-dense',
   'roberta-mean',
   'roberta-dense',
+  'bert-residual',
   'bert-unigram',
   'xlm-roberta-mean',
   'mpnet-mean',

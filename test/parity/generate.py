@@ -1,6 +1,6 @@
 """Writes fixtures/: tiny models and what transformers, sentence-transformers and torch compute with them.
 
-    python test/parity/generate.py [--only-pad | CASE …]
+    python test/parity/generate.py [--only-pad | --only-torch-files | CASE …]
 
 needs sentence-transformers 6.2.0, transformers 5 and torch 2.11.0 (fixtures/versions.json records what was used), and
 sentencepiece with protobuf. With names of cases it writes these alone.
@@ -21,7 +21,9 @@ fixtures/pad holds what the models of two cases make of texts in which the paddi
 texts of LENGTHS tokens, where tiles of queries, buckets of distances and positions have their edges.
 """
 
+import collections
 import copy
+import datetime
 import json
 import platform
 import shutil
@@ -30,6 +32,7 @@ from pathlib import Path
 
 import numpy
 import safetensors
+import safetensors.torch
 import sentence_transformers
 import tokenizers
 import torch
@@ -223,6 +226,27 @@ def generate_pad(case, folder):
     write_json(folder / f"{case}.json", {"ids": ids, "scores": scores.tolist(), "loss": loss.item()})
 
 
+def generate_torch_files(folder):
+    """The weights of a case as torch.save writes them, and saved forms of other things (--only-torch-files)."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    weights = safetensors.torch.load_file(FIXTURES / "bert-unigram" / "model" / "model.safetensors")
+    state = collections.OrderedDict(weights)
+    state._metadata = collections.OrderedDict({"": {"version": 1}})  # as torch.nn.Module.state_dict has it
+    torch.save(state, folder / "zip.bin")
+    torch.save(state, folder / "before-1.6.bin", _use_new_zipfile_serialization=False)
+    torch.save({name: torch.nn.Parameter(weight) for name, weight in weights.items()}, folder / "parameters.bin")
+    flat = torch.cat([weight.flatten() for weight in weights.values()])
+    views = zip(weights, flat.split([weight.numel() for weight in weights.values()]))
+    torch.save({name: view.view(weights[name].shape) for name, view in views}, folder / "one-storage.bin")
+    half = {name: weight.to(torch.bfloat16 if i % 2 else torch.float16) for i, (name, weight) in enumerate(weights.items())}
+    torch.save(half, folder / "half.bin")
+    write_tensors(half, folder / "half.safetensors")
+    torch.save({"turned": torch.arange(6.0).view(2, 3).t()}, folder / "turned.bin")
+    torch.save({"state_dict": state, "epoch": 3}, folder / "nested.bin")
+    torch.save({"weight": torch.ones(2), "when": datetime.date(2020, 1, 1)}, folder / "date.bin")
+
+
 # Of pairs of texts.
 LENGTHS = [(1, 2), (63, 128), (129, 130), (512, 5)]
 
@@ -256,6 +280,9 @@ def generate_lengths(case, folder):
 
 def main():
     torch.set_num_threads(1)
+    if "--only-torch-files" in sys.argv:
+        generate_torch_files(FIXTURES / "torch-files")
+        return
     asked = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
     if asked:
         for case in CASES:
@@ -272,6 +299,7 @@ def main():
         generate_all(case)
     for case in PAD_CASES:
         generate_pad(case, FIXTURES / "pad")
+    generate_torch_files(FIXTURES / "torch-files")
     write_json(
         FIXTURES / "versions.json",
         {

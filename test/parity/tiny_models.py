@@ -31,6 +31,7 @@ class Dense:
     out_features: int
     activation: str  # class path, as the folder's config.json has it
     bias: bool = True
+    residual: bool = False
 
 
 @dataclass
@@ -52,6 +53,8 @@ class Case:
 
 TANH = "torch.nn.modules.activation.Tanh"
 GELU = "torch.nn.modules.activation.GELU"
+SILU = "torch.nn.modules.activation.SiLU"
+ELU = "torch.nn.modules.activation.ELU"
 
 # Head sizes 8, 16, 32 and 64; every activation and pooling mode; each architecture with and without Dense.
 CASES = [
@@ -68,6 +71,16 @@ CASES = [
         pooling=("cls", "max", "mean", "mean_sqrt_len"),
         dense=[Dense(24, GELU), Dense(16, TANH, bias=False)],
         normalize=True,
+    ),
+    Case(
+        "bert-residual",
+        "bert",
+        seed=1,
+        hidden=16,
+        heads=2,
+        intermediate=24,
+        pooling=("weightedmean", "lasttoken"),
+        dense=[Dense(32, SILU, bias=False, residual=True), Dense(12, ELU, residual=True)],
     ),
     # A body of BERT with XLM-R's tokenizer: the pad token is 1 there and 0 in config.json, and positions begin at 0.
     Case("bert-unigram", "bert", seed=1, hidden=16, heads=2, intermediate=24, tokenizer="unigram", positions=LONG_POSITIONS),
@@ -275,7 +288,9 @@ def make_folder(case: Case, folder: Path) -> None:
             "pooling_mode_mean_tokens": "mean" in case.pooling,
             "pooling_mode_max_tokens": "max" in case.pooling,
             "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len" in case.pooling,
-        },
+        }
+        | ({"pooling_mode_weightedmean_tokens": True} if "weightedmean" in case.pooling else {})
+        | ({"pooling_mode_lasttoken": True} if "lasttoken" in case.pooling else {}),
     )
     width = case.hidden * len(case.pooling)
     for dense in case.dense:
@@ -285,6 +300,10 @@ def make_folder(case: Case, folder: Path) -> None:
         linear = torch.nn.Linear(width, dense.out_features, bias=dense.bias)
         randomise(linear.named_parameters(), generator, std=width**-0.5)  # wider would saturate the activation
         tensors = {f"linear.{name}": parameter.data for name, parameter in linear.named_parameters()}
+        if dense.residual and width != dense.out_features:
+            around = torch.nn.Linear(width, dense.out_features, bias=False)
+            randomise(around.named_parameters(), generator, std=width**-0.5)
+            tensors["residual.weight"] = around.weight.data
         write_tensors(tensors, folder / path / "model.safetensors")
         write_json(
             folder / path / "config.json",
@@ -293,7 +312,8 @@ def make_folder(case: Case, folder: Path) -> None:
                 "out_features": dense.out_features,
                 "bias": dense.bias,
                 "activation_function": dense.activation,
-            },
+            }
+            | ({"use_residual": True} if dense.residual else {}),
         )
         width = dense.out_features
     if case.normalize:  # its folder was empty in the 2.x layout; git keeps no empty folder, and no reader needs it

@@ -46,7 +46,15 @@ export async function readOrigin(folder: string): Promise<CachedOrigin | undefin
   return (await lackingWeights(folder)) === undefined ? (value as unknown as CachedOrigin) : undefined;
 }
 
-/** The module that has weights and lacks them as safetensors, by its path: vectune kept such folders once. */
+/** A file of weights, or the index of several. */
+const WEIGHTS = [
+  'model.safetensors',
+  'model.safetensors.index.json',
+  'pytorch_model.bin',
+  'pytorch_model.bin.index.json',
+];
+
+/** The module that should have weights and lacks them, by its path: vectune kept such folders once. */
 export async function lackingWeights(folder: string): Promise<string | undefined> {
   const list = await readJson(join(folder, 'modules.json')).catch(() => undefined);
   const modules = Array.isArray(list) ? (list as unknown[]).filter(isObject) : [];
@@ -54,9 +62,8 @@ export async function lackingWeights(folder: string): Promise<string | undefined
     .filter(({ type }) => /\.(?:Transformer|Dense)$/.test(String(type)))
     .map(({ path }) => (typeof path === 'string' ? path : ''));
   for (const path of modules.length === 0 ? [''] : paths) {
-    const file = join(folder, path, 'model.safetensors');
-    const found = await stat(file).catch(() => undefined);
-    if (!found?.isFile()) return path;
+    const found = await Promise.all(WEIGHTS.map((name) => stat(join(folder, path, name)).catch(() => undefined)));
+    if (!found.some((info) => info?.isFile())) return path;
   }
   return undefined;
 }

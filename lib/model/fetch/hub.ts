@@ -3,12 +3,10 @@ import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ListFileEntry } from '@huggingface/hub';
 import { AbortError, DownloadError, FileError, ModelError, withoutRemedy } from '../../system/errors';
-import { readJson, isObject } from '../../system/json';
 import { unlessSilent } from '../../system/silence';
 import { TOKENIZER_FILES } from '../../tokenisation/tokenizer-files';
 import { addToCache, type CachedOrigin } from './cache';
 import { hubFetch, type HubAccess } from './hub-request';
-import { conversionCommand } from '../folder/weights';
 import type { ModelDownloadEvent } from '../types';
 
 export interface HubOptions {
@@ -32,8 +30,11 @@ const MODEL_FILES = new Set<string>([
   'config.json',
   'config_sentence_transformers.json',
   'model.safetensors',
+  'model.safetensors.index.json',
   ...TOKENIZER_FILES,
 ]);
+/** What torch.save wrote, whole or in parts: wanted where a module has nothing else. */
+const PICKLES = /^pytorch_model(?:-\d+-of-\d+)?\.bin$|^pytorch_model\.bin\.index\.json$/;
 
 /** Whether a file of the repository belongs to the model as vectune reads it. */
 export function isModelFile(path: string): boolean {
@@ -41,7 +42,7 @@ export function isModelFile(path: string): boolean {
   const name = parts.at(-1)!;
   if (parts.length > 2 || parts.some((part) => part === '' || part.startsWith('.'))) return false;
   if (parts.length === 2 && !/^\d+_\w+$/.test(parts[0]!)) return false; // onnx/, openvino/ and the like
-  return MODEL_FILES.has(name) || /^sentence_[\w-]+_config\.json$/.test(name);
+  return MODEL_FILES.has(name) || /^sentence_[\w-]+_config\.json$|^model-\d+-of-\d+\.safetensors$/.test(name);
 }
 
 /** Whether the environment forbids the hub, as Hugging Face's own clients read it. */
@@ -53,8 +54,8 @@ export function isOffline(environment: NodeJS.ProcessEnv = process.env): boolean
  * Fetches the files of a model from the Hugging Face hub into `folder`, which appears whole or not at all.
  *
  * @throws DownloadError ERR_DOWNLOAD: the hub does not answer, or has no such repository or revision; ERR_HUB_ACCESS;
- *   ERR_HUB_BUSY; ERR_CHECKSUM; ERR_DISK_SPACE; FileError: the cache cannot be written; ModelError ERR_PICKLE: not all of the
- *   repository's weights are safetensors; AbortError.
+ *   ERR_HUB_BUSY; ERR_CHECKSUM; ERR_DISK_SPACE; FileError: the cache cannot be written; ModelError ERR_MODEL_FOLDER: the
+ *   repository has no weights; AbortError.
  */
 export async function fetchFromHub(id: string, folder: string, options: HubOptions): Promise<CachedOrigin> {
   const environment = options.environment ?? process.env;
@@ -93,13 +94,7 @@ export async function fetchFromHub(id: string, folder: string, options: HubOptio
     }
     const wanted = chooseFiles(id, files);
     return await addToCache(folder, origin, async (temporary) => {
-      // Small files first: they tell which weights there must be.
-      let checked = false;
       for (const entry of wanted) {
-        if (!checked && isWeights(entry)) {
-          checked = true;
-          await requireSafetensors(id, files, temporary);
-        }
         // Plain HTTP: the hub's other protocol would be a second path to the same bytes.
         const request = { repo: id, path: entry.path, revision: origin.revision, xet: false, ...common };
         const blob = await hub.downloadFile(request);
@@ -131,43 +126,28 @@ export async function fetchFromHub(id: string, folder: string, options: HubOptio
   }
 }
 
-const WEIGHTS = 'model.safetensors';
-const PICKLE = 'pytorch_model.bin';
-
 function isWeights({ path }: ListFileEntry): boolean {
-  return path.endsWith('.safetensors');
+  return path.endsWith('.safetensors') || path.endsWith('.bin');
 }
 
-/** Every module that has weights has them as safetensors, or the folder would be of no use. */
-async function requireSafetensors(id: string, files: readonly ListFileEntry[], folder: string): Promise<void> {
-  const modules = await readJson(join(folder, 'modules.json')).catch(() => undefined);
-  const paths = new Set(files.map(({ path }) => path));
-  for (const entry of Array.isArray(modules) ? (modules as unknown[]) : [{ path: '' }]) {
-    const path = isObject(entry) && typeof entry['path'] === 'string' ? entry['path'].replace(/\/+$/, '') : '';
-    const below = (name: string) => (path === '' ? name : `${path}/${name}`);
-    if (paths.has(below(PICKLE)) && !paths.has(below(WEIGHTS))) throw onlyPickle(id, below(PICKLE));
-  }
-}
-
+/** The model's files, small ones first; of each module's weights safetensors where there are any, else pickles. */
 function chooseFiles(id: string, files: readonly ListFileEntry[]): ListFileEntry[] {
   const wanted = files.filter((entry) => isModelFile(entry.path));
-  wanted.sort((a, b) => Number(isWeights(a)) - Number(isWeights(b)));
-  if (wanted.some((entry) => entry.path.endsWith('model.safetensors'))) return wanted;
-  const pickle = files.find((entry) => /(^|\/)pytorch_model[\w.-]*\.bin$/.test(entry.path));
-  if (pickle === undefined) {
-    throw new ModelError('ERR_MODEL_FOLDER', `The repository ${id} holds no model.safetensors. Choose one that does.`);
+  const folderOf = (path: string) => path.slice(0, path.lastIndexOf('/') + 1);
+  const safe = new Set(wanted.filter(isWeights).map(({ path }) => folderOf(path)));
+  for (const entry of files) {
+    const folder = folderOf(entry.path);
+    const name = entry.path.slice(folder.length);
+    // A module's folder is one whose other files are wanted.
+    if (PICKLES.test(name) && !safe.has(folder) && isModelFile(`${folder}config.json`)) wanted.push(entry);
   }
-  throw onlyPickle(id, pickle.path);
-}
-
-function onlyPickle(id: string, file: string): ModelError {
-  const target = id.split('/').at(-1)!;
-  return new ModelError(
-    'ERR_PICKLE',
-    `The repository ${id} holds its weights only as a Python pickle (${file}), which can ` +
-      'run any code when it is opened; vectune reads safetensors only. Convert it once (Python with sentence-transformers), ' +
-      `then open the folder ${target}:\n  ${conversionCommand(id, target)}`,
-  );
+  if (!wanted.some(isWeights)) {
+    throw new ModelError(
+      'ERR_MODEL_FOLDER',
+      `The repository ${id} holds no model.safetensors and no pytorch_model.bin. Choose one that does.`,
+    );
+  }
+  return wanted.sort((a, b) => Number(isWeights(a)) - Number(isWeights(b)));
 }
 
 /** Streams a file to disk, checks its length and, where the hub tells it, its SHA-256, and returns that. */

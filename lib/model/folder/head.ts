@@ -6,7 +6,14 @@ import { Fields, readJsonObject, type JsonObject } from '../../system/json';
 import type { FolderModule } from './modules';
 
 /** In the order in which several modes are concatenated. */
-export const POOLING_MODES: readonly PoolingMode[] = ['cls', 'max', 'mean', 'mean_sqrt_len'];
+export const POOLING_MODES: readonly PoolingMode[] = [
+  'cls',
+  'max',
+  'mean',
+  'mean_sqrt_len',
+  'weightedmean',
+  'lasttoken',
+];
 
 /** Keys up to 5.3 (each a boolean), in the order of concatenation, and the names of 5.4 and later. */
 const OLD_POOLING_KEYS: Record<string, string> = {
@@ -22,6 +29,8 @@ const NEW_POOLING_NAMES: Record<string, PoolingMode> = {
   max: 'max',
   mean: 'mean',
   mean_sqrt_len_tokens: 'mean_sqrt_len',
+  weightedmean: 'weightedmean',
+  lasttoken: 'lasttoken',
 };
 
 /** The class of each activation, as sentence-transformers writes it. */
@@ -30,6 +39,13 @@ const DENSE_ACTIVATIONS: Record<DenseActivation, string> = {
   identity: 'torch.nn.modules.linear.Identity',
   relu: 'torch.nn.modules.activation.ReLU',
   gelu: 'torch.nn.modules.activation.GELU',
+  sigmoid: 'torch.nn.modules.activation.Sigmoid',
+  silu: 'torch.nn.modules.activation.SiLU',
+  leaky_relu: 'torch.nn.modules.activation.LeakyReLU',
+  elu: 'torch.nn.modules.activation.ELU',
+  selu: 'torch.nn.modules.activation.SELU',
+  softplus: 'torch.nn.modules.activation.Softplus',
+  mish: 'torch.nn.modules.activation.Mish',
 };
 
 /** What stands in a Dense's config.json for an activation. */
@@ -150,11 +166,6 @@ function newNames(fields: Fields): string[] {
 export function readDense(config: JsonObject, file: string, width: number): HeadSpec & { kind: 'dense' } {
   const fields = new Fields(config, file);
   checkNames(fields);
-  if (fields.boolean('use_residual', false)) {
-    throw new ModelError('ERR_UNKNOWN_MODULE', `${file}: a Dense with "use_residual" is not one that vectune has.`, {
-      file,
-    });
-  }
   const inFeatures = fields.integer('in_features', 1);
   if (inFeatures !== width) {
     throw new ModelError(
@@ -182,6 +193,7 @@ export function readDense(config: JsonObject, file: string, width: number): Head
     outFeatures: fields.integer('out_features', 1),
     bias: fields.boolean('bias', true),
     activation,
+    ...(fields.boolean('use_residual', false) ? { residual: true } : {}),
   };
 }
 

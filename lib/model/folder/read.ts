@@ -9,6 +9,7 @@ import { ARCHITECTURES } from '../architectures';
 import { readEncoderSpec } from './encoder-config';
 import { readHead, type FolderHead } from './head';
 import { readJsonObject, type JsonObject } from '../../system/json';
+import { withKnownPrompts } from '../prompts';
 import { readModules } from './modules';
 import { readModelConfig, readSentenceConfig } from './sentence-config';
 import { findWeights } from './weights';
@@ -69,10 +70,13 @@ export async function readFolder(folder: string, id: string): Promise<OpenedMode
   });
   notes.push(...tokeniser.ready.notes);
   checkVocabulary(tokeniser, encoder.vocabSize, encoderFolder, file);
+  const { prompts, needed } = withKnownPrompts(about.prompts, id);
   const defaultPrompt = about.prompts[about.defaultPromptName ?? ''] ?? '';
   checkPrompt(defaultPrompt, head.includePrompt, root);
   const layout: ModelLayout = {
     ...about,
+    prompts,
+    needsPrompt: needed,
     encoderConfig: config,
     doLowerCase: sentence.doLowerCase,
     includePrompt: head.includePrompt,
@@ -87,7 +91,10 @@ export async function readFolder(folder: string, id: string): Promise<OpenedMode
     architecture: encoder.architecture,
     spec,
     weightFiles: await weightFiles(root, encoderFolder, head),
-    dimension: head.dimension,
+    width: head.dimension,
+    // Python cuts a vector at its end, wherever that is.
+    dimension: Math.min(about.truncateDim ?? Infinity, head.dimension),
+    normalised: head.head.at(-1)!.kind === 'normalize',
     maxInputLength: inputLimit(sentence.maxSeqLength, tokenizerConfig, positions, notes),
     positions,
     defaultPrompt,
@@ -110,9 +117,11 @@ async function readEncoderConfig(folder: string, named: boolean): Promise<{ conf
 }
 
 async function weightFiles(root: string, encoderFolder: string, head: FolderHead): Promise<WeightFile[]> {
-  const files: WeightFile[] = [{ path: await findWeights(encoderFolder, root), module: 'encoder' }];
-  for (const [module, folder] of head.denseFolders) files.push({ path: await findWeights(folder, root), module });
-  return files;
+  const modules: [WeightFile['module'], string][] = [['encoder', encoderFolder], ...head.denseFolders];
+  const files = await Promise.all(
+    modules.map(async ([module, folder]) => (await findWeights(folder, root)).map((file) => ({ ...file, module }))),
+  );
+  return files.flat();
 }
 
 /** A token without a row in the embedding table would be refused by the engine, text by text. */

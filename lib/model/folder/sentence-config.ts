@@ -62,6 +62,7 @@ export interface ModelConfig {
   prompts: Record<string, string>;
   defaultPromptName: string | null;
   similarityFunction: string | null;
+  truncateDim: number | null;
   versions: Record<string, string>;
 }
 
@@ -70,14 +71,6 @@ export async function readModelConfig(folder: string): Promise<ModelConfig> {
   const file = join(folder, 'config_sentence_transformers.json');
   const config: JsonObject = (await readJsonObject(file)) ?? {};
   const fields = new Fields(config, file);
-  if (fields.has('truncate_dim')) {
-    throw new ModelError(
-      'ERR_UNKNOWN_MODULE',
-      `${file}: "truncate_dim" (embeddings cut to their first numbers) is not ` +
-        'something that vectune does. Remove the field to get whole embeddings.',
-      { file },
-    );
-  }
   const type = fields.has('model_type') ? fields.string('model_type') : 'SentenceTransformer';
   if (type !== 'SentenceTransformer') {
     throw new ModelError('ERR_UNKNOWN_MODULE', `${file} describes a ${type}; vectune runs a SentenceTransformer.`, {
@@ -97,6 +90,7 @@ export async function readModelConfig(folder: string): Promise<ModelConfig> {
     prompts,
     defaultPromptName,
     similarityFunction: fields.has('similarity_fn_name') ? fields.string('similarity_fn_name') : null,
+    truncateDim: fields.has('truncate_dim') ? fields.integer('truncate_dim', 1) : null,
     versions: strings(fields, '__version__'),
   };
 }

@@ -2,6 +2,10 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ModelError } from '../../system/errors';
 import { outsideArchive } from '../../system/asar';
+import { isObject, readJsonObject } from '../../system/json';
+import { show } from '../../system/options';
+import type { WeightFile } from '../../engine/addon';
+import { tensorsOfTorchFile } from './torch-file';
 
 async function exists(file: string): Promise<boolean> {
   return stat(file).then(
@@ -23,47 +27,96 @@ export function conversionCommand(source: string, target: string): string {
   return `python -c "${program.replaceAll(/[\\"$`]/g, '\\$&')}"`;
 }
 
-export function pickleError(found: string, source: string, target: string): ModelError {
+/** A pickle that cannot be read without running it. */
+export function pickleError(found: string, why: string, source: string, target: string): ModelError {
   return new ModelError(
     'ERR_PICKLE',
-    `${found} is a Python pickle, which can run any code when it is opened; vectune reads ` +
-      'safetensors only. Convert the model once (Python with sentence-transformers), then open ' +
-      `${target}:\n  ${conversionCommand(source, target)}`,
+    `${found} is a Python pickle, of which vectune reads tensors and nothing else, and ${why}. Convert the model to ` +
+      `safetensors once (Python with sentence-transformers), then open ${target}:\n  ${conversionCommand(source, target)}`,
     { file: found },
   );
 }
 
+/** What a module's weights are read from. */
+type Source = Omit<WeightFile, 'module'>;
+
+const KINDS = [
+  { whole: 'model.safetensors', index: 'model.safetensors.index.json', pickled: false },
+  { whole: 'pytorch_model.bin', index: 'pytorch_model.bin.index.json', pickled: true },
+] as const;
+
 /**
- * The safetensors file of the module in `folder`, part of the model at `root`.
+ * The files of the weights of the module in `folder`, part of the model at `root`: safetensors, whole or split with an
+ * index, else what torch.save wrote, likewise.
  *
- * @throws ModelError ERR_PICKLE: there is only a pickle; ERR_MODEL_FOLDER: there is nothing, or parts of a split file.
+ * @throws ModelError ERR_PICKLE: there is only a pickle of other things than tensors; ERR_MODEL_FOLDER: there is nothing,
+ *   or an index without its files.
  */
-export async function findWeights(folder: string, root: string): Promise<string> {
-  const file = join(folder, 'model.safetensors');
-  const mapped = outsideArchive(file);
-  if (await exists(mapped)) return mapped;
-  if (mapped !== file && (await exists(file))) {
-    throw new ModelError(
-      'ERR_MODEL_FOLDER',
-      `${file} lies in an archive of Electron's, from which weights cannot be mapped. Have the app's packager leave ` +
-        'the model unpacked (asarUnpack), or keep it outside of the app.',
-      { file },
+export async function findWeights(folder: string, root: string): Promise<Source[]> {
+  for (const { whole, index, pickled } of KINDS) {
+    const file = join(folder, whole);
+    const paths = (await isThere(file)) ? [await mapped(file)] : await shards(folder, index);
+    if (paths === undefined) continue;
+    if (!pickled) return paths.map((path) => ({ path }));
+    return Promise.all(
+      paths.map(async (path) => {
+        try {
+          return { path, tensors: await tensorsOfTorchFile(path) };
+        } catch (error) {
+          throw pickleError(path, (error as Error).message.replace(/\.$/, ''), root, `${root}-safetensors`);
+        }
+      }),
     );
   }
-  const index = join(folder, 'model.safetensors.index.json');
-  if (await exists(index)) {
-    throw new ModelError(
-      'ERR_MODEL_FOLDER',
-      `${index}: the weights are split over several files; vectune reads one ` +
-        `model.safetensors. Write it once with Python:\n  ${conversionCommand(root, `${root}-safetensors`)}`,
-      { file: index },
-    );
-  }
-  const pickle = join(folder, 'pytorch_model.bin');
-  if (await exists(pickle)) throw pickleError(pickle, root, `${root}-safetensors`);
+  const file = join(folder, KINDS[0].whole);
   throw new ModelError(
     'ERR_MODEL_FOLDER',
     `${file} is missing: ${folder} holds no weights. Fetch the model folder again.`,
     { file },
+  );
+}
+
+async function isThere(file: string): Promise<boolean> {
+  return (await exists(outsideArchive(file))) || exists(file);
+}
+
+/** A path that can be mapped. */
+async function mapped(file: string): Promise<string> {
+  const outside = outsideArchive(file);
+  if (await exists(outside)) return outside;
+  throw new ModelError(
+    'ERR_MODEL_FOLDER',
+    `${file} lies in an archive of Electron's, from which weights cannot be mapped. Have the app's packager leave ` +
+      'the model unpacked (asarUnpack), or keep it outside of the app.',
+    { file },
+  );
+}
+
+/** The files that an index names; undefined where there is no index. */
+async function shards(folder: string, index: string): Promise<string[] | undefined> {
+  const file = join(folder, index);
+  const content = await readJsonObject(file);
+  if (content === undefined) return undefined;
+  const map = content['weight_map'];
+  const names = isObject(map) ? [...new Set(Object.values(map))] : [];
+  if (names.length === 0 || !names.every((name) => typeof name === 'string' && /^[\w.-]+$/.test(name))) {
+    throw new ModelError(
+      'ERR_MODEL_FOLDER',
+      `${file}: "weight_map" must name a file of the same folder for each tensor, found ${show(map)}.`,
+      { file },
+    );
+  }
+  return Promise.all(
+    (names as string[]).map(async (name) => {
+      const shard = join(folder, name);
+      if (await isThere(shard)) return mapped(shard);
+      throw new ModelError(
+        'ERR_MODEL_FOLDER',
+        `${shard} is missing, which ${index} names. Fetch the model folder again.`,
+        {
+          file: shard,
+        },
+      );
+    }),
   );
 }

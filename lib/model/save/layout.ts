@@ -39,6 +39,7 @@ export function layoutFiles(model: OpenedModel): Map<string, string | Buffer> {
     model_type: 'SentenceTransformer',
     prompts: layout.prompts,
     similarity_fn_name: layout.similarityFunction ?? 'cosine',
+    ...(layout.truncateDim === null ? {} : { truncate_dim: layout.truncateDim }),
   });
   put('sentence_bert_config.json', { max_seq_length: model.maxInputLength, do_lower_case: layout.doLowerCase });
   put('config.json', encoderConfig(model));
@@ -73,6 +74,9 @@ function pooling(module: HeadSpec & { kind: 'pooling' }, width: number, includeP
     pooling_mode_mean_tokens: module.modes.includes('mean'),
     pooling_mode_max_tokens: module.modes.includes('max'),
     pooling_mode_mean_sqrt_len_tokens: module.modes.includes('mean_sqrt_len'),
+    // Before 2.2 these were not known.
+    ...(module.modes.includes('weightedmean') ? { pooling_mode_weightedmean_tokens: true } : {}),
+    ...(module.modes.includes('lasttoken') ? { pooling_mode_lasttoken: true } : {}),
     // Releases before 2.4 refuse a key that they do not know: it is written only where it says something.
     ...(includePrompt ? {} : { include_prompt: false }),
   };
@@ -84,6 +88,7 @@ function dense(module: HeadSpec & { kind: 'dense' }): JsonObject {
     out_features: module.outFeatures,
     bias: module.bias,
     activation_function: denseActivationClass(module.activation),
+    ...(module.residual === true ? { use_residual: true } : {}),
   };
 }
 

@@ -7,6 +7,13 @@
 
 namespace vectune::cpu {
 
+namespace {
+
+/// 1 + 2 + … + n.
+float weights_of(int64_t n) { return static_cast<float>(n * (n + 1) / 2); }
+
+}  // namespace
+
 void pool(const kernels::Rows& rows, int64_t hidden, const std::vector<PoolingMode>& modes, const float* y, float* out,
           int32_t* maxima) {
   const int64_t width = hidden * static_cast<int64_t>(modes.size());
@@ -16,6 +23,14 @@ void pool(const kernels::Rows& rows, int64_t hidden, const std::vector<PoolingMo
     for (const PoolingMode mode : modes) {
       if (mode == PoolingMode::kCls) {
         std::memcpy(to, y + begin * hidden, sizeof(float) * static_cast<size_t>(hidden));
+      } else if (mode == PoolingMode::kLastToken) {
+        std::memcpy(to, y + (end - 1) * hidden, sizeof(float) * static_cast<size_t>(hidden));
+      } else if (mode == PoolingMode::kWeightedMean) {
+        const float scale = 1.0f / weights_of(end - begin);
+        std::memset(to, 0, sizeof(float) * static_cast<size_t>(hidden));
+        for (int64_t r = begin; r < end; ++r)
+          for (int64_t c = 0; c < hidden; ++c) to[c] += static_cast<float>(r - begin + 1) * y[r * hidden + c];
+        for (int64_t c = 0; c < hidden; ++c) to[c] *= scale;
       } else if (mode == PoolingMode::kMax) {
         int32_t* arg = maxima + t * hidden;
         for (int64_t c = 0; c < hidden; ++c) {
@@ -48,6 +63,13 @@ void pool_backward(const kernels::Rows& rows, int64_t hidden, const std::vector<
     for (const PoolingMode mode : modes) {
       if (mode == PoolingMode::kCls) {
         for (int64_t c = 0; c < hidden; ++c) dy[begin * hidden + c] += from[c];
+      } else if (mode == PoolingMode::kLastToken) {
+        for (int64_t c = 0; c < hidden; ++c) dy[(end - 1) * hidden + c] += from[c];
+      } else if (mode == PoolingMode::kWeightedMean) {
+        const float scale = 1.0f / weights_of(end - begin);
+        for (int64_t r = begin; r < end; ++r)
+          for (int64_t c = 0; c < hidden; ++c)
+            dy[r * hidden + c] += from[c] * (static_cast<float>(r - begin + 1) * scale);
       } else if (mode == PoolingMode::kMax) {
         for (int64_t c = 0; c < hidden; ++c) dy[int64_t{maxima[t * hidden + c]} * hidden + c] += from[c];
       } else {

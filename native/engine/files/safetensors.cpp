@@ -281,18 +281,24 @@ const char* name(Dtype dtype) { return row(dtype).name; }
 
 int64_t Entry::elements() const { return bytes / byte_size(dtype); }
 
-File::File(const std::string& path) : path_(path) {
+Dtype dtype_of(const std::string& name) {
+  for (const DtypeName& candidate : kDtypes)
+    if (name == candidate.name) return candidate.dtype;
+  throw Error(ErrorCode::kInvalidArgument, "There is no dtype '" + name + "'.");
+}
+
+void File::map(uint64_t least) {
   const auto fail = [&](ErrorCode code, const std::string& what) {
-    throw Error(code, "Cannot read safetensors file '" + path + "': " + what + ".");
+    throw Error(code, "Cannot read safetensors file '" + path_ + "': " + what + ".");
   };
   // O_NONBLOCK: opening a pipe by mistake must not wait for its writer.
-  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  const Descriptor file{::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.fd < 0) fail(ErrorCode::kFile, os_error());
   struct stat info{};
   if (::fstat(file.fd, &info) != 0) fail(ErrorCode::kFile, os_error());
   if (!S_ISREG(info.st_mode)) fail(ErrorCode::kFile, "it is not a regular file");
   const auto size = static_cast<uint64_t>(info.st_size);
-  if (size < kPrefix + 2) {
+  if (size < least) {
     fail(ErrorCode::kSafetensors, "expected at least 10 bytes (a length and a header), found " + std::to_string(size));
   }
   map_bytes_ = size;
@@ -301,6 +307,38 @@ File::File(const std::string& path) : path_(path) {
     map_ = nullptr;
     fail(ErrorCode::kFile, os_error());
   }
+}
+
+File::File(const std::string& path, const std::vector<Place>& places) : path_(path) {
+  map(1);
+  try {
+    for (const Place& place : places) {
+      const auto fail = [&](const std::string& what) {
+        throw Error(ErrorCode::kSafetensors, path + ": tensor " + shown(place.name) + " " + what + ".");
+      };
+      const int64_t item = byte_size(place.dtype), elements = count(place.shape, item);
+      if (elements < 0 || std::any_of(place.shape.begin(), place.shape.end(), [](int64_t size) { return size < 0; }))
+        fail("has a shape that cannot be");
+      const auto bytes = static_cast<uint64_t>(elements * item);
+      if (place.begin < 0 || static_cast<uint64_t>(place.begin) > map_bytes_ ||
+          bytes > map_bytes_ - static_cast<uint64_t>(place.begin))
+        fail("lies outside of the file's " + std::to_string(map_bytes_) + " bytes (a download that broke off?)");
+      if (!index_.emplace(place.name, entries_.size()).second) fail("is there twice");
+      entries_.push_back({place.name, place.dtype, place.shape, static_cast<const std::byte*>(map_) + place.begin,
+                          static_cast<int64_t>(bytes)});
+    }
+  } catch (...) {
+    ::munmap(map_, map_bytes_);
+    throw;
+  }
+}
+
+File::File(const std::string& path) : path_(path) {
+  const auto fail = [&](ErrorCode code, const std::string& what) {
+    throw Error(code, "Cannot read safetensors file '" + path + "': " + what + ".");
+  };
+  map(kPrefix + 2);
+  const uint64_t size = map_bytes_;
   try {
     const auto* bytes = static_cast<const unsigned char*>(map_);
     const uint64_t header = read_le64(bytes);

@@ -23,12 +23,25 @@ struct Entry {
   int64_t elements() const;
 };
 
+/// Where a tensor lies in a file of another format, from its first byte on.
+struct Place {
+  std::string name;
+  Dtype dtype;
+  std::vector<int64_t> shape;
+  int64_t begin;
+};
+/// Of that name; Error(kInvalidArgument) where there is none.
+Dtype dtype_of(const std::string& name);
+
 /// A memory-mapped safetensors file. Treated as hostile: header length, JSON (depth, duplicate keys,
 /// types), dtype, shape (overflow), offsets (order, out of file, overlap, holes) are checked before
 /// anything is handed out; Error(kSafetensors) names the file, the tensor, what was expected and found.
 class File {
  public:
   explicit File(const std::string& path);
+  /// A file of another format whose tensors whoever read it has found: a dtype, a shape and a place that do not fit in
+  /// the file are Error(kSafetensors). Tensors may share bytes.
+  File(const std::string& path, const std::vector<Place>& places);
   ~File();
   File(const File&) = delete;
   File& operator=(const File&) = delete;
@@ -40,6 +53,8 @@ class File {
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
  private:
+  void map(uint64_t least);
+
   std::string path_;
   void* map_ = nullptr;
   size_t map_bytes_ = 0;

@@ -48,14 +48,16 @@ Model::Model(ModelSpec spec, const std::vector<ModuleFile>& files)
   for (size_t i = 0; i < spec_.head.size(); ++i)
     if (table_.head[i].out > 0) modules.push_back(static_cast<int>(i));
   for (const int module : modules) {
-    const auto file = std::find_if(files.begin(), files.end(), [&](const auto& f) { return f.module == module; });
-    if (file == files.end())
+    std::vector<ModuleFile> own;
+    std::copy_if(files.begin(), files.end(), std::back_inserter(own),
+                 [&](const auto& f) { return f.module == module; });
+    if (own.empty())
       throw Error(
           ErrorCode::kInvalidArgument,
           "No weights file was given for " +
               (module == ModuleFile::kEncoder ? std::string("the encoder") : "head[" + std::to_string(module) + "]") +
               ".");
-    auto unused = read_weights(file->path, module, table_, data());
+    auto unused = read_weights(own, module, table_, data());
     std::move(unused.begin(), unused.end(), std::back_inserter(unused_));
   }
   ++live_models;

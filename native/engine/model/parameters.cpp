@@ -49,15 +49,20 @@ ParameterTable::ParameterTable(const ModelSpec& spec) : architecture_(spec.encod
   }
 
   for (size_t i = 0; i < spec.head.size(); ++i) {
-    LinearAt at;
+    LinearAt at, around;
     if (const auto* dense = std::get_if<DenseSpec>(&spec.head[i])) {
-      const std::string name = "head." + std::to_string(i) + ".linear";
+      const std::string prefix = "head." + std::to_string(i) + ".", name = prefix + "linear";
       const int module = static_cast<int>(i);
       at = {0, -1, dense->in_features, dense->out_features, i};
       at.weight = add(name + ".weight", module, {dense->out_features, dense->in_features}, true);
       if (dense->bias) at.bias = add(name + ".bias", module, {dense->out_features}, false);
+      if (dense->residual && dense->in_features != dense->out_features) {
+        around = {0, -1, dense->in_features, dense->out_features, spec.head.size() + i};
+        around.weight = add(prefix + "residual.weight", module, {dense->out_features, dense->in_features}, true);
+      }
     }
     head.push_back(at);
+    residual.push_back(around);
   }
 }
 

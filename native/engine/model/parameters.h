@@ -66,7 +66,8 @@ class ParameterTable {
   NormAt embedding_norm;
   int64_t embeddings_end = 0;
   std::vector<LayerAt> layers;
-  std::vector<LinearAt> head;  // per head module; empty (out = 0) where it has no parameters
+  std::vector<LinearAt> head;      // per head module; empty (out = 0) where it has no parameters
+  std::vector<LinearAt> residual;  // the matrix of a Dense's residual, likewise; numbered behind those of `head`
 
  private:
   int64_t add(const std::string& name, int module, std::vector<int64_t> shape, bool decays);

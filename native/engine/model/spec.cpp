@@ -82,15 +82,17 @@ void ModelSpec::validate() const {
       require(i == 0, where + ": there can be one pooling, and it comes first");
       require(!pooling->modes.empty(), where + ": a pooling needs at least one mode");
       for (size_t m = 1; m < pooling->modes.size(); ++m)
-        require(pooling->modes[m - 1] < pooling->modes[m], where +
-                                                               ": pooling modes must be distinct, in the order "
-                                                               "cls, max, mean, mean_sqrt_len");
+        require(pooling->modes[m - 1] < pooling->modes[m],
+                where +
+                    ": pooling modes must be distinct, in the order "
+                    "cls, max, mean, mean_sqrt_len, weightedmean, lasttoken");
       width = encoder.hidden_size * static_cast<int64_t>(pooling->modes.size());
     } else if (const auto* dense = std::get_if<DenseSpec>(&head[i])) {
       require(dense->in_features == width, where + ": inFeatures must be the width before it, " +
                                                std::to_string(width) + ", found " + std::to_string(dense->in_features));
       require(dense->out_features > 0, where + ": outFeatures must be positive");
-      elements += static_cast<double>(dense->in_features) * static_cast<double>(dense->out_features);
+      elements += (dense->residual ? 2.0 : 1.0) * static_cast<double>(dense->in_features) *
+                  static_cast<double>(dense->out_features);
       require_countable();
       width = dense->out_features;
     }

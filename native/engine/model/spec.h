@@ -1,16 +1,31 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "files/safetensors.h"
 #include "model/architecture.h"
 #include "model/hidden_activation.h"
 
 namespace vectune {
 
-enum class PoolingMode { kCls, kMax, kMean, kMeanSqrtLen };
-enum class DenseActivation { kTanh, kIdentity, kRelu, kGelu };
+/// kWeightedMean: a text's n-th row counts n times.
+enum class PoolingMode { kCls, kMax, kMean, kMeanSqrtLen, kWeightedMean, kLastToken };
+enum class DenseActivation {
+  kTanh,
+  kIdentity,
+  kRelu,
+  kGelu,
+  kSigmoid,
+  kSilu,
+  kLeakyRelu,
+  kElu,
+  kSelu,
+  kSoftplus,
+  kMish
+};
 /// kInt8 is for embedding on the processor only, kTf32 (fp32 with TF32 products) and kFp16 for GPUs only.
 enum class Precision { kFp32, kBf16, kInt8, kTf32, kFp16 };
 
@@ -44,6 +59,8 @@ struct DenseSpec {
   int64_t out_features = 0;
   bool bias = true;
   DenseActivation activation = DenseActivation::kTanh;
+  /// What came in is added to what goes out, through a matrix of its own where the two are not of one width.
+  bool residual = false;
 };
 struct NormalizeSpec {};
 using HeadSpec = std::variant<PoolingSpec, DenseSpec, NormalizeSpec>;
@@ -53,6 +70,7 @@ struct ModuleFile {
   static constexpr int kEncoder = -1;
   int module = kEncoder;
   std::string path;
+  std::optional<std::vector<safetensors::Place>> tensors;  // where the file is of another format than safetensors
 };
 
 struct ModelSpec {

@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "runtime/errors.h"
 #include "runtime/memory_budget.h"
@@ -82,45 +84,60 @@ const Parameter* claimant(const safetensors::Entry& entry, int module, const Par
 
 /// What no parameter claims has any size, and a file with holes costs its maker nothing: copying it must not take what
 /// the machine has not.
-void check_unused_fit(const safetensors::File& file, int module, const ParameterTable& table) {
-  int64_t bytes = 0;  // at most the file's
-  for (const auto& entry : file.entries())
-    if (!claimant(entry, module, table)) bytes += entry.bytes;
+void check_unused_fit(const std::vector<std::unique_ptr<const safetensors::File>>& files, int module,
+                      const ParameterTable& table) {
+  double sum = 0;  // tensors may share bytes: more than the files'
+  for (const auto& file : files)
+    for (const auto& entry : file->entries())
+      if (!claimant(entry, module, table)) sum += static_cast<double>(entry.bytes);
+  const auto bytes = static_cast<int64_t>(std::min(sum, 9e18));
   const int64_t available = memory_budget::available();
   if (bytes > available)
-    throw Error(ErrorCode::kOutOfMemory, file.path() + ": its tensors that are not the model's take " +
+    throw Error(ErrorCode::kOutOfMemory, files.front()->path() + ": its tensors that are not the model's take " +
                                              std::to_string(bytes / 1000000) + " MB, and there are " +
                                              std::to_string(available / 1000000) + " MB left.");
 }
 
 }  // namespace
 
-std::vector<UnusedTensor> read_weights(const std::string& path, int module, const ParameterTable& table, float* flat) {
-  const safetensors::File file(path);
-  check_unused_fit(file, module, table);
+std::vector<UnusedTensor> read_weights(const std::vector<ModuleFile>& files, int module, const ParameterTable& table,
+                                       float* flat) {
+  std::vector<std::unique_ptr<const safetensors::File>> opened;
+  for (const ModuleFile& file : files)
+    opened.push_back(file.tensors ? std::make_unique<const safetensors::File>(file.path, *file.tensors)
+                                  : std::make_unique<const safetensors::File>(file.path));
+  check_unused_fit(opened, module, table);
   std::vector<UnusedTensor> unused;
   std::unordered_map<std::string, std::string> claimed;  // parameter → name in the file
-  for (const auto& entry : file.entries()) {
+  std::unordered_set<std::string> others;
+  size_t tensors = 0;
+  const auto read = [&](const std::string& path, const safetensors::Entry& entry) {
+    ++tensors;
     const Parameter* parameter = claimant(entry, module, table);
     if (!parameter) {
       std::string name = entry.name;
       if (module == ModuleFile::kEncoder) take_prefix(name, table.architecture());
       at::Tensor bytes = at::empty({entry.bytes}, at::TensorOptions().dtype(at::kByte));
       if (entry.bytes > 0) std::memcpy(bytes.mutable_data_ptr(), entry.data, static_cast<size_t>(entry.bytes));
+      if (!others.insert(name).second)
+        throw Error(ErrorCode::kSafetensors, path + ": the tensor '" + name + "' is there twice.");
       unused.push_back({module, name, entry.dtype, entry.shape, bytes});
-      continue;
+      return;
     }
     const auto [at, first] = claimed.emplace(parameter->name, entry.name);
     if (!first)
       throw Error(ErrorCode::kSafetensors, path + ": the tensors '" + at->second + "' and '" + entry.name +
                                                "' are both the parameter '" + parameter->name + "'.");
     read_tensor(path, entry, *parameter, flat + parameter->offset);
-  }
+  };
+  for (const auto& file : opened)
+    for (const auto& entry : file->entries()) read(file->path(), entry);
+  const std::string& path = files.front().path;
   for (const auto& parameter : table.all())
     if (parameter.module == module && !claimed.count(parameter.name))
       throw Error(ErrorCode::kSafetensors, path + ": the tensor '" + file_name(parameter) + "' " +
                                                text_of(parameter.shape) + " is missing; the file has " +
-                                               std::to_string(file.entries().size()) + " tensors.");
+                                               std::to_string(tensors) + " tensors.");
   return unused;
 }
 

@@ -18,11 +18,12 @@ struct UnusedTensor {
   at::Tensor bytes;  // kByte
 };
 
-/// Reads one module's parameters out of a file into the flat buffer (F32, F16, BF16 → fp32). Names may have the
+/// Reads one module's parameters out of its files into the flat buffer (F32, F16, BF16 → fp32). Names may have the
 /// prefix of a model with a head (Architecture::prefixes) and the old LayerNorm.gamma and .beta.
 /// Returns what is left over, prefix taken off. Error(kSafetensors): a parameter that is missing, twice there, or of
 /// another shape or dtype. Error(kOutOfMemory): what is left over is more than there is memory.
-std::vector<UnusedTensor> read_weights(const std::string& path, int module, const ParameterTable& table, float* flat);
+std::vector<UnusedTensor> read_weights(const std::vector<ModuleFile>& files, int module, const ParameterTable& table,
+                                       float* flat);
 
 /// Writes one module's parameters (F32) and its unused tensors.
 void write_weights(const std::string& path, int module, const ParameterTable& table, const float* flat,

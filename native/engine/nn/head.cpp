@@ -1,10 +1,22 @@
 #include "nn/head.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/elu.h>
+#include <ATen/ops/elu_backward.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/gelu_backward.h>
+#include <ATen/ops/leaky_relu.h>
+#include <ATen/ops/leaky_relu_backward.h>
 #include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/mish.h>
+#include <ATen/ops/mish_backward.h>
 #include <ATen/ops/relu.h>
+#include <ATen/ops/sigmoid.h>
+#include <ATen/ops/sigmoid_backward.h>
+#include <ATen/ops/silu.h>
+#include <ATen/ops/silu_backward.h>
+#include <ATen/ops/softplus.h>
+#include <ATen/ops/softplus_backward.h>
 #include <ATen/ops/sum.h>
 #include <ATen/ops/tanh.h>
 #include <ATen/ops/tanh_backward.h>
@@ -18,11 +30,22 @@ namespace {
 
 constexpr double kNormalizeEps = 1e-12;  // torch.nn.functional.normalize
 
+// torch.nn.LeakyReLU's slope and torch.nn.SELU's two numbers.
+constexpr double kSlope = 0.01, kSeluAlpha = 1.6732632423543772848170429916717,
+                 kSeluScale = 1.0507009873554804934193349852946;
+
 at::Tensor activate(DenseActivation f, const at::Tensor& x) {
   switch (f) {
     case DenseActivation::kTanh: return at::tanh(x);
     case DenseActivation::kRelu: return at::relu(x);
     case DenseActivation::kGelu: return at::gelu(x);
+    case DenseActivation::kSigmoid: return at::sigmoid(x);
+    case DenseActivation::kSilu: return at::silu(x);
+    case DenseActivation::kLeakyRelu: return at::leaky_relu(x, kSlope);
+    case DenseActivation::kElu: return at::elu(x);
+    case DenseActivation::kSelu: return at::elu(x, kSeluAlpha, kSeluScale);
+    case DenseActivation::kSoftplus: return at::softplus(x);
+    case DenseActivation::kMish: return at::mish(x);
     case DenseActivation::kIdentity: break;
   }
   return x;
@@ -33,6 +56,13 @@ at::Tensor activate_backward(DenseActivation f, const at::Tensor& d, const at::T
     case DenseActivation::kTanh: return at::tanh_backward(d, out);
     case DenseActivation::kRelu: return at::threshold_backward(d, before, 0);
     case DenseActivation::kGelu: return at::gelu_backward(d, before);
+    case DenseActivation::kSigmoid: return at::sigmoid_backward(d, out);
+    case DenseActivation::kSilu: return at::silu_backward(d, before);
+    case DenseActivation::kLeakyRelu: return at::leaky_relu_backward(d, before, kSlope, false);
+    case DenseActivation::kElu: return at::elu_backward(d, 1, 1, 1, false, before);
+    case DenseActivation::kSelu: return at::elu_backward(d, kSeluAlpha, kSeluScale, 1, false, before);
+    case DenseActivation::kSoftplus: return at::softplus_backward(d, before, 1, 20);
+    case DenseActivation::kMish: return at::mish_backward(d, before);
     case DenseActivation::kIdentity: break;
   }
   return d;
@@ -53,11 +83,15 @@ at::Tensor Head::forward() {
   pooled_ = backend_.pool(modes());
   at::Tensor x = pooled_;
   for (size_t i = 1; i < spec_.head.size(); ++i) {
-    Step step{x, {}, {}};
+    Step step{x, {}, {}, {}};
     if (const auto* dense = std::get_if<DenseSpec>(&spec_.head[i])) {
       step.before = backend_.dense(table_.head[i], x);
+      const at::Tensor around = !dense->residual             ? at::Tensor()
+                                : table_.residual[i].out > 0 ? backend_.dense(table_.residual[i], x)
+                                                             : x;
       const Alone alone;
-      step.out = activate(dense->activation, step.before);
+      step.activated = activate(dense->activation, step.before);
+      step.out = around.defined() ? step.activated + around : step.activated;
     } else {
       const Alone alone;
       step.before = scale_of(x);
@@ -73,11 +107,20 @@ void Head::backward(at::Tensor d) {
   for (size_t i = spec_.head.size() - 1; i >= 1; --i) {
     const Step& step = steps_[i - 1];
     if (const auto* dense = std::get_if<DenseSpec>(&spec_.head[i])) {
+      at::Tensor inner;
       {
         const Alone alone;
-        d = activate_backward(dense->activation, d, step.before, step.out);
+        inner = activate_backward(dense->activation, d, step.before, step.activated);
       }
-      d = backend_.dense_backward(table_.head[i], d, step.in);
+      const at::Tensor through = backend_.dense_backward(table_.head[i], inner, step.in);
+      if (!dense->residual) {
+        d = through;
+      } else {
+        const at::Tensor around =
+            table_.residual[i].out > 0 ? backend_.dense_backward(table_.residual[i], d, step.in) : d;
+        const Alone alone;
+        d = through + around;
+      }
     } else {
       // y = x/|x|:  dx = (dy − y·(y·dy))/|x|
       const Alone alone;
@@ -96,7 +139,9 @@ void Head::release() {
 int64_t Head::bytes() const {
   const auto of = [](const at::Tensor& t) { return t.defined() ? static_cast<int64_t>(t.nbytes()) : 0; };
   int64_t sum = of(pooled_);
-  for (const Step& step : steps_) sum += of(step.before) + (step.out.is_same(step.before) ? 0 : of(step.out));
+  for (const Step& step : steps_)
+    sum += of(step.before) + (step.out.is_same(step.before) ? 0 : of(step.out)) +
+           (step.activated.is_same(step.out) || step.activated.is_same(step.before) ? 0 : of(step.activated));
   return sum;
 }
 

@@ -27,6 +27,7 @@ class Head {
  private:
   struct Step {
     at::Tensor in, before, out;  // before: what a Dense's activation saw, or 1/|in|
+    at::Tensor activated;        // what it made of it; `out` where nothing is added
   };
   const std::vector<PoolingMode>& modes() const { return std::get<PoolingSpec>(spec_.head.front()).modes; }
 

@@ -18,13 +18,13 @@ EncoderTensors tensors_of(const Flat& flat, const ParameterTable& table, const E
 
 template <typename Flat>
 std::vector<Linear> dense_of(const Flat& flat, const ParameterTable& table) {
-  std::vector<Linear> all(table.head.size());
-  for (size_t i = 0; i < all.size(); ++i) {
-    const LinearAt& at = table.head[i];
-    if (at.out == 0) continue;
-    all[i].weight = flat.matrix(at.weight, at.out, at.in);
-    if (at.bias >= 0) all[i].bias = flat.vector(at.bias, at.out);
-  }
+  std::vector<Linear> all(table.head.size() + table.residual.size());
+  for (const auto* linears : {&table.head, &table.residual})
+    for (const LinearAt& at : *linears) {
+      if (at.out == 0) continue;
+      all[at.number].weight = flat.matrix(at.weight, at.out, at.in);
+      if (at.bias >= 0) all[at.number].bias = flat.vector(at.bias, at.out);
+    }
   return all;
 }
 

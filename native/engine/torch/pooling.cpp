@@ -13,10 +13,20 @@ namespace vectune::device {
 
 namespace {
 
+/// What a sum over a text's rows is divided by [texts + 1 × 1].
 at::Tensor lengths_of(PoolingMode mode, const DeviceBatch& batch) {
   const at::Tensor lengths = batch.lengths.to(at::kFloat).unsqueeze(1);
+  if (mode == PoolingMode::kWeightedMean) return lengths * (lengths + 1) / 2;
   return mode == PoolingMode::kMean ? lengths : lengths.sqrt();
 }
+
+/// How often each row counts in a weighted mean [rows × 1].
+at::Tensor weights_of(const DeviceBatch& batch) {
+  const at::Tensor first = at::index_select(batch.starts, 0, batch.text_of_row);
+  return (at::arange(batch.rows, first.options()) - first + 1).to(at::kFloat).unsqueeze(1);
+}
+
+at::Tensor last_rows(const DeviceBatch& batch) { return batch.starts.narrow(0, 1, batch.texts + 1) - 1; }
 
 /// Over the rows of each text: x [rows × width] → [texts + 1 × width].
 at::Tensor reduce(const at::Tensor& x, const char* how, const DeviceBatch& batch) {
@@ -46,6 +56,10 @@ at::Tensor pool(const DeviceBatch& batch, const std::vector<PoolingMode>& modes,
       parts.push_back(at::index_select(y, 0, batch.starts.narrow(0, 0, batch.texts + 1)));
     } else if (mode == PoolingMode::kMax) {
       parts.push_back(maxima = reduce(y, "max", batch));
+    } else if (mode == PoolingMode::kLastToken) {
+      parts.push_back(at::index_select(y, 0, last_rows(batch)));
+    } else if (mode == PoolingMode::kWeightedMean) {
+      parts.push_back(reduce(y * weights_of(batch), "sum", batch) / lengths_of(mode, batch));
     } else {
       if (!sums.defined()) sums = reduce(y, "sum", batch);
       parts.push_back(sums / lengths_of(mode, batch));
@@ -70,6 +84,11 @@ at::Tensor pool_backward(const DeviceBatch& batch, const std::vector<PoolingMode
     if (mode == PoolingMode::kCls) {
       at::Tensor at_first = at::zeros({batch.rows, hidden}, d.options());
       add(at_first.index_add_(0, batch.starts.narrow(0, 0, batch.texts + 1), part));
+    } else if (mode == PoolingMode::kLastToken) {
+      at::Tensor at_last = at::zeros({batch.rows, hidden}, d.options());
+      add(at_last.index_add_(0, last_rows(batch), part));
+    } else if (mode == PoolingMode::kWeightedMean) {
+      add(at::index_select(part / lengths_of(mode, batch), 0, batch.text_of_row) * weights_of(batch));
     } else if (mode == PoolingMode::kMax) {
       at::Tensor at_maxima = at::zeros({batch.rows, hidden}, d.options());
       add(at_maxima.scatter_(0, rows_of_maxima(y, maxima, batch), part));

@@ -19,7 +19,7 @@ class TorchBackend final : public Backend {
   struct Parameters {
     EncoderTensors encoder;    // in the compute type
     EmbeddingTables tables;    // of weights in the compute type, of gradients in fp32
-    std::vector<Linear> head;  // the Dense modules, fp32: by LinearAt::number, as in ParameterTable::head
+    std::vector<Linear> head;  // the Dense modules and their residuals, fp32: by LinearAt::number
   };
   /// What operations read, until it is given again.
   void set_weights(Parameters weights) { weights_ = std::move(weights); }

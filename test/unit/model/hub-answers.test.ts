@@ -255,15 +255,18 @@ describe('a repository with a pickled Dense', () => {
   const { '2_Dense/model.safetensors': dense, ...rest } = FILES;
   const pickled: Files = { ...rest, '2_Dense/pytorch_model.bin': dense! };
 
-  test('is refused before its weights are fetched, each time', async () => {
+  test('is fetched with it, and refused where that is no file of tensors', async () => {
     hub.add(ID, pickled);
-    for (let time = 0; time < 2; ++time) {
-      const error = await rejection(open(), ModelError, 'ERR_PICKLE');
-      expect(error.message).toContain('only as a Python pickle (2_Dense/pytorch_model.bin)');
-      expect(error.message).toContain('.save(');
-    }
-    expect(hub.fetched.filter((path) => path.endsWith('.safetensors'))).toEqual([]);
-    expect(existsSync(place())).toBe(false);
+    const error = await rejection(open(), ModelError, 'ERR_PICKLE');
+    expect(error.message).toContain(join('2_Dense', 'pytorch_model.bin'));
+    expect(error.message).toContain('.save(');
+    expect(hub.fetched).toContain('2_Dense/pytorch_model.bin');
+  });
+
+  test('comes as safetensors where there are both', async () => {
+    hub.add(ID, { ...FILES, '2_Dense/pytorch_model.bin': Buffer.from('x'), 'pytorch_model.bin': Buffer.from('x') });
+    await open();
+    expect(hub.fetched.filter((path) => path.endsWith('.bin'))).toEqual([]);
   });
 
   test('that an earlier version kept is no model in the cache: it is asked for again', async () => {

@@ -164,18 +164,11 @@ describe('a module', () => {
     },
     { title: 'alone, without pooling', change: ordered(0), code, file, message: /orders its modules transformer;/ },
     {
-      title: 'Dense with a residual',
-      change: set(dense, { use_residual: true }),
-      code,
-      file: dense,
-      message: /"use_residual"/,
-    },
-    {
       title: 'Dense with an unknown activation',
-      change: set(dense, { activation_function: 'torch.nn.modules.activation.SiLU' }),
+      change: set(dense, { activation_function: 'torch.nn.modules.activation.Threshold' }),
       code,
       file: dense,
-      message: /SiLU.*torch\.nn\.modules\.activation\.Tanh/,
+      message: /Threshold.*torch\.nn\.modules\.activation\.Tanh/,
     },
     ...[
       null,
@@ -226,21 +219,7 @@ describe('a pooling', () => {
   const modes = (pooling_mode: unknown) => (folder: string) =>
     writeJson({ embedding_dimension: 32, pooling_mode }, folder, file);
   refuses('bert-mean', [
-    {
-      title: 'weighted, old key',
-      change: set(file, { pooling_mode_weightedmean_tokens: true }),
-      code,
-      file,
-      message: /"weightedmean".*cls, max, mean, mean_sqrt_len_tokens/,
-    },
-    {
-      title: 'of the last token, old key',
-      change: set(file, { pooling_mode_mean_tokens: false, pooling_mode_lasttoken: true }),
-      code,
-      file,
-      message: /"lasttoken"/,
-    },
-    { title: 'of a new name', change: modes('lasttoken'), code, file, message: /"lasttoken"/ },
+    { title: 'of a new name', change: modes('attention'), code, file, message: /"attention".*cls, max, mean, / },
     { title: 'whose name is one of JavaScript’s own', change: modes('toString'), code, file, message: /"toString"/ },
     {
       title: 'concatenated in another order',
@@ -289,11 +268,11 @@ describe('a setting', () => {
   const [about, sentence] = ['config_sentence_transformers.json', 'sentence_bert_config.json'];
   refuses('bert-mean', [
     {
-      title: 'that cuts embeddings',
-      change: set(about, { truncate_dim: 16 }),
-      code,
+      title: 'that cuts embeddings to nothing',
+      change: set(about, { truncate_dim: 0 }),
+      code: 'ERR_MODEL_FOLDER',
       file: about,
-      message: /"truncate_dim"/,
+      message: /"truncate_dim" must be an integer from 1/,
     },
     {
       title: 'of another kind of model',

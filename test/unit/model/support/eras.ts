@@ -61,6 +61,8 @@ const POOLINGS: [string, string][] = [
   ['pooling_mode_max_tokens', 'max'],
   ['pooling_mode_mean_tokens', 'mean'],
   ['pooling_mode_mean_sqrt_len_tokens', 'mean_sqrt_len_tokens'],
+  ['pooling_mode_weightedmean_tokens', 'weightedmean'],
+  ['pooling_mode_lasttoken', 'lasttoken'],
 ];
 
 const NAMES = { module_input_name: 'sentence_embedding', module_output_name: 'sentence_embedding' };

@@ -1,0 +1,140 @@
+import { join } from 'node:path';
+import { InvalidArgumentError, TextVectorisation } from '../../lib/index';
+import { withKnownPrompts } from '../../lib/model/prompts';
+import { models as presets } from '../../lib/model/presets';
+import { removeFolders, temporaryFolder } from '../unit/native/support/folders';
+import { copyFixture, readJson, setFields } from '../unit/model/support/fixture';
+
+/** Prompts by name and by text, and vectors that are cut to their first numbers. */
+
+afterAll(removeFolders);
+
+const ABOUT = 'config_sentence_transformers.json';
+const TEXTS = ['the old stone bridge', 'rain fell on the boats', ''];
+const PROMPTS = { query: 'who ', passage: 'the harbour: ' };
+
+async function using<T>(folder: string, work: (tv: TextVectorisation) => Promise<T>): Promise<T> {
+  const tv = new TextVectorisation(folder, { device: 'cpu' });
+  try {
+    return await work(tv);
+  } finally {
+    await tv.dispose();
+  }
+}
+
+function withPrompts(prompts: object, more: object = {}): string {
+  const folder = copyFixture('mpnet-mean'); // which normalises
+  setFields({ prompts, ...more }, folder, ABOUT);
+  return folder;
+}
+
+test('a prompt goes before each text, by its name or as a text', async () => {
+  await using(withPrompts(PROMPTS), async (tv) => {
+    const expected = await tv.embed(TEXTS.map((text) => `who ${text}`));
+    const plain = await tv.embed(TEXTS);
+    expect(expected).not.toEqual(plain);
+    expect(await tv.embed(TEXTS, { prompt: 'query' })).toEqual(expected);
+    expect(await tv.embed(TEXTS, { prompt: 'who ' })).toEqual(expected);
+    expect(await tv.embedQueries(TEXTS)).toEqual(expected);
+    expect(await tv.embedQueries(TEXTS[0]!)).toEqual(expected[0]);
+    expect(await tv.embedDocuments(TEXTS)).toEqual(await tv.embed(TEXTS.map((text) => `the harbour: ${text}`)));
+    expect(await tv.embedDocuments(TEXTS, { prompt: '' })).toEqual(plain);
+    expect((await tv.info()).prompts).toEqual(PROMPTS);
+    // Callers at the same time keep their own.
+    const [a, b] = await Promise.all([tv.embed(TEXTS, { prompt: 'query' }), tv.embed(TEXTS)]);
+    expect([a, b]).toEqual([expected, plain]);
+  });
+});
+
+test('a default prompt counts where none is asked for, and can be put off', async () => {
+  await using(withPrompts(PROMPTS, { default_prompt_name: 'query' }), async (tv) => {
+    const plain = await tv.embed(TEXTS, { prompt: '' });
+    expect(await tv.embed(TEXTS)).toEqual(await tv.embed(TEXTS, { prompt: 'query' }));
+    expect(await tv.embed(TEXTS)).not.toEqual(plain);
+  });
+});
+
+test('a name that the model does not have is refused, with those that it has', async () => {
+  await using(withPrompts(PROMPTS), async (tv) => {
+    const failure = tv.embed(TEXTS, { prompt: 'document' });
+    await expect(failure).rejects.toThrow(InvalidArgumentError);
+    await expect(failure).rejects.toMatchObject({
+      code: 'ERR_INVALID_OPTION',
+      message: expect.stringMatching(
+        /'document', and the model \S+ has the prompts 'query', 'passage'\..*space or a colon/s,
+      ),
+    });
+    await expect(tv.embed(TEXTS, { prompt: 3 as never })).rejects.toThrow(/the name of one of the model's prompts/);
+  });
+  await using(copyFixture('bert-mean'), async (tv) => {
+    await expect(tv.embed(TEXTS, { prompt: 'query' })).rejects.toThrow(/has no prompts/);
+    expect(await tv.embedQueries(TEXTS)).toEqual(await tv.embed(TEXTS));
+  });
+});
+
+test('a model whose pooling leaves the prompt out takes none', async () => {
+  const folder = withPrompts(PROMPTS);
+  setFields({ include_prompt: false }, folder, '1_Pooling', 'config.json');
+  await using(folder, async (tv) => {
+    await expect(tv.embed(TEXTS, { prompt: 'query' })).rejects.toThrow(/"include_prompt": false/);
+    expect(await tv.embed(TEXTS)).toHaveLength(TEXTS.length);
+  });
+});
+
+const length = (vector: Float32Array) => Math.sqrt(vector.reduce((sum, x) => sum + x * x, 0));
+
+test.each(['mpnet-mean', 'bert-mean'] as const)('vectors of %s cut to their first numbers', async (name) => {
+  const folder = copyFixture(name);
+  const whole = await using(folder, (tv) => tv.embed(TEXTS));
+  const expected = whole.map((vector) => {
+    const first = vector.slice(0, 5);
+    // Of length 1 again where the whole has it: the fixture of MPNet ends in a Normalize.
+    return name === 'mpnet-mean' ? first.map((x) => x / length(first)) : first;
+  });
+  await using(folder, async (tv) => {
+    const cut = await tv.embed(TEXTS, { dimensions: 5 });
+    expect(cut).toEqual(expected);
+    if (name === 'mpnet-mean') for (const vector of cut) expect(length(vector)).toBeCloseTo(1, 6);
+    expect(await tv.embed(TEXTS, { dimensions: whole[0]!.length })).toEqual(whole);
+    for (const dimensions of [0, 1.5, whole[0]!.length + 1]) {
+      await expect(tv.embed(TEXTS, { dimensions })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
+    }
+  });
+  setFields({ truncate_dim: 5 }, folder, ABOUT);
+  const target = join(temporaryFolder(), 'saved');
+  await using(folder, async (tv) => {
+    expect((await tv.info()).dimension).toBe(5);
+    expect(await tv.embed(TEXTS)).toEqual(expected);
+    expect(await tv.embed(TEXTS, { dimensions: whole[0]!.length })).toEqual(whole);
+    await tv.save(target);
+  });
+  expect(readJson(target, ABOUT)).toMatchObject({ truncate_dim: 5 });
+  expect(await using(target, (tv) => tv.embed(TEXTS))).toEqual(expected);
+});
+
+describe('prompts of models whose folders have none', () => {
+  test('are those of their authors', () => {
+    const queries = Object.entries(presets).map(([name, { id }]) => [name, withKnownPrompts({}, id).prompts['query']]);
+    const asked = Object.fromEntries(queries.filter(([, query]) => query !== undefined)) as Record<string, string>;
+    const bge = 'Represent this sentence for searching relevant passages: ';
+    expect(asked).toEqual({
+      BgeSmallEnV15: bge,
+      BgeBaseEnV15: bge,
+      BgeLargeEnV15: bge,
+      E5SmallV2: 'query: ',
+      E5BaseV2: 'query: ',
+      E5LargeV2: 'query: ',
+      MultilingualE5Small: 'query: ',
+      MultilingualE5Base: 'query: ',
+      MultilingualE5Large: 'query: ',
+      ArcticEmbedLV2: 'query: ',
+    });
+    expect(withKnownPrompts({ query: '', document: '' }, 'intfloat/e5-base-v2')).toEqual({
+      prompts: { query: 'query: ', document: 'passage: ' },
+      needed: true,
+    });
+    const own = { query: 'Query> ' };
+    expect(withKnownPrompts(own, 'intfloat/e5-base-v2').prompts).toBe(own);
+    expect(withKnownPrompts({}, 'owner/e5-base-v2')).toEqual({ prompts: {}, needed: false });
+  });
+});
