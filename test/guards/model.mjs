@@ -31,6 +31,26 @@ export const model = {
     },
   ],
 
+  'lib/model/folder/pickle.ts': [
+    {
+      guard: 'names that a pickle may have',
+      from: 'if (name === ORDERED || name === REBUILD || name === PARAMETER || STORAGE.test(name)) return new Name(name);',
+      to: 'if (name.length > 0) return new Name(name);',
+      test: 'unit/model/torch-file',
+      name: 'that runs a command',
+    },
+  ],
+
+  'lib/model/folder/torch-file.ts': [
+    {
+      guard: 'tensors inside of their storage',
+      from: 'if (shape[i]! > 1 && strides[i] !== dense)',
+      to: 'if (shape[i]! > 1 && strides[i] === -1)',
+      test: 'unit/model/torch-file',
+      name: 'turned.bin is refused',
+    },
+  ],
+
   'lib/model/folder/modules.ts': [
     {
       guard: 'paths of modules',
