@@ -9,9 +9,10 @@ import { registerEmbed } from './embed';
 import { registerEvaluate } from './evaluate';
 import { registerFinetune } from './finetune';
 import { registerLibTorch } from './libtorch';
+import { registerMine } from './mine';
 import { registerReport } from './report';
 import { cli } from './surface';
-import { comparedFlags, embedFlags, evaluateFlags, finetuneFlags, modelFlags, reportFlags } from './tables';
+import { comparedFlags, embedFlags, evaluateFlags, finetuneFlags, mineFlags, modelFlags, reportFlags } from './tables';
 import { FAILED, helpLine, MISUSED, tellUsage, type FlagNames } from './usage';
 import { embedMisnomers } from '../text-vectorisation-options';
 
@@ -28,12 +29,14 @@ async function main(): Promise<void> {
   registerEmbed(program);
   registerEvaluate(program);
   registerCompare(program);
+  registerMine(program);
   registerReport(program);
   registerDoctor(program);
   registerLibTorch(program);
   const names: Record<string, FlagNames> = {
     finetune: { table: finetuneFlags, misnomers: finetuneMisnomers },
     embed: { table: { ...modelFlags, ...embedFlags }, misnomers: embedMisnomers },
+    mine: { table: { ...modelFlags, ...mineFlags }, misnomers: {} },
     evaluate: { table: { ...modelFlags, ...evaluateFlags }, misnomers: {} },
     report: { table: { ...comparedFlags, ...reportFlags }, misnomers: {} },
     compare: { table: { ...comparedFlags, ...evaluateFlags }, misnomers: {} },

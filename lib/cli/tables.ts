@@ -1,5 +1,6 @@
 import { evaluateDataTable } from '../evaluate/evaluate';
 import { finetuneTable } from '../finetune/options';
+import { mineTable } from '../mine/options';
 import { flattened, type OptionEntry, type OptionTable } from '../system/option-table';
 import { embedTable, textVectorisationTable } from '../text-vectorisation-options';
 
@@ -22,9 +23,12 @@ export const comparedFlags = { precision, device, memoryFraction };
 /** The options that `vectune report` gives to both models and to the reading of the data. */
 export const reportFlags = { file: evaluateDataTable.file, maxInputLength: evaluateDataTable.maxInputLength };
 
+/** The options that `vectune mine` gives to `mineHardNegatives`. */
+export const mineFlags = mineTable;
+
 /** Every option by its path, whether or not it has a flag. Where two tables have one, its flag is the same in both. */
 export const entries: ReadonlyMap<string, OptionEntry> = new Map(
-  [textVectorisationTable, embedTable, evaluateFlags, finetuneFlags]
+  [textVectorisationTable, embedTable, evaluateFlags, mineFlags, finetuneFlags]
     .flatMap((table) => flattened(table))
     .map(({ path, entry }) => [path, entry]),
 );

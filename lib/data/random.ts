@@ -12,6 +12,7 @@ export enum Stream {
   Order = 2,
   Balance = 3,
   RandomPairs = 4,
+  Mining = 5,
   Bootstrap = 100,
 }
 

@@ -12,6 +12,7 @@ export const LIB_ROOMS = [
   ['embed', 'texts to vectors, and their similarity'],
   ['search', 'the most similar of many vectors, exactly, in the engine'],
   ['evaluate', 'how good a model is on data: measures, evaluators, intervals, the comparison of two models'],
+  ['mine', 'hard negatives: texts that are similar and do not belong together'],
   ['report', 'a run as one HTML file'],
   ['finetune', 'a run: options, finder, loop, checkpoints, report'],
   ['text-vectorisation-options', 'what TextVectorisation takes, as tables'],

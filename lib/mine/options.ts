@@ -1,0 +1,126 @@
+import { readTable, type ReadOptions } from '../data/read-options';
+import type { EvaluateEvent } from '../evaluate/events';
+import type { SearchEvent } from '../search/vector-index';
+import {
+  callback,
+  choice,
+  custom,
+  flag,
+  integer,
+  numeric,
+  optional,
+  signal,
+  text,
+  type OptionsOf,
+  type ResolvedOf,
+} from '../system/option-table';
+import { invalidOption } from '../system/options';
+
+const anyNumber = numeric('a number', () => true);
+const share = numeric('a number from 0', (n) => n >= 0);
+
+const corpus = custom<Iterable<string> | AsyncIterable<string>>('program', (path, value) => {
+  const source = value as Partial<Iterable<string> & AsyncIterable<string>> | null;
+  if (
+    typeof value !== 'string' &&
+    (typeof source?.[Symbol.iterator] === 'function' || typeof source?.[Symbol.asyncIterator] === 'function')
+  )
+    return value as Iterable<string>;
+  throw invalidOption(path, 'a list or an (async) iterable of texts', value);
+});
+
+/** Options of `mineHardNegatives`, named as those of sentence-transformers 6.2.0's `mine_hard_negatives`. */
+export const mineTable = {
+  /** Texts that may be negatives, besides the positives. Default: the positives alone. */
+  corpus: optional(corpus, undefined),
+  /** So many of the most similar texts are left out, after all others that may not be negatives. Default 0. */
+  rangeMin: optional(integer(0), 0, {
+    flag: '--range-min <n>',
+    help: 'so many of the most similar texts are no negatives',
+  }),
+  /**
+   * Only so many of the most similar texts are looked at. Default: rangeMin and numNegatives, ten times as many where a
+   * margin or a largest score is given, and the most positives of an anchor.
+   */
+  rangeMax: optional(integer(1), undefined, {
+    flag: '--range-max <n>',
+    help: 'only so many of the most similar texts are looked at',
+    unset: 'as many as the other options need',
+  }),
+  /** A text that is more similar to the anchor is no negative. Default: none. */
+  maxScore: optional(anyNumber, undefined, {
+    flag: '--max-score <score>',
+    help: 'a text that is more similar to the anchor is no negative',
+  }),
+  /** A text that is less similar to the anchor is no negative. Default: none. */
+  minScore: optional(anyNumber, undefined, {
+    flag: '--min-score <score>',
+    help: 'a text that is less similar to the anchor is no negative',
+  }),
+  /** A negative is less similar than the anchor's least similar positive by so much. Default: none. */
+  absoluteMargin: optional(anyNumber, undefined, {
+    flag: '--absolute-margin <score>',
+    help: "a negative is less similar than the anchor's least similar positive by so much",
+    aliases: ['margin'],
+  }),
+  /** The same as a share of that positive's similarity: 0.05 is the best known. Default: none. */
+  relativeMargin: optional(share, undefined, {
+    flag: '--relative-margin <share>',
+    help: "the same as a share of that positive's similarity, as 0.05",
+  }),
+  /** Negatives of an anchor. Default 3. */
+  numNegatives: optional(integer(1), 3, { flag: '--num-negatives <n>', help: 'negatives of an anchor' }),
+  /** 'top': the most similar that may be; 'random': any of them. Default 'top'. */
+  samplingStrategy: optional(choice('top', 'random'), 'top', {
+    flag: '--sampling-strategy <name>',
+    help: 'top: the most similar that may be negatives; random: any of them',
+  }),
+  /** Of 'random'. Default 1. */
+  seed: optional(integer(0, 2 ** 32 - 1), 1, { flag: '--seed <n>', help: 'seed of random' }),
+  /** Put before each anchor. Default: none, but what the model itself puts before a query. */
+  queryPrompt: optional(text('a text'), undefined, {
+    flag: '--query-prompt <text>',
+    help: 'put before each anchor',
+  }),
+  /** Put before each text that may be found. Default: none, but what the model itself puts before a document. */
+  corpusPrompt: optional(text('a text'), undefined, {
+    flag: '--corpus-prompt <text>',
+    help: 'put before each text that may be found',
+  }),
+  /** Positives stay where they are found, so that rows are whole rankings; `outputFormat` is 'n-tuple'. Default false. */
+  includePositives: optional(flag, false, {
+    flag: '--include-positives',
+    help: 'positives stay where they are found, so that rows are rankings (n-tuple)',
+  }),
+  /** What a row is; see `MinedRow`. Default 'triplet', and with `includePositives` 'n-tuple'. */
+  outputFormat: optional(choice('triplet', 'n-tuple', 'labeled-pair', 'labeled-list'), undefined, {
+    flag: '--output-format <name>',
+    help: 'triplet, n-tuple, labeled-pair or labeled-list',
+    unset: 'triplet',
+  }),
+  /** Whether rows have similarities, in the place of labels where there are labels. Default false. */
+  outputScores: optional(flag, false, {
+    flag: '--output-scores',
+    help: 'rows have similarities, in the place of labels where there are labels',
+  }),
+  /** How a data file is read. */
+  file: optional(
+    custom<ReadOptions, ReadOptions>('program', (_, value) => value as ReadOptions, readTable),
+    undefined,
+  ),
+  /** Most tokens of a text, special tokens included. Default: the model's own limit. */
+  maxInputLength: optional(integer(3), undefined, {
+    flag: '--max-input-length <tokens>',
+    help: 'most tokens of a text',
+    unset: "the model's own limit",
+  }),
+  /** Is told while texts are embedded and compared. */
+  onProgress: optional(callback<(event: EvaluateEvent | SearchEvent) => void>(), undefined),
+  /** Stops between small pieces; the promise rejects with an AbortError. */
+  signal: optional(signal, undefined),
+};
+
+/** Options of `mineHardNegatives`. */
+export interface MineOptions extends OptionsOf<typeof mineTable> {}
+/** `MineOptions` after checks. */
+export type ResolvedMineOptions = ResolvedOf<typeof mineTable>;
