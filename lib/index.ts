@@ -56,6 +56,7 @@ export type {
   ResumedEvent,
   StepEvent,
   SummaryEvent,
+  TeacherEvent,
   ValidatingEvent,
   ValidationEvent,
 } from './finetune/events';

@@ -23,7 +23,10 @@ import { chooseDevice, choosePrecision } from './engine/devices';
 import { loadEngine } from './engine/load';
 import { prepareTokenizers } from './tokenisation/tokeniser';
 import { Embedder } from './embed/embedder';
+import { areTextsAlone, collectTexts, isVectorFile, type TeacherJob } from './finetune/teacher';
 import { TrainingRecord } from './finetune/training-record';
+import { EmbeddingsEndpoint } from './embed/endpoint';
+import type { EmbeddingModel } from './evaluate/embedding';
 import {
   constructorMisnomers,
   constructorOptions,
@@ -73,6 +76,16 @@ function checkSource(source: unknown): string | ModelPreset {
     'ERR_INVALID_ARGUMENT',
     'A model is given as a folder, a hub id or one of the constants ' + `in \`models\`, but is ${show(source)}.`,
   );
+}
+
+/** A teacher as it was named; one that is made here is freed after it has taught. */
+function teacherOf(named: EmbeddingModel | string, keep: string | null): TeacherJob & { release: () => Promise<void> } {
+  const nothing = () => Promise.resolve();
+  if (typeof named !== 'string') return { source: { model: named }, keep, release: nothing };
+  if (/^https?:\/\//i.test(named)) return { source: { model: new EmbeddingsEndpoint(named) }, keep, release: nothing };
+  if (isVectorFile(named)) return { source: { file: named }, keep, release: nothing };
+  const model = new TextVectorisation(named);
+  return { source: { model }, keep, release: () => model.dispose() };
 }
 
 /** Gives `promise`, or rejects with the signal's reason as soon as it is aborted. */
@@ -252,10 +265,14 @@ export class TextVectorisation {
    */
   finetune(pairs: readonly TextPair[], scores: ArrayLike<number>, options?: FinetuneOptions): FinetuneRun;
   finetune(texts: TextList, labels: LabelList, options?: FinetuneOptions): FinetuneRun;
-  finetune(source: DataSource | readonly (readonly string[])[], options?: FinetuneOptions): FinetuneRun;
+  finetune(
+    source: DataSource | readonly string[] | readonly (readonly string[])[],
+    options?: FinetuneOptions,
+  ): FinetuneRun;
   finetune(source: TextList | DataSource, second?: LabelList | FinetuneOptions, third?: FinetuneOptions): FinetuneRun {
     const labelled = Array.isArray(second) || ArrayBuffer.isView(second);
     const alone = !labelled && third === undefined && areTextRows(source);
+    const textsAlone = !labelled && areTextsAlone(source);
     const asLists = labelled || (!alone && Array.isArray(source) && Array.isArray(source[0]));
     // An async function runs at once to its first await: nothing can come between the checks and the claim.
     const claim: { run: FinetuneRun | undefined; ended: Promise<void> } = { run: undefined, ended: Promise.resolve() };
@@ -292,9 +309,11 @@ export class TextVectorisation {
       this.#closing.signal.addEventListener('abort', stop);
       try {
         const data = (signal: AbortSignal) =>
-          lists === undefined
-            ? collectRows(source as DataSource, options, signal)
-            : collectLists(lists, options.onBadRow, signal);
+          textsAlone && options.teacher !== null
+            ? collectTexts(source, signal)
+            : lists === undefined
+              ? collectRows(source as DataSource, options, signal)
+              : collectLists(lists, options.onBadRow, signal);
         return await this.#train(data, options, control);
       } finally {
         this.#closing.signal.removeEventListener('abort', stop);
@@ -318,7 +337,8 @@ export class TextVectorisation {
       const { device, memoryFraction } = this.#options;
       return { addon, handle, device, memoryFraction, ...opened };
     };
-    return finetune({ data, model, options: { ...options, onProgress } }, control);
+    const teacher = options.teacher === null ? undefined : () => teacherOf(options.teacher!, options.teacherFile);
+    return finetune({ data, model, teacher, options: { ...options, onProgress } }, control);
   }
 
   /**

@@ -48,6 +48,10 @@ export class FinetuneDisplay {
       case 'device':
         // Most machines without a GPU are known to be so.
         return event.gpu !== null || hasNvidiaDriver() ? this.#lines(event.message) : undefined;
+      case 'teacher':
+        // A line now and then, where there are many.
+        if (event.done < event.texts && event.done % 20_480 !== 0) return;
+        return this.#lines(`teacher: ${event.done.toLocaleString('en')} of ${event.texts.toLocaleString('en')} texts`);
       case 'data-warning':
       case 'collapse':
       case 'finder':

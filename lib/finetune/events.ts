@@ -378,10 +378,23 @@ export interface DoneEvent {
   report: FinetuneReport;
 }
 
+/** Texts were embedded by the teacher, before training. */
+export interface TeacherEvent {
+  /** Tells it from the other events. */
+  type: 'teacher';
+  /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
+  kind: 'teacher';
+  /** Different texts so far. */
+  done: number;
+  /** All of them. */
+  texts: number;
+}
+
 /** What a run tells while it goes on, told apart by `type`. */
 export type FinetuneEvent =
   | DataEvent
   | DataWarningEvent
+  | TeacherEvent
   | DeviceEvent
   | DeviceMemoryEvent
   | SummaryEvent

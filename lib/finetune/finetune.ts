@@ -32,6 +32,7 @@ import type { RunControl } from './run-control';
 import { RandomPairsWatch, withRandomPairs } from './random-pairs';
 import { RunReport } from './run-report';
 import { splitData } from './split';
+import { taught, type TeacherJob } from './teacher';
 import { tokeniseRows } from './tokens';
 import type { TextEncoder } from '../tokenisation/tokenised-texts';
 import { checkRows } from './training-rows';
@@ -62,6 +63,8 @@ export interface FinetuneJob {
   /** Loads the model, if that has not been done. */
   model: () => Promise<TrainableModel>;
   options: ResolvedOptions;
+  /** Whose vectors take the place of labels, and what frees it. */
+  teacher?: (() => TeacherJob & { release: () => Promise<void> }) | undefined;
 }
 
 /** Most tokens of a text: the folder's limit, or what was asked for if the model has positions for it. */
@@ -115,6 +118,22 @@ function understood(data: CollectedData): string {
 /** Whether an event is told of a run that is stopped already: its last checkpoint is written after that. */
 const late = ({ type }: FinetuneEvent): boolean => type === 'checkpoint' || type === 'checkpoint-failed';
 
+/** The data, with the teacher's numbers where there is one. */
+async function learnt(
+  { data, teacher, options }: FinetuneJob,
+  emit: (event: EventContent) => void,
+  control: RunControl,
+): Promise<CollectedData> {
+  const read = await data(control.signal);
+  if (teacher === undefined) return read;
+  const { release, ...job } = teacher();
+  try {
+    return await taught(read, options.loss, job, emit, control.signal);
+  } finally {
+    await release();
+  }
+}
+
 /** A run from data to report. Rejects with what `control` says where that stopped it. */
 export async function finetune(job: FinetuneJob, control: RunControl): Promise<FinetuneReport> {
   const { options } = job;
@@ -141,7 +160,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     control.check();
     // Before hours of training, not after them.
     if (options.report !== null) page = await RunReport.open(options.report);
-    const data = await job.data(control.signal);
+    const data = await learnt(job, emit, control);
     const loss = options.loss ?? defaultLoss(data);
     checkFits(loss, data);
     const check = (): void => control.check();

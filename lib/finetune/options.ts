@@ -20,6 +20,7 @@ import { readTable, type ReadOptions } from '../data/read-options';
 import { InvalidArgumentError } from '../system/errors';
 import { option, placeholder, say, words } from '../system/wording';
 import { deviceOption, memoryFractionOption, type DeviceOption } from '../engine/devices';
+import type { EmbeddingModel } from '../evaluate/embedding';
 import type { FinetuneEvent } from './events';
 import { resolveLoss, type LossChoice, type ResolvedLoss } from './losses';
 import { adamW, optimizerPresets, type ResolvedAdamW } from './optimizer';
@@ -82,6 +83,13 @@ const resuming = custom<boolean | string>('text-or-switch', (path, value) => {
 
 const loss = custom<LossChoice, ResolvedLoss>('loss', resolveLoss);
 
+const teacher = custom<EmbeddingModel | string>('text', (path, value) => {
+  const isModel =
+    typeof value === 'object' && value !== null && typeof (value as Partial<EmbeddingModel>).embed === 'function';
+  if (isModel || (typeof value === 'string' && value !== '')) return value as EmbeddingModel | string;
+  throw invalidOption(path, 'a model with embed, or the name of one, an address or a file', value);
+});
+
 export const finetuneTable = {
   /** Most tokens of a text, special tokens included; the rest is cut off. Default: the model folder's limit. */
   maxInputLength: optional(integer(3), null, {
@@ -117,6 +125,23 @@ export const finetuneTable = {
     help: 'what is trained; its options with --loss-option',
     unset: 'by the form of the rows',
     aliases: ['lossFunction', 'lossFn', 'objective', 'criterion'],
+  }),
+  /**
+   * A model to learn from: another TextVectorisation, an EmbeddingsEndpoint, or any object with such an `embed`; its
+   * name on the hub or folder; an address of /v1/embeddings; or a file of its vectors (JSON Lines or Parquet with text and
+   * vector, as `vectune embed` writes them, or .npy with a row for each different text in the order of the data). Its
+   * vectors are computed before training. The rows, which may be texts alone (a list, a .txt), are each different text with
+   * its vector, for the losses mse (the default) and embed-distill; or, for distill-kl-div and margin-mse, a query with its
+   * candidates and their cosines. Default: none.
+   */
+  teacher: optional(teacher, null, {
+    flag: '--teacher <model|file|address>',
+    help: 'a model to learn from: a name on the hub, a folder, an address of /v1/embeddings, or a file of its vectors',
+  }),
+  /** File of JSON Lines that keeps the teacher's vectors; where it is there already, they are taken from it. Default: none. */
+  teacherFile: optional(text('the path of a file'), null, {
+    flag: '--teacher-file <file.jsonl>',
+    help: "keeps the teacher's vectors, or has them already",
   }),
   /**
    * What happens to rows that cannot be used: 'refuse' ends the run, for a file when all of its faults are known; 'skip'
@@ -327,6 +352,8 @@ export interface FinetuneOptions extends OptionsOf<typeof finetuneTable> {}
 export interface ResolvedOptions {
   /** null where it was left to the form of the data. */
   loss: ResolvedLoss | null;
+  teacher: EmbeddingModel | string | null;
+  teacherFile: string | null;
   onBadRow: 'refuse' | 'skip';
   maxInputLength: number | null;
   validationSplit: number;

@@ -1,4 +1,5 @@
 import { run as classes } from '../../examples/classes';
+import { run as distillation } from '../../examples/distillation';
 import { run as positives } from '../../examples/positives';
 import { run as triplets } from '../../examples/triplets';
 import { fixture } from '../public/models';
@@ -26,4 +27,10 @@ test('triplets', async () => {
 test('classes', async () => {
   const report = await classes(fixture('bert-mean'));
   expect(report).toMatchObject({ loss: { name: 'batch-all-triplet' }, rows: { training: 9, validation: 3 } });
+});
+
+test('distillation', async () => {
+  const report = await distillation(fixture('bert-mean'), fixture('distilbert-dense'));
+  expect(told).toHaveBeenCalledWith('15 of 15 texts from the teacher');
+  expect(report).toMatchObject({ loss: { name: 'distill-kl-div' }, rows: { training: 4, validation: 2 } });
 });

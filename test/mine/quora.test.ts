@@ -23,7 +23,9 @@ const quora = join(__dirname, '../../../shared/data/quora/quora_head_9998.tsv');
 const model = join(cacheRoot(), 'models', 'sentence-transformers--all-MiniLM-L6-v2');
 const there = existsSync(quora) && existsSync(model);
 if (!there)
-  console.warn(`the test of negatives of 2,000 Quora questions is skipped: ${existsSync(quora) ? model : quora} is not there`);
+  console.warn(
+    `the test of negatives of 2,000 Quora questions is skipped: ${existsSync(quora) ? model : quora} is not there`,
+  );
 
 const camel = (name: string) => name.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 
@@ -53,7 +55,10 @@ const camel = (name: string) => name.replaceAll(/_(\w)/g, (_, letter: string) =>
       const anchors = new Map<string, number>();
       for (const { anchor } of pairs) if (!anchors.has(anchor)) anchors.set(anchor, anchors.size);
       const given = Object.fromEntries(Object.entries(options).map(([key, value]) => [camel(key), value]));
-      const found = await mineHardNegatives(once, pairs, { ...given, ...(corpus && { corpus: others }) } as MineOptions);
+      const found = await mineHardNegatives(once, pairs, {
+        ...given,
+        ...(corpus && { corpus: others }),
+      } as MineOptions);
       const numbered = (row: MinedRow) => {
         const { anchor, query, labels: _, label, ...texts } = row;
         const of = (value: unknown) =>
