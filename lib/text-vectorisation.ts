@@ -14,6 +14,7 @@ import type { FinetuneReport } from './finetune/report';
 import { FinetuneRun } from './finetune/run';
 import type { RunControl } from './finetune/run-control';
 import type { Architecture } from './model/architectures';
+import { fetchDataSet, hubDataSet } from './model/fetch/data-set';
 import { openModel } from './model/open';
 import { promptName, promptText, unpromptedNote, type TextKind } from './model/prompts';
 import { saveModel } from './model/save/save';
@@ -252,7 +253,8 @@ export class TextVectorisation {
    * Trains the model on rows of texts: two texts and a score or a label 0 or 1; a text and one that belongs to it, perhaps
    * with some that do not; a text and its class; a text and a teacher's vector; a query, candidates and a teacher's scores.
    * The data is lists (pairs and scores, texts and classes or vectors, rows of texts), or the path of a CSV, TSV, JSON Lines,
-   * JSON or Parquet file, or an (async) iterable of rows `{ text1, text2, score }`, `{ anchor, positive, negative }`,
+   * JSON or Parquet file or of a BEIR folder, or `hub:owner/name` (`hub:owner/name/config`, `hub:owner/name@revision`), a data
+   * set of the hub, by its Parquet files and with the model's own options of the hub, or an (async) iterable of rows `{ text1, text2, score }`, `{ anchor, positive, negative }`,
    * `{ text, label }` and the like; the event 'data' tells how it was understood. The form of the rows chooses the loss,
    * unless the option `loss` does: by default the cosine similarity of each pair comes near its score.
    *
@@ -308,12 +310,23 @@ export class TextVectorisation {
       const stop = () => control.stop(disposedDuring('finetune'));
       this.#closing.signal.addEventListener('abort', stop);
       try {
-        const data = (signal: AbortSignal) =>
-          textsAlone && options.teacher !== null
-            ? collectTexts(source, signal)
-            : lists === undefined
-              ? collectRows(source as DataSource, options, signal)
-              : collectLists(lists, options.onBadRow, signal);
+        const named = lists === undefined ? hubDataSet(source) : null;
+        const data = async (signal: AbortSignal) => {
+          if (textsAlone && options.teacher !== null) return collectTexts(source, signal);
+          if (lists !== undefined) return collectLists(lists, options.onBadRow, signal);
+          const files =
+            named === null
+              ? undefined
+              : await orAborted(
+                  fetchDataSet(named, options.split ?? undefined, {
+                    ...this.#options,
+                    environment: process.env,
+                    signal,
+                  }),
+                  signal,
+                );
+          return collectRows(source as DataSource, { ...options, files }, signal);
+        };
         return await this.#train(data, options, control);
       } finally {
         this.#closing.signal.removeEventListener('abort', stop);

@@ -38,10 +38,10 @@ interface Flags {
 export function registerFinetune(program: Command): void {
   const command = program
     .command('finetune')
-    .description('Fine-tune a model on a file of texts that belong together or do not, and save it.')
+    .description('Fine-tune a model on texts that belong together or do not, and save it.')
     .argument(
       '<file>',
-      'rows of two texts and a score, of a question, its answer and others, of a text and its class, …: .csv, .tsv, .jsonl, .json or .parquet, text also as .gz',
+      'rows of two texts and a score, of a question, its answer and others, of a text and its class, …: .csv, .tsv, .jsonl, .json or .parquet, text also as .gz; a BEIR folder; or hub:owner/name',
     )
     .option('--model <id|folder>', 'model to start from: a name on the hub, or a folder')
     .option('--out <folder>', 'where the tuned model is saved; a model that is there is replaced');

@@ -9,6 +9,7 @@ import type { TrainingData } from './form';
 import { isId, planOf, type FormPlan } from './form-columns';
 import { FormReader } from './form-rows';
 import { isBeir } from './formats/beir';
+import { JoinedTable } from './formats/joined';
 import type { Table } from './formats/table';
 import type { ListRows } from './lists';
 import type { PairData, ScoredRow } from './pair';
@@ -125,6 +126,8 @@ export interface SourceOptions {
   onBadRow: 'refuse' | 'skip';
   /** Of a BEIR folder: whose judgements. */
   split?: string | null;
+  /** Where the source names what these Parquet files hold together. */
+  files?: readonly string[] | undefined;
 }
 
 /**
@@ -133,7 +136,7 @@ export interface SourceOptions {
  */
 export async function collectRows(
   source: DataSource,
-  { file, onBadRow, split = null }: SourceOptions,
+  { file, onBadRow, split = null, files }: SourceOptions,
   signal: AbortSignal,
 ): Promise<CollectedData> {
   const reading: Reading = { file: null, columns: [], notes: [] };
@@ -142,7 +145,9 @@ export async function collectRows(
     const own =
       file?.signal === undefined ? signal : AbortSignal.any([signal, checkSignal('file.signal', file.signal)]);
     let data: TrainingData;
-    if (await isBeir(source)) {
+    if (files !== undefined) {
+      data = await collectFile(source, { ...file, format: 'parquet', signal: own }, reading, bad, own, files);
+    } else if (await isBeir(source)) {
       if (file !== undefined && Object.keys(file).some((name) => name !== 'signal')) throw notAFile(source);
       data = await beirRows(source, split ?? undefined, reading, bad, own);
     } else {
@@ -204,7 +209,7 @@ export async function collectRows(
 export function noSplit(): InvalidArgumentError {
   return new InvalidArgumentError(
     'ERR_INVALID_OPTION',
-    say`${option('split')} says whose judgements of a BEIR folder are meant, but the data is none.`,
+    say`${option('split')} says which part of a BEIR folder or of a data set of the hub is meant, but the data is neither.`,
   );
 }
 
@@ -275,11 +280,13 @@ async function collectFile(
   reading: Reading,
   bad: BadRows,
   signal: AbortSignal,
+  files: readonly string[] = [file],
 ): Promise<TrainingData> {
-  await checkIsFile(file, 'a data file'); // before its format, which a folder has none of
+  if (files[0] === file) await checkIsFile(file, 'a data file'); // before its format, which a folder has none of
   const resolved = resolveReadOptions(file, options);
   // Waited for with the signal: a pipe may keep us waiting for ever.
-  const table = await opened(openTable(file, resolved), signal);
+  const first = await opened(openTable(files[0]!, resolved), signal);
+  const table = files.length === 1 ? first : new JoinedTable(first, files.slice(1), (one) => openTable(one, resolved));
   const { columns: names } = table;
   let plan: FormPlan | null;
   // What asks for the columns of two texts and a score by their names.

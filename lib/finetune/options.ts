@@ -293,10 +293,13 @@ export const finetuneTable = {
     flag: '--allow-constant-scores',
     help: 'train also where the scores of all rows are equal',
   }),
-  /** Where the data is a folder in BEIR's layout: whose judgements, `qrels/<split>.tsv`. Default: train, else the only one. */
+  /**
+   * Where the data is a folder in BEIR's layout: whose judgements, `qrels/<split>.tsv`; of a data set of the hub: which split.
+   * Default: train, else the only one.
+   */
   split: optional(text(), null, {
     flag: '--split <name>',
-    help: 'of a BEIR folder: whose judgements, qrels/<name>.tsv',
+    help: 'of a BEIR folder: whose judgements, qrels/<name>.tsv; of a data set of the hub: which split',
     unset: 'train',
   }),
   /** Where the data is a file: its format and columns. */

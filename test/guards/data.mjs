@@ -10,6 +10,16 @@ export const data = {
     },
   ],
 
+  'lib/data/formats/joined.ts': [
+    {
+      guard: 'columns in another order are the same columns',
+      from: 'yield* this.#current.rows(here, isRow);',
+      to: 'yield* this.#current.rows(positions, isRow);',
+      test: 'unit/model/data-set',
+      name: 'all files of the split as one',
+    },
+  ],
+
   'lib/data/bad-rows.ts': [
     {
       guard: 'all faults of a file are counted',

@@ -78,6 +78,16 @@ export const model = {
     },
   ],
 
+  'lib/model/fetch/data-set.ts': [
+    {
+      guard: 'what is in the cache is not asked for again',
+      from: 'if (kept !== undefined) return kept;',
+      to: '',
+      test: 'unit/model/data-set',
+      name: 'all files of the split as one',
+    },
+  ],
+
   'lib/model/fetch/hub.ts': [
     {
       guard: "paths of a hub's listing",

@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto';
 import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ListFileEntry } from '@huggingface/hub';
-import { AbortError, DownloadError, FileError, ModelError, withoutRemedy } from '../../system/errors';
+import {
+  AbortError,
+  DownloadError,
+  FileError,
+  InvalidArgumentError,
+  ModelError,
+  withoutRemedy,
+} from '../../system/errors';
 import { unlessSilent } from '../../system/silence';
 import { TOKENIZER_FILES } from '../../tokenisation/tokenizer-files';
 import { addToCache, type CachedOrigin } from './cache';
@@ -50,14 +57,30 @@ export function isOffline(environment: NodeJS.ProcessEnv = process.env): boolean
   return ['1', 'ON', 'YES', 'TRUE'].includes((environment['HF_HUB_OFFLINE'] ?? '').toUpperCase());
 }
 
+/** The hub's client for one repository at one commit. */
+interface Repository {
+  /** The commit. */
+  sha: string;
+  files(): Promise<ListFileEntry[]>;
+  /** Streams a file into the folder, under its own path or another; its SHA-256. */
+  fetch(entry: ListFileEntry, folder: string, name?: string): Promise<string>;
+}
+
+/** What a repository holds. */
+export type RepositoryKind = 'model' | 'dataset';
+
 /**
- * Fetches the files of a model from the Hugging Face hub into `folder`, which appears whole or not at all.
+ * Does `work` with a repository.
  *
  * @throws DownloadError ERR_DOWNLOAD: the hub does not answer, or has no such repository or revision; ERR_HUB_ACCESS;
- *   ERR_HUB_BUSY; ERR_CHECKSUM; ERR_DISK_SPACE; FileError: the cache cannot be written; ModelError ERR_MODEL_FOLDER: the
- *   repository has no weights; AbortError.
+ *   ERR_HUB_BUSY; ERR_CHECKSUM; AbortError; and what `work` throws as ModelError, FileError or InvalidArgumentError
  */
-export async function fetchFromHub(id: string, folder: string, options: HubOptions): Promise<CachedOrigin> {
+export async function withRepository<T>(
+  kind: RepositoryKind,
+  id: string,
+  options: HubOptions,
+  work: (repository: Repository) => Promise<T>,
+): Promise<T> {
   const environment = options.environment ?? process.env;
   const hub = await import('@huggingface/hub');
   const accessToken = options.accessToken ?? environment['HF_TOKEN'];
@@ -84,30 +107,33 @@ export async function fetchFromHub(id: string, folder: string, options: HubOptio
       }),
     ...(accessToken ? { accessToken } : {}),
   };
-  const origin: CachedOrigin = { id, source: 'hub', revision: options.revision, sha256: {} };
+  const repo = { type: kind, name: id };
   try {
-    const info = await hub.modelInfo({ name: id, revision: options.revision, additionalFields: ['sha'], ...common });
-    origin.revision = info.sha; // every file comes from this one commit, whatever is pushed meanwhile
-    const files: ListFileEntry[] = [];
-    for await (const entry of hub.listFiles({ repo: id, recursive: true, revision: origin.revision, ...common })) {
-      if (entry.type === 'file') files.push(entry);
-    }
-    const wanted = chooseFiles(id, files);
-    return await addToCache(folder, origin, async (temporary) => {
-      for (const entry of wanted) {
+    const asked = { name: id, revision: options.revision, additionalFields: ['sha' as const], ...common };
+    // Every file comes from this one commit, whatever is pushed meanwhile.
+    const { sha } = kind === 'model' ? await hub.modelInfo(asked) : await hub.datasetInfo(asked);
+    return await work({
+      sha,
+      files: async () => {
+        const files: ListFileEntry[] = [];
+        for await (const entry of hub.listFiles({ repo, recursive: true, revision: sha, ...common })) {
+          if (entry.type === 'file') files.push(entry);
+        }
+        return files;
+      },
+      fetch: async (entry, folder, name = entry.path) => {
         // Plain HTTP: the hub's other protocol would be a second path to the same bytes.
-        const request = { repo: id, path: entry.path, revision: origin.revision, xet: false, ...common };
-        const blob = await hub.downloadFile(request);
+        const blob = await hub.downloadFile({ repo, path: entry.path, revision: sha, xet: false, ...common });
         if (blob === null)
           throw new DownloadError('ERR_DOWNLOAD', `${hubUrl} lists ${entry.path} of ${id} but does not have it.`);
-        origin.sha256[entry.path] = await store(blob, entry, id, temporary, options);
-      }
+        return store(blob, entry, id, join(folder, name), options);
+      },
     });
   } catch (error) {
     if (options.signal?.aborted) {
       throw new AbortError('ERR_ABORTED', `Fetching ${id} was stopped.`, { cause: options.signal.reason });
     }
-    if (error instanceof ModelError) throw error;
+    if (error instanceof ModelError || error instanceof InvalidArgumentError) throw error;
     const failure = told ?? error;
     if (failure instanceof DownloadError) {
       // Those of the requests are the end of a sentence.
@@ -124,6 +150,22 @@ export async function fetchFromHub(id: string, folder: string, options: HubOptio
       { cause: error },
     );
   }
+}
+
+/**
+ * Fetches the files of a model from the Hugging Face hub into `folder`, which appears whole or not at all.
+ *
+ * @throws what `withRepository` throws; DownloadError ERR_DISK_SPACE; FileError: the cache cannot be written; ModelError
+ *   ERR_MODEL_FOLDER: the repository has no weights
+ */
+export async function fetchFromHub(id: string, folder: string, options: HubOptions): Promise<CachedOrigin> {
+  return withRepository('model', id, options, async (repository) => {
+    const origin: CachedOrigin = { id, source: 'hub', revision: repository.sha, sha256: {} };
+    const wanted = chooseFiles(id, await repository.files());
+    return addToCache(folder, origin, async (temporary) => {
+      for (const entry of wanted) origin.sha256[entry.path] = await repository.fetch(entry, temporary);
+    });
+  });
 }
 
 function isWeights({ path }: ListFileEntry): boolean {
@@ -151,14 +193,7 @@ function chooseFiles(id: string, files: readonly ListFileEntry[]): ListFileEntry
 }
 
 /** Streams a file to disk, checks its length and, where the hub tells it, its SHA-256, and returns that. */
-async function store(
-  blob: Blob,
-  entry: ListFileEntry,
-  id: string,
-  folder: string,
-  options: HubOptions,
-): Promise<string> {
-  const path = join(folder, entry.path);
+async function store(blob: Blob, entry: ListFileEntry, id: string, path: string, options: HubOptions): Promise<string> {
   await mkdir(dirname(path), { recursive: true });
   const total = entry.lfs?.size ?? entry.size;
   const hash = createHash('sha256');

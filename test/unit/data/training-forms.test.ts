@@ -211,6 +211,22 @@ test('NLI: entailed texts are positives, contradicted ones negatives; what is no
   expect(two).toMatchObject({ code: 'ERR_LABEL', message: expect.stringMatching(/text1: 'premise'/) });
 });
 
+test("Parquet's lists: a row for each positive with all negatives; a teacher's vectors", async () => {
+  // As it is built: Parquet is decoded in a thread of its own, which jest cannot compile.
+  const built = require('../../../dist/data/source.js') as typeof import('../../../lib/data/source');
+  const read = (name: string) =>
+    built.collectRows(join(__dirname, 'fixtures', name), { file: undefined, onBadRow: 'refuse' }, never);
+  expect(shown(await read('lists.parquet'))).toMatchObject({
+    form: 'triplets',
+    rows: [
+      ['q1', 'a', 'd'],
+      ['q1', 'b', 'd'],
+      ['q2', 'c', 'e', 'f'],
+    ],
+  });
+  expect(shown(await read('vectors.parquet'))).toMatchObject({ form: 'vectors', labels: [0.5, 1, 2, -1] });
+});
+
 test('candidates with scores, as objects and as lists', async () => {
   const rows = [
     { query: 'a', candidates: ['b', 'c'], scores: [2, 1] },

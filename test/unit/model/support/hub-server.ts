@@ -35,7 +35,7 @@ function commitOf(label: string): string {
 
 /** What the hub keeps in large file storage. */
 function isLarge(path: string): boolean {
-  return /\.(safetensors|bin|onnx)$/.test(path);
+  return /\.(safetensors|bin|onnx|parquet)$/.test(path);
 }
 
 export function filesBelow(folder: string, prefix = ''): Files {
@@ -99,9 +99,10 @@ export class HubServer {
     const request = { path: pathname, range, authorization };
     this.requests.push(request);
     if (this.fault(request, response)) return;
-    const parts = /^\/(?:api\/models\/)?([^/]+\/[^/]+)\/(revision|tree|resolve)\/([^/]+)(?:\/(.+))?$/.exec(
-      request.path,
-    );
+    const parts =
+      /^\/(?:api\/)?(?:models\/|datasets\/)?([^/]+\/[^/]+)\/(revision|tree|resolve)\/([^/]+)(?:\/(.+))?$/.exec(
+        request.path,
+      );
     const [, id, action, revision, path] = (parts ?? []).map((part) => part && decodeURIComponent(part));
     const repository = this.repositories.get(id ?? '');
     if (repository === undefined) return notFound(response, 'RepoNotFound', 'Repository not found');
