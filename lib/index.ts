@@ -9,7 +9,7 @@ export type {
 } from './text-vectorisation-options';
 export { EmbeddingsEndpoint } from './embed/endpoint';
 export type { EndpointOptions } from './embed/endpoint';
-export { cosineSimilarity } from './embed/similarity';
+export { cosineSimilarity, dot, euclidean } from './embed/similarity';
 export type { Vector } from './embed/similarity';
 export { checkSaveTarget } from './model/save/save-target';
 export { models } from './model/presets';
@@ -67,6 +67,18 @@ export type { FinetuneRun, FinetuneStatus } from './finetune/run';
 export type { LossChoice, LossName, MatryoshkaLoss, SimpleLoss, SimpleLossName, SumLoss } from './finetune/losses';
 export type { ThresholdMetric, ValidationMetrics } from './finetune/metrics';
 export type { ScheduleKind } from './finetune/schedule';
+export { communityDetection } from './search/communities';
+export type { CommunityOptions } from './search/communities';
+export { dequantize, quantizationRanges, quantize, truncate } from './search/quantize';
+export type {
+  QuantizationRanges,
+  QuantizedPrecision,
+  QuantizedVectors,
+  QuantizeOptions,
+  TruncateOptions,
+} from './search/quantize';
+export { paraphraseMining } from './mine/paraphrases';
+export type { ParaphraseOptions, ParaphrasePair } from './mine/paraphrases';
 export { semanticSearch } from './search/semantic-search';
 export type { SemanticSearchOptions } from './search/semantic-search';
 export { VectorIndex } from './search/vector-index';

@@ -47,6 +47,55 @@ export function cosine(a: Vector, b: Vector): number {
   return norms === 0 ? 0 : Math.max(-1, Math.min(1, ab / norms));
 }
 
+/** `dot` of two vectors that are known to be such. */
+export function product(a: Vector, b: Vector): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; ++i) sum += a[i]! * b[i]!;
+  return sum;
+}
+
+/** `euclidean` of two vectors that are known to be such. */
+export function negativeDistance(a: Vector, b: Vector): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; ++i) sum += (a[i]! - b[i]!) ** 2;
+  return -Math.sqrt(sum);
+}
+
+/** A similarity of two vectors of one length, or of one with each of a list. */
+interface Similarity {
+  (a: Vector, b: Vector): number;
+  (a: Vector, b: readonly Vector[]): number[];
+}
+
+function checked(similarity: (a: Vector, b: Vector) => number): Similarity {
+  return ((a: Vector, b: Vector | readonly Vector[]): number | number[] => {
+    const left = checkVector('the left-hand side', a);
+    const isList = Array.isArray(b) && typeof b[0] !== 'number';
+    if (!isList) return similarity(left, checkVector('the right-hand side', b, left.length));
+    return (b as readonly Vector[]).map((vector, i) =>
+      similarity(left, checkVector(`vector ${i} on the right-hand side`, vector, left.length)),
+    );
+  }) as Similarity;
+}
+
+const checkedCosine = checked(cosine);
+
+/**
+ * Product of two vectors, Σ a·b, in double precision; with a list on the right one for each. Of vectors of length 1 it is
+ * their cosine.
+ *
+ * @throws InvalidArgumentError ERR_INVALID_ARGUMENT: not vectors; ERR_LENGTH_MISMATCH: of different length.
+ */
+export const dot: Similarity = checked(product);
+
+/**
+ * Negative of the distance between two vectors, -‖a - b‖, in double precision, so that the higher number is the nearer
+ * pair, as in sentence-transformers; with a list on the right one for each.
+ *
+ * @throws InvalidArgumentError ERR_INVALID_ARGUMENT: not vectors; ERR_LENGTH_MISMATCH: of different length.
+ */
+export const euclidean: Similarity = checked(negativeDistance);
+
 /**
  * Cosine of the angle between two vectors, a · b / (‖a‖ ‖b‖), from -1 to 1: the nearer to 1, the more alike the
  * texts. With a list of vectors on the right there is one number for each. The cosine with a vector of zeros is
@@ -57,10 +106,5 @@ export function cosine(a: Vector, b: Vector): number {
 export function cosineSimilarity(a: Vector, b: Vector): number;
 export function cosineSimilarity(a: Vector, b: readonly Vector[]): number[];
 export function cosineSimilarity(a: Vector, b: Vector | readonly Vector[]): number | number[] {
-  const left = checkVector('the left-hand side', a);
-  const isList = Array.isArray(b) && typeof b[0] !== 'number';
-  if (!isList) return cosine(left, checkVector('the right-hand side', b, left.length));
-  return (b as readonly Vector[]).map((vector, i) =>
-    cosine(left, checkVector(`vector ${i} on the right-hand side`, vector, left.length)),
-  );
+  return checkedCosine(a, b as Vector);
 }

@@ -1,4 +1,4 @@
-import { cosine, type Vector } from '../embed/similarity';
+import { cosine, negativeDistance, product, type Vector } from '../embed/similarity';
 import { InvalidArgumentError } from '../system/errors';
 import { atOnce, type Work } from './work';
 
@@ -14,25 +14,18 @@ export function isDistance(name: SimilarityName): boolean {
   return name === 'euclidean' || name === 'manhattan';
 }
 
-function dot(a: Vector, b: Vector): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; ++i) sum += a[i]! * b[i]!;
-  return sum;
-}
-
-function euclidean(a: Vector, b: Vector): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; ++i) sum += (a[i]! - b[i]!) ** 2;
-  return -Math.sqrt(sum);
-}
-
 function manhattan(a: Vector, b: Vector): number {
   let sum = 0;
   for (let i = 0; i < a.length; ++i) sum += Math.abs(a[i]! - b[i]!);
   return -sum;
 }
 
-const functions: Record<SimilarityName, (a: Vector, b: Vector) => number> = { cosine, dot, euclidean, manhattan };
+const functions: Record<SimilarityName, (a: Vector, b: Vector) => number> = {
+  cosine,
+  dot: product,
+  euclidean: negativeDistance,
+  manhattan,
+};
 
 /** Similarity of two vectors of one length, in double precision. */
 export function similarityFunction(name: SimilarityName): (a: Vector, b: Vector) => number {
