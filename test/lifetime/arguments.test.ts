@@ -91,7 +91,7 @@ test('a value of another type, a handle of another kind, in each place: refused'
   for (const { name, parameters } of withParameters()) {
     const handles = parameters.filter(({ type }) => type.endsWith('Handle'));
     const others = list.filter((call) => call.name === name && call.given.includes(': handle of a '));
-    expect(others).toHaveLength(2 * handles.length + 3 * (parameters.length - handles.length));
+    expect(others).toHaveLength(4 * handles.length + 5 * (parameters.length - handles.length));
   }
 });
 
@@ -103,7 +103,7 @@ test('a disposed handle: refused by all but dispose, which may be called twice',
   expect(list.map(({ name }) => name)).toEqual(expect.arrayContaining(handles));
   expect(list).toHaveLength(handles.length);
   const disposers = list.filter(({ name }) => name.startsWith('dispose'));
-  expect(disposers.map(({ outcome }) => outcome)).toEqual(['returned', 'returned', 'returned']);
+  expect(disposers.map(({ outcome }) => outcome)).toEqual(Array.from({ length: 5 }, () => 'returned'));
   const others = list.filter((call) => !disposers.includes(call));
   expect(notRefused(others)).toEqual([]);
   expect([...new Set(others.map(({ code }) => code))]).toEqual(['ERR_DISPOSED']);
@@ -120,6 +120,6 @@ test('the right types that do not fit each other, the model or any machine: refu
 
 test('nothing is left of it all, and the engine works', () => {
   expect(end.after).toEqual(end.before);
-  expect(end.end).toEqual({ models: 0, datasets: 0, trainers: 0 });
+  expect(end.end).toEqual({ models: 0, datasets: 0, trainers: 0, vectors: 0, searches: 0 });
   expect(end.inUse).toBe(0);
 });

@@ -102,7 +102,7 @@ describe('another OpenMP in the process', () => {
     const { stdout, ...ended } = await runProgram('openmp.cjs', args, [], environment);
     expect(ended).toEqual({ code: 0, signal: null, stderr: '' });
     const { live, ...result } = JSON.parse(stdout) as typeof alone & { live: object };
-    expect(live).toEqual({ models: 0, datasets: 0, trainers: 0 });
+    expect(live).toEqual({ models: 0, datasets: 0, trainers: 0, vectors: 0, searches: 0 });
     return result;
   }
 

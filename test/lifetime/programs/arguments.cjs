@@ -3,17 +3,8 @@
 // { functions: [{ name, parameters: [{ name, type }] }], folder }, as lib/engine/addon.ts declares them; which there
 // are is told by the addon itself. Each call prints a line of JSON: { name, given, outcome, code }.
 const path = require('node:path');
-const {
-  liveObjects,
-  loadEngine,
-  pairsOf,
-  spec,
-  stepRequest,
-  texts,
-  trainerOptions,
-  training,
-} = require('./engine.cjs');
-const { disposeAll, disposers, handleTypes, validArguments, validValues } = require('./valid.cjs');
+const { liveObjects, loadEngine, pairsOf, spec, stepRequest, texts, trainerOptions } = require('./engine.cjs');
+const { disposeAll, disposers, handleTypes, training, validArguments, validValues } = require('./valid.cjs');
 
 const { functions, folder } = JSON.parse(process.argv[2]);
 const declared = new Map(functions.map(({ name, parameters }) => [name, parameters]));
@@ -76,6 +67,7 @@ const taken = {
   'WeightFile[]': ['an empty list'],
   'SaveFile[]': ['an empty list'],
   Float32Array: ['a Float32Array'],
+  'Float32Array | Int8Array': ['a Float32Array'],
 };
 
 async function main() {
@@ -177,7 +169,7 @@ function* changedObjects(object, at = '') {
 }
 
 /** Arguments of the right types that do not fit each other, the model or any machine. */
-function misfits({ model, dataset, trainer }) {
+function misfits({ model, dataset, trainer, vectors }) {
   const { ids, offsets } = texts(4, 6);
   const scores = Float32Array.of(0, 1);
   const sized = (change) => ({ ...spec(), encoder: { ...spec().encoder, ...change } });
@@ -279,6 +271,14 @@ function misfits({ model, dataset, trainer }) {
     ['checksum', 'a folder', [folder]],
     ['lockFile', 'a folder', [folder]],
     ['lockFile', 'a folder that is not there', [path.join(folder, 'no', 'file')]],
+    ['createVectors', 'no width', [0, 'fp32', 'cosine']],
+    ['createVectors', 'a width beyond int32 sums', [65537, 'int8', 'dot']],
+    ['appendVectors', 'half a vector', [vectors, Float32Array.of(1, 2, 3)]],
+    ['appendVectors', 'a number that is none', [vectors, Float32Array.of(1, NaN)]],
+    ['appendVectors', 'vectors of another type', [vectors, Int8Array.of(1, 2)]],
+    ['createSearch', 'half a query', [vectors, Float32Array.of(1), 1, 3]],
+    ['createSearch', 'queries of another type', [vectors, Int8Array.of(1, 2), 1, 3]],
+    ['createSearch', 'no hits', [vectors, Float32Array.of(1, 2), 0, 3]],
     ['setThreads', 'no threads', [0]],
     ['setThreads', 'more threads than any machine', [2 ** 31]],
     ['setMemoryLimit', 'no bytes', [0]],

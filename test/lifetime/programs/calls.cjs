@@ -4,8 +4,8 @@
 const path = require('node:path');
 const { once } = require('node:events');
 const { Worker } = require('node:worker_threads');
-const { liveObjects, loadEngine, spec, stepRequest, texts, training } = require('./engine.cjs');
-const { disposeAll, disposers, handleTypes, validArguments } = require('./valid.cjs');
+const { liveObjects, loadEngine, spec, stepRequest, texts } = require('./engine.cjs');
+const { disposeAll, disposers, handleTypes, training, validArguments } = require('./valid.cjs');
 
 const { functions, codes, folder } = JSON.parse(process.argv[2]);
 
@@ -35,7 +35,7 @@ async function nothingLives(engine) {
     global.gc();
     await new Promise(setImmediate);
     live = await liveObjects(engine);
-    if (live.models + live.datasets + live.trainers === 0) return;
+    if (Object.values(live).every((count) => count === 0)) return;
   }
   throw new Error(`left alive: ${JSON.stringify(live)}`);
 }

@@ -1,12 +1,30 @@
 'use strict';
 // What the addon's functions accept, by what their declarations say.
 const path = require('node:path');
-const { pairsOf, spec, stepRequest, texts, trainerOptions } = require('./engine.cjs');
+const { pairsOf, spec, stepRequest, texts, trainerOptions, training: trainingOnly } = require('./engine.cjs');
 
-/** Where `training` of engine.cjs has a handle of the type. */
-const handleTypes = { ModelHandle: 'model', DatasetHandle: 'dataset', TrainerHandle: 'trainer' };
+/** Where `training` has a handle of the type. */
+const handleTypes = {
+  ModelHandle: 'model',
+  DatasetHandle: 'dataset',
+  TrainerHandle: 'trainer',
+  VectorsHandle: 'vectors',
+  SearchHandle: 'search',
+};
+
+/** As that of engine.cjs, with vectors and a search of them that has come to its end. */
+async function training(engine, options) {
+  const made = await trainingOnly(engine, options);
+  const vectors = await engine.createVectors(2, 'fp32', 'cosine');
+  await engine.appendVectors(vectors, Float32Array.of(1, 0, 0, 1, 1, 1));
+  const search = await engine.createSearch(vectors, Float32Array.of(1, 2), 2, 3);
+  await engine.searchStep(search);
+  return { ...made, vectors, search };
+}
 
 const disposers = {
+  SearchHandle: (engine, { search }) => engine.disposeSearch(search),
+  VectorsHandle: (engine, { vectors }) => engine.disposeVectors(vectors),
   TrainerHandle: (engine, { trainer }) => engine.disposeTrainer(trainer),
   DatasetHandle: (engine, { dataset }) => engine.disposeDataset(dataset),
   ModelHandle: (engine, { model }) => engine.disposeModel(model),
@@ -40,6 +58,13 @@ function validValues(folder) {
     resetPeak: true,
     wanted: true,
     replayDecay: true,
+    width: 2,
+    type: 'fp32',
+    similarity: 'cosine',
+    numbers: Float32Array.of(1, 2),
+    queries: Float32Array.of(1, 2),
+    k: 1,
+    count: 3,
   };
 }
 
@@ -52,4 +77,4 @@ function validArguments(name, parameters, handles, folder) {
   });
 }
 
-module.exports = { disposeAll, disposers, handleTypes, validArguments, validValues };
+module.exports = { disposeAll, disposers, handleTypes, training, validArguments, validValues };
