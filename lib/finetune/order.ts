@@ -44,12 +44,17 @@ function ordered({ rows, lengths, batchSize, shuffle }: OrderRequest, random: Ra
   const order = rows.slice();
   if (!shuffle) return order;
   random.shuffle(order);
-  const span = windowBatches * batchSize;
-  for (let start = 0; start < order.length; start += span) {
-    // sort with a comparison is stable: rows of equal length stay in random order.
-    order.subarray(start, start + span).sort((a, b) => lengths[a]! - lengths[b]!);
-  }
+  sortWindows(order, windowBatches * batchSize, lengths);
   return order;
+}
+
+/** Brings each `span` rows into the order of their lengths; rows of equal length stay as they are. */
+function sortWindows(rows: Int32Array | number[], span: number, lengths: Int32Array): void {
+  for (let start = 0; start < rows.length; start += span) {
+    // sort with a comparison is stable.
+    const sorted = rows.slice(start, start + span).sort((a, b) => lengths[a]! - lengths[b]!);
+    for (let i = 0; i < sorted.length; ++i) rows[start + i] = sorted[i]!;
+  }
 }
 
 /** The batches of one epoch as a loss wants them; every row is in exactly one, and equal requests give equal batches. */
@@ -126,7 +131,11 @@ function withoutDuplicates(order: Int32Array, batchSize: number, { columns, rowO
  * row, where their number is odd, stands in a pair with another class's; of one class that is left alone, rows are spread
  * over the batches as they come.
  */
-function byClass({ rows, batchSize, shuffle }: OrderRequest, random: Random, labels: ArrayLike<number>): Int32Array[] {
+function byClass(
+  { rows, lengths, batchSize, shuffle }: OrderRequest,
+  random: Random,
+  labels: ArrayLike<number>,
+): Int32Array[] {
   const classes = new Map<number, number[]>();
   for (const row of rows) {
     const members = classes.get(labels[row]!);
@@ -135,7 +144,14 @@ function byClass({ rows, batchSize, shuffle }: OrderRequest, random: Random, lab
   }
   // By number, so that the draw does not depend on which class comes first.
   let left = [...classes].sort((a, b) => a[0] - b[0]).map(([, members]) => ({ members, at: 0 }));
-  if (shuffle) for (const { members } of left) random.shuffle(members);
+  if (shuffle) {
+    // As `ordered` does it: a class's rows of like length are neighbours, and so are those of all classes in a round.
+    const span = 2 * Math.max(1, Math.ceil((windowBatches * batchSize) / (2 * left.length)));
+    for (const { members } of left) {
+      random.shuffle(members);
+      sortWindows(members, span, lengths);
+    }
+  }
   const pairs: number[][] = [];
   const singles: number[] = [];
   let lastClass: object | undefined;
@@ -159,8 +175,9 @@ function byClass({ rows, batchSize, shuffle }: OrderRequest, random: Random, lab
   const count = Math.ceil(rows.length / batchSize);
   const batches: number[][] = Array.from({ length: count }, () => []);
   const sizes = Array.from({ length: count }, (_, i) => Math.min(batchSize, rows.length - i * batchSize));
-  // Of pairs every batch has its share, so that the rest never stands alone.
-  const spread = rest.length > 0 || singles.length > 0;
+  const others = rest.length + singles.length;
+  // Of pairs every batch has its share, so that the rest never stands alone: of few pairs in turn, else of neighbours.
+  const spread = others > 2 * pairs.length;
   let to = 0;
   const place = (unit: readonly number[]): void => {
     for (const row of unit) {
@@ -169,7 +186,10 @@ function byClass({ rows, batchSize, shuffle }: OrderRequest, random: Random, lab
     }
     if (spread) to = (to + 1) % count;
   };
-  for (const pair of pairs) place(pair);
+  pairs.forEach((pair, i) => {
+    if (!spread && others > 0) to = Math.floor((i * count) / pairs.length);
+    place(pair);
+  });
   for (const row of [...singles, ...rest]) place([row]);
   return batches.map((batch) => Int32Array.from(batch));
 }

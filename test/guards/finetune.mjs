@@ -26,6 +26,13 @@ export const finetune = {
       name: 'no text is in two rows of a batch',
     },
     {
+      guard: 'batches of classes are of like length',
+      from: 'sortWindows(members, span, lengths);',
+      to: 'void span;',
+      test: 'unit/finetune/sampler',
+      name: 'rows of a batch are of like length',
+    },
+    {
       guard: 'every batch of classes has two of them',
       from: 'if (spread) to = (to + 1) % count;',
       to: '',

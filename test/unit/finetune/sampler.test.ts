@@ -102,6 +102,20 @@ describe('by class', () => {
     expect(plain(batchesOf(labels, 16, epoch))).toEqual(plain(batches));
   });
 
+  test('rows of a batch are of like length', () => {
+    const labels = Array.from({ length: 2000 }, (_, i) => i % 11);
+    const { lengths } = request(2000, 32);
+    const spread = (batch: Int32Array) => {
+      const own = [...batch].map((row) => lengths[row]!);
+      return Math.max(...own) - Math.min(...own);
+    };
+    // Lengths are from 3 to 42; in a batch of rows as they come nearly all of that is there.
+    const spreads = batchesOf(labels, 32).map(spread);
+    expect(spreads.reduce((sum, one) => sum + one, 0) / spreads.length).toBeLessThan(15);
+    const rows = sorted(batchesOf(labels, 32));
+    expect(rows).toEqual(Array.from({ length: 2000 }, (_, i) => i));
+  });
+
   test('texts alone in their class, and the rest of a class with more than all others, are dropped nowhere', () => {
     const labels = [...new Array<number>(80).fill(0), ...new Array<number>(10).fill(1), 2, 3, 4];
     const batches = batchesOf(labels, 8);
