@@ -16,7 +16,7 @@ import type { RunControl } from './finetune/run-control';
 import type { Architecture } from './model/architectures';
 import { fetchDataSet, hubDataSet } from './model/fetch/data-set';
 import { openModel } from './model/open';
-import { promptName, promptText, unpromptedNote, type TextKind } from './model/prompts';
+import { promptName, promptText, unpooledTokens, unpromptedNote, type TextKind } from './model/prompts';
 import { saveModel } from './model/save/save';
 import type { ModelPreset, OpenedModel } from './model/types';
 import type { EngineAddon, ModelHandle } from './engine/addon';
@@ -242,7 +242,7 @@ export class TextVectorisation {
     // A document may have none by intent.
     this.#unprompted ||= list.length > 0 && prompt === '' && asked === undefined && kind === undefined;
     const limit = inputLength(given.maxInputLength, opened);
-    const own = { prompt, dimensions };
+    const own = { prompt, dimensions, promptTokens: await unpooledTokens(opened, prompt) };
     const vectors = await embedder.embed(list, limit, given.signal, own).catch((error: unknown) => {
       throw this.#explain(error, name);
     });
@@ -348,7 +348,8 @@ export class TextVectorisation {
       const { addon, handle, opened } = await orAborted(this.#loaded('finetune'), control.signal);
       this.#records = [...this.#records.filter(({ changedModel }) => changedModel), record];
       const { device, memoryFraction } = this.#options;
-      return { addon, handle, device, memoryFraction, ...opened };
+      const promptTokens = await unpooledTokens(opened, opened.defaultPrompt);
+      return { addon, handle, device, memoryFraction, promptTokens, ...opened };
     };
     const teacher = options.teacher === null ? undefined : () => teacherOf(options.teacher!, options.teacherFile);
     return finetune({ data, model, teacher, options: { ...options, onProgress } }, control);

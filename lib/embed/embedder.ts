@@ -26,6 +26,8 @@ export interface EmbeddableModel {
 export interface EmbedRequest {
   /** Put before every text; default the model's. */
   prompt?: string | undefined;
+  /** Tokens of the prompt that the pooling leaves out; default 0. */
+  promptTokens?: number | undefined;
   /** Numbers of a vector, from the first on; default the model's. */
   dimensions?: number | undefined;
 }
@@ -34,6 +36,7 @@ export interface EmbedRequest {
 interface Request {
   texts: readonly string[];
   prompt: string;
+  promptTokens: number;
   dimensions: number;
   maxInputLength: number;
   signal: AbortSignal | undefined;
@@ -48,6 +51,7 @@ interface Request {
 /** Texts that go through the tokeniser and the engine together; of each request a run of neighbours. */
 interface Piece {
   maxInputLength: number;
+  promptTokens: number;
   texts: string[];
   parts: { request: Request; count: number }[];
 }
@@ -81,10 +85,10 @@ export class Embedder {
     own: EmbedRequest = {},
   ): Promise<Float32Array[]> {
     if (texts.length === 0) return Promise.resolve([]);
-    const { prompt = this.model.defaultPrompt, dimensions = this.model.dimension } = own;
+    const { prompt = this.model.defaultPrompt, promptTokens = 0, dimensions = this.model.dimension } = own;
     return new Promise((resolve, reject) => {
       const begun = { taken: 0, vectors: [], resolve, reject, settled: false };
-      this.#waiting.push({ texts, prompt, dimensions, maxInputLength, signal, ...begun });
+      this.#waiting.push({ texts, prompt, promptTokens, dimensions, maxInputLength, signal, ...begun });
       if (!this.#pumping) void this.#pump();
     });
   }
@@ -109,7 +113,7 @@ export class Embedder {
     this.#pumping = false;
   }
 
-  /** The next piece: an equal share of each request that waits with the first one's limit; none where none waits. */
+  /** The next piece: an equal share of each request that waits with the first one's limit and prompt; none where none waits. */
   #take(): Piece | undefined {
     for (const request of this.#waiting) {
       if (!request.settled && request.signal?.aborted) {
@@ -119,11 +123,11 @@ export class Embedder {
     }
     this.#waiting = this.#waiting.filter(({ settled }) => !settled);
     if (this.#waiting.length === 0) return undefined;
-    const { maxInputLength } = this.#waiting[0]!;
+    const { maxInputLength, promptTokens } = this.#waiting[0]!;
     const together = this.#waiting
-      .filter((request) => request.maxInputLength === maxInputLength)
+      .filter((request) => request.maxInputLength === maxInputLength && request.promptTokens === promptTokens)
       .slice(0, this.#textsAtOnce);
-    const piece: Piece = { maxInputLength, texts: [], parts: [] };
+    const piece: Piece = { maxInputLength, promptTokens, texts: [], parts: [] };
     let room = this.#textsAtOnce;
     together.forEach((request, i) => {
       const share = Math.ceil(room / (together.length - i));
@@ -142,7 +146,7 @@ export class Embedder {
   async #compute(piece: Piece, tokens: TokenisedTexts): Promise<void> {
     try {
       const { width, normalised } = this.model;
-      const flat = await this.#embedTokens(tokens);
+      const flat = await this.#embedTokens(tokens, piece.promptTokens);
       let text = 0;
       for (const { request, count } of piece.parts) {
         // Each vector gets memory of its own, so that keeping one does not keep all, and this module's Float32Array: the
@@ -159,11 +163,11 @@ export class Embedder {
   }
 
   /** What does not fit in memory is done in two halves. */
-  async #embedTokens(tokens: TokenisedTexts): Promise<Float32Array> {
+  async #embedTokens(tokens: TokenisedTexts, promptTokens: number): Promise<Float32Array> {
     const { ids, offsets } = tokens;
     const { addon, handle, width } = this.model;
     try {
-      return await addon.embed(handle, ids, offsets, this.precision, this.device);
+      return await addon.embed(handle, ids, offsets, this.precision, this.device, promptTokens);
     } catch (error) {
       const failure = fromNative(error);
       const count = offsets.length - 1;
@@ -171,14 +175,12 @@ export class Embedder {
       const middle = count >> 1;
       const cut = offsets[middle]!;
       const both = new Float32Array(count * width);
-      both.set(await this.#embedTokens({ ids: ids.subarray(0, cut), offsets: offsets.subarray(0, middle + 1) }));
-      both.set(
-        await this.#embedTokens({
-          ids: ids.subarray(cut),
-          offsets: offsets.subarray(middle).map((offset) => offset - cut),
-        }),
-        middle * width,
-      );
+      const [first, second] = [
+        { ids: ids.subarray(0, cut), offsets: offsets.subarray(0, middle + 1) },
+        { ids: ids.subarray(cut), offsets: offsets.subarray(middle).map((offset) => offset - cut) },
+      ];
+      both.set(await this.#embedTokens(first, promptTokens));
+      both.set(await this.#embedTokens(second, promptTokens), middle * width);
       return both;
     }
   }

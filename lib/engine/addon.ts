@@ -215,6 +215,8 @@ export interface TrainerOptions {
   freeze: string[];
   /** Bytes the engine may hold while this trainer works; null is the process-wide limit. */
   memoryLimit: number | null;
+  /** Tokens at the beginning of each text that no pooling sees, but never its last one; default 0. */
+  promptTokens?: number;
 }
 
 export interface StepRequest {
@@ -322,7 +324,8 @@ export interface EngineAddon {
   fingerprint(model: ModelHandle): Promise<string>;
   /**
    * Texts as token ids, text i = ids[offsets[i] .. offsets[i+1]), packed in the order given.
-   * Returns [texts × dimension]. Zero tokens in a text is refused.
+   * Returns [texts × dimension]. Zero tokens in a text is refused. `promptTokens` at the beginning of each text are left out
+   * of the pooling, but never its last token; default 0.
    */
   embed(
     model: ModelHandle,
@@ -330,6 +333,7 @@ export interface EngineAddon {
     offsets: Int32Array,
     precision: EmbeddingPrecision,
     device?: NativeDevice,
+    promptTokens?: number,
   ): Promise<Float32Array>;
   /**
    * For parity: writes the tensors `hidden.0` (embedding layer) … `hidden.N` [tokens × hidden],

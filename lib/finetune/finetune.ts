@@ -55,6 +55,8 @@ export interface TrainableModel {
   positions: number;
   /** Put before every text, in training as in `embed`. */
   defaultPrompt: string;
+  /** Its tokens that the pooling leaves out. */
+  promptTokens: number;
 }
 
 export interface FinetuneJob {
@@ -231,6 +233,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       maxGradientNorm: options.maxGradientNorm,
       freeze: [...options.freeze],
       memoryLimit,
+      promptTokens: model.promptTokens,
     });
     control.applyReference((wanted) => addon!.keepAlive(trainer!, wanted));
     control.check();

@@ -33,6 +33,14 @@ export const ARCHITECTURES = {
     ownFields: [],
     read: bertLike,
   },
+  camembert: {
+    modelClass: 'CamembertModel',
+    tokenizerClass: 'CamembertTokenizer',
+    writtenTokenizerClass: 'CamembertTokenizer',
+    formerModule: 'CamemBERT',
+    ownFields: [],
+    read: afterPadding,
+  },
   distilbert: {
     modelClass: 'DistilBertModel',
     tokenizerClass: 'BertTokenizer',
@@ -54,6 +62,26 @@ export const ARCHITECTURES = {
       hiddenDropout: fields.number('dropout', 0, 1, 0.1),
       attentionDropout: fields.number('attention_dropout', 0, 1, 0.1),
     }),
+  },
+  electra: {
+    modelClass: 'ElectraModel',
+    tokenizerClass: 'BertTokenizer',
+    writtenTokenizerClass: 'ElectraTokenizer',
+    formerModule: null,
+    ownFields: [],
+    read: (fields) => {
+      const shape = bertLike(fields);
+      const width = fields.integer('embedding_size', 1, 128);
+      if (width !== shape.hiddenSize) {
+        throw new ModelError(
+          'ERR_UNKNOWN_ARCHITECTURE',
+          `${fields.file}: "embedding_size" is ${width} and "hidden_size" ${shape.hiddenSize}; vectune's ELECTRA has no ` +
+            'projection between the two. Choose a model in which they are equal.',
+          { file: fields.file },
+        );
+      }
+      return shape;
+    },
   },
   mpnet: {
     modelClass: 'MPNetModel',

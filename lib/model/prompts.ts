@@ -81,7 +81,7 @@ export function withKnownPrompts(
  * @throws InvalidArgumentError ERR_INVALID_OPTION: the model has no prompt of the name
  */
 export function promptText(model: OpenedModel, asked: string | undefined): string {
-  const { prompts, includePrompt } = model.layout;
+  const { prompts } = model.layout;
   if (asked === undefined) return model.defaultPrompt;
   const text = Object.hasOwn(prompts, asked) ? prompts[asked]! : asked;
   if (text === asked && !Object.hasOwn(prompts, asked) && asked !== '' && !/[\s:]/.test(asked)) {
@@ -94,13 +94,12 @@ export function promptText(model: OpenedModel, asked: string | undefined): strin
       { remedy: say`A text of your own has a space or a colon in it, as in 'query: '.` },
     );
   }
-  if (text !== '' && !includePrompt) {
-    throw new InvalidArgumentError(
-      'ERR_INVALID_OPTION',
-      say`${option('prompt')} cannot be used with ${model.id}: its pooling leaves the prompt out ("include_prompt": false), which vectune's does not.`,
-    );
-  }
   return text;
+}
+
+/** Tokens at the beginning of a text with the prompt that the model's pooling leaves out (`include_prompt`). */
+export async function unpooledTokens(model: OpenedModel, prompt: string): Promise<number> {
+  return model.layout.includePrompt ? 0 : model.tokeniser.promptTokens(prompt);
 }
 
 /** The name of the model's prompt for a kind of text; undefined where it has none. */

@@ -156,6 +156,13 @@ export class Tokeniser {
     return { ids: ids.finish(), offsets };
   }
 
+  /** Tokens that a prompt has at the beginning of a text, the special ones before it included, as sentence-transformers counts. */
+  async promptTokens(prompt: string): Promise<number> {
+    if (prompt === '') return 0;
+    const { ids } = await this.encode([prompt], this.positions);
+    return ids.length - Math.min(this.#after, 1);
+  }
+
   #checkLimit(maxInputLength: number): void {
     const least = this.specialTokens + 1;
     if (Number.isSafeInteger(maxInputLength) && maxInputLength >= least && maxInputLength <= this.positions) return;

@@ -21,6 +21,12 @@ export interface TokenizerFamily {
   normalized: boolean;
   /** Whether the mask takes the space before it. */
   maskStrips: boolean;
+  /** Of Unigram: the id of what is unknown, where it is not that of its text. */
+  unknownId?: number;
+  /** Of Unigram: whether a sentencepiece model alone can be converted. */
+  fromSentencePiece?: boolean;
+  /** Special tokens without a role, where the configuration names none. */
+  extras?: readonly string[];
 }
 
 const BERT: TokenizerFamily = {
@@ -59,7 +65,13 @@ const ROBERTA: TokenizerFamily = {
 };
 
 /** Its vocabulary is sentencepiece's, with fairseq's four special tokens in front and the mask behind. */
-const XLM_ROBERTA: TokenizerFamily = { ...ROBERTA, algorithm: 'Unigram' };
+const XLM_ROBERTA: TokenizerFamily = { ...ROBERTA, algorithm: 'Unigram', unknownId: 3, fromSentencePiece: true };
+const CAMEMBERT: TokenizerFamily = {
+  ...ROBERTA,
+  algorithm: 'Unigram',
+  maskStrips: true,
+  extras: ['<s>NOTUSED', '</s>NOTUSED', '<unk>NOTUSED'],
+};
 
 const FAMILIES: Record<string, TokenizerFamily> = {
   BertTokenizer: BERT,
@@ -79,6 +91,7 @@ const FAMILIES: Record<string, TokenizerFamily> = {
   LongformerTokenizer: ROBERTA,
   MvpTokenizer: ROBERTA,
   XLMRobertaTokenizer: XLM_ROBERTA,
+  CamembertTokenizer: CAMEMBERT,
 };
 
 /** Classes whose algorithm is Python of their own, or sentencepiece's, or is not what their tokenizer.json says. */

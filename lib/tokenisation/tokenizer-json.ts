@@ -78,7 +78,9 @@ export function readyTokenizer(request: TokenizerRequest): ReadyTokenizer {
       ...specialTexts(config, jsonFile(files, 'special_tokens_map.json', folder)),
     });
     const { idOf, size, extras } = vocabulary;
-    const settings = extras.length === 0 ? config : { ...config, additional_special_tokens: extras };
+    const named = config['additional_special_tokens'] ?? config['extra_special_tokens'];
+    const own = extras.length > 0 ? extras : named === undefined ? family.extras : undefined;
+    const settings = own === undefined ? config : { ...config, additional_special_tokens: own };
     added = collectAddedTokens({ folder, files, config: settings, json, family, rows, idOf, size });
     ready = familyTokenizer(family, vocabulary, added, config);
     if (json !== undefined) notes.push(...disagreements(json, ready, chosen, config));

@@ -39,7 +39,7 @@ const SPACE_AT_END = /\p{White_Space}+$/u;
 export function readVocabulary(
   files: ReadonlyMap<string, Buffer>,
   folder: string,
-  { algorithm }: TokenizerFamily,
+  { algorithm, fromSentencePiece: converts }: TokenizerFamily,
   json: JsonObject | undefined,
   roles: Record<string, string> = {},
 ): Vocabulary {
@@ -50,7 +50,10 @@ export function readVocabulary(
       return ofPieces(file, checkedPieces(model['vocab'], file), charsmapOf(json['normalizer']));
     return ofIds(file, checkedIds(model['vocab'], file), (model['merges'] ?? []) as unknown[]);
   }
-  if (algorithm === 'Unigram') return fromSentencePiece(files, folder, roles);
+  if (algorithm === 'Unigram') {
+    if (converts !== true) throw missing(folder);
+    return fromSentencePiece(files, folder, roles);
+  }
   if (algorithm === 'BPE') {
     const merges = files.get('merges.txt');
     const words = jsonFile(files, 'vocab.json', folder);
@@ -171,10 +174,10 @@ function checkedIds(vocabulary: unknown, file: string): Record<string, number> {
   return vocabulary as Record<string, number>;
 }
 
-function missing(folder: string, names: string): ModelError {
+function missing(folder: string, names?: string): ModelError {
   return new ModelError(
     'ERR_TOKENIZER',
-    `${folder} holds no tokenizer: expected tokenizer.json, or ${names}. Fetch the ` + 'model folder again.',
+    `${folder} holds no tokenizer: expected tokenizer.json${names === undefined ? '' : `, or ${names}`}. Fetch the model folder again.`,
     { file: folder },
   );
 }
@@ -203,7 +206,15 @@ export function familyTokenizer(
   };
   const common = { version: '1.0', truncation: null, padding: null, added_tokens: added.tokens };
   if (family.algorithm === 'Unigram')
-    return { ...common, ...unigram(pieces, charsmap, special('bos_token'), special('eos_token'), config) };
+    return {
+      ...common,
+      ...unigram(
+        { pieces, charsmap, unknown: family.unknownId ?? special('unk_token')[1] },
+        special('bos_token'),
+        special('eos_token'),
+        config,
+      ),
+    };
   return family.algorithm === 'BPE'
     ? { ...common, ...byteLevel(ids, merges, special('cls_token'), special('sep_token'), config) }
     : { ...common, ...wordPiece(ids, special('cls_token'), special('sep_token'), special('unk_token')[0], config) };
@@ -257,8 +268,7 @@ function sequence(id: 'A' | 'B', typeId: number): JsonObject {
 }
 
 function unigram(
-  vocab: Vocabulary['pieces'],
-  charsmap: string | undefined,
+  { pieces: vocab, charsmap, unknown }: Pick<Vocabulary, 'pieces' | 'charsmap'> & { unknown: number },
   [bos, bosId]: Special,
   [eos, eosId]: Special,
   config: JsonObject,
@@ -278,7 +288,7 @@ function unigram(
       },
     },
     decoder: metaspace,
-    model: { type: 'Unigram', unk_id: 3, byte_fallback: false, vocab },
+    model: { type: 'Unigram', unk_id: unknown, byte_fallback: false, vocab },
   };
 }
 

@@ -88,15 +88,17 @@ Napi::Value embed(const Napi::CallbackInfo& info) {
   Texts texts(info, 1);
   const Precision precision = to_embedding_precision(info[3], "precision");
   const Place place = info[4].IsUndefined() ? Place{} : to_place(info[4], "device");
+  const int64_t unpooled = info[5].IsUndefined() ? 0 : to_integer(info[5], "promptTokens", 0, kLargestInt32);
   return Environment::of(info.Env())
       .lane_of(model)
       .promise(
           info.Env(),
-          [model = std::move(model), texts = std::move(texts), precision, place] {
+          [model = std::move(model), texts = std::move(texts), precision, place, unpooled] {
             texts.check();
             CountedArray<float> out(texts.count * model->spec().dimension());
             if (texts.count == 0) return out;
-            vectune::embed(*model, texts.ids.data(), texts.offsets.data(), texts.count, precision, out.data(), place);
+            vectune::embed(*model, texts.ids.data(), texts.offsets.data(), texts.count, precision, out.data(), place,
+                           unpooled);
             return out;
           },
           [](Napi::Env env, CountedArray<float>& out) { return to_js_array(env, out); });

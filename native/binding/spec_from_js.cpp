@@ -195,6 +195,7 @@ TrainerOptions to_trainer_options(const Napi::Value& value) {
   for (uint32_t i = 0; i < freeze.Length(); ++i) {
     options.freeze.push_back(to_string(freeze.Get(i), fields.path("freeze[" + std::to_string(i) + "]")));
   }
+  if (!fields["promptTokens"].IsUndefined()) options.unpooled = fields.integer("promptTokens", 0, kLargestInt32);
   if (!fields.is_null("memoryLimit")) options.memory_limit = fields.integer("memoryLimit", 1, kLargestInteger);
   fields.finish();
   return options;

@@ -25,6 +25,8 @@ export const CASES = [
   'bert-residual',
   'bert-unigram',
   'xlm-roberta-mean',
+  'camembert-mean',
+  'electra-mean',
   'mpnet-mean',
 ] as const;
 export type CaseName = (typeof CASES)[number];

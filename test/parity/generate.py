@@ -1,6 +1,6 @@
 """Writes fixtures/: tiny models and what transformers, sentence-transformers and torch compute with them.
 
-    python test/parity/generate.py [--only-pad | --only-torch-files | CASE …]
+    python test/parity/generate.py [--only-pad | --only-torch-files | --only-prompts | CASE …]
 
 needs sentence-transformers 6.2.0, transformers 5 and torch 2.11.0 (fixtures/versions.json records what was used), and
 sentencepiece with protobuf. With names of cases it writes these alone.
@@ -226,6 +226,28 @@ def generate_pad(case, folder):
     write_json(folder / f"{case}.json", {"ids": ids, "scores": scores.tolist(), "loss": loss.item()})
 
 
+PROMPT_CASES = ("roberta-dense", "bert-residual")
+PROMPT = "how many boats: "
+
+
+def generate_prompt(name, folder):
+    """A pooling that leaves the prompt out (--only-prompts): vectors and gradients of the pairs with a prompt."""
+    model = SentenceTransformer(str(FIXTURES / name / "model"), device="cpu").double().eval()
+    model[1].include_prompt = False
+    columns = [[pair[column] for pair in PAIRS] for column in (0, 1)]
+    features = [model.preprocess(column, prompt=PROMPT) for column in columns]
+    labels = torch.tensor([pair[2] for pair in PAIRS], dtype=torch.float32)
+    squared_error = lambda cosines, scores: torch.nn.functional.mse_loss(cosines, scores.to(cosines.dtype))
+    loss = CosineSimilarityLoss(model, loss_fct=squared_error)([dict(each) for each in features], labels)
+    loss.backward()
+    tensors = {"embedding": model(dict(features[0]))["sentence_embedding"]}
+    tensors |= {f"gradient/{name}": p.grad for name, p in vectune_names(model)}
+    folder.mkdir(parents=True, exist_ok=True)
+    write_tensors({k: v.detach().float().contiguous() for k, v in tensors.items()}, folder / f"{name}.safetensors")
+    facts = {"prompt": PROMPT, "promptTokens": int(features[0]["prompt_length"]), "columns": columns}
+    write_json(folder / f"{name}.json", facts | {"scores": labels.tolist(), "loss": loss.item()})
+
+
 def generate_torch_files(folder):
     """The weights of a case as torch.save writes them, and saved forms of other things (--only-torch-files)."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -280,6 +302,10 @@ def generate_lengths(case, folder):
 
 def main():
     torch.set_num_threads(1)
+    if "--only-prompts" in sys.argv:
+        for name in PROMPT_CASES:
+            generate_prompt(name, FIXTURES / "prompts")
+        return
     if "--only-torch-files" in sys.argv:
         generate_torch_files(FIXTURES / "torch-files")
         return
@@ -300,6 +326,8 @@ def main():
     for case in PAD_CASES:
         generate_pad(case, FIXTURES / "pad")
     generate_torch_files(FIXTURES / "torch-files")
+    for name in PROMPT_CASES:
+        generate_prompt(name, FIXTURES / "prompts")
     write_json(
         FIXTURES / "versions.json",
         {

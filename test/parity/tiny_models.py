@@ -9,7 +9,17 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import AutoModel, AutoTokenizer, BertConfig, DistilBertConfig, MPNetConfig, RobertaConfig, XLMRobertaConfig
+from transformers import (
+    AutoModel,
+    AutoTokenizer,
+    BertConfig,
+    CamembertConfig,
+    DistilBertConfig,
+    ElectraConfig,
+    MPNetConfig,
+    RobertaConfig,
+    XLMRobertaConfig,
+)
 
 # What the tiny tokenizers have their vocabulary from.
 CORPUS = [
@@ -85,6 +95,8 @@ CASES = [
     # A body of BERT with XLM-R's tokenizer: the pad token is 1 there and 0 in config.json, and positions begin at 0.
     Case("bert-unigram", "bert", seed=1, hidden=16, heads=2, intermediate=24, tokenizer="unigram", positions=LONG_POSITIONS),
     Case("xlm-roberta-mean", "xlm-roberta", seed=2, hidden=16, heads=2, intermediate=24, positions=LONG_POSITIONS),
+    Case("camembert-mean", "camembert", seed=1, hidden=16, heads=2, intermediate=24),
+    Case("electra-mean", "electra", seed=1, hidden=16, heads=2, intermediate=24),
     Case("mpnet-mean", "mpnet", seed=1, hidden=16, heads=2, intermediate=24, positions=LONG_POSITIONS, normalize=True),
 ]
 
@@ -146,11 +158,13 @@ def unigram(folder: Path, architecture: str) -> int:
             minloglevel=2,
         )
         (folder / "sentencepiece.bpe.model").write_bytes((Path(work) / "model.model").read_bytes())
-    config = {"tokenizer_class": "XLMRobertaTokenizer", "model_max_length": MAX_SEQ_LENGTH}
+    name = "CamembertTokenizer" if architecture == "camembert" else "XLMRobertaTokenizer"
+    config = {"tokenizer_class": name, "model_max_length": MAX_SEQ_LENGTH}
     write_json(folder / "tokenizer_config.json", config)
     size = saved_by_transformers(folder, architecture)
-    if architecture == "bert":  # as paraphrase-multilingual-MiniLM-L12-v2 has it
+    if architecture != "xlm-roberta":
         (folder / "sentencepiece.bpe.model").unlink()
+    if architecture == "bert":  # as paraphrase-multilingual-MiniLM-L12-v2 has it
         config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
         write_json(folder / "tokenizer_config.json", config | {"tokenizer_class": "PreTrainedTokenizerFast"})
     return size
@@ -239,12 +253,15 @@ def encoder_config(case: Case, vocabulary: int):
         intermediate_size=case.intermediate,
         hidden_act=case.activation,
     )
+    if case.architecture == "electra":
+        return ElectraConfig(**shared, embedding_size=case.hidden, max_position_embeddings=case.positions)
     if case.architecture == "bert":
         return BertConfig(**shared, max_position_embeddings=case.positions, pad_token_id=0)
     shared |= dict(max_position_embeddings=case.positions + 2)
     if case.architecture == "mpnet":
         return MPNetConfig(**shared, layer_norm_eps=1e-5)
-    family = {"roberta": RobertaConfig, "xlm-roberta": XLMRobertaConfig}[case.architecture]
+    families = {"roberta": RobertaConfig, "xlm-roberta": XLMRobertaConfig, "camembert": CamembertConfig}
+    family = families[case.architecture]
     return family(
         **shared,
         type_vocab_size=1,
@@ -264,7 +281,7 @@ def randomise(named_parameters, generator: torch.Generator, std: float) -> None:
 
 def make_folder(case: Case, folder: Path) -> None:
     folder.mkdir(parents=True)
-    if case.tokenizer == "unigram" or case.architecture == "xlm-roberta":
+    if case.tokenizer == "unigram" or case.architecture in ("xlm-roberta", "camembert"):
         vocabulary = unigram(folder, case.architecture)
     else:
         writers = {"roberta": byte_level_bpe, "mpnet": mpnet_word_piece}

@@ -72,12 +72,18 @@ test('a name that the model does not have is refused, with those that it has', a
   });
 });
 
-test('a model whose pooling leaves the prompt out takes none', async () => {
+test('a pooling that leaves the prompt out gives other vectors with a prompt, and the same without', async () => {
   const folder = withPrompts(PROMPTS);
+  const [whole, plain] = await using(folder, async (tv) => [
+    await tv.embed(TEXTS, { prompt: 'query' }),
+    await tv.embed(TEXTS),
+  ]);
   setFields({ include_prompt: false }, folder, '1_Pooling', 'config.json');
   await using(folder, async (tv) => {
-    await expect(tv.embed(TEXTS, { prompt: 'query' })).rejects.toThrow(/"include_prompt": false/);
-    expect(await tv.embed(TEXTS)).toHaveLength(TEXTS.length);
+    const [without, bare] = await Promise.all([tv.embed(TEXTS, { prompt: 'query' }), tv.embed(TEXTS)]);
+    expect(bare).toEqual(plain);
+    expect(without).not.toEqual(whole);
+    expect(without).not.toEqual(plain);
   });
 });
 

@@ -72,7 +72,6 @@ export async function readFolder(folder: string, id: string): Promise<OpenedMode
   checkVocabulary(tokeniser, encoder.vocabSize, encoderFolder, file);
   const { prompts, needed } = withKnownPrompts(about.prompts, id);
   const defaultPrompt = about.prompts[about.defaultPromptName ?? ''] ?? '';
-  checkPrompt(defaultPrompt, head.includePrompt, root);
   const layout: ModelLayout = {
     ...about,
     prompts,
@@ -132,16 +131,6 @@ function checkVocabulary(tokeniser: Tokeniser, rows: number, folder: string, con
     `The tokenizer in ${folder} has ids up to ${tokeniser.vocabularySize - 1}, but ` +
       `${config} says "vocab_size" ${rows}: they are not of one model. Fetch the model folder again.`,
     { file: folder },
-  );
-}
-
-function checkPrompt(defaultPrompt: string, includePrompt: boolean, root: string): void {
-  if (defaultPrompt === '' || includePrompt) return;
-  throw new ModelError(
-    'ERR_UNKNOWN_MODULE',
-    `${root} puts a prompt before every text and leaves it out of the pooling ` +
-      '("include_prompt": false), which vectune\'s pooling does not do.',
-    { file: root },
   );
 }
 

@@ -225,7 +225,7 @@ at::Tensor CpuBackend<T>::pool(const std::vector<PoolingMode>& modes) {
     maxima_ = at::empty({texts, hidden}, at::TensorOptions().dtype(at::kInt));
     maxima = maxima_.mutable_data_ptr<int32_t>();
   }
-  cpu::pool(batch_.rows(), hidden, modes, x_, pooled.mutable_data_ptr<float>(), maxima);
+  cpu::pool(batch_.rows(), hidden, modes, x_, pooled.mutable_data_ptr<float>(), maxima, batch_.unpooled());
   return pooled;
 }
 
@@ -234,7 +234,7 @@ void CpuBackend<T>::pool_backward(const std::vector<PoolingMode>& modes, const a
   backward_.reserve(batch_.rows().padded, batch_.longest());
   const at::Tensor d = gradient.contiguous();
   cpu::pool_backward(batch_.rows(), spec_.hidden_size, modes, d.const_data_ptr<float>(), backward_.dy,
-                     maxima_.defined() ? maxima_.const_data_ptr<int32_t>() : nullptr);
+                     maxima_.defined() ? maxima_.const_data_ptr<int32_t>() : nullptr, batch_.unpooled());
   maxima_.reset();
 }
 

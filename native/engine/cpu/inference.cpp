@@ -52,11 +52,12 @@ class CpuInference : public Inference {
   explicit CpuInference(const Model& model, Use use = Use::kInference)
       : backend_(model.spec(), model.parameters(), use), encoder_(model.spec(), model.parameters(), backend_) {}
 
-  void embed(const Model& model, const int32_t* ids, const int32_t* offsets, int64_t texts, float* out) override {
+  void embed(const Model& model, const int32_t* ids, const int32_t* offsets, int64_t texts, int64_t unpooled,
+             float* out) override {
     const int64_t dimension = model.spec().dimension();
     backend_.set_weights(view_of(model), matrices(model));
     for_packs(offsets, texts, kTokensPerPack, [&](int64_t first, int64_t count) {
-      const at::Tensor vectors = encoder_.forward(Texts::of(ids, offsets + first, count), {}, false, {});
+      const at::Tensor vectors = encoder_.forward(Texts::of(ids, offsets + first, count, unpooled), {}, false, {});
       std::memcpy(out + first * dimension, vectors.const_data_ptr<float>(),
                   sizeof(float) * static_cast<size_t>(count * dimension));
     });

@@ -5,6 +5,7 @@ namespace vectune {
 void PackedBatch::pack(const Texts& texts, const EncoderSpec& spec, int64_t rounding) {
   const auto [tokens, longest] = texts.size();
   longest_ = longest;
+  unpooled_ = texts.unpooled;
   if (tokens > capacity_rows_ || texts.count > capacity_texts_) {
     capacity_rows_ = capacity_texts_ = 0;
     arena_.carve([&, tokens = tokens](Arena::Carver& carver) {

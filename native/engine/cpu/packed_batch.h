@@ -17,10 +17,11 @@ class PackedBatch {
 
   const kernels::Rows& rows() const { return rows_; }
   int64_t longest() const { return longest_; }
+  int64_t unpooled() const { return unpooled_; }
 
  private:
   Arena arena_;
-  int64_t capacity_rows_ = 0, capacity_texts_ = 0, longest_ = 0;
+  int64_t capacity_rows_ = 0, capacity_texts_ = 0, longest_ = 0, unpooled_ = 0;
   Texts::Rows to_;
   kernels::Rows rows_;
 };

@@ -1,5 +1,6 @@
 #include "cpu/pooling.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -9,16 +10,16 @@ namespace vectune::cpu {
 
 namespace {
 
-/// 1 + 2 + … + n.
-float weights_of(int64_t n) { return static_cast<float>(n * (n + 1) / 2); }
+/// (from + 1) + (from + 2) + … + n.
+float weights_of(int64_t from, int64_t n) { return static_cast<float>(n * (n + 1) / 2 - from * (from + 1) / 2); }
 
 }  // namespace
 
 void pool(const kernels::Rows& rows, int64_t hidden, const std::vector<PoolingMode>& modes, const float* y, float* out,
-          int32_t* maxima) {
+          int32_t* maxima, int64_t unpooled) {
   const int64_t width = hidden * static_cast<int64_t>(modes.size());
   for_each_on_team(rows.texts, [&](int64_t t) {
-    const int64_t begin = rows.starts[t], end = rows.starts[t + 1];
+    const int64_t start = rows.starts[t], end = rows.starts[t + 1], begin = std::min(start + unpooled, end - 1);
     float* to = out + t * width;
     for (const PoolingMode mode : modes) {
       if (mode == PoolingMode::kCls) {
@@ -26,10 +27,10 @@ void pool(const kernels::Rows& rows, int64_t hidden, const std::vector<PoolingMo
       } else if (mode == PoolingMode::kLastToken) {
         std::memcpy(to, y + (end - 1) * hidden, sizeof(float) * static_cast<size_t>(hidden));
       } else if (mode == PoolingMode::kWeightedMean) {
-        const float scale = 1.0f / weights_of(end - begin);
+        const float scale = 1.0f / weights_of(begin - start, end - start);
         std::memset(to, 0, sizeof(float) * static_cast<size_t>(hidden));
         for (int64_t r = begin; r < end; ++r)
-          for (int64_t c = 0; c < hidden; ++c) to[c] += static_cast<float>(r - begin + 1) * y[r * hidden + c];
+          for (int64_t c = 0; c < hidden; ++c) to[c] += static_cast<float>(r - start + 1) * y[r * hidden + c];
         for (int64_t c = 0; c < hidden; ++c) to[c] *= scale;
       } else if (mode == PoolingMode::kMax) {
         int32_t* arg = maxima + t * hidden;
@@ -54,11 +55,11 @@ void pool(const kernels::Rows& rows, int64_t hidden, const std::vector<PoolingMo
 }
 
 void pool_backward(const kernels::Rows& rows, int64_t hidden, const std::vector<PoolingMode>& modes, const float* d,
-                   float* dy, const int32_t* maxima) {
+                   float* dy, const int32_t* maxima, int64_t unpooled) {
   const int64_t width = hidden * static_cast<int64_t>(modes.size());
   for_each_on_team(rows.texts, [&](int64_t t) {
-    const int64_t begin = rows.starts[t], end = rows.starts[t + 1];
-    std::memset(dy + begin * hidden, 0, sizeof(float) * static_cast<size_t>((end - begin) * hidden));
+    const int64_t start = rows.starts[t], end = rows.starts[t + 1], begin = std::min(start + unpooled, end - 1);
+    std::memset(dy + start * hidden, 0, sizeof(float) * static_cast<size_t>((end - start) * hidden));
     const float* from = d + t * width;
     for (const PoolingMode mode : modes) {
       if (mode == PoolingMode::kCls) {
@@ -66,10 +67,10 @@ void pool_backward(const kernels::Rows& rows, int64_t hidden, const std::vector<
       } else if (mode == PoolingMode::kLastToken) {
         for (int64_t c = 0; c < hidden; ++c) dy[(end - 1) * hidden + c] += from[c];
       } else if (mode == PoolingMode::kWeightedMean) {
-        const float scale = 1.0f / weights_of(end - begin);
+        const float scale = 1.0f / weights_of(begin - start, end - start);
         for (int64_t r = begin; r < end; ++r)
           for (int64_t c = 0; c < hidden; ++c)
-            dy[r * hidden + c] += from[c] * (static_cast<float>(r - begin + 1) * scale);
+            dy[r * hidden + c] += from[c] * (static_cast<float>(r - start + 1) * scale);
       } else if (mode == PoolingMode::kMax) {
         for (int64_t c = 0; c < hidden; ++c) dy[int64_t{maxima[t * hidden + c]} * hidden + c] += from[c];
       } else {

@@ -50,9 +50,9 @@ void check_texts_fit(const Model& model, const int32_t* ids, const int32_t* offs
 }  // namespace
 
 void embed(Model& model, const int32_t* ids, const int32_t* offsets, int64_t texts, Precision precision, float* out,
-           const Place& place) {
+           const Place& place, int64_t unpooled) {
   check_texts_fit(model, ids, offsets, texts);
-  Inferences::of(model, place, precision).embed(model, ids, offsets, texts, out);
+  Inferences::of(model, place, precision).embed(model, ids, offsets, texts, unpooled, out);
 }
 
 void trace_forward(Model& model, const int32_t* ids, const int32_t* offsets, int64_t texts, const std::string& path,

@@ -19,7 +19,8 @@ class Inference {
   virtual ~Inference() = default;
 
   /// Vectors of the texts, as `embed` has them, into `out`.
-  virtual void embed(const Model& model, const int32_t* ids, const int32_t* offsets, int64_t texts, float* out) = 0;
+  virtual void embed(const Model& model, const int32_t* ids, const int32_t* offsets, int64_t texts, int64_t unpooled,
+                     float* out) = 0;
   using Observer = std::function<void(const std::string& name, const at::Tensor& values)>;
   /// All texts in one pass; `observe` is called with hidden.0 … hidden.N, pooled and embedding, fp32 on the processor
   /// and good for the time of the call.

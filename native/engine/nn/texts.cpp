@@ -32,9 +32,10 @@ void check_texts(const int32_t* ids, int64_t tokens, const int32_t* offsets, int
   }
 }
 
-Texts Texts::of(const int32_t* ids, const int32_t* offsets, int64_t count) {
+Texts Texts::of(const int32_t* ids, const int32_t* offsets, int64_t count, int64_t unpooled) {
   return {count,
-          [=](int64_t t) { return Text{ids + offsets[t], offsets[t + 1] - offsets[t], static_cast<int32_t>(t)}; }};
+          [=](int64_t t) { return Text{ids + offsets[t], offsets[t + 1] - offsets[t], static_cast<int32_t>(t)}; },
+          nullptr, unpooled};
 }
 
 Texts::Size Texts::size() const {

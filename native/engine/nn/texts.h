@@ -22,9 +22,10 @@ struct Texts {
   int64_t count = 0;
   std::function<Text(int64_t)> text;
   const int32_t* remap = nullptr;  // row of the word table of each id; null where it is the id
+  int64_t unpooled = 0;            // tokens at the beginning of each text, a prompt's, that no pooling sees
 
   /// Text t is ids[offsets[t] .. offsets[t + 1]).
-  static Texts of(const int32_t* ids, const int32_t* offsets, int64_t count);
+  static Texts of(const int32_t* ids, const int32_t* offsets, int64_t count, int64_t unpooled = 0);
 
   struct Size {
     int64_t tokens = 0, longest = 0;

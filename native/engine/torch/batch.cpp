@@ -12,6 +12,7 @@ DeviceBatch stage(const Place& place, const Texts& texts, const EncoderSpec& spe
   const auto [tokens, longest] = texts.size();
   batch.tokens = tokens;
   batch.pad_row = texts.pad_row(spec);
+  batch.unpooled = texts.unpooled;
   batch.rows = (tokens / kDeviceRowRounding + 1) * kDeviceRowRounding;
   const int64_t rows = batch.rows, dummy = rows - tokens, segments = texts.count + 1;
   batch.longest = std::max(longest, dummy);

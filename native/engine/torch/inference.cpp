@@ -28,7 +28,8 @@ class DeviceInference final : public Inference {
         backend_(model.spec(), model.parameters(), place, type_),
         encoder_(model.spec(), model.parameters(), backend_) {}
 
-  void embed(const Model& model, const int32_t* ids, const int32_t* offsets, int64_t texts, float* out) override {
+  void embed(const Model& model, const int32_t* ids, const int32_t* offsets, int64_t texts, int64_t unpooled,
+             float* out) override {
     guarded([&] {
       follow(model);
       const int64_t dimension = model.spec().dimension();
@@ -43,7 +44,7 @@ class DeviceInference final : public Inference {
                     sizeof(float) * static_cast<size_t>(begun.texts * dimension));
       };
       for_packs(offsets, texts, kTokensPerPack, [&](int64_t first, int64_t count) {
-        const at::Tensor vectors = encoder_.forward(Texts::of(ids, offsets + first, count), {}, false, {});
+        const at::Tensor vectors = encoder_.forward(Texts::of(ids, offsets + first, count, unpooled), {}, false, {});
         Begun begun{std::make_unique<DeviceResult>(place_, vectors), first, count};
         take(before);  // while the device works on this one
         before = std::move(begun);

@@ -4,27 +4,51 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/index_select.h>
+#include <ATen/ops/lt.h>
 #include <ATen/ops/masked_fill.h>
 #include <ATen/ops/ne.h>
 #include <ATen/ops/segment_reduce.h>
 #include <ATen/ops/zeros.h>
 
+#include <limits>
+
 namespace vectune::device {
 
 namespace {
 
+/// Rows of each text that no pooling sees, never its last one: int32 [texts + 1].
+at::Tensor skipped(const DeviceBatch& batch) { return (batch.lengths - 1).clamp_max(batch.unpooled); }
+
+at::Tensor first_rows(const DeviceBatch& batch) {
+  const at::Tensor starts = batch.starts.narrow(0, 0, batch.texts + 1);
+  return batch.unpooled > 0 ? starts + skipped(batch) : starts;
+}
+
+/// The place of each row in its text, from 0 on [rows].
+at::Tensor places_of(const DeviceBatch& batch) {
+  const at::Tensor first = at::index_select(batch.starts, 0, batch.text_of_row);
+  return at::arange(batch.rows, first.options()) - first;
+}
+
+/// Which rows no pooling sees [rows × 1].
+at::Tensor is_skipped(const DeviceBatch& batch) {
+  return at::lt(places_of(batch), at::index_select(skipped(batch), 0, batch.text_of_row)).unsqueeze(1);
+}
+
 /// What a sum over a text's rows is divided by [texts + 1 × 1].
 at::Tensor lengths_of(PoolingMode mode, const DeviceBatch& batch) {
-  const at::Tensor lengths = batch.lengths.to(at::kFloat).unsqueeze(1);
-  if (mode == PoolingMode::kWeightedMean) return lengths * (lengths + 1) / 2;
+  at::Tensor lengths = batch.lengths.to(at::kFloat).unsqueeze(1);
+  at::Tensor before = batch.unpooled > 0 ? skipped(batch).to(at::kFloat).unsqueeze(1) : at::Tensor();
+  if (mode == PoolingMode::kWeightedMean) {
+    const at::Tensor all = lengths * (lengths + 1) / 2;
+    return before.defined() ? all - before * (before + 1) / 2 : all;
+  }
+  if (before.defined()) lengths = lengths - before;
   return mode == PoolingMode::kMean ? lengths : lengths.sqrt();
 }
 
 /// How often each row counts in a weighted mean [rows × 1].
-at::Tensor weights_of(const DeviceBatch& batch) {
-  const at::Tensor first = at::index_select(batch.starts, 0, batch.text_of_row);
-  return (at::arange(batch.rows, first.options()) - first + 1).to(at::kFloat).unsqueeze(1);
-}
+at::Tensor weights_of(const DeviceBatch& batch) { return (places_of(batch) + 1).to(at::kFloat).unsqueeze(1); }
 
 at::Tensor last_rows(const DeviceBatch& batch) { return batch.starts.narrow(0, 1, batch.texts + 1) - 1; }
 
@@ -44,18 +68,25 @@ at::Tensor rows_of_maxima(const at::Tensor& y, const at::Tensor& maxima, const D
   return reduce(at::masked_fill(row.expand(y.sizes()), is_less, batch.rows - 1), "min", batch).to(at::kLong);
 }
 
+/// y with rows that are no maximum where none may be.
+at::Tensor without(const at::Tensor& y, const at::Tensor& rows) {
+  return rows.defined() ? at::masked_fill(y, rows, -std::numeric_limits<float>::infinity()) : y;
+}
+
 }  // namespace
 
-at::Tensor pool(const DeviceBatch& batch, const std::vector<PoolingMode>& modes, const at::Tensor& y,
+at::Tensor pool(const DeviceBatch& batch, const std::vector<PoolingMode>& modes, const at::Tensor& all,
                 at::Tensor& maxima) {
   maxima.reset();
+  const at::Tensor hidden = batch.unpooled > 0 ? is_skipped(batch) : at::Tensor();
+  const at::Tensor y = hidden.defined() ? at::masked_fill(all, hidden, 0) : all;
   std::vector<at::Tensor> parts;
   at::Tensor sums;
   for (const PoolingMode mode : modes) {
     if (mode == PoolingMode::kCls) {
-      parts.push_back(at::index_select(y, 0, batch.starts.narrow(0, 0, batch.texts + 1)));
+      parts.push_back(at::index_select(y, 0, first_rows(batch)));
     } else if (mode == PoolingMode::kMax) {
-      parts.push_back(maxima = reduce(y, "max", batch));
+      parts.push_back(maxima = reduce(without(all, hidden), "max", batch));
     } else if (mode == PoolingMode::kLastToken) {
       parts.push_back(at::index_select(y, 0, last_rows(batch)));
     } else if (mode == PoolingMode::kWeightedMean) {
@@ -70,6 +101,7 @@ at::Tensor pool(const DeviceBatch& batch, const std::vector<PoolingMode>& modes,
 
 at::Tensor pool_backward(const DeviceBatch& batch, const std::vector<PoolingMode>& modes, const at::Tensor& d,
                          const at::Tensor& y, const at::Tensor& maxima) {
+  const at::Tensor hidden_rows = batch.unpooled > 0 ? is_skipped(batch) : at::Tensor();
   const int64_t hidden = d.size(1) / static_cast<int64_t>(modes.size());
   // The dummy after the texts has no gradient.
   at::Tensor all = at::zeros({batch.texts + 1, d.size(1)}, d.options());
@@ -83,7 +115,7 @@ at::Tensor pool_backward(const DeviceBatch& batch, const std::vector<PoolingMode
     column += hidden;
     if (mode == PoolingMode::kCls) {
       at::Tensor at_first = at::zeros({batch.rows, hidden}, d.options());
-      add(at_first.index_add_(0, batch.starts.narrow(0, 0, batch.texts + 1), part));
+      add(at_first.index_add_(0, first_rows(batch), part));
     } else if (mode == PoolingMode::kLastToken) {
       at::Tensor at_last = at::zeros({batch.rows, hidden}, d.options());
       add(at_last.index_add_(0, last_rows(batch), part));
@@ -91,13 +123,14 @@ at::Tensor pool_backward(const DeviceBatch& batch, const std::vector<PoolingMode
       add(at::index_select(part / lengths_of(mode, batch), 0, batch.text_of_row) * weights_of(batch));
     } else if (mode == PoolingMode::kMax) {
       at::Tensor at_maxima = at::zeros({batch.rows, hidden}, d.options());
-      add(at_maxima.scatter_(0, rows_of_maxima(y, maxima, batch), part));
+      add(at_maxima.scatter_(0, rows_of_maxima(without(y, hidden_rows), maxima, batch), part));
     } else {
       const at::Tensor share = part / lengths_of(mode, batch);
       spread = spread.defined() ? spread.add_(share) : share;
     }
   }
   if (spread.defined()) add(at::index_select(spread, 0, batch.text_of_row));
+  if (hidden_rows.defined()) dy.masked_fill_(hidden_rows, 0);
   return dy;
 }
 

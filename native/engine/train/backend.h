@@ -34,7 +34,7 @@ struct TrainingContext {
               const int32_t text = numbers[static_cast<size_t>(i)];
               return Text{dataset.ids() + dataset.offsets()[text], dataset.length(text), text};
             },
-            vocabulary.remap()};
+            vocabulary.remap(), options.unpooled};
   }
 };
 

@@ -164,6 +164,7 @@ export class FakeEngine {
     maxInputLength: 128,
     positions: 512,
     defaultPrompt: '',
+    promptTokens: 0,
     tokeniser: {
       encode: async (texts, maxInputLength) => {
         const lengths = texts.map((text) => Math.min(maxInputLength, text.length + 2));

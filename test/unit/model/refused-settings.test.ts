@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { ModelErrorCode } from '../../../lib/system/errors';
 import { removeFolders } from '../native/support/folders';
 import { changeModules, readModules } from './support/eras';
-import { setFields, writeJson } from './support/fixture';
+import { writeJson } from './support/fixture';
 import { refuses, set } from './support/refuses';
 
 /** Models that vectune does not compute are a ModelError that names the file and what is not known. */
@@ -18,7 +18,8 @@ describe('an architecture', () => {
       change: set(file, { model_type: 'deberta' }),
       code,
       file,
-      message: /the architecture "deberta"; vectune runs .*bert, distilbert, mpnet, roberta, xlm-roberta/,
+      message:
+        /the architecture "deberta"; vectune runs .*bert, camembert, distilbert, electra, mpnet, roberta, xlm-roberta/,
     },
     {
       title: 'whose name is one of JavaScript’s own',
@@ -249,16 +250,6 @@ describe('a pooling', () => {
       code: 'ERR_MODEL_FOLDER',
       file,
       message: /width 768.*gives 32/,
-    },
-    {
-      title: 'without the prompt that goes before every text',
-      change: (folder) => {
-        setFields({ include_prompt: false }, folder, file);
-        setFields({ prompts: { q: 'q: ' }, default_prompt_name: 'q' }, folder, 'config_sentence_transformers.json');
-      },
-      code,
-      file: '',
-      message: /"include_prompt": false/,
     },
   ]);
 });

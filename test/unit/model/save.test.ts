@@ -33,6 +33,8 @@ const MODULES: Record<CaseName, string[]> = {
   'bert-residual': [...DENSE, '3_Dense', '3_Dense/config.json', '3_Dense/model.safetensors'],
   'bert-unigram': [],
   'xlm-roberta-mean': [],
+  'camembert-mean': [],
+  'electra-mean': [],
   'mpnet-mean': ['2_Normalize'],
 };
 
@@ -42,7 +44,7 @@ function layoutOf(name: CaseName, vocabulary: string[]): string[] {
 }
 
 function vocabularyOf(name: CaseName): string[] {
-  if (name === 'bert-unigram') return [];
+  if (name === 'bert-unigram' || name === 'camembert-mean') return [];
   if (name === 'xlm-roberta-mean') return ['sentencepiece.bpe.model'];
   return name.startsWith('roberta') ? ['vocab.json', 'merges.txt'] : ['vocab.txt'];
 }

@@ -12,7 +12,7 @@ const names = readdirSync(PLANS)
   .sort();
 
 test('there is a plan for each architecture', () => {
-  expect(names).toEqual(['bert', 'distilbert', 'mpnet', 'roberta', 'xlm_roberta']);
+  expect(names).toEqual(['bert', 'camembert', 'distilbert', 'electra', 'mpnet', 'roberta', 'xlm_roberta']);
   expect(ARCHITECTURE_NAMES.map((name) => name.replace('-', '_')).sort()).toEqual(names);
 });
 

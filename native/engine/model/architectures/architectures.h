@@ -5,7 +5,9 @@ namespace vectune {
 
 // One of each file of this folder; architectures.cpp lists them.
 Architecture bert();
+Architecture camembert();
 Architecture distilbert();
+Architecture electra();
 Architecture mpnet();
 Architecture roberta();
 Architecture xlm_roberta();
