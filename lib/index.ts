@@ -9,6 +9,9 @@ export type {
 } from './text-vectorisation-options';
 export { EmbeddingsEndpoint } from './embed/endpoint';
 export type { EndpointOptions } from './embed/endpoint';
+export { embedBatches, embedMatrix } from './embed/batches';
+export type { BatchEvent, BatchModel, BatchOptions, EmbeddedBatch } from './embed/batches';
+export type { Matrix } from './embed/matrix';
 export { cosineSimilarity, dot, euclidean } from './embed/similarity';
 export type { Vector } from './embed/similarity';
 export { checkSaveTarget } from './model/save/save-target';
@@ -83,7 +86,7 @@ export { semanticSearch } from './search/semantic-search';
 export type { SemanticSearchOptions } from './search/semantic-search';
 export { VectorIndex } from './search/vector-index';
 export type { IndexOptions, SearchEvent, SearchHit, SearchOptions } from './search/vector-index';
-export type { Matrix, Vectors } from './search/matrix';
+export type { Vectors } from './search/matrix';
 export { mineHardNegatives } from './mine/hard-negatives';
 export type { MinedNegatives, MinedRow } from './mine/hard-negatives';
 export type { MineOptions } from './mine/options';

@@ -1,14 +1,7 @@
+import type { Matrix } from '../embed/matrix';
 import type { Vector } from '../embed/similarity';
 import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
-
-/** Vectors one behind the other in one array. */
-export interface Matrix<Numbers extends Float32Array | Int8Array | Uint8Array = Float32Array> {
-  /** Number j of vector i is `data[i * shape[1] + j]`. */
-  readonly data: Numbers;
-  /** How many vectors, and how many numbers each has. */
-  readonly shape: readonly [number, number];
-}
 
 /** Vectors to search with or in: a list of them, or one array with its shape. */
 export type Vectors = readonly Vector[] | Matrix<Float32Array | Int8Array>;

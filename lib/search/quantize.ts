@@ -2,7 +2,8 @@ import type { Vector } from '../embed/similarity';
 import { InvalidArgumentError } from '../system/errors';
 import { checkChoice, checkInteger, show } from '../system/options';
 import { custom, flag, optional, resolveTable, type OptionsOf } from '../system/option-table';
-import { VectorSource, type Matrix, type Vectors } from './matrix';
+import type { Matrix } from '../embed/matrix';
+import { VectorSource, type Vectors } from './matrix';
 
 /** What vectors are quantised to: a byte for each number, or a bit. */
 export type QuantizedPrecision = 'int8' | 'uint8' | 'binary' | 'ubinary';

@@ -25,6 +25,33 @@ export const evaluate = {
       name: 'ids are in the order of code points',
     },
   ],
+  'lib/search/native-vectors.ts': [
+    {
+      guard: 'a query that is no number is named by its own number',
+      from: 'if (odd === -1) return;',
+      to: 'return;',
+      test: 'search/vector-index',
+      name: 'what is no vector, not finite, of another width or type is refused by its number',
+    },
+  ],
+  'lib/mine/hard-negatives.ts': [
+    {
+      guard: "an anchor's positives are no negatives of it",
+      from: 'if (!includePositives && own.includes(text)) continue;',
+      to: '',
+      test: 'mine/hard-negatives',
+      name: 'leaves ["t80","t70","t60"]',
+    },
+  ],
+  'lib/embed/batches.ts': [
+    {
+      guard: 'a batch is computed while one is looked at, and no more',
+      from: 'yield ready;',
+      to: 'void ready;',
+      test: 'search/batches',
+      name: 'lists and iterables come in batches, in order',
+    },
+  ],
   'lib/evaluate/top-k.ts': [
     {
       guard: 'ties by the id',
