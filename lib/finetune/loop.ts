@@ -8,7 +8,7 @@ import type { MemoryFollower } from './memory-limit';
 import type { ValidationMetrics } from './metrics';
 import type { ResolvedOptions } from './options';
 import type { Sampler } from './losses';
-import { sampledBatches } from './order';
+import { sampledInTurns } from './order';
 import type { Progress } from './progress';
 import type { RunControl } from './run-control';
 import { learningRateAt, warmupSteps } from './schedule';
@@ -184,7 +184,7 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
     const epoch = progress.epoch + 1;
     const started = performance.now() - progress.epochSeconds * 1000;
     emit({ type: 'epoch-start', epoch, epochs, steps: stepsOf[epoch - 1]! });
-    const batches = batchesOf(epoch - 1);
+    const batches = await batchesOf(epoch - 1);
     const firstStep = stepsOf.slice(0, epoch - 1).reduce((sum, steps) => sum + steps, 0);
     const steps = batches.map(
       (rows, i): PlannedStep => ({
@@ -232,28 +232,29 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
 
 /** The batches of an epoch, counted from 0. */
 function batchesIn(
-  { split, lengths, options, sampler, groups, data }: LoopRequest,
+  { split, lengths, options, sampler, groups, data, control }: LoopRequest,
   batchSize: number,
-): (epoch: number) => Int32Array[] {
+): (epoch: number) => Promise<Int32Array[]> {
   const { seed, shuffle } = options;
   const labels = data.form === 'classes' ? data.labels : [];
   return (epoch) =>
-    sampledBatches({ rows: split.train, lengths, batchSize, shuffle, seed, epoch }, sampler, { ...groups, labels });
+    sampledInTurns(
+      { rows: split.train, lengths, batchSize, shuffle, seed, epoch },
+      sampler,
+      { ...groups, labels },
+      () => control.check(),
+    );
 }
 
 async function countSteps(
-  batchesOf: (epoch: number) => Int32Array[],
-  { sampler, split, options, control }: LoopRequest,
+  batchesOf: (epoch: number) => Promise<Int32Array[]>,
+  { sampler, split, options }: LoopRequest,
   batchSize: number,
 ): Promise<number[]> {
   const steps: number[] = [];
   for (let epoch = 0; epoch < options.epochs; ++epoch) {
     if (sampler !== 'no-duplicates') steps.push(Math.ceil(split.train.length / batchSize));
-    else {
-      steps.push(batchesOf(epoch).length);
-      await new Promise(setImmediate);
-      control.check();
-    }
+    else steps.push((await batchesOf(epoch)).length);
   }
   return steps;
 }

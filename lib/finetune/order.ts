@@ -59,11 +59,38 @@ function sortWindows(rows: Int32Array | number[], span: number, lengths: Int32Ar
 
 /** The batches of one epoch as a loss wants them; every row is in exactly one, and equal requests give equal batches. */
 export function sampledBatches(request: OrderRequest, sampler: Sampler, data: SampledRows): Int32Array[] {
+  const work = sampling(request, sampler, data);
+  for (;;) {
+    const { done, value } = work.next();
+    if (done === true) return value;
+  }
+}
+
+/** The same, with turns for the event loop in between; `check` throws if that is to stop. */
+export async function sampledInTurns(
+  request: OrderRequest,
+  sampler: Sampler,
+  data: SampledRows,
+  check: () => void,
+): Promise<Int32Array[]> {
+  const work = sampling(request, sampler, data);
+  for (;;) {
+    const { done, value } = work.next();
+    if (done === true) return value;
+    await new Promise(setImmediate);
+    check();
+  }
+}
+
+/** Rows taken at once; between them the event loop may have its turn. */
+const rowsAtOnce = 4096;
+
+function* sampling(request: OrderRequest, sampler: Sampler, data: SampledRows): Generator<void, Int32Array[]> {
   if (sampler === 'any') return epochBatches(request);
   const random = Random.of(request.seed, Stream.Order, request.epoch);
   const batches =
     sampler === 'no-duplicates'
-      ? withoutDuplicates(ordered(request, random), request.batchSize, data)
+      ? yield* withoutDuplicates(ordered(request, random), request.batchSize, data)
       : byClass(request, random, data.labels);
   return request.shuffle ? random.shuffle(batches) : batches;
 }
@@ -77,10 +104,12 @@ const looksAt = 16;
  * that has one: what meets its like comes later. A text that is in more rows than there are full batches makes small ones at
  * the end. In linear time, but for the inverse of Ackermann's function.
  */
-function withoutDuplicates(order: Int32Array, batchSize: number, { columns, rowOffsets }: SampledRows): Int32Array[] {
+function* withoutDuplicates(
+  order: Int32Array,
+  batchSize: number,
+  { columns, rowOffsets }: SampledRows,
+): Generator<void, Int32Array[]> {
   const batches: number[][] = [];
-  // Texts of those with room; null of the others.
-  const texts: (Set<number> | null)[] = [];
   // Of each batch: the next one, or itself while it has room; the way there is shortened as it is gone.
   const next: number[] = [];
   const withRoom = (from: number): number => {
@@ -93,33 +122,49 @@ function withoutDuplicates(order: Int32Array, batchSize: number, { columns, rowO
     }
     return found;
   };
-  const last = new Map<number, number>();
-  for (const row of order) {
-    const own = columns.subarray(rowOffsets[row], rowOffsets[row + 1]);
-    const meets = (batch: number): boolean => {
-      const there = texts[batch];
-      return there != null && own.some((text) => there.has(text));
-    };
+  let texts = 0;
+  for (const text of columns) texts = Math.max(texts, text + 1);
+  // By text, the last batch that has it; -1 for none.
+  const last = new Int32Array(texts).fill(-1);
+  // Texts of a batch with room, once it is asked for one that a later batch has, too.
+  const known = new Map<number, Set<number>>();
+  const has = (batch: number, text: number): boolean => {
+    if (last[text]! <= batch) return last[text] === batch;
+    let found = known.get(batch);
+    if (found === undefined) {
+      known.set(batch, (found = new Set()));
+      for (const row of batches[batch]!)
+        for (let i = rowOffsets[row]!; i < rowOffsets[row + 1]!; ++i) found.add(columns[i]!);
+    }
+    return found.has(text);
+  };
+  const meets = (row: number, batch: number): boolean => {
+    for (let i = rowOffsets[row]!; i < rowOffsets[row + 1]!; ++i) if (has(batch, columns[i]!)) return true;
+    return false;
+  };
+  for (const [done, row] of order.entries()) {
+    if (done % rowsAtOnce === rowsAtOnce - 1) yield;
     let at = withRoom(0);
-    for (let looked = 1; looked < looksAt && meets(at); ++looked) at = withRoom(at + 1);
-    if (meets(at)) {
-      for (const text of own) at = Math.max(at, (last.get(text) ?? -1) + 1);
+    for (let looked = 1; looked < looksAt && meets(row, at); ++looked) at = withRoom(at + 1);
+    if (meets(row, at)) {
+      for (let i = rowOffsets[row]!; i < rowOffsets[row + 1]!; ++i) at = Math.max(at, last[columns[i]!]! + 1);
       at = withRoom(at);
     }
     if (at === batches.length) {
       batches.push([]);
-      texts.push(new Set());
       next.push(at);
     }
     const batch = batches[at]!;
     batch.push(row);
-    for (const text of own) {
-      texts[at]!.add(text);
-      last.set(text, Math.max(at, last.get(text) ?? 0));
+    const set = known.get(at);
+    for (let i = rowOffsets[row]!; i < rowOffsets[row + 1]!; ++i) {
+      const text = columns[i]!;
+      if (last[text]! < at) last[text] = at;
+      set?.add(text);
     }
     if (batch.length === batchSize) {
       next[at] = at + 1;
-      texts[at] = null;
+      known.delete(at);
     }
   }
   return batches.map((batch) => Int32Array.from(batch));

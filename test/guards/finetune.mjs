@@ -20,8 +20,8 @@ export const finetune = {
   'lib/finetune/order.ts': [
     {
       guard: 'no text twice in a batch',
-      from: 'return there != null && own.some((text) => there.has(text));',
-      to: 'return there != null && there.has(own[0]!);',
+      from: 'if (last[text]! <= batch) return last[text] === batch;',
+      to: 'return last[text] === batch;',
       test: 'unit/finetune/sampler',
       name: 'no text is in two rows of a batch',
     },

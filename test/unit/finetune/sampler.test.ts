@@ -1,4 +1,10 @@
-import { epochBatches, sampledBatches, type OrderRequest, type SampledRows } from '../../../lib/finetune/order';
+import {
+  epochBatches,
+  sampledBatches,
+  sampledInTurns,
+  type OrderRequest,
+  type SampledRows,
+} from '../../../lib/finetune/order';
 
 /** Which rows stand together in a batch. */
 
@@ -68,6 +74,19 @@ describe('no duplicates', () => {
     const ring = rowsOf(64, (row) => [row, (row + 1) % 64]);
     const batches = sampledBatches(request(64, 64, 0, false), 'no-duplicates', ring);
     expect(plain(batches).map(({ length }) => length)).toEqual([32, 32]);
+  });
+
+  test('with turns for the event loop the batches are the same; it stops between two of them', async () => {
+    const many = rowsOf(20_000, (row) => [row % 7000, 7000 + row]);
+    const given = request(20_000, 64);
+    let turns = 0;
+    const found = await sampledInTurns(given, 'no-duplicates', many, () => void ++turns);
+    expect(plain(found)).toEqual(plain(sampledBatches(given, 'no-duplicates', many)));
+    expect(turns).toBe(4);
+    const stopped = sampledInTurns(given, 'no-duplicates', many, () => {
+      throw new Error('stop');
+    });
+    await expect(stopped).rejects.toThrow('stop');
   });
 
   test('one text in all rows: batches of one row, after a number of steps that is in proportion', () => {
