@@ -1,4 +1,4 @@
-import { embedBatches, embedMatrix, type BatchEvent, type BatchModel } from '../../lib';
+import { embedBatches, embedMatrix, type BatchEvent, type BatchModel, type EmbeddedBatch } from '../../lib';
 import { fixture, useModels } from '../public/models';
 
 const models = useModels();
@@ -6,7 +6,7 @@ const vector = (text: string) => [text.length, Number(text.slice(1)) || 0];
 const model: BatchModel = { embed: (texts) => Promise.resolve(texts.map(vector)) };
 const list = (count: number) => Array.from({ length: count }, (_, i) => `t${i}`);
 async function all(source: Iterable<string> | AsyncIterable<string>, batchSize: number) {
-  const batches = [];
+  const batches: EmbeddedBatch[] = [];
   for await (const batch of embedBatches(model, source, { batchSize })) batches.push(batch);
   return batches;
 }
