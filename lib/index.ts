@@ -144,6 +144,7 @@ export {
   ModelError,
   NativeError,
   OutOfMemoryError,
+  ServerError,
   StateError,
   ToolError,
   VectuneError,
@@ -161,6 +162,7 @@ export type {
   ModelErrorCode,
   NativeCode,
   OutOfMemoryCode,
+  ServerErrorCode,
   StateErrorCode,
   ToolErrorCode,
 } from './system/errors';

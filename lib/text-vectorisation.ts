@@ -60,7 +60,8 @@ export interface ModelInfo {
   notes: readonly string[];
 }
 
-interface LoadedModel {
+/** What the rooms above may use of a model that is loaded. */
+export interface LoadedModel {
   addon: EngineAddon;
   handle: ModelHandle;
   opened: OpenedModel;
@@ -105,6 +106,9 @@ async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T
   }
 }
 
+/** The model behind a TextVectorisation, loaded. For a server, which counts and embeds tokens. Rejects as `load` does. */
+export let loadedModel: (tv: TextVectorisation, call: string) => Promise<LoadedModel>;
+
 /**
  * A sentence-embedding model: fine-tune it on pairs of texts with scores, turn texts into vectors, save it.
  *
@@ -130,6 +134,10 @@ export class TextVectorisation {
   #disposed: Promise<void> | undefined;
   /** Whether texts were embedded with nothing before them. */
   #unprompted = false;
+
+  static {
+    loadedModel = (tv, call) => tv.#loaded(call);
+  }
 
   /**
    * @param model a constant of `models`, the id of a hub repository, or a folder of sentence-transformers' layout

@@ -33,8 +33,10 @@ const EXPECTED = [
   'LICENSE',
   'CHANGELOG.md',
   'THIRD_PARTY_NOTICES.md',
-  'dist/index.mjs',
-  'dist/index.d.mts',
+  // The ES modules beside the CommonJS ones.
+  ...leaves(packageJson().exports)
+    .filter((path) => /\.m(?:js|ts)$/.test(path))
+    .map((path) => path.slice(2)),
 ];
 /** A module: compiled, its types, the maps of both, and the source that the maps lead to. */
 const MODULE = /^(?:dist\/(.+?)(?:\.d\.ts|\.js)(?:\.map)?|lib\/(.+?)\.ts)$/;
@@ -145,7 +147,13 @@ function checkManifest(root, files, faults) {
   if (JSON.stringify(manifest.dependencies) !== JSON.stringify(own.dependencies)) {
     faults.push("package.json's dependencies are not the repository's");
   }
-  const targets = [manifest.main, manifest.types, ...Object.values(manifest.bin ?? {}), ...leaves(manifest.exports)];
+  const targets = [
+    manifest.main,
+    manifest.types,
+    ...Object.values(manifest.bin ?? {}),
+    ...leaves(manifest.exports),
+    ...leaves(manifest.typesVersions),
+  ];
   for (const target of targets) {
     if (!files.includes(target?.replace(/^\.\//, ''))) faults.push(`package.json names ${target}, which is not there`);
   }
@@ -155,7 +163,7 @@ function checkManifest(root, files, faults) {
 }
 
 function leaves(value) {
-  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(leaves) : [value];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(leaves) : [value ?? []].flat();
 }
 
 function checkEngines(addons, versions, faults) {

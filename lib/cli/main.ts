@@ -11,9 +11,11 @@ import { registerFinetune } from './finetune';
 import { registerLibTorch } from './libtorch';
 import { registerMine } from './mine';
 import { registerReport } from './report';
+import { registerServe } from './serve';
 import { cli } from './surface';
-import { comparedFlags, embedFlags, evaluateFlags, finetuneFlags, mineFlags, modelFlags, reportFlags } from './tables';
+import { comparedFlags, embedFlags, evaluateFlags, finetuneFlags, mineFlags, modelFlags, reportFlags, serveFlags } from './tables';
 import { FAILED, helpLine, MISUSED, tellUsage, type FlagNames } from './usage';
+import { serveMisnomers } from '../serve/options';
 import { embedMisnomers } from '../text-vectorisation-options';
 
 /** `vectune`: the commands register themselves; what the library never does, print, is done here only. */
@@ -31,6 +33,7 @@ async function main(): Promise<void> {
   registerCompare(program);
   registerMine(program);
   registerReport(program);
+  registerServe(program);
   registerDoctor(program);
   registerLibTorch(program);
   const names: Record<string, FlagNames> = {
@@ -39,6 +42,7 @@ async function main(): Promise<void> {
     mine: { table: { ...modelFlags, ...mineFlags }, misnomers: {} },
     evaluate: { table: { ...modelFlags, ...evaluateFlags }, misnomers: {} },
     report: { table: { ...comparedFlags, ...reportFlags }, misnomers: {} },
+    serve: { table: { ...modelFlags, ...serveFlags }, misnomers: serveMisnomers },
     compare: { table: { ...comparedFlags, ...evaluateFlags }, misnomers: {} },
   };
   const all = (command: Command): Command[] => [command, ...command.commands.flatMap(all)];

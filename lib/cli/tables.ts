@@ -1,6 +1,7 @@
 import { evaluateDataTable } from '../evaluate/evaluate';
 import { finetuneTable } from '../finetune/options';
 import { mineTable } from '../mine/options';
+import { serveTable } from '../serve/options';
 import { flattened, type OptionEntry, type OptionTable } from '../system/option-table';
 import { embedTable, textVectorisationTable } from '../text-vectorisation-options';
 
@@ -26,9 +27,12 @@ export const reportFlags = { file: evaluateDataTable.file, maxInputLength: evalu
 /** The options that `vectune mine` gives to `mineHardNegatives`. */
 export const mineFlags = mineTable;
 
+/** The options that `vectune serve` gives to `createServer`. */
+export const serveFlags = serveTable;
+
 /** Every option by its path, whether or not it has a flag. Where two tables have one, its flag is the same in both. */
 export const entries: ReadonlyMap<string, OptionEntry> = new Map(
-  [textVectorisationTable, embedTable, evaluateFlags, mineFlags, finetuneFlags]
+  [serveFlags, textVectorisationTable, embedTable, evaluateFlags, mineFlags, finetuneFlags]
     .flatMap((table) => flattened(table))
     .map(({ path, entry }) => [path, entry]),
 );

@@ -32,14 +32,40 @@ export interface EmbedRequest {
   dimensions?: number | undefined;
 }
 
-/** One caller's texts. */
+/** How many texts and tokens a piece has; `first` for the first of the requests that share it. */
+export interface PieceSize {
+  texts: number;
+  tokens: number;
+  first: boolean;
+}
+
+/** What `embedTokens` may be told. */
+export interface TokenOptions {
+  /** Most tokens of one call of the engine; a text that is longer alone is computed alone. */
+  maxBatchTokens: number;
+  /** As in `EmbedRequest`. */
+  promptTokens?: number | undefined;
+  /** Numbers of a vector, from the first on; default the model's. */
+  dimensions?: number | undefined;
+  signal?: AbortSignal;
+  /** Is called when a piece with texts of this request goes to the engine. */
+  onPiece?: (size: PieceSize) => void;
+}
+
+/** One caller's texts: as they are, or as token ids already. */
 interface Request {
-  texts: readonly string[];
+  texts: readonly string[] | undefined;
+  tokens: TokenisedTexts | undefined;
+  /** Of texts. */
+  count: number;
+  /** Put before every text that is yet to be tokenised. */
   prompt: string;
   promptTokens: number;
   dimensions: number;
-  maxInputLength: number;
+  /** Most tokens: of a text that is yet to be tokenised, else of a piece. */
+  limit: number;
   signal: AbortSignal | undefined;
+  onPiece: ((size: PieceSize) => void) | undefined;
   /** Texts that have been taken into a piece so far. */
   taken: number;
   vectors: Float32Array[];
@@ -50,10 +76,7 @@ interface Request {
 
 /** Texts that go through the tokeniser and the engine together; of each request a run of neighbours. */
 interface Piece {
-  maxInputLength: number;
-  promptTokens: number;
-  texts: string[];
-  parts: { request: Request; count: number }[];
+  parts: { request: Request; from: number; count: number }[];
 }
 
 /**
@@ -84,11 +107,22 @@ export class Embedder {
     signal?: AbortSignal,
     own: EmbedRequest = {},
   ): Promise<Float32Array[]> {
-    if (texts.length === 0) return Promise.resolve([]);
     const { prompt = this.model.defaultPrompt, promptTokens = 0, dimensions = this.model.dimension } = own;
+    const given = { texts, tokens: undefined, count: texts.length, limit: maxInputLength };
+    return this.#submit({ ...given, prompt, promptTokens, dimensions, signal, onPiece: undefined });
+  }
+
+  /** As `embed`, of texts that are token ids already, each with one at least: callers share a call by their tokens. */
+  embedTokens(tokens: TokenisedTexts, options: TokenOptions): Promise<Float32Array[]> {
+    const { maxBatchTokens, promptTokens = 0, dimensions = this.model.dimension, signal, onPiece } = options;
+    const given = { texts: undefined, tokens, count: tokens.offsets.length - 1, limit: maxBatchTokens };
+    return this.#submit({ ...given, prompt: '', promptTokens, dimensions, signal, onPiece });
+  }
+
+  #submit(asked: Omit<Request, 'taken' | 'vectors' | 'resolve' | 'reject' | 'settled'>): Promise<Float32Array[]> {
+    if (asked.count === 0) return Promise.resolve([]);
     return new Promise((resolve, reject) => {
-      const begun = { taken: 0, vectors: [], resolve, reject, settled: false };
-      this.#waiting.push({ texts, prompt, promptTokens, dimensions, maxInputLength, signal, ...begun });
+      this.#waiting.push({ ...asked, taken: 0, vectors: [], resolve, reject, settled: false });
       if (!this.#pumping) void this.#pump();
     });
   }
@@ -98,11 +132,13 @@ export class Embedder {
     for (;;) {
       // Whoever calls in this turn of the event loop comes along.
       await new Promise(setImmediate);
+      // With nothing to tokenise meanwhile, whoever calls while the engine is busy comes along too.
+      if (this.#waiting[0]?.tokens !== undefined) await this.#computing;
       const piece = this.#take();
       if (piece === undefined) break;
       let tokens: TokenisedTexts;
       try {
-        tokens = await this.model.tokeniser.encode(piece.texts, piece.maxInputLength);
+        tokens = await this.#tokensOf(piece);
       } catch (error) {
         fail(piece, error);
         continue;
@@ -123,30 +159,46 @@ export class Embedder {
     }
     this.#waiting = this.#waiting.filter(({ settled }) => !settled);
     if (this.#waiting.length === 0) return undefined;
-    const { maxInputLength, promptTokens } = this.#waiting[0]!;
-    const together = this.#waiting
-      .filter((request) => request.maxInputLength === maxInputLength && request.promptTokens === promptTokens)
-      .slice(0, this.#textsAtOnce);
-    const piece: Piece = { maxInputLength, promptTokens, texts: [], parts: [] };
-    let room = this.#textsAtOnce;
+    const { limit, tokens, promptTokens } = this.#waiting[0]!;
+    const alike = (request: Request) =>
+      request.limit === limit &&
+      request.promptTokens === promptTokens &&
+      (request.tokens === undefined) === (tokens === undefined);
+    // A text has a token at least, so there are never more requests than there is room for.
+    const most = tokens === undefined ? this.#textsAtOnce : limit;
+    const together = this.#waiting.filter(alike).slice(0, most);
+    const piece: Piece = { parts: [] };
+    let room = most;
     together.forEach((request, i) => {
       const share = Math.ceil(room / (together.length - i));
-      const end = Math.min(request.texts.length, request.taken + share);
-      for (let text = request.taken; text < end; ++text) piece.texts.push(request.prompt + request.texts[text]!);
-      piece.parts.push({ request, count: end - request.taken });
-      room -= end - request.taken;
+      const { end, size } = endOfShare(request, share, room, piece.parts.length === 0);
+      if (end === request.taken) return;
+      piece.parts.push({ request, from: request.taken, count: end - request.taken });
+      room -= size;
       request.taken = end;
     });
-    // What has more to come goes to the end, so that another limit gets its turn too.
-    const more = together.filter((request) => request.taken < request.texts.length);
-    this.#waiting = [...this.#waiting.filter((request) => !together.includes(request)), ...more];
+    // What has more to come goes to the end, so that another limit gets its turn too; what got nothing stays in front.
+    const got = new Set(piece.parts.map(({ request }) => request));
+    const more = together.filter((request) => got.has(request) && request.taken < request.count);
+    this.#waiting = [...this.#waiting.filter((request) => !got.has(request)), ...more];
     return piece;
+  }
+
+  #tokensOf(piece: Piece): Promise<TokenisedTexts> | TokenisedTexts {
+    const { tokens, limit } = piece.parts[0]!.request;
+    if (tokens !== undefined) return joined(piece);
+    const texts = piece.parts.flatMap(({ request, from, count }) =>
+      request.texts!.slice(from, from + count).map((text) => request.prompt + text),
+    );
+    return this.model.tokeniser.encode(texts, limit);
   }
 
   async #compute(piece: Piece, tokens: TokenisedTexts): Promise<void> {
     try {
       const { width, normalised } = this.model;
-      const flat = await this.#embedTokens(tokens, piece.promptTokens);
+      const size = { texts: tokens.offsets.length - 1, tokens: tokens.ids.length };
+      piece.parts.forEach(({ request }, i) => request.onPiece?.({ ...size, first: i === 0 }));
+      const flat = await this.#embedTokens(tokens, piece.parts[0]!.request.promptTokens);
       let text = 0;
       for (const { request, count } of piece.parts) {
         // Each vector gets memory of its own, so that keeping one does not keep all, and this module's Float32Array: the
@@ -155,7 +207,7 @@ export class Embedder {
           request.vectors.push(
             cut(new Float32Array(flat.subarray(text * width, text * width + request.dimensions)), width, normalised),
           );
-        if (request.vectors.length === request.texts.length) settle(request, () => request.resolve(request.vectors));
+        if (request.vectors.length === request.count) settle(request, () => request.resolve(request.vectors));
       }
     } catch (error) {
       fail(piece, error);
@@ -191,6 +243,39 @@ function cut(vector: Float32Array, width: number, normalised: boolean): Float32A
   if (vector.length === width || !normalised) return vector;
   const length = Math.sqrt(vector.reduce((sum, x) => sum + x * x, 0));
   return length === 0 ? vector : vector.map((x) => x / length);
+}
+
+/** Where a request's share of a piece ends, and what it takes of the room: texts, or tokens where they are known. */
+function endOfShare(request: Request, share: number, room: number, first: boolean): { end: number; size: number } {
+  const { tokens, taken, count } = request;
+  if (tokens === undefined) {
+    const end = Math.min(count, taken + share);
+    return { end, size: end - taken };
+  }
+  const { offsets } = tokens;
+  const sizeTo = (end: number) => offsets[end]! - offsets[taken]!;
+  // One text at least where there is room for it, and of the first request even where there is none.
+  let end = first || sizeTo(taken + 1) <= room ? taken + 1 : taken;
+  while (end > taken && end < count && sizeTo(end + 1) <= share) ++end;
+  return { end, size: sizeTo(end) };
+}
+
+/** The token ids of a piece's texts behind each other. */
+function joined({ parts }: Piece): TokenisedTexts {
+  const runs = parts.map(({ request, from, count }) => {
+    const { ids, offsets } = request.tokens!;
+    const own = offsets.subarray(from, from + count + 1);
+    return { ids: ids.subarray(own[0], own[count]), ends: own.subarray(1).map((end) => end - own[0]!) };
+  });
+  const ids = new Int32Array(runs.reduce((sum, run) => sum + run.ids.length, 0));
+  const offsets = new Int32Array(1 + runs.reduce((sum, run) => sum + run.ends.length, 0));
+  let [token, text] = [0, 0];
+  for (const run of runs) {
+    ids.set(run.ids, token);
+    for (const end of run.ends) offsets[++text] = token + end;
+    token += run.ids.length;
+  }
+  return { ids, offsets };
 }
 
 function settle(request: Request, how: () => void): void {

@@ -79,6 +79,9 @@ export type DeviceErrorCode =
 /** Code of `FileError`. */
 export type FileErrorCode = 'ERR_FILE';
 
+/** Code of `ServerError`: the port is taken, or this address or port may not be used. */
+export type ServerErrorCode = 'ERR_LISTEN';
+
 /** Codes of `CheckpointError`. */
 export type CheckpointErrorCode =
   /** Not one checkpoint of the folder is whole. */
@@ -105,6 +108,7 @@ export type ErrorCode =
   | NativeCode
   | DeviceErrorCode
   | FileErrorCode
+  | ServerErrorCode
   | CheckpointErrorCode;
 
 /** What an error carries beside its code and text. */
@@ -298,6 +302,15 @@ export class FileError extends VectuneError {
   declare readonly code: FileErrorCode;
   /** For vectune itself. */
   constructor(code: FileErrorCode, message: string | Wording, details?: ErrorDetails) {
+    super(code, message, details);
+  }
+}
+
+/** A server cannot listen where it was told to. */
+export class ServerError extends VectuneError {
+  declare readonly code: ServerErrorCode;
+  /** For vectune itself. */
+  constructor(code: ServerErrorCode, message: string | Wording, details?: ErrorDetails) {
     super(code, message, details);
   }
 }

@@ -13,6 +13,8 @@ const reasons: Readonly<Record<string, string>> = {
   ENFILE: 'the system has too many files open',
   ENAMETOOLONG: 'the name is too long',
   ELOOP: 'its links lead in a circle',
+  EADDRINUSE: 'another program listens there',
+  EADDRNOTAVAIL: 'this machine has no such address',
   EIO: 'the disk reports an error',
 };
 

@@ -25,6 +25,25 @@ export interface TokeniserSource {
   rows?: number;
 }
 
+type Encoded = Awaited<ReturnType<Tokenizer['encodeBatch']>>[number];
+
+/** A token of a text, for people to read. */
+export interface TextToken {
+  id: number;
+  /** The part of the text that it stands for; of a special token its own name. */
+  text: string;
+  special: boolean;
+  /** Where that part begins and ends in the text, in characters (code points); null of a special token. */
+  start: number | null;
+  stop: number | null;
+}
+
+/** Token ids, and which texts were longer than the limit. */
+export interface LimitedTexts extends TokenisedTexts {
+  /** By their number from 0. */
+  cut: number[];
+}
+
 /** Texts and UTF-16 units that one call gives to the tokenizer's threads. */
 const PIECE_TEXTS = 256;
 const PIECE_UNITS = 1 << 18;
@@ -68,6 +87,7 @@ export class Tokeniser {
   readonly #after: number;
   readonly #cutLeft: boolean;
   readonly #file: string;
+  #whole: Promise<Tokenizer> | undefined;
 
   private constructor(
     tokenizer: Tokenizer,
@@ -137,23 +157,95 @@ export class Tokeniser {
     this.#checkLimit(maxInputLength);
     const ids = new Ids();
     const offsets = new Int32Array(texts.length + 1);
+    await this.#eachEncoding(this.#tokenizer, texts, {}, signal, (encoding, i) => {
+      this.#appendCut(ids, encoding.getIds(), maxInputLength, this.#cutLeft);
+      offsets[i + 1] = ids.length;
+    });
+    return { ids: ids.finish(), offsets };
+  }
+
+  /**
+   * As `encode`, and tells which texts were cut; `side` is where they lose tokens, where it is not as the folder says.
+   * Rejects as `encode` does.
+   */
+  async encodeLimited(
+    texts: readonly string[],
+    maxInputLength: number,
+    side?: 'left' | 'right',
+    signal?: AbortSignal,
+  ): Promise<LimitedTexts> {
+    this.#checkLimit(maxInputLength);
+    const cutLeft = side === undefined ? this.#cutLeft : side === 'left';
+    const tokenizer = cutLeft === this.#cutLeft ? this.#tokenizer : await this.#untruncated();
+    const ids = new Ids();
+    const offsets = new Int32Array(texts.length + 1);
+    const cut: number[] = [];
+    await this.#eachEncoding(tokenizer, texts, {}, signal, (encoding, i) => {
+      const found = encoding.getIds();
+      this.#appendCut(ids, found, maxInputLength, cutLeft);
+      offsets[i + 1] = ids.length;
+      const longer = found.length === this.positions && encoding.getOverflowing().length > 0;
+      if (found.length > maxInputLength || longer) cut.push(i);
+    });
+    return { ids: ids.finish(), offsets, cut };
+  }
+
+  /** All tokens of each text, however long it is, with the place of each. Rejects as `encode` does. */
+  async tokens(texts: readonly string[], addSpecialTokens: boolean, signal?: AbortSignal): Promise<TextToken[][]> {
+    const tokenizer = await this.#untruncated();
+    const all: TextToken[][] = [];
+    await this.#eachEncoding(tokenizer, texts, { addSpecialTokens }, signal, (encoding, i) => {
+      const [ids, names, places, special] = [
+        encoding.getIds(),
+        encoding.getTokens(),
+        encoding.getOffsets(),
+        encoding.getSpecialTokensMask(),
+      ];
+      const characters = [...texts[i]!];
+      all.push(
+        ids.map((id, at) => {
+          if (special[at] === 1) return { id, text: names[at]!, special: true, start: null, stop: null };
+          const [start, stop] = places[at]! as [number, number];
+          return { id, text: characters.slice(start, stop).join(''), special: false, start, stop };
+        }),
+      );
+    });
+    return all;
+  }
+
+  /** The same tokenizer that cuts nothing; made when it is first asked for. */
+  #untruncated(): Promise<Tokenizer> {
+    this.#whole ??= (async () => {
+      const text = JSON.stringify(this.ready.run);
+      await new Promise(setImmediate); // large vocabularies, as in `open`
+      const tokenizer = Tokenizer.fromString(text);
+      tokenizer.disableTruncation();
+      return tokenizer;
+    })();
+    return this.#whole;
+  }
+
+  /** Tokenises texts in bounded pieces and shows the encoding of each. */
+  async #eachEncoding(
+    tokenizer: Tokenizer,
+    texts: readonly string[],
+    options: { addSpecialTokens?: boolean },
+    signal: AbortSignal | undefined,
+    visit: (encoding: Encoded, text: number) => void,
+  ): Promise<void> {
     for (let from = 0; from < texts.length; ) {
       if (signal?.aborted) throw new AbortError('ERR_ABORTED', 'Tokenising was stopped.', { cause: signal.reason });
       const to = pieceEnd(texts, from);
-      const encodings = await this.#tokenizer.encodeBatch(texts.slice(from, to)).catch((error: unknown) => {
+      const encodings = await tokenizer.encodeBatch(texts.slice(from, to), options).catch((error: unknown) => {
         // What it lacks may show only now: a token for what is in no vocabulary, for one.
         throw new ModelError('ERR_TOKENIZER', `${this.#file} cannot tokenise a text: ${(error as Error).message}.`, {
           file: this.#file,
           cause: error,
         });
       });
-      encodings.forEach((encoding, i) => {
-        this.#appendCut(ids, encoding.getIds(), maxInputLength);
-        offsets[from + i + 1] = ids.length;
-      });
+      encodings.forEach((encoding, i) => visit(encoding, from + i));
       from = to;
     }
-    return { ids: ids.finish(), offsets };
   }
 
   /** Tokens that a prompt has at the beginning of a text, the special ones before it included, as sentence-transformers counts. */
@@ -173,14 +265,14 @@ export class Tokeniser {
   }
 
   // What Hugging Face gives: it cuts the text's own tokens, then puts the special tokens around them.
-  #appendCut(ids: Ids, found: readonly number[], limit: number): void {
+  #appendCut(ids: Ids, found: readonly number[], limit: number, cutLeft: boolean): void {
     const end = found.length;
     if (end <= limit) {
       ids.append(found, 0, end);
       return;
     }
     const kept = limit - this.specialTokens;
-    const first = this.#cutLeft ? end - this.#after - kept : this.#before;
+    const first = cutLeft ? end - this.#after - kept : this.#before;
     ids.append(found, 0, this.#before);
     ids.append(found, first, first + kept);
     ids.append(found, end - this.#after, end);

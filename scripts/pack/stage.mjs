@@ -20,6 +20,7 @@ const FIELDS = [
     'main',
     'types',
     'exports',
+    'typesVersions',
   ],
   ...['bin', 'files', 'dependencies'],
 ];

@@ -18,6 +18,7 @@ export const LIB_ROOMS = [
   ['text-vectorisation-options', 'what TextVectorisation takes, as tables'],
   ['text-vectorisation', 'the class TextVectorisation'],
   ['index', 'the public surface, and nothing that is not public'],
+  ['serve', 'models behind HTTP, as OpenAI and text-embeddings-inference have it; loaded by nobody who does not ask'],
   ['doctor', 'what was found on this machine, and what to type next'],
   ['cli', 'the command vectune'],
 ];

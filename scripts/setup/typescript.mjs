@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { DIST, ROOT } from './paths.mjs';
+import { basename, join } from 'node:path';
+import { DIST, packageJson, ROOT } from './paths.mjs';
 import { run, tail } from './run.mjs';
 import { hashOf, isStamped, stamp, unstamp } from './stamp.mjs';
 import { SetupError } from './step.mjs';
@@ -17,7 +17,7 @@ export async function compileTypeScript() {
   const { code, output } = await run(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', ROOT]);
   if (code !== 0) throw new SetupError(`TypeScript found errors in lib:\n${tail(output)}`);
   removeOrphans('');
-  writeModule(main);
+  writeModules();
   stamp('typescript', hash);
   return 'lib compiled to dist';
 }
@@ -35,11 +35,22 @@ function removeOrphans(folder) {
   }
 }
 
-/** Node finds most names of a CommonJS module by itself, but not those that are re-exported. */
-function writeModule(main) {
-  delete require.cache[main];
-  const names = Object.keys(require(main)).filter((name) => /^[A-Za-z_$][\w$]*$/.test(name) && name !== 'default');
+/**
+ * For each entry that package.json exports, the ES module beside its CommonJS module. Node finds most names of a CommonJS
+ * module by itself, but not those that are re-exported.
+ */
+function writeModules() {
+  for (const { import: esm, require: cjs } of Object.values(packageJson().exports)) {
+    if (esm !== undefined) writeModule(join(ROOT, cjs.default), join(ROOT, esm.default));
+  }
+}
+
+function writeModule(commonJs, module) {
+  delete require.cache[commonJs];
+  const names = Object.keys(require(commonJs)).filter((name) => /^[A-Za-z_$][\w$]*$/.test(name) && name !== 'default');
   const lines = names.map((name) => `export const ${name} = vectune.${name};`);
-  writeFileSync(join(DIST, 'index.mjs'), ["import vectune from './index.js';", '', ...lines, ''].join('\n'));
-  writeFileSync(join(DIST, 'index.d.mts'), "export * from './index.js';\n"); // for `import`, as index.d.ts is for `require`
+  const beside = `./${basename(commonJs)}`;
+  writeFileSync(module, [`import vectune from '${beside}';`, '', ...lines, ''].join('\n'));
+  // For `import`, as the .d.ts is for `require`.
+  writeFileSync(module.replace(/\.mjs$/, '.d.mts'), `export * from '${beside}';\n`);
 }

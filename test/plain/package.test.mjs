@@ -20,6 +20,13 @@ test('importing maps neither LibTorch nor the addons; the first use does', async
   cosineSimilarity([1, 0], [0, 1]);
   assert.ok(Object.keys(models).length > 0);
   assert.deepEqual(mapped(), []);
+  // The server, the frameworks and what they bring along.
+  const others =
+    /[\\/]dist[\\/](?:serve|cli|ai-sdk|langchain)|[\\/]node_modules[\\/](?:fastify|prom-client|zod|@ai-sdk|@langchain)[\\/]/;
+  assert.deepEqual(
+    Object.keys(require.cache).filter((path) => others.test(path)),
+    [],
+  );
   await model.load();
   const names = mapped().map((path) => path.slice(path.lastIndexOf('/') + 1));
   for (const name of ['libtorch_cpu.so', 'libc10.so', 'vectune.node']) assert.ok(names.includes(name), name);
@@ -39,6 +46,12 @@ test('by the name of the package too', async () => {
   assert.equal(imported.TextVectorisation, require('../../dist/index.js').TextVectorisation);
   assert.equal(require('vectune/package.json').name, 'vectune');
   await assert.rejects(import('vectune/dist/system/errors.js'), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' });
+});
+
+test('vectune/serve is a way in of its own', async () => {
+  const { createServer } = await import('vectune/serve');
+  assert.equal(createServer, require('vectune/serve').createServer);
+  assert.ok(Object.keys(require.cache).some((path) => /[\\/]node_modules[\\/]fastify[\\/]/.test(path)));
 });
 
 test('what index.ts exports as a value is exported, and no more', () => {
