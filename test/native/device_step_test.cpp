@@ -47,6 +47,7 @@ const std::set<std::string> kLaunched{"_amp_foreach_non_finite_check_and_unscale
                                       "gelu",
                                       "gelu_backward",
                                       "index_add_",
+                                      "index_copy_",
                                       "index_select",
                                       "isfinite",
                                       "linalg_vector_norm",
@@ -70,6 +71,7 @@ const std::set<std::string> kLaunched{"_amp_foreach_non_finite_check_and_unscale
                                       "reciprocal",
                                       "reciprocal_",
                                       "relu",
+                                      "reshape",
                                       "scatter_.src",
                                       "segment_reduce",
                                       "select.int",
@@ -89,7 +91,8 @@ const std::set<std::string> kLaunched{"_amp_foreach_non_finite_check_and_unscale
                                       "view",
                                       "view.dtype",
                                       "zero_",
-                                      "zeros"};
+                                      "zeros",
+                                      "zeros_like"};
 
 /// What waits for the device wherever it is called: the processor goes on by its result.
 const std::set<std::string> kAsk{"_local_scalar_dense", "_unique2", "equal", "is_nonzero", "item",

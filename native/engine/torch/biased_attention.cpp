@@ -5,7 +5,6 @@
 #include <ATen/ops/_softmax_backward_data.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/from_blob.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/native_dropout.h>
@@ -27,10 +26,12 @@ namespace {
 /// A group's scores of one head are at most so many, but for one long text; and no text is padded by more than a third.
 constexpr int64_t kScores = 1 << 20;
 
+/// From pinned memory, which the host's caching allocator keeps from being used again before the copy is done.
 at::Tensor sent(const Place& place, const std::vector<int64_t>& values) {
-  const at::Tensor here = at::from_blob(const_cast<int64_t*>(values.data()), {static_cast<int64_t>(values.size())},
-                                        at::TensorOptions().dtype(at::kLong));
-  return here.to(place.torch(), at::kLong, /*non_blocking=*/false, /*copy=*/true);
+  const at::Tensor here = at::empty({static_cast<int64_t>(values.size())},
+                                    at::TensorOptions().dtype(at::kLong).pinned_memory(place.cuda()));
+  std::copy(values.begin(), values.end(), here.mutable_data_ptr<int64_t>());
+  return place.cuda() ? here.to(place.torch(), /*non_blocking=*/true) : here;
 }
 
 }  // namespace
