@@ -229,6 +229,23 @@ export interface StepRequest {
   epoch: number;
   /** Steps that must have been taken before this one, where the caller asks for steps before it knows how others went. */
   after?: number;
+  /** Of the loss 'given', what the caller has computed of the same rows' `vectors`. */
+  given?: {
+    loss: number;
+    /** In the order of `vectors`. */
+    gradient: Float32Array;
+  };
+}
+
+/** Vectors of rows under the trainer's weights, with the dropout of a step. */
+export interface StepVectors {
+  /** [columns][rows][dimensions] */
+  vectors: Float32Array;
+  columns: number;
+  rows: number;
+  dimensions: number;
+  /** [rows][labels of each] */
+  labels: Float32Array;
 }
 
 export interface StepResult {
@@ -244,10 +261,12 @@ export interface StepResult {
 export type StepOutcome<R extends StepRequest> = R extends { after: number } ? StepResult | null : StepResult;
 
 export interface Evaluation {
-  /** The trainer's loss of the rows, all of them as one batch. */
+  /** The trainer's loss of the rows; of one that looks at whole batches the mean over the batches, each by its rows. */
   loss: number;
   /** Cosine similarities of each row's first column with each of its others, row after row. */
   similarities: Float32Array;
+  /** Where the loss is 'given', the rows' vectors [columns][rows][dimensions], without dropout; `loss` is 0 then. */
+  vectors: Float32Array | null;
 }
 
 export interface TrainerStats {
@@ -257,6 +276,8 @@ export interface TrainerStats {
   trainableParameters: number;
   /** Parameters in AdamW: trainable ones, embedding rows that no text uses left out. */
   optimisedParameters: number;
+  /** Parameters of the loss's own, such as a classifier's: trained, but no part of the model. */
+  lossParameters: number;
   /** Of the weights, and of the gradients and both moments of what is trained. */
   bytes: number;
   /** Rows (tokens, rounded up) and bytes of the activation buffers as they stand. */
@@ -371,12 +392,21 @@ export interface EngineAddon {
    */
   step<R extends StepRequest>(trainer: TrainerHandle, request: R): Promise<StepOutcome<R>>;
   /**
+   * The first phase of a step, of rows of as many texts each. Where the loss is 'given', the step itself gets the same
+   * rows, micro-batch and epoch with `given`; what the passes keep in between is used where nothing else was asked of the
+   * trainer, and computed again to the bit else.
+   */
+  vectors(trainer: TrainerHandle, rows: Int32Array, microBatch: number, epoch: number): Promise<StepVectors>;
+  /**
    * Forward, backward and the optimiser's buffers for `rows` at once, as a step would need them;
    * weights, moments, step count and random state are left bitwise as they were, buffers are released.
    */
   probe(trainer: TrainerHandle, rows: Int32Array): Promise<void>;
-  /** Loss and similarities of the rows under the trainer's weights, dropout off. */
-  evaluate(trainer: TrainerHandle, rows: Int32Array, microBatch: number): Promise<Evaluation>;
+  /**
+   * Loss and similarities of the rows under the trainer's weights, dropout off. A loss that looks at whole batches sees
+   * `batch` rows at a time, in the order given.
+   */
+  evaluate(trainer: TrainerHandle, rows: Int32Array, microBatch: number, batch: number): Promise<Evaluation>;
   /** Gives the trainer's weights to the model (decay of unused embedding rows replayed). */
   commit(trainer: TrainerHandle): Promise<void>;
   /** Copies all that training changes, for `writeCopy`; ERR_OUT_OF_MEMORY where there is no room beside it. */

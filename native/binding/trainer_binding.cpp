@@ -36,6 +36,12 @@ CountedArray<int32_t> to_rows(const Napi::Value& value, const std::string& what)
   return rows;
 }
 
+/// What a step gets of a loss that is computed elsewhere.
+struct GivenLoss {
+  double loss;
+  CountedArray<float> gradient;
+};
+
 Napi::Value step(const Napi::CallbackInfo& info) {
   auto trainer = Handle<Trainer>::get(info, 0);
   Fields fields(info[1], "request");
@@ -46,15 +52,25 @@ Napi::Value step(const Napi::CallbackInfo& info) {
   // Steps are queued behind each other before the first is known to have gone well.
   std::optional<int64_t> after;
   if (!fields["after"].IsUndefined()) after = fields.integer("after", 0, kLargestInteger);
+  std::optional<GivenLoss> given;
+  if (!fields["given"].IsUndefined()) {
+    Fields of_given(fields["given"], fields.path("given"));
+    const double loss = of_given.finite("loss");
+    given.emplace(GivenLoss{loss, to_float32_array(of_given["gradient"], of_given.path("gradient"))});
+    of_given.finish();
+  }
   fields.finish();
   auto keep_alive = Environment::of(info.Env()).keep_alive_of(trainer);
   return Environment::of(info.Env())
       .lane_of(trainer)
       .promise(
           info.Env(),
-          [trainer = std::move(trainer), rows = std::move(rows), micro_batch, learning_rate, epoch,
-           after]() -> StepOutcome {
+          [trainer = std::move(trainer), rows = std::move(rows), micro_batch, learning_rate, epoch, after,
+           given = std::move(given)]() -> StepOutcome {
             if (after && trainer->stats().steps != *after) return StepOutcome(std::nullopt);
+            if (given)
+              return trainer->begin_given_step(rows.data(), rows.size(), micro_batch, learning_rate, epoch, given->loss,
+                                               given->gradient.data(), given->gradient.size());
             return trainer->begin_step(rows.data(), rows.size(), micro_batch, learning_rate, epoch);
           },
           [](Napi::Env env, std::optional<StepResult>& step) -> Napi::Value {
@@ -63,6 +79,45 @@ Napi::Value step(const Napi::CallbackInfo& info) {
             result.Set("loss", step->loss);
             result.Set("gradientNorm", step->gradient_norm ? Napi::Number::New(env, *step->gradient_norm) : env.Null());
             result.Set("tokens", static_cast<double>(step->tokens));
+            return result;
+          },
+          std::move(keep_alive));
+}
+
+CountedArray<float> copy_of(const at::Tensor& tensor) { return {tensor.const_data_ptr<float>(), tensor.numel()}; }
+
+struct Vectors {
+  CountedArray<float> values, labels;
+  int64_t columns, rows, dimension;
+};
+
+Napi::Value vectors(const Napi::CallbackInfo& info) {
+  auto trainer = Handle<Trainer>::get(info, 0);
+  auto rows = to_rows(info[1], "rows");
+  const int64_t micro_batch = to_integer(info[2], "microBatch", 1, kLargestInt32);
+  const int64_t epoch = to_integer(info[3], "epoch", 0, kLargestInt32);
+  auto keep_alive = Environment::of(info.Env()).keep_alive_of(trainer);
+  return Environment::of(info.Env())
+      .lane_of(trainer)
+      .promise(
+          info.Env(),
+          [trainer = std::move(trainer), rows = std::move(rows), micro_batch, epoch] {
+            const at::Tensor found = trainer->vectors(rows.data(), rows.size(), micro_batch, epoch);
+            const auto labels = trainer->labels(rows.data(), rows.size());
+            return Vectors{copy_of(found),
+                           {labels.data(), static_cast<int64_t>(labels.size())},
+                           found.size(0),
+                           found.size(1),
+                           found.size(2)};
+          },
+          [](Napi::Env env, Vectors& found) {
+            auto result = Napi::Object::New(env);
+            result.Set("vectors", to_js_array(env, found.values));
+            result.Set("labels", to_js_array(env, found.labels));
+            const auto set = [&](const char* name, int64_t number) { result.Set(name, static_cast<double>(number)); };
+            set("columns", found.columns);
+            set("rows", found.rows);
+            set("dimensions", found.dimension);
             return result;
           },
           std::move(keep_alive));
@@ -83,26 +138,32 @@ Napi::Value probe(const Napi::CallbackInfo& info) {
 struct Evaluation {
   CountedArray<float> similarities;
   double loss;
+  std::optional<CountedArray<float>> vectors;  // of a loss that is given
 };
 
 Napi::Value evaluate(const Napi::CallbackInfo& info) {
   auto trainer = Handle<Trainer>::get(info, 0);
   auto rows = to_rows(info[1], "rows");
   const int64_t micro_batch = to_integer(info[2], "microBatch", 1, kLargestInt32);
+  const int64_t batch = to_integer(info[3], "batch", 1, kLargestInt32);
   auto keep_alive = Environment::of(info.Env()).keep_alive_of(trainer);
   return Environment::of(info.Env())
       .lane_of(trainer)
       .promise(
           info.Env(),
-          [trainer = std::move(trainer), rows = std::move(rows), micro_batch] {
-            Evaluation out{CountedArray<float>(trainer->similarities(rows.data(), rows.size())), 0.0};
-            out.loss = trainer->evaluate(rows.data(), rows.size(), micro_batch, out.similarities.data());
+          [trainer = std::move(trainer), rows = std::move(rows), micro_batch, batch] {
+            Evaluation out{CountedArray<float>(trainer->similarities(rows.data(), rows.size())), 0.0, std::nullopt};
+            at::Tensor vectors;
+            out.loss =
+                trainer->evaluate(rows.data(), rows.size(), micro_batch, batch, out.similarities.data(), &vectors);
+            if (vectors.defined()) out.vectors.emplace(copy_of(vectors));
             return out;
           },
           [](Napi::Env env, Evaluation& out) {
             auto result = Napi::Object::New(env);
             result.Set("loss", out.loss);
             result.Set("similarities", to_js_array(env, out.similarities));
+            result.Set("vectors", out.vectors ? to_js_array(env, *out.vectors) : env.Null());
             return result;
           },
           std::move(keep_alive));
@@ -201,6 +262,7 @@ Napi::Value trainer_stats(const Napi::CallbackInfo& info) {
   set("parameters", stats.parameters);
   set("trainableParameters", stats.trainable_parameters);
   set("optimisedParameters", stats.optimised_parameters);
+  set("lossParameters", stats.loss_parameters);
   set("bytes", stats.bytes);
   set("workspaceRows", stats.workspace_rows);
   set("workspaceBytes", stats.workspace_bytes);
@@ -233,6 +295,7 @@ Napi::Value dispose_trainer(const Napi::CallbackInfo& info) {
 void export_trainer_functions(Napi::Object exports) {
   export_async_function<create_trainer>(exports, "createTrainer");
   export_async_function<step>(exports, "step");
+  export_async_function<vectors>(exports, "vectors");
   export_async_function<probe>(exports, "probe");
   export_async_function<evaluate>(exports, "evaluate");
   export_async_function<commit>(exports, "commit");

@@ -161,7 +161,7 @@ FUZZ(rows, (std::vector<std::string>{"\2\3\4\5\6\1\1\1\2\3\4\5\6\7\x08\2\1\0\1\2
             fail("a loss that is not finite");
         });
         break;
-      case 1: refused([&] { trainer->evaluate(rows.data(), count, micro_batch, out.data()); }); break;
+      case 1: refused([&] { trainer->evaluate(rows.data(), count, micro_batch, micro_batch, out.data()); }); break;
       case 2: refused([&] { trainer->probe(rows.data(), count); }); break;
     }
   }

@@ -78,8 +78,8 @@ TEST(memory_that_others_take_during_a_run_is_survived) {
     }
     CHECK(failures > 0);
     std::vector<float> a(64), b(64);
-    disturbed.evaluate(rows.data(), 64, 8, a.data());
-    quiet.evaluate(rows.data(), 64, 8, b.data());
+    disturbed.evaluate(rows.data(), 64, 8, 64, a.data());
+    quiet.evaluate(rows.data(), 64, 8, 64, b.data());
     for (size_t i = 0; i < a.size(); ++i) CHECK(std::abs(a[i] - b[i]) < 1e-3f);
   });
 }

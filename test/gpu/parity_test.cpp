@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "embed/embed.h"
+#include "files/json.h"
 #include "gpu.h"
 #include "torch/packed_attention.h"
 
@@ -78,6 +79,40 @@ TEST(parity_of_gradients_by_name) {
         CHECK(off <= allowed);
       }
     }
+}
+
+TEST(parity_of_losses) {
+  require_gpu();
+  const ModelSpec spec = small_minilm();
+  auto data = mixed_texts(spec.encoder.vocab_size);
+  for (const auto& [name, options_of_loss] : std::vector<std::pair<std::string, std::string>>{
+           {"multiple-negatives-ranking", R"({"directions": ["query_to_doc", "doc_to_query"]})"},
+           {"cosent", "{}"},
+           {"angle", "{}"},
+           {"pearson", "{}"},
+           {"logistic", R"({"threshold": 0.5})"},
+           {"contrastive", R"({"margin": 1.5})"},
+           {"mega-batch-margin", "{}"},
+           {"matryoshka", R"({"loss": {"name": "multiple-negatives-ranking"}, "matryoshka_dims": [96, 24]})"},
+           {"adaptive-layer", R"({"loss": {"name": "cosent"}, "n_layers_per_step": -1})"},
+           {"sum", R"({"losses": [{"name": "multiple-negatives-ranking"},
+                                  {"name": "global-orthogonal-regularization", "weight": 0.5}]})"}}) {
+    TrainerOptions here = options_of({}, Precision::kFp32), there = options_of(kGpu, Precision::kFp32);
+    here.loss = there.loss = {name, std::get<json::Object>(json::parse(options_of_loss).data)};
+    double expected_loss = 0, loss = 0, whole = 0;
+    const auto expected = gradients(spec, data, here, 100, &expected_loss);
+    for (const auto& [_, values] : expected) whole += norm(values) * norm(values);
+    for (const int64_t micro_batch : {100, 5}) {
+      const auto found = gradients(spec, data, there, micro_batch, &loss);
+      CHECK(std::abs(loss - expected_loss) < 1e-4 * std::max(1.0, expected_loss));
+      for (const auto& [parameter, values] : expected) {
+        const double allowed = tolerance_of(Precision::kFp32) * (norm(values) + 1e-3 * std::sqrt(whole));
+        const double off = distance(found.at(parameter), values);
+        if (!CHECK(off <= allowed))
+          std::printf("  %s, %s: %.3g of %.3g\n", name.c_str(), parameter.c_str(), off, allowed);
+      }
+    }
+  }
 }
 
 TEST(parity_of_the_packed_attention_with_dropout) {

@@ -88,8 +88,9 @@ class Forward {
   Forward(const ModelSpec& spec, std::map<std::string, at::Tensor> parameters)
       : spec_(spec), p_(std::move(parameters)) {}
 
-  /// Hidden states of one text [tokens × hidden].
-  at::Tensor hidden_states(const int32_t* ids, int64_t tokens, int32_t text, const DropoutPlan& plan) const {
+  /// Hidden states of one text [tokens × hidden], after all layers or the first `layers`.
+  at::Tensor hidden_states(const int32_t* ids, int64_t tokens, int32_t text, const DropoutPlan& plan,
+                           int64_t layers = -1) const {
     const EncoderSpec& e = spec_.encoder;
     const at::Tensor id = at::from_blob(const_cast<int32_t*>(ids), {tokens}, at::kInt).to(at::kLong);
     const Architecture::Names& n = e.architecture->names;
@@ -98,7 +99,7 @@ class Forward {
         at::embedding(p(n.positions + ".weight"), positions_of(ids, tokens), counts_padding() ? e.pad_id : -1);
     if (e.type_vocab_size > 0) x = x + p(n.types + ".weight").select(0, 0);
     x = drop(norm(x, n.embedding_norm), plan, 0, DropoutPlan::kEmbedding, text);
-    for (int64_t i = 0; i < e.layers; ++i) {
+    for (int64_t i = 0; i < (layers < 0 ? e.layers : layers); ++i) {
       const std::string l = n.layer + std::to_string(i) + ".";
       const auto head = [&](const std::string& name) {
         return linear(x, l + name).view({tokens, e.heads, e.head_size()}).transpose(0, 1);
@@ -184,12 +185,13 @@ class Forward {
   }
 
   /// Vectors of one column of the rows [rows × dimension].
-  at::Tensor column(const Dataset& data, const std::vector<int32_t>& rows, size_t column,
-                    const DropoutPlan& plan) const {
+  at::Tensor column(const Dataset& data, const std::vector<int32_t>& rows, size_t column, const DropoutPlan& plan,
+                    int64_t layers = -1) const {
     std::vector<at::Tensor> vectors;
     for (const int32_t row : rows) {
       const int32_t text = data.columns(row)[column];
-      vectors.push_back(embedding(hidden_states(data.ids() + data.offsets()[text], data.length(text), text, plan)));
+      vectors.push_back(
+          embedding(hidden_states(data.ids() + data.offsets()[text], data.length(text), text, plan, layers)));
     }
     return at::stack(vectors);
   }

@@ -213,9 +213,10 @@ TEST(device_evaluation_gives_the_processors_similarities) {
   auto data = dataset_of(kLengths, spec.encoder.vocab_size);
   std::vector<float> here(4), there(4), half(4);
   EngineThread::instance().run([&] {
-    Trainer(lively_model(spec), data, options_of({})).evaluate(kRows.data(), 4, 3, here.data());
-    Trainer(lively_model(spec), data, options_of(kTensors)).evaluate(kRows.data(), 4, 3, there.data());
-    Trainer(lively_model(spec), data, options_of(kTensors, Precision::kBf16)).evaluate(kRows.data(), 4, 4, half.data());
+    Trainer(lively_model(spec), data, options_of({})).evaluate(kRows.data(), 4, 3, 4, here.data());
+    Trainer(lively_model(spec), data, options_of(kTensors)).evaluate(kRows.data(), 4, 3, 4, there.data());
+    Trainer(lively_model(spec), data, options_of(kTensors, Precision::kBf16))
+        .evaluate(kRows.data(), 4, 4, 4, half.data());
   });
   for (size_t i = 0; i < 4; ++i) {
     CHECK(std::abs(here[i] - there[i]) < 1e-5f);

@@ -24,6 +24,8 @@ LossSpec spec_of(const std::string& name, const std::string& options = "{}") {
 struct Batch {
   std::vector<int32_t> places, offsets{0};
   at::Tensor labels;  // undefined where there are none
+  LossTensors parameters;
+  std::vector<int64_t> layers;
 
   explicit Batch(const std::vector<std::vector<int32_t>>& rows, const at::Tensor& row_labels = {})
       : labels(row_labels) {
@@ -36,7 +38,7 @@ struct Batch {
   int64_t count() const { return static_cast<int64_t>(offsets.size()) - 1; }
 
   LossRows rows(int64_t in_step) const {
-    LossRows rows{count(), in_step, 0, offsets, at::tensor(places, at::kInt), true, labels};
+    LossRows rows{count(), in_step, 0, offsets, at::tensor(places, at::kInt), true, labels, parameters, layers};
     rows.columns = offsets[1];
     for (size_t row = 1; row < offsets.size(); ++row)
       if (offsets[row] - offsets[row - 1] != rows.columns) rows.columns = 0;
@@ -51,7 +53,7 @@ struct Batch {
 
   /// Of loss.of, which must be able to take the batch.
   LossValue value(const Loss& loss, const at::Tensor& vectors) const {
-    loss.check(data(vectors.size(1)));
+    loss.check(data(vectors.size(1) / static_cast<int64_t>(1 + layers.size())));
     LossRows of_all = rows(count());
     // All texts named in order are the vectors themselves.
     of_all.in_order = of_all.in_order && static_cast<int64_t>(places.size()) == vectors.size(0);
@@ -60,18 +62,23 @@ struct Batch {
 
   /// The same rows, part after part, of a loss that is separable.
   LossValue value_in_parts(const Loss& loss, const at::Tensor& vectors) const {
-    LossValue sum{at::zeros({}, at::kDouble), at::zeros_like(vectors, at::kDouble)};
+    LossValue sum{at::zeros({}, at::kDouble), at::zeros_like(vectors, at::kDouble), {}};
     const int64_t half = (count() + 1) / 2;
     for (int64_t first = 0; first < count(); first += half) {
       const int64_t last = std::min(first + half, count());
       std::vector<std::vector<int32_t>> some;
       for (int64_t row = first; row < last; ++row)
         some.emplace_back(places.begin() + offsets[row], places.begin() + offsets[row + 1]);
-      const Batch part(some, labels.defined() ? labels.narrow(0, first, last - first) : labels);
+      Batch part(some, labels.defined() ? labels.narrow(0, first, last - first) : labels);
+      part.parameters = parameters;
+      part.layers = layers;
       LossRows rows_of_part = part.rows(count());
       rows_of_part.in_order = false;
       const LossValue value = loss.of(vectors, rows_of_part);
-      sum = {sum.loss + value.loss, sum.gradient + value.gradient};
+      sum.loss = sum.loss + value.loss;
+      sum.gradient = sum.gradient + value.gradient;
+      for (const auto& [name, gradient] : value.of_parameters)
+        sum.of_parameters[name] = sum.of_parameters[name].defined() ? sum.of_parameters[name] + gradient : gradient;
     }
     return sum;
   }
@@ -127,12 +134,19 @@ void every_case_is_as_in_sentence_transformers() {
     LossSpec spec{"", {}};
     std::string table;
     std::vector<std::vector<int32_t>> rows;
+    std::vector<int64_t> layers;
+    std::vector<std::string> own;
     double reference = 0;
     for (const auto& [key, value] : std::get<json::Object>(wanted.data)) {
       if (key == "name") spec.name = std::get<std::string>(value.data);
       if (key == "options") spec.options = std::get<json::Object>(value.data);
       if (key == "table") table = std::get<std::string>(value.data);
       if (key == "loss") reference = number(value);
+      if (key == "layers")
+        for (const auto& layer : std::get<json::Array>(value.data)) layers.push_back(std::get<int64_t>(layer.data));
+      if (key == "parameters")
+        for (const auto& parameter : std::get<json::Array>(value.data))
+          own.push_back(std::get<std::string>(parameter.data));
       if (key != "rows") continue;
       for (const auto& row : std::get<json::Array>(value.data)) {
         rows.emplace_back();
@@ -141,7 +155,9 @@ void every_case_is_as_in_sentence_transformers() {
       }
     }
     const at::Tensor vectors = fixtures.tensor(table);
-    const Batch batch(rows, fixtures.tensor(name + "/labels"));
+    Batch batch(rows, fixtures.tensor(name + "/labels"));
+    batch.layers = layers;
+    for (const auto& parameter : own) batch.parameters[parameter] = fixtures.tensor(name + "/" + parameter);
     const auto loss = make_loss(spec);
     const at::Tensor gradient = fixtures.tensor(name + "/gradient");
     const auto compare = [&](const LossValue& value, const char* how) {
@@ -153,8 +169,21 @@ void every_case_is_as_in_sentence_transformers() {
         std::printf("    %s, %s: loss %.9g, reference %.9g, error %.2g; gradient's error %.2g\n", name.c_str(), how,
                     value.loss.item<double>(), reference, of_loss, of_gradient);
     };
-    compare(batch.value(*loss, vectors), "whole");
-    if (loss->separable()) compare(batch.value_in_parts(*loss, vectors), "in parts");
+    const auto compare_own = [&](const LossValue& value) {
+      CHECK_EQ(value.of_parameters.size(), own.size());
+      for (const auto& parameter : own) {
+        const at::Tensor wanted_gradient = fixtures.tensor(name + "/gradient/" + parameter);
+        const double off = at::norm(value.of_parameters.at(parameter) - wanted_gradient).item<double>();
+        if (!CHECK(off <= 1e-4 * at::norm(wanted_gradient).item<double>()))
+          std::printf("    %s, %s\n", name.c_str(), parameter.c_str());
+      }
+    };
+    for (const bool in_parts : {false, true}) {
+      if (in_parts && !loss->separable()) continue;
+      const LossValue value = in_parts ? batch.value_in_parts(*loss, vectors) : batch.value(*loss, vectors);
+      compare(value, in_parts ? "in parts" : "whole");
+      compare_own(value);
+    }
   }
   for (const auto& [name, errors] : worst)
     std::printf("    %-32s loss within %.1e, gradient within %.1e\n", name.c_str(), errors.first, errors.second);
@@ -300,6 +329,18 @@ TEST(every_loss_refuses_data_that_does_not_fit) {
   refused("distill-kl-div", "{}", pairs, labels({0, 1}), "at least two candidates");
   refused("distill-kl-div", "{}", {{0, 1, 2}, {3, 4, 5}}, labels({0, 1}), "the teacher's score of each candidate");
   refused("mse", "{}", pairs, labels({0, 1, 2, 3, 4, 5}), "The loss mse needs labels of 4 numbers");
+  refused("mse", R"({"projection_dim": 5})", pairs, labels({0, 1, 2, 3}), "The loss mse needs labels of 5 numbers");
+  refused("softmax", "{}", third, labels({0, 1}), "The loss softmax needs rows of two texts, but row 1 has 3");
+  refused("softmax", "{}", pairs, {}, "needs one label of each row, its class");
+  refused("softmax", R"({"num_labels": 3})", pairs, labels({0, 3}), "whole numbers from 0 to 2, but row 1 has 3");
+  refused("softmax", "{}", pairs, labels({0, 1.5}), "whole numbers from 0 to 1, but row 1 has 1.5");
+  refused("softmax", "{}", pairs, labels({0, -1}), "but row 1 has -1");
+  refused("softmax", "{}", pairs, labels({0, 0}), "two classes at least, or the option num_labels");
+  refused("softmax", R"({"num_labels": 3})", pairs, labels({0, 1, 1, 0}), "the share of each of 3 classes");
+  refused("softmax", "{}", pairs, labels({0, 1, 0.5, 0.2}), "those of row 1 add up to 0.7");
+  refused("given", "{}", third, {}, "rows of as many texts each");
+  refused("matryoshka", R"({"loss": {"name": "softmax"}, "matryoshka_dims": [2]})", pairs, labels({0, 1}),
+          "cannot be around a loss with parameters of its own");
   refused("embed-distill", "{}", pairs, {}, "but there are 0");
   refused("global-orthogonal-regularization", "{}", third, {}, "rows of as many texts each");
   refused("matryoshka", R"({"loss": {"name": "cosent"}, "matryoshka_dims": [4, 8]})", pairs, labels({0, 1}),
@@ -313,18 +354,45 @@ TEST(every_loss_refuses_options_that_are_not_its_own) {
   const auto refused = [](const std::string& name, const std::string& options, const std::string& part) {
     CHECK_THROWS_CODE(make_loss(spec_of(name, options)), ErrorCode::kInvalidArgument, part);
   };
-  for (const char* name :
-       {"angle", "batch-all-triplet", "batch-hard-soft-margin-triplet", "batch-hard-triplet", "batch-semi-hard-triplet",
-        "contrastive", "cosent", "cosine-mse", "distill-kl-div", "embed-distill", "gist",
-        "global-orthogonal-regularization", "margin-mse", "mega-batch-margin", "mse", "multiple-negatives-ranking",
-        "online-contrastive", "pearson", "triplet"})
+  for (const char* name : {"angle",
+                           "batch-all-triplet",
+                           "batch-hard-soft-margin-triplet",
+                           "batch-hard-triplet",
+                           "batch-semi-hard-triplet",
+                           "contrastive",
+                           "cosent",
+                           "cosine-mse",
+                           "distill-kl-div",
+                           "embed-distill",
+                           "gist",
+                           "global-orthogonal-regularization",
+                           "margin-mse",
+                           "mega-batch-margin",
+                           "mse",
+                           "multiple-negatives-ranking",
+                           "online-contrastive",
+                           "pearson",
+                           "softmax",
+                           "triplet"})
     refused(name, R"({"scal": 1})", std::string("The loss ") + name + " has no option scal");
   refused("logistic", R"({"threshold": 0, "scal": 1})",
           "The loss logistic has no option scal; it has scale, threshold.");
   refused("logistic", "{}", "threshold of the loss logistic must be given");
   refused("logistic", R"({"threshold": 2})", "from -1 to 1; found 2");
   refused("batch-hard-soft-margin-triplet", R"({"margin": 1})", "has no option margin");
-  refused("mse", R"({"projection_dim": 8})", "The loss mse has no option projection_dim; it has none.");
+  refused("mse", R"({"projection_dim": 0})", "projection_dim of the loss mse must be from 1 to 1000000; found 0");
+  refused("mse", R"({"projection_dim": 2.5})", "a whole number");
+  refused("softmax", R"({"num_labels": 1})", "num_labels of the loss softmax must be from 2");
+  refused("softmax", R"({"num_labels": 2.5})", "a whole number");
+  refused("softmax", R"({"concatenation_sent_rep": false, "concatenation_sent_difference": false})", "must be true");
+  refused("given", R"({"margin": 1})", "The loss given has no option margin");
+  refused("adaptive-layer", "{}", "a loss with its name and options; found none");
+  refused("adaptive-layer", R"({"loss": {"name": "mse"}, "n_layers_per_step": 0})", "or -1 for all layers");
+  refused("adaptive-layer", R"({"loss": {"name": "adaptive-layer", "loss": {"name": "mse"}}})", "the last layer alone");
+  refused("adaptive-layer", R"({"loss": {"name": "mse"}, "layer_weighting": "square"})", "'uniform', 'log', 'linear'");
+  refused("matryoshka", R"({"loss": {"name": "adaptive-layer", "loss": {"name": "mse"}}, "matryoshka_dims": [2]})",
+          "adaptive-layer goes around matryoshka");
+  refused("sum", R"({"losses": [{"name": "given"}]})", "the last layer alone");
   const std::string mnrl = "multiple-negatives-ranking";
   refused(mnrl, R"({"scale": 0})", "scale of the loss multiple-negatives-ranking must be from 0.000001 to 1000000");
   refused(mnrl, R"({"directions": []})", "found none");

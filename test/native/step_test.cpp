@@ -196,6 +196,172 @@ TEST(memory_that_ends_anywhere_in_a_step_leaves_it_to_be_done_again_to_the_same_
     }
 }
 
+namespace {
+
+/// MultipleNegativesRanking that tells how far a step has come.
+class Watched final : public Loss {
+ public:
+  explicit Watched(LossOptions&) : loss_(make_loss({"multiple-negatives-ranking", {}})) {}
+  bool separable() const override { return false; }
+  void check(const LossData& data) const override { loss_->check(data); }
+  LossValue of(const at::Tensor& vectors, const LossRows& rows) const override {
+    ++entered;
+    allocations_before = memory_budget::allocations_since();
+    const LossValue value = loss_->of(vectors, rows);
+    allocations_after = memory_budget::allocations_since();
+    ++left;
+    return value;
+  }
+  static inline int entered = 0, left = 0;
+  static inline int64_t allocations_before = 0, allocations_after = 0;
+
+ private:
+  std::unique_ptr<Loss> loss_;
+};
+
+/// 256 pairs of texts of 1 to 24 tokens, every eighth of which shares its first text with the one before.
+std::shared_ptr<Dataset> many_pairs(int64_t vocab) {
+  std::vector<int> lengths;
+  for (int i = 0; i < 512; ++i) lengths.push_back(1 + i * 7 % 24);
+  const auto apart = dataset_of(lengths, vocab);
+  std::vector<int32_t> columns, offsets{0};
+  for (int32_t row = 0; row < 256; ++row) {
+    const int32_t first = row % 8 == 7 ? row - 1 : row;
+    columns.insert(columns.end(), {2 * first, 2 * row + 1});
+    offsets.push_back(2 * (row + 1));
+  }
+  return std::make_shared<Dataset>(PackedTexts{apart->ids(), apart->tokens(), apart->offsets(), apart->texts()},
+                                   PackedRows{columns.data(), 512, offsets.data(), 256}, PackedLabels{nullptr, 0});
+}
+
+std::vector<int32_t> first_rows(int32_t count) {
+  std::vector<int32_t> rows;
+  for (int32_t row = 0; row < count; ++row) rows.push_back(row);
+  return rows;
+}
+
+}  // namespace
+
+TEST(ranking_of_256_rows_has_the_same_gradient_whatever_is_computed_at_once) {
+  const ModelSpec spec = spec_with_dense();
+  const auto data = many_pairs(spec.encoder.vocab_size);
+  const auto rows = first_rows(256);
+  for (const auto& [place, dropout] : {std::pair{Place{}, 0.2f}, {Place{}, 0.0f}, {kTensors, 0.0f}}) {
+    TrainerOptions options = options_of(place, Precision::kFp32, dropout);
+    options.loss = {"multiple-negatives-ranking", {}};
+    double whole_loss = 0, loss = 0;
+    const auto whole = gradients(spec, data, options, rows, 256, &whole_loss);
+    for (const int64_t micro_batch : {64, 16, 100}) {
+      const auto parts = gradients(spec, data, options, rows, micro_batch, &loss);
+      if (!CHECK(relative_distance(parts, whole) < 1e-6))
+        std::printf("    by %d: %.2g\n", static_cast<int>(micro_batch), relative_distance(parts, whole));
+      CHECK(std::abs(loss - whole_loss) < 1e-6 * whole_loss);
+    }
+  }
+}
+
+TEST(memory_that_ends_in_either_phase_or_in_the_loss_is_met_by_a_smaller_part_of_the_same_step) {
+  add_loss("watched", [](LossOptions& options) -> std::unique_ptr<Loss> { return std::make_unique<Watched>(options); });
+  const ModelSpec spec = spec_with_dense();
+  const auto data = many_pairs(spec.encoder.vocab_size);
+  const auto rows = first_rows(64);
+  for (const Place& place : {Place{}, kTensors}) {
+    TrainerOptions options = options_of(place, Precision::kFp32, place.on_device() ? 0.0f : 0.2f);
+    options.loss = {"watched", {}};
+    int in_first = 0, in_loss = 0, in_second = 0;
+    int64_t allocations = 0;
+    const auto after_a_step = [&](int64_t failing) {
+      auto model = lively_model(spec);
+      return EngineThread::instance().run([&] {
+        Trainer trainer(model, data, options);
+        Watched::entered = Watched::left = 0;
+        memory_budget::fail_nth_allocation(failing);
+        bool failed = false;
+        try {
+          trainer.step(rows.data(), 64, 16, 1e-3, 0);
+        } catch (...) {
+          failed = true;
+          CHECK(current_error().code() == ErrorCode::kOutOfMemory);
+        }
+        allocations = memory_budget::allocations_since();
+        memory_budget::fail_nth_allocation(0);
+        if (Watched::entered == 2) ++in_loss;  // it was done again in the room of what the passes had kept
+        else if (failed) ++(Watched::left == 0 ? in_first : in_second);
+        CHECK_EQ(trainer.stats().steps, failed ? 0 : 1);
+        if (failed) trainer.step(rows.data(), 64, 8, 1e-3, 0);
+        CHECK_EQ(trainer.stats().steps, 1);
+        trainer.commit();
+        return weights_of(*model);
+      });
+    };
+    constexpr int64_t kNever = int64_t{1} << 40;
+    const auto before = weights_of(*lively_model(spec)), expected = after_a_step(kNever);
+    const int64_t loss_begins = Watched::allocations_before, loss_ends = Watched::allocations_after, all = allocations;
+    double moved = 0;
+    for (size_t i = 0; i < before.size(); ++i) moved += std::abs(double{expected[i]} - before[i]);
+    std::vector<int64_t> failing{1, 2, loss_begins / 2, loss_begins};
+    for (int64_t nth = loss_begins + 1; nth <= loss_ends; nth += 5) failing.push_back(nth);
+    for (const int64_t nth : {loss_ends + 1, (loss_ends + all) / 2, all}) failing.push_back(nth);
+    for (const int64_t nth : failing) {
+      const auto found = after_a_step(nth);
+      double off = 0;
+      for (size_t i = 0; i < found.size(); ++i) off += std::abs(double{found[i]} - expected[i]);
+      if (!CHECK(off < 1e-2 * moved)) std::printf("    %d: %.2g\n", static_cast<int>(nth), off / moved);
+    }
+    CHECK(in_first > 0);
+    CHECK(in_loss > 0);
+    CHECK(in_second > 0);
+  }
+}
+
+TEST(a_loss_over_the_batch_is_evaluated_in_batches_of_training) {
+  const ModelSpec spec = spec_with_dense();
+  const auto data = shared_texts(spec.encoder.vocab_size);
+  for (const Place& place : {Place{}, kTensors})
+    EngineThread::instance().run([&] {
+      Trainer coupled(lively_model(spec), data, coupled_options(place, 0.2f));
+      const auto loss_of = [](Trainer& trainer, std::vector<int32_t> rows, int64_t micro_batch, int64_t batch) {
+        std::vector<float> similarities(rows.size());
+        return trainer.evaluate(rows.data(), static_cast<int64_t>(rows.size()), micro_batch, batch,
+                                similarities.data());
+      };
+      const double first = loss_of(coupled, {0, 1, 2}, 3, 3), second = loss_of(coupled, {3, 4, 5}, 3, 3),
+                   last = loss_of(coupled, {6}, 3, 3), whole = loss_of(coupled, kSeven, 7, 7);
+      CHECK_EQ(last, 0.0);  // nothing to tell apart
+      const double mean = (3 * first + 3 * second) / 7;
+      CHECK(std::abs(whole - mean) > 1e-3);
+      for (const int64_t micro_batch : {1, 2, 3, 7})
+        CHECK(std::abs(loss_of(coupled, kSeven, micro_batch, 3) - mean) < 1e-6);
+      CHECK_EQ(loss_of(coupled, kSeven, 2, 3), loss_of(coupled, kSeven, 2, 3));
+      // One that is separable is the same whatever the batch.
+      Trainer separable(lively_model(spec), data, options_of(place));
+      CHECK(std::abs(loss_of(separable, kSeven, 7, 7) - loss_of(separable, kSeven, 2, 3)) < 1e-6);
+    });
+}
+
+TEST(memory_of_an_evaluation_does_not_grow_with_its_rows) {
+  const ModelSpec spec = plain_spec();
+  const auto data = dataset_of(std::vector<int>(2048, 2), spec.encoder.vocab_size);
+  EngineThread::instance().run([&] {
+    TrainerOptions options = options_of({});
+    options.loss = {"multiple-negatives-ranking", {}};
+    Trainer trainer(lively_model(spec), data, options);
+    std::vector<int32_t> rows(1024);
+    for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<int32_t>(i);
+    const auto peak = [&](int64_t count, int64_t batch) {
+      std::vector<float> similarities(static_cast<size_t>(count));
+      const int64_t before = memory_budget::in_use();
+      memory_budget::reset_peak();
+      trainer.evaluate(rows.data(), count, 16, batch, similarities.data());
+      return memory_budget::peak() - before;
+    };
+    peak(64, 64);  // what is made once is there then
+    const int64_t few = peak(64, 64), many = peak(1024, 64);
+    CHECK(many < few + 64 * 1024);  // a similarity of each row, and nothing of their square
+    CHECK(peak(1024, 1024) > 2 * many);
+  });
+}
+
 TEST(a_text_has_the_same_mask_in_whatever_batch_it_is) {
   // Two rows of the same texts, alone and together: with masks by text the loss of both is the mean of each.
   const ModelSpec spec = spec_with_dense();
@@ -226,7 +392,7 @@ TEST(gradients_and_moments_are_of_what_is_trained_alone) {
         trainer.step(kSeven.data(), 7, 3, 1e-3, 0);
         *told = trainer.stats().bytes;
         std::vector<float> similarities(7);
-        trainer.evaluate(kSeven.data(), 7, 7, similarities.data());
+        trainer.evaluate(kSeven.data(), 7, 7, 7, similarities.data());
         const int64_t workspace = trainer.stats().workspace_bytes;
         return memory_budget::in_use() - before - workspace;
       });

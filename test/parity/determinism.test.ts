@@ -70,7 +70,7 @@ describe.each(PLACED)('%s on %s', (name, device) => {
     for (const before of [0, 1]) {
       const path = parity.path(`gradients-${before}.safetensors`);
       await parity.train({}, async (trainer) => {
-        for (let i = 0; i < before; ++i) await parity.addon.evaluate(trainer, range(parity.pairs), 4);
+        for (let i = 0; i < before; ++i) await parity.addon.evaluate(trainer, range(parity.pairs), 4, 4);
         for (let i = 0; i < before; ++i) await parity.addon.probe(trainer, range(4));
         await parity.addon.traceGradients(trainer, range(parity.pairs), parity.pairs, path);
       });

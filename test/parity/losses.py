@@ -10,8 +10,9 @@ at the end, so that what a test measures is vectune's own rounding. All float32:
   TABLE           [texts × dimension]   vectors
   CASE/labels     [rows × width]        where the loss has them
   CASE/gradient   [texts × dimension]   of the loss, of the vectors
+  CASE/NAME, CASE/gradient/NAME         a parameter of the loss's own, and its gradient
 and the file's metadata has under "cases", as JSON, of each its loss, options, table, rows (the vectors of their
-columns), and the loss.
+columns), and the loss; parameters, their names; layers, those whose vectors stand in the table beside the last one's.
 
 Where sentence-transformers 6.2.0 leaves it to rounding or to the order of things, no case is made, and vectune does this:
 
@@ -31,6 +32,13 @@ Where sentence-transformers 6.2.0 leaves it to rounding or to the order of thing
   ranking                  strength without a mode is ignored
   contrastive              labels outside 0 … 1 are used                    refused
   online-contrastive       labels other than 0 and 1 are ignored            refused
+  adaptive-layer           of n_layers_per_step layers random.sample draws   drawn by the run's seed and the step, so a
+                           them, so no run can be repeated, and an           resumed run has the same; an evaluation takes
+                           evaluation draws too                              all layers, which is what is expected of a draw
+  softmax, mse             the classifier and the projection are in no       in the optimiser's state and in checkpoints
+  (projection_dim)         checkpoint: a resumed run begins with others
+  all                      an evaluation counts a short last batch as much   each batch by its rows
+                           as a full one
   pearson, logistic        none there; the reference is torch's             no correlation (all scores or all cosines
                                                                             equal): loss 1, gradient 0; torch: NaN
 
@@ -40,18 +48,22 @@ contrastive, gist, logistic, pearson, embed-distill), so their gradient is the o
 """
 
 import json
+import random
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import safetensors.torch
 import sentence_transformers
 import tokenizers
 import torch
 import torch.nn.functional as F
+from sentence_transformers.base.modules import Transformer
 from sentence_transformers.sentence_transformer import losses as st
 from sentence_transformers.sentence_transformer.losses.batch_hard_triplet import BatchHardTripletLossDistanceFunction
 from sentence_transformers.sentence_transformer.losses.contrastive import SiameseDistanceMetric
 from sentence_transformers.sentence_transformer.losses.triplet import TripletDistanceMetric
+from sentence_transformers.sentence_transformer.model import SentenceTransformer
 from sentence_transformers.util import cos_sim, dot_score, pairwise_cos_sim, pairwise_dot_score
 from transformers import PreTrainedTokenizerFast
 
@@ -70,6 +82,10 @@ TABLES["plain"][1::2] = 0.6 * TABLES["plain"][0::2] + 0.6 * TABLES["plain"][1::2
 TABLES["zero"] = TABLES["plain"].clone()
 TABLES["zero"][0] = 0
 TABLES["odd"] = normal(2, TEXTS, 7)
+# Vectors of the last of three layers, and of the embedding layer and the first two.
+LAYERS = [0, 1, 2]
+TABLES["layers"] = torch.cat([TABLES["plain"]] + [normal(30 + i, TEXTS, DIMENSION) for i in LAYERS], 1)
+TABLES["one-layer"] = TABLES["layers"][:, [*range(DIMENSION), *range(2 * DIMENSION, 3 * DIMENSION)]]
 GUIDE = 0.5 * TABLES["plain"][:, :5] + normal(3, TEXTS, 5)
 
 PAIRS = [[2 * i, 2 * i + 1] for i in range(8)]
@@ -108,18 +124,63 @@ class Table(torch.nn.Module):
         return {"sentence_embedding": self.vectors[features["places"]]}
 
 
+class Layer(Transformer):
+    """The encoder of a LayerTable: hidden states of one token, a vector of the table."""
+
+    auto_model = SimpleNamespace(config=SimpleNamespace(output_hidden_states=False))
+
+    def __init__(self, vectors, layers):
+        torch.nn.Module.__init__(self)
+        self.of_layers, self.layers = vectors.split(DIMENSION, 1), layers
+
+    def forward(self, features):
+        last, *hidden = [of_layer[features["places"]] for of_layer in self.of_layers]
+        # Layers that are not in the table are never asked for.
+        by_layer = dict(zip(self.layers, hidden))
+        features["all_layer_embeddings"] = [by_layer.get(i) for i in LAYERS] + [last]
+        features["token_embeddings"] = last
+        return features
+
+
+class LayerTable(SentenceTransformer):
+    """A model of one encoder, and a pooling that has nothing to do."""
+
+    def __init__(self, vectors, layers):
+        torch.nn.Module.__init__(self)
+        self.add_module("0", Layer(vectors, layers))
+
+    device = torch.device("cpu")
+
+    def get_embedding_dimension(self):
+        return DIMENSION
+
+    def forward(self, features):
+        features = self[0](features)
+        features["sentence_embedding"] = features["token_embeddings"]
+        return features
+
+
 tensors, cases = {name: table.contiguous() for name, table in TABLES.items()}, {}
 
 
-def case(name, loss, options, make, rows, labels=None, table="plain", as_labels=None):
-    """`make(model)` is the reference; `as_labels` what it gets as labels, where that is not `labels`."""
+def case(name, loss, options, make, rows, labels=None, table="plain", as_labels=None, own=None, layers=None):
+    """`make(model)` is the reference; `as_labels` what it gets as labels, where that is not `labels`; `own` the prefix
+    of the names of its own parameters."""
     vectors = TABLES[table].double().requires_grad_(True)
     places = torch.tensor(rows)
     if labels is not None:
         tensors[f"{name}/labels"] = labels = torch.as_tensor(labels, dtype=torch.float32).reshape(len(rows), -1)
         if as_labels is None:
             as_labels = labels.double().squeeze(1)
-    value = make(Table(vectors))([{"places": places[:, i]} for i in range(places.shape[1])], as_labels)
+    reference = make(Table(vectors) if layers is None else LayerTable(vectors, layers))
+    parameters = {}
+    if own is not None:
+        reference.double()
+        for i, (parameter, values) in enumerate(reference.named_parameters()):
+            values.data = normal(40 + i, *values.shape).double()
+            parameters[own + parameter] = values
+            tensors[f"{name}/{own + parameter}"] = values.data.float()
+    value = reference([{"places": places[:, i]} for i in range(places.shape[1])], as_labels)
     if isinstance(value, dict):
         value = sum(value.values())
     value.backward()
@@ -128,6 +189,12 @@ def case(name, loss, options, make, rows, labels=None, table="plain", as_labels=
     tensors[f"{name}/gradient"] = vectors.grad.float()
     assert name not in cases, name
     cases[name] = {"name": loss, "options": options, "table": table, "rows": rows, "loss": value.item()}
+    if parameters:
+        cases[name]["parameters"] = list(parameters)
+        for parameter, values in parameters.items():
+            tensors[f"{name}/gradient/{parameter}"] = values.grad.float()
+    if layers is not None:
+        cases[name]["layers"] = layers
 
 
 def variants(name, loss, options, make, batches):
@@ -309,6 +376,74 @@ for loss, options, make in [
     one = teacher[:1, 0]
     case(f"{name}.one", loss, options, make, [[0]], one, as_labels=one.double())
     case(f"{name}.zero", loss, options, make, PAIRS, teacher[:8, 0], "zero")
+
+for loss, options, make in [
+    ("mse", {}, lambda model: st.MSELoss(model, projection_dim=5)),
+    ("embed-distill", {}, lambda model: st.EmbedDistillLoss(model, projection_dim=5)),
+    ("embed-distill", {"distance_metric": "l2"}, lambda model: st.EmbedDistillLoss(model, "l2", projection_dim=5)),
+]:
+    name = loss + (".l2" if options else "") + ".projected"
+    options, teacher = options | {"projection_dim": 5}, normal(9, 8, 2, 5)
+    as_labels = teacher[:8, 0].double()
+    case(f"{name}.pairs", loss, options, make, DUPLICATES, teacher[:, 0], as_labels=as_labels, own="")
+    case(f"{name}.each", loss, options, make, PAIRS, teacher, as_labels=teacher.double(), own="")
+    case(f"{name}.zero", loss, options, make, PAIRS, teacher[:, 0], "zero", as_labels=as_labels, own="")
+
+# --- a classifier
+NLI = torch.tensor([0, 2, 1, 1, 0, 2, 2, 0])
+softmax = lambda **options: lambda model: st.SoftmaxLoss(model, DIMENSION, 3, **options)
+for name, rows, labels, table in [
+    ("pairs", PAIRS, NLI, "plain"),
+    ("duplicates", DUPLICATES, NLI, "plain"),
+    ("one", PAIRS[:1], NLI[1:2], "plain"),
+    ("equal", PAIRS, torch.ones(8, dtype=torch.long), "plain"),
+    ("zero", PAIRS, NLI, "zero"),
+]:
+    case(f"softmax.{name}", "softmax", {"num_labels": 3}, softmax(), rows, labels, table, as_labels=labels, own="")
+shares = torch.softmax(normal(10, 8, 3), 1)
+case("softmax.shares", "softmax", {}, softmax(), PAIRS, shares, as_labels=shares.double(), own="")
+for name, options in [
+    ("difference", {"concatenation_sent_rep": False}),
+    ("texts", {"concatenation_sent_difference": False}),
+    ("all", {"concatenation_sent_multiplication": True}),
+]:
+    make = softmax(**options)
+    case(f"softmax.{name}", "softmax", {"num_labels": 3} | options, make, PAIRS, NLI, as_labels=NLI, own="")
+
+# --- hidden layers
+adaptive = lambda make, **options: lambda model: st.AdaptiveLayerLoss(model, make(model), **options)
+every = {"n_layers_per_step": -1}
+for name, inner, make, options, rows, labels in [
+    ("mnrl", {"name": MNRL}, mnrl(), {}, TRIPLETS, None),
+    ("duplicates", {"name": MNRL}, mnrl(), {}, DUPLICATES, None),
+    ("cosent", {"name": "cosent"}, lambda model: st.CoSENTLoss(model), {"layer_weighting": "log"}, PAIRS, SCORES),
+    ("cosine-mse", {"name": "cosine-mse"}, cosine_mse, {"layer_weighting": "linear"}, PAIRS, SCORES),
+    ("no-kl", {"name": MNRL}, mnrl(), {"kl_temperature": 0}, PAIRS, None),
+    (
+        "weights",
+        {"name": MNRL},
+        mnrl(),
+        {"last_layer_weight": 0.5, "prior_layers_weight": 2, "kl_div_weight": 3, "kl_temperature": 1.5},
+        PAIRS,
+        None,
+    ),
+]:
+    options = every | options
+    spec = {"loss": inner} | options
+    case(f"adaptive.{name}", "adaptive-layer", spec, adaptive(make, **options), rows, labels, "layers", layers=LAYERS)
+random.sample = lambda population, number: [1]
+case("adaptive.one", "adaptive-layer", {"loss": {"name": MNRL}}, adaptive(mnrl()), PAIRS, None, "one-layer", layers=[1])
+both_ways = lambda model: st.MatryoshkaLoss(model, mnrl()(model), [8, 4])
+case(
+    "adaptive.matryoshka",
+    "adaptive-layer",
+    {"loss": {"name": "matryoshka", "loss": {"name": MNRL}, "matryoshka_dims": [8, 4]}} | every,
+    adaptive(both_ways, **every),
+    TRIPLETS,
+    None,
+    "layers",
+    layers=LAYERS,
+)
 
 # --- additions and wrappers
 GOR = "global-orthogonal-regularization"

@@ -217,25 +217,27 @@ void CpuBackend<T>::residual_norm_backward(int64_t i, Branch branch, const Linea
 }
 
 template <typename T>
-at::Tensor CpuBackend<T>::pool(const std::vector<PoolingMode>& modes) {
+at::Tensor CpuBackend<T>::pool(const std::vector<PoolingMode>& modes, size_t number) {
   const int64_t texts = batch_.rows().texts, hidden = spec_.hidden_size;
   at::Tensor pooled = floats(texts, hidden * static_cast<int64_t>(modes.size()));
   int32_t* maxima = nullptr;
   if (std::find(modes.begin(), modes.end(), PoolingMode::kMax) != modes.end()) {
-    maxima_ = at::empty({texts, hidden}, at::TensorOptions().dtype(at::kInt));
-    maxima = maxima_.mutable_data_ptr<int32_t>();
+    if (maxima_.size() <= number) maxima_.resize(number + 1);
+    maxima_[number] = at::empty({texts, hidden}, at::TensorOptions().dtype(at::kInt));
+    maxima = maxima_[number].mutable_data_ptr<int32_t>();
   }
   cpu::pool(batch_.rows(), hidden, modes, x_, pooled.mutable_data_ptr<float>(), maxima, batch_.unpooled());
   return pooled;
 }
 
 template <typename T>
-void CpuBackend<T>::pool_backward(const std::vector<PoolingMode>& modes, const at::Tensor& gradient) {
-  backward_.reserve(batch_.rows().padded, batch_.longest());
+void CpuBackend<T>::pool_backward(const std::vector<PoolingMode>& modes, const at::Tensor& gradient, size_t number) {
+  if (number == 0) backward_.reserve(batch_.rows().padded, batch_.longest());
   const at::Tensor d = gradient.contiguous();
+  const bool maximum = number < maxima_.size() && maxima_[number].defined();
   cpu::pool_backward(batch_.rows(), spec_.hidden_size, modes, d.const_data_ptr<float>(), backward_.dy,
-                     maxima_.defined() ? maxima_.const_data_ptr<int32_t>() : nullptr, batch_.unpooled());
-  maxima_.reset();
+                     maximum ? maxima_[number].const_data_ptr<int32_t>() : nullptr, batch_.unpooled(), number > 0);
+  if (maximum) maxima_[number].reset();
 }
 
 template <typename T>
@@ -251,14 +253,16 @@ at::Tensor CpuBackend<T>::dense(const LinearAt& at, const at::Tensor& x) {
 }
 
 template <typename T>
-at::Tensor CpuBackend<T>::dense_backward(const LinearAt& at, const at::Tensor& gradient, const at::Tensor& x) {
+at::Tensor CpuBackend<T>::dense_backward(const LinearAt& at, const at::Tensor& gradient, const at::Tensor& x,
+                                         bool again) {
+  const bool add = add_ || again;
   const at::Tensor dy = gradient.contiguous();
   const float* d = dy.const_data_ptr<float>();
   const int64_t texts = x.size(0);
   if (float* to = gradient_of(at.weight))
-    Gemm<float>::weight_gradient(d, x.const_data_ptr<float>(), to, texts, at.in, at.out, add_, head_products_);
+    Gemm<float>::weight_gradient(d, x.const_data_ptr<float>(), to, texts, at.in, at.out, add, head_products_);
   if (float* dbias = at.bias >= 0 ? gradient_of(at.bias) : nullptr) {
-    if (!add_) std::memset(dbias, 0, sizeof(float) * static_cast<size_t>(at.out));
+    if (!add) std::memset(dbias, 0, sizeof(float) * static_cast<size_t>(at.out));
     for (int64_t t = 0; t < texts; ++t)
       for (int64_t c = 0; c < at.out; ++c) dbias[c] += d[t * at.out + c];
   }
@@ -278,7 +282,7 @@ void CpuBackend<T>::release() {
   backward_.release();
   head_products_.release();
   batch_.release();
-  maxima_.reset();
+  maxima_.clear();
   drelative_.reset();
 }
 

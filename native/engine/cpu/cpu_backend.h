@@ -39,10 +39,10 @@ class CpuBackend final : public Backend {
                      const Dropout& dropout) override;
   void residual_norm_backward(int64_t layer, Branch branch, const LinearAt& out, const NormAt& norm,
                               const Dropout& dropout, bool weights) override;
-  at::Tensor pool(const std::vector<PoolingMode>& modes) override;
-  void pool_backward(const std::vector<PoolingMode>& modes, const at::Tensor& gradient) override;
+  at::Tensor pool(const std::vector<PoolingMode>& modes, size_t number) override;
+  void pool_backward(const std::vector<PoolingMode>& modes, const at::Tensor& gradient, size_t number) override;
   at::Tensor dense(const LinearAt& at, const at::Tensor& x) override;
-  at::Tensor dense_backward(const LinearAt& at, const at::Tensor& gradient, const at::Tensor& x) override;
+  at::Tensor dense_backward(const LinearAt& at, const at::Tensor& gradient, const at::Tensor& x, bool again) override;
   at::Tensor hidden_states() const override;
   void release() override;
 
@@ -78,8 +78,8 @@ class CpuBackend final : public Backend {
   Activations<T> activations_;
   BackwardBuffers<T> backward_;
   ProductScratch head_products_;
-  at::Tensor maxima_;     // row of each maximum [texts × hidden]
-  at::Tensor drelative_;  // [texts × heads × kRelativeBuckets]
+  std::vector<at::Tensor> maxima_;  // of each pool the row of each maximum [texts × hidden]
+  at::Tensor drelative_;            // [texts × heads × kRelativeBuckets]
 
   FlatView<const float> weights_;
   const Matrices<T>* matrices_ = nullptr;

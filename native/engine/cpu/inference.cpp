@@ -66,7 +66,7 @@ class CpuInference : public Inference {
   void trace(const Model& model, const int32_t* ids, const int32_t* offsets, int64_t texts,
              const Observer& observe) override {
     backend_.set_weights(view_of(model), matrices(model));
-    const at::Tensor vectors = encoder_.forward(Texts::of(ids, offsets, texts), {}, false, {}, [&](int64_t layer) {
+    const at::Tensor vectors = encoder_.forward(Texts::of(ids, offsets, texts), {}, false, {}, {}, [&](int64_t layer) {
       observe("hidden." + std::to_string(layer), backend_.hidden_states());
     });
     observe("pooled", encoder_.pooled());

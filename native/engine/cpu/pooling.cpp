@@ -55,11 +55,11 @@ void pool(const kernels::Rows& rows, int64_t hidden, const std::vector<PoolingMo
 }
 
 void pool_backward(const kernels::Rows& rows, int64_t hidden, const std::vector<PoolingMode>& modes, const float* d,
-                   float* dy, const int32_t* maxima, int64_t unpooled) {
+                   float* dy, const int32_t* maxima, int64_t unpooled, bool add) {
   const int64_t width = hidden * static_cast<int64_t>(modes.size());
   for_each_on_team(rows.texts, [&](int64_t t) {
     const int64_t start = rows.starts[t], end = rows.starts[t + 1], begin = std::min(start + unpooled, end - 1);
-    std::memset(dy + start * hidden, 0, sizeof(float) * static_cast<size_t>((end - start) * hidden));
+    if (!add) std::memset(dy + start * hidden, 0, sizeof(float) * static_cast<size_t>((end - start) * hidden));
     const float* from = d + t * width;
     for (const PoolingMode mode : modes) {
       if (mode == PoolingMode::kCls) {
@@ -82,7 +82,8 @@ void pool_backward(const kernels::Rows& rows, int64_t hidden, const std::vector<
       from += hidden;
     }
   });
-  std::memset(dy + rows.rows * hidden, 0, sizeof(float) * static_cast<size_t>((rows.padded - rows.rows) * hidden));
+  if (!add)
+    std::memset(dy + rows.rows * hidden, 0, sizeof(float) * static_cast<size_t>((rows.padded - rows.rows) * hidden));
 }
 
 }  // namespace vectune::cpu

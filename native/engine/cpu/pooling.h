@@ -13,8 +13,8 @@ namespace vectune::cpu {
 void pool(const kernels::Rows& rows, int64_t hidden, const std::vector<PoolingMode>& modes, const float* y, float* out,
           int32_t* maxima, int64_t unpooled = 0);
 
-/// d [texts × modes·hidden] → dy [padded × hidden].
+/// d [texts × modes·hidden] → dy [padded × hidden], or with `add` what is added to it.
 void pool_backward(const kernels::Rows& rows, int64_t hidden, const std::vector<PoolingMode>& modes, const float* d,
-                   float* dy, const int32_t* maxima, int64_t unpooled = 0);
+                   float* dy, const int32_t* maxima, int64_t unpooled = 0, bool add = false);
 
 }  // namespace vectune::cpu

@@ -53,9 +53,10 @@ class CpuPasses final : public Passes {
     evaluation_backend_.set_weights(fp32, *matrices_);
   }
 
-  at::Tensor forward(std::span<const int32_t> texts, const MaskKey& masks, bool keep) override {
+  at::Tensor forward(std::span<const int32_t> texts, const std::vector<int64_t>& layers, const MaskKey& masks,
+                     bool keep) override {
     plan_ = DropoutPlan::of(c_.spec.encoder, c_.options.dropout, c_.options.seed, static_cast<uint32_t>(masks.epoch));
-    const at::Tensor vectors = encoder_.forward(c_.texts(texts), plan_, keep, cancel());
+    const at::Tensor vectors = encoder_.forward(c_.texts(texts), plan_, keep, cancel(), layers);
     note_workspace();
     return vectors;
   }
@@ -72,15 +73,15 @@ class CpuPasses final : public Passes {
   }
 
   /// What training left standing goes where there is no room beside it.
-  at::Tensor evaluate(std::span<const int32_t> texts) override {
+  at::Tensor evaluate(std::span<const int32_t> texts, const std::vector<int64_t>& layers) override {
     try {
-      return evaluation_.forward(c_.texts(texts), {}, false, cancel());
+      return evaluation_.forward(c_.texts(texts), {}, false, cancel(), layers);
     } catch (const c10::OutOfMemoryError&) {
       if (backend_.rows() == 0) throw;
     }
     evaluation_.release();
     release();
-    return evaluation_.forward(c_.texts(texts), {}, false, cancel());
+    return evaluation_.forward(c_.texts(texts), {}, false, cancel(), layers);
   }
 
   void end_evaluation() override { evaluation_.release(); }

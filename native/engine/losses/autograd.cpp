@@ -8,9 +8,15 @@
 
 namespace vectune {
 
+namespace {
+
+at::Tensor leaf_of(const at::Tensor& tensor) { return tensor.detach().set_requires_grad(true); }
+
+}  // namespace
+
 LossValue by_autograd(const at::Tensor& vectors, const std::function<at::Tensor(const at::Tensor&)>& loss_of) {
   const at::AutoGradMode on(true);
-  const at::Tensor leaf = vectors.detach().set_requires_grad(true);
+  const at::Tensor leaf = leaf_of(vectors);
   const at::Tensor loss = loss_of(leaf);
   const auto gradients = torch::autograd::grad({loss}, {leaf});
   return {loss.detach(), gradients.front()};
@@ -18,9 +24,23 @@ LossValue by_autograd(const at::Tensor& vectors, const std::function<at::Tensor(
 
 LossValue by_autograd_of_columns(const at::Tensor& vectors, const LossRows& rows,
                                  const std::function<at::Tensor(const at::Tensor&)>& loss_of) {
+  return by_autograd_of_columns(vectors, rows,
+                                [&loss_of](const at::Tensor& columns, const LossTensors&) { return loss_of(columns); });
+}
+
+LossValue by_autograd_of_columns(const at::Tensor& vectors, const LossRows& rows,
+                                 const std::function<at::Tensor(const at::Tensor&, const LossTensors&)>& loss_of) {
   const Alone alone;
-  const LossValue value = by_autograd(vectors_of(rows, wide(vectors)), loss_of);
-  return {value.loss, gradient_of_vectors(rows, value.gradient.contiguous(), vectors.size(0))};
+  const at::AutoGradMode on(true);
+  std::vector<at::Tensor> leaves{leaf_of(vectors_of(rows, wide(vectors)))};
+  LossTensors parameters;
+  for (const auto& [name, value] : rows.parameters) leaves.push_back(parameters[name] = leaf_of(wide(value)));
+  const at::Tensor loss = loss_of(leaves.front(), parameters);
+  const auto gradients = torch::autograd::grad({loss}, leaves);
+  LossValue value{loss.detach(), gradient_of_vectors(rows, gradients.front().contiguous(), vectors.size(0))};
+  size_t next = 1;
+  for (const auto& [name, _] : parameters) value.of_parameters[name] = gradients[next++];
+  return value;
 }
 
 }  // namespace vectune

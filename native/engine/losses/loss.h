@@ -2,7 +2,9 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,6 +26,21 @@ struct LossData {
   }
 };
 
+/// A parameter of a loss's own, such as a classifier's matrix: the optimiser steps it and a checkpoint has it, but the
+/// model has not, and it is gone with the run.
+struct LossParameter {
+  std::string name;  // within the loss
+  std::vector<int64_t> shape;
+  double bound;  // of its first values, drawn from U(−bound, bound) by the run's seed
+  bool decays;   // weight decay applies: not to biases
+
+  int64_t elements() const;
+};
+/// The two of a linear layer, as torch.nn.Linear draws them.
+std::vector<LossParameter> linear_parameters(const std::string& name, int64_t in, int64_t out);
+/// Values or gradients of parameters by their names.
+using LossTensors = std::map<std::string, at::Tensor>;
+
 /// The rows of a batch, or of a part of one, over the vectors of its texts, each of which has one vector however many
 /// columns name it. Tensors are where the vectors are; nothing here waits for a device.
 struct LossRows {
@@ -34,6 +51,8 @@ struct LossRows {
   at::Tensor places;                 // int32: the vector of each column, row after row
   bool in_order;                     // places are 0, 1, 2, …: no text is named twice
   at::Tensor labels;                 // float [rows × label width]; undefined where there are none
+  LossTensors parameters{};          // float, the loss's own
+  std::vector<int64_t> layers{};     // of which there are vectors beside the last one's
 };
 
 /// Of rows of equal numbers of columns: [rows × columns × dimension].
@@ -42,8 +61,9 @@ at::Tensor vectors_of(const LossRows& rows, const at::Tensor& vectors);
 at::Tensor gradient_of_vectors(const LossRows& rows, const at::Tensor& gradient, int64_t texts);
 
 struct LossValue {
-  at::Tensor loss;      // a scalar; the shares of a step's parts add up to its loss
-  at::Tensor gradient;  // of `loss`, [texts × dimension]
+  at::Tensor loss;              // a scalar; the shares of a step's parts add up to its loss
+  at::Tensor gradient;          // of `loss`, [texts × dimension]
+  LossTensors of_parameters{};  // gradients of the loss's own parameters
 };
 
 /// A loss on vectors: it sees the vectors of a batch's texts and gives their gradient, and knows nothing of how they
@@ -53,9 +73,9 @@ struct LossValue {
 /// is written out, or taken by autograd on this small tensor (`by_autograd`): the encoder never uses autograd.
 /// Where a loss has no products of matrices, it best works Alone (runtime/alone.h).
 ///
-/// A loss with parameters of its own (softmax's classifier) would name them with their shapes in a further function;
-/// TrainingLayout would give them a segment after the model's, `of` would get views of it and return their gradients
-/// beside that of the vectors, and a commit would leave them out.
+/// A loss may own parameters: it names them, TrainingLayout gives them room behind the model's, and `of` reads them and
+/// gives their gradients. It may also see hidden layers: `vectors` have then the vectors of those layers, by the same
+/// head, beside the last one's, [texts × (1 + layers) · dimension], and so has the gradient.
 class Loss {
  public:
   virtual ~Loss() = default;
@@ -68,6 +88,15 @@ class Loss {
   virtual LossValue of(const at::Tensor& vectors, const LossRows& rows) const = 0;
   /// Whether labels are vectors of the texts' own dimension, which `matryoshka` cuts as it cuts the texts'.
   virtual bool labels_are_vectors() const { return false; }
+  /// Its own parameters, for data that `check` accepted.
+  virtual std::vector<LossParameter> parameters(const LossData&) const { return {}; }
+  /// Whether it may see hidden layers.
+  virtual bool sees_layers() const { return false; }
+  /// The hidden layers whose vectors it sees in one step of a model of `of` layers, from 0, the embedding layer, to
+  /// of − 1; a function of `draw`, which is random for each step, or without one all that it ever sees.
+  virtual std::vector<int64_t> layers(int64_t /*of*/, std::optional<uint64_t> /*draw*/) const { return {}; }
+  /// Whether it is computed elsewhere, by who asks for the vectors and gives their gradient (`given`).
+  virtual bool given() const { return false; }
 };
 
 /// A loss as it is asked for.

@@ -1,6 +1,7 @@
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/zeros.h>
 
+#include <cmath>
 #include <map>
 
 #include "losses/loss.h"
@@ -10,6 +11,7 @@
 namespace vectune {
 
 // Each is the one function of its file; a file has two where losses are one but for a constant.
+std::unique_ptr<Loss> make_adaptive_layer(LossOptions& options);
 std::unique_ptr<Loss> make_angle(LossOptions& options);
 std::unique_ptr<Loss> make_batch_all_triplet(LossOptions& options);
 std::unique_ptr<Loss> make_batch_hard_soft_margin_triplet(LossOptions& options);
@@ -21,6 +23,7 @@ std::unique_ptr<Loss> make_cosine_mse(LossOptions& options);
 std::unique_ptr<Loss> make_distill_kl_div(LossOptions& options);
 std::unique_ptr<Loss> make_embed_distill(LossOptions& options);
 std::unique_ptr<Loss> make_gist(LossOptions& options);
+std::unique_ptr<Loss> make_given(LossOptions& options);
 std::unique_ptr<Loss> make_global_orthogonal_regularization(LossOptions& options);
 std::unique_ptr<Loss> make_logistic(LossOptions& options);
 std::unique_ptr<Loss> make_margin_mse(LossOptions& options);
@@ -30,6 +33,7 @@ std::unique_ptr<Loss> make_mse(LossOptions& options);
 std::unique_ptr<Loss> make_multiple_negatives_ranking(LossOptions& options);
 std::unique_ptr<Loss> make_online_contrastive(LossOptions& options);
 std::unique_ptr<Loss> make_pearson(LossOptions& options);
+std::unique_ptr<Loss> make_softmax(LossOptions& options);
 std::unique_ptr<Loss> make_sum(LossOptions& options);
 std::unique_ptr<Loss> make_triplet(LossOptions& options);
 
@@ -37,6 +41,7 @@ namespace {
 
 std::map<std::string, LossMaker>& makers() {
   static std::map<std::string, LossMaker> table{
+      {"adaptive-layer", &make_adaptive_layer},
       {"angle", &make_angle},
       {"batch-all-triplet", &make_batch_all_triplet},
       {"batch-hard-soft-margin-triplet", &make_batch_hard_soft_margin_triplet},
@@ -48,6 +53,7 @@ std::map<std::string, LossMaker>& makers() {
       {"distill-kl-div", &make_distill_kl_div},
       {"embed-distill", &make_embed_distill},
       {"gist", &make_gist},
+      {"given", &make_given},
       {"global-orthogonal-regularization", &make_global_orthogonal_regularization},
       {"logistic", &make_logistic},
       {"margin-mse", &make_margin_mse},
@@ -57,6 +63,7 @@ std::map<std::string, LossMaker>& makers() {
       {"multiple-negatives-ranking", &make_multiple_negatives_ranking},
       {"online-contrastive", &make_online_contrastive},
       {"pearson", &make_pearson},
+      {"softmax", &make_softmax},
       {"sum", &make_sum},
       {"triplet", &make_triplet},
   };
@@ -79,6 +86,17 @@ std::unique_ptr<Loss> make_loss(const LossSpec& spec) {
 }
 
 void add_loss(const std::string& name, LossMaker make) { makers()[name] = make; }
+
+int64_t LossParameter::elements() const {
+  int64_t product = 1;
+  for (const int64_t size : shape) product *= size;
+  return product;
+}
+
+std::vector<LossParameter> linear_parameters(const std::string& name, int64_t in, int64_t out) {
+  const double bound = 1.0 / std::sqrt(static_cast<double>(in));
+  return {{name + ".weight", {out, in}, bound, true}, {name + ".bias", {out}, bound, false}};
+}
 
 at::Tensor vectors_of(const LossRows& rows, const at::Tensor& vectors) {
   const at::Tensor named = rows.in_order ? vectors : at::index_select(vectors, 0, rows.places);

@@ -22,6 +22,8 @@ class Matryoshka final : public Loss {
  public:
   explicit Matryoshka(LossOptions& options) {
     loss_ = make_loss(options.loss("loss", options.value("loss")));
+    if (loss_->sees_layers() || loss_->given())
+      options.refuse("loss", "a loss that sees the last layer alone; adaptive-layer goes around matryoshka");
     for (const double dim : options.numbers("matryoshka_dims", 1.0, 1e6)) {
       if (dim != std::floor(dim)) options.refuse("matryoshka_dims", "a list of whole numbers");
       dims_.push_back(static_cast<int64_t>(dim));
@@ -39,6 +41,11 @@ class Matryoshka final : public Loss {
   void check(const LossData& data) const override {
     check_dims(data.dimension);
     loss_->check(data);
+    if (!loss_->parameters(data).empty())
+      throw Error(
+          ErrorCode::kInvalidArgument,
+          "The loss matryoshka cannot be around a loss with parameters of its own, which have one length of the "
+          "vectors.");
   }
 
   LossValue of(const at::Tensor& vectors, const LossRows& rows) const override {

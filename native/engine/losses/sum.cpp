@@ -30,7 +30,9 @@ class Sum final : public Loss {
           members->erase(found);
         }
       }
-      parts_.push_back({weight, make_loss(options.loss(place, &loss))});
+      parts_.push_back({std::to_string(i) + ".", weight, make_loss(options.loss(place, &loss))});
+      if (parts_.back().loss->sees_layers() || parts_.back().loss->given())
+        options.refuse(place, "a loss that sees the last layer alone; adaptive-layer goes around sum");
     }
   }
 
@@ -46,18 +48,37 @@ class Sum final : public Loss {
     for (const Part& part : parts_) part.loss->check(data);
   }
 
+  /// Under the part's number: 1.classifier.weight.
+  std::vector<LossParameter> parameters(const LossData& data) const override {
+    std::vector<LossParameter> all;
+    for (const Part& part : parts_)
+      for (LossParameter parameter : part.loss->parameters(data)) {
+        parameter.name = part.prefix + parameter.name;
+        all.push_back(std::move(parameter));
+      }
+    return all;
+  }
+
   LossValue of(const at::Tensor& vectors, const LossRows& rows) const override {
     LossValue sum;
     for (const Part& part : parts_) {
-      const LossValue value = part.loss->of(vectors, rows);
+      LossRows of_part = rows;
+      of_part.parameters.clear();
+      for (const auto& [name, values] : rows.parameters)
+        if (name.starts_with(part.prefix)) of_part.parameters[name.substr(part.prefix.size())] = values;
+      const LossValue value = part.loss->of(vectors, of_part);
       const at::Tensor loss = value.loss * part.weight, gradient = value.gradient * part.weight;
-      sum = sum.loss.defined() ? LossValue{sum.loss + loss, sum.gradient + gradient} : LossValue{loss, gradient};
+      sum.loss = sum.loss.defined() ? sum.loss + loss : loss;
+      sum.gradient = sum.gradient.defined() ? sum.gradient + gradient : gradient;
+      for (const auto& [name, of_parameter] : value.of_parameters)
+        sum.of_parameters[part.prefix + name] = of_parameter * part.weight;
     }
     return sum;
   }
 
  private:
   struct Part {
+    std::string prefix;  // of its parameters
     double weight;
     std::unique_ptr<Loss> loss;
   };

@@ -58,15 +58,17 @@ class Backend {
   virtual void residual_norm_backward(int64_t layer, Branch branch, const LinearAt& out, const NormAt& norm,
                                       const Dropout& dropout, bool weights) = 0;
 
-  /// The stream's rows of each text as one, for each mode, side by side: fp32 [texts × modes·hidden].
-  virtual at::Tensor pool(const std::vector<PoolingMode>& modes) = 0;
-  /// Begins a backward pass: dx from the gradient of what `pool` gave.
-  virtual void pool_backward(const std::vector<PoolingMode>& modes, const at::Tensor& gradient) = 0;
+  /// The stream's rows of each text as one, for each mode, side by side: fp32 [texts × modes·hidden]. `number` tells
+  /// the pools of one pass apart: 0 is that of the last hidden states, and ends the pass.
+  virtual at::Tensor pool(const std::vector<PoolingMode>& modes, size_t number) = 0;
+  /// From the gradient of what `pool` gave: 0 begins a backward pass with its dx, any other adds to dx.
+  virtual void pool_backward(const std::vector<PoolingMode>& modes, const at::Tensor& gradient, size_t number) = 0;
 
   /// A Dense of the head, in fp32: x·Wᵀ + b, where it has a bias.
   virtual at::Tensor dense(const LinearAt& at, const at::Tensor& x) = 0;
-  /// Its gradients, and that of x.
-  virtual at::Tensor dense_backward(const LinearAt& at, const at::Tensor& gradient, const at::Tensor& x) = 0;
+  /// Its gradients, and that of x. `again`: it was called in this backward pass before.
+  virtual at::Tensor dense_backward(const LinearAt& at, const at::Tensor& gradient, const at::Tensor& x,
+                                    bool again) = 0;
 
   /// The stream as it stands, fp32 [tokens × hidden] on the processor: good until the next operation.
   virtual at::Tensor hidden_states() const = 0;

@@ -21,7 +21,8 @@ void Encoder::forward(const DropoutPlan& dropout, const Cancel& cancel, const Ob
   }
 }
 
-void Encoder::backward(const DropoutPlan& dropout, const Wanted& wanted, const Cancel& cancel) const {
+void Encoder::backward(const DropoutPlan& dropout, const Wanted& wanted, const Cancel& cancel,
+                       const Observer& observe) const {
   for (int64_t i = static_cast<int64_t>(table_.layers.size()) - 1; i >= wanted.lowest_layer; --i) {
     cancel.check();
     const LayerAt& at = table_.layers[static_cast<size_t>(i)];
@@ -33,7 +34,10 @@ void Encoder::backward(const DropoutPlan& dropout, const Wanted& wanted, const C
                                     dropout.at(i, Site::kAttentionOut), weights);
     backend_.attention_backward(i, at.qkv, dropout.at(i, Site::kAttention), weights,
                                 i > wanted.lowest_layer || wanted.embeddings());
+    if (observe) observe(i);
   }
+  // Below what is trained the gradient of the hidden states is not wanted, but that of a head above them is.
+  for (int64_t i = wanted.lowest_layer - 1; observe && i >= 0; --i) observe(i);
   if (wanted.lowest_layer > 0 || !wanted.embeddings()) return;
   cancel.check();
   backend_.embed_backward(table_.embedding_norm, dropout.at(0, Site::kEmbedding), wanted);

@@ -19,7 +19,10 @@ class Encoder {
   /// Of the rows that the backend has packed; leaves the last hidden states in the stream.
   void forward(const DropoutPlan& dropout, const Cancel& cancel, const Observer& observe = nullptr) const;
   /// From the gradient of the last hidden states; the gradients of what is wanted go where the backend was told.
-  void backward(const DropoutPlan& dropout, const Wanted& wanted, const Cancel& cancel) const;
+  /// `observe` is called before the way back through what made the hidden states of a layer, of each but the last, and
+  /// may add to their gradient.
+  void backward(const DropoutPlan& dropout, const Wanted& wanted, const Cancel& cancel,
+                const Observer& observe = nullptr) const;
 
  private:
   const ParameterTable& table_;

@@ -80,7 +80,7 @@ at::Tensor scale_of(const at::Tensor& x) {
 
 at::Tensor Head::forward() {
   release();
-  pooled_ = backend_.pool(modes());
+  pooled_ = backend_.pool(modes(), number_);
   at::Tensor x = pooled_;
   for (size_t i = 1; i < spec_.head.size(); ++i) {
     Step step{x, {}, {}, {}};
@@ -112,12 +112,12 @@ void Head::backward(at::Tensor d) {
         const Alone alone;
         inner = activate_backward(dense->activation, d, step.before, step.activated);
       }
-      const at::Tensor through = backend_.dense_backward(table_.head[i], inner, step.in);
+      const at::Tensor through = backend_.dense_backward(table_.head[i], inner, step.in, number_ > 0);
       if (!dense->residual) {
         d = through;
       } else {
         const at::Tensor around =
-            table_.residual[i].out > 0 ? backend_.dense_backward(table_.residual[i], d, step.in) : d;
+            table_.residual[i].out > 0 ? backend_.dense_backward(table_.residual[i], d, step.in, number_ > 0) : d;
         const Alone alone;
         d = through + around;
       }
@@ -128,7 +128,7 @@ void Head::backward(at::Tensor d) {
       d = (d - step.out * dot) * step.before;
     }
   }
-  backend_.pool_backward(modes(), d);
+  backend_.pool_backward(modes(), d, number_);
 }
 
 void Head::release() {

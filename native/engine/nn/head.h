@@ -7,18 +7,19 @@
 
 namespace vectune {
 
-/// What follows the encoder: pooling, then Dense and Normalize modules in their order, in fp32.
+/// What follows the encoder: pooling, then Dense and Normalize modules in their order, in fp32. A pass may have
+/// several, of the hidden states of several layers: `number` 0 is that of the last one.
 class Head {
  public:
-  Head(const ModelSpec& spec, const ParameterTable& table, Backend& backend)
-      : spec_(spec), table_(table), backend_(backend) {}
+  Head(const ModelSpec& spec, const ParameterTable& table, Backend& backend, size_t number = 0)
+      : spec_(spec), table_(table), backend_(backend), number_(number) {}
 
   /// Of the backend's stream: the vectors [texts × dimension].
   at::Tensor forward();
   /// Output of the pooling of the last forward [texts × pooled width].
   const at::Tensor& pooled() const { return pooled_; }
   /// From the gradient of the vectors to that of the stream; the gradients of Dense modules go where the backend was
-  /// told.
+  /// told. That of 0 comes first.
   void backward(at::Tensor gradient);
   /// Forgets what forward left for backward.
   void release();
@@ -34,6 +35,7 @@ class Head {
   const ModelSpec& spec_;
   const ParameterTable& table_;
   Backend& backend_;
+  size_t number_;
   at::Tensor pooled_;
   std::vector<Step> steps_;  // of head[1] and those after it
 };

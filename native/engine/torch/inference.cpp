@@ -58,9 +58,9 @@ class DeviceInference final : public Inference {
              const Observer& observe) override {
     guarded([&] {
       follow(model);
-      const at::Tensor vectors = encoder_.forward(Texts::of(ids, offsets, texts), {}, false, {}, [&](int64_t layer) {
-        observe("hidden." + std::to_string(layer), backend_.hidden_states());
-      });
+      const at::Tensor vectors = encoder_.forward(
+          Texts::of(ids, offsets, texts), {}, false, {}, {},
+          [&](int64_t layer) { observe("hidden." + std::to_string(layer), backend_.hidden_states()); });
       observe("pooled", encoder_.pooled().cpu().contiguous());
       observe("embedding", vectors.cpu().contiguous());
       encoder_.release();

@@ -76,10 +76,11 @@ void DevicePasses::forget_gradients(const LiveState& state) {
   if (!state.gradients.defined()) half_gradients_.reset();
 }
 
-at::Tensor DevicePasses::forward(std::span<const int32_t> texts, const MaskKey& masks, bool keep) {
+at::Tensor DevicePasses::forward(std::span<const int32_t> texts, const std::vector<int64_t>& layers,
+                                 const MaskKey& masks, bool keep) {
   plan_ = DropoutPlan::of(c_.spec.encoder, c_.options.dropout, c_.options.seed, static_cast<uint32_t>(masks.epoch));
   if (plan_.on()) seed_masks(masks);
-  const at::Tensor vectors = encoder_.forward(c_.texts(texts), plan_, keep, cancel());
+  const at::Tensor vectors = encoder_.forward(c_.texts(texts), plan_, keep, cancel(), layers);
   note({backend_.batch().rows, 0, 0});
   return vectors;
 }
@@ -97,8 +98,8 @@ void DevicePasses::backward(const at::Tensor& gradient, LiveState& state, bool a
   else into.copy_(half_gradients_);
 }
 
-at::Tensor DevicePasses::evaluate(std::span<const int32_t> texts) {
-  return encoder_.forward(c_.texts(texts), {}, false, cancel());
+at::Tensor DevicePasses::evaluate(std::span<const int32_t> texts, const std::vector<int64_t>& layers) {
+  return encoder_.forward(c_.texts(texts), {}, false, cancel(), layers);
 }
 
 at::Tensor DevicePasses::send(const at::Tensor& tensor) const {

@@ -13,9 +13,10 @@ class DevicePasses final : public Passes {
   explicit DevicePasses(const TrainingContext& context);
 
   void guarded(const std::function<void()>& work) const override;
-  at::Tensor forward(std::span<const int32_t> texts, const MaskKey& masks, bool keep) override;
+  at::Tensor forward(std::span<const int32_t> texts, const std::vector<int64_t>& layers, const MaskKey& masks,
+                     bool keep) override;
   void backward(const at::Tensor& gradient, LiveState& state, bool add) override;
-  at::Tensor evaluate(std::span<const int32_t> texts) override;
+  at::Tensor evaluate(std::span<const int32_t> texts, const std::vector<int64_t>& layers) override;
   void end_evaluation() override { encoder_.release(); }
   void weights_replaced(LiveState& state) override;
   void release() override;

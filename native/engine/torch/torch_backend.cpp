@@ -170,19 +170,23 @@ void TorchBackend::residual_norm_backward(int64_t i, Branch branch, const Linear
   dbranch_ = weights_.encoder.linears[out.number].input_gradient(d);
 }
 
-at::Tensor TorchBackend::pool(const std::vector<PoolingMode>& modes) {
-  pooled_from_ = x_.to(at::kFloat);
-  const at::Tensor pooled = device::pool(batch_, modes, pooled_from_, maxima_);
-  if (!maxima_.defined()) pooled_from_.reset();
+at::Tensor TorchBackend::pool(const std::vector<PoolingMode>& modes, size_t number) {
+  if (pooled_.size() <= number) pooled_.resize(number + 1);
+  Pooled& pooled = pooled_[number];
+  pooled.from = x_.to(at::kFloat);
+  at::Tensor vectors = device::pool(batch_, modes, pooled.from, pooled.maxima);
+  if (!pooled.maxima.defined()) pooled.from.reset();
+  if (number > 0) return vectors;
   x_.reset();
   passing_ = {};
-  return pooled;
+  return vectors;
 }
 
-void TorchBackend::pool_backward(const std::vector<PoolingMode>& modes, const at::Tensor& gradient) {
-  dx_ = device::pool_backward(batch_, modes, gradient, pooled_from_, maxima_).to(type_);
-  pooled_from_.reset();
-  maxima_.reset();
+void TorchBackend::pool_backward(const std::vector<PoolingMode>& modes, const at::Tensor& gradient, size_t number) {
+  Pooled& pooled = pooled_[number];
+  const at::Tensor d = device::pool_backward(batch_, modes, gradient, pooled.from, pooled.maxima).to(type_);
+  dx_ = number == 0 ? d : dx_ + d;
+  pooled = {};
 }
 
 at::Tensor TorchBackend::dense(const LinearAt& at, const at::Tensor& x) {
@@ -190,8 +194,8 @@ at::Tensor TorchBackend::dense(const LinearAt& at, const at::Tensor& x) {
   return at.bias >= 0 ? dense.forward(x) : at::mm(x, dense.weight.t());
 }
 
-at::Tensor TorchBackend::dense_backward(const LinearAt& at, const at::Tensor& d, const at::Tensor& x) {
-  gradients_.head[at.number].store(d, x, add_to_head_);
+at::Tensor TorchBackend::dense_backward(const LinearAt& at, const at::Tensor& d, const at::Tensor& x, bool again) {
+  gradients_.head[at.number].store(d, x, add_to_head_ || again);
   return weights_.head[at.number].input_gradient(d);
 }
 
@@ -204,7 +208,8 @@ void TorchBackend::release() {
   embedded_ = {};
   layers_.clear();
   passing_ = {};
-  for (at::Tensor* tensor : {&x_, &dx_, &dbranch_, &pooled_from_, &maxima_}) tensor->reset();
+  pooled_.clear();
+  for (at::Tensor* tensor : {&x_, &dx_, &dbranch_}) tensor->reset();
 }
 
 }  // namespace vectune::device

@@ -44,10 +44,10 @@ class TorchBackend final : public Backend {
                      const Dropout& dropout) override;
   void residual_norm_backward(int64_t layer, Branch branch, const LinearAt& out, const NormAt& norm,
                               const Dropout& dropout, bool weights) override;
-  at::Tensor pool(const std::vector<PoolingMode>& modes) override;
-  void pool_backward(const std::vector<PoolingMode>& modes, const at::Tensor& gradient) override;
+  at::Tensor pool(const std::vector<PoolingMode>& modes, size_t number) override;
+  void pool_backward(const std::vector<PoolingMode>& modes, const at::Tensor& gradient, size_t number) override;
   at::Tensor dense(const LinearAt& at, const at::Tensor& x) override;
-  at::Tensor dense_backward(const LinearAt& at, const at::Tensor& gradient, const at::Tensor& x) override;
+  at::Tensor dense_backward(const LinearAt& at, const at::Tensor& gradient, const at::Tensor& x, bool again) override;
   at::Tensor hidden_states() const override;
   /// Of activations; what the allocator caches stays with it.
   void release() override;
@@ -83,8 +83,12 @@ class TorchBackend final : public Backend {
   Normed embedded_;
   std::vector<Layer> layers_;
   Layer passing_;
-  at::Tensor x_, dx_, dbranch_;      // the stream, and gradients
-  at::Tensor pooled_from_, maxima_;  // the stream in fp32 and its maxima [texts + 1 × hidden], for max pooling
+  at::Tensor x_, dx_, dbranch_;  // the stream, and gradients
+  /// For max pooling: the stream in fp32 and its maxima [texts + 1 × hidden].
+  struct Pooled {
+    at::Tensor from, maxima;
+  };
+  std::vector<Pooled> pooled_;  // of each pool
 };
 
 }  // namespace vectune::device

@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "train/live_state.h"
 
@@ -32,12 +33,14 @@ class Passes {
   virtual void guarded(const std::function<void()>& work) const { work(); }
 
   /// Vectors [texts × dimension], fp32, with dropout; good until the next call. With `keep` a `backward` may follow.
-  virtual at::Tensor forward(std::span<const int32_t> texts, const MaskKey& masks, bool keep) = 0;
+  /// Beside the last layer's those of hidden `layers` (Loss::layers): [texts × (1 + layers) · dimension].
+  virtual at::Tensor forward(std::span<const int32_t> texts, const std::vector<int64_t>& layers, const MaskKey& masks,
+                             bool keep) = 0;
   /// `gradient` is that of the vectors of the last forward, which kept what is needed. Writes the gradients of all that
   /// is trained into `state`, or adds them where `add` says so.
   virtual void backward(const at::Tensor& gradient, LiveState& state, bool add) = 0;
   /// Vectors without dropout. May free what training left standing.
-  virtual at::Tensor evaluate(std::span<const int32_t> texts) = 0;
+  virtual at::Tensor evaluate(std::span<const int32_t> texts, const std::vector<int64_t>& layers) = 0;
   virtual void end_evaluation() {}
 
   /// Makes again what is derived from the weights.

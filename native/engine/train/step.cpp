@@ -7,11 +7,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "losses/cosine.h"
 #include "runtime/alone.h"
 #include "runtime/errors.h"
+#include "runtime/split_mix.h"
 
 namespace vectune {
 
@@ -23,8 +25,8 @@ at::Tensor scaled(const at::Tensor& gradient, const at::Tensor& scale) {
 
 }  // namespace
 
-LossRows Step::rows_of(const GroupBatch& batch, int64_t in_step) const {
-  LossRows rows{batch.rows(), in_step, batch.columns, batch.offsets, {}, batch.in_order(), {}};
+LossRows Step::rows_of(const GroupBatch& batch, int64_t in_step, std::vector<int64_t> layers) const {
+  LossRows rows{batch.rows(), in_step, batch.columns, batch.offsets, {}, batch.in_order(), {}, {}, std::move(layers)};
   // Places and labels in one copy.
   const auto places = static_cast<int64_t>(batch.places.size()), labels = static_cast<int64_t>(batch.labels.size());
   at::Tensor both = at::empty({places + labels}, at::TensorOptions().dtype(at::kInt));
@@ -33,24 +35,43 @@ LossRows Step::rows_of(const GroupBatch& batch, int64_t in_step) const {
   both = passes_.send(both);
   rows.places = both.narrow(0, 0, places);
   if (labels > 0) rows.labels = both.narrow(0, places, labels).view(at::kFloat).view({rows.count, -1});
+  for (const auto& [parameter, begin, _] : layout_.of_loss())
+    rows.parameters[parameter.name] = state_.weights.narrow(0, begin, parameter.elements()).view(parameter.shape);
   return rows;
 }
 
+std::vector<int64_t> Step::layers_of_step() const {
+  const auto step = static_cast<uint64_t>(state_.steps.load());
+  return loss_.layers(of_.layers, split_mix(split_mix(uint64_t{of_.seed}) + step));
+}
+
+void Step::store_gradients(const LossTensors& of_parameters, const at::Tensor& scale, bool add) const {
+  for (const auto& [parameter, _, begin] : layout_.of_loss()) {
+    at::Tensor to = state_.gradients.narrow(0, begin, parameter.elements()).view(parameter.shape);
+    const at::Tensor gradient = scaled(of_parameters.at(parameter.name), scale);
+    if (add) to.add_(gradient);
+    else to.copy_(gradient);
+  }
+}
+
 Step::Result Step::gradients(const Request& request) {
+  forget();
   return request.micro_batch >= request.count || loss_.separable() ? part_by_part(request) : vectors_first(request);
 }
 
 Step::Result Step::part_by_part(const Request& request) {
+  const std::vector<int64_t> layers = layers_of_step();
   Result result{{}, 0};
   for (int64_t first = 0; first < request.count; first += request.micro_batch) {
     const GroupBatch batch(dataset_, request.rows + first, std::min(request.micro_batch, request.count - first),
                            request.repeats);
     result.tokens += batch.tokens;
-    const LossRows rows = rows_of(batch, request.count);
-    const at::Tensor vectors = passes_.forward(batch.texts, {request.epoch, state_.steps, first}, true);
+    const LossRows rows = rows_of(batch, request.count, layers);
+    const at::Tensor vectors = passes_.forward(batch.texts, layers, {request.epoch, state_.steps, first}, true);
     const LossValue value = loss_.of(vectors, rows);
     result.loss = result.loss.defined() ? result.loss + value.loss : value.loss;
     passes_.backward(scaled(value.gradient, request.scale), state_, first > 0);
+    store_gradients(value.of_parameters, request.scale, first > 0);
   }
   return result;
 }
@@ -78,18 +99,30 @@ at::Tensor Step::all_vectors(const GroupBatch& batch, const std::vector<Part>& p
   return vectors;
 }
 
+at::Tensor Step::forward(const Request& request, const GroupBatch& batch, const std::vector<Part>& parts,
+                         const std::vector<int64_t>& layers) {
+  return all_vectors(batch, parts, [&](const Part& part) {
+    return passes_.forward(part.texts, layers, {request.epoch, state_.steps, part.row}, &part == &parts.back());
+  });
+}
+
+void Step::backward(const Request& request, const std::vector<Part>& parts, const std::vector<int64_t>& layers,
+                    const at::Tensor& gradient, bool kept) {
+  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+    if (!kept) passes_.forward(part->texts, layers, {request.epoch, state_.steps, part->row}, true);
+    kept = false;
+    passes_.backward(gradient.narrow(0, part->begin, static_cast<int64_t>(part->texts.size())), state_,
+                     part != parts.rbegin());
+  }
+}
+
 Step::Result Step::vectors_first(const Request& request) {
+  const std::vector<int64_t> layers = layers_of_step();
   const GroupBatch batch(dataset_, request.rows, request.count, request.repeats);
   const auto parts = parts_of(batch, request.micro_batch);
-  const auto forward = [&](const Part& part, bool keep) {
-    return passes_.forward(part.texts, {request.epoch, state_.steps, part.row}, keep);
-  };
-  at::Tensor vectors = all_vectors(batch, parts, [&](const Part& part) {
-    // What the last part keeps is still there when it is its turn to go back.
-    return forward(part, &part == &parts.back());
-  });
+  at::Tensor vectors = forward(request, batch, parts, layers);
   bool kept = true;
-  const LossRows rows = rows_of(batch, request.count);
+  const LossRows rows = rows_of(batch, request.count, layers);
   LossValue value;
   try {
     value = loss_.of(vectors, rows);
@@ -100,29 +133,61 @@ Step::Result Step::vectors_first(const Request& request) {
     value = loss_.of(vectors, rows);
   }
   vectors.reset();
-  const at::Tensor gradient = scaled(value.gradient, request.scale);
-  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
-    if (!kept) forward(*part, true);
-    kept = false;
-    passes_.backward(gradient.narrow(0, part->begin, static_cast<int64_t>(part->texts.size())), state_,
-                     part != parts.rbegin());
-  }
+  backward(request, parts, layers, scaled(value.gradient, request.scale), kept);
+  store_gradients(value.of_parameters, request.scale, false);
   return {value.loss, batch.tokens};
 }
 
-Step::Evaluation Step::evaluate(const int32_t* rows, int64_t count, int64_t micro_batch) {
-  const int64_t at_once = loss_.separable() ? micro_batch : count;
+Step::Kept Step::kept_by(const Request& request) const {
+  return {{request.rows, request.rows + request.count}, request.micro_batch, request.epoch, state_.steps};
+}
+
+at::Tensor Step::vectors(const Request& request) {
+  forget();
+  const GroupBatch batch(dataset_, request.rows, request.count, request.repeats);
+  const at::Tensor vectors = forward(request, batch, parts_of(batch, request.micro_batch), {});
+  // A copy in any case: those of one part are good until the next call alone.
+  const at::Tensor columns = at::empty({batch.columns, batch.rows(), vectors.size(1)}, vectors.options());
+  columns.copy_(vectors_of(rows_of(batch, request.count, {}), vectors).transpose(0, 1));
+  kept_ = kept_by(request);
+  return columns;
+}
+
+int64_t Step::given_gradients(const Request& request, const at::Tensor& gradient) {
+  const bool kept = kept_ == kept_by(request);
+  forget();
+  const GroupBatch batch(dataset_, request.rows, request.count, request.repeats);
+  const at::Tensor of_texts =
+      gradient_of_vectors(rows_of(batch, request.count, {}), gradient.transpose(0, 1).contiguous(),
+                          static_cast<int64_t>(batch.texts.size()));
+  backward(request, parts_of(batch, request.micro_batch), {}, scaled(of_texts, request.scale), kept);
+  return batch.tokens;
+}
+
+Step::Evaluation Step::evaluate(const int32_t* rows, int64_t count, int64_t micro_batch, int64_t batch_rows) {
+  forget();
+  const bool separable = loss_.separable();
+  const int64_t at_once = separable ? micro_batch : batch_rows;
+  const std::vector<int64_t> layers = loss_.layers(of_.layers, std::nullopt);
   Evaluation result;
-  std::vector<at::Tensor> similar;
+  std::vector<at::Tensor> similar, columns;
   for (int64_t first = 0; first < count; first += at_once) {
     const GroupBatch batch(dataset_, rows + first, std::min(at_once, count - first));
     const at::Tensor vectors = all_vectors(batch, parts_of(batch, micro_batch),
-                                           [&](const Part& part) { return passes_.evaluate(part.texts); });
-    const at::Tensor loss = loss_.of(vectors, rows_of(batch, count)).loss;
+                                           [&](const Part& part) { return passes_.evaluate(part.texts, layers); });
+    at::Tensor loss;
+    {
+      const LossRows of_batch = rows_of(batch, separable ? count : batch.rows(), layers);
+      loss = loss_.of(vectors, of_batch).loss;
+      if (loss_.given()) columns.push_back(vectors_of(of_batch, vectors).transpose(0, 1));
+    }
+    if (!separable) loss = loss * (static_cast<double>(batch.rows()) / static_cast<double>(count));
     result.loss = result.loss.defined() ? result.loss + loss : loss;
-    similar.push_back(similarities(batch, vectors));
+    similar.push_back(
+        similarities(batch, vectors.narrow(1, 0, vectors.size(1) / static_cast<int64_t>(layers.size() + 1))));
   }
   result.similarities = similar.size() == 1 ? similar.front() : at::cat(similar);
+  if (!columns.empty()) result.vectors = at::cat(columns, 1).contiguous();
   return result;
 }
 

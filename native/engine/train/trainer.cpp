@@ -1,5 +1,8 @@
 #include "train/trainer.h"
 
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/full.h>
+
 #include <algorithm>
 #include <cstring>
 #include <limits>
@@ -11,6 +14,7 @@
 #include "runtime/arena.h"
 #include "runtime/errors.h"
 #include "runtime/memory_budget.h"
+#include "runtime/split_mix.h"
 #include "runtime/thread_team.h"
 #include "train/backend.h"
 #include "train/step.h"
@@ -20,6 +24,9 @@ namespace vectune {
 namespace {
 
 std::atomic<int64_t> live_trainers{0};
+
+/// Before the names of the loss's own parameters, in files.
+const std::string kOfLoss = "loss.";
 
 /// The dataset must fit the model: known tokens, no text longer than its positions.
 const Dataset& checked(const Dataset& dataset, const Model& model) {
@@ -35,12 +42,16 @@ const Dataset& checked(const Dataset& dataset, const Model& model) {
 }
 
 /// That the dataset is what it trains on, too.
-std::unique_ptr<Loss> checked_loss(const LossSpec& spec, const Dataset& dataset, const Model& model) {
+std::unique_ptr<Loss> checked_loss(const LossSpec& spec, const LossData& data) {
   auto loss = make_loss(spec);
-  LossData data = dataset.for_loss();
-  data.dimension = model.spec().dimension();
   loss->check(data);
   return loss;
+}
+
+LossData data_for_loss(const Dataset& dataset, const Model& model) {
+  LossData data = dataset.for_loss();
+  data.dimension = model.spec().dimension();
+  return data;
 }
 
 }  // namespace
@@ -53,12 +64,13 @@ struct Trainer::Impl {
         spec(model->spec()),
         table(model->parameters()),
         vocabulary(checked(*dataset, *model), spec.encoder.vocab_size),
-        layout(table, spec.encoder, vocabulary, options.freeze),
-        loss(checked_loss(options.loss, *dataset, *model)),
+        loss(checked_loss(options.loss, data_for_loss(*dataset, *model))),
+        layout(table, spec.encoder, vocabulary, options.freeze, loss->parameters(data_for_loss(*dataset, *model))),
         backend(make_training_backend({options, spec, table, *dataset, vocabulary, layout, live, cancelled})),
-        step(*dataset, *loss, *backend.passes, live) {
+        step(*dataset, *loss, *backend.passes, layout, live, {spec.encoder.layers, options.seed}) {
     const memory_budget::ScopedLimit limit(options.memory_limit);
     live.weights = of_model();
+    draw_parameters_of_loss(live.weights);
     guarded([&] {
       live.weights = backend.passes->at_work(live.weights);
       backend.passes->weights_replaced(live);
@@ -82,11 +94,12 @@ struct Trainer::Impl {
   /// The same for work on a batch: after exhausted memory the remains of one that is too large must not take the room
   /// of a smaller one.
   template <typename Work>
-  auto on_batch(Work work) const -> decltype(work()) {
+  auto on_batch(Work work) -> decltype(work()) {
     return guarded([&] {
       try {
         return work();
       } catch (...) {
+        step.forget();
         if (current_error().code() == ErrorCode::kOutOfMemory) backend.passes->release();
         throw;
       }
@@ -106,6 +119,24 @@ struct Trainer::Impl {
     });
   }
 
+  at::Tensor vectors(const int32_t* rows, int64_t count, int64_t micro_batch, int64_t epoch) {
+    return on_batch([&] {
+      backend.optimiser->prepare();
+      return backend.passes->on_host(step.vectors(request(rows, count, micro_batch, epoch)));
+    });
+  }
+
+  StepOutcome begin_given_step(const int32_t* rows, int64_t count, int64_t micro_batch, double learning_rate,
+                               int64_t epoch, double loss_value, const at::Tensor& gradient) {
+    return on_batch([&] {
+      backend.optimiser->prepare();
+      const at::Tensor there = backend.passes->at_work(gradient);
+      const int64_t tokens = step.given_gradients(request(rows, count, micro_batch, epoch), there);
+      return backend.optimiser->take(at::full({}, loss_value, there.options().dtype(at::kDouble)), tokens,
+                                     learning_rate);
+    });
+  }
+
   void probe(const int32_t* rows, int64_t count) {
     struct Release {
       Impl& t;
@@ -114,6 +145,7 @@ struct Trainer::Impl {
         if (!moments) t.live.first_moments.reset(), t.live.second_moments.reset();
         if (!gradients) t.live.gradients.reset();
         if (!moments || !gradients) t.backend.optimiser->buffers_replaced();
+        t.step.forget();
         t.backend.passes->release();
       }
     } release{*this};
@@ -140,16 +172,18 @@ struct Trainer::Impl {
     return sum;
   }
 
-  double evaluate(const int32_t* rows, int64_t count, int64_t micro_batch, float* out) {
+  double evaluate(const int32_t* rows, int64_t count, int64_t micro_batch, int64_t batch, float* out,
+                  at::Tensor* vectors) {
     struct End {
       Impl& t;
       ~End() { t.backend.passes->end_evaluation(); }
     } end{*this};
     return on_batch([&] {
-      const Step::Evaluation evaluation = step.evaluate(rows, count, micro_batch);
+      const Step::Evaluation evaluation = step.evaluate(rows, count, micro_batch, batch);
       const at::Tensor similarities = backend.passes->on_host(evaluation.similarities);
       if (similarities.numel() > 0)
         std::memcpy(out, similarities.const_data_ptr<float>(), static_cast<size_t>(similarities.nbytes()));
+      if (vectors) *vectors = backend.passes->on_host(evaluation.vectors);
       return evaluation.loss.item<double>();
     });
   }
@@ -173,7 +207,20 @@ struct Trainer::Impl {
     return guarded([&] { return backend.passes->at_work(flat); });
   }
 
-  /// The model's weights in the trainer's layout.
+  /// First values of the loss's own parameters: each a hash of seed, parameter and place.
+  void draw_parameters_of_loss(at::Tensor& flat) const {
+    uint64_t number = 0;
+    for (const auto& [parameter, begin, _] : layout.of_loss()) {
+      const uint64_t key = split_mix(split_mix(~uint64_t{options.seed}) + number++);
+      float* to = flat.mutable_data_ptr<float>() + begin;
+      for (int64_t i = 0; i < parameter.elements(); ++i) {
+        const uint64_t bits = split_mix(key + static_cast<uint64_t>(i)) >> 40;
+        to[i] = static_cast<float>(parameter.bound * (static_cast<double>(bits) / 8388608.0 - 1.0));
+      }
+    }
+  }
+
+  /// The model's weights in the trainer's layout; what the loss has behind them is left as it is.
   at::Tensor of_model() const {
     at::Tensor flat = empty_floats(layout.elements());
     const int64_t hidden = spec.encoder.hidden_size;
@@ -182,7 +229,7 @@ struct Trainer::Impl {
       std::memcpy(to + i * hidden, model->data() + vocabulary.id(i) * hidden,
                   sizeof(float) * static_cast<size_t>(hidden));
     std::memcpy(to + layout.words(), model->data() + layout.rest_begin(),
-                sizeof(float) * static_cast<size_t>(layout.elements() - layout.words()));
+                sizeof(float) * static_cast<size_t>(layout.of_model() - layout.words()));
     return flat;
   }
 
@@ -208,7 +255,7 @@ struct Trainer::Impl {
         std::memcpy(to + vocabulary.id(i) * hidden, w + i * hidden, sizeof(float) * static_cast<size_t>(hidden));
     }
     std::memcpy(to + layout.rest_begin(), w + layout.words(),
-                sizeof(float) * static_cast<size_t>(layout.elements() - layout.words()));
+                sizeof(float) * static_cast<size_t>(layout.of_model() - layout.words()));
     model->weights_changed();
     committed_step = live.steps;
   }
@@ -230,6 +277,8 @@ struct Trainer::Impl {
         state.parts.push_back(
             {parameter.name, parameter.shape, layout.at(parameter.offset), parameter.elements, moments});
     }
+    for (const auto& [parameter, begin, moments] : layout.of_loss())
+      state.parts.push_back({kOfLoss + parameter.name, parameter.shape, begin, parameter.elements(), moments, true});
     for (int64_t i = 0; i < vocabulary.size(); ++i) state.vocabulary.push_back(static_cast<int32_t>(vocabulary.id(i)));
     return state;
   }
@@ -262,6 +311,7 @@ struct Trainer::Impl {
       if (replay_decay) live.unused_decay = from.committed_decay;
       commit(from.has_committed() ? from.committed : from.weights);
     }
+    step.forget();
     live.weights = w;
     live.first_moments = m;
     live.second_moments = v;
@@ -282,6 +332,7 @@ struct Trainer::Impl {
             table.elements(),
             layout.trainable_parameters(),
             layout.optimised_parameters(),
+            layout.elements() - layout.of_model(),
             layout.bytes(),
             workspace.rows,
             workspace.bytes,
@@ -294,10 +345,10 @@ struct Trainer::Impl {
   const ModelSpec& spec;
   const ParameterTable& table;
   CompactVocabulary vocabulary;
+  std::unique_ptr<Loss> loss;
   TrainingLayout layout;
   std::atomic<bool> cancelled{false};
   LiveState live;
-  std::unique_ptr<Loss> loss;
   TrainingBackend backend;
   Step step;
   std::vector<float> committed_decay;  // as LiveState::unused_decay, of the steps before the last commit
@@ -334,8 +385,49 @@ StepOutcome Trainer::begin_step(const int32_t* rows, int64_t count, int64_t micr
                                 int64_t epoch) {
   check_rows(rows, count, impl_->dataset->rows());
   if (micro_batch < 1) throw Error(ErrorCode::kInvalidArgument, "microBatch must be at least 1.");
+  if (impl_->loss->given())
+    throw Error(ErrorCode::kInvalidArgument, "The loss is given: a step needs it and the gradient of the vectors.");
   const memory_budget::ScopedLimit limit(impl_->memory_limit());
   return impl_->begin_step(rows, count, std::min(micro_batch, count), learning_rate, epoch);
+}
+
+at::Tensor Trainer::vectors(const int32_t* rows, int64_t count, int64_t micro_batch, int64_t epoch) {
+  check_rows(rows, count, impl_->dataset->rows());
+  if (micro_batch < 1) throw Error(ErrorCode::kInvalidArgument, "microBatch must be at least 1.");
+  for (int64_t i = 1; i < count; ++i)
+    if (impl_->dataset->columns(rows[i]).size() != impl_->dataset->columns(rows[0]).size())
+      throw Error(ErrorCode::kInvalidArgument, "Vectors are given of rows of as many texts each.");
+  const memory_budget::ScopedLimit limit(impl_->memory_limit());
+  impl_->settle();
+  return impl_->vectors(rows, count, std::min(micro_batch, count), epoch);
+}
+
+StepOutcome Trainer::begin_given_step(const int32_t* rows, int64_t count, int64_t micro_batch, double learning_rate,
+                                      int64_t epoch, double loss, const float* gradient, int64_t elements) {
+  check_rows(rows, count, impl_->dataset->rows());
+  if (micro_batch < 1) throw Error(ErrorCode::kInvalidArgument, "microBatch must be at least 1.");
+  if (!impl_->loss->given()) throw Error(ErrorCode::kInvalidArgument, "The loss is not given: a step computes it.");
+  const auto columns = static_cast<int64_t>(impl_->dataset->columns(rows[0]).size());
+  const int64_t dimension = impl_->spec.dimension();
+  if (elements != columns * count * dimension)
+    throw Error(ErrorCode::kInvalidArgument, "The gradient must have " + std::to_string(columns) + " x " +
+                                                 std::to_string(count) + " x " + std::to_string(dimension) +
+                                                 " numbers, as the vectors have; found " + std::to_string(elements) +
+                                                 ".");
+  const memory_budget::ScopedLimit limit(impl_->memory_limit());
+  const at::Tensor there = at::from_blob(const_cast<float*>(gradient), {columns, count, dimension}, at::kFloat);
+  return impl_->begin_given_step(rows, count, std::min(micro_batch, count), learning_rate, epoch, loss, there);
+}
+
+std::vector<float> Trainer::labels(const int32_t* rows, int64_t count) const {
+  check_rows(rows, count, impl_->dataset->rows());
+  std::vector<float> all;
+  const int64_t width = impl_->dataset->label_width();
+  for (int64_t i = 0; i < count; ++i) {
+    const float* of_row = impl_->dataset->labels(rows[i]);
+    all.insert(all.end(), of_row, of_row + width);
+  }
+  return all;
 }
 
 void Trainer::probe(const int32_t* rows, int64_t count) {
@@ -350,12 +442,14 @@ int64_t Trainer::similarities(const int32_t* rows, int64_t count) const {
   return impl_->similarities(rows, count);
 }
 
-double Trainer::evaluate(const int32_t* rows, int64_t count, int64_t micro_batch, float* out) {
+double Trainer::evaluate(const int32_t* rows, int64_t count, int64_t micro_batch, int64_t batch, float* out,
+                         at::Tensor* vectors) {
   check_rows(rows, count, impl_->dataset->rows());
   if (micro_batch < 1) throw Error(ErrorCode::kInvalidArgument, "microBatch must be at least 1.");
+  if (batch < 1) throw Error(ErrorCode::kInvalidArgument, "batch must be at least 1.");
   const memory_budget::ScopedLimit limit(impl_->memory_limit());
   impl_->settle();
-  return impl_->evaluate(rows, count, micro_batch, out);
+  return impl_->evaluate(rows, count, micro_batch, batch, out, vectors);
 }
 
 void Trainer::commit() {
@@ -418,6 +512,8 @@ double Trainer::trace_gradients(const int32_t* rows, int64_t count, int64_t micr
     }
     items.push_back({parameter.name, safetensors::Dtype::kF32, parameter.shape, data});
   }
+  for (const auto& [parameter, _, begin] : t.layout.of_loss())
+    items.push_back({kOfLoss + parameter.name, safetensors::Dtype::kF32, parameter.shape, g + begin});
   safetensors::write(path, items);
   return loss;
 }

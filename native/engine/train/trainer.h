@@ -1,8 +1,11 @@
 #pragma once
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "model/model.h"
 #include "train/dataset.h"
@@ -13,7 +16,8 @@
 namespace vectune {
 
 struct TrainerStats {
-  int64_t steps, parameters, trainable_parameters, optimised_parameters;
+  int64_t steps, parameters, trainable_parameters, optimised_parameters;  // of the model
+  int64_t loss_parameters;                                                // the loss's own
   int64_t bytes;  // of weights, gradients and moments: the last two of what is trained alone
   int64_t workspace_rows, workspace_bytes, workspace_growths;
 };
@@ -31,14 +35,24 @@ class Trainer {
   /// The same, but does not wait for a device: what it begins is taken as done by what follows. On the processor the
   /// outcome is ready.
   StepOutcome begin_step(const int32_t* rows, int64_t count, int64_t micro_batch, double learning_rate, int64_t epoch);
+  /// The first phase of a step, of rows of as many texts each: vectors [columns × rows × dimension], on the host.
+  at::Tensor vectors(const int32_t* rows, int64_t count, int64_t micro_batch, int64_t epoch);
+  /// And its second phase, of a loss that is given (Loss::given): the same rows, the loss of their vectors and its
+  /// gradient [columns × rows × dimension].
+  StepOutcome begin_given_step(const int32_t* rows, int64_t count, int64_t micro_batch, double learning_rate,
+                               int64_t epoch, double loss, const float* gradient, int64_t elements);
+  /// Any thread. Of the rows, [rows × label width].
+  std::vector<float> labels(const int32_t* rows, int64_t count) const;
   /// What a step on these rows needs, without its effect. A text counts as often as the rows name it, so no rows of as
   /// many tokens need more.
   void probe(const int32_t* rows, int64_t count);
   /// How many similarities `evaluate` gives for the rows.
   int64_t similarities(const int32_t* rows, int64_t count) const;
   /// Returns the loss of the rows, dropout off, and gives the cosine similarities of each row's first column with each
-  /// of its others, row after row.
-  double evaluate(const int32_t* rows, int64_t count, int64_t micro_batch, float* out);
+  /// of its others, row after row. `batch` rows are a batch of a loss that is not separable (Step::evaluate).
+  /// Where the loss is given, `vectors` gets those of the rows, as `vectors` gives them but without dropout.
+  double evaluate(const int32_t* rows, int64_t count, int64_t micro_batch, int64_t batch, float* out,
+                  at::Tensor* vectors = nullptr);
   void commit();
   /// Loss of the rows; writes the gradient of every parameter, by name.
   double trace_gradients(const int32_t* rows, int64_t count, int64_t micro_batch, const std::string& path);

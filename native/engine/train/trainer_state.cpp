@@ -37,10 +37,10 @@ class Reader {
   }
 
   at::Tensor flat(const std::string& prefix, const std::vector<TrainerState::Part>& parts, int64_t elements,
-                  int64_t TrainerState::Part::* begin) const {
+                  int64_t TrainerState::Part::* begin, bool of_loss = true) const {
     at::Tensor tensor = empty_floats(elements).zero_();
     for (const auto& part : parts) {
-      if (part.*begin < 0) continue;
+      if (part.*begin < 0 || (part.of_loss && !of_loss)) continue;
       const auto& found = entry(prefix + part.name, safetensors::Dtype::kF32);
       if (found.shape != part.shape) fail("the tensor '" + found.name + "' has another shape than the model's");
       std::memcpy(tensor.mutable_data_ptr<float>() + part.*begin, found.data, static_cast<size_t>(found.bytes));
@@ -60,9 +60,9 @@ class Reader {
 
 Fingerprint TrainerState::write(const std::string& path, void (*go_on)()) const {
   std::vector<safetensors::Item> items;
-  const auto add_flat = [&](const char* prefix, const at::Tensor& flat, int64_t Part::* begin) {
+  const auto add_flat = [&](const char* prefix, const at::Tensor& flat, int64_t Part::* begin, bool of_loss = true) {
     for (const auto& part : parts)
-      if (part.*begin >= 0)
+      if (part.*begin >= 0 && (!part.of_loss || of_loss))
         items.push_back(
             {prefix + part.name, safetensors::Dtype::kF32, part.shape, flat.const_data_ptr<float>() + part.*begin});
   };
@@ -71,7 +71,7 @@ Fingerprint TrainerState::write(const std::string& path, void (*go_on)()) const 
     add_flat(kFirst, first_moments, &Part::moments_begin);
     add_flat(kSecond, second_moments, &Part::moments_begin);
   }
-  if (has_committed()) add_flat(kCommitted, committed, &Part::begin);
+  if (has_committed()) add_flat(kCommitted, committed, &Part::begin, /*of_loss=*/false);
   const int64_t counts[] = {steps, committed_step};
   const auto size = [](const auto& list) { return std::vector<int64_t>{static_cast<int64_t>(list.size())}; };
   items.push_back({"counts", safetensors::Dtype::kI64, {2}, counts});
@@ -105,7 +105,7 @@ void TrainerState::read(const std::string& path, int64_t elements, int64_t momen
     first_moments = reader.flat(kFirst, parts, moments, &Part::moments_begin);
     second_moments = reader.flat(kSecond, parts, moments, &Part::moments_begin);
   }
-  if (has_committed()) committed = reader.flat(kCommitted, parts, elements, &Part::begin);
+  if (has_committed()) committed = reader.flat(kCommitted, parts, elements, &Part::begin, /*of_loss=*/false);
 }
 
 }  // namespace vectune

@@ -18,6 +18,7 @@ struct TrainerState {
     std::vector<int64_t> shape;
     int64_t begin, elements;
     int64_t moments_begin;  // negative where it is not trained, and has none
+    bool of_loss = false;   // the loss's own: no model has it, and none is committed
   };
 
   std::vector<Part> parts;

@@ -26,11 +26,12 @@ int64_t end_of_unit(const ParameterTable& table, const Parameter& first) {
 }  // namespace
 
 TrainingLayout::TrainingLayout(const ParameterTable& table, const EncoderSpec& spec,
-                               const CompactVocabulary& vocabulary, const std::vector<std::string>& freeze)
+                               const CompactVocabulary& vocabulary, const std::vector<std::string>& freeze,
+                               const std::vector<LossParameter>& of_loss)
     : freeze_(freeze) {
   words_ = vocabulary.size() * spec.hidden_size;
   rest_begin_ = spec.vocab_size * spec.hidden_size;
-  elements_ = words_ + table.elements() - rest_begin_;
+  of_model_ = elements_ = words_ + table.elements() - rest_begin_;
 
   for (const auto& entry : freeze_)
     if (std::none_of(table.all().begin(), table.all().end(), [&](const auto& p) { return covers(entry, p.name); }))
@@ -83,6 +84,13 @@ TrainingLayout::TrainingLayout(const ParameterTable& table, const EncoderSpec& s
   }
   if (segments_.empty())
     throw Error(ErrorCode::kInvalidArgument, "freeze: nothing is left to train; every parameter is frozen.");
+  for (const LossParameter& parameter : of_loss) {
+    const int64_t elements = parameter.elements(),
+                  gradient_begin = gradients_.add(table.elements() + elements_ - of_model_, elements);
+    segments_.push_back({elements_, elements, gradient_begin, parameter.decays});
+    of_loss_.push_back({parameter, elements_, gradient_begin});
+    elements_ += elements;
+  }
 }
 
 int64_t TrainingLayout::gradient_at(const Parameter& parameter) const {

@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "losses/loss.h"
 #include "model/parameters.h"
 #include "nn/backend.h"
 #include "nn/gradient_places.h"
@@ -12,8 +13,8 @@
 namespace vectune {
 
 /// The flat buffers of training. Weights: compact word embeddings [used × hidden], then everything that follows the
-/// word embeddings in the ParameterTable. Gradients and both moments: of what is trained alone, in the same order
-/// (GradientPlaces).
+/// word embeddings in the ParameterTable, then the loss's own parameters, if it has any. Gradients and both moments: of
+/// what is trained alone, in the same order (GradientPlaces).
 class TrainingLayout {
  public:
   /// A run of neighbouring parameters that AdamW treats alike.
@@ -23,11 +24,19 @@ class TrainingLayout {
     bool decays;
   };
 
-  /// Error(kInvalidArgument) for a freeze entry that names no parameter, or if nothing is left to train.
-  TrainingLayout(const ParameterTable& table, const EncoderSpec& spec, const CompactVocabulary& vocabulary,
-                 const std::vector<std::string>& freeze);
+  /// A parameter of the loss's own; never frozen.
+  struct OfLoss {
+    LossParameter parameter;
+    int64_t begin, gradient_begin;
+  };
 
-  int64_t elements() const { return elements_; }      // of the weights
+  /// Error(kInvalidArgument) for a freeze entry that names no parameter, or if nothing of the model is left to train.
+  TrainingLayout(const ParameterTable& table, const EncoderSpec& spec, const CompactVocabulary& vocabulary,
+                 const std::vector<std::string>& freeze, const std::vector<LossParameter>& of_loss = {});
+
+  int64_t elements() const { return elements_; }  // of the weights
+  int64_t of_model() const { return of_model_; }  // of them those of the model, which are the first
+  const std::vector<OfLoss>& of_loss() const { return of_loss_; }
   int64_t words() const { return words_; }            // elements of the compact table
   int64_t rest_begin() const { return rest_begin_; }  // in the ParameterTable
   int64_t at(int64_t table_offset) const { return table_offset - rest_begin_ + words_; }
@@ -50,10 +59,11 @@ class TrainingLayout {
  private:
   std::vector<std::string> freeze_;
   std::vector<Segment> segments_;
+  std::vector<OfLoss> of_loss_;
   GradientPlaces gradients_;
   std::unordered_map<int64_t, int64_t> gradient_at_;  // by a trained parameter's offset in the table
   Wanted wanted_;
-  int64_t words_, rest_begin_, elements_, trainable_ = 0, optimised_ = 0;
+  int64_t words_, rest_begin_, of_model_, elements_, trainable_ = 0, optimised_ = 0;
 };
 
 }  // namespace vectune

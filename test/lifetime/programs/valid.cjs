@@ -47,6 +47,8 @@ function validValues(folder) {
     path: path.join(folder, 'trace.safetensors'),
     rows: Int32Array.of(0, 1),
     microBatch: 2,
+    batch: 2,
+    epoch: 0,
     options: { ...trainerOptions },
     request: stepRequest(Int32Array.of(0, 1)),
     bytes: null,
