@@ -1,6 +1,6 @@
 // npm run bench: vectune beside its peers, in turn on this machine; prints a table and writes .build/bench/results.json.
 //   npm run bench                         everything; takes more than an hour on two cores
-//   npm run bench -- --only training,single   some groups (training, distiluse, embedding, single, start, lengths,
+//   npm run bench -- --only training,single   some groups (training, distiluse, ranking, embedding, single, start, lengths,
 //                                         neighbour, eventLoop, blocks, scale, avx2)
 //   npm run bench -- --runs 3             runs of each work (default 5); the median counts
 //   npm run bench -- --full               100,000 pairs too
@@ -61,6 +61,35 @@ async function lengthsOf(model, texts, limit) {
   const { tokeniser } = await require(join(DIST, 'model', 'open.js')).openModel(model);
   const { offsets } = await tokeniser.encode(texts, limit);
   return texts.map((_, i) => offsets[i + 1] - offsets[i]);
+}
+
+/** Of each duplicate pair the most similar text that is not its duplicate, as the untrained model finds them. */
+async function triplets(TextVectorisation, model, quora) {
+  const tv = new TextVectorisation(model);
+  try {
+    const some = quora.slice(0, 6000);
+    const duplicates = some.filter(({ score }) => score === 1).slice(0, 1024);
+    const texts = [...new Set(some.flatMap(({ text1, text2 }) => [text1, text2]))];
+    const vectors = await tv.embed(texts);
+    const of = new Map(texts.map((text, i) => [text, vectors[i]]));
+    const dot = (a, b) => a.reduce((sum, x, i) => sum + x * b[i], 0);
+    const found = duplicates.map(({ text1, text2 }) => {
+      let best = -Infinity;
+      let negative = '';
+      for (const text of texts) {
+        if (text === text1 || text === text2) continue;
+        const near = dot(of.get(text1), of.get(text));
+        if (near > best) [best, negative] = [near, text];
+      }
+      return [text1, text2, negative];
+    });
+    const words = (text) => text.split(' ').slice(0, 8).join(' ');
+    // All different: no two of a batch may be the same text.
+    const short = Array.from({ length: 4096 }, (_, i) => found[i % found.length].map((text) => `${i} ${words(text)}`));
+    return { triplets: found, short };
+  } finally {
+    await tv.dispose();
+  }
 }
 
 function print(rows) {
@@ -192,6 +221,7 @@ await runScript(async () => {
     embeddingLengths: await lengthsOf(model, texts, 256),
     onnx: { package: await transformersJs(), model: await onnxModel(python, model) },
     distiluse: randomDistiluse,
+    triplets: () => triplets(TextVectorisation, model, quora),
     measurePeak: (environment) => measurePeak(engine, environment),
   };
   const rows = [];

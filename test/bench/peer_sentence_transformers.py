@@ -1,7 +1,8 @@
 """One piece of work by sentence-transformers, in a process of its own: python peer_sentence_transformers.py REQUEST.json
 
 The request: kind ('finetune' | 'embed' | 'single' | 'start'), model (folder), precision ('fp32' | 'bf16'), threads, and
-for 'finetune' pairs, scores, batchSize, maxInputLength; for the others texts, batchSize. Prints one JSON object.
+for 'finetune' pairs with scores or triplets, batchSize, stepSize (rows of a step: by its cached loss where that is more),
+maxInputLength; for the others texts, batchSize. Prints one JSON object.
 """
 
 import json
@@ -31,16 +32,25 @@ def open_model():
 def finetune():
     from datasets import Dataset
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
-    from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
+    from sentence_transformers.sentence_transformer import losses
 
     model = open_model()
-    first, second = zip(*request["pairs"])
-    data = Dataset.from_dict({"text1": first, "text2": second, "score": request["scores"]})
+    batch_size, step_size = request["batchSize"], request.get("stepSize", request["batchSize"])
+    if "triplets" in request:
+        columns = zip(("anchor", "positive", "negative"), zip(*request["triplets"]))
+        if step_size > batch_size:
+            loss = losses.CachedMultipleNegativesRankingLoss(model, mini_batch_size=batch_size)
+        else:
+            loss = losses.MultipleNegativesRankingLoss(model)
+    else:
+        columns = zip(("text1", "text2", "score"), [*zip(*request["pairs"]), request["scores"]])
+        loss = losses.CosineSimilarityLoss(model)
+    data = Dataset.from_dict(dict(columns))
     with tempfile.TemporaryDirectory() as folder:
         arguments = SentenceTransformerTrainingArguments(
             output_dir=folder,
             num_train_epochs=1,
-            per_device_train_batch_size=request["batchSize"],
+            per_device_train_batch_size=step_size,
             learning_rate=2e-5,
             lr_scheduler_type="constant",
             bf16=request["precision"] == "bf16",
@@ -52,7 +62,7 @@ def finetune():
             dataloader_pin_memory=False,
         )
         trainer = SentenceTransformerTrainer(
-            model=model, args=arguments, train_dataset=data, loss=CosineSimilarityLoss(model)
+            model=model, args=arguments, train_dataset=data, loss=loss
         )
         begin = time.perf_counter()
         trainer.train()

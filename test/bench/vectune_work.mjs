@@ -1,6 +1,7 @@
 // One piece of work by vectune through its public surface, in a process of its own: node vectune_work.mjs REQUEST.json
 // The request: kind ('finetune' | 'embed' | 'single' | 'callers' | 'start' | 'blocks'), model (folder), precision, threads (as
-// OMP_NUM_THREADS), and pairs, scores, batchSize, maxInputLength, or texts. Prints one JSON object.
+// OMP_NUM_THREADS), and pairs with scores or triplets, batchSize, stepSize (rows of a step, where they are not computed at
+// once), maxInputLength, or texts. Prints one JSON object.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -57,22 +58,26 @@ const works = {
   },
   async finetune() {
     await tv.load();
-    const { pairs, scores, batchSize } = request;
+    const { pairs, scores, triplets, batchSize } = request;
     const release = request.busyLoop ? keepBusy(request.busyLoop) : () => undefined;
     let events = 0;
     const begin = performance.now();
-    const report = await tv.finetune(pairs, scores, {
+    const options = {
       maxInputLength,
       precision,
       batchSize,
-      effectiveBatchSize: batchSize,
+      effectiveBatchSize: request.stepSize ?? batchSize,
       validationSplit: 0,
       epochs: 1,
       seed: 1,
       onProgress: () => {
         ++events;
       },
-    });
+    };
+    const rows = triplets?.map(([anchor, positive, negative]) => ({ anchor, positive, negative }));
+    const report = rows
+      ? await tv.finetune(rows, { ...options, loss: 'multiple-negatives-ranking' })
+      : await tv.finetune(pairs, scores, options);
     const seconds = (performance.now() - begin) / 1000;
     release();
     return { seconds, tokens: report.tokens, events };
