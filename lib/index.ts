@@ -67,7 +67,16 @@ export type { CheckpointOptions } from './finetune/checkpoint/options';
 export type { RandomPairs } from './finetune/report';
 export type { CheckpointReport, EpochReport, FinetuneReport } from './finetune/report';
 export type { FinetuneRun, FinetuneStatus } from './finetune/run';
-export type { LossChoice, LossName, MatryoshkaLoss, SimpleLoss, SimpleLossName, SumLoss } from './finetune/losses';
+export type {
+  AdaptiveLayerLoss,
+  LossChoice,
+  LossName,
+  MatryoshkaLoss,
+  SimpleLoss,
+  SimpleLossName,
+  SumLoss,
+} from './finetune/losses';
+export type { LossAndGradient, LossBatch, OwnLoss } from './finetune/own-loss';
 export type { ThresholdMetric, ValidationMetrics } from './finetune/metrics';
 export type { ScheduleKind } from './finetune/schedule';
 export { communityDetection } from './search/communities';
@@ -141,6 +150,7 @@ export {
   FileError,
   InvalidArgumentError,
   LibTorchError,
+  LossError,
   ModelError,
   NativeError,
   OutOfMemoryError,
@@ -159,6 +169,7 @@ export type {
   FileErrorCode,
   InvalidArgumentCode,
   LibTorchErrorCode,
+  LossErrorCode,
   ModelErrorCode,
   NativeCode,
   OutOfMemoryCode,

@@ -22,7 +22,8 @@ import { chooseDevice, choosePrecision, type ChosenDevice, type DeviceOption } f
 import { megabytes, told, type EventContent, type FinetuneEvent } from './events';
 import { effectiveBatch, findBatchSize, finderLimit, searchBudget } from './finder';
 import { train } from './loop';
-import { checkFits, defaultLoss, samplerOf } from './losses';
+import { checkFits, defaultLoss, samplerOf, toldLoss } from './losses';
+import { OwnLossCaller } from './own-loss';
 import { defaultMemoryLimit, MemoryFollower } from './memory-limit';
 import type { ResolvedOptions } from './options';
 import { longestRows } from './order';
@@ -242,7 +243,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     const stats = addon.trainerStats(trainer);
     const bytes = 4 * stats.parameters;
     const facts = {
-      loss: loss.native,
+      loss: toldLoss(loss),
       precision,
       device: chosen.device,
       gpu: chosen.gpu,
@@ -264,7 +265,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
             },
             data: { rows: data.rows.length, sha256: await hashData(data) },
             tokenizer: await hashTokens(tokens),
-            options: optionsOf(options, loss.native, split.grouped),
+            options: optionsOf(options, toldLoss(loss), split.grouped),
             arithmetic: await arithmeticOf(addon, precision, chosen),
           };
     control.check();
@@ -304,7 +305,8 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
         lengths,
         data,
         groups: tokens,
-        sampler: samplerOf(loss),
+        sampler: samplerOf(loss, data),
+        ownLoss: loss.own === undefined ? null : new OwnLossCaller(loss.own, control.signal),
         options,
         control,
         checkpointer,

@@ -9,6 +9,7 @@ import type { ValidationMetrics } from './metrics';
 import type { ResolvedOptions } from './options';
 import type { Sampler } from './losses';
 import { sampledInTurns } from './order';
+import { evaluateOwn, stepByOwn, type OwnLossCaller } from './own-loss';
 import type { Progress } from './progress';
 import type { RunControl } from './run-control';
 import { learningRateAt, warmupSteps } from './schedule';
@@ -21,7 +22,7 @@ import { Validator } from './validator';
 import { option, say } from '../system/wording';
 
 export interface LoopRequest {
-  addon: Pick<EngineAddon, 'step' | 'evaluate' | 'commit' | 'fingerprint'>;
+  addon: Pick<EngineAddon, 'step' | 'vectors' | 'evaluate' | 'commit' | 'fingerprint'>;
   model: ModelHandle;
   trainer: TrainerHandle;
   split: Split;
@@ -31,6 +32,8 @@ export interface LoopRequest {
   /** The texts of the rows. */
   groups: Pick<TokenisedRows, 'columns' | 'rowOffsets'>;
   sampler: Sampler;
+  /** The caller's own loss, where the trainer's is given. */
+  ownLoss: OwnLossCaller | null;
   options: ResolvedOptions;
   control: RunControl;
   memory: Pick<MemoryFollower, 'follow'>;
@@ -90,9 +93,13 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
     {
       rows: split.validation,
       data: request.data,
+      batch: progress.effectiveBatch,
       evaluate: (rows, microBatch) => {
         memory.follow();
-        return addon.evaluate(trainer, rows, microBatch);
+        const batch = progress.effectiveBatch;
+        return request.ownLoss === null
+          ? addon.evaluate(trainer, rows, microBatch, batch)
+          : evaluateOwn(request.ownLoss, { addon, trainer, data: request.data }, rows, microBatch, batch);
       },
       onMeasured: request.onMeasured,
       onProgress: (at, done) => emit({ type: 'validating', epoch: at, done, rows: split.validation.length }),
@@ -109,9 +116,12 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
     {
       run: (step) => {
         memory.follow();
-        return addon.step(trainer, step);
+        return request.ownLoss === null
+          ? addon.step(trainer, step)
+          : stepByOwn(request.ownLoss, { addon, trainer }, step);
       },
-      inFlight: request.onDevice === null ? IN_FLIGHT : IN_FLIGHT_ON_DEVICE,
+      // A loss of the caller's own is computed of the weights that the step before has left.
+      inFlight: request.ownLoss !== null ? 1 : request.onDevice === null ? IN_FLIGHT : IN_FLIGHT_ON_DEVICE,
       stopped: () => control.stopped,
       onStep: (step, { loss, gradientNorm, tokens }) => {
         ++progress.steps;

@@ -10,10 +10,12 @@ import {
   optional,
   required,
   resolveTable,
+  text,
   type OptionsOf,
   type OptionTable,
 } from '../system/option-table';
 import { invalidOption, nearest, plain, show } from '../system/options';
+import { nameOf, type OwnLoss } from './own-loss';
 import { option, say } from '../system/wording';
 
 /** How rows come together in batches: see order.ts. */
@@ -40,6 +42,8 @@ const entry = <const Table extends OptionTable>(loss: LossEntry<Table>): LossEnt
 const number = (least: number, most: number) =>
   numeric(`a number from ${least} to ${most}`, (n) => n >= least && n <= most);
 const positive = numeric('a number above 0', (n) => n > 0);
+const whole = (least: number) =>
+  numeric(`a whole number from ${least}`, (n) => Number.isInteger(n) && n >= least && n <= 1e6);
 const similarity = choice('cos_sim', 'dot_score');
 
 function words<const T extends string>(...known: readonly T[]) {
@@ -68,6 +72,12 @@ const classOptions = {
   /** Default 5. */
   margin: optional(number(0, 1e6), undefined),
 };
+
+/**
+ * Numbers of the teacher's vectors, where the model's have another length: a matrix and a bias, trained beside the model
+ * and gone with the run, bring the model's to it. Default: none, the teacher's are of the model's length.
+ */
+const projection_dim = optional(whole(1), undefined);
 
 const table = {
   'cosine-mse': entry({
@@ -192,7 +202,26 @@ const table = {
     sampler: 'by-class',
     options: classOptions,
   }),
-  mse: entry({ words: "mean squared error to a teacher's vectors", forms: ['vectors'], even: true, options: {} }),
+  softmax: entry({
+    words: 'a classifier of two texts and their difference, trained beside the model',
+    forms: ['labelled-pairs'],
+    options: {
+      /** The two vectors are among what the classifier sees. Default true. */
+      concatenation_sent_rep: optional(flag, undefined),
+      /** Their difference, without its sign. Default true. */
+      concatenation_sent_difference: optional(flag, undefined),
+      /** Their product, number by number. Default false. */
+      concatenation_sent_multiplication: optional(flag, undefined),
+      /** Classes. Default: one more than the largest of the data. */
+      num_labels: optional(whole(2), undefined),
+    },
+  }),
+  mse: entry({
+    words: "mean squared error to a teacher's vectors",
+    forms: ['vectors'],
+    even: true,
+    options: { projection_dim },
+  }),
   'embed-distill': entry({
     words: "distance to a teacher's vectors",
     forms: ['vectors'],
@@ -200,6 +229,7 @@ const table = {
     options: {
       /** Default 'cosine'. */
       distance_metric: optional(choice('cosine', 'l2', 'mse'), undefined),
+      projection_dim,
     },
   }),
   'margin-mse': entry({
@@ -270,9 +300,28 @@ export interface SumLoss {
   losses: readonly (LossChoice | { loss: LossChoice; weight: number })[];
 }
 
-/** What is trained: a name, or an object with a name and options. */
-export type LossChoice = SimpleLossName | SimpleLoss | MatryoshkaLoss | SumLoss;
-export type LossName = SimpleLossName | 'matryoshka' | 'sum';
+/** Any loss at hidden layers too, so that a model may be cut to its first layers. */
+export interface AdaptiveLayerLoss {
+  name: 'adaptive-layer';
+  /** The loss that each layer is trained with. */
+  loss: LossChoice;
+  /** Hidden layers of a step, drawn by the run's seed and the step; -1 for all. Default 1. */
+  n_layers_per_step?: number;
+  /** Of the last layer's loss. Default 1. */
+  last_layer_weight?: number;
+  /** Of the mean of the hidden layers' losses. Default 1. */
+  prior_layers_weight?: number;
+  /** Of the divergence of each hidden layer's vectors from the last one's. Default 1. */
+  kl_div_weight?: number;
+  /** Of that divergence; 0 leaves it out. Default 0.3. */
+  kl_temperature?: number;
+  /** Of layer i, 0 being the embedding layer: 1, 1 / (1 + ln(1 + i)) or 1 / (1 + i). Default 'uniform'. */
+  layer_weighting?: 'uniform' | 'log' | 'linear';
+}
+
+/** What is trained: a name, or an object with a name and options, or a loss of one's own. */
+export type LossChoice = SimpleLossName | SimpleLoss | MatryoshkaLoss | AdaptiveLayerLoss | SumLoss;
+export type LossName = SimpleLossName | 'matryoshka' | 'adaptive-layer' | 'sum';
 
 /** Every loss of one formula by its name; the engine has each under the same name. */
 export const losses: Readonly<Record<SimpleLossName, LossEntry<OptionTable>>> = table;
@@ -282,10 +331,55 @@ export interface ResolvedLoss {
   native: NativeLoss;
   /** Names of the losses that it is made of. */
   parts: readonly SimpleLossName[];
+  /** A loss of the caller's own; what `native` says is that it is given. */
+  own?: OwnLoss;
 }
 
+/** A loss that another one is around. */
+function resolveInner(path: string, value: unknown): ResolvedLoss {
+  const resolved = resolveLoss(path, value);
+  if (resolved.own === undefined && resolved.native.name !== 'adaptive-layer') return resolved;
+  throw new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    resolved.own === undefined
+      ? say`${option(path)} is adaptive-layer, which goes around other losses, and none goes around it.`
+      : say`${option(path)} is a loss of your own, which stands alone.`,
+  );
+}
+
+const adaptiveTable = {
+  loss: required(custom<LossChoice, ResolvedLoss>('program', resolveInner)),
+  n_layers_per_step: optional(
+    numeric('a whole number from 1, or -1 for all layers', (n) => Number.isInteger(n) && (n === -1 || n >= 1)),
+    undefined,
+  ),
+  last_layer_weight: optional(number(0, 1e6), undefined),
+  prior_layers_weight: optional(number(0, 1e6), undefined),
+  kl_div_weight: optional(number(0, 1e6), undefined),
+  kl_temperature: optional(number(0, 1e6), undefined),
+  layer_weighting: optional(choice('uniform', 'log', 'linear'), undefined),
+};
+
+const ownTable = {
+  name: optional(text(), undefined),
+  version: optional(
+    custom<string | number>('program', (path, value) => {
+      if (typeof value === 'string' || (typeof value === 'number' && Number.isFinite(value))) return value;
+      throw invalidOption(path, 'a text or a number', value);
+    }),
+    undefined,
+  ),
+  compute: required(
+    custom<OwnLoss['compute']>('program', (path, value) => {
+      if (typeof value === 'function') return value as OwnLoss['compute'];
+      throw invalidOption(path, 'a function', value);
+    }),
+  ),
+  checkGradient: optional(flag, undefined),
+};
+
 const matryoshkaTable = {
-  loss: required(custom<LossChoice, ResolvedLoss>('program', resolveLoss)),
+  loss: required(custom<LossChoice, ResolvedLoss>('program', resolveInner)),
   matryoshka_dims: required(numberList('a list of whole numbers from 1', (n) => Number.isInteger(n) && n >= 1)),
   matryoshka_weights: optional(
     numberList('a list of numbers from 0', (n) => n >= 0),
@@ -300,9 +394,9 @@ const sumTable = {
       if (!Array.isArray(value) || value.length === 0) throw invalidOption(path, 'a list of losses', value);
       return value.map((one: unknown, i) => {
         const at = `${path}[${i}]`;
-        if (typeof one !== 'object' || one === null || 'name' in one) return { loss: resolveLoss(at, one), weight: 1 };
+        if (typeof one !== 'object' || one === null || 'name' in one) return { loss: resolveInner(at, one), weight: 1 };
         const weighted = {
-          loss: required(custom<LossChoice, ResolvedLoss>('program', resolveLoss)),
+          loss: required(custom<LossChoice, ResolvedLoss>('program', resolveInner)),
           weight: required(number(0, 1e6)),
         };
         return resolveTable(weighted, one, { name: say`${option(at)}`, path: at });
@@ -311,7 +405,7 @@ const sumTable = {
   ),
 };
 
-const names: readonly LossName[] = [...(Object.keys(table) as SimpleLossName[]), 'matryoshka', 'sum'];
+const names: readonly LossName[] = [...(Object.keys(table) as SimpleLossName[]), 'matryoshka', 'adaptive-layer', 'sum'];
 
 const known = (values: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
@@ -338,6 +432,12 @@ function meantLoss(name: string): LossName | undefined {
 export function resolveLoss(path: string, value: unknown): ResolvedLoss {
   const object = typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : { name: value };
   const { name, ...given } = object;
+  if ('compute' in object) {
+    // Called as the caller's own method.
+    const own = resolveTable(ownTable, object, { name: say`A loss of your own`, path });
+    const compute: OwnLoss['compute'] = (vectors, batch) => own.compute.call(value, vectors, batch);
+    return { native: { name: 'given' }, parts: [], own: { ...(known(own) as typeof own), compute } as OwnLoss };
+  }
   if (typeof name !== 'string' || !(names as readonly string[]).includes(name)) {
     const near = typeof name === 'string' ? meantLoss(name) : undefined;
     throw new InvalidArgumentError(
@@ -352,6 +452,10 @@ export function resolveLoss(path: string, value: unknown): ResolvedLoss {
     const { matryoshka_dims: dims, matryoshka_weights: weights } = options;
     if (weights !== undefined && weights.length !== dims.length)
       throw invalidOption(`${path}.matryoshka_weights`, `as many weights as matryoshka_dims, ${dims.length}`, weights);
+    return { native: { name, loss: loss.native, ...known(options) }, parts: loss.parts };
+  }
+  if (name === 'adaptive-layer') {
+    const { loss, ...options } = resolveTable(adaptiveTable, given, owner);
     return { native: { name, loss: loss.native, ...known(options) }, parts: loss.parts };
   }
   if (name === 'sum') {
@@ -414,6 +518,15 @@ export function fitting(data: TrainingData): SimpleLossName[] {
 
 /** @throws InvalidArgumentError ERR_INVALID_OPTION: the loss does not train on such rows; names those that do */
 export function checkFits(loss: ResolvedLoss, data: TrainingData): void {
+  if (loss.own !== undefined) {
+    const other = data.rows.findIndex(({ length }) => length !== data.rows[0]!.length);
+    if (other < 0) return;
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      say`A loss of your own needs rows of as many texts each, but row 0 has ${data.rows[0]!.length} and row ${other} has ${data.rows[other]!.length}.`,
+      { row: other },
+    );
+  }
   if (loss.parts.every((name) => losses[name].addition)) {
     throw new InvalidArgumentError(
       'ERR_INVALID_OPTION',
@@ -431,17 +544,26 @@ export function checkFits(loss: ResolvedLoss, data: TrainingData): void {
   }
 }
 
-/** How batches are put together for a loss. */
-export function samplerOf({ parts }: ResolvedLoss): Sampler {
+/** How batches are put together for a loss; for one of the caller's own as for the data's usual one. */
+export function samplerOf(loss: ResolvedLoss, data: Pick<TrainingData, 'form' | 'rows' | 'labelWidth'>): Sampler {
+  const { parts } = loss.own === undefined ? loss : defaultLoss(data);
   const wanted = parts.map((name) => losses[name].sampler ?? 'any');
   return wanted.find((sampler) => sampler !== 'any') ?? 'any';
 }
 
-/** What people read of a loss that the engine was told. */
+/** A loss as events, the report and checkpoints have it. */
+export function toldLoss({ native, own }: ResolvedLoss): NativeLoss {
+  if (own === undefined) return native;
+  return { name: 'own', own: nameOf(own), ...(own.version !== undefined && { version: own.version }) };
+}
+
+/** What people read of a loss, as `toldLoss` has it. */
 export function lossWords({ name, ...options }: NativeLoss): string {
+  if (name === 'own') return `a loss of one's own, ${options.own as string}`;
   const of = (part: unknown): string => lossWords(part as NativeLoss);
   if (name === 'matryoshka')
     return `${of(options.loss)}, of vectors cut to ${(options.matryoshka_dims as readonly number[]).join(', ')} numbers`;
+  if (name === 'adaptive-layer') return `${of(options.loss)}, of hidden layers too`;
   if (name === 'sum') return (options.losses as readonly unknown[]).map(of).join(' + ');
   return losses[name as SimpleLossName].words;
 }

@@ -14,7 +14,11 @@ export interface ThresholdMetric {
 
 /** Quality of a model on validation rows. */
 export interface ValidationMetrics {
-  /** The loss that is trained on, of the validation rows. */
+  /**
+   * The loss that is trained on, of the validation rows without dropout. Of a loss that looks at whole batches it is the
+   * mean over batches of as many rows as a training step has, in the rows' order, each batch by its rows: it can be
+   * compared between epochs of a run, and with runs of the same batch size alone.
+   */
   loss: number;
   /** Correlation from -1 to 1; null where similarities or scores are all equal, or there are fewer than 2 rows. */
   pearson: number | null;

@@ -23,6 +23,7 @@ import { deviceOption, memoryFractionOption, type DeviceOption } from '../engine
 import type { EmbeddingModel } from '../evaluate/embedding';
 import type { FinetuneEvent } from './events';
 import { resolveLoss, type LossChoice, type ResolvedLoss } from './losses';
+import type { OwnLoss } from './own-loss';
 import { adamW, optimizerPresets, type ResolvedAdamW } from './optimizer';
 import type { ScheduleKind } from './schedule';
 
@@ -81,7 +82,7 @@ const resuming = custom<boolean | string>('text-or-switch', (path, value) => {
   throw invalidOption(path, 'true, false or the path of a folder', value);
 });
 
-const loss = custom<LossChoice, ResolvedLoss>('loss', resolveLoss);
+const loss = custom<LossChoice | OwnLoss, ResolvedLoss>('loss', resolveLoss);
 
 const teacher = custom<EmbeddingModel | string>('text', (path, value) => {
   const isModel =
@@ -118,7 +119,9 @@ export const finetuneTable = {
    * What is trained: the name of a loss, or `{ name, … }` with its options under sentence-transformers' names, as
    * `{ name: 'cosent', scale: 30 }`. Which fit which rows, and the options of each: docs/losses.md. Default, by the rows:
    * cosine-mse for two texts with a score or a label, multiple-negatives-ranking for anchors with positives,
-   * batch-all-triplet for classes, mse for a teacher's vectors, distill-kl-div for its scores of candidates.
+   * batch-all-triplet for classes, mse for a teacher's vectors, distill-kl-div for its scores of candidates. Or a loss of
+   * your own: `{ name, version, compute(vectors, batch) }`, which gives the loss of the vectors and its gradient
+   * (OwnLoss); an error in it, or what is no loss or no gradient, ends the run with a LossError.
    */
   loss: optional(loss, null, {
     flag: '--loss <name>',

@@ -119,7 +119,7 @@ export class RandomPairsWatch {
       if (stopped()) return null;
       const part = rows.subarray(first, first + pairsAtOnce);
       // One pair at once needs the least memory, and takes hardly longer.
-      const measured = await addon.evaluate(trainer, part, 1).catch(() => null);
+      const measured = await addon.evaluate(trainer, part, 1, 1).catch(() => null);
       if (measured === null) return null;
       for (const cosine of measured.similarities) sum += cosine;
     }

@@ -3,16 +3,18 @@ import { fromNative, hasCode } from '../system/errors';
 import { isPairs, type TrainingData } from '../data/form';
 import { lossAlone, rankingOf, twoValues, validationMetrics, type ValidationMetrics } from './metrics';
 
-/** Rows of one call of the engine, so that other work (an `embed`) gets its turn in between. */
+/** Rows of one call of the engine, so that other work (an `embed`) gets its turn in between; whole batches of them. */
 const rowsAtOnce = 512;
 
 export interface ValidatorOptions {
   /** Rows to validate with; may be none. */
   rows: Int32Array;
+  /** Rows of a training step. A loss that looks at whole batches is measured on batches of as many. */
+  batch: number;
   /** The whole data set. */
   data: TrainingData;
   /** Loss of the rows, and cosine similarities of each row's first text with its others, under the weights as they stand. */
-  evaluate: (rows: Int32Array, microBatch: number) => Promise<Evaluation>;
+  evaluate: (rows: Int32Array, microBatch: number) => Promise<Pick<Evaluation, 'loss' | 'similarities'>>;
   onProgress: (epoch: number, done: number) => void;
   /** Is given the rows' similarities, in their order, before what is measured of them is told. */
   onMeasured?: ((similarities: Float32Array) => void) | undefined;
@@ -44,14 +46,15 @@ export class Validator {
   }
 
   async measure(epoch: number): Promise<ValidationMetrics> {
-    const { rows, data, onProgress, onSplit, ready } = this.#options;
+    const { rows, batch, data, onProgress, onSplit, ready } = this.#options;
+    const atOnce = batch * Math.max(1, Math.floor(rowsAtOnce / batch));
     const widths = Int32Array.from(rows, (row) => data.rows[row]!.length - 1);
     const similarities = new Float32Array(widths.reduce((sum, width) => sum + width, 0));
     let loss = 0;
     let filled = 0;
     for (let done = 0; done < rows.length; ) {
       await ready();
-      const part = rows.subarray(done, done + rowsAtOnce);
+      const part = rows.subarray(done, done + atOnce);
       try {
         const found = await this.#options.evaluate(part, this.#microBatch);
         similarities.set(found.similarities, filled);

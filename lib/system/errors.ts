@@ -95,6 +95,13 @@ export type CheckpointErrorCode =
   /** The folder has an earlier run's checkpoints, and `resume` was not given. */
   | 'ERR_CHECKPOINT_EXISTS';
 
+/** Codes of `LossError`. */
+export type LossErrorCode =
+  /** It threw, or gave what is no loss or no gradient. */
+  | 'ERR_LOSS'
+  /** Its gradient is not that of its loss; `checkGradient` has found it. */
+  | 'ERR_LOSS_GRADIENT';
+
 /** All codes of all errors. */
 export type ErrorCode =
   | InvalidArgumentCode
@@ -109,7 +116,8 @@ export type ErrorCode =
   | DeviceErrorCode
   | FileErrorCode
   | ServerErrorCode
-  | CheckpointErrorCode;
+  | CheckpointErrorCode
+  | LossErrorCode;
 
 /** What an error carries beside its code and text. */
 export interface ErrorDetails {
@@ -320,6 +328,15 @@ export class CheckpointError extends VectuneError {
   declare readonly code: CheckpointErrorCode;
   /** For vectune itself. */
   constructor(code: CheckpointErrorCode, message: string | Wording, details?: ErrorDetails) {
+    super(code, message, details);
+  }
+}
+
+/** A loss of the caller's own, given as the option `loss`, cannot be trained on; what it threw is the `cause`. */
+export class LossError extends VectuneError {
+  declare readonly code: LossErrorCode;
+  /** For vectune itself. */
+  constructor(code: LossErrorCode, message: string | Wording, details?: ErrorDetails) {
     super(code, message, details);
   }
 }

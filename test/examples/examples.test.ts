@@ -1,5 +1,6 @@
 import { run as classes } from '../../examples/classes';
 import { run as distillation } from '../../examples/distillation';
+import { run as ownLoss } from '../../examples/own-loss';
 import { run as positives } from '../../examples/positives';
 import { run as triplets } from '../../examples/triplets';
 import { fixture } from '../public/models';
@@ -33,4 +34,10 @@ test('distillation', async () => {
   const report = await distillation(fixture('bert-mean'), fixture('distilbert-dense'));
   expect(told).toHaveBeenCalledWith('15 of 15 texts from the teacher');
   expect(report).toMatchObject({ loss: { name: 'distill-kl-div' }, rows: { training: 4, validation: 2 } });
+});
+
+test('own loss', async () => {
+  const report = await ownLoss(fixture('bert-mean'));
+  expect(report.loss).toEqual({ name: 'own', own: 'huber of the cosine', version: 1 });
+  expect(report.epochs.map(({ trainingLoss }) => trainingLoss).every(Number.isFinite)).toBe(true);
 });

@@ -1,5 +1,46 @@
 /** A run: what it refuses, what it must not lose, what it must not block. */
 export const finetune = {
+  'lib/finetune/own-loss.ts': [
+    {
+      guard: 'a loss that is not finite is refused',
+      from: "if (typeof loss !== 'number' || !Number.isFinite(loss))",
+      to: "if (typeof loss !== 'number')",
+      test: 'unit/finetune/own-loss',
+      name: 'that gives no number is refused',
+    },
+    {
+      guard: 'a gradient that is not finite is refused',
+      from: 'if (wrong >= 0)',
+      to: 'if (wrong > vectors.length)',
+      test: 'unit/finetune/own-loss',
+      name: 'that gives a gradient that is not finite is refused',
+    },
+    {
+      guard: 'a run stops while its loss is awaited',
+      from: "else signal.addEventListener('abort', stop, { once: true });",
+      to: '',
+      test: 'unit/finetune/own-loss',
+      name: 'that never answers does not keep a run from stopping',
+    },
+    {
+      guard: 'the gradient is compared with differences',
+      from: 'if (Math.abs(difference - expected) <= allowed) return null;',
+      to: 'if (allowed >= 0) return null;',
+      test: 'unit/finetune/own-loss',
+      name: 'names the number whose gradient is another',
+    },
+  ],
+
+  'lib/finetune/validator.ts': [
+    {
+      guard: 'parts of a validation are whole batches',
+      from: 'const atOnce = batch * Math.max(1, Math.floor(rowsAtOnce / batch));',
+      to: 'const atOnce = rowsAtOnce;',
+      test: 'unit/finetune/validator',
+      name: 'its parts are whole batches',
+    },
+  ],
+
   'lib/finetune/split.ts': [
     {
       guard: 'a family of rows stays on one side',

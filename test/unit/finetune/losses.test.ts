@@ -1,5 +1,5 @@
 import type { DataForm, TrainingData } from '../../../lib/data/form';
-import { checkFits, defaultLoss, fitting, lossWords, resolveLoss, samplerOf } from '../../../lib/finetune/losses';
+import { checkFits, defaultLoss, fitting, lossWords, resolveLoss, samplerOf, toldLoss } from '../../../lib/finetune/losses';
 import { checkRows } from '../../../lib/finetune/training-rows';
 import { InvalidArgumentError } from '../../../lib/system/errors';
 
@@ -50,7 +50,7 @@ test('a name, or an object with options of which those that were given are passe
     loss: { name: 'multiple-negatives-ranking', scale: 30 },
     matryoshka_dims: [8, 4],
   });
-  expect(samplerOf(matryoshka)).toBe('no-duplicates');
+  expect(samplerOf(matryoshka, sets['positive-pairs'])).toBe('no-duplicates');
   expect(lossWords(matryoshka.native)).toMatch(/^multiple negatives ranking.*cut to 8, 4 numbers$/);
   const sum = resolve({ name: 'sum', losses: ['cosent', { loss: 'angle', weight: 0.5 }] });
   expect(sum.native).toEqual({
@@ -62,7 +62,57 @@ test('a name, or an object with options of which those that were given are passe
   });
 });
 
+test('adaptive-layer is around another one, and sees hidden layers', () => {
+  const adaptive = resolve({ name: 'adaptive-layer', loss: 'multiple-negatives-ranking', n_layers_per_step: -1 });
+  expect(adaptive).toEqual({
+    native: { name: 'adaptive-layer', loss: { name: 'multiple-negatives-ranking' }, n_layers_per_step: -1 },
+    parts: ['multiple-negatives-ranking'],
+  });
+  expect(lossWords(adaptive.native)).toMatch(/^multiple negatives ranking.*, of hidden layers too$/);
+  expect(samplerOf(adaptive, sets['positive-pairs'])).toBe('no-duplicates');
+});
+
+test("a loss of the caller's own is known by name and version, and fits all rows of as many texts", () => {
+  const compute = () => ({ loss: 1 });
+  const own = resolve({ name: 'mine', version: 2, compute });
+  expect(own.native).toEqual({ name: 'given' });
+  expect(toldLoss(own)).toEqual({ name: 'own', own: 'mine', version: 2 });
+  expect(toldLoss(resolve({ compute }))).toEqual({ name: 'own', own: 'own' });
+  expect(lossWords(toldLoss(own))).toBe("a loss of one's own, mine");
+  for (const set of Object.values(sets)) checkFits(own, set);
+  expect(samplerOf(own, sets.classes)).toBe('by-class');
+  expect(samplerOf(own, sets.triplets)).toBe('no-duplicates');
+  const ragged = data('triplets', [
+    ['a', 'b', 'c'],
+    ['a', 'b'],
+  ]);
+  expect(refusal(() => checkFits(own, ragged))).toMatchObject({ code: 'ERR_INVALID_OPTION', row: 1 });
+});
+
+test('it is called as a method of its own object', async () => {
+  class Mine {
+    readonly name = 'mine';
+    readonly #factor = 3;
+    compute() {
+      return { loss: this.#factor };
+    }
+  }
+  const { own } = resolve(new Mine());
+  expect(await own!.compute(new Float32Array(1), {} as never)).toEqual({ loss: 3 });
+});
+
 test.each<[unknown, RegExp]>([
+  [{ compute: 'cosent' }, /loss\.compute must be a function/],
+  [{ compute: () => ({ loss: 0 }), version: {} }, /loss\.version must be a text or a number/],
+  [{ compute: () => ({ loss: 0 }), scale: 2 }, /A loss of your own has no option "scale"/],
+  [{ name: 'sum', losses: [{ compute: () => ({ loss: 0 }), name: 'x' }] }, /loss\.losses\[0\] is a loss of your own/],
+  [
+    { name: 'matryoshka', matryoshka_dims: [8], loss: { name: 'adaptive-layer', loss: 'mse' } },
+    /loss\.loss is adaptive-layer, which goes around other losses/,
+  ],
+  [{ name: 'adaptive-layer', loss: 'mse', n_layers_per_step: 0 }, /or -1 for all layers/],
+  [{ name: 'mse', projection_dim: 1.5 }, /loss\.projection_dim must be a whole number from 1/],
+  [{ name: 'softmax', num_labels: 1 }, /loss\.num_labels must be a whole number from 2/],
   ['multiple-negative-ranking', /Did you mean \{ loss: 'multiple-negatives-ranking' \}/],
   ['TripletLoss', /Did you mean \{ loss: 'triplet' \}/],
   ['MNRL', /Did you mean \{ loss: 'multiple-negatives-ranking' \}/],

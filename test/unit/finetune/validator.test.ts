@@ -19,7 +19,7 @@ function validator(ready: () => Promise<void>) {
     return { loss: 0.5, similarities: Float32Array.from(part, (row) => scores[row]!) };
   };
   const made = new Validator(
-    { rows, data, evaluate, ready, onProgress: () => undefined, onSplit: () => undefined },
+    { rows, batch: 64, data, evaluate, ready, onProgress: () => undefined, onSplit: () => undefined },
     32,
   );
   return { made, parts };
@@ -43,6 +43,24 @@ test('a validation of many rows waits between its parts while the run is paused'
   expect(metrics.loss).toBeCloseTo(0.5, 10);
   expect(metrics.pearson).toBeCloseTo(1, 10);
   expect(parts).toEqual([512, 512, 176]);
+});
+
+test('its parts are whole batches', async () => {
+  const sizes = async (batch: number) => {
+    const parts: number[] = [];
+    const evaluate = async (part: Int32Array) => {
+      parts.push(part.length);
+      return { loss: 0.5, similarities: new Float32Array(part.length) };
+    };
+    const ready = async () => undefined;
+    await new Validator(
+      { rows, batch, data, evaluate, ready, onProgress: () => undefined, onSplit: () => undefined },
+      32,
+    ).measure(1);
+    return parts;
+  };
+  expect(await sizes(100)).toEqual([500, 500, 200]);
+  expect(await sizes(1000)).toEqual([1000, 200]);
 });
 
 test('and ends between them where the run is to stop', async () => {
