@@ -49,6 +49,7 @@ function validValues(folder) {
     microBatch: 2,
     batch: 2,
     epoch: 0,
+    promptTokens: 0,
     options: { ...trainerOptions },
     request: stepRequest(Int32Array.of(0, 1)),
     bytes: null,
