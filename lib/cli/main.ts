@@ -13,7 +13,16 @@ import { registerMine } from './mine';
 import { registerReport } from './report';
 import { registerServe } from './serve';
 import { cli } from './surface';
-import { comparedFlags, embedFlags, evaluateFlags, finetuneFlags, mineFlags, modelFlags, reportFlags, serveFlags } from './tables';
+import {
+  comparedFlags,
+  embedFlags,
+  evaluateFlags,
+  finetuneFlags,
+  mineFlags,
+  modelFlags,
+  reportFlags,
+  serveFlags,
+} from './tables';
 import { FAILED, helpLine, MISUSED, tellUsage, type FlagNames } from './usage';
 import { serveMisnomers } from '../serve/options';
 import { embedMisnomers } from '../text-vectorisation-options';

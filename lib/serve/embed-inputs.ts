@@ -145,9 +145,13 @@ export function promptOf({ loaded: { opened } }: ServedModel, name: string | und
   if (name !== undefined && !Object.hasOwn(opened.layout.prompts, name)) {
     const known = Object.keys(opened.layout.prompts);
     const there = known.length === 0 ? 'It has none.' : `It has: ${known.join(', ')}.`;
-    throw new HttpError('invalid', `The model has no prompt of the name ${JSON.stringify(name.slice(0, 64))}. ${there}`, {
-      param: 'prompt_name',
-    });
+    throw new HttpError(
+      'invalid',
+      `The model has no prompt of the name ${JSON.stringify(name.slice(0, 64))}. ${there}`,
+      {
+        param: 'prompt_name',
+      },
+    );
   }
   return promptText(opened, name);
 }

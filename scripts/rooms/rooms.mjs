@@ -18,6 +18,8 @@ export const LIB_ROOMS = [
   ['text-vectorisation-options', 'what TextVectorisation takes, as tables'],
   ['text-vectorisation', 'the class TextVectorisation'],
   ['index', 'the public surface, and nothing that is not public'],
+  ['ai-sdk', 'a model for the AI SDK, an entry of its own'],
+  ['langchain', 'a model for LangChain, an entry of its own'],
   ['serve', 'models behind HTTP, as OpenAI and text-embeddings-inference have it; loaded by nobody who does not ask'],
   ['doctor', 'what was found on this machine, and what to type next'],
   ['cli', 'the command vectune'],
