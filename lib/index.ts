@@ -7,6 +7,8 @@ export type {
   LoadEvent,
   TextVectorisationOptions,
 } from './text-vectorisation-options';
+export { merge } from './merge';
+export type { MergeOptions } from './merge';
 export { EmbeddingsEndpoint } from './embed/endpoint';
 export type { EndpointOptions } from './embed/endpoint';
 export { embedBatches, embedMatrix } from './embed/batches';

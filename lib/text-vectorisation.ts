@@ -19,7 +19,7 @@ import { openModel } from './model/open';
 import { promptName, promptText, unpooledTokens, unpromptedNote, type TextKind } from './model/prompts';
 import { saveModel } from './model/save/save';
 import type { ModelPreset, OpenedModel } from './model/types';
-import type { EngineAddon, ModelHandle } from './engine/addon';
+import type { EmbeddingPrecision, EngineAddon, ModelHandle, NativeDevice } from './engine/addon';
 import { chooseDevice, choosePrecision } from './engine/devices';
 import { loadEngine } from './engine/load';
 import { prepareTokenizers } from './tokenisation/tokeniser';
@@ -28,6 +28,7 @@ import { areTextsAlone, collectTexts, isVectorFile, type TeacherJob } from './fi
 import { TrainingRecord } from './finetune/training-record';
 import { EmbeddingsEndpoint } from './embed/endpoint';
 import type { EmbeddingModel } from './evaluate/embedding';
+import type { MergeFacts } from './model/save/card';
 import {
   constructorMisnomers,
   constructorOptions,
@@ -67,6 +68,18 @@ export interface LoadedModel {
   opened: OpenedModel;
   embedder: Embedder;
 }
+
+/** What merge.ts needs of a model and others must not have. */
+export let ofModel: {
+  loaded(model: TextVectorisation): Promise<LoadedModel>;
+  /** A model of other weights; all else is as in `like`. The handle is its own from here on. */
+  adopt(
+    like: LoadedModel,
+    handle: ModelHandle,
+    options: TextVectorisationOptions,
+    merged: MergeFacts,
+  ): Promise<TextVectorisation>;
+};
 
 /** A constant of `models` or a text; copied, so that it does not change under us. */
 function checkSource(source: unknown): string | ModelPreset {
@@ -134,6 +147,21 @@ export class TextVectorisation {
   #disposed: Promise<void> | undefined;
   /** Whether texts were embedded with nothing before them. */
   #unprompted = false;
+  /** Where the weights were not read but merged. */
+  #merged: MergeFacts | undefined;
+
+  static {
+    ofModel = {
+      loaded: (model) => model.#loaded('merge'),
+      adopt: async (like, handle, options, merged) => {
+        const model = new TextVectorisation(like.opened.id, options);
+        model.#merged = merged;
+        model.#loading = model.#placed(like.addon, handle, like.opened);
+        await model.#loading;
+        return model;
+      },
+    };
+  }
 
   static {
     loadedModel = (tv, call) => tv.#loaded(call);
@@ -393,7 +421,8 @@ export class TextVectorisation {
     const { addon, handle, opened } = await this.#loaded('save');
     return saveModel(opened, addon, handle, folder, () => {
       const records = this.#records.filter(({ changedModel }) => changedModel);
-      return records.at(-1)?.facts(records.length - 1, addon.info().libtorch) ?? {};
+      const trained = records.at(-1)?.facts(records.length - 1, addon.info().libtorch) ?? {};
+      return this.#merged === undefined ? trained : { ...trained, merged: this.#merged };
     }).catch((error: unknown) => {
       throw this.#explain(error, 'save');
     });
@@ -475,9 +504,9 @@ export class TextVectorisation {
     const {
       libtorch,
       installLibTorch,
-      precision,
+      precision: _precision,
       device,
-      memoryFraction,
+      memoryFraction: _memoryFraction,
       signal: stop,
       onProgress,
       ...where
@@ -490,18 +519,31 @@ export class TextVectorisation {
         openModel(this.#source, { ...where, onProgress, signal }),
         loadEngine({ libtorch, consent: installLibTorch, cuda: device !== 'cpu', onEvent: onProgress, signal }),
       ]);
-      const chosen = await chooseDevice(device, memoryFraction, addon);
-      const chosenPrecision = choosePrecision(precision, chosen, addon);
-      onProgress?.({ type: 'device', device: chosen.device, gpu: chosen.gpu, message: chosen.message });
+      const place = await this.#place(addon);
       const handle = await addon.createModel(opened.spec, opened.weightFiles, 0);
-      return {
-        addon,
-        handle,
-        opened,
-        embedder: new Embedder({ ...opened, addon, handle }, chosenPrecision, chosen.device),
-      };
+      return { addon, handle, opened, embedder: new Embedder({ ...opened, addon, handle }, ...place) };
     } catch (error) {
       throw this.#disposed === undefined ? fromNative(error) : disposed();
+    }
+  }
+
+  /** Precision and device of `embed`; tells which. */
+  async #place(addon: EngineAddon): Promise<[EmbeddingPrecision, NativeDevice]> {
+    const { precision, device, memoryFraction, onProgress } = this.#options;
+    const chosen = await chooseDevice(device, memoryFraction, addon);
+    const chosenPrecision = choosePrecision(precision, chosen, addon);
+    onProgress?.({ type: 'device', device: chosen.device, gpu: chosen.gpu, message: chosen.message });
+    return [chosenPrecision, chosen.device];
+  }
+
+  /** A model whose weights are there already. */
+  async #placed(addon: EngineAddon, handle: ModelHandle, opened: OpenedModel): Promise<LoadedModel> {
+    try {
+      const place = await this.#place(addon);
+      return { addon, handle, opened, embedder: new Embedder({ ...opened, addon, handle }, ...place) };
+    } catch (error) {
+      addon.disposeModel(handle);
+      throw fromNative(error);
     }
   }
 }

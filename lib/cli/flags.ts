@@ -72,6 +72,11 @@ function toNumber(typed: string): number {
   return number;
 }
 
+/** Numbers, as 0.3,0.7. */
+export function toNumbers(typed: string): number[] {
+  return typed.split(',').map(toNumber);
+}
+
 /** Seconds above 0, as of `--log-every`. */
 export function toSeconds(typed: string): number {
   const seconds = toNumber(typed);

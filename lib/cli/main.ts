@@ -9,6 +9,7 @@ import { registerEmbed } from './embed';
 import { registerEvaluate } from './evaluate';
 import { registerFinetune } from './finetune';
 import { registerLibTorch } from './libtorch';
+import { registerMerge } from './merge';
 import { registerMine } from './mine';
 import { registerReport } from './report';
 import { registerServe } from './serve';
@@ -18,6 +19,7 @@ import {
   embedFlags,
   evaluateFlags,
   finetuneFlags,
+  mergeFlags,
   mineFlags,
   modelFlags,
   reportFlags,
@@ -41,6 +43,7 @@ async function main(): Promise<void> {
   registerEvaluate(program);
   registerCompare(program);
   registerMine(program);
+  registerMerge(program);
   registerReport(program);
   registerServe(program);
   registerDoctor(program);
@@ -50,6 +53,7 @@ async function main(): Promise<void> {
     embed: { table: { ...modelFlags, ...embedFlags }, misnomers: embedMisnomers },
     mine: { table: { ...modelFlags, ...mineFlags }, misnomers: {} },
     evaluate: { table: { ...modelFlags, ...evaluateFlags }, misnomers: {} },
+    merge: { table: mergeFlags, misnomers: {} },
     report: { table: { ...comparedFlags, ...reportFlags }, misnomers: {} },
     serve: { table: { ...modelFlags, ...serveFlags }, misnomers: serveMisnomers },
     compare: { table: { ...comparedFlags, ...evaluateFlags }, misnomers: {} },

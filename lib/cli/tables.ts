@@ -1,4 +1,5 @@
 import { evaluateDataTable } from '../evaluate/evaluate';
+import { mergeTable } from '../merge';
 import { finetuneTable } from '../finetune/options';
 import { mineTable } from '../mine/options';
 import { serveTable } from '../serve/options';
@@ -26,6 +27,8 @@ export const reportFlags = { file: evaluateDataTable.file, maxInputLength: evalu
 
 /** The options that `vectune mine` gives to `mineHardNegatives`. */
 export const mineFlags = mineTable;
+/** The options that `vectune merge` gives to `merge`. */
+export const mergeFlags: OptionTable = { method: mergeTable.method, revision };
 
 /** The options that `vectune serve` gives to `createServer`. */
 export const serveFlags = serveTable;
@@ -34,5 +37,6 @@ export const serveFlags = serveTable;
 export const entries: ReadonlyMap<string, OptionEntry> = new Map(
   [serveFlags, textVectorisationTable, embedTable, evaluateFlags, mineFlags, finetuneFlags]
     .flatMap((table) => flattened(table))
-    .map(({ path, entry }) => [path, entry]),
+    .map(({ path, entry }): [string, OptionEntry] => [path, entry])
+    .concat([['method', mergeTable.method]]),
 );

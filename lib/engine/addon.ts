@@ -217,6 +217,8 @@ export interface TrainerOptions {
   memoryLimit: number | null;
   /** Tokens at the beginning of each text that no pooling sees, but never its last one; default 0. */
   promptTokens?: number;
+  /** Holds the weights that training begins with, for `blend`. Default false. */
+  keepBase?: boolean;
 }
 
 export interface StepRequest {
@@ -368,6 +370,12 @@ export interface EngineAddon {
     precision?: NativePrecision,
     device?: NativeDevice,
   ): Promise<void>;
+  /**
+   * A model of the weighted mean of the weights of models of one shape; `shares` are from 0 and add up to 1. 'spherical':
+   * of each parameter the mean of the lengths in the mean of the directions (of two models slerp). What all models agree in
+   * stays to the bit.
+   */
+  mergeModels(models: ModelHandle[], shares: number[], merging: Merging): Promise<ModelHandle>;
   disposeModel(model: ModelHandle): void;
 
   /**
@@ -407,6 +415,14 @@ export interface EngineAddon {
    * `batch` rows at a time, in the order given.
    */
   evaluate(trainer: TrainerHandle, rows: Int32Array, microBatch: number, batch: number): Promise<Evaluation>;
+  /** Vectors [texts × dimension] of texts of the dataset, by their numbers, dropout off; `atOnce` are computed together. */
+  embedTexts(trainer: TrainerHandle, texts: Int32Array, atOnce: number): Promise<Float32Array>;
+  /**
+   * Until it is called again `evaluate`, `embedTexts` and `commit` have (1 - share) · base + share · trained in place of the
+   * trained weights, base being what training began with (`keepBase`). A step is refused until it is 1 again: the trained
+   * weights to the bit. On any error the weights are as before.
+   */
+  blend(trainer: TrainerHandle, share: number): Promise<void>;
   /** Gives the trainer's weights to the model (decay of unused embedding rows replayed). */
   commit(trainer: TrainerHandle): Promise<void>;
   /** Copies all that training changes, for `writeCopy`; ERR_OUT_OF_MEMORY where there is no room beside it. */
@@ -458,6 +474,9 @@ export interface EngineAddon {
   disposeVectors(vectors: VectorsHandle): void;
   disposeSearch(search: SearchHandle): void;
 }
+
+/** How the weights of models become those of one. */
+export type Merging = 'linear' | 'spherical';
 
 /** `code` of errors that the addon rejects with; `lib/system/errors.ts` gives each its class. */
 export type NativeErrorCode =

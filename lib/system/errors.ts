@@ -38,6 +38,8 @@ export type ModelErrorCode =
   | 'ERR_PICKLE'
   | 'ERR_TOKENIZER'
   | 'ERR_SAVE_TARGET'
+  /** Models to be merged differ in shapes, modules, vocabulary or tokenizer. */
+  | 'ERR_MERGE'
   /** Neither the hub nor a fall-back has the model. */
   | 'ERR_MODEL_NOT_FOUND';
 

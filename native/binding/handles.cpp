@@ -108,6 +108,17 @@ std::shared_ptr<T> Handle<T>::get(const Napi::CallbackInfo& info, size_t index) 
 }
 
 template <typename T>
+std::shared_ptr<T> Handle<T>::of(const Napi::Value& value, const std::string& what) {
+  if (!is_handle<T>(value))
+    throw Error(ErrorCode::kInvalidArgument,
+                what + " must be a " + Kind<T>::name + " handle; found " + describe_handle(value) + ".");
+  const auto& object = value.As<Napi::External<Box<T>>>().Data()->object;
+  if (!object)
+    throw Error(ErrorCode::kDisposed, "The " + (Kind<T>::name + (" " + what)) + " was disposed; create a new one.");
+  return object;
+}
+
+template <typename T>
 void Handle<T>::dispose(const Napi::CallbackInfo& info, size_t index) {
   box<T>(info, index).give_up(info.Env());
 }

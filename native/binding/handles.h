@@ -29,6 +29,8 @@ class Handle {
   static Napi::Value wrap(Napi::Env env, std::shared_ptr<T> object, int64_t bytes);
   /// The object of argument `index`; Error(kInvalidArgument) for any other value, Error(kDisposed).
   static std::shared_ptr<T> get(const Napi::CallbackInfo& info, size_t index);
+  /// The same of a value that is called `what`.
+  static std::shared_ptr<T> of(const Napi::Value& value, const std::string& what);
   /// Idempotent; Error(kInvalidArgument) for any other value.
   static void dispose(const Napi::CallbackInfo& info, size_t index);
 };

@@ -5,6 +5,7 @@
 #include "environment.h"
 #include "files/fingerprint.h"
 #include "handles.h"
+#include "model/merge.h"
 #include "model/model.h"
 #include "register.h"
 #include "spec_from_js.h"
@@ -12,6 +13,11 @@
 
 namespace vectune::binding {
 namespace {
+
+Napi::Value wrap_model(Napi::Env env, std::shared_ptr<Model>& model) {
+  const int64_t bytes = model->parameters().elements() * static_cast<int64_t>(sizeof(float));
+  return Handle<Model>::wrap(env, std::move(model), bytes);
+}
 
 Napi::Value create_model(const Napi::CallbackInfo& info) {
   ModelSpec spec = to_model_spec(info[0]);
@@ -25,10 +31,7 @@ Napi::Value create_model(const Napi::CallbackInfo& info) {
             return files.empty() ? std::make_shared<Model>(std::move(spec), seed)
                                  : std::make_shared<Model>(std::move(spec), files);
           },
-          [](Napi::Env env, std::shared_ptr<Model>& model) {
-            const int64_t bytes = model->parameters().elements() * static_cast<int64_t>(sizeof(float));
-            return Handle<Model>::wrap(env, std::move(model), bytes);
-          });
+          &wrap_model);
 }
 
 Napi::Value parameters(const Napi::CallbackInfo& info) {
@@ -119,6 +122,24 @@ Napi::Value trace_forward(const Napi::CallbackInfo& info) {
           });
 }
 
+Napi::Value merge_models(const Napi::CallbackInfo& info) {
+  const Napi::Array list = to_array(info[0], "models");
+  std::vector<std::shared_ptr<const Model>> models;
+  for (uint32_t i = 0; i < list.Length(); ++i)
+    models.push_back(Handle<Model>::of(list.Get(i), "models[" + std::to_string(i) + "]"));
+  const Napi::Array given = to_array(info[1], "shares");
+  std::vector<double> shares;
+  for (uint32_t i = 0; i < given.Length(); ++i)
+    shares.push_back(to_finite(given.Get(i), "shares[" + std::to_string(i) + "]"));
+  const auto merging =
+      to_choice<Merging>(info[2], "merging", {{"linear", Merging::kLinear}, {"spherical", Merging::kSpherical}});
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(),
+          [models = std::move(models), shares = std::move(shares), merging] { return merge(models, shares, merging); },
+          &wrap_model);
+}
+
 Napi::Value dispose_model(const Napi::CallbackInfo& info) {
   Handle<Model>::dispose(info, 0);
   return info.Env().Undefined();
@@ -133,6 +154,7 @@ void export_model_functions(Napi::Object exports) {
   export_async_function<fingerprint>(exports, "fingerprint");
   export_async_function<embed>(exports, "embed");
   export_async_function<trace_forward>(exports, "traceForward");
+  export_async_function<merge_models>(exports, "mergeModels");
   export_function<dispose_model>(exports, "disposeModel");
 }
 

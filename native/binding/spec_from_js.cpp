@@ -197,6 +197,7 @@ TrainerOptions to_trainer_options(const Napi::Value& value) {
   }
   if (!fields["promptTokens"].IsUndefined()) options.unpooled = fields.integer("promptTokens", 0, kLargestInt32);
   if (!fields.is_null("memoryLimit")) options.memory_limit = fields.integer("memoryLimit", 1, kLargestInteger);
+  if (!fields["keepBase"].IsUndefined()) options.keep_base = fields.boolean("keepBase");
   fields.finish();
   return options;
 }

@@ -169,6 +169,32 @@ Napi::Value evaluate(const Napi::CallbackInfo& info) {
           std::move(keep_alive));
 }
 
+Napi::Value embed_texts(const Napi::CallbackInfo& info) {
+  auto trainer = Handle<Trainer>::get(info, 0);
+  auto texts = to_int32_array(info[1], "texts");
+  const int64_t at_once = to_integer(info[2], "atOnce", 1, kLargestInt32);
+  auto keep_alive = Environment::of(info.Env()).keep_alive_of(trainer);
+  return Environment::of(info.Env())
+      .lane_of(trainer)
+      .promise(
+          info.Env(),
+          [trainer = std::move(trainer), texts = std::move(texts), at_once] {
+            CountedArray<float> out(texts.size() * trainer->dimension());
+            trainer->embed(texts.data(), texts.size(), at_once, out.data());
+            return out;
+          },
+          [](Napi::Env env, CountedArray<float>& out) { return to_js_array(env, out); }, std::move(keep_alive));
+}
+
+Napi::Value blend(const Napi::CallbackInfo& info) {
+  auto trainer = Handle<Trainer>::get(info, 0);
+  const double share = to_finite(info[1], "share");
+  auto keep_alive = Environment::of(info.Env()).keep_alive_of(trainer);
+  return Environment::of(info.Env())
+      .lane_of(trainer)
+      .promise(info.Env(), [trainer = std::move(trainer), share] { trainer->blend(share); }, std::move(keep_alive));
+}
+
 Napi::Value commit(const Napi::CallbackInfo& info) {
   auto trainer = Handle<Trainer>::get(info, 0);
   auto keep_alive = Environment::of(info.Env()).keep_alive_of(trainer);
@@ -298,6 +324,8 @@ void export_trainer_functions(Napi::Object exports) {
   export_async_function<vectors>(exports, "vectors");
   export_async_function<probe>(exports, "probe");
   export_async_function<evaluate>(exports, "evaluate");
+  export_async_function<embed_texts>(exports, "embedTexts");
+  export_async_function<blend>(exports, "blend");
   export_async_function<commit>(exports, "commit");
   export_async_function<copy_state>(exports, "copyState");
   export_async_function<write_copy>(exports, "writeCopy");

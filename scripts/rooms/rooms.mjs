@@ -17,6 +17,7 @@ export const LIB_ROOMS = [
   ['finetune', 'a run: options, finder, loop, checkpoints, report'],
   ['text-vectorisation-options', 'what TextVectorisation takes, as tables'],
   ['text-vectorisation', 'the class TextVectorisation'],
+  ['merge', 'a model between several'],
   ['index', 'the public surface, and nothing that is not public'],
   ['ai-sdk', 'a model for the AI SDK, an entry of its own'],
   ['langchain', 'a model for LangChain, an entry of its own'],

@@ -11,6 +11,12 @@ export interface ModelFacts {
   prompts: Record<string, string>;
 }
 
+/** Models whose weights were merged, and the share of each. */
+export interface MergeFacts {
+  method: 'linear' | 'spherical';
+  models: readonly { id: string; share: number }[];
+}
+
 /** What a model card says about a model's training. Every field that is not there is left out of the card. */
 export interface CardFacts {
   /** What the rows are, in words, where they are not pairs with scores: 'texts with a class'. */
@@ -29,6 +35,8 @@ export interface CardFacts {
   earlierRuns?: number;
   /** On the validation pairs, before and after. */
   metrics?: { name: string; before: number; after: number }[];
+  /** Where the weights, before any training that is told, were merged. */
+  merged?: MergeFacts;
   /** Versions of what computed it, e.g. { vectune, libtorch }. */
   versions?: Record<string, string>;
 }
@@ -64,9 +72,9 @@ export function modelCard(model: ModelFacts, facts: CardFacts): string {
       '- vectune',
       '---',
     ].join('\n'),
-    `# ${trained ? `${model.name}, fine-tuned` : model.name}`,
+    `# ${trained ? `${model.name}, fine-tuned` : facts.merged === undefined ? model.name : `${model.name}, merged`}`,
     `A sentence-embedding model: a text becomes ${model.dimension} numbers, and texts of like meaning have vectors of high ` +
-      `cosine similarity. ${trained ? 'It was fine-tuned with vectune from' : 'It was saved by vectune, unchanged, from'} ` +
+      `cosine similarity. ${trained ? 'It was fine-tuned with vectune from' : facts.merged === undefined ? 'It was saved by vectune, unchanged, from' : 'It was merged by vectune, into the shape of'} ` +
       `${onHub ? `[${model.id}](https://huggingface.co/${model.id})` : `a local model named "${cell(model.id)}"`}` +
       `${model.revision === undefined ? '' : ` (revision ${model.revision})`}.`,
     table(
@@ -79,6 +87,17 @@ export function modelCard(model: ModelFacts, facts: CardFacts): string {
       ],
     ),
   ];
+  if (facts.merged !== undefined) {
+    const { method, models } = facts.merged;
+    parts.push(
+      '## Merged from',
+      `The weights ${trained ? 'that training began with ' : ''}are the ${method === 'linear' ? 'weighted mean' : 'spherical mean, parameter by parameter,'} of:`,
+      table(
+        ['model', 'share'],
+        models.map(({ id, share }) => [id, number(share)]),
+      ),
+    );
+  }
   if (trained) parts.push('## Training', training(facts));
   if (facts.metrics !== undefined && facts.metrics.length > 0) {
     parts.push(

@@ -79,6 +79,12 @@ Model::Model(ModelSpec spec, uint32_t seed) : spec_(std::move(spec)), table_((sp
   ++live_models;
 }
 
+Model::Model(const Model& other) : spec_(other.spec_), table_(spec_), unused_(other.unused_) {
+  flat_ = parameters_buffer(table_.elements());
+  std::copy(other.data(), other.data() + table_.elements(), data());
+  ++live_models;
+}
+
 Model::~Model() { --live_models; }
 
 int64_t Model::live() { return live_models; }

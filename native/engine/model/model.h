@@ -22,7 +22,8 @@ class Model {
   /// Random weights as a fresh Hugging Face model: N(0, 0.02), layer norms 1 and 0, biases 0.
   Model(ModelSpec spec, uint32_t seed);
   ~Model();
-  Model(const Model&) = delete;
+  /// A copy of the weights, and of the tensors kept for `save`.
+  Model(const Model& other);
   Model& operator=(const Model&) = delete;
 
   const ModelSpec& spec() const { return spec_; }

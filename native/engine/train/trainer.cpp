@@ -71,6 +71,7 @@ struct Trainer::Impl {
     const memory_budget::ScopedLimit limit(options.memory_limit);
     live.weights = of_model();
     draw_parameters_of_loss(live.weights);
+    if (options.keep_base) base = live.weights.clone();
     guarded([&] {
       live.weights = backend.passes->at_work(live.weights);
       backend.passes->weights_replaced(live);
@@ -197,6 +198,55 @@ struct Trainer::Impl {
     });
   }
 
+  void embed(const int32_t* texts, int64_t count, int64_t at_once, float* out) {
+    struct End {
+      Impl& t;
+      ~End() { t.backend.passes->end_evaluation(); }
+    } end{*this};
+    on_batch([&] {
+      for (int64_t first = 0; first < count; first += at_once) {
+        const int64_t some = std::min(at_once, count - first);
+        const at::Tensor vectors =
+            backend.passes->on_host(backend.passes->evaluate({texts + first, static_cast<size_t>(some)})).contiguous();
+        std::memcpy(out + first * vectors.size(1), vectors.const_data_ptr<float>(),
+                    static_cast<size_t>(vectors.nbytes()));
+      }
+    });
+  }
+
+  /// The weights as steps made them.
+  const at::Tensor& trained() const { return trained_aside.defined() ? trained_aside : live.weights; }
+
+  void blend(double wanted) {
+    if (wanted == share) return;
+    at::Tensor mixed = trained();
+    if (wanted != 1) {
+      const at::Tensor from = on_host(trained());
+      at::Tensor to = empty_floats(layout.elements());
+      const float *b = base.const_data_ptr<float>(), *w = from.const_data_ptr<float>();
+      float* x = to.mutable_data_ptr<float>();
+      const auto part = static_cast<float>(wanted);
+      // What training left alone stays so to the bit.
+      for_parts(layout.of_model(), [&](int64_t begin, int64_t end, int) {
+        for (int64_t i = begin; i < end; ++i) x[i] = b[i] + part * (w[i] - b[i]);
+      });
+      // Parameters of the loss stay as they were trained.
+      std::copy(w + layout.of_model(), w + layout.elements(), x + layout.of_model());
+      mixed = at_work(to);
+    }
+    at::Tensor aside = wanted == 1 ? at::Tensor() : trained();
+    live.weights = mixed;
+    trained_aside = aside;
+    share = wanted;
+    guarded([&] { backend.passes->weights_replaced(live); });
+  }
+
+  void needs_trained() const {
+    if (trained_aside.defined())
+      throw Error(ErrorCode::kInvalidArgument,
+                  "A step needs the trained weights, but others are at work: blend(1) first.");
+  }
+
   void settle() const {
     guarded([&] { backend.optimiser->settle(); });
   }
@@ -233,31 +283,44 @@ struct Trainer::Impl {
     return flat;
   }
 
-  void commit() { commit(on_host(live.weights)); }
+  void commit() {
+    // Embedding rows that no text uses: the decay that AdamW would have given them since the last commit, then what
+    // blends them as all else. The next commit takes the latter back.
+    std::vector<float> factors;
+    if (table_is_trained()) {
+      if (committed_blend != 1) factors.push_back(1 / committed_blend);
+      factors.insert(factors.end(), live.unused_decay.begin(), live.unused_decay.end());
+      for (const float factor : live.unused_decay) all_decay *= factor;
+      committed_blend = static_cast<float>((1 - share + share * all_decay) / all_decay);
+      if (committed_blend != 1) factors.push_back(committed_blend);
+    }
+    write_model(on_host(live.weights), factors);
+    committed_decay.insert(committed_decay.end(), factors.begin(), factors.end());
+    live.unused_decay.clear();
+    committed_step = live.steps;
+    committed_share = share;
+  }
 
-  void commit(const at::Tensor& from) {
+  bool table_is_trained() const { return layout.trains(table.all().front()); }
+
+  /// `factors` multiply embedding rows that no text uses, one after the other.
+  void write_model(const at::Tensor& from, const std::vector<float>& factors) {
     const int64_t hidden = spec.encoder.hidden_size;
     const float* w = from.const_data_ptr<float>();
     float* to = model->data();
-    const Parameter& words = table.all().front();
-    if (layout.trains(words)) {
-      // rows that no text uses: the decay that AdamW would have given them since the last commit
-      if (!live.unused_decay.empty()) {
+    if (table_is_trained()) {
+      if (!factors.empty())
         for_each_on_team(spec.encoder.vocab_size, [&](int64_t id) {
           if (vocabulary.remap()[id] >= 0) return;
-          for (const float factor : live.unused_decay)
+          for (const float factor : factors)
             for (int64_t c = 0; c < hidden; ++c) to[id * hidden + c] *= factor;
         });
-        committed_decay.insert(committed_decay.end(), live.unused_decay.begin(), live.unused_decay.end());
-        live.unused_decay.clear();
-      }
       for (int64_t i = 0; i < vocabulary.size(); ++i)
         std::memcpy(to + vocabulary.id(i) * hidden, w + i * hidden, sizeof(float) * static_cast<size_t>(hidden));
     }
     std::memcpy(to + layout.rest_begin(), w + layout.words(),
                 sizeof(float) * static_cast<size_t>(layout.of_model() - layout.words()));
     model->weights_changed();
-    committed_step = live.steps;
   }
 
   std::optional<int64_t> memory_limit() const {
@@ -285,7 +348,7 @@ struct Trainer::Impl {
 
   TrainerState state() const {
     TrainerState state = empty_state();
-    state.weights = on_host(live.weights);
+    state.weights = on_host(trained());
     state.first_moments = on_host(live.first_moments);
     state.second_moments = on_host(live.second_moments);
     state.scaler = guarded([&] { return backend.optimiser->scaler(); });
@@ -293,6 +356,11 @@ struct Trainer::Impl {
     state.committed_step = committed_step;
     state.pending_decay = live.unused_decay;
     state.committed_decay = committed_decay;
+    state.committed_share = committed_share;
+    state.committed_blend = committed_blend;
+    state.all_decay = all_decay;
+    // Before the first commit the model has it.
+    if (committed_step >= 0) state.base = base;
     if (state.has_committed()) {
       const memory_budget::ScopedLimit limit(memory_limit());
       state.committed = of_model();  // which only `commit` writes
@@ -305,18 +373,22 @@ struct Trainer::Impl {
     TrainerState from = empty_state();
     from.read(path, layout.elements(), layout.gradients().elements());
     const at::Tensor w = at_work(from.weights), m = at_work(from.first_moments), v = at_work(from.second_moments);
-    // Nothing from here on can fail. The commit takes its decays from the members, so those come in turn.
-    if (from.committed_step >= 0) {
-      live.unused_decay.clear();
-      if (replay_decay) live.unused_decay = from.committed_decay;
-      commit(from.has_committed() ? from.committed : from.weights);
-    }
+    // Nothing from here on can fail.
+    if (from.committed_step >= 0)
+      write_model(from.has_committed() ? from.committed : from.weights,
+                  replay_decay ? from.committed_decay : std::vector<float>());
     step.forget();
     live.weights = w;
     live.first_moments = m;
     live.second_moments = v;
     live.steps = from.steps;
+    trained_aside.reset();
+    share = 1;
+    if (options.keep_base && from.base.defined()) base = from.base;
     committed_step = from.committed_step;
+    committed_share = from.committed_share;
+    committed_blend = from.committed_blend;
+    all_decay = from.all_decay;
     live.unused_decay = std::move(from.pending_decay);
     committed_decay = std::move(from.committed_decay);
     guarded([&] {
@@ -333,7 +405,7 @@ struct Trainer::Impl {
             layout.trainable_parameters(),
             layout.optimised_parameters(),
             layout.elements() - layout.of_model(),
-            layout.bytes(),
+            layout.bytes() + static_cast<int64_t>(base.defined() ? base.nbytes() : 0),
             workspace.rows,
             workspace.bytes,
             workspace.growths};
@@ -353,6 +425,12 @@ struct Trainer::Impl {
   Step step;
   std::vector<float> committed_decay;  // as LiveState::unused_decay, of the steps before the last commit
   int64_t committed_step = -1;         // whose weights the model has; −1: none of this trainer's
+  double committed_share = 1;          // and how much of them
+  float committed_blend = 1;           // the last factor of `committed_decay`, where the commit was a blend
+  double all_decay = 1;                // product of the decays up to the last commit
+  at::Tensor base;                     // on the host
+  at::Tensor trained_aside;            // what steps made, while something blended is at work
+  double share = 1;                    // of the trained weights in those at work
   std::mutex copy_mutex;
   std::shared_ptr<const TrainerState> copy;
   static constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
@@ -387,6 +465,7 @@ StepOutcome Trainer::begin_step(const int32_t* rows, int64_t count, int64_t micr
   if (micro_batch < 1) throw Error(ErrorCode::kInvalidArgument, "microBatch must be at least 1.");
   if (impl_->loss->given())
     throw Error(ErrorCode::kInvalidArgument, "The loss is given: a step needs it and the gradient of the vectors.");
+  impl_->needs_trained();
   const memory_budget::ScopedLimit limit(impl_->memory_limit());
   return impl_->begin_step(rows, count, std::min(micro_batch, count), learning_rate, epoch);
 }
@@ -432,6 +511,7 @@ std::vector<float> Trainer::labels(const int32_t* rows, int64_t count) const {
 
 void Trainer::probe(const int32_t* rows, int64_t count) {
   check_rows(rows, count, impl_->dataset->rows());
+  impl_->needs_trained();
   const memory_budget::ScopedLimit limit(impl_->memory_limit());
   impl_->settle();
   impl_->probe(rows, count);
@@ -452,6 +532,28 @@ double Trainer::evaluate(const int32_t* rows, int64_t count, int64_t micro_batch
   return impl_->evaluate(rows, count, micro_batch, batch, out, vectors);
 }
 
+void Trainer::embed(const int32_t* texts, int64_t count, int64_t at_once, float* out) {
+  for (int64_t i = 0; i < count; ++i)
+    if (texts[i] < 0 || texts[i] >= impl_->dataset->texts())
+      throw Error(ErrorCode::kInvalidArgument, "Text " + std::to_string(texts[i]) +
+                                                   " is not a text of the dataset, which has " +
+                                                   std::to_string(impl_->dataset->texts()) + " texts.");
+  if (at_once < 1) throw Error(ErrorCode::kInvalidArgument, "atOnce must be at least 1.");
+  const memory_budget::ScopedLimit limit(impl_->memory_limit());
+  impl_->settle();
+  impl_->embed(texts, count, at_once, out);
+}
+
+void Trainer::blend(double share) {
+  if (!(share >= 0 && share <= 1))
+    throw Error(ErrorCode::kInvalidArgument, "share must be from 0 to 1; found " + std::to_string(share) + ".");
+  if (!impl_->base.defined())
+    throw Error(ErrorCode::kInvalidArgument, "A trainer can blend only if it was made with keepBase.");
+  const memory_budget::ScopedLimit limit(impl_->memory_limit());
+  impl_->settle();
+  impl_->blend(share);
+}
+
 void Trainer::commit() {
   impl_->settle();
   impl_->commit();
@@ -465,7 +567,7 @@ void Trainer::copy_state() {
   const auto own = [](at::Tensor& tensor, const at::Tensor& working) {
     if (tensor.defined() && tensor.is_same(working)) tensor = tensor.clone();
   };
-  own(copy->weights, impl_->live.weights);
+  own(copy->weights, impl_->trained());
   own(copy->first_moments, impl_->live.first_moments);
   own(copy->second_moments, impl_->live.second_moments);
   const std::lock_guard<std::mutex> lock(impl_->copy_mutex);
@@ -519,6 +621,7 @@ double Trainer::trace_gradients(const int32_t* rows, int64_t count, int64_t micr
 }
 
 void Trainer::cancel() { impl_->cancelled = true; }
+int64_t Trainer::dimension() const { return impl_->spec.dimension(); }
 TrainerStats Trainer::stats() const { return impl_->stats(); }
 int64_t Trainer::live() { return live_trainers; }
 

@@ -18,7 +18,7 @@ namespace vectune {
 struct TrainerStats {
   int64_t steps, parameters, trainable_parameters, optimised_parameters;  // of the model
   int64_t loss_parameters;                                                // the loss's own
-  int64_t bytes;  // of weights, gradients and moments: the last two of what is trained alone
+  int64_t bytes;  // of weights, kept ones too, gradients and moments: the last two of what is trained alone
   int64_t workspace_rows, workspace_bytes, workspace_growths;
 };
 
@@ -53,6 +53,12 @@ class Trainer {
   /// Where the loss is given, `vectors` gets those of the rows, as `vectors` gives them but without dropout.
   double evaluate(const int32_t* rows, int64_t count, int64_t micro_batch, int64_t batch, float* out,
                   at::Tensor* vectors = nullptr);
+  /// Vectors of texts of the dataset, dropout off: [count × dimension] into `out`, `at_once` texts at a time.
+  void embed(const int32_t* texts, int64_t count, int64_t at_once, float* out);
+  /// Until it is called again, `evaluate`, `embed` and `commit` have (1 − share) · base + share · trained in place of
+  /// the trained weights, where base is what training began with; a step must wait for share 1, the trained weights to
+  /// the bit. Needs `keep_base`. On any error the weights are as before.
+  void blend(double share);
   void commit();
   /// Loss of the rows; writes the gradient of every parameter, by name.
   double trace_gradients(const int32_t* rows, int64_t count, int64_t micro_batch, const std::string& path);
@@ -72,6 +78,8 @@ class Trainer {
   void set_memory_limit(std::optional<int64_t> bytes);
   /// Any thread. Calls running or made from now on fail with Error(kAborted).
   void cancel();
+  /// Numbers of a vector. Any thread.
+  int64_t dimension() const;
   /// Any thread, between jobs of the owner.
   TrainerStats stats() const;
 

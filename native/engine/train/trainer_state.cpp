@@ -11,7 +11,7 @@ namespace vectune {
 namespace {
 
 constexpr const char *kWeights = "weights.", *kFirst = "first_moments.", *kSecond = "second_moments.",
-                     *kCommitted = "committed.";
+                     *kCommitted = "committed.", *kBase = "base.", *kBlend = "blend";
 
 class Reader {
  public:
@@ -72,6 +72,11 @@ Fingerprint TrainerState::write(const std::string& path, void (*go_on)()) const 
     add_flat(kSecond, second_moments, &Part::moments_begin);
   }
   if (has_committed()) add_flat(kCommitted, committed, &Part::begin, /*of_loss=*/false);
+  const double blend[] = {committed_share, committed_blend, all_decay};
+  if (base.defined()) {
+    add_flat(kBase, base, &Part::begin);
+    items.push_back({kBlend, safetensors::Dtype::kF64, {3}, blend});
+  }
   const int64_t counts[] = {steps, committed_step};
   const auto size = [](const auto& list) { return std::vector<int64_t>{static_cast<int64_t>(list.size())}; };
   items.push_back({"counts", safetensors::Dtype::kI64, {2}, counts});
@@ -104,6 +109,12 @@ void TrainerState::read(const std::string& path, int64_t elements, int64_t momen
   if (steps > 0) {
     first_moments = reader.flat(kFirst, parts, moments, &Part::moments_begin);
     second_moments = reader.flat(kSecond, parts, moments, &Part::moments_begin);
+  }
+  if (reader.has(kBlend)) {
+    const auto blend = reader.list<double>(kBlend, safetensors::Dtype::kF64);
+    if (blend.size() != 3) reader.fail("its blend cannot be");
+    committed_share = blend[0], committed_blend = blend[1], all_decay = blend[2];
+    base = reader.flat(kBase, parts, elements, &Part::begin);
   }
   if (has_committed()) committed = reader.flat(kCommitted, parts, elements, &Part::begin, /*of_loss=*/false);
 }

@@ -28,10 +28,14 @@ struct TrainerState {
   int64_t steps = 0;
   int64_t committed_step = -1;  // the step whose weights the model has; −1: those from before training
   std::vector<float> pending_decay, committed_decay;  // of embedding rows that no text uses: since, and until, a commit
+  // Of a trainer that keeps what it began with (`base`, once the model no longer has it): how much of the trained
+  // weights the commit had, and what blended unused embedding rows.
+  at::Tensor base;
+  double committed_share = 1, committed_blend = 1, all_decay = 1;
 
   std::vector<float> scaler;  // of fp16: loss scale, steps since it grew, updates made; else none
 
-  bool has_committed() const { return committed_step >= 0 && committed_step != steps; }
+  bool has_committed() const { return committed_step >= 0 && (committed_step != steps || committed_share != 1); }
   /// Writes one safetensors file and flushes it to disk. Any thread; `go_on` is asked between pieces and may throw.
   Fingerprint write(const std::string& path, void (*go_on)()) const;
   /// Reads what `write` wrote for the same parts and vocabulary; `elements` are those of the weights, `moments` those
