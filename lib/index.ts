@@ -53,6 +53,7 @@ export type {
   EpochStartEvent,
   FinderEvent,
   FinetuneEvent,
+  KeepFailedEvent,
   OutOfMemoryEvent,
   PausedEvent,
   ReportEvent,
@@ -67,6 +68,12 @@ export type {
 } from './finetune/events';
 export type { CheckpointOptions } from './finetune/checkpoint/options';
 export type { RandomPairs } from './finetune/report';
+export type { Gain } from './finetune/gain';
+export type { KeepOptions, KeptReport } from './finetune/keep';
+export type { MeasureName } from './finetune/measure';
+export type { RunSettings } from './finetune/recipes/settings';
+export type { RecipeName } from './finetune/recipes/recipe';
+export type { TriedShare } from './finetune/share';
 export type { CheckpointReport, EpochReport, FinetuneReport } from './finetune/report';
 export type { FinetuneRun, FinetuneStatus } from './finetune/run';
 export type {
@@ -79,7 +86,7 @@ export type {
   SumLoss,
 } from './finetune/losses';
 export type { LossAndGradient, LossBatch, OwnLoss } from './finetune/own-loss';
-export type { ThresholdMetric, ValidationMetrics } from './finetune/metrics';
+export type { RetrievalQuality, ThresholdMetric, ValidationMetrics } from './finetune/metrics';
 export type { ScheduleKind } from './finetune/schedule';
 export { communityDetection } from './search/communities';
 export type { CommunityOptions } from './search/communities';

@@ -17,6 +17,7 @@ const parsers: Partial<Record<Typed, (typed: string) => unknown>> = {
   'number-or-word': (typed) => (Number.isNaN(Number(typed)) ? typed : toNumber(typed)),
   bytes: toBytes,
   range: toRange,
+  numbers: toNumbers,
   words: toWords,
   // `#2` is a column by its number from 0, anything else a name.
   columns: toColumns,

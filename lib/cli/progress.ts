@@ -1,7 +1,11 @@
 import { SingleBar } from 'cli-progress';
 import { isPairs } from '../data/form';
 import type { EventContent } from '../finetune/events';
+import type { Gain } from '../finetune/gain';
+import type { KeptReport } from '../finetune/keep';
+import { measures, valueOf, type MeasureName } from '../finetune/measure';
 import type { ValidationMetrics } from '../finetune/metrics';
+import { driftWords } from '../finetune/random-pairs';
 import type { FinetuneReport } from '../finetune/report';
 import type { LoadEvent } from '../text-vectorisation-options';
 import { megabytes } from '../system/disk';
@@ -54,6 +58,7 @@ export class FinetuneDisplay {
         return this.#lines(`teacher: ${event.done.toLocaleString('en')} of ${event.texts.toLocaleString('en')} texts`);
       case 'data-warning':
       case 'collapse':
+      case 'keep-failed':
       case 'finder':
       case 'out-of-memory':
       case 'restored':
@@ -233,8 +238,22 @@ function describeSummary(event: Extract<EventContent, { type: 'summary' }>): str
   const limit = event.memoryLimit === null ? '' : `, at most ${(event.memoryLimit / 1e9).toFixed(1)} GB of memory`;
   return (
     `${integer(parameters)} parameters (${event.megabytes} MB), ${trained}\n` +
-    `loss ${lossName(event.loss)}\n` +
+    `${describeRecipe(event)}\n` +
     `${event.gpu === null ? event.device : `${event.device} (${event.gpu})`}, ${event.precision}, ${count(event.threads, 'thread')}${limit}, seed ${event.seed}`
+  );
+}
+
+/** Everything that the recipe and the options came to, in two lines. */
+function describeRecipe({ recipe, loss, settings }: Extract<EventContent, { type: 'summary' }>): string {
+  const { effectiveBatchSize, learningRate, schedule, epochs, merge, measure, earlyStopping } = settings;
+  const batch = effectiveBatchSize === null ? 'batch up to 32' : `batch ${effectiveBatchSize}`;
+  const rate = `learning rate ${learningRate < 1e-3 ? learningRate.toExponential() : learningRate} ${schedule}`;
+  const ends = earlyStopping === null ? '' : `, patience ${earlyStopping.patience}`;
+  const shares = merge[0] === 1 && merge.length === 1 ? 'all' : merge.join(', ').replace(/, ([^,]*)$/, ' or $1');
+  return (
+    `recipe ${recipe}: loss ${lossName(loss)}\n` +
+    `${batch}, ${rate}, ${count(epochs, 'epoch')}${ends}\n` +
+    `chosen by ${measures[measure].words}; ${shares} of the trained weights`
   );
 }
 
@@ -260,7 +279,7 @@ export function describeStep(event: Step): string {
 }
 
 function describeValidation(
-  { epoch, trainingLoss, metrics, best }: Extract<EventContent, { type: 'validation' }>,
+  { epoch, trainingLoss, metrics, measure, share, tried, best }: Extract<EventContent, { type: 'validation' }>,
   epochs: number,
   pairs: boolean,
 ): string {
@@ -268,26 +287,57 @@ function describeValidation(
   const training = trainingLoss === null ? '' : `loss ${number(trainingLoss)}`;
   return (
     `${name.padEnd(12)}  ${training.padEnd(11)}  validation ${number(metrics.loss)}  ` +
-    `${measured(metrics, pairs)}${best && epoch > 0 ? '  best' : ''}`
+    `${measured(metrics, measure, pairs)}${tried.length > 1 ? `  share ${share}` : ''}${best && epoch > 0 ? '  best' : ''}`
   ).trimEnd();
 }
 
-/** The measure that the rows have. */
-function measured({ spearman, tripletAccuracy, mrr10 }: ValidationMetrics, pairs: boolean): string {
+/** The measure that the run goes by, and of a run that goes by its loss one that the rows have. */
+function measured(metrics: ValidationMetrics, measure: MeasureName, pairs: boolean): string {
+  if (measure !== 'loss') return `${measures[measure].words} ${number(valueOf(measure, metrics))}`;
+  const { spearman, tripletAccuracy, mrr10 } = metrics;
   if (pairs) return `Spearman ${number(spearman)}`;
   if (tripletAccuracy === undefined) return '';
   return `triplets right ${number(tripletAccuracy)}  MRR@10 ${number(mrr10 ?? null)}`;
 }
 
+/** What training changed in the measure of the run, and whether that is more than chance. */
+export function describeGain({ measure, before, after, difference, interval, verdict }: Gain): string {
+  const signed = (value: number) => `${value < 0 ? '-' : '+'}${number(Math.abs(value))}`;
+  const bounds = interval === null ? '' : ` (95 % interval ${signed(interval.low)} to ${signed(interval.high)})`;
+  const judged =
+    verdict === null
+      ? ': too few rows to tell from chance'
+      : verdict === 'within noise'
+        ? ': within noise, chance alone makes differences like it on so few rows'
+        : verdict === 'better'
+          ? ': better, by more than chance makes of so many rows'
+          : ': WORSE, by more than chance makes of so many rows';
+  return `${measures[measure].words} ${number(before)} → ${number(after)}, ${signed(difference)}${bounds}${judged}`;
+}
+
+/** What became of the rows to keep. */
+function describeKept({ measure, rows, before, after, margin, bound }: KeptReport): string {
+  const name = measures[measure].words;
+  const how = bound ? '; less of the training was taken to keep it' : '';
+  return `kept: ${name} of ${count(rows, 'row')} ${number(before)} → ${number(after)}, may fall by ${margin}${how}`;
+}
+
 function describeReport(report: FinetuneReport): string {
-  const { before, bestEpoch, epochs, steps, tokens, seconds } = report;
+  const { before, bestEpoch, epochs, steps, tokens, seconds, gain, kept: keep, randomPairs, share } = report;
   const kept =
     before === null || bestEpoch > 0
-      ? `kept the weights of epoch ${bestEpoch}`
+      ? `kept ${share === 1 || bestEpoch === 0 ? '' : `${share} of `}the weights of epoch ${bestEpoch}`
       : 'nothing got better, the model is as it was';
   return (
     `${count(epochs.length, 'epoch')}, ${count(steps, 'step')}, ${integer(tokens)} tokens in ${duration(seconds)}; ` +
-    `${kept}`
+    [
+      kept,
+      ...(gain === null || bestEpoch === 0 ? [] : [describeGain(gain)]),
+      ...(keep === null ? [] : [describeKept(keep)]),
+      ...(randomPairs === null || bestEpoch === 0 ? [] : [driftWords(randomPairs)]),
+    ]
+      .filter((line) => line !== undefined)
+      .join('\n')
   );
 }
 

@@ -16,6 +16,13 @@ const measures: readonly Measure[] = [
   { label: 'best accuracy', of: (m) => m.accuracy?.value },
   { label: 'triplet accuracy', of: (m) => m.tripletAccuracy },
   { label: 'MRR@10 among own negatives', of: (m) => m.mrr10 },
+  { label: 'MRR@10', of: (m) => m.retrieval?.mrr10 },
+  { label: 'NDCG@10', of: (m) => m.retrieval?.ndcg10 },
+  { label: 'recall@10', of: (m) => m.retrieval?.recall10 },
+  { label: 'accuracy@1', of: (m) => m.retrieval?.accuracy1 },
+  { label: 'accuracy of neighbours', of: (m) => m.knnAccuracy },
+  { label: 'silhouette', of: (m) => m.silhouette },
+  { label: 'agreement with the teacher', of: (m) => m.teacherAgreement },
 ];
 
 /** What was measured before and after, a line each; measures that the data does not have are left out. */

@@ -13,6 +13,7 @@ export enum Stream {
   Balance = 3,
   RandomPairs = 4,
   Mining = 5,
+  Keep = 6,
   Bootstrap = 100,
 }
 

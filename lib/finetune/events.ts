@@ -1,7 +1,10 @@
 import type { FileFacts } from '../data/facts';
 import type { DataForm } from '../data/form';
 import type { DeviceMemory, NativeLoss } from '../engine/addon';
+import type { MeasureName } from './measure';
 import type { ValidationMetrics } from './metrics';
+import type { RunSettings } from './recipes/settings';
+import type { TriedShare } from './share';
 import type { FinetuneReport } from './report';
 
 /** The data is read, tokenised and split. */
@@ -91,6 +94,10 @@ export interface SummaryEvent {
   type: 'summary';
   /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
   kind: 'summary';
+  /** The recipe, and what it and the options came to. */
+  recipe: RunSettings['recipe'];
+  /** Everything that the recipe says, with what the options say instead. */
+  settings: Omit<RunSettings, 'recipe' | 'loss'>;
   /** The loss that is trained, and the options that it was given. */
   loss: NativeLoss;
   /** Numbers that the model is made of. */
@@ -201,8 +208,32 @@ export interface ValidationEvent {
   trainingLoss: number | null;
   /** Of the validation rows. */
   metrics: ValidationMetrics;
-  /** Whether the loss is the lowest so far; the model now has these weights. */
+  /** What the run goes by: a name in `metrics`. */
+  measure: MeasureName;
+  /** How much of the trained weights was taken, the rest being what the model was; null for epoch 0. */
+  share: number | null;
+  /** Every share that was measured. */
+  tried: readonly TriedShare[];
+  /** Whether these weights are the best so far in `measure`; the model now has them. */
   best: boolean;
+}
+
+/** No share of an epoch's weights keeps what `keep` asks for; the model stays as it was before the epoch. */
+export interface KeepFailedEvent {
+  /** Tells it from the other events. */
+  type: 'keep-failed';
+  /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
+  kind: 'keep-failed';
+  /** The epoch. */
+  epoch: number;
+  /** The measure of the rows to keep under the untrained model. */
+  before: number;
+  /** By how much it may fall. */
+  margin: number;
+  /** Every share that was measured. */
+  tried: readonly TriedShare[];
+  /** The same in a sentence. */
+  message: string;
 }
 
 /** There was not enough memory; the same rows are computed again in smaller parts. */
@@ -270,6 +301,8 @@ export interface RestoredEvent {
   epoch: number;
   /** The epoch whose weights the model has. */
   bestEpoch: number;
+  /** How much of them, the rest being what the model was. */
+  share: number;
   /** The untrained model on the validation rows; null without them. */
   before: ValidationMetrics | null;
   /** The model as it is now on the same rows; null without them. */
@@ -403,6 +436,7 @@ export type FinetuneEvent =
   | StepEvent
   | ValidatingEvent
   | ValidationEvent
+  | KeepFailedEvent
   | OutOfMemoryEvent
   | CollapseEvent
   | EarlyStopEvent

@@ -4,7 +4,7 @@ import { CheckpointFolder, listCheckpoints } from './checkpoint/folder';
 import { arithmeticOf, computationOf, hashData, hashTokens, optionsOf } from './checkpoint/identity';
 import { findCheckpoint, restore, type FoundCheckpoint } from './checkpoint/restore';
 import { smallSetNotes } from '../data/facts';
-import { describeForm, isPairs, widths } from '../data/form';
+import { describeForm, formWords, isPairs, widths, type TrainingData } from '../data/form';
 import { groupTexts } from '../data/groups';
 import type { TextPair } from '../data/pair';
 import { countRepeats, repeatNotes } from '../data/repeats';
@@ -14,6 +14,7 @@ import type {
   DatasetHandle,
   EngineAddon,
   ModelHandle,
+  NativeLoss,
   NativeModelSpec,
   NativePrecision,
   TrainerHandle,
@@ -21,20 +22,27 @@ import type {
 import { chooseDevice, choosePrecision, type ChosenDevice, type DeviceOption } from '../engine/devices';
 import { megabytes, told, type EventContent, type FinetuneEvent } from './events';
 import { effectiveBatch, findBatchSize, finderLimit, searchBudget } from './finder';
-import { train } from './loop';
-import { checkFits, defaultLoss, samplerOf, toldLoss } from './losses';
+import { blends, train } from './loop';
+import { fittedThreshold, SCALE } from './fitted-threshold';
+import { gainOf } from './gain';
+import { KeepSet, readKeep, type KeptReport } from './keep';
+import { checkFits, resolveLoss, samplerOf, toldLoss, type ResolvedLoss } from './losses';
 import { OwnLossCaller } from './own-loss';
+import { measures, measuresOf, type MeasureName } from './measure';
+import { applyRecipe } from './recipes/apply';
+import type { RunSettings } from './recipes/settings';
+import { fromText } from './units';
 import { defaultMemoryLimit, MemoryFollower } from './memory-limit';
 import type { ResolvedOptions } from './options';
 import { longestRows } from './order';
 import { freshProgress, type Progress } from './progress';
-import type { CheckpointReport, FinetuneReport } from './report';
+import type { CheckpointReport, FinetuneReport, RandomPairs } from './report';
 import type { RunControl } from './run-control';
-import { RandomPairsWatch, withRandomPairs } from './random-pairs';
+import { RandomPairsWatch, withRandomPairs, type WatchedPairs } from './random-pairs';
 import { RunReport } from './run-report';
 import { splitData } from './split';
 import { taught, type TeacherJob } from './teacher';
-import { tokeniseRows } from './tokens';
+import { tokeniseRows, type TokenisedRows } from './tokens';
 import type { TextEncoder } from '../tokenisation/tokenised-texts';
 import { checkRows } from './training-rows';
 import { option, say } from '../system/wording';
@@ -164,13 +172,15 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     // Before hours of training, not after them.
     if (options.report !== null) page = await RunReport.open(options.report);
     const data = await learnt(job, emit, control);
-    const loss = options.loss ?? defaultLoss(data);
-    checkFits(loss, data);
     const check = (): void => control.check();
     const groups = await groupTexts(data.rows, check);
-    const { validationSplit: share, seed, groupedSplit: grouped } = options;
-    const split = await splitData(groups, data.form, { share, seed, grouped }, check);
+    const { validationSplit, seed, groupedSplit: grouped } = options;
+    const split = await splitData(groups, data.form, { share: validationSplit, seed, grouped }, check);
     const repeats = await countRepeats(groups, data, check);
+    const settings = applyRecipe(options, data, split.train.length, split.validation.length > 0);
+    checkFits(settings.loss ?? logistic(0), data);
+    checkMeasure(settings.measure, data);
+    const keep = options.keep === null ? null : await readKeep(options.keep, options.seed, control.signal);
     const warnings = checkRows(data, split, options.allowConstantScores);
     control.check();
     const model = await job.model();
@@ -222,7 +232,36 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       split.train,
       options.seed,
     );
-    dataset = await addon.createDataset(tokens.ids, tokens.offsets, columns, rowOffsets, labels);
+    const kept =
+      keep === null
+        ? null
+        : await tokeniseRows(
+            model.tokeniser,
+            await groupTexts(keep.rows, check),
+            maxInputLength,
+            model.defaultPrompt,
+            check,
+          );
+    const texts = kept === null ? tokens : appended(tokens, kept);
+    dataset = await addon.createDataset(texts.ids, texts.offsets, columns, rowOffsets, labels);
+    control.check();
+    // Of a run that goes on it is what it began with: the model may have other weights now.
+    const loss =
+      settings.loss ??
+      logisticOf(found) ??
+      logistic(
+        await fittedThreshold({
+          addon,
+          model: model.handle,
+          device: chosen.device,
+          precision,
+          promptTokens: model.promptTokens,
+          tokens,
+          labels: data.labels,
+          rows: split.train,
+          check: () => control.check(),
+        }),
+      );
     control.check();
     trainer = await addon.createTrainer(model.handle, dataset, {
       device: chosen.device,
@@ -230,11 +269,12 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       loss: loss.native,
       seed: options.seed,
       dropout: options.dropout,
-      ...options.optimizer,
-      maxGradientNorm: options.maxGradientNorm,
+      ...settings.optimizer,
+      maxGradientNorm: settings.maxGradientNorm,
       freeze: [...options.freeze],
       memoryLimit,
       promptTokens: model.promptTokens,
+      keepBase: blends(settings.merge),
     });
     control.applyReference((wanted) => addon!.keepAlive(trainer!, wanted));
     control.check();
@@ -252,7 +292,8 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       parameters: stats.parameters,
       trainableParameters: stats.trainableParameters,
     };
-    emit({ type: 'summary', ...facts, bytes, megabytes: megabytes(bytes), memoryLimit });
+    const { recipe, loss: _loss, ...told } = settings;
+    emit({ type: 'summary', recipe, settings: told, ...facts, bytes, megabytes: megabytes(bytes), memoryLimit });
 
     const run =
       options.checkpoint === null && options.resume === null
@@ -265,7 +306,10 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
             },
             data: { rows: data.rows.length, sha256: await hashData(data) },
             tokenizer: await hashTokens(tokens),
-            options: optionsOf(options, toldLoss(loss), split.grouped),
+            options: {
+              ...optionsOf(options, settings, toldLoss(loss), split.grouped),
+              keep: keep === null ? null : { margin: options.keep!.margin, sha256: await hashData(keep) },
+            },
             arithmetic: await arithmeticOf(addon, precision, chosen),
           };
     control.check();
@@ -279,7 +323,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       run!.model.before = found.checkpoint.run.model.before;
     } else {
       if (options.resume !== null) emit(nothingToResume(options.resume));
-      progress = await plan(split.train, lengths, chosen.device === 'cpu' ? 'cpu' : 'cuda');
+      progress = await plan(split.train, lengths, chosen.device === 'cpu' ? 'cpu' : 'cuda', settings);
       if (options.batchSize === 'auto') await tellMemory('finder');
     }
     control.check();
@@ -307,7 +351,8 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
         groups: tokens,
         sampler: samplerOf(loss, data),
         ownLoss: loss.own === undefined ? null : new OwnLossCaller(loss.own, control.signal),
-        options,
+        options: { ...settings, seed: options.seed, shuffle: options.shuffle },
+        keep: kept === null ? null : new KeepSet(keep!, kept, tokens.offsets.length - 1, options.keep!.margin),
         control,
         checkpointer,
         emit,
@@ -340,10 +385,26 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       microBatch,
       effectiveBatch: effective,
     } = progress;
+    const { measure, units, share } = progress;
+    const gain =
+      measure == null || units == null
+        ? null
+        : await gainOf(
+            measure,
+            { data, rows: split.validation },
+            fromText(units.before),
+            fromText(units.after),
+            control.signal,
+          );
     const report: FinetuneReport = {
+      recipe: settings.recipe,
+      measure: measure ?? null,
+      gain,
+      kept: keptReport(keep, options.keep?.margin ?? 0, progress),
+      share: bestEpoch === 0 ? 0 : (share ?? 1),
       before,
       after,
-      randomPairs: randomPairs ?? null, // a checkpoint of an earlier version has none
+      randomPairs: reported(randomPairs),
       epochs,
       bestEpoch,
       stoppedEarly: result.stoppedEarly,
@@ -353,10 +414,10 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       batchSize: microBatch,
       effectiveBatchSize: effective,
       maxInputLength,
-      learningRate: options.learningRate,
-      schedule: options.schedule,
+      learningRate: settings.learningRate,
+      schedule: settings.schedule,
       warmupSteps: result.warmupSteps,
-      optimizer: options.optimizer,
+      optimizer: settings.optimizer,
       ...facts,
       libtorch: engine.libtorch,
       checkpoint: run === undefined ? null : checkpointReport(found),
@@ -408,8 +469,13 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
   }
 
   /** A new run's batch sizes: as asked for, or as the finder finds them. */
-  async function plan(rows: Int32Array, lengths: Int32Array, device: 'cpu' | 'cuda'): Promise<Progress> {
-    const request = { device, trainingRows: rows.length, effectiveBatchSize: options.effectiveBatchSize };
+  async function plan(
+    rows: Int32Array,
+    lengths: Int32Array,
+    device: 'cpu' | 'cuda',
+    settings: RunSettings,
+  ): Promise<Progress> {
+    const request = { device, trainingRows: rows.length, effectiveBatchSize: settings.effectiveBatchSize };
     const tokensOf = (some: Int32Array) => some.reduce((sum, row) => sum + lengths[row]!, 0);
     const found =
       options.batchSize !== 'auto'
@@ -423,7 +489,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
             },
             onEvent: emit,
             budget: {
-              tokens: searchBudget(tokensOf(rows), options.epochs, options.earlyStopping?.patience ?? null),
+              tokens: searchBudget(tokensOf(rows), settings.epochs, settings.earlyStopping?.patience ?? null),
               cost: (size) => tokensOf(longestRows(rows, lengths, size)),
             },
           });
@@ -441,6 +507,54 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       error: error && { code: error.code, message: error.message },
     };
   }
+}
+
+function logistic(threshold: number): ResolvedLoss {
+  return resolveLoss('loss', { name: 'logistic', threshold, scale: SCALE });
+}
+
+/** What a checkpoint's run was trained with, where that was a fitted threshold. */
+function logisticOf(found: FoundCheckpoint | null): ResolvedLoss | undefined {
+  const then = found?.checkpoint.run.options['loss'] as NativeLoss | undefined;
+  return then?.name === 'logistic' && typeof then['threshold'] === 'number' ? logistic(then['threshold']) : undefined;
+}
+
+/** @throws InvalidArgumentError ERR_INVALID_OPTION: a measure that rows of this form do not have */
+function checkMeasure(measure: MeasureName, { form }: TrainingData): void {
+  const known = measuresOf(form);
+  if (known.includes(measure)) return;
+  throw new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    say`${option('measure')} is ${measures[measure].words}, but the data is ${formWords[form]}.`,
+    { remedy: say`There is ${known.join(', ')}.` },
+  );
+}
+
+/** The tokens of `more` behind those of the rows; no row names them. */
+function appended(tokens: TokenisedRows, more: TokenisedRows): Pick<TokenisedRows, 'ids' | 'offsets'> {
+  const [a, b] = [tokens.ids.length, tokens.offsets.length];
+  const ids = new Int32Array(a + more.ids.length);
+  ids.set(tokens.ids);
+  ids.set(more.ids, a);
+  const offsets = new Int32Array(b + more.offsets.length - 1);
+  offsets.set(tokens.offsets);
+  more.offsets.forEach((offset, i) => {
+    if (i > 0) offsets[b + i - 1] = a + offset;
+  });
+  return { ids, offsets };
+}
+
+/** Without what is kept for a checkpoint. A checkpoint of an earlier version has none, or less. */
+function reported(pairs: WatchedPairs | null | undefined): RandomPairs | null {
+  if (pairs === null || pairs === undefined) return null;
+  const { similarities: _similarities, spearman = null, meanChange = null, ...rest } = pairs;
+  return { ...rest, spearman, meanChange };
+}
+
+function keptReport(keep: TrainingData | null, margin: number, { kept }: Progress): KeptReport | null {
+  if (keep === null || kept === null || kept === undefined) return null;
+  const measure = keep.form === 'labelled-pairs' ? 'averagePrecision' : 'spearman';
+  return { measure, rows: keep.rows.length, margin, ...kept };
 }
 
 function onGpu({ device }: ChosenDevice): boolean {
@@ -463,6 +577,7 @@ function nothingToResume(folder: string): EventContent {
     totalSteps: 0,
     epoch: 0,
     bestEpoch: 0,
+    share: 0,
     before: null,
     after: null,
     differences: [],

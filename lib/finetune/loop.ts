@@ -5,7 +5,10 @@ import type { EngineAddon, ModelHandle, TrainerHandle } from '../engine/addon';
 import { EarlyStopping } from './early-stopping';
 import type { EventContent } from './events';
 import type { MemoryFollower } from './memory-limit';
-import type { ValidationMetrics } from './metrics';
+import type { KeepSet } from './keep';
+import { costOf, valueOf } from './measure';
+import type { Measured } from './quality';
+import type { RunSettings } from './recipes/settings';
 import type { ResolvedOptions } from './options';
 import type { Sampler } from './losses';
 import { sampledInTurns } from './order';
@@ -13,16 +16,18 @@ import { evaluateOwn, stepByOwn, type OwnLossCaller } from './own-loss';
 import type { Progress } from './progress';
 import type { RunControl } from './run-control';
 import { learningRateAt, warmupSteps } from './schedule';
+import { chooseShare, type TriedShare } from './share';
 import type { Split } from './split';
 import type { RandomPairsWatch } from './random-pairs';
 import { IN_FLIGHT, IN_FLIGHT_ON_DEVICE, StepQueue, type PlannedStep } from './step-queue';
 import { StepTimer } from './step-timer';
 import type { TokenisedRows } from './tokens';
+import { toText } from './units';
 import { Validator } from './validator';
 import { option, say } from '../system/wording';
 
 export interface LoopRequest {
-  addon: Pick<EngineAddon, 'step' | 'vectors' | 'evaluate' | 'commit' | 'fingerprint'>;
+  addon: Pick<EngineAddon, 'step' | 'vectors' | 'evaluate' | 'embedTexts' | 'blend' | 'commit' | 'fingerprint'>;
   model: ModelHandle;
   trainer: TrainerHandle;
   split: Split;
@@ -34,7 +39,10 @@ export interface LoopRequest {
   sampler: Sampler;
   /** The caller's own loss, where the trainer's is given. */
   ownLoss: OwnLossCaller | null;
-  options: ResolvedOptions;
+  /** What the options say, and the recipe where they do not. */
+  options: Pick<ResolvedOptions, 'seed' | 'shuffle'> & RunSettings;
+  /** What must stay; null where nothing was asked for. */
+  keep: KeepSet | null;
   control: RunControl;
   memory: Pick<MemoryFollower, 'follow'>;
   watch: Pick<RandomPairsWatch, 'begin' | 'look'>;
@@ -53,9 +61,9 @@ export interface LoopResult {
 }
 
 /**
- * Trains epoch by epoch, from where `progress` is, which is kept up to date. The model takes the trainer's weights only
- * through `commit`, after an epoch whose validation loss is the lowest so far (the untrained model counts as epoch 0),
- * so whenever this ends, and however, the model has its best weights so far and nothing needs restoring. Without
+ * Trains epoch by epoch, from where `progress` is, which is kept up to date. The model takes the trainer's weights, or a
+ * share of them, only through `commit`, after an epoch that is the best so far in the measure that the run goes by (the
+ * untrained model counts as epoch 0), so whenever this ends, and however, the model has its best weights so far and nothing needs restoring. Without
  * validation rows there is no better and worse: each finished epoch is committed.
  */
 export async function train(request: LoopRequest, progress: Progress): Promise<LoopResult> {
@@ -94,6 +102,11 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
       rows: split.validation,
       data: request.data,
       batch: progress.effectiveBatch,
+      groups: request.groups,
+      embed: (texts, atOnce) => {
+        memory.follow();
+        return addon.embedTexts(trainer, texts, atOnce);
+      },
       evaluate: (rows, microBatch) => {
         memory.follow();
         const batch = progress.effectiveBatch;
@@ -101,7 +114,6 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
           ? addon.evaluate(trainer, rows, microBatch, batch)
           : evaluateOwn(request.ownLoss, { addon, trainer, data: request.data }, rows, microBatch, batch);
       },
-      onMeasured: request.onMeasured,
       onProgress: (at, done) => emit({ type: 'validating', epoch: at, done, rows: split.validation.length }),
       onSplit: (at, before, after) => {
         progress.validationBatch = after;
@@ -169,17 +181,71 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
     if (checkpointer !== null) progress.committed = await addon.fingerprint(request.model);
   };
 
+  const { keep } = request;
+  const kept = async (): Promise<number | null> => {
+    await ready();
+    memory.follow();
+    return keep!.value((texts) => addon.embedTexts(trainer, texts, 2 * validator.microBatch));
+  };
   let stopping: EarlyStopping | null = null;
   if (validator.rows > 0) {
     const { patience, minDelta } = options.earlyStopping ?? { patience: null, minDelta: 0 };
-    if (progress.stopping !== null) stopping = EarlyStopping.from(patience, minDelta, progress.stopping);
-    else {
+    if (progress.stopping !== null) {
+      progress.measure ??= 'loss'; // which a checkpoint of an earlier version went by
+      stopping = EarlyStopping.from(patience, minDelta, progress.stopping);
+    } else {
       const before = await validator.measure(0);
-      stopping = new EarlyStopping(patience, minDelta, before.loss);
-      Object.assign(progress, { before, after: before, stopping: stopping.state });
-      emit({ type: 'validation', epoch: 0, trainingLoss: null, metrics: before, best: true });
+      progress.measure = valueOf(options.measure, before.metrics) === null ? 'loss' : options.measure;
+      stopping = new EarlyStopping(patience, minDelta, costOf(progress.measure, before.metrics));
+      const units = toText(before.units);
+      Object.assign(progress, { before: before.metrics, after: before.metrics, stopping: stopping.state });
+      progress.units = { before: units, after: units };
+      if (keep !== null) {
+        const value = await kept();
+        progress.kept = { before: value, after: value, bound: false };
+      }
+      request.onMeasured?.(before.units);
+      emit({
+        type: 'validation',
+        epoch: 0,
+        trainingLoss: null,
+        metrics: before.metrics,
+        measure: progress.measure,
+        share: null,
+        tried: [],
+        best: true,
+      });
     }
   }
+
+  /** The share of the trained weights to take, measured; the trainer has it at work then, until `blend` is 1 again. */
+  const choose = async (epoch: number): Promise<Tried | null> => {
+    const tried: Tried[] = [];
+    const bound = keep === null || progress.kept?.before == null ? null : progress.kept.before - keep.margin;
+    for (const share of options.merge) {
+      if (blends(options.merge)) await addon.blend(trainer, share);
+      const measured = await validator.measure(epoch);
+      const value = bound === null ? undefined : await kept();
+      tried.push({
+        share,
+        measured,
+        cost: costOf(progress.measure!, measured.metrics),
+        kept: value,
+        keeps: value === undefined || (value !== null && value >= bound!),
+      });
+    }
+    told = tried.map(({ share, measured, kept: value }) => ({
+      share,
+      value: valueOf(progress.measure!, measured.metrics),
+      ...(value !== undefined && { kept: value }),
+    }));
+    const chosen = chooseShare(tried, costOf(progress.measure!, progress.before!)) ?? null;
+    if (bound !== null && chosen?.share !== options.merge[0])
+      progress.kept!.bound ||= tried.some(({ keeps }) => !keeps);
+    if (chosen !== null && blends(options.merge)) await addon.blend(trainer, chosen.share);
+    return chosen;
+  };
+  let told: TriedShare[] = [];
 
   // Not of a run that goes on: the model has trained weights then.
   if (progress.steps === 0 && progress.epoch === 0) progress.randomPairs = await request.watch.begin();
@@ -214,15 +280,33 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
     await ready();
 
     const trainingLoss = progress.epochLoss;
-    let validation: ValidationMetrics | null = null;
+    let chosen: Tried | null = null;
     let best = true;
+    told = [];
     if (stopping !== null) {
-      validation = await validator.measure(epoch);
-      ({ best } = stopping.update(epoch, validation.loss));
-    }
+      chosen = await choose(epoch);
+      ({ best } = stopping.update(epoch, chosen?.cost ?? Infinity));
+      if (chosen === null) emit(nothingKeeps(epoch, keep!, progress.kept!.before!, told));
+    } else if (blends(options.merge)) await addon.blend(trainer, options.merge[0]!);
+    const validation = chosen?.measured.metrics ?? null;
+    const share = chosen?.share ?? (stopping === null ? options.merge[0]! : null);
     // Before the event: whoever is told that these weights are the best may stop the run at once.
-    if (best) await commit(epoch);
-    progress.epochs.push({ epoch, trainingLoss, validation, seconds: (performance.now() - started) / 1000 });
+    if (best) {
+      await commit(epoch);
+      progress.share = share!;
+      // A checkpoint of an earlier version has not kept those of the untrained model.
+      if (chosen !== null && progress.units)
+        progress.units = { ...progress.units, after: toText(chosen.measured.units) };
+      if (chosen?.kept !== undefined) progress.kept = { ...progress.kept!, after: chosen.kept };
+    }
+    progress.epochs.push({
+      epoch,
+      trainingLoss,
+      validation,
+      share,
+      tried: told,
+      seconds: (performance.now() - started) / 1000,
+    });
     Object.assign(progress, {
       epoch,
       epochSteps: 0,
@@ -231,13 +315,54 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
       stopping: stopping?.state ?? null,
       after: best ? validation : progress.after,
     });
-    if (validation !== null) emit({ type: 'validation', epoch, trainingLoss, metrics: validation, best });
+    if (chosen !== null) request.onMeasured?.(chosen.measured.units);
+    if (validation !== null)
+      emit({
+        type: 'validation',
+        epoch,
+        trainingLoss,
+        metrics: validation,
+        measure: progress.measure!,
+        share,
+        tried: told,
+        best,
+      });
     if (best) progress.randomPairs = await request.watch.look(epoch, progress.randomPairs ?? null);
+    if (blends(options.merge)) await addon.blend(trainer, 1);
     await request.onDevice?.('epoch');
     await checkpointer?.atEpochEnd(progress);
   }
   control.check();
   return { stoppedEarly, warmupSteps: warmup };
+}
+
+/** A share of the trained weights and what it came to. */
+interface Tried {
+  share: number;
+  measured: Measured;
+  cost: number;
+  kept: number | null | undefined;
+  keeps: boolean;
+}
+
+/** Whether anything but the trained weights themselves may be taken. */
+export function blends(shares: readonly number[]): boolean {
+  return shares.some((share) => share !== 1);
+}
+
+function nothingKeeps(epoch: number, keep: KeepSet, before: number, tried: readonly TriedShare[]): EventContent {
+  const found = tried.map(({ share, kept }) => `${kept?.toFixed(4) ?? 'none'} with ${share} of it`).join(', ');
+  const name = keep.measure === 'spearman' ? 'Spearman' : 'average precision';
+  return {
+    type: 'keep-failed',
+    epoch,
+    before,
+    margin: keep.margin,
+    tried,
+    message:
+      `What epoch ${epoch} learned costs the rows to keep more than ${keep.margin}: their ${name} was ${before.toFixed(4)} ` +
+      `and is ${found}. The model stays as it was before this epoch`,
+  };
 }
 
 /** The batches of an epoch, counted from 0. */

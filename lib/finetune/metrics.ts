@@ -4,6 +4,22 @@ import { pearson, spearman } from '../evaluate/metrics/correlation';
 
 type Numbers = ArrayLike<number>;
 
+/** Retrieval among the texts of the validation rows. */
+export interface RetrievalQuality {
+  /** Mean of 1 / rank of the first text that belongs to the query, 0 from rank 11 on; from 0 to 1. */
+  mrr10: number;
+  /** Normalised discounted cumulative gain of the first ten, from 0 to 1. */
+  ndcg10: number;
+  /** Share of what belongs to a query that is among the first ten. */
+  recall10: number;
+  /** Share of queries whose nearest text belongs to them. */
+  accuracy1: number;
+  /** Texts that were searched with. */
+  queries: number;
+  /** Texts that were searched in. */
+  documents: number;
+}
+
 /** A measure of classification at the threshold that is best for it. */
 export interface ThresholdMetric {
   /** Best value over all thresholds. */
@@ -35,6 +51,17 @@ export interface ValidationMetrics {
    * Absent for other data.
    */
   tripletAccuracy?: number;
+  /** Of rows of an anchor and what belongs to it: retrieval among all texts of the validation rows. Absent for other data. */
+  retrieval?: RetrievalQuality;
+  /** Of classes: share of texts whose class most of their 5 nearest others have, from 0 to 1. Absent for other data. */
+  knnAccuracy?: number;
+  /** Of classes: mean silhouette under cosine distance, from -1 to 1. Absent for other data. */
+  silhouette?: number;
+  /**
+   * Of a teacher's vectors: mean cosine with them. Of a teacher's scores: Spearman of the margins between a query's first
+   * candidate and its others. From -1 to 1; absent for other data.
+   */
+  teacherAgreement?: number;
   /** Of rows with negatives: mean of 1 / rank of the positive among the row's own texts, 0 from rank 11 on. Absent for other data. */
   mrr10?: number;
 }

@@ -24,7 +24,10 @@ import type { EmbeddingModel } from '../evaluate/embedding';
 import type { FinetuneEvent } from './events';
 import { resolveLoss, type LossChoice, type ResolvedLoss } from './losses';
 import type { OwnLoss } from './own-loss';
-import { adamW, optimizerPresets, type ResolvedAdamW } from './optimizer';
+import { keeping, type ResolvedKeep } from './keep';
+import { measureNames, type MeasureName } from './measure';
+import { adamW, type ResolvedAdamW } from './optimizer';
+import { recipeNames, type RecipeName } from './recipes/recipe';
 import type { ScheduleKind } from './schedule';
 
 const aboveZero = numeric('a number above 0', (n) => n > 0);
@@ -37,13 +40,13 @@ export const earlyStoppingTable = {
     help: 'epochs without improvement before training ends',
     aliases: ['earlyStoppingPatience'],
   }),
-  /** By how much the validation loss must fall to count as an improvement. Default 0. */
+  /** By how much the measure must get better to count as an improvement. Default 0. */
   minDelta: optional(
     numeric('a number from 0', (n) => n >= 0),
     0,
     {
-      flag: '--min-delta <loss>',
-      help: 'fall of the validation loss that counts as one',
+      flag: '--min-delta <n>',
+      help: 'gain of the measure that counts as an improvement',
       aliases: ['earlyStoppingThreshold', 'threshold', 'delta'],
     },
   ),
@@ -77,6 +80,19 @@ const freeze = custom<readonly string[]>('texts', (path, value) => {
   throw invalidOption(path, 'a list of names of parameters or modules', value);
 });
 
+const gradientNorm = custom<number | 'none', number | null>('number-or-word', (path, value) => {
+  if (value === 'none') return null;
+  if (typeof value === 'number' && value > 0 && Number.isFinite(value)) return value;
+  throw invalidOption(path, say`a number above 0, or ${words("'none'", 'none')}`, value);
+});
+
+const mergeShares = custom<number | readonly number[], readonly number[]>('numbers', (path, value) => {
+  const list: unknown[] = Array.isArray(value) ? value : [value];
+  const valid = list.length > 0 && list.every((one) => typeof one === 'number' && one > 0 && one <= 1);
+  if (valid) return [...new Set(list as number[])].sort((a, b) => b - a);
+  throw invalidOption(path, 'a number above 0 to 1, or a list of them', value);
+});
+
 const resuming = custom<boolean | string>('text-or-switch', (path, value) => {
   if (typeof value === 'boolean' || (typeof value === 'string' && value !== '')) return value;
   throw invalidOption(path, 'true, false or the path of a folder', value);
@@ -108,9 +124,9 @@ export const finetuneTable = {
   /**
    * Whether rows that share a text stay on one side of the split, so that nothing that is validated with is known from
    * training; validation may come out a little smaller, and where nearly all rows hang together, rows are drawn singly, which
-   * the event 'data' tells. Default true.
+   * the event 'data' tells. Default true, but with the recipe 'notebook'.
    */
-  groupedSplit: optional(flag, true, {
+  groupedSplit: optional(flag, null, {
     flag: '--no-grouped-split',
     help: 'rows that share a text may stand on both sides of the split',
     aliases: ['groupSplit', 'groupShuffleSplit'],
@@ -155,10 +171,50 @@ export const finetuneTable = {
     help: 'what happens to rows that cannot be used',
     aliases: ['onBadRows', 'badRows', 'onError', 'skipBadRows'],
   }),
-  /** Passes over the training rows, at most. Default 20. */
-  epochs: optional(integer(1), 20, {
+  /**
+   * What trains where no other option says it: loss, batch, learning rate, schedule, epochs, merging, measure. 'auto' goes by
+   * the form and the number of the rows; the event 'summary' and the report tell what it came to. 'notebook' is the job of
+   * Backprop's notebook, and what versions without recipes did; the others are named after the rows they are for (docs/recipes.md).
+   * Default 'auto'.
+   */
+  recipe: optional(choice('auto', ...recipeNames), 'auto', {
+    flag: '--recipe <name>',
+    help: `auto (by the form of the rows), ${recipeNames.join(', ')}`,
+    aliases: ['preset', 'config', 'strategy'],
+  }),
+  /**
+   * What the best epoch, early stopping and the share of the trained weights go by: 'loss', or a measure of the validation
+   * rows: 'averagePrecision' (labels), 'spearman' (scores), 'mrr10' (positives and triplets: MRR@10 among the texts of the
+   * validation rows), 'knnAccuracy' (classes), 'teacherAgreement'. Where it is not defined on these rows the loss stands in.
+   * Default: the recipe's.
+   */
+  measure: optional(choice(...measureNames), null, {
+    flag: '--measure <name>',
+    help: "what the best epoch goes by: loss or the form's measure",
+    unset: "the recipe's",
+    aliases: ['metricForBestModel', 'monitor', 'metric', 'primaryMetric'],
+  }),
+  /**
+   * Shares of the trained weights that the model may take, the rest being what it was: of several, the least with nine tenths
+   * of the best one's gain on the validation rows; 1 is training as it is. Default: the recipe's.
+   */
+  merge: optional(mergeShares, null, {
+    flag: '--merge <shares>',
+    help: 'shares of the trained weights to choose from, as 1,0.7,0.5; 1 takes them as they are',
+    unset: "the recipe's",
+    aliases: ['alpha', 'alphas', 'mergeAlpha', 'modelSoup', 'wiseFt'],
+  }),
+  /**
+   * What the model must go on being good at: pairs with scores or labels (a file or rows, or `{ data, margin }`) whose
+   * measure may fall by no more than `margin`. Epoch and share are chosen under that bound, and an event says where none
+   * keeps it. Default: none; what moved is measured all the same (`drift` of the report).
+   */
+  keep: optional(keeping, null),
+  /** Passes over the training rows, at most. Default: the recipe's. */
+  epochs: optional(integer(1), null, {
     flag: '--epochs <n>',
     help: 'passes over the training rows, at most',
+    unset: "the recipe's",
     aliases: ['numTrainEpochs', 'numEpochs', 'maxEpochs', 'nEpochs'],
   }),
   /** Rows computed at once; 'auto' looks for the most that fit in memory. Default 'auto'. */
@@ -174,35 +230,37 @@ export const finetuneTable = {
       'bs',
     ],
   }),
-  /** Rows of one optimiser step. Default 32, or `batchSize` where that is a larger number. */
+  /** Rows of one optimiser step. Default: the recipe's, or `batchSize` where that is a larger number. */
   effectiveBatchSize: optional(integer(1), null, {
     flag: '--effective-batch-size <rows>',
     help: 'rows of one optimiser step',
-    unset: '32',
+    unset: "the recipe's",
     aliases: ['totalBatchSize', 'globalBatchSize', 'totalTrainBatchSize'],
   }),
-  /** Whether to stop when validation gets no better; needs validation rows. Default: patience 1, with them. */
+  /** Whether to stop when validation gets no better; needs validation rows. Default: the recipe's. */
   earlyStopping: optional(earlyStopping, null, {
     flag: '--no-early-stopping',
     help: 'train all epochs; the best weights are kept all the same',
   }),
-  /** Peak learning rate. Default 2e-5. */
-  learningRate: optional(aboveZero, 2e-5, {
+  /** Peak learning rate. Default: the recipe's. */
+  learningRate: optional(aboveZero, null, {
     flag: '--learning-rate <rate>',
     help: 'peak learning rate',
+    unset: "the recipe's",
     aliases: ['lr', 'peakLr', 'maxLr', 'rate'],
   }),
-  /** Course of the learning rate after warm-up: steady, or down to 0 at the last epoch's end. Default 'constant'. */
-  schedule: optional(choice<ScheduleKind>('constant', 'linear', 'cosine'), 'constant', {
+  /** Course of the learning rate after warm-up: steady, or down to 0 at the last epoch's end. Default: the recipe's. */
+  schedule: optional(choice<ScheduleKind>('constant', 'linear', 'cosine'), null, {
     flag: '--schedule <name>',
     help: 'constant, linear or cosine',
+    unset: "the recipe's",
     aliases: ['lrSchedulerType', 'lrScheduler', 'lrSchedule', 'scheduler', 'learningRateSchedule'],
   }),
-  /** Steps over which the learning rate rises from 0. Default 0. */
+  /** Steps over which the learning rate rises from 0. Default: the recipe's. */
   warmupSteps: optional(integer(0), null, {
     flag: '--warmup-steps <n>',
     help: 'steps of rising learning rate',
-    unset: '0',
+    unset: "the recipe's",
     aliases: ['numWarmupSteps', 'warmup'],
   }),
   /** The same as a share of all steps, from 0 to 1; not together with `warmupSteps`. */
@@ -215,18 +273,18 @@ export const finetuneTable = {
       aliases: ['warmupProportion', 'warmupFraction', 'warmupShare'],
     },
   ),
-  /** AdamW's constants: a preset, or numbers of one's own (those left out are the preset 'torch'). Default 'notebook'. */
-  optimizer: optional(adamW, optimizerPresets.notebook, {
+  /** AdamW's constants: a preset, or numbers of one's own (those left out are the preset 'torch'). Default: the recipe's. */
+  optimizer: optional(adamW, null, {
     flag: '--optimizer <preset>',
     help: "AdamW's constants: notebook or torch",
-    unset: 'notebook',
+    unset: "the recipe's",
     aliases: ['optim', 'optimiser', 'optimizerParams', 'optimizerClass'],
   }),
-  /** Clips the global gradient norm to this. Default: no clipping. */
-  maxGradientNorm: optional(aboveZero, null, {
+  /** Clips the global gradient norm to this; 'none' does not. Default: the recipe's. */
+  maxGradientNorm: optional(gradientNorm, undefined, {
     flag: '--max-gradient-norm <norm>',
-    help: 'clip the gradient to this norm',
-    unset: 'no clipping',
+    help: 'clip the gradient to this norm; none does not',
+    unset: "the recipe's",
     aliases: ['maxGradNorm', 'gradientClipping', 'clipNorm', 'clipGradNorm', 'gradClip'],
   }),
   /** Names of parameters, or of modules (as 'encoder.layer.0'), that keep their weights. Default none. */
@@ -356,6 +414,11 @@ export interface FinetuneOptions extends OptionsOf<typeof finetuneTable> {}
 
 /** `FinetuneOptions` after checks. What depends on the data, the model or the machine is still open. */
 export interface ResolvedOptions {
+  recipe: RecipeName | 'auto';
+  // What is null here is the recipe's to say: see `applyRecipe`.
+  measure: MeasureName | null;
+  merge: readonly number[] | null;
+  keep: ResolvedKeep | null;
   /** null where it was left to the form of the data. */
   loss: ResolvedLoss | null;
   teacher: EmbeddingModel | string | null;
@@ -364,16 +427,17 @@ export interface ResolvedOptions {
   maxInputLength: number | null;
   validationSplit: number;
   groupedSplit: boolean;
-  epochs: number;
+  epochs: number | null;
   batchSize: number | 'auto';
   /** null where it was left to vectune. */
   effectiveBatchSize: number | null;
-  earlyStopping: { patience: number; minDelta: number } | null;
-  learningRate: number;
-  schedule: ScheduleKind;
-  warmup: { steps: number } | { ratio: number };
-  optimizer: ResolvedAdamW;
-  maxGradientNorm: number | null;
+  earlyStopping: { patience: number; minDelta: number } | false | null;
+  learningRate: number | null;
+  schedule: ScheduleKind | null;
+  warmup: { steps: number } | { ratio: number } | null;
+  optimizer: Readonly<ResolvedAdamW> | null;
+  /** null is no clipping, undefined is the recipe's. */
+  maxGradientNorm: number | null | undefined;
   freeze: readonly string[];
   shuffle: boolean;
   dropout: number | null;
@@ -414,9 +478,9 @@ export const finetuneMisnomers: Misnomers = {
   weightDecay: (value) => say`Did you mean ${option('optimizer.weightDecay', value)}?`,
 };
 
-/** The given early stopping, which is on where there are rows to validate with. */
-function stopping(given: boolean | Stopping | null, validationSplit: number): Stopping | null {
-  if (given === false || (given === null && validationSplit === 0)) return null;
+/** The given early stopping; null leaves it to the recipe. */
+function stopping(given: boolean | Stopping | null, validationSplit: number): Stopping | false | null {
+  if (given === false || given === null) return given;
   if (validationSplit === 0) {
     throw new InvalidArgumentError(
       'ERR_INVALID_OPTION',
@@ -426,7 +490,7 @@ function stopping(given: boolean | Stopping | null, validationSplit: number): St
       },
     );
   }
-  return given === null || given === true ? { patience: 1, minDelta: 0 } : given;
+  return given === true ? { patience: 1, minDelta: 0 } : given;
 }
 
 function warmup(steps: number | null, ratio: number | null): ResolvedOptions['warmup'] {
@@ -436,7 +500,17 @@ function warmup(steps: number | null, ratio: number | null): ResolvedOptions['wa
       say`${option('warmupSteps')} and ${option('warmupRatio')} say the same in two ways; give one.`,
     );
   }
-  return ratio !== null ? { ratio } : { steps: steps ?? 0 };
+  return ratio !== null ? { ratio } : steps !== null ? { steps } : null;
+}
+
+/** @throws InvalidArgumentError ERR_INVALID_OPTION: several shares, and nothing to choose by */
+function sharesOf(given: readonly number[] | null, validationSplit: number): readonly number[] | null {
+  if (given === null || given.length === 1 || validationSplit > 0) return given;
+  throw new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    say`${option('merge')} has several shares to choose from on the validation rows, but ${option('validationSplit')} is 0.`,
+    { remedy: say`Give one share, as ${option('merge', 0.7)}, or a ${option('validationSplit')} above 0.` },
+  );
 }
 
 function resumeFolder(resume: boolean | string, checkpoint: ResolvedCheckpoint | null): string | null {
@@ -482,6 +556,9 @@ export function resolveOptions(given: unknown, elsewhere: Owner['elsewhere'] = [
     ...o,
     effectiveBatchSize: effectiveBatchSize ?? (batchSize !== 'auto' && batchSize > 32 ? batchSize : null),
     earlyStopping: stopping(o.earlyStopping, o.validationSplit),
+    merge: sharesOf(o.merge, o.validationSplit),
+    // The notebook drew rows.
+    groupedSplit: o.groupedSplit ?? o.recipe !== 'notebook',
     warmup: warmup(warmupSteps, warmupRatio),
     checkpoint,
     resume,

@@ -1,6 +1,7 @@
 import type { EarlyStoppingState } from './early-stopping';
+import type { MeasureName } from './measure';
 import type { ValidationMetrics } from './metrics';
-import type { RandomPairs } from './report';
+import type { WatchedPairs } from './random-pairs';
 import type { EpochReport } from './report';
 
 /**
@@ -26,9 +27,17 @@ export interface Progress {
   before: ValidationMetrics | null;
   after: ValidationMetrics | null;
   /** null before the untrained model is looked at, and where there are no two texts to compare. */
-  randomPairs: RandomPairs | null;
+  randomPairs: WatchedPairs | null;
   epochs: EpochReport[];
   bestEpoch: number;
+  /** How much of that epoch's weights the model has, from 0 to 1. */
+  share: number;
+  /** What the run goes by: the measure that was asked for, or the loss where that is not defined. null before validation. */
+  measure: MeasureName | null;
+  /** What the measures of the untrained model and of the best one were made of, for intervals; see units.ts. */
+  units: { before: string; after: string } | null;
+  /** The measure of the rows to keep; null where there are none. */
+  kept: { before: number | null; after: number | null; bound: boolean } | null;
   /** null before the untrained model is validated, and without validation rows. */
   stopping: EarlyStoppingState | null;
   /** Checksum of the model's weights where they are of this run; null where they are from before it, or nobody asked. */
@@ -53,6 +62,10 @@ export function freshProgress(microBatch: number, effectiveBatch: number): Progr
     randomPairs: null,
     epochs: [],
     bestEpoch: 0,
+    share: 1,
+    measure: null,
+    units: null,
+    kept: null,
     stopping: null,
     committed: null,
   };

@@ -1,7 +1,9 @@
 import { Random, Stream } from '../data/random';
 import type { EngineAddon, TrainerHandle } from '../engine/addon';
+import { spearman } from '../evaluate/metrics/correlation';
 import type { EventContent } from './events';
 import type { RandomPairs } from './report';
+import { fromText, toText } from './units';
 
 /** Pairs that are compared, at most and (where there are so many) at least; between them, one for 16 training rows. */
 const mostPairs = 128;
@@ -83,17 +85,26 @@ export class RandomPairsWatch {
   }
 
   /** The untrained model; null where there are no two different texts. */
-  async begin(): Promise<RandomPairs | null> {
+  async begin(): Promise<WatchedPairs | null> {
     const { rows } = this.#request;
     if (rows.length === 0) return null;
     const before = await this.#measure();
-    return { pairs: rows.length * this.#request.pairsOfRow, before, after: before };
+    const mean = meanOf(before);
+    return {
+      pairs: rows.length * this.#request.pairsOfRow,
+      before: mean,
+      after: mean,
+      spearman: before === null ? null : 1,
+      meanChange: before === null ? null : 0,
+      similarities: before === null ? null : toText(before),
+    };
   }
 
   /** The weights of an epoch that the model took; tells once that they are too far from those that training began with. */
-  async look(epoch: number, pairs: RandomPairs | null): Promise<RandomPairs | null> {
+  async look(epoch: number, pairs: WatchedPairs | null): Promise<WatchedPairs | null> {
     if (pairs === null || this.#request.stopped()) return pairs;
-    const after = await this.#measure();
+    const now = await this.#measure();
+    const after = meanOf(now);
     const { before } = pairs;
     if (!this.#told && before !== null && after !== null && hasCollapsed(before, after)) {
       this.#told = true;
@@ -108,23 +119,67 @@ export class RandomPairsWatch {
           'Add pairs that are not alike, with low scores, or train less',
       });
     }
-    return { ...pairs, after };
+    return { ...pairs, after, ...movedBetween(pairs.similarities == null ? null : fromText(pairs.similarities), now) };
   }
 
   /** Never rejects: what is only looked at must not end a run. */
-  async #measure(): Promise<number | null> {
+  async #measure(): Promise<Float32Array | null> {
     const { addon, trainer, rows, stopped } = this.#request;
-    let sum = 0;
+    const similarities: number[] = [];
     for (let first = 0; first < rows.length; first += pairsAtOnce) {
       if (stopped()) return null;
       const part = rows.subarray(first, first + pairsAtOnce);
       // One pair at once needs the least memory, and takes hardly longer.
       const measured = await addon.evaluate(trainer, part, 1, 1).catch(() => null);
       if (measured === null) return null;
-      for (const cosine of measured.similarities) sum += cosine;
+      for (const cosine of measured.similarities) similarities.push(cosine);
     }
-    return Number.isFinite(sum) ? sum / (rows.length * this.#request.pairsOfRow) : null;
+    return similarities.every(Number.isFinite) ? Float32Array.from(similarities) : null;
   }
+}
+
+/** What a run keeps of the pairs while it goes on, and its checkpoints with it. */
+export interface WatchedPairs extends RandomPairs {
+  /** Similarities of the untrained model (units.ts); null where there are none, absent in checkpoints of earlier versions. */
+  similarities?: string | null;
+}
+
+function meanOf(similarities: Float32Array | null): number | null {
+  if (similarities === null) return null;
+  let sum = 0;
+  for (const one of similarities) sum += one;
+  return sum / similarities.length;
+}
+
+/** How far similarities moved. */
+function movedBetween(
+  before: Float32Array | null,
+  after: Float32Array | null,
+): Pick<RandomPairs, 'spearman' | 'meanChange'> {
+  if (before === null || after === null || before.length !== after.length) return { spearman: null, meanChange: null };
+  let sum = 0;
+  for (let i = 0; i < before.length; ++i) sum += Math.abs(after[i]! - before[i]!);
+  return { spearman: spearman(before, after), meanChange: sum / before.length };
+}
+
+/** How far the pairs of a report moved, for a person; undefined where it was not measured. */
+export function driftWords({ pairs, before, after, spearman: order, meanChange }: RandomPairs): string | undefined {
+  if (before === null || after === null || meanChange === null) return undefined;
+  const moved =
+    order === null
+      ? ''
+      : order > 0.95
+        ? ', in almost the same order as before'
+        : order > 0.8
+          ? ', mostly in the order of before'
+          : order > 0.5
+            ? ', in an order that has changed much'
+            : ', in another order: the model sees other things in texts than it did';
+  return (
+    `${pairs} random pairs of your texts: their similarities moved by ${meanChange.toFixed(3)} on average ` +
+    `(mean ${before.toFixed(3)} before, ${after.toFixed(3)} now)${moved}` +
+    `${order === null ? '' : ` (Spearman ${order.toFixed(2)})`}`
+  );
 }
 
 /** Whether the mean cosine of random pairs went further towards 1 than training that does good takes it. */

@@ -1,3 +1,8 @@
+import type { Gain } from './gain';
+import type { KeptReport } from './keep';
+import type { MeasureName } from './measure';
+import type { RecipeName } from './recipes/recipe';
+import type { TriedShare } from './share';
 import type { NativeLoss } from '../engine/addon';
 import type { ResolvedAdamW } from './optimizer';
 import type { ValidationMetrics } from './metrics';
@@ -11,6 +16,13 @@ export interface RandomPairs {
   before: number | null;
   /** Of the model as it is now; null as `before` is. */
   after: number | null;
+  /**
+   * Rank correlation of the pairs' similarities before with those now: 1 where the order of all is as it was, 0 where
+   * nothing of it is left. null where it is not defined, or was not measured.
+   */
+  spearman: number | null;
+  /** Mean of how far a pair's similarity moved, up or down, from 0 to 2; null as `spearman` is. */
+  meanChange: number | null;
 }
 
 /** What one epoch came to. */
@@ -19,8 +31,12 @@ export interface EpochReport {
   epoch: number;
   /** Mean of the steps' losses, each weighed by its rows. */
   trainingLoss: number;
-  /** null without validation rows. */
+  /** Of the share that was taken; null without validation rows, or where no share keeps what must be kept. */
   validation: ValidationMetrics | null;
+  /** How much of the trained weights was taken, the rest being what the model was; null where none could be. */
+  share: number | null;
+  /** Every share that was measured. */
+  tried: TriedShare[];
   /** Training and validation of the epoch together. */
   seconds: number;
 }
@@ -57,6 +73,16 @@ export interface FinetuneReport {
   randomPairs: RandomPairs | null;
   /** One entry for each epoch that was completed, in order. */
   epochs: EpochReport[];
+  /** What chose the epoch and the share; null without validation rows. */
+  measure: MeasureName | null;
+  /** What training changed in it, and whether that is more than chance; null where it cannot be told. */
+  gain: Gain | null;
+  /** The rows to keep; null without the option `keep`. */
+  kept: KeptReport | null;
+  /** The recipe. */
+  recipe: RecipeName;
+  /** How much of the trained weights the model has, the rest being what it was: from 0 (untrained) to 1. */
+  share: number;
   /** The epoch whose weights the model has; 0 where training made nothing better, and the model is as before. */
   bestEpoch: number;
   /** Whether early stopping ended training before the last epoch. */

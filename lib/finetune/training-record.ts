@@ -1,5 +1,6 @@
 import { formWords, isPairs } from '../data/form';
 import type { FinetuneEvent } from './events';
+import type { MeasureName } from './measure';
 import { KeptEpoch } from './kept';
 import { lossWords } from './losses';
 import type { ValidationMetrics } from './metrics';
@@ -16,9 +17,22 @@ const measures: readonly [string, (metrics: ValidationMetrics) => number | null 
   ['Best accuracy', (m) => m.accuracy?.value],
   ['Triplet accuracy', (m) => m.tripletAccuracy],
   ['MRR@10 among own negatives', (m) => m.mrr10],
+  ['MRR@10', (m) => m.retrieval?.mrr10],
+  ['NDCG@10', (m) => m.retrieval?.ndcg10],
+  ['Recall@10', (m) => m.retrieval?.recall10],
+  ['Accuracy@1', (m) => m.retrieval?.accuracy1],
+  ['Accuracy of neighbours', (m) => m.knnAccuracy],
+  ['Silhouette', (m) => m.silhouette],
+  ['Agreement with the teacher', (m) => m.teacherAgreement],
 ];
 
 type Of<Type extends FinetuneEvent['type']> = Extract<FinetuneEvent, { type: Type }>;
+
+/** Of what was set, what a card tells. */
+function cardSettings({ settings }: Of<'summary'>): Record<string, string | number | boolean | null> {
+  const { learningRate, schedule, optimizer, maxGradientNorm } = settings;
+  return { learningRate, schedule, ...optimizer, ...(maxGradientNorm !== null && { maxGradientNorm }) };
+}
 
 /** Follows one run so that the model's card can say what was done, also where the run was stopped before its end. */
 export class TrainingRecord {
@@ -29,6 +43,8 @@ export class TrainingRecord {
   #before: ValidationMetrics | null = null;
   #after: ValidationMetrics | null = null;
   #epochs = 0;
+  #share: number | null = null;
+  #measure: MeasureName | null = null;
   #batch: { batchSize: number; effectiveBatchSize: number } | undefined;
 
   constructor(options: ResolvedOptions) {
@@ -44,8 +60,13 @@ export class TrainingRecord {
       this.#epochs = event.epoch;
       this.#before = event.before;
       this.#after = event.after;
-    } else if (event.type === 'done') this.#batch = event.report;
-    else if (event.type === 'validation') {
+      this.#share = event.share;
+    } else if (event.type === 'done') {
+      this.#batch = event.report;
+      this.#share = event.report.share;
+    } else if (event.type === 'validation') {
+      this.#measure = event.measure;
+      if (event.best) this.#share = event.share;
       if (event.epoch === 0) this.#before = event.metrics;
       if (event.best) this.#after = event.metrics;
     }
@@ -58,18 +79,18 @@ export class TrainingRecord {
 
   /** `libtorch` is the version that did the work. */
   facts(earlierRuns: number, libtorch: string): CardFacts {
-    const { learningRate, schedule, optimizer, maxGradientNorm, dropout, freeze } = this.#options;
+    const { dropout, freeze } = this.#options;
+    const summary = this.#summary;
     const facts: CardFacts = {
       ...(this.#summary && { loss: lossWords(this.#summary.loss) }),
       epochs: this.#epochs,
       bestEpoch: this.#kept.epoch,
+      ...(this.#share !== null && this.#share !== 1 && { share: this.#share }),
       options: {
+        ...(summary && { recipe: summary.recipe, measure: this.#measure ?? summary.settings.measure }),
         ...(this.#data && { maxInputLength: this.#data.maxInputLength }),
         ...(this.#batch && { batchSize: this.#batch.batchSize, effectiveBatchSize: this.#batch.effectiveBatchSize }),
-        learningRate,
-        schedule,
-        ...optimizer,
-        ...(maxGradientNorm !== null && { maxGradientNorm }),
+        ...(summary && cardSettings(summary)),
         ...(dropout !== null && { dropout }),
         ...(freeze.length > 0 && { freeze: freeze.join(', ') }),
         ...(this.#summary && { precision: this.#summary.precision, seed: this.#summary.seed }),

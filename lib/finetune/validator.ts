@@ -1,7 +1,9 @@
 import type { Evaluation } from '../engine/addon';
 import { fromNative, hasCode } from '../system/errors';
 import { isPairs, type TrainingData } from '../data/form';
-import { lossAlone, rankingOf, twoValues, validationMetrics, type ValidationMetrics } from './metrics';
+import { lossAlone, rankingOf, twoValues, validationMetrics } from './metrics';
+import type { Vector } from '../embed/similarity';
+import { neededTexts, qualityOf, type Measured, type ValidationRows } from './quality';
 
 /** Rows of one call of the engine, so that other work (an `embed`) gets its turn in between; whole batches of them. */
 const rowsAtOnce = 512;
@@ -13,11 +15,13 @@ export interface ValidatorOptions {
   batch: number;
   /** The whole data set. */
   data: TrainingData;
+  /** Its rows by the texts that they name. */
+  groups: Pick<ValidationRows, 'columns' | 'rowOffsets'>;
+  /** Vectors of texts of the data set, under the weights as they stand, one after the other. */
+  embed: (texts: Int32Array, atOnce: number) => Promise<Float32Array>;
   /** Loss of the rows, and cosine similarities of each row's first text with its others, under the weights as they stand. */
   evaluate: (rows: Int32Array, microBatch: number) => Promise<Pick<Evaluation, 'loss' | 'similarities'>>;
   onProgress: (epoch: number, done: number) => void;
-  /** Is given the rows' similarities, in their order, before what is measured of them is told. */
-  onMeasured?: ((similarities: Float32Array) => void) | undefined;
   /** Validation did not fit in memory with `before` rows at once and goes on with `after`. */
   onSplit: (epoch: number, before: number, after: number) => void;
   /** Waits while the run is paused; throws if it is to stop. */
@@ -45,7 +49,7 @@ export class Validator {
     return this.#options.rows.length;
   }
 
-  async measure(epoch: number): Promise<ValidationMetrics> {
+  async measure(epoch: number): Promise<Measured> {
     const { rows, batch, data, onProgress, onSplit, ready } = this.#options;
     const atOnce = batch * Math.max(1, Math.floor(rowsAtOnce / batch));
     const widths = Int32Array.from(rows, (row) => data.rows[row]!.length - 1);
@@ -72,14 +76,39 @@ export class Validator {
       onProgress(epoch, done);
     }
     await ready();
-    this.#options.onMeasured?.(similarities);
-    return isPairs(data.form)
-      ? validationMetrics(
-          loss,
-          similarities,
-          Array.from(rows, (row) => data.labels[row]!),
-          this.#classes,
-        )
-      : { ...lossAlone(loss), ...(data.form === 'triplets' && rankingOf(similarities, widths)) };
+    if (isPairs(data.form)) {
+      const scores = Array.from(rows, (row) => data.labels[row]!);
+      return { metrics: validationMetrics(loss, similarities, scores, this.#classes), units: similarities };
+    }
+    const given = { data, rows, ...this.#options.groups };
+    const { metrics, units } = await qualityOf(given, await this.#vectors(given, epoch), similarities);
+    const own = data.form === 'triplets' ? rankingOf(similarities, widths) : {};
+    return { metrics: { ...lossAlone(loss), ...own, ...metrics }, units };
+  }
+
+  /** Vectors of the texts that the form's measures need, by number. */
+  async #vectors(given: ValidationRows, epoch: number): Promise<ReadonlyMap<number, Vector>> {
+    const { embed, ready, onSplit } = this.#options;
+    const texts = neededTexts(given);
+    const vectors = new Map<number, Vector>();
+    for (let done = 0; done < texts.length; ) {
+      await ready();
+      const part = texts.subarray(done, done + rowsAtOnce);
+      const found = await embed(part, 2 * this.#microBatch).catch((error: unknown) => {
+        const failure = fromNative(error);
+        if (!hasCode(failure, 'ERR_OUT_OF_MEMORY') || this.#microBatch === 1) throw failure;
+        return null;
+      });
+      if (found === null) {
+        const before = this.#microBatch;
+        this.#microBatch = Math.max(1, Math.floor(before / 2));
+        onSplit(epoch, before, this.#microBatch);
+        continue;
+      }
+      const width = found.length / part.length;
+      part.forEach((text, i) => vectors.set(text, found.subarray(i * width, (i + 1) * width)));
+      done += part.length;
+    }
+    return vectors;
   }
 }

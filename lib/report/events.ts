@@ -63,6 +63,7 @@ export class RunEvents {
         this.#restored(event);
         if (typeof event['message'] === 'string') this.#notes.push(event['message']);
         return;
+      case 'keep-failed':
       case 'collapse':
       case 'out-of-memory':
         if (typeof event['message'] === 'string') this.#notes.push(event['message']);
@@ -171,7 +172,9 @@ function flatMeasures(metrics: JsonObject): Record<string, number | null> {
   const flat: Record<string, number | null> = {};
   for (const [name, value] of Object.entries(metrics)) {
     if (value === null || typeof value === 'number') flat[name] = number(value);
-    else if (isObject(value) && 'value' in value) {
+    else if (name === 'retrieval' && isObject(value)) {
+      for (const [inner, found] of Object.entries(value)) if (/\d$/.test(inner)) flat[inner] = number(found);
+    } else if (isObject(value) && 'value' in value) {
       flat[name] = number(value['value']);
       if ('threshold' in value) flat[`${name}Threshold`] = number(value['threshold']);
     }
@@ -184,7 +187,7 @@ function primaryOf(report: JsonObject, epochs: readonly RunEpoch[]): string {
   const first = epochs[0]?.measures ?? {};
   const told = report['measure'];
   if (typeof told === 'string' && told in first) return told;
-  const known = ['averagePrecision', 'ndcg@10', 'mrr@10', 'spearman', 'knnAccuracy'];
+  const known = ['averagePrecision', 'mrr10', 'spearman', 'knnAccuracy', 'teacherAgreement'];
   return known.find((name) => typeof first[name] === 'number') ?? 'loss';
 }
 
@@ -214,7 +217,7 @@ const settingNames: Record<string, string> = {
   recipe: 'Recipe',
   loss: 'Loss',
   measure: 'Measure',
-  alpha: 'Share of the tuned weights (α)',
+  share: 'Share of the trained weights (α)',
   learningRate: 'Learning rate',
   schedule: 'Schedule',
   warmupSteps: 'Warm-up steps',

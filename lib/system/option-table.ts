@@ -35,6 +35,7 @@ export type Typed =
   | 'texts'
   | 'bytes'
   | 'range'
+  | 'numbers'
   | 'words'
   | 'column'
   | 'columns'

@@ -17,7 +17,17 @@ function command(out: string, ...more: string[]): string[] {
   const rows = scoredRows().map((row) => JSON.stringify(row));
   return [
     ...['finetune', models.write('rows.jsonl', rows.join('\n')), '--model', fixture('bert-mean'), '--out', out],
-    ...['--epochs', '100000', '--no-early-stopping', '--batch-size', '4', '--effective-batch-size', '4'],
+    ...[
+      '--recipe',
+      'notebook',
+      '--epochs',
+      '100000',
+      '--no-early-stopping',
+      '--batch-size',
+      '4',
+      '--effective-batch-size',
+      '4',
+    ],
     ...['--learning-rate', '1e-4', '--precision', 'fp32', ...more],
   ];
 }

@@ -6,6 +6,7 @@ import type { FinetuneOptions, ScoredRow } from '../../lib';
 
 /** Options under which everything that a checkpoint holds has an effect: dropout, decay, clipping, a schedule, an order. */
 export const EVERYTHING: FinetuneOptions = {
+  recipe: 'notebook',
   epochs: 3,
   learningRate: 1e-3,
   batchSize: 4,

@@ -163,8 +163,8 @@ export const finetune = {
   'lib/finetune/validator.ts': [
     {
       guard: 'pause between parts of a validation',
-      from: '      await ready();\n      const part',
-      to: '      const part',
+      from: '      await ready();\n      const part = rows',
+      to: '      const part = rows',
       test: 'unit/finetune/validator',
       name: 'a validation of many rows waits between its parts while the run is paused',
     },

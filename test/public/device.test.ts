@@ -18,6 +18,7 @@ const models = useModels();
 const rows = scoredRows();
 /** Without dropout: its masks are others on a device. */
 const options: FinetuneOptions = {
+  recipe: 'notebook',
   epochs: 2,
   learningRate: 1e-3,
   earlyStopping: false,

@@ -62,7 +62,7 @@ async function train(form: keyof typeof forms, loss?: LossChoice) {
 }
 
 test.each<[keyof typeof forms, LossChoice | undefined, string]>([
-  ['labelled-pairs', undefined, 'cosine-mse'],
+  ['labelled-pairs', undefined, 'logistic'],
   ['labelled-pairs', 'cosent', 'cosent'],
   ['labelled-pairs', 'angle', 'angle'],
   ['labelled-pairs', 'pearson', 'pearson'],
@@ -137,6 +137,7 @@ test('what is learned: texts of a class come together, and the card names the lo
   const loss = { name: 'batch-all-triplet', distance_metric: 'cosine', margin: 0.3 } as const;
   const report = await model.finetune(rows, {
     ...options,
+    recipe: 'notebook',
     loss,
     epochs: 6,
     earlyStopping: false,

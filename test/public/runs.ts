@@ -25,6 +25,7 @@ export function start(model: TextVectorisation, rows: readonly TrainingRow[], op
   const events: FinetuneEvent[] = [];
   const given: FinetuneOptions = {
     precision: 'fp32',
+    recipe: 'notebook',
     ...options,
     onProgress: (event) => {
       events.push(event);

@@ -332,7 +332,7 @@ describe('finetune', () => {
     const many = await model.finetune(
       alike,
       alike.map(() => 0),
-      { epochs: 1, allowConstantScores: true },
+      { recipe: 'notebook', epochs: 1, allowConstantScores: true },
     );
     expect(many.before).toMatchObject({ pearson: null, spearman: null, averagePrecision: null });
     expect(many.before!.loss).toBeCloseTo(1, 5);

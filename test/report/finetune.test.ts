@@ -9,6 +9,7 @@ import { scoredRows } from '../public/rows';
 const models = useModels();
 const rows = scoredRows();
 const learns: FinetuneOptions = {
+  recipe: 'notebook',
   epochs: 3,
   learningRate: 1e-3,
   batchSize: 8,
@@ -30,7 +31,7 @@ test('the page has the run, and the similarities of both models on the validatio
   expect(record.steps).toHaveLength(report.steps);
   expect(record.epochs[0]!.measures['loss']).toBe(report.before!.loss);
   const { pairs, before, after } = report.randomPairs!;
-  expect(record.drift).toEqual({ pairs, before, after, spearman: null });
+  expect(record.drift).toEqual({ pairs, before, after, spearman: report.randomPairs!.spearman });
   expect(record.settings).toMatchObject({ 'Learning rate': 1e-3, 'Rows of a step': '8', Precision: 'fp32', Seed: '1' });
   expect(record.versions['LibTorch']).toBe(report.libtorch);
   expect(record.data[0]).toContain('60 rows: 36 to train on, 24 to validate with');

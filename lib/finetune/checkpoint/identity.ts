@@ -5,6 +5,7 @@ import type { TrainingData } from '../../data/form';
 import { CheckpointError } from '../../system/errors';
 import { firstLoss } from '../losses';
 import type { ResolvedOptions } from '../options';
+import type { RunSettings } from '../recipes/settings';
 import type { TokenisedRows } from '../tokens';
 import type { EngineAddon, NativeLoss, NativeModelSpec, NativePrecision } from '../../engine/addon';
 import type { ChosenDevice } from '../../engine/devices';
@@ -74,11 +75,17 @@ export async function hashTokens({ ids, offsets, columns }: TokenisedRows): Prom
 }
 
 /**
- * The options that the numbers depend on, as they were given; a batch size that was found is in the progress.
+ * The options that the numbers depend on, with what the recipe says where they do not; a batch size that was found is in the
+ * progress.
  *
  * @param groupedSplit whether texts that rows share changed the split
  */
-export function optionsOf(options: ResolvedOptions, loss: NativeLoss, groupedSplit: boolean): Record<string, unknown> {
+export function optionsOf(
+  options: ResolvedOptions,
+  { loss: _, ...settings }: RunSettings,
+  loss: NativeLoss,
+  groupedSplit: boolean,
+): Record<string, unknown> {
   const {
     // Where the data is, who listens, how much memory there is and where checkpoints go changes no number.
     memoryLimit: _memoryLimit,
@@ -96,15 +103,24 @@ export function optionsOf(options: ResolvedOptions, loss: NativeLoss, groupedSpl
     split: _split,
     // As it came to be: see `checkSameRun`.
     loss: _loss,
+    // Its rows are hashed.
+    keep: _keep,
     // Which device it came to is of the arithmetic.
     device: _device,
     ...rest
   } = options;
-  return { ...rest, loss, groupedSplit };
+  return { ...rest, ...settings, loss, groupedSplit };
 }
 
-/** What versions did that did not write it into their checkpoints. */
-const untoldOptions = { loss: firstLoss, groupedSplit: false } as const;
+/** What versions did that did not write it into their checkpoints: the notebook's recipe. */
+const untoldOptions = {
+  loss: firstLoss,
+  groupedSplit: false,
+  recipe: 'notebook',
+  measure: 'loss',
+  merge: [1],
+  keep: null,
+};
 
 /** What a model does with its weights in training, as a checkpoint keeps it: every field of the spec. */
 export function computationOf({ encoder, head }: NativeModelSpec, dropout: number | null): Computation {

@@ -79,6 +79,7 @@ export async function restore({ path, checkpoint }: FoundCheckpoint, request: Re
     totalSteps: progress.steps,
     epoch: progress.epoch,
     bestEpoch: progress.bestEpoch,
+    share: progress.share ?? 1,
     before: progress.before,
     after: progress.after,
     differences: inexact,

@@ -29,6 +29,8 @@ export interface CardFacts {
   /** Epochs run, and the one whose weights these are; 0 is the untrained model. */
   epochs?: number;
   bestEpoch?: number;
+  /** How much of that epoch's weights these are, the rest being those from before, where it is not all. */
+  share?: number;
   /** Options of the run as they were in force. */
   options?: Record<string, string | number | boolean | null>;
   /** Runs before this one that changed the weights too. */
@@ -125,7 +127,11 @@ function training(facts: CardFacts): string {
   if (facts.bestEpoch !== undefined) {
     rows.push([
       'Weights of',
-      facts.bestEpoch === 0 ? 'before training (no epoch was better)' : `epoch ${facts.bestEpoch}`,
+      facts.bestEpoch === 0
+        ? 'before training (no epoch was better)'
+        : facts.share === undefined
+          ? `epoch ${facts.bestEpoch}`
+          : `epoch ${facts.bestEpoch}, ${facts.share} of them, and ${number(1 - facts.share)} of those from before`,
     ]);
   }
   for (const [name, value] of Object.entries(facts.options ?? {})) {

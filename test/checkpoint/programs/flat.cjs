@@ -9,6 +9,7 @@ const { TextVectorisation } = require(path.resolve(__dirname, '../../../dist/ind
 
 const { what, count, model, rows, folder } = JSON.parse(process.argv[2]);
 const options = {
+  recipe: 'notebook',
   precision: 'fp32',
   batchSize: 4,
   effectiveBatchSize: 4,

@@ -49,7 +49,29 @@ const report = {
   steps: 40,
   tokens: 12345,
   seconds: 61.4,
+  share: 1,
+  gain: null,
+  kept: null,
+  randomPairs: null,
 } as unknown as FinetuneReport;
+
+/** What the notebook's recipe sets, and how a run that goes by its loss tells of an epoch. */
+const settled = {
+  recipe: 'notebook',
+  settings: {
+    effectiveBatchSize: null,
+    learningRate: 2e-5,
+    schedule: 'constant',
+    warmup: { steps: 0 },
+    optimizer: { beta1: 0.9, beta2: 0.999, eps: 1e-6, weightDecay: 0, biasCorrection: false },
+    maxGradientNorm: null,
+    epochs: 20,
+    earlyStopping: { patience: 1, minDelta: 0 },
+    merge: [1],
+    measure: 'loss',
+  },
+} as const;
+const byLoss = { measure: 'loss', share: null, tried: [] } as const;
 
 const step = (epoch: number, n: number, loss: number): EventContent => ({
   type: 'step',
@@ -89,6 +111,7 @@ const events: EventContent[] = [
   data(64),
   {
     type: 'summary',
+    ...settled,
     loss: { name: 'cosine-mse' },
     parameters: 135127808,
     trainableParameters: 135127808,
@@ -109,7 +132,7 @@ const events: EventContent[] = [
     message: 'Batch size 2 succeeded, trying batch size 4',
   },
   { type: 'validating', epoch: 0, done: 10, rows: 64 },
-  { type: 'validation', epoch: 0, trainingLoss: null, metrics: metrics(0.3, 0.2), best: true },
+  { type: 'validation', epoch: 0, trainingLoss: null, ...byLoss, metrics: metrics(0.3, 0.2), best: true },
   { type: 'epoch-start', epoch: 1, epochs: 20, steps: 2 },
   step(1, 1, 0.25),
   {
@@ -122,10 +145,10 @@ const events: EventContent[] = [
   },
   step(1, 2, 0.15),
   { type: 'validating', epoch: 1, done: 64, rows: 64 },
-  { type: 'validation', epoch: 1, trainingLoss: 0.2, metrics: metrics(0.1, 0.45678), best: true },
+  { type: 'validation', epoch: 1, trainingLoss: 0.2, ...byLoss, metrics: metrics(0.1, 0.45678), best: true },
   { type: 'epoch-start', epoch: 2, epochs: 20, steps: 2 },
   step(2, 1, 0.1),
-  { type: 'validation', epoch: 2, trainingLoss: 0.1, metrics: metrics(0.2, -0.3), best: false },
+  { type: 'validation', epoch: 2, trainingLoss: 0.1, ...byLoss, metrics: metrics(0.2, -0.3), best: false },
   { type: 'early-stop', epoch: 2, bestEpoch: 1, patience: 1 },
   { type: 'done', report },
 ];
@@ -146,7 +169,9 @@ test('elsewhere than on a terminal there is a line for what is worth one', () =>
     '10,234 tokens, the longest text has 31 (limit 64)',
     '1 row has an empty text.',
     '135,127,808 parameters (540.511 MB), all trained',
-    'loss cosine-mse',
+    'recipe notebook: loss cosine-mse',
+    'batch up to 32, learning rate 2e-5 constant, 20 epochs, patience 1',
+    'chosen by loss; all of the trained weights',
     'cpu, fp32, 2 threads, at most 123.5 GB of memory, seed 4294967295',
     'Batch size 2 succeeded, trying batch size 4',
     'untrained                  validation 0.3000  Spearman 0.2000',
@@ -164,6 +189,7 @@ test("a GPU's name and memory are told; which processor is used is not worth a l
     { type: 'device', device: 'cuda:0', gpu: 'NVIDIA A2', message: 'The GPU cuda:0, NVIDIA A2, is used' },
     {
       type: 'summary',
+      ...settled,
       loss: { name: 'triplet', triplet_margin: 1 },
       parameters: 10,
       trainableParameters: 10,
@@ -200,7 +226,9 @@ test("a GPU's name and memory are told; which processor is used is not worth a l
   expect(shown(gpu, false).split('\n')).toEqual([
     'The GPU cuda:0, NVIDIA A2, is used',
     '10 parameters (0.000 MB), all trained',
-    'loss triplet (triplet_margin 1)',
+    'recipe notebook: loss triplet (triplet_margin 1)',
+    'batch up to 32, learning rate 2e-5 constant, 20 epochs, patience 1',
+    'chosen by loss; all of the trained weights',
     'cuda:0 (NVIDIA A2), bf16, 2 threads, seed 1',
     "the GPU's memory: 12.3 GB at most of 16.0 GB, 2.0 GB free",
     '',

@@ -153,8 +153,8 @@ test('--help is for the standard output, ends with 0 and tells the exit codes', 
   const { stdout } = await vectune(['finetune', '--help']);
   for (const words of [
     '--learning-rate <rate>',
-    '(default: 2e-5)',
-    '(default: 20)',
+    "--learning-rate <rate> peak learning rate (default: the recipe's)",
+    "training rows, at most (default: the recipe's)",
     "(default: the model's own limit)",
     '--no-quoting',
   ])

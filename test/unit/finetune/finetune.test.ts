@@ -19,6 +19,7 @@ function start(engine: FakeEngine, options: FinetuneOptions, rows = 100) {
   engine.rows = rows;
   const events: FinetuneEvent[] = [];
   const resolved = resolveOptions({
+    recipe: 'notebook',
     ...options,
     onProgress: (event: FinetuneEvent) => {
       events.push(event);
@@ -191,6 +192,7 @@ test('options reach the engine', async () => {
     device: 'cpu',
     precision: 'bf16',
     loss: { name: 'cosine-mse' },
+    keepBase: false,
     seed: 11,
     dropout: 0,
     beta1: 0.9,

@@ -1,23 +1,27 @@
 import { InvalidArgumentError } from '../../../lib/system/errors';
 import { resolveOptions, type FinetuneOptions } from '../../../lib/finetune/options';
 
-test('the defaults are those of the notebook', () => {
+test('what is left out is left to the recipe', () => {
   expect(resolveOptions(undefined)).toEqual({
+    recipe: 'auto',
+    measure: null,
+    merge: null,
+    keep: null,
     loss: null,
     onBadRow: 'refuse',
     groupedSplit: true,
     split: null,
     maxInputLength: null,
     validationSplit: 0.15,
-    epochs: 20,
+    epochs: null,
     batchSize: 'auto',
     effectiveBatchSize: null,
-    earlyStopping: { patience: 1, minDelta: 0 },
-    learningRate: 2e-5,
-    schedule: 'constant',
-    warmup: { steps: 0 },
-    optimizer: { beta1: 0.9, beta2: 0.999, eps: 1e-6, weightDecay: 0, biasCorrection: false },
-    maxGradientNorm: null,
+    earlyStopping: null,
+    learningRate: null,
+    schedule: null,
+    warmup: null,
+    optimizer: null,
+    maxGradientNorm: undefined,
     freeze: [],
     shuffle: true,
     dropout: null,
@@ -51,7 +55,7 @@ test("optimizer: the preset of torch, and numbers of one's own over it", () => {
 test('early stopping: what each form means', () => {
   const resolve = (options: FinetuneOptions) => resolveOptions(options).earlyStopping;
   expect(resolve({ earlyStopping: true })).toEqual({ patience: 1, minDelta: 0 });
-  expect(resolve({ earlyStopping: false })).toBeNull();
+  expect(resolve({ earlyStopping: false })).toBe(false);
   expect(resolve({ earlyStopping: { patience: 3 } })).toEqual({ patience: 3, minDelta: 0 });
   expect(resolve({ earlyStopping: { minDelta: 0.01 } })).toEqual({ patience: 1, minDelta: 0.01 });
   expect(resolve({ validationSplit: 0 })).toBeNull();

@@ -19,7 +19,17 @@ function validator(ready: () => Promise<void>) {
     return { loss: 0.5, similarities: Float32Array.from(part, (row) => scores[row]!) };
   };
   const made = new Validator(
-    { rows, batch: 64, data, evaluate, ready, onProgress: () => undefined, onSplit: () => undefined },
+    {
+      rows,
+      batch: 64,
+      data,
+      groups: { columns: new Int32Array(0), rowOffsets: new Int32Array(0) },
+      evaluate,
+      embed: () => Promise.reject(new Error('pairs need no vectors')),
+      ready,
+      onProgress: () => undefined,
+      onSplit: () => undefined,
+    },
     32,
   );
   return { made, parts };
@@ -39,7 +49,8 @@ test('a validation of many rows waits between its parts while the run is paused'
   for (let turn = 0; turn < 20; ++turn) await new Promise(setImmediate);
   expect(parts).toEqual([512]);
   resume();
-  const metrics = await measured;
+  const { metrics, units } = await measured;
+  expect([...units]).toEqual(scores.map(Math.fround));
   expect(metrics.loss).toBeCloseTo(0.5, 10);
   expect(metrics.pearson).toBeCloseTo(1, 10);
   expect(parts).toEqual([512, 512, 176]);

@@ -1,0 +1,94 @@
+import { BinaryObserved } from '../evaluate/binary';
+import type { Interval, Verdict } from '../evaluate/bootstrap';
+import { differences, type Resampled } from '../evaluate/compare';
+import { Means } from '../evaluate/evaluation';
+import { SimilarityObserved } from '../evaluate/similarity';
+import { inPieces } from '../evaluate/work';
+import type { MeasureName } from './measure';
+import { margins, type ValidationRows } from './quality';
+
+/** What training changed in the measure that the run goes by, on the validation rows. */
+export interface Gain {
+  /** The measure. */
+  measure: MeasureName;
+  /** Of the untrained model. */
+  before: number;
+  /** Of the model as it is now. */
+  after: number;
+  /** After - before. */
+  difference: number;
+  /** Bounds of the difference by the paired bootstrap; null where rows are too few or too alike. */
+  interval: Interval | null;
+  /** Share of the resamples between the bounds. */
+  confidence: number;
+  /** Whether it is more than what chance makes of so many rows; null without an interval. */
+  verdict: Verdict | null;
+}
+
+const intervals = { samples: 1000, confidence: 0.95, seed: 1 };
+
+async function observed(
+  measure: MeasureName,
+  given: Pick<ValidationRows, 'data' | 'rows'>,
+  units: Float32Array,
+  signal: AbortSignal | undefined,
+): Promise<{ of: Resampled; name: string } | null> {
+  const { data, rows } = given;
+  const labels = Array.from(rows, (row) => data.labels[row]!);
+  switch (measure) {
+    case 'averagePrecision': {
+      const most = labels.reduce((a, b) => Math.max(a, b), -Infinity);
+      const positive = labels.map((label) => Number(label === most));
+      return { of: await inPieces(BinaryObserved.of(units, positive, 'cosine'), signal), name: measure };
+    }
+    case 'spearman':
+      return { of: await inPieces(SimilarityObserved.of(units, labels), signal), name: measure };
+    case 'teacherAgreement':
+      if (data.form === 'candidates') {
+        // The similarities are in the units already; of the teacher's numbers only the margins are wanted.
+        const width = given.rows.reduce((sum, row) => sum + data.rows[row]!.length - 1, 0);
+        const { wanted } = margins(given, new Float32Array(width));
+        return { of: await inPieces(SimilarityObserved.of(units, wanted), signal), name: 'spearman' };
+      }
+      return { of: means(measure, units), name: measure };
+    case 'mrr10':
+    case 'knnAccuracy':
+      return { of: means(measure, units), name: measure };
+    case 'loss':
+      return null;
+  }
+}
+
+function means(name: string, units: Float32Array): Resampled {
+  return new Means<Record<string, number>>('retrieval', 'queries', name, { [name]: Float64Array.from(units) });
+}
+
+/** Null where the run goes by the loss, or the measure is not defined on these rows. */
+export async function gainOf(
+  measure: MeasureName,
+  given: Pick<ValidationRows, 'data' | 'rows'>,
+  before: Float32Array,
+  after: Float32Array,
+  signal?: AbortSignal,
+): Promise<Gain | null> {
+  if (before.length === 0 || before.length !== after.length) return null;
+  const [first, second] = [
+    await observed(measure, given, before, signal),
+    await observed(measure, given, after, signal),
+  ];
+  if (first === null || second === null) return null;
+  const found = (await differences(first.of, second.of, { intervals, signal })).measures[first.name];
+  if (found === undefined || found.a === null || found.b === null) return null;
+  const { a, b, interval, verdict } = found;
+  // Of fewer rows a bootstrap knows nothing.
+  const few = before.length < 5;
+  return {
+    measure,
+    before: a,
+    after: b,
+    difference: b - a,
+    interval: few ? null : interval,
+    confidence: intervals.confidence,
+    verdict: few ? null : verdict,
+  };
+}

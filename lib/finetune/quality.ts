@@ -1,0 +1,188 @@
+import type { TrainingData } from '../data/form';
+import type { Vector } from '../embed/similarity';
+import { cosineSimilarity } from '../embed/similarity';
+import { neighbourVotes } from '../evaluate/classes';
+import { spearman } from '../evaluate/metrics/correlation';
+import { rankingMetrics, type Cutoffs } from '../evaluate/metrics/ranking';
+import { silhouettes } from '../evaluate/metrics/silhouette';
+import { TopK } from '../evaluate/top-k';
+import { inPieces, type Work } from '../evaluate/work';
+import type { ValidationMetrics } from './metrics';
+
+/** What a validation came to: the measures, and one number of each unit (row, query, margin) for intervals. */
+export interface Measured {
+  metrics: ValidationMetrics;
+  units: Float32Array;
+}
+
+/** Neighbours that vote, and queries that are searched with at most: each meets every document. */
+const NEIGHBOURS = 5;
+const MOST_QUERIES = 4096;
+const cutoffs: Cutoffs = { accuracy: [1], precision: [], recall: [10], mrr: [10], ndcg: [10], map: [] };
+
+/** Rows by the texts that they name. */
+export interface ValidationRows {
+  data: TrainingData;
+  rows: Int32Array;
+  columns: Int32Array;
+  rowOffsets: Int32Array;
+}
+
+const textsOf = ({ columns, rowOffsets }: ValidationRows, row: number): Int32Array =>
+  columns.subarray(rowOffsets[row]!, rowOffsets[row + 1]!);
+
+/** The distinct texts that a measure of the rows' form needs the vectors of; none where similarities suffice. */
+export function neededTexts(given: ValidationRows): Int32Array {
+  const { form } = given.data;
+  if (form === 'scored-pairs' || form === 'labelled-pairs' || form === 'candidates') return new Int32Array(0);
+  const needed = new Set<number>();
+  for (const row of given.rows) for (const text of textsOf(given, row)) needed.add(text);
+  return Int32Array.from(needed);
+}
+
+/**
+ * Measures of rows that are no pairs with scores. `vectors` are those of `neededTexts`, by their number; `similarities`
+ * those of each row's first text with its others, row after row.
+ */
+export async function qualityOf(
+  given: ValidationRows,
+  vectors: ReadonlyMap<number, Vector>,
+  similarities: Float32Array,
+  signal?: AbortSignal,
+): Promise<{ metrics: Partial<ValidationMetrics>; units: Float32Array }> {
+  switch (given.data.form) {
+    case 'positive-pairs':
+    case 'triplets':
+      return inPieces(retrieval(given, vectors), signal);
+    case 'classes':
+      return inPieces(classes(given, vectors), signal);
+    case 'vectors':
+      return teachersVectors(given, vectors);
+    case 'candidates': {
+      const { units, wanted } = margins(given, similarities);
+      const agreement = spearman(units, wanted);
+      return { metrics: agreement === null ? {} : { teacherAgreement: agreement }, units };
+    }
+    default:
+      return { metrics: {}, units: similarities };
+  }
+}
+
+/** Each row's first text searches among all other texts of the rows; what any row with it calls positive belongs to it. */
+function* retrieval(
+  given: ValidationRows,
+  vectors: ReadonlyMap<number, Vector>,
+): Work<{ metrics: Partial<ValidationMetrics>; units: Float32Array }> {
+  const relevant = new Map<number, Set<number>>();
+  const corpus = new Set<number>();
+  for (const row of given.rows) {
+    const [anchor, positive, ...rest] = textsOf(given, row);
+    if (positive === undefined) continue;
+    for (const text of [positive, ...rest]) corpus.add(text);
+    const known = relevant.get(anchor!);
+    if (known !== undefined) known.add(positive);
+    else if (relevant.size < MOST_QUERIES) relevant.set(anchor!, new Set([positive]));
+  }
+  const queries = [...relevant.keys()];
+  const documents = [...corpus];
+  const search = yield* TopK.of(
+    queries.map((text) => vectors.get(text)!),
+    10,
+    'cosine',
+    (a, b) => a - b,
+    (query, document) => queries[query] === documents[document],
+  );
+  yield* search.add(
+    documents.map((text) => vectors.get(text)!),
+    0,
+  );
+  const units = new Float32Array(queries.length);
+  const sums = { mrr10: 0, ndcg10: 0, recall10: 0, accuracy1: 0 };
+  for (const [i, query] of queries.entries()) {
+    const wanted = relevant.get(query)!;
+    const found = search.hits(i).map(({ document }) => wanted.has(documents[document]!));
+    const one = rankingMetrics(found, wanted.size, cutoffs);
+    units[i] = one['mrr@10']!;
+    sums.mrr10 += one['mrr@10']!;
+    sums.ndcg10 += one['ndcg@10']!;
+    sums.recall10 += one['recall@10']!;
+    sums.accuracy1 += one['accuracy@1']!;
+    if (i % 256 === 0) yield;
+  }
+  if (queries.length === 0) return { metrics: {}, units };
+  const mean = (sum: number): number => sum / queries.length;
+  return {
+    metrics: {
+      retrieval: {
+        mrr10: mean(sums.mrr10),
+        ndcg10: mean(sums.ndcg10),
+        recall10: mean(sums.recall10),
+        accuracy1: mean(sums.accuracy1),
+        queries: queries.length,
+        documents: documents.length,
+      },
+    },
+    units,
+  };
+}
+
+function* classes(
+  given: ValidationRows,
+  vectors: ReadonlyMap<number, Vector>,
+): Work<{ metrics: Partial<ValidationMetrics>; units: Float32Array }> {
+  const numbers = new Map<number, number>();
+  const labels = Array.from(given.rows, (row) => {
+    const label = given.data.labels[row]!;
+    if (!numbers.has(label)) numbers.set(label, numbers.size);
+    return numbers.get(label)!;
+  });
+  // There is nothing to tell apart, or no neighbour that could be right.
+  if (numbers.size < 2 || labels.length === numbers.size) return { metrics: {}, units: new Float32Array(0) };
+  const all = Array.from(given.rows, (row) => vectors.get(textsOf(given, row)[0]!)!);
+  const votes = yield* neighbourVotes(all, labels, NEIGHBOURS, 'cosine');
+  const silhouette = yield* silhouettes(all, labels, numbers.size);
+  const mean = (values: Float64Array): number => values.reduce((sum, one) => sum + one, 0) / values.length;
+  return { metrics: { knnAccuracy: mean(votes), silhouette: mean(silhouette) }, units: Float32Array.from(votes) };
+}
+
+/** Mean cosine of a row's texts with the vector that the teacher gave them. */
+function teachersVectors(
+  given: ValidationRows,
+  vectors: ReadonlyMap<number, Vector>,
+): { metrics: Partial<ValidationMetrics>; units: Float32Array } {
+  const { labels, labelWidth } = given.data;
+  const units = Float32Array.from(given.rows, (row) => {
+    const teacher = Float32Array.from({ length: labelWidth }, (_, i) => labels[row * labelWidth + i]!);
+    const texts = textsOf(given, row);
+    let sum = 0;
+    for (const text of texts) sum += cosineSimilarity(vectors.get(text)!, teacher);
+    return sum / texts.length;
+  });
+  const agreement = units.reduce((sum, one) => sum + one, 0) / units.length;
+  return { metrics: { teacherAgreement: agreement }, units };
+}
+
+/**
+ * By how much a query's first candidate is nearer than each other one, and by how much the teacher finds it so. (Rows of
+ * margins have one number less than candidates.)
+ */
+export function margins(
+  { data, rows }: Pick<ValidationRows, 'data' | 'rows'>,
+  similarities: Float32Array,
+): { units: Float32Array; wanted: Float32Array } {
+  const { labels, labelWidth } = data;
+  const units: number[] = [];
+  const wanted: number[] = [];
+  let at = 0;
+  for (const row of rows) {
+    const width = data.rows[row]!.length - 1;
+    const scores = labelWidth === width;
+    for (let i = 1; i < width; ++i) {
+      units.push(similarities[at]! - similarities[at + i]!);
+      const of = (k: number): number => labels[row * labelWidth + k]!;
+      wanted.push(scores ? of(0) - of(i) : of(i - 1));
+    }
+    at += width;
+  }
+  return { units: Float32Array.from(units), wanted: Float32Array.from(wanted) };
+}

@@ -1,0 +1,48 @@
+import type { TrainingData } from '../../data/form';
+import { resolveLoss } from '../losses';
+import type { ResolvedOptions } from '../options';
+import type { Recipe } from './recipe';
+import { recipeFor } from './recipes';
+import type { RunSettings } from './settings';
+
+/** Fills in what the options leave to the recipe. */
+export function applyRecipe(
+  options: ResolvedOptions,
+  data: TrainingData,
+  trainingRows: number,
+  validates: boolean,
+): RunSettings {
+  const recipe = recipeFor(options.recipe, { data, trainingRows });
+  return {
+    recipe: recipe.name,
+    loss: options.loss ?? (recipe.loss === 'fitted-logistic' ? null : resolveLoss('loss', recipe.loss)),
+    effectiveBatchSize: batchOf(options, recipe),
+    learningRate: options.learningRate ?? recipe.learningRate,
+    schedule: options.schedule ?? recipe.schedule,
+    warmup: options.warmup ?? recipe.warmup,
+    optimizer: options.optimizer ?? recipe.optimizer,
+    maxGradientNorm: options.maxGradientNorm === undefined ? recipe.maxGradientNorm : options.maxGradientNorm,
+    epochs: options.epochs ?? recipe.epochs,
+    earlyStopping: stoppingOf(options, recipe, validates),
+    merge: options.merge ?? (validates ? recipe.merge.shares : [recipe.merge.unmeasured]),
+    measure: options.measure ?? recipe.measure,
+  };
+}
+
+/** Rows computed at once are no more than those of a step. */
+function batchOf({ effectiveBatchSize, batchSize }: ResolvedOptions, recipe: Recipe): number | null {
+  if (effectiveBatchSize !== null) return effectiveBatchSize;
+  const own = recipe.effectiveBatchSize;
+  return own !== null && batchSize !== 'auto' && batchSize > own ? batchSize : own;
+}
+
+/** A rate that falls to 0 at the last epoch's end is best at that end: such recipes stop early only where it is asked for. */
+function stoppingOf(
+  { earlyStopping }: ResolvedOptions,
+  { patience }: Recipe,
+  validates: boolean,
+): RunSettings['earlyStopping'] {
+  if (earlyStopping === false || !validates) return null;
+  if (earlyStopping !== null) return earlyStopping;
+  return patience === null ? null : { patience, minDelta: 0 };
+}

@@ -1,0 +1,48 @@
+import type { DataForm, TrainingData } from '../../data/form';
+import type { ResolvedAdamW } from '../optimizer';
+import type { LossChoice } from '../losses';
+import type { MeasureName } from '../measure';
+import type { ScheduleKind } from '../schedule';
+
+/** How a run trains and what it goes by, where the options do not say it. */
+export interface Recipe {
+  name: RecipeName;
+  /** 'fitted-logistic': 'logistic' with the threshold that the untrained model's similarities of the training rows have. */
+  loss: LossChoice | 'fitted-logistic';
+  /** Rows of one optimiser step; null leaves it to the batch-size finder, up to 32. */
+  effectiveBatchSize: number | null;
+  learningRate: number;
+  schedule: ScheduleKind;
+  warmup: { steps: number } | { ratio: number };
+  optimizer: Readonly<ResolvedAdamW>;
+  maxGradientNorm: number | null;
+  epochs: number;
+  /** Epochs without improvement after which training ends; null trains them all. */
+  patience: number | null;
+  /**
+   * Shares of the trained weights, the rest being the base's: one of them is chosen on the validation rows, and `unmeasured`
+   * is taken where there are none. [1] is training as it is.
+   */
+  merge: { shares: readonly number[]; unmeasured: number };
+  measure: MeasureName;
+}
+
+/** What a recipe goes by. */
+export interface RecipeFacts {
+  data: Pick<TrainingData, 'form' | 'rows' | 'labelWidth'>;
+  trainingRows: number;
+}
+
+/** 'auto' takes the one of the data's form. */
+export const recipeNames = ['notebook', 'labels', 'scores', 'positives', 'classes', 'teacher'] as const;
+export type RecipeName = (typeof recipeNames)[number];
+
+/** A recipe, and what it is for. */
+export interface RecipeEntry {
+  /** In a line, for people. */
+  about: string;
+  /** Forms that it is `auto`'s for. */
+  forms: readonly DataForm[];
+  /** By the number of rows. */
+  of(facts: RecipeFacts): Omit<Recipe, 'name'>;
+}
