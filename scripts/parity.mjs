@@ -36,6 +36,7 @@ async function train(tv, rows, optimizer) {
     rows.map((row) => [row.text1, row.text2]),
     rows.map((row) => row.score),
     {
+      recipe: 'notebook',
       maxInputLength: MAX_INPUT_LENGTH,
       validationSplit: 0,
       epochs: 1,

@@ -31,7 +31,12 @@ async function similarities(vectune, tv, when) {
 }
 
 function finetune(tv, { pairs, scores }, options) {
-  return tv.finetune(pairs, scores, { recipe: 'notebook', maxInputLength: MAX_INPUT_LENGTH, onProgress: print, ...options });
+  return tv.finetune(pairs, scores, {
+    recipe: 'notebook',
+    maxInputLength: MAX_INPUT_LENGTH,
+    onProgress: print,
+    ...options,
+  });
 }
 
 function printResult({ before, after, bestEpoch, stoppedEarly, epochs, seconds }) {

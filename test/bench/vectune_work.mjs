@@ -45,6 +45,7 @@ const works = {
     const embed = await blocksOf(() => tv.embed(texts));
     const finetune = await blocksOf(() =>
       tv.finetune(pairs, scores, {
+        recipe: 'notebook', // the loss and optimiser that the peer has
         maxInputLength,
         precision,
         batchSize,
@@ -63,6 +64,8 @@ const works = {
     let events = 0;
     const begin = performance.now();
     const options = {
+    const report = await tv.finetune(pairs, scores, {
+      recipe: 'notebook',
       maxInputLength,
       precision,
       batchSize,
