@@ -15,12 +15,14 @@ export type MergeableModel = Pick<OpenedModel, 'id' | 'spec' | 'defaultPrompt'> 
 /** Dropout is of training alone. */
 const ofTraining = new Set(['hiddenDropout', 'attentionDropout']);
 
+const kinds = { pooling: 'Pooling', dense: 'Dense', normalize: 'Normalize' } as const;
+
+/** A module with all that it is made of, as `Dense (inFeatures 32, outFeatures 16, bias true, activation "tanh")`. */
 function moduleWords(module: HeadSpec | undefined): string {
   if (module === undefined) return 'no module';
-  if (module.kind === 'pooling') return `Pooling (${module.modes.join(', ')})`;
-  if (module.kind === 'normalize') return 'Normalize';
-  const { inFeatures, outFeatures, bias, activation } = module;
-  return `Dense (${inFeatures} to ${outFeatures}, ${activation}${bias ? '' : ', no bias'})`;
+  const { kind, ...made } = module;
+  const parts = Object.entries(made).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
+  return parts.length === 0 ? kinds[kind] : `${kinds[kind]} (${parts.join(', ')})`;
 }
 
 /** The vocabulary of a tokenizer.json as ids by token, whatever its algorithm. */
@@ -64,7 +66,7 @@ export function mergeDifferences(a: MergeableModel, b: MergeableModel): string[]
     .filter((name) => !ofTraining.has(name))
     .flatMap((name) => {
       const [one, other] = [a, b].map(({ spec }) => spec.encoder[name as keyof typeof spec.encoder] ?? null);
-      return one === other ? [] : [`${name}: ${show(one)} and ${show(other)}`];
+      return isDeepStrictEqual(one, other) ? [] : [`${name}: ${show(one)} and ${show(other)}`];
     });
   const modules = Array.from({ length: Math.max(a.spec.head.length, b.spec.head.length) }, (_, i) =>
     [a, b].map(({ spec }) => moduleWords(spec.head[i])),
