@@ -52,9 +52,9 @@ export interface ResolvedKeep {
 export const keeping = custom<DataSource | KeepOptions, ResolvedKeep>(
   'program',
   (path, value) => {
-    const rows =
-      typeof value === 'string' ||
-      (typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value));
+    if (typeof value !== 'string' && (typeof value !== 'object' || value === null))
+      throw invalidOption(path, 'the path of a file, rows, or an object with data and margin', value);
+    const rows = typeof value === 'string' || Symbol.iterator in value || Symbol.asyncIterator in value;
     return resolveTable(keepTable, rows ? { data: value } : value, { name: say`${option(path)}`, path });
   },
   keepTable,

@@ -64,7 +64,6 @@ const works = {
     let events = 0;
     const begin = performance.now();
     const options = {
-    const report = await tv.finetune(pairs, scores, {
       recipe: 'notebook',
       maxInputLength,
       precision,
