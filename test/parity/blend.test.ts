@@ -83,7 +83,7 @@ describe.each(DEVICES)('on %s', (device) => {
     const looked = await train(async (trainer) => {
       for (const share of [0.3, 0, 0.8]) {
         await parity.addon.blend(trainer, share);
-        await parity.addon.evaluate(trainer, range(parity.pairs), 4);
+        await parity.addon.evaluate(trainer, range(parity.pairs), 4, 4);
         await parity.addon.embedTexts(trainer, range(3), 2);
       }
       await parity.addon.blend(trainer, 1);

@@ -1,5 +1,13 @@
 import type { DataForm, TrainingData } from '../../../lib/data/form';
-import { checkFits, defaultLoss, fitting, lossWords, resolveLoss, samplerOf, toldLoss } from '../../../lib/finetune/losses';
+import {
+  checkFits,
+  defaultLoss,
+  fitting,
+  lossWords,
+  resolveLoss,
+  samplerOf,
+  toldLoss,
+} from '../../../lib/finetune/losses';
 import { checkRows } from '../../../lib/finetune/training-rows';
 import { InvalidArgumentError } from '../../../lib/system/errors';
 

@@ -8,6 +8,8 @@ test('what is left out is left to the recipe', () => {
     merge: null,
     keep: null,
     loss: null,
+    teacher: null,
+    teacherFile: null,
     onBadRow: 'refuse',
     groupedSplit: true,
     split: null,

@@ -65,7 +65,17 @@ test('its parts are whole batches', async () => {
     };
     const ready = async () => undefined;
     await new Validator(
-      { rows, batch, data, evaluate, ready, onProgress: () => undefined, onSplit: () => undefined },
+      {
+        rows,
+        batch,
+        data,
+        groups: { columns: new Int32Array(0), rowOffsets: new Int32Array(0) },
+        evaluate,
+        embed: () => Promise.reject(new Error('pairs need no vectors')),
+        ready,
+        onProgress: () => undefined,
+        onSplit: () => undefined,
+      },
       32,
     ).measure(1);
     return parts;
