@@ -100,6 +100,8 @@ export function optionsOf(
     onProgress: _onProgress,
     // What was trained on is in the hash of the data.
     onBadRow: _onBadRow,
+    teacher: _teacher,
+    teacherFile: _teacherFile,
     split: _split,
     // As it came to be: see `checkSameRun`.
     loss: _loss,
