@@ -5,7 +5,7 @@ import { fromNative, InvalidArgumentError } from './system/errors';
 import { choice, optional, resolveTable, type OptionsOf } from './system/option-table';
 import { show } from './system/options';
 import { say, words } from './system/wording';
-import { ofModel, TextVectorisation } from './text-vectorisation';
+import { ofModel, TextVectorisation, type LoadedModel } from './text-vectorisation';
 import { textVectorisationTable } from './text-vectorisation-options';
 
 export const mergeTable = {
@@ -80,7 +80,7 @@ export async function merge(
     model instanceof TextVectorisation ? model : new TextVectorisation(model, constructed),
   );
   try {
-    const loaded = [];
+    const loaded: LoadedModel[] = [];
     for (const model of opened) loaded.push(await ofModel.loaded(model));
     checkMergeable(loaded.map(({ opened: one }) => one));
     const { addon } = loaded[0]!;

@@ -3,7 +3,7 @@ import { isPairs } from '../data/form';
 import type { EventContent } from '../finetune/events';
 import type { Gain } from '../finetune/gain';
 import type { KeptReport } from '../finetune/keep';
-import { measures, valueOf, type MeasureName } from '../finetune/measure';
+import { measures, measureValue, type MeasureName } from '../finetune/measure';
 import type { ValidationMetrics } from '../finetune/metrics';
 import { driftWords } from '../finetune/random-pairs';
 import type { FinetuneReport } from '../finetune/report';
@@ -293,7 +293,7 @@ function describeValidation(
 
 /** The measure that the run goes by, and of a run that goes by its loss one that the rows have. */
 function measured(metrics: ValidationMetrics, measure: MeasureName, pairs: boolean): string {
-  if (measure !== 'loss') return `${measures[measure].words} ${number(valueOf(measure, metrics))}`;
+  if (measure !== 'loss') return `${measures[measure].words} ${number(measureValue(measure, metrics))}`;
   const { spearman, tripletAccuracy, mrr10 } = metrics;
   if (pairs) return `Spearman ${number(spearman)}`;
   if (tripletAccuracy === undefined) return '';

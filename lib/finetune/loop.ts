@@ -6,7 +6,7 @@ import { EarlyStopping } from './early-stopping';
 import type { EventContent } from './events';
 import type { MemoryFollower } from './memory-limit';
 import type { KeepSet } from './keep';
-import { costOf, valueOf } from './measure';
+import { costOf, measureValue } from './measure';
 import type { Measured } from './quality';
 import type { RunSettings } from './recipes/settings';
 import type { ResolvedOptions } from './options';
@@ -195,7 +195,7 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
       stopping = EarlyStopping.from(patience, minDelta, progress.stopping);
     } else {
       const before = await validator.measure(0);
-      progress.measure = valueOf(options.measure, before.metrics) === null ? 'loss' : options.measure;
+      progress.measure = measureValue(options.measure, before.metrics) === null ? 'loss' : options.measure;
       stopping = new EarlyStopping(patience, minDelta, costOf(progress.measure, before.metrics));
       const units = toText(before.units);
       Object.assign(progress, { before: before.metrics, after: before.metrics, stopping: stopping.state });
@@ -236,7 +236,7 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
     }
     told = tried.map(({ share, measured, kept: value }) => ({
       share,
-      value: valueOf(progress.measure!, measured.metrics),
+      value: measureValue(progress.measure!, measured.metrics),
       ...(value !== undefined && { kept: value }),
     }));
     const chosen = chooseShare(tried, costOf(progress.measure!, progress.before!)) ?? null;

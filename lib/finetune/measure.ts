@@ -45,14 +45,14 @@ export function measuresOf(form: DataForm): MeasureName[] {
 }
 
 /** A measure's value; null where it is not defined on these rows. */
-export function valueOf(measure: MeasureName, metrics: ValidationMetrics): number | null {
+export function measureValue(measure: MeasureName, metrics: ValidationMetrics): number | null {
   const value = measures[measure].of(metrics) ?? null;
   return value === null || Number.isNaN(value) ? null : value;
 }
 
 /** The same as a number of which the lower is the better; infinite where there is none. */
 export function costOf(measure: MeasureName, metrics: ValidationMetrics): number {
-  const value = valueOf(measure, metrics);
+  const value = measureValue(measure, metrics);
   if (value === null) return Infinity;
   return measures[measure].lower === true ? value : -value;
 }

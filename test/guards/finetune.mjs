@@ -31,16 +31,6 @@ export const finetune = {
     },
   ],
 
-  'lib/finetune/validator.ts': [
-    {
-      guard: 'parts of a validation are whole batches',
-      from: 'const atOnce = batch * Math.max(1, Math.floor(rowsAtOnce / batch));',
-      to: 'const atOnce = rowsAtOnce;',
-      test: 'unit/finetune/validator',
-      name: 'its parts are whole batches',
-    },
-  ],
-
   'lib/finetune/split.ts': [
     {
       guard: 'a family of rows stays on one side',
@@ -161,6 +151,13 @@ export const finetune = {
   ],
 
   'lib/finetune/validator.ts': [
+    {
+      guard: 'parts of a validation are whole batches',
+      from: 'const atOnce = batch * Math.max(1, Math.floor(rowsAtOnce / batch));',
+      to: 'const atOnce = rowsAtOnce;',
+      test: 'unit/finetune/validator',
+      name: 'its parts are whole batches',
+    },
     {
       guard: 'pause between parts of a validation',
       from: '      await ready();\n      const part = rows',

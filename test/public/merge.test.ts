@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { merge, TextVectorisation } from '../../lib';
+import { merge, type TextVectorisation } from '../../lib';
 import { mergeDifferences } from '../../lib/model/mergeable';
 import { openModel } from '../../lib/model/open';
 import { readTensors, type Tensor } from '../parity/safetensors';

@@ -2,7 +2,7 @@ import { classes } from './classes';
 import { labels } from './labels';
 import { notebook } from './notebook';
 import { positives } from './positives';
-import { type Recipe, type RecipeEntry, type RecipeFacts, type RecipeName } from './recipe';
+import type { Recipe, RecipeEntry, RecipeFacts, RecipeName } from './recipe';
 import { scores } from './scores';
 import { teacher } from './teacher';
 
