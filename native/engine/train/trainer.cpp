@@ -207,7 +207,8 @@ struct Trainer::Impl {
       for (int64_t first = 0; first < count; first += at_once) {
         const int64_t some = std::min(at_once, count - first);
         const at::Tensor vectors =
-            backend.passes->on_host(backend.passes->evaluate({texts + first, static_cast<size_t>(some)}, {})).contiguous();
+            backend.passes->on_host(backend.passes->evaluate({texts + first, static_cast<size_t>(some)}, {}))
+                .contiguous();
         std::memcpy(out + first * vectors.size(1), vectors.const_data_ptr<float>(),
                     static_cast<size_t>(vectors.nbytes()));
       }
