@@ -172,6 +172,7 @@ Napi::Value evaluate(const Napi::CallbackInfo& info) {
 Napi::Value embed_texts(const Napi::CallbackInfo& info) {
   auto trainer = Handle<Trainer>::get(info, 0);
   auto texts = to_int32_array(info[1], "texts");
+  if (texts.size() == 0) throw Error(ErrorCode::kInvalidArgument, "texts must name at least one text; found none.");
   const int64_t at_once = to_integer(info[2], "atOnce", 1, kLargestInt32);
   auto keep_alive = Environment::of(info.Env()).keep_alive_of(trainer);
   return Environment::of(info.Env())

@@ -43,7 +43,7 @@ test.each<['steps' | 'rounds', number, number]>([
     const { slope, samples, live, inUse } = await flat(what, count);
     expect(samples).toBeGreaterThanOrEqual(50);
     expect(slope).toBeLessThan(most);
-    expect(live).toEqual({ models: 0, datasets: 0, trainers: 0 });
+    expect(live).toEqual({ models: 0, datasets: 0, trainers: 0, vectors: 0, searches: 0 });
     expect(inUse).toBe(0);
   },
   300_000,

@@ -64,7 +64,9 @@ test('addons, LibTorch and weights that are named inside the archive are found o
     expect(statSync(file).isFile()).toBe(true);
   }
   const model = join(archive, 'model');
-  expect(await findWeights(model, model)).toBe(join(`${archive}.unpacked`, 'model', 'model.safetensors'));
+  expect(await findWeights(model, model)).toEqual([
+    { path: join(`${archive}.unpacked`, 'model', 'model.safetensors') },
+  ]);
   const libtorch = join(`${archive}.unpacked`, 'libtorch', 'lib');
   mkdirSync(libtorch, { recursive: true });
   for (const name of ['libtorch_cpu.so', 'libc10.so']) writeFileSync(join(libtorch, name), name);

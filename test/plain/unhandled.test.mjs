@@ -102,8 +102,8 @@ test('methods that fail and are not awaited are unhandled too; dispose hides not
     ),
     expected(
       [
-        'unhandled InvalidArgumentError ERR_TEXT_TYPE',
         'unhandled InvalidArgumentError ERR_INVALID_ARGUMENT',
+        'unhandled InvalidArgumentError ERR_TEXT_TYPE',
         'unhandled StateError ERR_DISPOSED',
         'told 3',
         '',

@@ -65,6 +65,7 @@ if (!there)
     const tv = new TextVectorisation(presets.AllMiniLML6V2, { offline: true });
     const events: FinetuneEvent[] = [];
     const options = {
+      recipe: 'notebook' as const,
       maxInputLength: 64,
       epochs: 1,
       allowConstantScores: true,

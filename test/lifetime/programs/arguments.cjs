@@ -68,6 +68,13 @@ const taken = {
   'SaveFile[]': ['an empty list'],
   Float32Array: ['a Float32Array'],
   'Float32Array | Int8Array': ['a Float32Array'],
+  'number[]': ['a list of numbers'],
+};
+
+/** The same by the parameter's name. */
+const takenAs = {
+  share: ['a fraction'],
+  promptTokens: ['undefined'],
 };
 
 async function main() {
@@ -114,7 +121,8 @@ async function main() {
 
     for (const [i, { name: parameter, type }] of parameters.entries()) {
       for (const [label, make] of Object.entries(values)) {
-        if (!taken[type]?.includes(label)) await call(name, `${parameter}: ${label}`, withValue(i, make()));
+        if (!taken[type]?.includes(label) && !takenAs[parameter]?.includes(label))
+          await call(name, `${parameter}: ${label}`, withValue(i, make()));
       }
       for (const [otherType, key] of Object.entries(handleTypes)) {
         if (otherType !== type) await call(name, `${parameter}: handle of a ${key}`, withValue(i, made[key]));

@@ -51,7 +51,7 @@ async function pieces(engine) {
   watch(engine, 'embed', ([, , offsets]) => seen.embedded.push(offsets.length - 1));
   const { step, evaluate } = engine;
   engine.step = (trainer, request) => (seen.stepped.push(request.rows.length), step(trainer, request));
-  engine.evaluate = (trainer, rows, micro) => (seen.evaluated.push(rows.length), evaluate(trainer, rows, micro));
+  engine.evaluate = (trainer, rows, ...rest) => (seen.evaluated.push(rows.length), evaluate(trainer, rows, ...rest));
   const model = new TextVectorisation(MODEL);
   const long = Array.from({ length: 40 }, (_, i) => `${'the old mill '.repeat(3000)}${i}`); // 39,000 units each
   await model.embed([...Array.from({ length: 3000 }, (_, i) => `the old mill ${i}`), ...long]);
@@ -66,7 +66,7 @@ async function pieces(engine) {
   await model.finetune(
     pairs,
     pairs.map((_, i) => 1 - (i % 2)),
-    { epochs: 1, effectiveBatchSize: 64, precision: 'fp32', maxInputLength: 8 },
+    { recipe: 'notebook', epochs: 1, effectiveBatchSize: 64, precision: 'fp32', maxInputLength: 8 },
   );
   await model.dispose();
   Object.assign(engine, { step, evaluate });

@@ -12,14 +12,16 @@ const handleTypes = {
   SearchHandle: 'search',
 };
 
-/** As that of engine.cjs, with vectors and a search of them that has come to its end. */
+/** As that of engine.cjs, of a trainer that can blend, with vectors and a search of them that has come to its end. */
 async function training(engine, options) {
-  const made = await trainingOnly(engine, options);
+  const { trainer: plain, ...made } = await trainingOnly(engine, options);
+  engine.disposeTrainer(plain);
+  const trainer = await engine.createTrainer(made.model, made.dataset, { ...trainerOptions, keepBase: true });
   const vectors = await engine.createVectors(2, 'fp32', 'cosine');
   await engine.appendVectors(vectors, Float32Array.of(1, 0, 0, 1, 1, 1));
   const search = await engine.createSearch(vectors, Float32Array.of(1, 2), 2, 3);
   await engine.searchStep(search);
-  return { ...made, vectors, search };
+  return { ...made, trainer, vectors, search };
 }
 
 const disposers = {
@@ -68,13 +70,20 @@ function validValues(folder) {
     queries: Float32Array.of(1, 2),
     k: 1,
     count: 3,
+    shares: [0.25, 0.75],
+    merging: 'linear',
+    texts: Int32Array.of(0, 1),
+    atOnce: 2,
+    share: 1,
   };
 }
 
 /** Arguments that a function accepts, as the contract declares its parameters, on these handles. */
 function validArguments(name, parameters, handles, folder) {
   return parameters.map(({ name: parameter, type }) => {
-    const value = type in handleTypes ? handles[handleTypes[type]] : validValues(folder)[parameter];
+    const one = handles[handleTypes[type.replace('[]', '')]];
+    const handle = type.endsWith('[]') && one !== undefined ? [one, one] : one;
+    const value = handle ?? validValues(folder)[parameter];
     if (value === undefined) throw new Error(`no valid value is known for ${parameter}: ${type} of ${name}`);
     return value;
   });

@@ -59,6 +59,8 @@ describe('after dispose', () => {
     load: [],
     info: [],
     embed: ['a'],
+    embedDocuments: ['a'],
+    embedQueries: ['a'],
     finetune: [pairs, scores],
     save: ['saved'],
   };

@@ -21,6 +21,8 @@ describe('options of finetune', () => {
     measure: ['f1', 1, null],
     merge: [0, 1.1, '1', [], [1, 0], [NaN], null],
     keep: ['', 1, null, {}, { data: 'rows.csv', margin: -0.1 }, { data: 1 }],
+    teacher: [1, null, '', true],
+    teacherFile: [1, '', null, {}],
     warmupSteps: [-1, 0.5, '1', null],
     warmupRatio: [-0.1, 1.1, '0.1', null],
     optimizer: [
