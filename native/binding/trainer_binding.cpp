@@ -86,7 +86,7 @@ Napi::Value step(const Napi::CallbackInfo& info) {
 
 CountedArray<float> copy_of(const at::Tensor& tensor) { return {tensor.const_data_ptr<float>(), tensor.numel()}; }
 
-struct Vectors {
+struct StepVectors {
   CountedArray<float> values, labels;
   int64_t columns, rows, dimension;
 };
@@ -104,13 +104,13 @@ Napi::Value vectors(const Napi::CallbackInfo& info) {
           [trainer = std::move(trainer), rows = std::move(rows), micro_batch, epoch] {
             const at::Tensor found = trainer->vectors(rows.data(), rows.size(), micro_batch, epoch);
             const auto labels = trainer->labels(rows.data(), rows.size());
-            return Vectors{copy_of(found),
+            return StepVectors{copy_of(found),
                            {labels.data(), static_cast<int64_t>(labels.size())},
                            found.size(0),
                            found.size(1),
                            found.size(2)};
           },
-          [](Napi::Env env, Vectors& found) {
+          [](Napi::Env env, StepVectors& found) {
             auto result = Napi::Object::New(env);
             result.Set("vectors", to_js_array(env, found.values));
             result.Set("labels", to_js_array(env, found.labels));
