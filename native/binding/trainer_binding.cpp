@@ -105,10 +105,10 @@ Napi::Value vectors(const Napi::CallbackInfo& info) {
             const at::Tensor found = trainer->vectors(rows.data(), rows.size(), micro_batch, epoch);
             const auto labels = trainer->labels(rows.data(), rows.size());
             return StepVectors{copy_of(found),
-                           {labels.data(), static_cast<int64_t>(labels.size())},
-                           found.size(0),
-                           found.size(1),
-                           found.size(2)};
+                               {labels.data(), static_cast<int64_t>(labels.size())},
+                               found.size(0),
+                               found.size(1),
+                               found.size(2)};
           },
           [](Napi::Env env, StepVectors& found) {
             auto result = Napi::Object::New(env);
