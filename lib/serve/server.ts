@@ -319,7 +319,7 @@ defineAsyncDispose(VectuneServer.prototype, function (this: VectuneServer) {
 });
 
 /** What needs no key: nothing of the models or of others' requests is in it. */
-const OPEN = new Set(['/health', '/', '/openapi.json']);
+const OPEN = new Set(['/health', '/openapi.json']);
 
 function pathOf(request: FastifyRequest): string {
   return request.url.split('?', 1)[0]!;
