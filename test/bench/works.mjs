@@ -1,4 +1,4 @@
-// The works that are measured, with issue 4's goals: each gives rows { what, ours, peer, ratio, share, peak, goal, reached }.
+// The works that are measured, with their goals: each gives rows { what, ours, peer, ratio, share, peak, goal, reached }.
 import { busyNeighbour, inTurn, runWork, spread } from './measure.mjs';
 
 const SHAPES = { minilm: { hidden: 384, inner: 1536, layers: 6 }, distiluse: { hidden: 768, inner: 3072, layers: 6 } };

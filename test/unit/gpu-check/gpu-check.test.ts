@@ -5,7 +5,7 @@ import { removeFolders, temporaryFolder, writeTree } from '../native/support/fol
 
 /**
  * scripts/gpu-check from its beginning to its end, on a machine that has no GPU: the programs that it runs and the peer are
- * scripts that answer as they do on a GPU. What it makes of their answers is what issue 6 wants to be shown.
+ * scripts that answer as they do on a GPU. What it makes of their answers is what must be shown of a GPU.
  */
 const SCRIPT = resolve(__dirname, '../../../scripts/gpu-check');
 const QUORA = { minilm: 3e6, distiluse: 1.2e6 };
