@@ -1,4 +1,4 @@
-import { optimizerPresets } from '../optimizer';
+import { course, someOfBase } from './course';
 import type { RecipeEntry } from './recipe';
 
 /**
@@ -10,16 +10,12 @@ export const labels: RecipeEntry = {
     'pairs with label 0/1: logistic loss at the threshold of the model itself, then a share of the trained weights',
   forms: ['labelled-pairs'],
   of: ({ trainingRows }) => ({
+    ...course,
     loss: 'fitted-logistic',
     effectiveBatchSize: 16,
     learningRate: trainingRows < 200 ? 5e-5 : 1e-4,
-    schedule: 'linear',
-    warmup: { ratio: 0.1 },
-    optimizer: optimizerPresets.torch,
-    maxGradientNorm: 1,
     epochs: trainingRows > 50_000 ? 1 : 2,
-    patience: null,
-    merge: { shares: [1, 0.85, 0.7, 0.5], unmeasured: 0.7 },
+    merge: someOfBase,
     measure: 'averagePrecision',
   }),
 };

@@ -1,5 +1,5 @@
 import { defaultLoss } from '../losses';
-import { optimizerPresets } from '../optimizer';
+import { course } from './course';
 import type { RecipeEntry } from './recipe';
 
 /** A teacher's vectors, scores or margins: the nearer to the teacher the better, so nothing of the base is kept. */
@@ -7,15 +7,11 @@ export const teacher: RecipeEntry = {
   about: "a teacher's vectors or scores: as near to the teacher as training comes",
   forms: ['vectors', 'candidates'],
   of: ({ data, trainingRows }) => ({
+    ...course,
     loss: defaultLoss(data).native as { name: 'mse' },
     effectiveBatchSize: 32,
     learningRate: 5e-5,
-    schedule: 'linear',
-    warmup: { ratio: 0.1 },
-    optimizer: optimizerPresets.torch,
-    maxGradientNorm: 1,
     epochs: trainingRows < 10_000 ? 4 : 1,
-    patience: null,
     merge: { shares: [1], unmeasured: 1 },
     measure: 'teacherAgreement',
   }),

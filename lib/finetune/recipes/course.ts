@@ -1,0 +1,14 @@
+import { optimizerPresets } from '../optimizer';
+import type { Recipe } from './recipe';
+
+/** How all recipes but the notebook's train: a rate that rises for a tenth of the steps and falls to 0, all epochs. */
+export const course = {
+  schedule: 'linear',
+  warmup: { ratio: 0.1 },
+  optimizer: optimizerPresets.torch,
+  maxGradientNorm: 1,
+  patience: null,
+} as const satisfies Partial<Recipe>;
+
+/** Shares to choose from where what the base could do is worth keeping. */
+export const someOfBase: Recipe['merge'] = { shares: [1, 0.85, 0.7, 0.5], unmeasured: 0.7 };
