@@ -3,12 +3,18 @@
 //   node scripts/setup.mjs [--build-only]
 import { pathToFileURL } from 'node:url';
 import { addonsAreBuilt, buildAddons, buildEarly } from './setup/addons.mjs';
-import { findLibTorch, installLibTorch, libTorchToCome } from './setup/libtorch.mjs';
+import {
+  findLibTorch,
+  installLibTorch,
+  LIBTORCH_PROGRAM,
+  libTorchToCome,
+  loadLibTorchProgram,
+} from './setup/libtorch.mjs';
 import { installPackages } from './setup/packages.mjs';
 import { LIBTORCH_VERSION } from './setup/paths.mjs';
 import { runScript, SetupError, step } from './setup/step.mjs';
 import { checkBuildTools, checkNode } from './setup/tools.mjs';
-import { compileTypeScript } from './setup/typescript.mjs';
+import { compileTypeScript, transpile, typeScriptIsCompiled } from './setup/typescript.mjs';
 
 /** `buildOnly` neither installs npm packages nor LibTorch; `withoutAddons` neither LibTorch nor what is built on it. */
 export async function setUp({ buildOnly = false, withoutAddons = false } = {}) {
@@ -18,12 +24,24 @@ export async function setUp({ buildOnly = false, withoutAddons = false } = {}) {
   if (toBuild) checkBuildTools();
   const did = [
     !buildOnly && (await step('packages', installPackages)),
-    await step('typescript', compileTypeScript),
-    !buildOnly && !withoutAddons && (await step('libtorch', () => provideLibTorch(toBuild))),
+    ...(await compileBesideLibTorch(!buildOnly && !withoutAddons, toBuild)),
     toBuild && (await step('addons', buildFoundLibTorch)),
   ];
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   console.log(did.some(Boolean) ? `set-up done in ${seconds} s` : `set-up is up to date (${seconds} s)`);
+}
+
+/** The compiler of TypeScript works while LibTorch is on its way; its errors are told first. */
+async function compileBesideLibTorch(withLibTorch, toBuild) {
+  if (!withLibTorch) return [await step('typescript', compileTypeScript)];
+  if (!typeScriptIsCompiled()) transpile(LIBTORCH_PROGRAM);
+  loadLibTorchProgram();
+  const results = await Promise.allSettled([
+    step('typescript', compileTypeScript),
+    step('libtorch', () => provideLibTorch(toBuild)),
+  ]);
+  for (const { reason } of results) if (reason !== undefined) throw reason;
+  return results.map(({ value }) => value);
 }
 
 async function provideLibTorch(headers) {

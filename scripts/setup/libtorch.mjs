@@ -7,6 +7,13 @@ import { SetupError } from './step.mjs';
 const require = createRequire(import.meta.url);
 const compiled = (name) => require(join(DIST, 'libtorch', `${name}.js`));
 
+/** Its program, as far as the functions below use it. What Node has loaded may be written anew meanwhile. */
+export const LIBTORCH_PROGRAM = join('cli', 'libtorch');
+export function loadLibTorchProgram() {
+  for (const name of ['find', 'cache', 'install']) compiled(name);
+  require(join(DIST, `${LIBTORCH_PROGRAM}.js`));
+}
+
 /** The LibTorch that would be used, and with `headers` one to build against; undefined where there is none. */
 export async function findLibTorch({ headers }) {
   const { searchLibTorch } = compiled('find');
@@ -32,7 +39,7 @@ export function libTorchToCome() {
 /** Installs LibTorch with header files in the user's cache; who runs the set-up consents to it. */
 export async function installLibTorch() {
   checkPip();
-  const { InstallDisplay } = require(join(DIST, 'cli', 'libtorch.js'));
+  const { InstallDisplay } = require(join(DIST, `${LIBTORCH_PROGRAM}.js`));
   const display = new InstallDisplay();
   try {
     const onEvent = (event) => display.show(event);

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { DIST, packageJson, ROOT } from './paths.mjs';
 import { run, tail } from './run.mjs';
 import { hashOf, isStamped, stamp, unstamp } from './stamp.mjs';
@@ -8,11 +8,40 @@ import { SetupError } from './step.mjs';
 
 const require = createRequire(import.meta.url);
 
+function sourcesHash() {
+  return hashOf(['lib', 'tsconfig.json', 'package.json', 'package-lock.json']);
+}
+
+export function typeScriptIsCompiled() {
+  return isStamped('typescript', sourcesHash()) && existsSync(join(DIST, 'index.js'));
+}
+
+/**
+ * Gives `entry` (its path in lib without ending) and all that it imports their JavaScript at once, without a check of
+ * types: the same code that `compileTypeScript` gives it later, in a tenth of the time.
+ */
+export function transpile(entry) {
+  const ts = require('typescript');
+  const { options } = ts.getParsedCommandLineOfConfigFile(join(ROOT, 'tsconfig.json'), { sourceMap: false }, ts.sys);
+  const done = new Set();
+  const waiting = [join(ROOT, 'lib', `${entry}.ts`)];
+  for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
+    if (done.has(file)) continue;
+    done.add(file);
+    const source = readFileSync(file, 'utf8');
+    const target = join(DIST, file.slice(join(ROOT, 'lib').length)).replace(/\.ts$/, '.js');
+    mkdirSync(dirname(target), { recursive: true });
+    writeFileSync(target, ts.transpileModule(source, { fileName: file, compilerOptions: options }).outputText);
+    for (const { fileName } of ts.preProcessFile(source).importedFiles) {
+      if (fileName.startsWith('.')) waiting.push(`${join(dirname(file), fileName)}.ts`);
+    }
+  }
+}
+
 /** Compiles lib to dist where it changed, and writes the ES module that names the same exports. */
 export async function compileTypeScript() {
-  const hash = hashOf(['lib', 'tsconfig.json', 'package.json', 'package-lock.json']);
-  const main = join(DIST, 'index.js');
-  if (isStamped('typescript', hash) && existsSync(main)) return undefined;
+  if (typeScriptIsCompiled()) return undefined;
+  const hash = sourcesHash();
   unstamp('typescript');
   const { code, output } = await run(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', ROOT]);
   if (code !== 0) throw new SetupError(`TypeScript found errors in lib:\n${tail(output)}`);
