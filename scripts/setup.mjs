@@ -3,13 +3,7 @@
 //   node scripts/setup.mjs [--build-only]
 import { pathToFileURL } from 'node:url';
 import { addonsAreBuilt, buildAddons, buildEarly } from './setup/addons.mjs';
-import {
-  findLibTorch,
-  installLibTorch,
-  LIBTORCH_PROGRAM,
-  libTorchToCome,
-  loadLibTorchProgram,
-} from './setup/libtorch.mjs';
+import { findLibTorch, installLibTorch, LIBTORCH_PROGRAM, loadLibTorchProgram } from './setup/libtorch.mjs';
 import { installPackages } from './setup/packages.mjs';
 import { LIBTORCH_VERSION } from './setup/paths.mjs';
 import { runScript, SetupError, step } from './setup/step.mjs';
@@ -22,11 +16,21 @@ export async function setUp({ buildOnly = false, withoutAddons = false } = {}) {
   checkNode();
   const toBuild = !withoutAddons && !addonsAreBuilt();
   if (toBuild) checkBuildTools();
-  const did = [
-    !buildOnly && (await step('packages', installPackages)),
-    ...(await compileBesideLibTorch(!buildOnly && !withoutAddons, toBuild)),
-    toBuild && (await step('addons', buildFoundLibTorch)),
-  ];
+  const stop = new AbortController();
+  const early = toBuild ? buildEarly(stop.signal) : undefined;
+  let did;
+  try {
+    did = [
+      !buildOnly && (await step('packages', installPackages)),
+      ...(await compileBesideLibTorch(!buildOnly && !withoutAddons, toBuild)),
+    ];
+  } catch (error) {
+    stop.abort();
+    throw error;
+  } finally {
+    await early;
+  }
+  if (toBuild) did.push(await step('addons', buildFoundLibTorch));
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   console.log(did.some(Boolean) ? `set-up done in ${seconds} s` : `set-up is up to date (${seconds} s)`);
 }
@@ -46,17 +50,8 @@ async function compileBesideLibTorch(withLibTorch, toBuild) {
 
 async function provideLibTorch(headers) {
   if ((await findLibTorch({ headers })) !== undefined) return undefined;
-  const stop = new AbortController();
-  const early = headers ? buildEarly(libTorchToCome(), stop.signal) : undefined;
-  try {
-    const { root } = await installLibTorch();
-    return `LibTorch ${LIBTORCH_VERSION} installed in ${root}`;
-  } catch (error) {
-    stop.abort();
-    throw error;
-  } finally {
-    await early;
-  }
+  const { root } = await installLibTorch();
+  return `LibTorch ${LIBTORCH_VERSION} installed in ${root}`;
 }
 
 async function buildFoundLibTorch() {

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { BUILD, LIBTORCH_VERSION, ROOT, packageJson } from './paths.mjs';
-import { run, tail } from './run.mjs';
+import { run, tail, versionOutput } from './run.mjs';
 import { hashOf, isStamped, stamp, unstamp } from './stamp.mjs';
 import { SetupError } from './step.mjs';
 
@@ -28,15 +28,21 @@ export function addonsAreBuilt() {
 }
 
 /**
- * Compiles what needs nothing of LibTorch, while that is still being fetched to `root`. What goes wrong is told by
- * `buildAddons`, which does it again.
+ * Compiles what needs neither LibTorch nor npm's packages, while they are being fetched: in the folder of a build to
+ * come, as cmake-js will, so that it need not do it again. What goes wrong is told by `buildAddons`.
  */
-export async function buildEarly(root, signal) {
-  unstamp(STAMP);
+export async function buildEarly(signal) {
+  if (existsSync(join(BUILD, 'CMakeCache.txt'))) return;
   mkdirSync(BUILD, { recursive: true });
-  if (!isConfiguredFor({ root })) rmSync(join(BUILD, 'CMakeCache.txt'), { force: true });
-  const target = ['--target', 'vectune_early', '--CDVECTUNE_EARLY=ON'];
-  await cmakeJs('build', ['--parallel', jobs(), `--CDVECTUNE_LIBTORCH=${root}`, ...target], { signal }).catch(() => {});
+  const generator = versionOutput('ninja') === undefined ? 'Unix Makefiles' : 'Ninja';
+  const settings = { CMAKE_BUILD_TYPE: 'Release', CMAKE_CXX_FLAGS: '-DBUILDING_NODE_EXTENSION', VECTUNE_EARLY: 'ON' };
+  const defined = Object.entries(settings).map(([name, value]) => `-D${name}=${value}`);
+  try {
+    await run('cmake', ['-S', ROOT, '-B', BUILD, '-G', generator, ...defined], { signal });
+    await run('cmake', ['--build', BUILD, '--target', 'vectune_early', '--parallel', jobs()], { signal });
+  } catch {
+    // see above
+  }
 }
 
 /** Builds both addons against a LibTorch with headers, by cmake-js. */
@@ -67,9 +73,9 @@ function isConfiguredFor(libtorch) {
   }
 }
 
-async function cmakeJs(command, args, options) {
+async function cmakeJs(command, args) {
   const program = join(require.resolve('cmake-js/package.json'), '..', 'bin', 'cmake-js');
-  const { code, output } = await run(process.execPath, [program, command, '-O', BUILD, ...args], options);
+  const { code, output } = await run(process.execPath, [program, command, '-O', BUILD, ...args]);
   const log = join(BUILD, 'build.log');
   writeFileSync(log, output);
   if (code === 0) return;

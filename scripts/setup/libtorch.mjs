@@ -10,7 +10,7 @@ const compiled = (name) => require(join(DIST, 'libtorch', `${name}.js`));
 /** Its program, as far as the functions below use it. What Node has loaded may be written anew meanwhile. */
 export const LIBTORCH_PROGRAM = join('cli', 'libtorch');
 export function loadLibTorchProgram() {
-  for (const name of ['find', 'cache', 'install']) compiled(name);
+  for (const name of ['find', 'install']) compiled(name);
   require(join(DIST, `${LIBTORCH_PROGRAM}.js`));
 }
 
@@ -29,11 +29,6 @@ export async function findLibTorch({ headers }) {
     }
   }
   return undefined;
-}
-
-/** Where `installLibTorch` puts it: the folder with include/ and lib/. */
-export function libTorchToCome() {
-  return join(compiled('cache').releaseFolder(LIBTORCH_VERSION), 'torch');
 }
 
 /** Installs LibTorch with header files in the user's cache; who runs the set-up consents to it. */
