@@ -66,10 +66,17 @@ async function database(folder) {
   const path = join(folder, 'compile_commands.json');
   if (!existsSync(path)) return [];
   // A precompiled header would bring LibTorch's headers into files that do not ask for them.
-  return JSON.parse(readFileSync(path, 'utf8')).map((entry) => ({
-    ...entry,
-    command: entry.command.replaceAll(/ -include \S*cmake_pch\.hxx/g, '').replaceAll(' -Winvalid-pch', ''),
-  }));
+  return JSON.parse(readFileSync(path, 'utf8')).flatMap((entry) => {
+    const command = entry.command.replaceAll(/ -include \S*cmake_pch\.hxx/g, '').replaceAll(' -Winvalid-pch', '');
+    return sourcesOf(entry).map((file) => ({ ...entry, file, command: command.replaceAll(entry.file, file) }));
+  });
+}
+
+/** Files that are compiled together are looked at one by one. */
+function sourcesOf({ directory, file }) {
+  if (!/\/Unity\/unity_\w+\.cxx$/.test(file)) return [file];
+  const source = readFileSync(resolve(directory, file), 'utf8');
+  return [...source.matchAll(/^#include "(\/[^"]+)"$/gm)].map(([, path]) => path);
 }
 
 /** The tests, benchmarks and the fuzzer, configured but not built. */

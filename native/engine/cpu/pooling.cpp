@@ -11,7 +11,10 @@ namespace vectune::cpu {
 namespace {
 
 /// (from + 1) + (from + 2) + … + n.
-float weights_of(int64_t from, int64_t n) { return static_cast<float>(n * (n + 1) / 2 - from * (from + 1) / 2); }
+float weights_of(int64_t from, int64_t n) {
+  const int64_t sum = (n * (n + 1) - from * (from + 1)) / 2;
+  return static_cast<float>(sum);
+}
 
 }  // namespace
 
