@@ -39,33 +39,28 @@ export type {
 } from './data/source';
 export type { AdamWOptions, OptimizerPreset, ResolvedAdamW } from './finetune/optimizer';
 export type { EarlyStoppingOptions, FinetuneOptions } from './finetune/options';
+export type { FinetuneEvent } from './finetune/events';
+export type { DeviceEvent, DeviceMemoryEvent, FinderEvent, SummaryEvent } from './finetune/events/begin';
 export type {
   CheckpointDamagedEvent,
   CheckpointEvent,
   CheckpointFailedEvent,
+  RestoredEvent,
+} from './finetune/events/checkpoints';
+export type {
   CollapseEvent,
-  DataEvent,
-  DataWarningEvent,
-  DeviceEvent,
-  DeviceMemoryEvent,
-  DoneEvent,
   EarlyStopEvent,
   EpochStartEvent,
-  FinderEvent,
-  FinetuneEvent,
   KeepFailedEvent,
   OutOfMemoryEvent,
   PausedEvent,
-  ReportEvent,
-  ReportFailedEvent,
-  RestoredEvent,
   ResumedEvent,
   StepEvent,
-  SummaryEvent,
-  TeacherEvent,
   ValidatingEvent,
   ValidationEvent,
-} from './finetune/events';
+} from './finetune/events/course';
+export type { DataEvent, DataWarningEvent, TeacherEvent } from './finetune/events/data';
+export type { DoneEvent, ReportEvent, ReportFailedEvent } from './finetune/events/end';
 export type { CheckpointOptions } from './finetune/checkpoint/options';
 export type { RandomPairs } from './finetune/report';
 export type { Gain } from './finetune/gain';
@@ -76,15 +71,8 @@ export type { RecipeName } from './finetune/recipes/recipe';
 export type { TriedShare } from './finetune/share';
 export type { CheckpointReport, EpochReport, FinetuneReport } from './finetune/report';
 export type { FinetuneRun, FinetuneStatus } from './finetune/run';
-export type {
-  AdaptiveLayerLoss,
-  LossChoice,
-  LossName,
-  MatryoshkaLoss,
-  SimpleLoss,
-  SimpleLossName,
-  SumLoss,
-} from './finetune/losses';
+export type { AdaptiveLayerLoss, LossChoice, LossName, MatryoshkaLoss, SumLoss } from './finetune/losses/choice';
+export type { SimpleLoss, SimpleLossName } from './finetune/losses/table';
 export type { LossAndGradient, LossBatch, OwnLoss } from './finetune/own-loss';
 export type { RetrievalQuality, ThresholdMetric, ValidationMetrics } from './finetune/metrics';
 export type { ScheduleKind } from './finetune/schedule';

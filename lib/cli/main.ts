@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
-import { finetuneMisnomers } from '../finetune/options';
+import { finetuneMisnomers } from '../finetune/resolved-options';
 import { hasCode, messageFor, VectuneError } from '../system/errors';
 import { ADDON_VERSION } from '../engine/load';
 import { registerCompare } from './compare';

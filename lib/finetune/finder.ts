@@ -1,5 +1,5 @@
 import { OutOfMemoryError, firstSentence, fromNative, hasCode } from '../system/errors';
-import type { FinderEvent } from './events';
+import type { FinderEvent } from './events/begin';
 import { option, say } from '../system/wording';
 
 /** First size that is tried, and the factor from one to the next. */

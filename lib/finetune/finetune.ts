@@ -1,72 +1,42 @@
-import { nearest } from '../system/options';
 import { Checkpointer } from './checkpoint/checkpointer';
 import { CheckpointFolder, listCheckpoints } from './checkpoint/folder';
 import { arithmeticOf, computationOf, hashData, hashTokens, optionsOf } from './checkpoint/identity';
 import { findCheckpoint, restore, type FoundCheckpoint } from './checkpoint/restore';
 import { smallSetNotes } from '../data/facts';
-import { describeForm, formWords, isPairs, widths, type TrainingData } from '../data/form';
+import { describeForm, isPairs, widths } from '../data/form';
 import { groupTexts } from '../data/groups';
 import type { TextPair } from '../data/pair';
 import { countRepeats, repeatNotes } from '../data/repeats';
 import type { CollectedData } from '../data/source';
-import { CheckpointError, hasCode, InvalidArgumentError } from '../system/errors';
-import type {
-  DatasetHandle,
-  EngineAddon,
-  ModelHandle,
-  NativeLoss,
-  NativeModelSpec,
-  NativePrecision,
-  TrainerHandle,
-} from '../engine/addon';
-import { chooseDevice, choosePrecision, type ChosenDevice, type DeviceOption } from '../engine/devices';
+import { CheckpointError, hasCode } from '../system/errors';
+import type { DatasetHandle, EngineAddon, NativeLoss, NativePrecision, TrainerHandle } from '../engine/addon';
+import { chooseDevice, choosePrecision } from '../engine/devices';
+import { planBatches } from './batch-plan';
+import { checkFreeze, checkLimit, checkMeasure, onGpu } from './checks';
 import { megabytes, told, type EventContent, type FinetuneEvent } from './events';
-import { effectiveBatch, findBatchSize, finderLimit, searchBudget } from './finder';
 import { blends, train } from './loop';
-import { fittedThreshold, SCALE } from './fitted-threshold';
+import { fittedThreshold, logistic } from './fitted-threshold';
 import { gainOf } from './gain';
-import { KeepSet, readKeep, type KeptReport } from './keep';
-import { checkFits, resolveLoss, samplerOf, toldLoss, type ResolvedLoss } from './losses';
+import { KeepSet, keptReport, readKeep } from './keep';
+import type { ResolvedLoss } from './losses/choice';
+import { checkFits, samplerOf } from './losses/fit';
+import { toldLoss } from './losses/told';
 import { OwnLossCaller } from './own-loss';
-import { measures, measuresOf, type MeasureName } from './measure';
 import { applyRecipe } from './recipes/apply';
-import type { RunSettings } from './recipes/settings';
 import { fromText } from './units';
 import { defaultMemoryLimit, MemoryFollower } from './memory-limit';
-import type { ResolvedOptions } from './options';
-import { longestRows } from './order';
-import { freshProgress, type Progress } from './progress';
-import type { CheckpointReport, FinetuneReport, RandomPairs } from './report';
+import type { ResolvedOptions } from './resolved-options';
+import type { Progress } from './progress';
+import type { CheckpointReport, FinetuneReport } from './report';
 import type { RunControl } from './run-control';
-import { RandomPairsWatch, withRandomPairs, type WatchedPairs } from './random-pairs';
+import { RandomPairsWatch, reported, withRandomPairs } from './random-pairs';
 import { RunReport } from './run-report';
 import { splitData } from './split';
 import { taught, type TeacherJob } from './teacher';
-import { tokeniseRows, type TokenisedRows } from './tokens';
-import type { TextEncoder } from '../tokenisation/tokenised-texts';
+import { appended, tokeniseRows } from './tokens';
+import { inputLength, type TrainableModel } from './trainable-model';
 import { checkRows } from './training-rows';
 import { option, say } from '../system/wording';
-
-/** What a run needs of a loaded model. */
-export interface TrainableModel {
-  addon: EngineAddon;
-  handle: ModelHandle;
-  /** What the options of the run do not say. */
-  device: DeviceOption;
-  memoryFraction: number | null;
-  /** Name for messages. */
-  id: string;
-  /** What the model computes; part of a checkpoint's identity. */
-  spec: NativeModelSpec;
-  tokeniser: TextEncoder;
-  /** Most tokens of a text: the folder's limit, and what the position table allows. */
-  maxInputLength: number;
-  positions: number;
-  /** Put before every text, in training as in `embed`. */
-  defaultPrompt: string;
-  /** Its tokens that the pooling leaves out. */
-  promptTokens: number;
-}
 
 export interface FinetuneJob {
   /** Reads and checks the training data. */
@@ -76,48 +46,6 @@ export interface FinetuneJob {
   options: ResolvedOptions;
   /** Whose vectors take the place of labels, and what frees it. */
   teacher?: (() => TeacherJob & { release: () => Promise<void> }) | undefined;
-}
-
-/** Most tokens of a text: the folder's limit, or what was asked for if the model has positions for it. */
-export function inputLength(
-  asked: number | null,
-  model: Pick<TrainableModel, 'id' | 'maxInputLength' | 'positions'>,
-): number {
-  if (asked === null) return model.maxInputLength;
-  if (asked <= model.positions) return asked;
-  throw new InvalidArgumentError(
-    'ERR_MAX_INPUT_LENGTH',
-    say`${option('maxInputLength')} is ${asked}, but ${model.id} has positions for ${model.positions} tokens.`,
-    { remedy: say`Ask for ${model.positions} or fewer.` },
-  );
-}
-
-/** Refuses a name to freeze that is neither a parameter nor a module, and freezing everything. */
-function checkFreeze(freeze: readonly string[], model: TrainableModel): void {
-  if (freeze.length === 0) return;
-  const parameters = model.addon.parameters(model.handle).map(({ name }) => name);
-  const covers = (frozen: string, name: string) => name === frozen || name.startsWith(`${frozen}.`);
-  for (const frozen of freeze) {
-    if (parameters.some((name) => covers(frozen, name))) continue;
-    const modules = parameters.flatMap((name) => name.split('.').map((_, i, parts) => parts.slice(0, i + 1).join('.')));
-    const meant = nearest(frozen, [...new Set(modules)]);
-    throw new InvalidArgumentError(
-      'ERR_INVALID_OPTION',
-      say`${option('freeze')} names "${frozen}", but ${model.id} has no such parameter or module.`,
-      {
-        remedy:
-          meant === undefined
-            ? say`Its parameters are ${parameters.slice(0, 3).join(', ')} and ${parameters.length - 3} more.`
-            : say`Did you mean "${meant}"?`,
-      },
-    );
-  }
-  if (parameters.every((name) => freeze.some((frozen) => covers(frozen, name)))) {
-    throw new InvalidArgumentError(
-      'ERR_INVALID_OPTION',
-      say`${option('freeze')} covers all ${parameters.length} parameters of ${model.id}; there is nothing left to train.`,
-    );
-  }
 }
 
 /** «4,000 pairs with label 0/1: 1,512 ones; columns question1, question2, is_duplicate». */
@@ -323,7 +251,19 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       run!.model.before = found.checkpoint.run.model.before;
     } else {
       if (options.resume !== null) emit(nothingToResume(options.resume));
-      progress = await plan(split.train, lengths, chosen.device === 'cpu' ? 'cpu' : 'cuda', settings);
+      progress = await planBatches({
+        rows: split.train,
+        lengths,
+        device: chosen.device === 'cpu' ? 'cpu' : 'cuda',
+        batchSize: options.batchSize,
+        settings,
+        probe: async (rows) => {
+          await control.resumed();
+          control.check();
+          await addon!.probe(trainer!, rows);
+        },
+        emit,
+      });
       if (options.batchSize === 'auto') await tellMemory('finder');
     }
     control.check();
@@ -400,7 +340,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       recipe: settings.recipe,
       measure: measure ?? null,
       gain,
-      kept: keptReport(keep, options.keep?.margin ?? 0, progress),
+      kept: keptReport(keep, options.keep?.margin ?? 0, progress.kept),
       share: bestEpoch === 0 ? 0 : (share ?? 1),
       before,
       after,
@@ -468,35 +408,6 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     return resume === null ? null : findCheckpoint(resume, addon!, emit);
   }
 
-  /** A new run's batch sizes: as asked for, or as the finder finds them. */
-  async function plan(
-    rows: Int32Array,
-    lengths: Int32Array,
-    device: 'cpu' | 'cuda',
-    settings: RunSettings,
-  ): Promise<Progress> {
-    const request = { device, trainingRows: rows.length, effectiveBatchSize: settings.effectiveBatchSize };
-    const tokensOf = (some: Int32Array) => some.reduce((sum, row) => sum + lengths[row]!, 0);
-    const found =
-      options.batchSize !== 'auto'
-        ? options.batchSize
-        : await findBatchSize({
-            limit: finderLimit(request),
-            probe: async (size) => {
-              await control.resumed();
-              control.check();
-              await addon!.probe(trainer!, longestRows(rows, lengths, size));
-            },
-            onEvent: emit,
-            budget: {
-              tokens: searchBudget(tokensOf(rows), settings.epochs, settings.earlyStopping?.patience ?? null),
-              cost: (size) => tokensOf(longestRows(rows, lengths, size)),
-            },
-          });
-    const effective = effectiveBatch(request, found);
-    return freshProgress(Math.min(found, effective), effective);
-  }
-
   function checkpointReport(found: FoundCheckpoint | null): CheckpointReport {
     const error = checkpointer?.lastError ?? null;
     return {
@@ -509,65 +420,10 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
   }
 }
 
-function logistic(threshold: number): ResolvedLoss {
-  return resolveLoss('loss', { name: 'logistic', threshold, scale: SCALE });
-}
-
 /** What a checkpoint's run was trained with, where that was a fitted threshold. */
 function logisticOf(found: FoundCheckpoint | null): ResolvedLoss | undefined {
   const then = found?.checkpoint.run.options['loss'] as NativeLoss | undefined;
   return then?.name === 'logistic' && typeof then['threshold'] === 'number' ? logistic(then['threshold']) : undefined;
-}
-
-/** @throws InvalidArgumentError ERR_INVALID_OPTION: a measure that rows of this form do not have */
-function checkMeasure(measure: MeasureName, { form }: TrainingData): void {
-  const known = measuresOf(form);
-  if (known.includes(measure)) return;
-  throw new InvalidArgumentError(
-    'ERR_INVALID_OPTION',
-    say`${option('measure')} is ${measures[measure].words}, but the data is ${formWords[form]}.`,
-    { remedy: say`There is ${known.join(', ')}.` },
-  );
-}
-
-/** The tokens of `more` behind those of the rows; no row names them. */
-function appended(tokens: TokenisedRows, more: TokenisedRows): Pick<TokenisedRows, 'ids' | 'offsets'> {
-  const [a, b] = [tokens.ids.length, tokens.offsets.length];
-  const ids = new Int32Array(a + more.ids.length);
-  ids.set(tokens.ids);
-  ids.set(more.ids, a);
-  const offsets = new Int32Array(b + more.offsets.length - 1);
-  offsets.set(tokens.offsets);
-  more.offsets.forEach((offset, i) => {
-    if (i > 0) offsets[b + i - 1] = a + offset;
-  });
-  return { ids, offsets };
-}
-
-/** Without what is kept for a checkpoint. A checkpoint of an earlier version has none, or less. */
-function reported(pairs: WatchedPairs | null | undefined): RandomPairs | null {
-  if (pairs === null || pairs === undefined) return null;
-  const { similarities: _similarities, spearman = null, meanChange = null, ...rest } = pairs;
-  return { ...rest, spearman, meanChange };
-}
-
-function keptReport(keep: TrainingData | null, margin: number, { kept }: Progress): KeptReport | null {
-  if (keep === null || kept === null || kept === undefined) return null;
-  const measure = keep.form === 'labelled-pairs' ? 'averagePrecision' : 'spearman';
-  return { measure, rows: keep.rows.length, margin, ...kept };
-}
-
-function onGpu({ device }: ChosenDevice): boolean {
-  return device.startsWith('cuda');
-}
-
-function checkLimit(memoryLimit: number | null, chosen: ChosenDevice): void {
-  if (memoryLimit === null || !onGpu(chosen)) return;
-  throw new InvalidArgumentError(
-    'ERR_INVALID_OPTION',
-    say`${option('memoryLimit')} bounds the processor's memory, but ${chosen.device} is used.`,
-    { remedy: say`Use ${option('memoryFraction')}, a share of the GPU's memory, or ${option('device', 'cpu')}.` },
-  );
 }
 
 function nothingToResume(folder: string): EventContent {

@@ -1,12 +1,13 @@
 import { cosineSimilarity } from '../embed/similarity';
 import type { EngineAddon, ModelHandle, NativePrecision } from '../engine/addon';
+import { resolveLoss, type ResolvedLoss } from './losses/choice';
 import type { TokenisedRows } from './tokens';
 
 /** Rows that the threshold is of, at most, and texts of one call of the engine. */
 const MOST_ROWS = 1000;
 const TEXTS_AT_ONCE = 256;
 /** Of the logistic loss: the engine's default. */
-export const SCALE = 20;
+const SCALE = 20;
 
 export interface ThresholdRequest {
   addon: Pick<EngineAddon, 'embed'>;
@@ -78,4 +79,9 @@ export function leastLogisticLoss(similarities: readonly number[], labels: reado
     else high = middle;
   }
   return Math.round(500 * (low + high)) / 1000;
+}
+
+/** The loss with such a threshold. */
+export function logistic(threshold: number): ResolvedLoss {
+  return resolveLoss('loss', { name: 'logistic', threshold, scale: SCALE });
 }

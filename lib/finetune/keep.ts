@@ -107,6 +107,17 @@ export interface KeptReport {
   bound: boolean;
 }
 
+/** What a run's progress has of them; null where there are none. */
+export function keptReport(
+  keep: TrainingData | null,
+  margin: number,
+  kept: Pick<KeptReport, 'before' | 'after' | 'bound'> | null | undefined,
+): KeptReport | null {
+  if (keep === null || kept === null || kept === undefined) return null;
+  const measure = keep.form === 'labelled-pairs' ? 'averagePrecision' : 'spearman';
+  return { measure, rows: keep.rows.length, margin, ...kept };
+}
+
 /** Measures the rows to keep. Their texts stand in the data set behind those of the training rows, from `firstText` on. */
 export class KeepSet {
   readonly measure: KeptReport['measure'];

@@ -1,5 +1,5 @@
 import { Random, Stream } from '../data/random';
-import type { Sampler } from './losses';
+import type { Sampler } from './losses/table';
 
 /** Batches whose rows are sorted by length together: enough that lengths within a batch are close. */
 const windowBatches = 16;

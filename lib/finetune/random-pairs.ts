@@ -144,6 +144,13 @@ export interface WatchedPairs extends RandomPairs {
   similarities?: string | null;
 }
 
+/** Without what is kept for a checkpoint. A checkpoint of an earlier version has none, or less. */
+export function reported(pairs: WatchedPairs | null | undefined): RandomPairs | null {
+  if (pairs === null || pairs === undefined) return null;
+  const { similarities: _similarities, spearman: order = null, meanChange = null, ...rest } = pairs;
+  return { ...rest, spearman: order, meanChange };
+}
+
 function meanOf(similarities: Float32Array | null): number | null {
   if (similarities === null) return null;
   let sum = 0;

@@ -11,7 +11,8 @@ import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
 import { option, say } from '../system/wording';
 import type { EventContent } from './events';
-import { losses, type ResolvedLoss, type SimpleLossName } from './losses';
+import type { ResolvedLoss } from './losses/choice';
+import { losses, type SimpleLossName } from './losses/table';
 
 /** Where a teacher's vectors come from: a model, or a file of them. */
 export type TeacherSource = { model: EmbeddingModel } | { file: string };

@@ -96,3 +96,17 @@ function measured(tokens: Omit<TokenisedRows, 'lengths' | 'longest'>): Tokenised
   for (let text = 0; text + 1 < offsets.length; ++text) longest = Math.max(longest, tokensOf(text));
   return { ...tokens, lengths, longest };
 }
+
+/** The tokens of `more` behind those of the rows; no row names them. */
+export function appended(tokens: TokenisedRows, more: TokenisedRows): Pick<TokenisedRows, 'ids' | 'offsets'> {
+  const [a, b] = [tokens.ids.length, tokens.offsets.length];
+  const ids = new Int32Array(a + more.ids.length);
+  ids.set(tokens.ids);
+  ids.set(more.ids, a);
+  const offsets = new Int32Array(b + more.offsets.length - 1);
+  offsets.set(tokens.offsets);
+  more.offsets.forEach((offset, i) => {
+    if (i > 0) offsets[b + i - 1] = a + offset;
+  });
+  return { ids, offsets };
+}

@@ -2,9 +2,9 @@ import { formWords, isPairs } from '../data/form';
 import type { FinetuneEvent } from './events';
 import type { MeasureName } from './measure';
 import { KeptEpoch } from './kept';
-import { lossWords } from './losses';
+import { lossWords } from './losses/told';
 import type { ValidationMetrics } from './metrics';
-import type { ResolvedOptions } from './options';
+import type { ResolvedOptions } from './resolved-options';
 import type { CardFacts } from '../model/save/card';
 import { ADDON_VERSION } from '../engine/load';
 

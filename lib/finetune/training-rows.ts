@@ -2,7 +2,7 @@ import { counted, isPairs, type TrainingData } from '../data/form';
 import type { PairData, TextPair } from '../data/pair';
 import { InvalidArgumentError } from '../system/errors';
 import { option, say } from '../system/wording';
-import type { DataWarningEvent } from './events';
+import type { DataWarningEvent } from './events/data';
 import type { Split } from './split';
 
 /** Scores that differ by no more than this teach no difference. */

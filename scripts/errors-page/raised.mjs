@@ -10,9 +10,10 @@ const lib = (name) => require(`../../dist/${name}.js`);
 export async function raised() {
   const { readScored } = lib('data/read');
   const { pairRows, checkRow } = lib('data/validate');
-  const { resolveOptions } = lib('finetune/options');
+  const { resolveOptions } = lib('finetune/resolved-options');
   const { checkTrainingRows } = lib('finetune/training-rows');
-  const { checkFits, resolveLoss } = lib('finetune/losses');
+  const { resolveLoss } = lib('finetune/losses/choice');
+  const { checkFits } = lib('finetune/losses/fit');
   const { collectRows } = lib('data/source');
   const { splitRows } = lib('finetune/split');
   const { readTexts } = lib('data/texts');

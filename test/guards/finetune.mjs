@@ -72,7 +72,7 @@ export const finetune = {
     },
   ],
 
-  'lib/finetune/losses.ts': [
+  'lib/finetune/losses/fit.ts': [
     {
       guard: 'a loss is checked against the rows before the model is loaded',
       from: 'if (reason === undefined) continue;',
@@ -107,7 +107,7 @@ export const finetune = {
     {
       guard: 'no finder on resume',
       from: 'progress = await restore(found,',
-      to: "await plan(split.train, lengths, 'cpu');\n      progress = await restore(found,",
+      to: "await planBatches({ rows: split.train, lengths, device: 'cpu', batchSize: 'auto', settings, probe: (rows) => addon!.probe(trainer!, rows), emit });\n      progress = await restore(found,",
       test: 'checkpoint/resume',
       name: 'a batch size that was found is not looked for again',
     },

@@ -3,7 +3,7 @@ import { balance } from '../../lib/data/balance';
 import { checkRow, pairRows } from '../../lib/data/validate';
 import { resolveReadOptions } from '../../lib/data/read-options';
 import { InvalidArgumentError } from '../../lib/system/errors';
-import { resolveOptions } from '../../lib/finetune/options';
+import { resolveOptions } from '../../lib/finetune/resolved-options';
 import { cosineSimilarity, TextVectorisation } from '../../lib';
 import { PATIENCE_MS, tries } from './property';
 

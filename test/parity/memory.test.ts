@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { FinderEvent } from '../../lib/finetune/events';
+import type { FinderEvent } from '../../lib/finetune/events/begin';
 import { findBatchSize } from '../../lib/finetune/finder';
 import type { DatasetHandle, EngineAddon, ModelHandle, TrainerHandle } from '../../lib/engine/addon';
 import { loadEngine } from '../../lib/engine/load';

@@ -8,7 +8,7 @@ import {
   type TrainingRow,
 } from '../../lib';
 import { loadEngine } from '../../lib/engine/load';
-import { losses } from '../../lib/finetune/losses';
+import { losses } from '../../lib/finetune/losses/table';
 import { fixture, useModels } from './models';
 import { scoredRows, topicOf } from './rows';
 import { rejection } from './runs';

@@ -1,6 +1,6 @@
 import type { TrainingData } from '../../data/form';
-import { resolveLoss } from '../losses';
-import type { ResolvedOptions } from '../options';
+import { resolveLoss } from '../losses/choice';
+import type { ResolvedOptions } from '../resolved-options';
 import type { Recipe } from './recipe';
 import { recipeFor } from './recipes';
 import type { RunSettings } from './settings';

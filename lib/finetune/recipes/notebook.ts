@@ -1,4 +1,4 @@
-import { defaultLoss } from '../losses';
+import { defaultLoss } from '../losses/fit';
 import { optimizerPresets } from '../optimizer';
 import type { RecipeEntry } from './recipe';
 

@@ -1,6 +1,6 @@
 import type { DataForm, TrainingData } from '../../data/form';
 import type { ResolvedAdamW } from '../optimizer';
-import type { LossChoice } from '../losses';
+import type { LossChoice } from '../losses/choice';
 import type { MeasureName } from '../measure';
 import type { ScheduleKind } from '../schedule';
 

@@ -1,4 +1,4 @@
-import type { ResolvedLoss } from '../losses';
+import type { ResolvedLoss } from '../losses/choice';
 import type { MeasureName } from '../measure';
 import type { ResolvedAdamW } from '../optimizer';
 import type { ScheduleKind } from '../schedule';

@@ -1,4 +1,4 @@
-import { defaultLoss } from '../losses';
+import { defaultLoss } from '../losses/fit';
 import { course } from './course';
 import type { RecipeEntry } from './recipe';
 

@@ -8,7 +8,7 @@ import type {
   TrainerHandle,
   TrainerOptions,
 } from '../../../lib/engine/addon';
-import type { TrainableModel } from '../../../lib/finetune/finetune';
+import type { TrainableModel } from '../../../lib/finetune/trainable-model';
 
 /**
  * An engine of pure control flow: one queue, work that takes event-loop turns, memory counted in rows, "weights"

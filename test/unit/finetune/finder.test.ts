@@ -1,5 +1,5 @@
 import { NativeError, OutOfMemoryError } from '../../../lib/system/errors';
-import type { FinderEvent } from '../../../lib/finetune/events';
+import type { FinderEvent } from '../../../lib/finetune/events/begin';
 import { effectiveBatch, findBatchSize, finderLimit, searchBudget } from '../../../lib/finetune/finder';
 
 /** A machine that fits batches up to `capacity`. */

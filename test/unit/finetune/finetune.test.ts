@@ -2,7 +2,8 @@ import type { TrainingData } from '../../../lib/data/form';
 import { AbortError, InvalidArgumentError, NativeError, OutOfMemoryError } from '../../../lib/system/errors';
 import type { FinetuneEvent } from '../../../lib/finetune/events';
 import { finetune } from '../../../lib/finetune/finetune';
-import { resolveOptions, type FinetuneOptions } from '../../../lib/finetune/options';
+import type { FinetuneOptions } from '../../../lib/finetune/options';
+import { resolveOptions } from '../../../lib/finetune/resolved-options';
 import { FinetuneRun } from '../../../lib/finetune/run';
 import { coded, FakeEngine } from './fake-engine';
 

@@ -1,13 +1,7 @@
 import type { DataForm, TrainingData } from '../../../lib/data/form';
-import {
-  checkFits,
-  defaultLoss,
-  fitting,
-  lossWords,
-  resolveLoss,
-  samplerOf,
-  toldLoss,
-} from '../../../lib/finetune/losses';
+import { resolveLoss } from '../../../lib/finetune/losses/choice';
+import { checkFits, defaultLoss, fitting, samplerOf } from '../../../lib/finetune/losses/fit';
+import { lossWords, toldLoss } from '../../../lib/finetune/losses/told';
 import { checkRows } from '../../../lib/finetune/training-rows';
 import { InvalidArgumentError } from '../../../lib/system/errors';
 

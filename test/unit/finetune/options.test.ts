@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from '../../../lib/system/errors';
-import { resolveOptions, type FinetuneOptions } from '../../../lib/finetune/options';
+import type { FinetuneOptions } from '../../../lib/finetune/options';
+import { resolveOptions } from '../../../lib/finetune/resolved-options';
 
 test('what is left out is left to the recipe', () => {
   expect(resolveOptions(undefined)).toEqual({

@@ -1,0 +1,61 @@
+import { formWords, type TrainingData } from '../data/form';
+import type { ChosenDevice } from '../engine/devices';
+import { InvalidArgumentError } from '../system/errors';
+import { nearest } from '../system/options';
+import { option, say } from '../system/wording';
+import { measures, measuresOf, type MeasureName } from './measure';
+import type { TrainableModel } from './trainable-model';
+
+/** Refuses a name to freeze that is neither a parameter nor a module, and freezing everything. */
+export function checkFreeze(freeze: readonly string[], model: TrainableModel): void {
+  if (freeze.length === 0) return;
+  const parameters = model.addon.parameters(model.handle).map(({ name }) => name);
+  const covers = (frozen: string, name: string) => name === frozen || name.startsWith(`${frozen}.`);
+  for (const frozen of freeze) {
+    if (parameters.some((name) => covers(frozen, name))) continue;
+    const modules = parameters.flatMap((name) => name.split('.').map((_, i, parts) => parts.slice(0, i + 1).join('.')));
+    const meant = nearest(frozen, [...new Set(modules)]);
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      say`${option('freeze')} names "${frozen}", but ${model.id} has no such parameter or module.`,
+      {
+        remedy:
+          meant === undefined
+            ? say`Its parameters are ${parameters.slice(0, 3).join(', ')} and ${parameters.length - 3} more.`
+            : say`Did you mean "${meant}"?`,
+      },
+    );
+  }
+  if (parameters.every((name) => freeze.some((frozen) => covers(frozen, name)))) {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      say`${option('freeze')} covers all ${parameters.length} parameters of ${model.id}; there is nothing left to train.`,
+    );
+  }
+}
+
+/** @throws InvalidArgumentError ERR_INVALID_OPTION: a measure that rows of this form do not have */
+export function checkMeasure(measure: MeasureName, { form }: TrainingData): void {
+  const known = measuresOf(form);
+  if (known.includes(measure)) return;
+  throw new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    say`${option('measure')} is ${measures[measure].words}, but the data is ${formWords[form]}.`,
+    { remedy: say`There is ${known.join(', ')}.` },
+  );
+}
+
+/** @throws InvalidArgumentError ERR_INVALID_OPTION: a limit of the processor's memory for a GPU */
+export function checkLimit(memoryLimit: number | null, chosen: ChosenDevice): void {
+  if (memoryLimit === null || !onGpu(chosen)) return;
+  throw new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    say`${option('memoryLimit')} bounds the processor's memory, but ${chosen.device} is used.`,
+    { remedy: say`Use ${option('memoryFraction')}, a share of the GPU's memory, or ${option('device', 'cpu')}.` },
+  );
+}
+
+/** Whether a GPU computes, whose memory is its allocator's to bound. */
+export function onGpu({ device }: ChosenDevice): boolean {
+  return device.startsWith('cuda');
+}

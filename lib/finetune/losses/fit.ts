@@ -1,0 +1,84 @@
+import { formWords, widths, type TrainingData } from '../../data/form';
+import { InvalidArgumentError } from '../../system/errors';
+import { option, say } from '../../system/wording';
+import type { ResolvedLoss } from './choice';
+import { losses, type Sampler, type SimpleLossName } from './table';
+
+/** What is trained where the option `loss` does not say it. */
+export function defaultLoss(data: Pick<TrainingData, 'form' | 'rows' | 'labelWidth'>): ResolvedLoss {
+  const one = (name: SimpleLossName): ResolvedLoss => ({ native: { name }, parts: [name] });
+  switch (data.form) {
+    case 'scored-pairs':
+    case 'labelled-pairs':
+      return one('cosine-mse');
+    case 'positive-pairs':
+    case 'triplets':
+      return one('multiple-negatives-ranking');
+    case 'classes':
+      return one('batch-all-triplet');
+    case 'vectors':
+      return one('mse');
+    case 'candidates':
+      return one(data.labelWidth === widths(data.rows).most - 1 ? 'distill-kl-div' : 'margin-mse');
+  }
+}
+
+/** Why a loss cannot train on the data; undefined where it can. */
+function misfit(name: SimpleLossName, { form, rows, labelWidth }: TrainingData): string | undefined {
+  const { forms, texts, even } = losses[name];
+  const needs = forms.map((one) => formWords[one]).join(' or ');
+  if (!forms.includes(form)) return `needs ${needs}, but the data is ${formWords[form]}`;
+  if (texts === undefined && even === undefined) return undefined;
+  const [least, most] = texts ?? [1, Infinity];
+  const wrong = rows.findIndex(({ length }) => length < least || length > most);
+  const range = least === most ? `${least}` : `at least ${least}`;
+  if (wrong >= 0) return `needs rows of ${range} texts, but row ${wrong} has ${rows[wrong]!.length}`;
+  const other = even === undefined ? -1 : rows.findIndex(({ length }) => length !== rows[0]!.length);
+  if (other >= 0)
+    return `needs rows of as many texts each, but row 0 has ${rows[0]!.length} and row ${other} has ${rows[other]!.length}`;
+  if (name === 'distill-kl-div' && labelWidth !== rows[0]!.length - 1)
+    return 'needs a score of each candidate, but there are margins';
+  return undefined;
+}
+
+/** Names of the losses that train on such data. */
+export function fitting(data: TrainingData): SimpleLossName[] {
+  return (Object.keys(losses) as SimpleLossName[]).filter(
+    (name) => losses[name].addition === undefined && misfit(name, data) === undefined,
+  );
+}
+
+/** @throws InvalidArgumentError ERR_INVALID_OPTION: the loss does not train on such rows; names those that do */
+export function checkFits(loss: ResolvedLoss, data: TrainingData): void {
+  if (loss.own !== undefined) {
+    const other = data.rows.findIndex(({ length }) => length !== data.rows[0]!.length);
+    if (other < 0) return;
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      say`A loss of your own needs rows of as many texts each, but row 0 has ${data.rows[0]!.length} and row ${other} has ${data.rows[other]!.length}.`,
+      { row: other },
+    );
+  }
+  if (loss.parts.every((name) => losses[name].addition)) {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      say`The loss ${loss.parts[0]!} is an addition to another one: make a sum of both.`,
+      { remedy: say`Losses that fit: ${fitting(data).join(', ')}.` },
+    );
+  }
+  for (const name of loss.parts) {
+    const reason = misfit(name, data);
+    if (reason === undefined) continue;
+    const others = fitting(data);
+    throw new InvalidArgumentError('ERR_INVALID_OPTION', say`The loss ${name} ${reason}.`, {
+      remedy: say`Losses that fit: ${others.join(', ')}; give one as ${option('loss', others[0])}.`,
+    });
+  }
+}
+
+/** How batches are put together for a loss; for one of the caller's own as for the data's usual one. */
+export function samplerOf(loss: ResolvedLoss, data: Pick<TrainingData, 'form' | 'rows' | 'labelWidth'>): Sampler {
+  const { parts } = loss.own === undefined ? loss : defaultLoss(data);
+  const wanted = parts.map((name) => losses[name].sampler ?? 'any');
+  return wanted.find((sampler) => sampler !== 'any') ?? 'any';
+}

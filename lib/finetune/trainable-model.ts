@@ -1,0 +1,40 @@
+import type { EngineAddon, ModelHandle, NativeModelSpec } from '../engine/addon';
+import type { DeviceOption } from '../engine/devices';
+import { InvalidArgumentError } from '../system/errors';
+import { option, say } from '../system/wording';
+import type { TextEncoder } from '../tokenisation/tokenised-texts';
+
+/** What a run needs of a loaded model. */
+export interface TrainableModel {
+  addon: EngineAddon;
+  handle: ModelHandle;
+  /** What the options of the run do not say. */
+  device: DeviceOption;
+  memoryFraction: number | null;
+  /** Name for messages. */
+  id: string;
+  /** What the model computes; part of a checkpoint's identity. */
+  spec: NativeModelSpec;
+  tokeniser: TextEncoder;
+  /** Most tokens of a text: the folder's limit, and what the position table allows. */
+  maxInputLength: number;
+  positions: number;
+  /** Put before every text, in training as in `embed`. */
+  defaultPrompt: string;
+  /** Its tokens that the pooling leaves out. */
+  promptTokens: number;
+}
+
+/** Most tokens of a text: the folder's limit, or what was asked for if the model has positions for it. */
+export function inputLength(
+  asked: number | null,
+  model: Pick<TrainableModel, 'id' | 'maxInputLength' | 'positions'>,
+): number {
+  if (asked === null) return model.maxInputLength;
+  if (asked <= model.positions) return asked;
+  throw new InvalidArgumentError(
+    'ERR_MAX_INPUT_LENGTH',
+    say`${option('maxInputLength')} is ${asked}, but ${model.id} has positions for ${model.positions} tokens.`,
+    { remedy: say`Ask for ${model.positions} or fewer.` },
+  );
+}
