@@ -1,9 +1,4 @@
-import type {
-  DeviceEvent,
-  DeviceMemoryEvent,
-  FinderEvent,
-  SummaryEvent,
-} from './events/begin';
+import type { DeviceEvent, DeviceMemoryEvent, FinderEvent, SummaryEvent } from './events/begin';
 import type {
   CheckpointDamagedEvent,
   CheckpointEvent,
@@ -22,16 +17,8 @@ import type {
   ValidatingEvent,
   ValidationEvent,
 } from './events/course';
-import type {
-  DataEvent,
-  DataWarningEvent,
-  TeacherEvent,
-} from './events/data';
-import type {
-  DoneEvent,
-  ReportEvent,
-  ReportFailedEvent,
-} from './events/end';
+import type { DataEvent, DataWarningEvent, TeacherEvent } from './events/data';
+import type { DoneEvent, ReportEvent, ReportFailedEvent } from './events/end';
 
 /** What a run tells while it goes on, told apart by `type`. */
 export type FinetuneEvent =

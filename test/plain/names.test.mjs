@@ -41,7 +41,8 @@ test('a loss is named among the losses alone, in lib and in the engine', () => {
     // A recipe is a table that names its own.
     const inLib = naming('lib', [name]).filter((file) => !file.startsWith('finetune/recipes/'));
     const table = 'finetune/losses/table.ts';
-    if (name.includes('-')) assert.ok(inLib.includes(table) && inLib.every((file) => /^finetune\/losses\//.test(file)), name);
+    if (name.includes('-'))
+      assert.ok(inLib.includes(table) && inLib.every((file) => /^finetune\/losses\//.test(file)), name);
     const found = naming('native', [name]);
     assert.ok(
       found.includes('engine/losses/losses.cpp') && found.every((file) => /^engine\/losses\//.test(file)),

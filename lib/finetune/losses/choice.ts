@@ -134,7 +134,12 @@ const sumTable = {
   ),
 };
 
-const names: readonly LossName[] = [...(Object.keys(losses) as SimpleLossName[]), 'matryoshka', 'adaptive-layer', 'sum'];
+const names: readonly LossName[] = [
+  ...(Object.keys(losses) as SimpleLossName[]),
+  'matryoshka',
+  'adaptive-layer',
+  'sum',
+];
 
 const known = (values: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));

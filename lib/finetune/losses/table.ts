@@ -1,5 +1,14 @@
 import { formWords, type DataForm } from '../../data/form';
-import { choice, custom, flag, numeric, optional, required, type OptionsOf, type OptionTable } from '../../system/option-table';
+import {
+  choice,
+  custom,
+  flag,
+  numeric,
+  optional,
+  required,
+  type OptionsOf,
+  type OptionTable,
+} from '../../system/option-table';
 import { invalidOption } from '../../system/options';
 
 /** How rows come together in batches: see order.ts. */
