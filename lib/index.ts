@@ -17,6 +17,8 @@ export type { Matrix } from './embed/matrix';
 export { cosineSimilarity, dot, euclidean } from './embed/similarity';
 export type { Vector } from './embed/similarity';
 export { checkSaveTarget } from './model/save/save-target';
+export { listModels } from './model/list';
+export type { ListedModel } from './model/list';
 export { models } from './model/presets';
 export type { ModelDownloadEvent, ModelPreset, ModelWheel, WheelFile } from './model/types';
 export { balance } from './data/balance';

@@ -11,6 +11,7 @@ import { registerFinetune } from './finetune';
 import { registerLibTorch } from './libtorch';
 import { registerMerge } from './merge';
 import { registerMine } from './mine';
+import { registerModels } from './models';
 import { registerReport } from './report';
 import { registerServe } from './serve';
 import { cli } from './surface';
@@ -46,6 +47,7 @@ async function main(): Promise<void> {
   registerMerge(program);
   registerReport(program);
   registerServe(program);
+  registerModels(program);
   registerDoctor(program);
   registerLibTorch(program);
   const names: Record<string, FlagNames> = {

@@ -58,6 +58,15 @@ const KNOWN: readonly KnownPrompts[] = [
   },
 ];
 
+function knownOf(id: string): KnownPrompts | undefined {
+  return KNOWN.find(({ models }) => models.test(id));
+}
+
+/** What a model of the hub is known to have been trained with. */
+export function knownPrompts(id: string): KnownPrompts['prompts'] {
+  return { ...knownOf(id)?.prompts };
+}
+
 /** Names under which a folder may have the prompt of each kind of text, the first that it has counts. */
 const NAMES = { query: ['query'], document: ['document', 'passage', 'corpus'] } as const;
 
@@ -68,7 +77,7 @@ export function withKnownPrompts(
   prompts: Record<string, string>,
   id: string,
 ): { prompts: Record<string, string>; needed: boolean } {
-  const known = KNOWN.find(({ models }) => models.test(id));
+  const known = knownOf(id);
   const has = Object.values(prompts).some((text) => text !== '');
   if (known === undefined) return { prompts, needed: false };
   return { prompts: has ? prompts : { ...prompts, ...known.prompts }, needed: known.needed };
@@ -80,7 +89,7 @@ export function withKnownPrompts(
  *
  * @throws InvalidArgumentError ERR_INVALID_OPTION: the model has no prompt of the name
  */
-export function promptText(model: OpenedModel, asked: string | undefined): string {
+export function promptText(model: OpenedModel, asked: string | undefined, path = 'prompt'): string {
   const { prompts } = model.layout;
   if (asked === undefined) return model.defaultPrompt;
   const text = Object.hasOwn(prompts, asked) ? prompts[asked]! : asked;
@@ -88,7 +97,7 @@ export function promptText(model: OpenedModel, asked: string | undefined): strin
     const names = Object.keys(prompts).map((name) => show(name));
     throw new InvalidArgumentError(
       'ERR_INVALID_OPTION',
-      say`${option('prompt')} is ${show(asked)}, and the model ${model.id} has ${
+      say`${option(path)} is ${show(asked)}, and the model ${model.id} has ${
         names.length === 0 ? 'no prompts' : `the prompts ${names.join(', ')}`
       }.`,
       { remedy: say`A text of your own has a space or a colon in it, as in 'query: '.` },
@@ -107,11 +116,25 @@ export function promptName(model: OpenedModel, kind: TextKind): string | undefin
   return NAMES[kind].find((name) => Object.hasOwn(model.layout.prompts, name));
 }
 
+/** What people should know who train without a prompt. */
+export function untrainedPromptNote(model: OpenedModel): string {
+  return (
+    `${model.id} was trained with a prompt before each text (${promptList(model)}), and is trained here without: ` +
+    'give the option prompts.'
+  );
+}
+
+function promptList({ layout }: OpenedModel): string {
+  return Object.entries(layout.prompts)
+    .filter(([, text]) => text !== '')
+    .map(([name, text]) => `${name}: ${show(text)}`)
+    .join(', ');
+}
+
 /** What people should know who embed without a prompt. */
 export function unpromptedNote(model: OpenedModel): string {
-  const list = Object.entries(model.layout.prompts).filter(([, text]) => text !== '');
   return (
-    `${model.id} was trained with a prompt before each text (${list.map(([name, text]) => `${name}: ${show(text)}`).join(', ')}), ` +
+    `${model.id} was trained with a prompt before each text (${promptList(model)}), ` +
     'and texts were embedded without: use embedQueries and embedDocuments, or the option prompt.'
   );
 }

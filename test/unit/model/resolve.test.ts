@@ -124,9 +124,9 @@ describe('models', () => {
     for (const preset of presets) {
       expect(Object.isFrozen(preset)).toBe(true);
       expect(isHubId(preset.id) && preset.id.includes('/')).toBe(true);
-      expect([384, 512, 768, 1024]).toContain(preset.dimension);
+      expect([256, 384, 512, 768, 1024]).toContain(preset.dimension);
       expect(preset.maxInputLength).toBeGreaterThanOrEqual(128);
-      expect(preset.maxInputLength).toBeLessThanOrEqual(8192);
+      expect([128, 256, 350, 384, 510, 512, 2048, 8192, 32768, Infinity]).toContain(preset.maxInputLength);
       expect(presetOf(preset.id.toUpperCase())).toBe(preset);
     }
     expect(presetOf('owner/tiny')).toBeUndefined();
