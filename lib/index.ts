@@ -7,6 +7,13 @@ export type {
   LoadEvent,
   TextVectorisationOptions,
 } from './text-vectorisation-options';
+export type { ExportReport } from './export/export';
+export type { ExportEvent } from './export/events';
+export type { ExportFormat, ExportOptions, ExportPrecision } from './export/options';
+export { pushFolder } from './push/push';
+export type { PushReport } from './push/push';
+export type { PushEvent } from './push/events';
+export type { PushExample, PushFolderOptions, PushOptions } from './push/options';
 export { merge } from './merge';
 export type { MergeOptions } from './merge';
 export { EmbeddingsEndpoint } from './embed/endpoint';
@@ -153,6 +160,7 @@ export {
   ModelError,
   NativeError,
   OutOfMemoryError,
+  PushError,
   ServerError,
   StateError,
   ToolError,
@@ -172,6 +180,7 @@ export type {
   ModelErrorCode,
   NativeCode,
   OutOfMemoryCode,
+  PushErrorCode,
   ServerErrorCode,
   StateErrorCode,
   ToolErrorCode,

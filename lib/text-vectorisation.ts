@@ -1,4 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { show } from './system/options';
 import { resolveTable, type ResolvedOf } from './system/option-table';
 import type { TextPair } from './data/pair';
@@ -30,7 +33,12 @@ import { inputLength } from './finetune/trainable-model';
 import { TrainingRecord } from './finetune/training-record';
 import { EmbeddingsEndpoint } from './embed/endpoint';
 import type { EmbeddingModel } from './evaluate/embedding';
-import type { MergeFacts } from './model/save/card';
+import type { CardExample, CardFacts, MergeFacts } from './model/save/card';
+import { exportModel, type ExportReport } from './export/export';
+import { cosineSimilarity } from './embed/similarity';
+import { cardTable, EXAMPLES, pushTable, type PushOptions } from './push/options';
+import { checkRepository, pushFolder, tokenToWrite, type PushReport } from './push/push';
+import { EXPORT_FORMATS, exportTable, type ExportFormat, type ExportOptions } from './export/options';
 import {
   constructorMisnomers,
   constructorOptions,
@@ -410,24 +418,126 @@ export class TextVectorisation {
         `save needs the path of a folder, but was given ${show(folder)}.`,
       );
     }
-    this.#checkAlive();
-    if (this.#unawaited()) {
-      throw new StateError(
-        'ERR_BUSY',
-        'save was called while a run of finetune is on that nobody awaits: the model is not trained yet.',
-        {
-          remedy: say`Put await before finetune(…). To save the best weights so far, give the run a then or catch first.`,
-        },
-      );
-    }
+    this.#checkTrained('save');
     const { addon, handle, opened } = await this.#loaded('save');
-    return saveModel(opened, addon, handle, folder, () => {
-      const records = this.#records.filter(({ changedModel }) => changedModel);
-      const trained = records.at(-1)?.facts(records.length - 1, addon.info().libtorch) ?? {};
-      return this.#merged === undefined ? trained : { ...trained, merged: this.#merged };
-    }).catch((error: unknown) => {
+    return saveModel(opened, addon, handle, folder, () => this.#cardFacts(addon)).catch((error: unknown) => {
       throw this.#explain(error, 'save');
     });
+  }
+
+  /**
+   * Writes the model for other programs to run, as a folder that appears whole or not at all. 'onnx': onnx/model.onnx,
+   * model_fp16.onnx, model_quantized.onnx (int8), each with encoder, pooling, Dense and Normalize inside, beside the files
+   * that transformers.js and sentence-transformers' ONNX backend look for. 'gguf': a file for llama.cpp, which runs models
+   * of BERT's kind with pooling mean, cls or last token and no Dense. docs/export.md tells inputs and outputs, and how exact
+   * each precision is. The weights are those of the moment, as of `save`, and pass through memory in pieces.
+   *
+   * @param folder its parents are made; an earlier export that is there is replaced, a folder with a model's weights never
+   * @throws InvalidArgumentError; ModelError ERR_EXPORT: the format cannot say the model, ERR_SAVE_TARGET:
+   *   something else is there, or nothing can be written there; FileError; AbortError; StateError as `save`; and what
+   *   `load` rejects with
+   */
+  async export(format: ExportFormat, folder: string, options?: ExportOptions): Promise<ExportReport> {
+    if (!EXPORT_FORMATS.includes(format)) {
+      throw new InvalidArgumentError(
+        'ERR_INVALID_ARGUMENT',
+        `The format of an export must be ${EXPORT_FORMATS.map((one) => `'${one}'`).join(' or ')}, but is ${show(format)}.`,
+      );
+    }
+    if (typeof folder !== 'string' || folder === '') {
+      throw new InvalidArgumentError(
+        'ERR_INVALID_ARGUMENT',
+        `export needs the path of a folder, but was given ${show(folder)}.`,
+      );
+    }
+    const resolved = resolveTable(exportTable, options, { name: 'export', path: '', elsewhere: [constructorOptions] });
+    const { precision: precisions, onProgress } = resolved;
+    this.#checkTrained('export');
+    const { addon, handle, opened } = await this.#loaded('export');
+    const signal = AbortSignal.any([this.#closing.signal, ...(resolved.signal === undefined ? [] : [resolved.signal])]);
+    const card = () => this.#cardFacts(addon);
+    const request = { format, opened, addon, handle, target: folder, precisions, card, signal, onProgress };
+    return exportModel(request).catch((error: unknown) => {
+      throw this.#disposed !== undefined && hasCode(error, 'ERR_ABORTED')
+        ? disposedDuring('export')
+        : this.#explain(error, 'export');
+    });
+  }
+
+  /**
+   * Saves the model into a repository of a hub, as one commit: others see all of it or nothing. The card tells data, recipe,
+   * measures before and after, thresholds and examples. A repository that is not there is made, private unless `visibility`
+   * says otherwise; one that holds a model already is left alone unless `force` is given. What a push that broke off has
+   * sent is not sent again. `pushFolder` does the same with a folder, as of an export.
+   *
+   * @param repo owner/name
+   * @throws PushError ERR_PUSH_TARGET, ERR_HUB_ACCESS, ERR_HUB_BUSY, ERR_PUSH; InvalidArgumentError; FileError: there is no
+   *   room for the model in the system's folder for temporary files; AbortError; StateError as `save`; and what `load`
+   *   rejects with
+   */
+  async push(repo: string, options?: PushOptions): Promise<PushReport> {
+    const { license, languages, examples, signal, onProgress, ...given } = resolveTable(
+      { ...pushTable, ...cardTable },
+      options,
+      {
+        name: 'push',
+        path: '',
+      },
+    );
+    checkRepository(repo);
+    const accessToken = tokenToWrite(given.accessToken ?? this.#options.accessToken);
+    this.#checkTrained('push');
+    const { addon, handle, opened } = await this.#loaded('push');
+    const shown: CardExample[] = [];
+    for (const { text, others } of examples ?? EXAMPLES) {
+      const [vector, ...vectors] = await this.embed([text, ...others], { ...(signal && { signal }) });
+      const similarities = vectors.map((other) => cosineSimilarity(vector!, other));
+      shown.push({ text, others: others.map((other, i) => ({ text: other, similarity: similarities[i]! })) });
+    }
+    const { hubUrl = this.#options.hubUrl } = given;
+    const temporary = await mkdtemp(join(tmpdir(), 'vectune-push-'));
+    try {
+      const folder = await saveModel(opened, addon, handle, join(temporary, 'model'), () => ({
+        ...this.#cardFacts(addon),
+        place: repo,
+        examples: shown,
+        ...(license !== undefined && { license }),
+        ...(languages !== undefined && { languages }),
+      }));
+      return await pushFolder(folder, repo, {
+        force: given.force,
+        visibility: given.visibility,
+        message: given.message,
+        accessToken,
+        ...(signal && { signal }),
+        ...(onProgress && { onProgress }),
+        ...(hubUrl !== undefined && { hubUrl }),
+      });
+    } catch (error) {
+      throw this.#explain(error, 'push');
+    } finally {
+      await rm(temporary, { recursive: true, force: true });
+    }
+  }
+
+  /** What is known of the training of the weights as they are. */
+  #cardFacts(addon: EngineAddon): CardFacts {
+    const records = this.#records.filter(({ changedModel }) => changedModel);
+    const trained = records.at(-1)?.facts(records.length - 1, addon.info().libtorch) ?? {};
+    return this.#merged === undefined ? trained : { ...trained, merged: this.#merged };
+  }
+
+  /** Refuses where weights are wanted and an `await` was forgotten. */
+  #checkTrained(call: string): void {
+    this.#checkAlive();
+    if (!this.#unawaited()) return;
+    throw new StateError(
+      'ERR_BUSY',
+      `${call} was called while a run of finetune is on that nobody awaits: the model is not trained yet.`,
+      {
+        remedy: say`Put await before finetune(…). To ${call} the best weights so far, give the run a then or catch first.`,
+      },
+    );
   }
 
   /**

@@ -18,6 +18,7 @@ const parsers: Partial<Record<Typed, (typed: string) => unknown>> = {
   bytes: toBytes,
   range: toRange,
   numbers: toNumbers,
+  names: toNames,
   words: toWords,
   // `#2` is a column by its number from 0, anything else a name.
   columns: toColumns,
@@ -59,6 +60,11 @@ export function toLossOption(typed: string, before: Record<string, unknown> = {}
 
 /** Options of losses that are lists, also of one. */
 const lists = new Set(['matryoshka_dims', 'matryoshka_weights', 'directions']);
+
+/** One or several names, as `fp32,int8`. */
+function toNames(typed: string): string[] {
+  return typed.split(',').map((name) => name.trim());
+}
 
 /** Two words, as `no,yes`. */
 function toWords(typed: string): string[] {

@@ -7,11 +7,13 @@ import { registerCompare } from './compare';
 import { registerDoctor } from './doctor';
 import { registerEmbed } from './embed';
 import { registerEvaluate } from './evaluate';
+import { registerExport } from './export';
 import { registerFinetune } from './finetune';
 import { registerLibTorch } from './libtorch';
 import { registerMerge } from './merge';
 import { registerMine } from './mine';
 import { registerModels } from './models';
+import { registerPush } from './push';
 import { registerReport } from './report';
 import { registerServe } from './serve';
 import { cli } from './surface';
@@ -19,11 +21,14 @@ import {
   comparedFlags,
   embedFlags,
   evaluateFlags,
+  exportFlags,
   finetuneFlags,
   mergeFlags,
   mineFlags,
   modelFlags,
+  pushFlags,
   reportFlags,
+  revisionFlags,
   serveFlags,
 } from './tables';
 import { FAILED, helpLine, MISUSED, tellUsage, type FlagNames } from './usage';
@@ -45,6 +50,8 @@ async function main(): Promise<void> {
   registerCompare(program);
   registerMine(program);
   registerMerge(program);
+  registerExport(program);
+  registerPush(program);
   registerReport(program);
   registerServe(program);
   registerModels(program);
@@ -56,6 +63,8 @@ async function main(): Promise<void> {
     mine: { table: { ...modelFlags, ...mineFlags }, misnomers: {} },
     evaluate: { table: { ...modelFlags, ...evaluateFlags }, misnomers: {} },
     merge: { table: mergeFlags, misnomers: {} },
+    push: { table: pushFlags, misnomers: {} },
+    export: { table: { ...exportFlags, ...revisionFlags }, misnomers: {} },
     report: { table: { ...comparedFlags, ...reportFlags }, misnomers: {} },
     serve: { table: { ...modelFlags, ...serveFlags }, misnomers: serveMisnomers },
     compare: { table: { ...comparedFlags, ...evaluateFlags }, misnomers: {} },

@@ -1,7 +1,9 @@
 import { evaluateDataTable } from '../evaluate/evaluate';
+import { exportTable } from '../export/options';
 import { mergeTable } from '../merge';
 import { finetuneTable } from '../finetune/options';
 import { mineTable } from '../mine/options';
+import { pushTable } from '../push/options';
 import { serveTable } from '../serve/options';
 import { flattened, type OptionEntry, type OptionTable } from '../system/option-table';
 import { embedTable, textVectorisationTable } from '../text-vectorisation-options';
@@ -30,6 +32,17 @@ export const mineFlags = mineTable;
 /** The options that `vectune merge` gives to `merge`. */
 export const mergeFlags: OptionTable = { method: mergeTable.method, revision };
 
+/** The options that `vectune export` gives to `export`, and to the model. */
+export const exportFlags: OptionTable = { precision: exportTable.precision };
+export const revisionFlags: OptionTable = { revision };
+
+/** The options that `vectune push` gives to `pushFolder`. */
+export const pushFlags: OptionTable = {
+  force: pushTable.force,
+  visibility: pushTable.visibility,
+  message: pushTable.message,
+};
+
 /** The options that `vectune serve` gives to `createServer`. */
 export const serveFlags = serveTable;
 
@@ -38,5 +51,5 @@ export const entries: ReadonlyMap<string, OptionEntry> = new Map(
   [serveFlags, textVectorisationTable, embedTable, evaluateFlags, mineFlags, finetuneFlags]
     .flatMap((table) => flattened(table))
     .map(({ path, entry }): [string, OptionEntry] => [path, entry])
-    .concat([['method', mergeTable.method]]),
+    .concat([['method', mergeTable.method]], Object.entries(pushFlags)),
 );

@@ -100,10 +100,17 @@ export class TrainingRecord {
     if (earlierRuns > 0) facts.earlierRuns = earlierRuns;
     if (this.#data) {
       if (!isPairs(this.#data.form)) facts.rowsAre = formWords[this.#data.form];
+      facts.data = this.#data.understood;
       facts.trainPairs = this.#data.trainingRows;
       if (this.#data.validationRows > 0) facts.validationPairs = this.#data.validationRows;
     }
     const [before, after] = [this.#before, this.#after];
+    if (after?.f1) {
+      const of = { 'F1 of the same': after.f1, accuracy: after.accuracy };
+      facts.thresholds = Object.entries(of).flatMap(([name, found]) =>
+        found ? [{ name, from: found.threshold }] : [],
+      );
+    }
     if (before !== null && after !== null) {
       facts.metrics = measures.flatMap(([name, of]) => {
         const [from, to] = [of(before), of(after)];

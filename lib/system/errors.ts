@@ -40,6 +40,8 @@ export type ModelErrorCode =
   | 'ERR_SAVE_TARGET'
   /** Models to be merged differ in shapes, modules, vocabulary or tokenizer. */
   | 'ERR_MERGE'
+  /** The model cannot be written in the form that was asked for. */
+  | 'ERR_EXPORT'
   /** Neither the hub nor a fall-back has the model. */
   | 'ERR_MODEL_NOT_FOUND';
 
@@ -97,6 +99,17 @@ export type CheckpointErrorCode =
   /** The folder has an earlier run's checkpoints, and `resume` was not given. */
   | 'ERR_CHECKPOINT_EXISTS';
 
+/** Codes of `PushError`. */
+export type PushErrorCode =
+  /** The hub does not answer, or does not take what was sent. */
+  | 'ERR_PUSH'
+  /** The repository holds a model already, or was changed meanwhile; `force` replaces it. */
+  | 'ERR_PUSH_TARGET'
+  /** The folder is no model's, or holds files that are none of a model's. */
+  | 'ERR_PUSH_FOLDER'
+  | 'ERR_HUB_ACCESS'
+  | 'ERR_HUB_BUSY';
+
 /** Codes of `LossError`. */
 export type LossErrorCode =
   /** It threw, or gave what is no loss or no gradient. */
@@ -119,6 +132,7 @@ export type ErrorCode =
   | FileErrorCode
   | ServerErrorCode
   | CheckpointErrorCode
+  | PushErrorCode
   | LossErrorCode;
 
 /** What an error carries beside its code and text. */
@@ -330,6 +344,15 @@ export class CheckpointError extends VectuneError {
   declare readonly code: CheckpointErrorCode;
   /** For vectune itself. */
   constructor(code: CheckpointErrorCode, message: string | Wording, details?: ErrorDetails) {
+    super(code, message, details);
+  }
+}
+
+/** A model was not put into a hub's repository; no commit was made. */
+export class PushError extends VectuneError {
+  declare readonly code: PushErrorCode;
+  /** For vectune itself. */
+  constructor(code: PushErrorCode, message: string | Wording, details?: ErrorDetails) {
     super(code, message, details);
   }
 }

@@ -36,6 +36,7 @@ export type Typed =
   | 'bytes'
   | 'range'
   | 'numbers'
+  | 'names'
   | 'words'
   | 'column'
   | 'columns'

@@ -3,15 +3,22 @@ import { proxiedFetch } from './proxy';
 /** How long a server may be silent, in milliseconds, before it counts as gone. */
 export const MAX_SILENCE_MS = 30_000;
 
+/** A request whose body takes long to send: `sent` is set by who waits, and to be called as the body goes. */
+export interface Upload {
+  sent?: () => void;
+}
+
 /** fetch, through the proxy if there is one, with a bound on how long the server may take to answer; the body has its own (`unlessSilent`). */
 export async function fetchUnlessSilent(
   input: Parameters<typeof fetch>[0],
   init: RequestInit = {},
   silenceMs = MAX_SILENCE_MS,
   environment: NodeJS.ProcessEnv = process.env,
+  upload: Upload = {},
 ): Promise<Response> {
   const silence = new AbortController();
   const timer = setTimeout(() => silence.abort(new Error(`no answer in ${seconds(silenceMs)}`)), silenceMs);
+  upload.sent = () => void timer.refresh();
   try {
     const signal = init.signal ? AbortSignal.any([silence.signal, init.signal]) : silence.signal;
     return await proxiedFetch(input, { ...init, signal }, environment);

@@ -9,6 +9,8 @@ export const LIB_ROOMS = [
   ['data', 'rows and texts from lists, iterables and files'],
   ['tokenisation', "Hugging Face's tokenizers; texts as token ids in one buffer"],
   ['model', 'model folders: read, fetched, saved'],
+  ['export', 'a model in the forms that other programs run'],
+  ['push', "a model to a hub's repository, as one commit"],
   ['embed', 'texts to vectors, and their similarity'],
   ['search', 'the most similar of many vectors, exactly, in the engine'],
   ['evaluate', 'how good a model is on data: measures, evaluators, intervals, the comparison of two models'],

@@ -4,6 +4,7 @@ import { data } from './data.mjs';
 import { delivery } from './delivery.mjs';
 import { engine } from './engine.mjs';
 import { evaluate } from './evaluate.mjs';
+import { exported } from './export.mjs';
 import { finetune } from './finetune.mjs';
 import { model } from './model.mjs';
 
@@ -21,4 +22,5 @@ export const guards = {
   ...binding,
   ...engine,
   ...evaluate,
+  ...exported,
 };

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DownloadError } from '../../system/errors';
-import { fetchUnlessSilent } from '../../system/silence';
+import { fetchUnlessSilent, type Upload } from '../../system/silence';
 import { say, words } from '../../system/wording';
 
 /**
@@ -27,26 +27,33 @@ export interface HubAccess {
   /** Default FIRST_PAUSE_MS. */
   firstPauseMs?: number | undefined;
   environment: NodeJS.ProcessEnv;
+  /** Whether something is written, and not only read. */
+  writes?: boolean;
 }
+
+export type { Upload };
 
 const token = words('the option `accessToken` or HF_TOKEN', 'HF_TOKEN');
 
-/** fetch for the hub's client. Every answer that comes of it is one that the client understands: content, or 404. */
+/** fetch for the hub's client. Every answer that comes of it is one that the client understands: content, or 404, and 409 or 412 where something is written. */
 export async function hubFetch(
   input: Parameters<typeof fetch>[0],
   init: RequestInit | undefined,
   access: HubAccess,
+  upload?: Upload,
 ): Promise<Response> {
   const { signal, silenceMs, environment } = access;
   for (let attempt = 0; ; ++attempt) {
     const request = signal ? { ...init, signal } : init;
-    const response = await fetchUnlessSilent(input, request, silenceMs, environment);
+    const response = await fetchUnlessSilent(input, request, silenceMs, environment, upload);
     if (response.ok) {
       if (!isPage(response)) return response;
       const text = await response.text().catch(() => '');
       throw notAHub(access, /<title[^>]*>\s*([^<]{1,80}?)\s*<\/title>/i.exec(text)?.[1]);
     }
     if (response.status === 404 || response.status === 416) return response;
+    // Someone else was quicker: what that means is told by who writes.
+    if (access.writes && (response.status === 409 || response.status === 412)) return response;
     const wait = pause(response, attempt, access.firstPauseMs ?? FIRST_PAUSE_MS);
     const again = BUSY.has(response.status) && attempt < RETRIES && wait <= MAX_PAUSE_MS;
     if (!again) throw await refusal(response, access, wait, attempt);
@@ -123,7 +130,7 @@ async function refusal(response: Response, access: HubAccess, wait: number, atte
   if (status === 403) {
     return new DownloadError('ERR_HUB_ACCESS', `the hub refuses access to ${id} (${said})`, {
       remedy: hasToken
-        ? say`The token may lack the right to read this repository: pass another by ${token}.`
+        ? say`The token may lack the right to ${access.writes ? 'write to' : 'read'} this repository: pass another by ${token}.`
         : say`Pass a token that may read it by ${token}.`,
     });
   }

@@ -17,8 +17,24 @@ export interface MergeFacts {
   models: readonly { id: string; share: number }[];
 }
 
+/** A text, and how similar the model finds others to it. */
+export interface CardExample {
+  text: string;
+  others: readonly { text: string; similarity: number }[];
+}
+
 /** What a model card says about a model's training. Every field that is not there is left out of the card. */
 export interface CardFacts {
+  /** Where the model is opened from, where it is not the folder beside the card. */
+  place?: string;
+  /** By the hub's name. */
+  license?: string;
+  /** Codes of the texts' languages. */
+  languages?: readonly string[];
+  /** Shown with their similarities; the hub's page compares them. */
+  examples?: readonly CardExample[];
+  /** How the data was understood, in a line. */
+  data?: string;
   /** What the rows are, in words, where they are not pairs with scores: 'texts with a class'. */
   rowsAre?: string;
   /** Rows that were trained on, and rows held out for validation. */
@@ -37,6 +53,8 @@ export interface CardFacts {
   earlierRuns?: number;
   /** On the validation pairs, before and after. */
   metrics?: { name: string; before: number; after: number }[];
+  /** Cosine similarity from which two texts count as the same, by the measure that it is best for. */
+  thresholds?: { name: string; from: number }[];
   /** Where the weights, before any training that is told, were merged. */
   merged?: MergeFacts;
   /** Versions of what computed it, e.g. { vectune, libtorch }. */
@@ -57,8 +75,28 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
-/** The README.md of a saved model. */
-export function modelCard(model: ModelFacts, facts: CardFacts): string {
+/** A list of YAML, each on a line of its own. */
+function yamlList(key: string, values: readonly string[], indent = ''): string[] {
+  return [`${indent}${key}:`, ...values.map((value) => `${indent}- ${JSON.stringify(value)}`)];
+}
+
+/** What the hub's page compares. */
+function widget(examples: readonly CardExample[]): string[] {
+  return [
+    'widget:',
+    ...examples.flatMap(({ text, others }) => [
+      `- source_sentence: ${JSON.stringify(text)}`,
+      ...yamlList(
+        'sentences',
+        others.map((other) => other.text),
+        '  ',
+      ),
+    ]),
+  ];
+}
+
+/** The README.md of a saved model; `use` says how it is used, by default as a folder of sentence-transformers'. */
+export function modelCard(model: ModelFacts, facts: CardFacts, use = usage(model, facts.place)): string {
   const onHub = model.id.includes('/');
   const trained = facts.trainPairs !== undefined;
   const parts = [
@@ -67,11 +105,14 @@ export function modelCard(model: ModelFacts, facts: CardFacts): string {
       'library_name: sentence-transformers',
       'pipeline_tag: sentence-similarity',
       ...(onHub ? [`base_model: ${JSON.stringify(model.id)}`] : []),
+      ...(facts.license === undefined ? [] : [`license: ${JSON.stringify(facts.license)}`]),
+      ...(facts.languages === undefined ? [] : yamlList('language', facts.languages)),
       'tags:',
       '- sentence-transformers',
       '- sentence-similarity',
       '- feature-extraction',
       '- vectune',
+      ...(facts.examples === undefined ? [] : widget(facts.examples)),
       '---',
     ].join('\n'),
     `# ${trained ? `${model.name}, fine-tuned` : facts.merged === undefined ? model.name : `${model.name}, merged`}`,
@@ -112,12 +153,34 @@ export function modelCard(model: ModelFacts, facts: CardFacts): string {
       ),
     );
   }
-  parts.push('## Use', usage(model));
+  if (facts.thresholds !== undefined && facts.thresholds.length > 0) {
+    parts.push(
+      '## Threshold',
+      'Two texts count as the same from this cosine similarity on, by the pairs that were held out:',
+      table(
+        ['best for', 'from'],
+        facts.thresholds.map(({ name, from }) => [name, from.toFixed(3)]),
+      ),
+    );
+  }
+  if (facts.examples !== undefined) {
+    parts.push(
+      '## Examples',
+      table(
+        ['text', 'other text', 'cosine similarity'],
+        facts.examples.flatMap(({ text, others }) =>
+          others.map((other) => [text, other.text, other.similarity.toFixed(3)]),
+        ),
+      ),
+    );
+  }
+  parts.push('## Use', use);
   return `${parts.join('\n\n')}\n`;
 }
 
 function training(facts: CardFacts): string {
   const rows: [string, string][] = [];
+  if (facts.data !== undefined) rows.push(['Data', facts.data]);
   if (facts.loss !== undefined) rows.push(['Loss', facts.loss]);
   const units = facts.rowsAre === undefined ? 'Text pairs' : `Rows (${facts.rowsAre})`;
   if (facts.trainPairs !== undefined) rows.push([`${units} trained on`, String(facts.trainPairs)]);
@@ -141,7 +204,7 @@ function training(facts: CardFacts): string {
   return table(['', ''], rows);
 }
 
-function usage(model: ModelFacts): string {
+function usage(model: ModelFacts, place = 'path/to/this-folder'): string {
   const [first, second] = ['How old are you?', 'What is your age?'];
   return [
     'With vectune (TypeScript):',
@@ -149,7 +212,7 @@ function usage(model: ModelFacts): string {
     '```ts',
     "import { TextVectorisation, cosineSimilarity } from 'vectune';",
     '',
-    `const model = new TextVectorisation('path/to/this-folder');`,
+    `const model = new TextVectorisation('${place}');`,
     `const [a, b] = await model.embed(['${first}', '${second}']);`,
     'console.log(cosineSimilarity(a, b));',
     '```',
@@ -159,17 +222,17 @@ function usage(model: ModelFacts): string {
     '```python',
     'from sentence_transformers import SentenceTransformer, util',
     '',
-    "model = SentenceTransformer('path/to/this-folder')",
+    `model = SentenceTransformer('${place}')`,
     `a, b = model.encode(['${first}', '${second}'])`,
     'print(util.cos_sim(a, b))',
     '```',
-    ...(Object.values(model.prompts).some((prompt) => prompt !== '')
-      ? [
-          '',
-          `Prompts: ${Object.entries(model.prompts)
-            .map(([name, prompt]) => `\`${name}\` = ${JSON.stringify(prompt)}`)
-            .join(', ')}.`,
-        ]
-      : []),
+    ...promptLines(model),
   ].join('\n');
+}
+
+/** The model's prompts, where it has any, behind an empty line. */
+export function promptLines({ prompts }: ModelFacts): string[] {
+  if (Object.values(prompts).every((prompt) => prompt === '')) return [];
+  const list = Object.entries(prompts).map(([name, prompt]) => `\`${name}\` = ${JSON.stringify(prompt)}`);
+  return ['', `Prompts: ${list.join(', ')}.`];
 }

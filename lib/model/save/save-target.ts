@@ -7,25 +7,61 @@ import { show } from '../../system/options';
 import { say, words } from '../../system/wording';
 import { systemReason } from '../../system/system-error';
 
-/** What the folders of model repositories hold; anything else would be lost if the folder were replaced. */
-const MODEL_ENTRIES: readonly RegExp[] = [
+/** What may be replaced at a place that is written to. */
+export interface Replaceable {
+  /** 'a model folder', and what it holds: 'a model'. */
+  what: string;
+  holds: string;
+  /** By the names in a folder, whether it is one. */
+  is: (names: readonly string[]) => boolean;
+  /** What such folders hold; anything else would be lost if the folder were replaced. */
+  entries: readonly RegExp[];
+}
+
+/** What the folders of model repositories hold beside weights. */
+export const MODEL_FILES: readonly RegExp[] = [
   /^(modules|config|config_sentence_transformers|data_config|vectune|generation_config)\.json$/,
   /^sentence_[\w-]+_config\.json$/,
   /^(tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab)\.json$/,
   /^(vocab|merges)\.txt$/,
   /^(sentencepiece\.bpe|spiece|unigram)\.(model|json)$/,
-  /^model[\w.-]*\.safetensors(\.index\.json)?$/,
-  /^(pytorch_model[\w.-]*\.bin(\.index\.json)?|tf_model\.h5|flax_model\.msgpack|rust_model\.ot)$/,
   /^(README\.md|LICENSE|\.gitattributes|train_script\.py|product_quantization.*|\.DS_Store|Thumbs\.db)$/,
   /^\d+_[A-Z]\w*$/,
   /^(onnx|openvino|eval|\.cache)$/,
 ];
 
-function refusal(target: string, what: string, cause?: unknown): ModelError {
+const WEIGHTS: readonly RegExp[] = [
+  /^model[\w.-]*\.safetensors(\.index\.json)?$/,
+  /^(pytorch_model[\w.-]*\.bin(\.index\.json)?|tf_model\.h5|flax_model\.msgpack|rust_model\.ot)$/,
+];
+
+const MODEL: Replaceable = {
+  what: 'a model folder',
+  holds: 'a model',
+  is: (names) =>
+    names.includes('modules.json') ||
+    (names.includes('config.json') && names.some((name) => /^(model.*\.safetensors|pytorch_model.*\.bin)$/.test(name))),
+  entries: [...MODEL_FILES, ...WEIGHTS],
+};
+
+/** A model's folder, or an export of one. */
+export const MODEL_OR_EXPORT: Replaceable = {
+  what: 'a model folder',
+  holds: 'a model',
+  is: (names) => MODEL.is(names) || names.includes('onnx') || names.some((name) => name.endsWith('.gguf')),
+  entries: [...MODEL.entries, /\.gguf$/],
+};
+
+/** Names in a folder that are not of that kind. */
+export function foreignNames(names: readonly string[], kind: Replaceable): string[] {
+  return names.filter((name) => !kind.entries.some((pattern) => pattern.test(name)));
+}
+
+function refusal(target: string, what: string, kind: Replaceable, cause?: unknown): ModelError {
   return new ModelError(
     'ERR_SAVE_TARGET',
-    `Cannot save to ${target}: ${what}. Nothing was changed; choose a new folder, or an ` +
-      'existing model folder to replace it.',
+    `Cannot save to ${target}: ${what}. Nothing was changed; choose a new folder, or ` +
+      `${kind.what.replace(/^an? /, 'an existing ')} to replace it.`,
     { file: target, ...(cause !== undefined && { cause }) },
   );
 }
@@ -49,18 +85,18 @@ export async function checkSaveTarget(folder: string): Promise<string> {
   try {
     await proveReplaceable(place);
   } catch (error) {
-    throw refusal(place, systemReason(error), error);
+    throw refusal(place, systemReason(error), MODEL, error);
   }
   return place;
 }
 
 /**
- * Whether a model may be saved at `target`: where there is nothing, an empty folder, or a model folder (which
+ * Whether a model may be saved at `target`: where there is nothing, an empty folder, or one of the kind (which
  * is then replaced). A folder that also holds other files is refused: they would be lost.
  *
  * @throws ModelError ERR_SAVE_TARGET
  */
-export async function saveTarget(target: string): Promise<string> {
+export async function saveTarget(target: string, kind: Replaceable = MODEL): Promise<string> {
   const place = resolve(target);
   let info: Stats;
   try {
@@ -74,27 +110,25 @@ export async function saveTarget(target: string): Promise<string> {
           () => false,
         )
       )
-        throw refusal(place, 'it is a link that leads nowhere');
+        throw refusal(place, 'it is a link that leads nowhere', kind);
       return place;
     }
-    throw refusal(place, code === 'ENOTDIR' ? 'a part of the path is a file' : message);
+    throw refusal(place, code === 'ENOTDIR' ? 'a part of the path is a file' : message, kind);
   }
-  if (!info.isDirectory()) throw refusal(place, 'it is a file');
+  if (!info.isDirectory()) throw refusal(place, 'it is a file', kind);
   const names = await readdir(place).catch((error: Error) => {
-    throw refusal(place, error.message);
+    throw refusal(place, error.message, kind);
   });
   if (names.length === 0) return place;
-  const isModel =
-    names.includes('modules.json') ||
-    (names.includes('config.json') && names.some((name) => /^(model.*\.safetensors|pytorch_model.*\.bin)$/.test(name)));
-  if (!isModel) throw refusal(place, `the folder is not a model folder (it holds ${list(names)})`);
-  const foreign = names.filter((name) => !MODEL_ENTRIES.some((pattern) => pattern.test(name)));
+  if (!kind.is(names)) throw refusal(place, `the folder is not ${kind.what} (it holds ${someNames(names)})`, kind);
+  const foreign = foreignNames(names, kind);
   if (foreign.length > 0)
-    throw refusal(place, `besides a model the folder holds ${list(foreign)}, which would be lost`);
+    throw refusal(place, `besides ${kind.holds} the folder holds ${someNames(foreign)}, which would be lost`, kind);
   return place;
 }
 
-function list(names: readonly string[]): string {
+/** Names for a message, the first five of many. */
+export function someNames(names: readonly string[]): string {
   const shown = names
     .slice(0, 5)
     .map((name) => JSON.stringify(name))

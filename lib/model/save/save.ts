@@ -29,23 +29,37 @@ export async function saveModel(
   const files = layoutFiles(opened);
   try {
     await replaceFolder(place, async (folder) => {
-      for (const [path, content] of files) {
-        await mkdir(dirname(join(folder, path)), { recursive: true });
-        await writeFile(join(folder, path), content, { flag: 'wx' });
-      }
-      for (const name of moduleFolders(opened.spec.head)) await mkdir(join(folder, name), { recursive: true });
+      await writeLayout(opened, files, folder);
       await addon.saveModel(handle, weightTargets(opened, folder));
       // Asked now: the facts are those of the weights that were written, whatever a run that is on has made since.
       await writeFile(join(folder, 'README.md'), modelCard(factsOf(opened), card()), { flag: 'wx' });
     });
   } catch (error) {
-    throw asError(error, place);
+    throw saveError(error, place);
   }
   return place;
 }
 
-function weightTargets(opened: OpenedModel, folder: string): SaveFile[] {
-  const targets: SaveFile[] = [{ path: join(folder, 'model.safetensors'), module: 'encoder' }];
+/** Writes files by their paths in a new folder, and makes the folders of the model's modules. */
+export async function writeLayout(
+  opened: OpenedModel,
+  files: ReadonlyMap<string, string | Buffer>,
+  folder: string,
+): Promise<void> {
+  for (const [path, content] of files) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), content, { flag: 'wx' });
+  }
+  await makeModuleFolders(opened, folder);
+}
+
+export async function makeModuleFolders(opened: OpenedModel, folder: string): Promise<void> {
+  for (const name of moduleFolders(opened.spec.head)) await mkdir(join(folder, name), { recursive: true });
+}
+
+/** Where the weights of each module go, those of the encoder to `encoder`. */
+export function weightTargets(opened: OpenedModel, folder: string, encoder = 'model.safetensors'): SaveFile[] {
+  const targets: SaveFile[] = [{ path: join(folder, encoder), module: 'encoder' }];
   moduleFolders(opened.spec.head).forEach((name, module) => {
     if (opened.spec.head[module]!.kind === 'dense')
       targets.push({ path: join(folder, name, 'model.safetensors'), module });
@@ -53,7 +67,8 @@ function weightTargets(opened: OpenedModel, folder: string): SaveFile[] {
   return targets;
 }
 
-function factsOf(opened: OpenedModel): ModelFacts {
+/** What the model card says of the model itself. */
+export function factsOf(opened: OpenedModel): ModelFacts {
   const { encoder, head } = opened.spec;
   const names = head.map((module) => {
     if (module.kind === 'pooling') return `Pooling (${module.modes.join(', ')})`;
@@ -74,7 +89,7 @@ function factsOf(opened: OpenedModel): ModelFacts {
 }
 
 /** The system's errors become ours, with the folder; the engine's keep their class. */
-function asError(error: unknown, place: string): Error {
+export function saveError(error: unknown, place: string): Error {
   if (error instanceof VectuneError) return error;
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (typeof code === 'string' && typeof syscall === 'string') {

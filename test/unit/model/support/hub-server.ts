@@ -14,9 +14,12 @@ export interface Repository {
   commits: Record<string, Files>;
   /** Commit of each branch and tag. */
   references: Record<string, string>;
+  /** As it was asked for where it was made by a client. */
+  visibility?: string;
 }
 
 export interface HubRequest {
+  method: string;
   /** As it came, without the query. */
   path: string;
   range: string | undefined;
@@ -35,7 +38,7 @@ function commitOf(label: string): string {
 
 /** What the hub keeps in large file storage. */
 function isLarge(path: string): boolean {
-  return /\.(safetensors|bin|onnx|parquet)$/.test(path);
+  return /\.(safetensors|bin|onnx|gguf|parquet)$/.test(path);
 }
 
 export function filesBelow(folder: string, prefix = ''): Files {
@@ -51,13 +54,17 @@ export function filesBelow(folder: string, prefix = ''): Files {
 export class HubServer {
   readonly repositories = new Map<string, Repository>();
   readonly requests: HubRequest[] = [];
+  /** Large files that were sent, whether or not a commit names them yet. */
+  readonly storage = new Map<string, Buffer>();
+  /** What each commit that was made said, the last one last. */
+  readonly messages: string[] = [];
   /** Stands in for the server's own answers where it wants to. */
   fault: Fault = () => false;
   readonly #server: Server;
   #port = 0;
 
   private constructor() {
-    this.#server = createServer((request, response) => this.#answer(request, response));
+    this.#server = createServer((request, response) => void this.#answer(request, response));
   }
 
   static async start(): Promise<HubServer> {
@@ -77,6 +84,11 @@ export class HubServer {
     return `http://127.0.0.1:${this.#port}`;
   }
 
+  /** Of another host, as the hub's storage is. */
+  get storageUrl(): string {
+    return `http://localhost:${this.#port}/storage`;
+  }
+
   /** A repository with one commit on `main`; gives the commit. */
   add(id: string, files: Files, label = `first of ${id}`): string {
     const commit = commitOf(label);
@@ -93,12 +105,13 @@ export class HubServer {
     return [...new Set(paths.filter((path) => path !== undefined))];
   }
 
-  #answer(incoming: IncomingMessage, response: ServerResponse): void {
+  async #answer(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname, searchParams } = new URL(incoming.url!, this.url);
     const { range, authorization } = incoming.headers;
-    const request = { path: pathname, range, authorization };
+    const request = { method: incoming.method!, path: pathname, range, authorization };
     this.requests.push(request);
     if (this.fault(request, response)) return;
+    if (request.method !== 'GET' && request.method !== 'HEAD') return this.#write(incoming, request, response);
     const parts =
       /^\/(?:api\/)?(?:models\/|datasets\/)?([^/]+\/[^/]+)\/(revision|tree|resolve)\/([^/]+)(?:\/(.+))?$/.exec(
         request.path,
@@ -116,6 +129,77 @@ export class HubServer {
     sendFile(response, content, range);
   }
 
+  /** Making a repository, the questions before a commit, storage, and the commit itself. */
+  async #write(incoming: IncomingMessage, request: HubRequest, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    try {
+      for await (const chunk of incoming) chunks.push(chunk as Buffer);
+    } catch {
+      return; // the client has gone
+    }
+    const body = Buffer.concat(chunks);
+    const stored = /^\/storage\/([0-9a-f]{64})$/.exec(request.path)?.[1];
+    if (stored !== undefined) {
+      if (sha256(body) !== stored) return json(response, { error: 'another content' }, 400);
+      this.storage.set(stored, body);
+      return void response.writeHead(200).end();
+    }
+    if (request.authorization === undefined) return json(response, { error: 'Invalid credentials' }, 401);
+    if (request.path === '/api/repos/create') {
+      const asked = JSON.parse(body.toString()) as { name: string; organization: string; visibility: string };
+      const id = `${asked.organization}/${asked.name}`;
+      if (this.repositories.has(id)) return json(response, { error: 'You already created this model repo' }, 409);
+      this.add(id, { '.gitattributes': Buffer.from('*.safetensors filter=lfs\n') });
+      this.repositories.get(id)!.visibility = asked.visibility;
+      return json(response, { url: `${this.url}/${id}`, id });
+    }
+    const [, id, action] =
+      /^\/(?:api\/models\/)?([^/]+\/[^/]+?)(?:\.git)?\/(preupload\/main|info\/lfs\/objects\/batch|commit\/main)$/.exec(
+        request.path,
+      ) ?? [];
+    const repository = this.repositories.get(id ?? '');
+    if (repository === undefined) return notFound(response, 'RepoNotFound', 'Repository not found');
+    if (action === 'preupload/main') {
+      const { files } = JSON.parse(body.toString()) as { files: { path: string }[] };
+      const mode = (path: string) => (isLarge(path) ? 'lfs' : 'regular');
+      return json(response, {
+        files: files.map(({ path }) => ({ path, uploadMode: mode(path), shouldIgnore: false })),
+      });
+    }
+    if (action === 'info/lfs/objects/batch') {
+      const { objects } = JSON.parse(body.toString()) as { objects: { oid: string; size: number }[] };
+      const upload = (oid: string) => ({ actions: { upload: { href: `${this.storageUrl}/${oid}` } } });
+      return json(response, {
+        transfer: 'basic',
+        objects: objects.map((one) => ({ ...one, ...(this.storage.has(one.oid) ? {} : upload(one.oid)) })),
+      });
+    }
+    this.#commit(response, repository, body.toString());
+  }
+
+  #commit(response: ServerResponse, repository: Repository, lines: string): void {
+    type Line = { key: string; value: Record<string, string> };
+    const steps = lines.split('\n').map((line) => JSON.parse(line) as Line);
+    const head = repository.references['main']!;
+    const files = { ...repository.commits[head]! };
+    for (const { key, value } of steps) {
+      if (key === 'header' && value['parentCommit'] !== head)
+        return json(response, { error: 'A commit has happened since. Please refresh and try again.' }, 412);
+      if (key === 'header') this.messages.push(value['summary']!);
+      if (key === 'file') files[value['path']!] = Buffer.from(value['content']!, 'base64');
+      if (key === 'deletedFile') delete files[value['path']!];
+      if (key === 'lfsFile') {
+        const content = this.storage.get(value['oid']!);
+        if (content === undefined) return json(response, { error: `${value['path']} was never sent` }, 400);
+        files[value['path']!] = content;
+      }
+    }
+    const commit = commitOf(`${head} ${lines}`);
+    repository.commits[commit] = files;
+    repository.references['main'] = commit;
+    json(response, { success: true, commitOid: commit, commitUrl: `${this.url}/commit/${commit}`, hookOutput: '' });
+  }
+
   #list(response: ServerResponse, path: string, files: Files, from: number): void {
     const folders = new Set(
       Object.keys(files)
@@ -126,7 +210,7 @@ export class HubServer {
       ...[...folders].map((name) => ({ type: 'directory', oid: commitOf(name), size: 0, path: name })),
       ...Object.entries(files).map(([name, content]) => ({
         type: 'file',
-        oid: commitOf(name),
+        oid: createHash('sha1').update(`blob ${content.length}\0`).update(content).digest('hex'),
         size: content.length,
         path: name,
         ...(isLarge(name) && { lfs: { oid: sha256(content), size: content.length, pointerSize: 134 } }),

@@ -1,0 +1,68 @@
+import { writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { modelCard, promptLines, type ModelFacts } from '../../model/save/card';
+import { factsOf } from '../../model/save/save';
+import type { OpenedModel } from '../../model/types';
+import type { ExportJob, Format } from '../format';
+import { writeGguf, type Field } from './file';
+import { describe, ggufTensors, KINDS } from './model';
+import { tokenizerFields } from './tokenizer';
+
+/** One file for llama.cpp and what is built on it, and a model card. */
+export const GGUF: Format = {
+  name: 'GGUF',
+  replaces: {
+    what: 'a GGUF export',
+    holds: 'an export',
+    is: (names) => names.some((name) => name.endsWith('.gguf')),
+    entries: [/\.gguf$/, /^(README\.md|LICENSE|\.gitattributes|\.DS_Store|Thumbs\.db)$/],
+  },
+  async prepare(opened, plan) {
+    const described = describe(opened, plan);
+    const tokenizer = await tokenizerFields(opened);
+    return (job) => write(job, new Map([...described, ...tokenizer]));
+  },
+  modules: false,
+  notes(opened) {
+    const notes: string[] = [];
+    if (opened.dimension < opened.width)
+      notes.push(`llama.cpp gives all ${opened.width} numbers of a vector; take the first ${opened.dimension}.`);
+    if (!opened.layout.includePrompt)
+      notes.push("The model's pooling leaves a prompt's tokens out, and llama.cpp's pools them too.");
+    return notes;
+  },
+};
+
+async function write(job: ExportJob, fields: ReadonlyMap<string, Field>): Promise<string[]> {
+  const { opened, plan, precisions, folder, weights, card, onBytes } = job;
+  const files: string[] = [];
+  for (const precision of precisions) {
+    const { type, file: kind } = KINDS[precision];
+    const file = `${fileName(opened)}-${type}.gguf`;
+    const tensors = ggufTensors(opened, plan, weights.get('encoder')!, precision);
+    const own = new Map<string, Field>([...fields, ['general.file_type', { u32: kind }]]);
+    await writeGguf(join(folder, file), own, tensors, (written, total) => onBytes(file, written, total));
+    files.push(file);
+  }
+  const facts = factsOf(opened);
+  await writeFile(join(folder, 'README.md'), modelCard(facts, card, usage(facts, files[0]!)), { flag: 'wx' });
+  return files;
+}
+
+function fileName({ id }: OpenedModel): string {
+  return basename(id).replaceAll(/[^\w.-]+/g, '-') || 'model';
+}
+
+function usage(facts: ModelFacts, file: string): string {
+  return [
+    'With llama.cpp:',
+    '',
+    '```sh',
+    `llama-server --embeddings -m ${file}   # POST /v1/embeddings`,
+    `llama-embedding -m ${file} -p 'How old are you?'`,
+    '```',
+    '',
+    'Its vectors have length 1. Its GELU is the approximation by tanh, so they differ from those of the model by some 1e-3.',
+    ...promptLines(facts),
+  ].join('\n');
+}

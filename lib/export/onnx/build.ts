@@ -1,0 +1,42 @@
+import type { OpenedModel } from '../../model/types';
+import type { ExportPrecision } from '../options';
+import type { EncoderPlan } from '../plans';
+import type { WeightsOf } from '../format';
+import { encoder, encoderInputs } from './encoder';
+import { Graph } from './graph';
+import { dense, normalise, pooling } from './head';
+import { ModuleWeights } from './numbers';
+
+/**
+ * The whole model as one graph. Inputs `input_ids`, `attention_mask` and, where the model has them, `token_type_ids`, int64
+ * [batch × sequence]; outputs `last_hidden_state` [batch × sequence × hidden] and `sentence_embedding` [batch × dimension],
+ * fp32 in every precision.
+ */
+export function buildGraph(
+  model: OpenedModel,
+  plan: EncoderPlan,
+  weights: WeightsOf,
+  precision: ExportPrecision,
+): Graph {
+  const { spec } = model;
+  const graph = new Graph(precision === 'fp16' ? 'float16' : 'float32');
+  const inputs = encoderInputs(graph, plan, spec.encoder);
+  let hidden = encoder(new ModuleWeights(graph, weights.get('encoder')!, precision), plan, spec.encoder, inputs);
+  if (precision === 'fp16') hidden = graph.cast(hidden, 'float32');
+
+  let x = hidden;
+  spec.head.forEach((module, i) => {
+    if (module.kind === 'pooling') x = pooling(graph, module.modes, hidden, inputs.mask);
+    else if (module.kind === 'normalize') x = normalise(graph, x);
+    else x = dense(new ModuleWeights(graph, weights.get(i)!, 'fp32', `head.${i}.`), module, x);
+  });
+  if (model.dimension < model.width) {
+    const [from, to, axis] = [[0], [model.dimension], [1]].map((values) => graph.integers(values));
+    x = graph.op('Slice', [x, from!, to!, axis!]);
+    if (model.normalised) x = normalise(graph, x);
+  }
+  const [batch, sequence] = ['batch_size', 'sequence_length'];
+  graph.output('last_hidden_state', 'float32', [batch, sequence, spec.encoder.hiddenSize], hidden);
+  graph.output('sentence_embedding', 'float32', [batch, model.dimension], x);
+  return graph;
+}

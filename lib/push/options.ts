@@ -1,0 +1,80 @@
+import { callback, choice, custom, flag, optional, signal, text, type OptionsOf } from '../system/option-table';
+import { invalidOption } from '../system/options';
+import type { PushEvent } from './events';
+
+/** A text and others that a hub's page compares it with. */
+export interface PushExample {
+  text: string;
+  others: readonly string[];
+}
+
+const examples = custom<readonly PushExample[]>('program', (path, value) => {
+  const isText = (one: unknown) => typeof one === 'string' && one !== '';
+  const isExample = (one: Partial<PushExample> | null) =>
+    isText(one?.text) && Array.isArray(one?.others) && one.others.length > 0 && one.others.every(isText);
+  if (Array.isArray(value) && value.every(isExample)) return value as PushExample[];
+  throw invalidOption(path, 'a list of { text, others: [text, …] }', value);
+});
+
+const languages = custom<readonly string[]>('program', (path, value) => {
+  if (Array.isArray(value) && value.every((one) => typeof one === 'string' && /^[\w-]{2,}$/.test(one))) return value;
+  throw invalidOption(path, "a list of codes, as ['en', 'de']", value);
+});
+
+/** Texts of vectune's own. */
+export const EXAMPLES: readonly PushExample[] = [
+  { text: 'How do I get a refund?', others: ['I want my money back', 'When do you open?', 'The parcel has not come'] },
+];
+
+export const pushTable = {
+  /** Whether a repository that holds a model already gets this one in its place; its history keeps the old one. Default false. */
+  force: optional(flag, false, {
+    flag: '--force',
+    help: 'replace a model that the repository holds already; its history keeps it',
+    aliases: ['overwrite', 'replace'],
+  }),
+  /** Of a repository that is made. Default 'private'. */
+  visibility: optional(choice('private', 'public'), 'private', {
+    flag: '--visibility <kind>',
+    help: 'private or public, of a repository that is made',
+    aliases: ['private', 'public'],
+  }),
+  /** What the commit says. Default: 'Model by vectune'. */
+  message: optional(text(), 'Model by vectune', {
+    flag: '--message <text>',
+    help: 'what the commit says',
+    aliases: ['commitMessage', 'title'],
+  }),
+  /** Address of the hub. Default: that of the model, else HF_ENDPOINT, else the public Hugging Face hub. */
+  hubUrl: optional(text(), undefined, { variable: 'HF_ENDPOINT', aliases: ['endpoint', 'hfEndpoint', 'baseUrl'] }),
+  /** Token that may write to the repository. Default: that of the model, else HF_TOKEN. */
+  accessToken: optional(text(), undefined, {
+    variable: 'HF_TOKEN',
+    aliases: ['token', 'hfToken', 'hubToken', 'apiKey', 'authToken', 'useAuthToken'],
+  }),
+  /** Is told how far the push is. */
+  onProgress: optional(callback<(event: PushEvent) => void>(), undefined, {
+    aliases: ['callback', 'progress', 'onEvent', 'progressCallback'],
+  }),
+  /** Stops the push; the promise rejects with an AbortError, and no commit is made. */
+  signal: optional(signal, undefined, { aliases: ['abortSignal', 'abortController', 'controller'] }),
+};
+
+/** Options of `pushFolder`. */
+export interface PushFolderOptions extends OptionsOf<typeof pushTable> {}
+
+/** What the model card says that is known to nobody but the caller. */
+export const cardTable = {
+  /** Licence of the model by the hub's name, as 'apache-2.0'. Default: the card says none. */
+  license: optional(text(), undefined, { aliases: ['licence'] }),
+  /** Languages of the texts by their codes, as ['en', 'de']. Default: the card says none. */
+  languages: optional(languages, undefined, { aliases: ['language', 'lang'] }),
+  /**
+   * Texts that the model's page compares, and that the card shows with their similarities. Default: some of vectune's own;
+   * texts that a model was trained on are not shown unless they are given here.
+   */
+  examples: optional(examples, undefined, { aliases: ['widget', 'widgetExamples'] }),
+};
+
+/** Options of `push`. */
+export interface PushOptions extends OptionsOf<typeof pushTable>, OptionsOf<typeof cardTable> {}

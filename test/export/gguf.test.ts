@@ -1,0 +1,201 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { CaseName } from '../parity/cases';
+import { readTensors } from '../parity/safetensors';
+import { editJson, fixture, useModels } from '../public/models';
+import { readGguf, type GgufFile } from './gguf-file';
+
+const models = useModels();
+
+async function exported(folder: string, precision: 'fp32' | 'fp16' | 'int8' = 'fp32'): Promise<GgufFile> {
+  const { files, folder: out } = await models.open(folder).export('gguf', models.path('out'), { precision });
+  expect(files).toHaveLength(1);
+  return readGguf(join(out, files[0]!.path));
+}
+
+/** A copy of a fixture with pooling of the mean alone and nothing behind it. */
+function plain(name: CaseName): string {
+  const folder = models.copy(name);
+  editJson<unknown[]>(join(folder, 'modules.json'), (modules) => modules.splice(2));
+  editJson<Record<string, unknown>>(join(folder, '1_Pooling', 'config.json'), (config) => {
+    for (const key of Object.keys(config).filter((one) => one.startsWith('pooling_mode'))) config[key] = false;
+    config['pooling_mode_mean_tokens'] = true;
+  });
+  return folder;
+}
+
+const single = (data: Buffer) => [...new Float32Array(Uint8Array.from(data).buffer)];
+
+const NAMES = {
+  bert: ['attention.self.query', 'attention.self.key', 'attention.self.value', 'attention.output.dense'],
+  distilbert: ['attention.q_lin', 'attention.k_lin', 'attention.v_lin', 'attention.out_lin'],
+};
+
+describe.each([
+  ['bert-mean', 'encoder.layer.', NAMES.bert, 0],
+  ['distilbert-mean', 'transformer.layer.', NAMES.distilbert, 0],
+  ['roberta-mean', 'encoder.layer.', NAMES.bert, 2],
+  ['xlm-roberta-mean', 'encoder.layer.', NAMES.bert, 2],
+  ['camembert-mean', 'encoder.layer.', NAMES.bert, 2],
+  ['electra-mean', 'encoder.layer.', NAMES.bert, 0],
+  ['bert-unigram', 'encoder.layer.', NAMES.bert, 0],
+] as const)('%s', (name, layer, [query, key, value, out], offset) => {
+  test('has its tensors under the names that llama.cpp looks for', async () => {
+    const { fields, tensors } = await exported(fixture(name));
+    const weights = readTensors(join(fixture(name), 'model.safetensors'));
+    const same = (mine: string, theirs: string) =>
+      expect(single(tensors.get(mine)!.data)).toEqual([...weights.get(theirs)!.data]);
+    for (const part of ['weight', 'bias']) {
+      same(`blk.1.attn_q.${part}`, `${layer}1.${query}.${part}`);
+      same(`blk.1.attn_k.${part}`, `${layer}1.${key}.${part}`);
+      same(`blk.1.attn_v.${part}`, `${layer}1.${value}.${part}`);
+      same(`blk.1.attn_output.${part}`, `${layer}1.${out}.${part}`);
+      same(`token_embd_norm.${part}`, `embeddings.LayerNorm.${part}`);
+    }
+    same('token_embd.weight', 'embeddings.word_embeddings.weight');
+    const positions = weights.get('embeddings.position_embeddings.weight')!;
+    const [rows, width] = positions.shape as [number, number];
+    expect(tensors.get('position_embd.weight')!.shape).toEqual([width, rows - offset]);
+    expect(single(tensors.get('position_embd.weight')!.data)).toEqual([...positions.data.subarray(offset * width)]);
+    expect(tensors.has('token_types.weight')).toBe(weights.has('embeddings.token_type_embeddings.weight'));
+    expect(tensors.size).toBe(4 + (tensors.has('token_types.weight') ? 1 : 0) + 2 * 16);
+    expect(fields.get('bert.context_length')).toBe(rows - offset);
+    expect((fields.get('tokenizer.ggml.tokens') as string[]).length).toBe(tensors.get('token_embd.weight')!.shape[1]);
+  });
+});
+
+test('describes the model', async () => {
+  const { fields } = await exported(fixture('bert-mean'));
+  expect(Object.fromEntries([...fields].filter(([name]) => /^(general|bert)\./.test(name)))).toEqual({
+    'general.architecture': 'bert',
+    'general.type': 'model',
+    'general.name': 'model',
+    'general.quantization_version': 2,
+    'general.file_type': 0,
+    'bert.block_count': 2,
+    'bert.context_length': 20,
+    'bert.embedding_length': 32,
+    'bert.feed_forward_length': 48,
+    'bert.attention.head_count': 4,
+    'bert.attention.layer_norm_epsilon': Math.fround(1e-12),
+    'bert.attention.causal': false,
+    'bert.pooling_type': 1,
+  });
+});
+
+describe('the tokenizer', () => {
+  const tokens = ({ fields }: GgufFile) => fields.get('tokenizer.ggml.tokens') as string[];
+  const types = ({ fields }: GgufFile) => fields.get('tokenizer.ggml.token_type') as number[];
+  const id = ({ fields }: GgufFile, name: string) => fields.get(`tokenizer.ggml.${name}_token_id`);
+
+  test('WordPiece has a mark before words in place of ## inside them', async () => {
+    const file = await exported(fixture('bert-mean'));
+    const vocabulary = readFileSync(join(fixture('bert-mean'), 'vocab.txt'), 'utf8')
+      .trimEnd()
+      .split('\n');
+    const expected = vocabulary.map((token, at) => {
+      if (at < 5) return token;
+      return token.startsWith('##') ? token.slice(2) : `\u2581${token}`;
+    });
+    expect(tokens(file).slice(0, expected.length)).toEqual(expected);
+    expect(types(file).slice(0, 6)).toEqual([3, 3, 3, 3, 3, 1]);
+    expect(file.fields.get('tokenizer.ggml.model')).toBe('bert');
+    expect(['bos', 'eos', 'unknown', 'seperator', 'padding', 'cls', 'mask'].map((name) => id(file, name))).toEqual([
+      2, 3, 1, 3, 0, 2, 4,
+    ]);
+    expect(file.fields.has('tokenizer.ggml.normalizer.lowercase')).toBe(false);
+  });
+
+  test('WordPiece says that it keeps case and accents', async () => {
+    const folder = models.copy('bert-mean');
+    for (const name of ['tokenizer.json', 'tokenizer_config.json']) {
+      editJson<Record<string, unknown>>(join(folder, name), (json) => {
+        if (name === 'tokenizer.json') (json['normalizer'] as Record<string, unknown>)['lowercase'] = false;
+        else json['do_lower_case'] = false;
+      });
+    }
+    const { fields } = await exported(folder);
+    expect(fields.get('tokenizer.ggml.normalizer.lowercase')).toBe(false);
+    expect(fields.get('tokenizer.ggml.normalizer.strip_accents')).toBe(false);
+  });
+
+  test('byte-level BPE has its merges', async () => {
+    const file = await exported(fixture('roberta-mean'));
+    const merges = readFileSync(join(fixture('roberta-mean'), 'merges.txt'), 'utf8')
+      .trimEnd()
+      .split('\n')
+      .slice(1);
+    expect(file.fields.get('tokenizer.ggml.merges')).toEqual(merges);
+    expect([file.fields.get('tokenizer.ggml.model'), file.fields.get('tokenizer.ggml.pre')]).toEqual([
+      'gpt2',
+      'roberta-bpe',
+    ]);
+    expect([id(file, 'bos'), id(file, 'eos'), id(file, 'padding')]).toEqual([0, 2, 1]);
+  });
+
+  test('Unigram has scores and the map of characters', async () => {
+    const file = await exported(fixture('xlm-roberta-mean'));
+    const json = JSON.parse(readFileSync(join(fixture('xlm-roberta-mean'), 'tokenizer.json'), 'utf8')) as {
+      model: { vocab: [string, number][]; unk_id: number };
+    };
+    const { vocab } = json.model;
+    expect(tokens(file).slice(0, vocab.length)).toEqual(vocab.map(([token]) => token));
+    const scores = file.fields.get('tokenizer.ggml.scores') as number[];
+    expect(scores.slice(0, vocab.length)).toEqual(vocab.map(([, score]) => Math.fround(score)));
+    expect(types(file)[json.model.unk_id]).toBe(2);
+    expect((file.fields.get('tokenizer.ggml.precompiled_charsmap') as number[]).length).toBeGreaterThan(100);
+    expect(file.fields.get('tokenizer.ggml.model')).toBe('t5');
+  });
+});
+
+describe('precision', () => {
+  test('matrices are fp16, the rest is not', async () => {
+    const { tensors, fields } = await exported(fixture('bert-mean'), 'fp16');
+    expect(tensors.get('blk.0.ffn_up.weight')!.type).toBe('F16');
+    expect(tensors.get('token_embd.weight')!.type).toBe('F16');
+    for (const name of ['blk.0.ffn_up.bias', 'position_embd.weight', 'token_types.weight', 'token_embd_norm.weight'])
+      expect(tensors.get(name)!.type).toBe('F32');
+    expect(fields.get('general.file_type')).toBe(1);
+  });
+
+  test('matrices are Q8_0 where their rows are made of whole blocks', async () => {
+    const { tensors, fields } = await exported(fixture('bert-mean'), 'int8');
+    expect(tensors.get('blk.0.attn_q.weight')!.type).toBe('Q8_0');
+    expect(tensors.get('blk.0.ffn_down.weight')!.type).toBe('F16'); // 48 numbers
+    expect(fields.get('general.file_type')).toBe(7);
+  });
+});
+
+describe('refused, with nothing written', () => {
+  test.each([
+    ['mpnet-mean', /llama\.cpp has no mpnet/],
+    ['bert-dense', /its activation is ReLU/],
+    ['distilbert-dense', /llama\.cpp runs no Dense/],
+    ['bert-residual', /llama\.cpp runs no Dense/],
+  ] as const)('%s', async (name, message) => {
+    const out = models.path('out');
+    await expect(models.open(fixture(name)).export('gguf', out)).rejects.toMatchObject({
+      name: 'ModelError',
+      code: 'ERR_EXPORT',
+      message: expect.stringMatching(message) as string,
+    });
+    expect(existsSync(out)).toBe(false);
+  });
+
+  test('a pooling that llama.cpp does not have', async () => {
+    const folder = plain('roberta-dense');
+    editJson<Record<string, unknown>>(join(folder, '1_Pooling', 'config.json'), (config) => {
+      config['pooling_mode_max_tokens'] = true;
+    });
+    await expect(models.open(folder).export('gguf', models.path('out'))).rejects.toThrow(
+      /its pooling is max with mean/,
+    );
+  });
+
+  test('an ONNX export in its place', async () => {
+    const model = models.open(fixture('bert-mean'));
+    await model.export('onnx', models.path('out'));
+    await expect(model.export('gguf', models.path('out'))).rejects.toMatchObject({ code: 'ERR_SAVE_TARGET' });
+    expect(readdirSync(models.path('out', 'onnx'))).toEqual(['model.onnx']);
+  });
+});

@@ -1,0 +1,227 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { TextVectorisation, type ExportEvent } from '../../lib';
+import { openModel } from '../../lib/model/open';
+import { CASES, type CaseName } from '../parity/cases';
+import { editJson, fixture, PROBE_TEXTS, useModels } from '../public/models';
+import { readOnnx, type OnnxFile } from './onnx-file';
+import { runOnnx, type Value } from './onnx-run';
+
+const models = useModels();
+
+/** Texts of several lengths, the first of the model's own. */
+const TEXTS = [...PROBE_TEXTS, 'a red kite turns slowly above the quiet harbour and the stone bridge'];
+
+/** What goes into a graph: texts filled up on the right with an id that is none of theirs where there is one. */
+async function feeds(folder: string, file: OnnxFile, texts = TEXTS): Promise<Record<string, Value>> {
+  const opened = await openModel(folder);
+  const prompted = texts.map((text) => opened.defaultPrompt + text);
+  const { ids, offsets } = await opened.tokeniser.encode(prompted, opened.maxInputLength);
+  const rows = texts.map((_, i) => [...ids.subarray(offsets[i]!, offsets[i + 1]!)]);
+  const width = Math.max(...rows.map(({ length }) => length));
+  const pad = opened.spec.encoder.padTokenId ?? 0;
+  const filled = (row: number[], filler: number) => [...row, ...new Array<number>(width - row.length).fill(filler)];
+  const matrix = (list: number[][]): Value => ({ shape: [texts.length, width], data: Float64Array.from(list.flat()) });
+  return {
+    input_ids: matrix(rows.map((row) => filled(row, pad))),
+    attention_mask: matrix(
+      rows.map((row) =>
+        filled(
+          row.map(() => 1),
+          0,
+        ),
+      ),
+    ),
+    ...('token_type_ids' in file.inputs && {
+      token_type_ids: matrix(rows.map(() => new Array<number>(width).fill(0))),
+    }),
+  };
+}
+
+/** The largest difference of a number of vectors. */
+function difference(found: Value, expected: readonly Float32Array[]): number {
+  const width = expected[0]!.length;
+  expect(found.shape).toEqual([expected.length, width]);
+  return Math.max(...found.data.map((value, i) => Math.abs(value - expected[Math.floor(i / width)]![i % width]!)));
+}
+
+function cosine(a: Float64Array, b: Float32Array): number {
+  const dot = a.reduce((sum, one, i) => sum + one * b[i]!, 0);
+  return dot / Math.hypot(...a) / Math.hypot(...b);
+}
+
+describe.each(CASES)('%s', (name) => {
+  test('as ONNX of fp32 it gives the same vectors', async () => {
+    const model = models.open(fixture(name));
+    const report = await model.export('onnx', models.path('out'));
+    expect(report.files.map(({ path }) => path)).toEqual(['onnx/model.onnx']);
+    const file = readOnnx(join(report.folder, 'onnx', 'model.onnx'));
+    const { sentence_embedding, last_hidden_state } = runOnnx(file, await feeds(fixture(name), file));
+    const expected = await model.embed(TEXTS);
+    expect(difference(sentence_embedding!, expected)).toBeLessThan(1e-5);
+    const hidden = (await openModel(fixture(name))).spec.encoder.hiddenSize;
+    expect(last_hidden_state!.shape).toEqual([TEXTS.length, expect.any(Number), hidden]);
+  });
+
+  test('as fp16 and int8 it gives nearly the same', async () => {
+    const model = models.open(fixture(name));
+    const report = await model.export('onnx', models.path('out'), { precision: ['fp16', 'int8'] });
+    const expected = await model.embed(TEXTS);
+    for (const [path, least] of [
+      ['onnx/model_fp16.onnx', 0.9999],
+      ['onnx/model_quantized.onnx', 0.98],
+    ] as const) {
+      const file = readOnnx(join(report.folder, path));
+      const { sentence_embedding } = runOnnx(file, await feeds(fixture(name), file));
+      const width = expected[0]!.length;
+      const least_found = Math.min(
+        ...expected.map((vector, i) => cosine(sentence_embedding!.data.subarray(i * width, (i + 1) * width), vector)),
+      );
+      expect(least_found).toBeGreaterThan(least);
+    }
+  });
+});
+
+describe('the graph', () => {
+  const exported = async (name: CaseName, ...precision: ('fp32' | 'fp16' | 'int8')[]) => {
+    const { folder } = await models.open(fixture(name)).export('onnx', models.path('out'), { precision });
+    return folder;
+  };
+
+  test('names its inputs and outputs, with sizes that differ from call to call', async () => {
+    const file = readOnnx(join(await exported('bert-dense', 'fp32'), 'onnx', 'model.onnx'));
+    const text = { type: 'int64', shape: ['batch_size', 'sequence_length'] };
+    expect(file).toMatchObject({ irVersion: 8, opset: 17 });
+    expect(file.inputs).toEqual({ input_ids: text, attention_mask: text, token_type_ids: text });
+    expect(file.outputs).toEqual({
+      last_hidden_state: { type: 'float32', shape: ['batch_size', 'sequence_length', 32] },
+      sentence_embedding: { type: 'float32', shape: ['batch_size', 24] },
+    });
+  });
+
+  test.each(['distilbert-mean', 'roberta-mean', 'mpnet-mean'] as const)('of %s takes no token types', async (name) => {
+    const file = readOnnx(join(await exported(name, 'fp32'), 'onnx', 'model.onnx'));
+    expect(Object.keys(file.inputs)).toEqual(['input_ids', 'attention_mask']);
+  });
+
+  test('has weights of the precision, and integer products with columns of their own steps', async () => {
+    const folder = await exported('bert-mean', 'fp16', 'int8');
+    const half = readOnnx(join(folder, 'onnx', 'model_fp16.onnx'));
+    const weight = 'encoder.layer.0.attention.self.query.weight';
+    expect(half.constants.get(`${weight}_transposed`)).toMatchObject({ type: 'float16', shape: [32, 32] });
+    const bytes = readOnnx(join(folder, 'onnx', 'model_quantized.onnx'));
+    expect(bytes.constants.get(`${weight}_quantized`)).toMatchObject({ type: 'uint8', shape: [32, 32] });
+    expect(bytes.constants.get(`${weight}_scale`)).toMatchObject({ type: 'float32', shape: [32] });
+    expect(bytes.nodes.filter(({ type }) => type === 'MatMulInteger')).toHaveLength(2 * 6);
+    // Query, key and value share what was quantised.
+    expect(bytes.nodes.filter(({ type }) => type === 'DynamicQuantizeLinear')).toHaveLength(2 * 4);
+  });
+
+  test('cuts vectors where the folder does, to length 1', async () => {
+    const folder = models.copy('mpnet-mean');
+    editJson<Record<string, unknown>>(join(folder, 'config_sentence_transformers.json'), (config) => {
+      config['truncate_dim'] = 7;
+    });
+    const model = models.open(folder);
+    const { folder: out } = await model.export('onnx', models.path('out'));
+    const file = readOnnx(join(out, 'onnx', 'model.onnx'));
+    const { sentence_embedding } = runOnnx(file, await feeds(folder, file));
+    const expected = await model.embed(TEXTS);
+    expect(expected[0]).toHaveLength(7);
+    expect(difference(sentence_embedding!, expected)).toBeLessThan(1e-5);
+  });
+});
+
+describe('the folder', () => {
+  test('has what transformers.js and sentence-transformers open, and no other weights', async () => {
+    const { folder, notes } = await models.open(fixture('distilbert-dense')).export('onnx', models.path('out'), {
+      precision: 'int8',
+    });
+    expect(readdirSync(folder).sort()).toEqual(
+      [
+        ...['1_Pooling', '2_Dense', 'README.md', 'config.json', 'config_sentence_transformers.json', 'modules.json'],
+        ...['onnx', 'sentence_bert_config.json', 'special_tokens_map.json', 'tokenizer.json', 'tokenizer_config.json'],
+        'vocab.txt',
+      ].sort(),
+    );
+    expect(readdirSync(join(folder, '2_Dense')).sort()).toEqual(['config.json', 'model.safetensors']);
+    const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as Record<string, unknown>;
+    expect(config).toMatchObject({ model_type: 'distilbert', 'transformers.js_config': { dtype: 'q8' } });
+    expect(readFileSync(join(folder, 'README.md'), 'utf8')).toContain('sentence_embedding: vectors');
+    expect(notes).toEqual([]);
+  });
+
+  test('is replaced where it is an export, and left as it is where it is anything else', async () => {
+    const model = models.open(fixture('bert-mean'));
+    const first = await model.export('onnx', models.path('out'), { precision: ['fp32', 'fp16'] });
+    const second = await model.export('onnx', first.folder, { precision: 'int8' });
+    expect(readdirSync(join(second.folder, 'onnx'))).toEqual(['model_quantized.onnx']);
+    const saved = await model.save(models.path('saved'));
+    mkdirSync(models.path('other'));
+    writeFileSync(models.path('other', 'notes.txt'), 'mine');
+    for (const target of [saved, models.path('other')]) {
+      const before = readdirSync(target);
+      await expect(model.export('onnx', target)).rejects.toMatchObject({
+        code: 'ERR_SAVE_TARGET',
+        message: expect.stringMatching(/is not an ONNX export .*an existing ONNX export to replace it\.$/) as string,
+      });
+      expect(readdirSync(target)).toEqual(before);
+    }
+    mkdirSync(join(saved, 'onnx'));
+    await expect(model.export('onnx', saved)).rejects.toThrow(
+      /besides an export .*"model\.safetensors", which would be lost/,
+    );
+    expect(existsSync(join(saved, 'model.safetensors'))).toBe(true);
+  });
+
+  test('is told of file by file, and leaves nothing where it is stopped', async () => {
+    const model = models.open(fixture('bert-mean'));
+    const events: ExportEvent[] = [];
+    const out = models.path('deep', 'out');
+    await model.export('onnx', out, { precision: ['fp32', 'fp16'], onProgress: (event) => events.push(event) });
+    for (const file of ['onnx/model.onnx', 'onnx/model_fp16.onnx']) {
+      const last = events.findLast((event) => event.file === file)!;
+      expect(last).toMatchObject({ type: 'exporting', writtenBytes: last.totalBytes });
+      expect(readFileSync(join(out, file)).length).toBe(last.totalBytes);
+    }
+    const stop = new AbortController();
+    const place = models.path('stopped', 'out');
+    const stopped = model.export('onnx', place, { signal: stop.signal, onProgress: () => stop.abort() });
+    await expect(stopped).rejects.toMatchObject({ code: 'ERR_ABORTED', name: 'AbortError' });
+    expect(readdirSync(models.path('stopped'))).toEqual([]);
+    const late = model.export('onnx', place, { onProgress: () => void model.dispose() });
+    await expect(late).rejects.toMatchObject({ code: 'ERR_DISPOSED' });
+    expect(readdirSync(models.path('stopped'))).toEqual([]);
+  });
+});
+
+describe('refused', () => {
+  test.each([
+    [
+      'a format that there is not',
+      ['tflite', 'out'],
+      'ERR_INVALID_ARGUMENT',
+      /must be 'onnx' or 'gguf', but is .*tflite/,
+    ],
+    ['no folder', ['onnx', ''], 'ERR_INVALID_ARGUMENT', /export needs the path of a folder/],
+    ['a precision that there is not', ['onnx', 'out', { precision: 'q4' }], 'ERR_INVALID_OPTION', /precision must be/],
+    [
+      'an option that there is not',
+      ['onnx', 'out', { opset: 18 }],
+      'ERR_UNKNOWN_OPTION',
+      /export has no option "opset"/,
+    ],
+    ['an option of the model', ['onnx', 'out', { device: 'cpu' }], 'ERR_UNKNOWN_OPTION', /new TextVectorisation/],
+  ])('%s', async (_, given, code, message) => {
+    const model = models.open(fixture('bert-mean'));
+    const call = (model.export as (...all: unknown[]) => Promise<unknown>).apply(model, given);
+    await expect(call).rejects.toMatchObject({ code, message: expect.stringMatching(message) as string });
+    expect(existsSync('out')).toBe(false);
+  });
+
+  test('after dispose', async () => {
+    const model = new TextVectorisation(fixture('bert-mean'));
+    await model.dispose();
+    await expect(model.export('onnx', models.path('out'))).rejects.toMatchObject({ code: 'ERR_DISPOSED' });
+  });
+});

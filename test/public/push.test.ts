@@ -1,0 +1,258 @@
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pushFolder, type PushEvent, type TextVectorisation } from '../../lib';
+import { useCleanEnvironment } from '../unit/model/support/environment';
+import { filesBelow, HubServer, type Files } from '../unit/model/support/hub-server';
+import { bits, fixture, PROBE_TEXTS, useModels } from './models';
+import { scoredRows } from './rows';
+import { finish } from './runs';
+
+const models = useModels();
+useCleanEnvironment();
+
+const TOKEN = 'hf_secretSecretSecret';
+const REPO = 'acme/support';
+
+let hub: HubServer;
+beforeEach(async () => {
+  hub = await HubServer.start();
+});
+afterEach(() => hub.stop());
+
+const there = () => ({ hubUrl: hub.url, accessToken: TOKEN });
+const head = (): Files => {
+  const repository = hub.repositories.get(REPO)!;
+  return repository.commits[repository.references['main']!]!;
+};
+const commits = () => Object.keys(hub.repositories.get(REPO)!.commits).length;
+const sent = () => hub.requests.filter(({ method, path }) => method === 'PUT' && path.startsWith('/storage/')).length;
+const leftovers = () => readdirSync(tmpdir()).filter((name) => name.startsWith('vectune-push-'));
+
+async function saved(model: TextVectorisation, name = 'saved'): Promise<string> {
+  return model.save(models.path(name));
+}
+
+describe('push', () => {
+  test('makes a private repository with the model as one commit, which opens with the same vectors', async () => {
+    const model = models.open(fixture('distilbert-dense'));
+    const before = leftovers();
+    const report = await model.push(REPO, { ...there(), message: 'First' });
+    expect(report).toMatchObject({ repo: REPO, url: `${hub.url}/${REPO}`, removed: [] });
+    expect(hub.repositories.get(REPO)).toMatchObject({ visibility: 'private', references: { main: report.commit } });
+    expect([commits(), hub.messages]).toEqual([2, ['First']]); // one of its own, and the model
+    expect(report.files.map(({ path }) => path)).toEqual(
+      Object.keys(head())
+        .filter((path) => path !== '.gitattributes')
+        .sort(),
+    );
+    expect(report.files.map(({ path }) => path)).toEqual(
+      expect.arrayContaining(['model.safetensors', '2_Dense/model.safetensors']),
+    );
+    expect(leftovers()).toEqual(before);
+
+    const fetched = models.open(REPO, { hubUrl: hub.url, cacheFolder: models.path('cache') });
+    expect(bits(await fetched.embed(PROBE_TEXTS)) === bits(await model.embed(PROBE_TEXTS))).toBe(true);
+  });
+
+  test('has a card with data, recipe, measures, thresholds and examples, and none of the texts', async () => {
+    const model = models.open(fixture('bert-mean'));
+    const rows = scoredRows().map((row) => ({ ...row, score: row.score > 0.5 ? 1 : 0 }));
+    await finish(model, rows, { epochs: 2, learningRate: 1e-3, earlyStopping: false, precision: 'fp32' });
+    await model.push(REPO, {
+      ...there(),
+      license: 'apache-2.0',
+      languages: ['en', 'de'],
+      examples: [{ text: 'where "is" it?', others: ['here', 'there | now'] }],
+    });
+    const card = head()['README.md']!.toString();
+    const [, front, body] = /^---\n(.*?)\n---\n(.*)$/s.exec(card)!;
+    expect(front).toContain(
+      'widget:\n- source_sentence: "where \\"is\\" it?"\n  sentences:\n  - "here"\n  - "there | now"',
+    );
+    expect(front).toContain('license: "apache-2.0"\nlanguage:\n- "en"\n- "de"');
+    for (const part of [
+      '## Training',
+      '| Data | 60 pairs',
+      '| `recipe` |',
+      '## Before and after',
+      '## Threshold',
+      '## Examples',
+    ])
+      expect(body).toContain(part);
+    expect(body).toMatch(/\| where "is" it\? \| there \\\| now \| -?\d\.\d{3} \|/);
+    expect(body).toContain(`new TextVectorisation('${REPO}')`);
+    expect(body).not.toContain(rows[0]!.text1);
+  });
+
+  test('leaves a repository that holds a model alone, unless it is forced to', async () => {
+    const first = models.open(fixture('bert-dense'));
+    await first.push(REPO, there());
+    const [old, count] = [head(), commits()];
+    const other = models.open(fixture('distilbert-mean'));
+    await expect(other.push(REPO, there())).rejects.toMatchObject({
+      name: 'PushError',
+      code: 'ERR_PUSH_TARGET',
+      message: expect.stringMatching(
+        /acme\/support holds .* already\. Nothing was changed\. .*\{ force: true \}/,
+      ) as string,
+    });
+    expect([head(), commits()]).toEqual([old, count]);
+    const report = await other.push(REPO, { ...there(), force: true });
+    expect(report.removed).toEqual(['2_Dense/config.json', '2_Dense/model.safetensors']);
+    expect(Object.keys(head())).not.toContain('2_Dense/config.json');
+    expect(commits()).toBe(count + 1);
+  });
+});
+
+describe('pushFolder', () => {
+  test('that is done already does nothing', async () => {
+    const folder = await saved(models.open(fixture('bert-mean')));
+    const first = await pushFolder(folder, REPO, there());
+    const before = [commits(), sent()];
+    expect(await pushFolder(folder, REPO, there())).toEqual(first);
+    expect([commits(), sent()]).toEqual(before);
+  });
+
+  test('that broke off goes on: what was sent is not sent again, and nobody saw a part of it', async () => {
+    const folder = await saved(models.open(fixture('distilbert-dense')));
+    let puts = 0;
+    hub.fault = ({ method, path }, response) => {
+      if (method !== 'PUT' || !path.startsWith('/storage/') || ++puts === 1) return false;
+      response.destroy();
+      return true;
+    };
+    const error = await pushFolder(folder, REPO, there()).catch((one: Error) => one);
+    expect(error).toMatchObject({ code: 'ERR_PUSH', message: expect.stringMatching(/No commit was made/) as string });
+    expect([Object.keys(head()), hub.storage.size]).toEqual([['.gitattributes'], 1]);
+    hub.fault = () => false;
+    const before = sent();
+    await pushFolder(folder, REPO, there());
+    expect(sent() - before).toBe(1);
+    expect(filesBelow(folder)).toEqual(
+      Object.fromEntries(Object.entries(head()).filter(([path]) => path !== '.gitattributes')),
+    );
+  });
+
+  test('waits for a hub that is busy, and sends the file again from its beginning', async () => {
+    const folder = await saved(models.open(fixture('bert-mean')));
+    let busy = 2;
+    hub.fault = ({ method }, response) => {
+      if (method !== 'PUT' || busy-- <= 0) return false;
+      response.writeHead(503, { 'retry-after': '0' }).end();
+      return true;
+    };
+    await pushFolder(folder, REPO, there());
+    expect(sent()).toBe(3);
+    expect(head()['model.safetensors']!.equals(readFileSync(join(folder, 'model.safetensors')))).toBe(true);
+  });
+
+  test('is told of, and stops where it is asked to, without a commit', async () => {
+    const folder = await saved(models.open(fixture('bert-mean')));
+    const events: PushEvent[] = [];
+    await pushFolder(folder, REPO, { ...there(), onProgress: (event) => events.push(event) });
+    const phases = events.map(({ phase }) => phase).filter((phase, i, all) => phase !== all[i - 1]);
+    expect(phases).toEqual(['hashing', 'uploading', 'committing']);
+    const size = readFileSync(join(folder, 'model.safetensors')).length;
+    expect(events.findLast(({ phase }) => phase === 'uploading')).toMatchObject({
+      file: 'model.safetensors',
+      sentBytes: size,
+      totalBytes: size,
+    });
+
+    const stop = new AbortController();
+    const stopped = pushFolder(folder, 'acme/other', {
+      ...there(),
+      signal: stop.signal,
+      onProgress: ({ phase }) => phase === 'uploading' && stop.abort(),
+    });
+    await expect(stopped).rejects.toMatchObject({ code: 'ERR_ABORTED', name: 'AbortError' });
+    expect(hub.messages).toHaveLength(1);
+  });
+
+  test('refuses where someone else was quicker', async () => {
+    const folder = await saved(models.open(fixture('bert-mean')));
+    hub.fault = ({ path }) => {
+      if (path.endsWith('/commit/main')) hub.add(REPO, { 'notes.md': Buffer.from('mine') }, 'meanwhile');
+      return false;
+    };
+    await expect(pushFolder(folder, REPO, there())).rejects.toMatchObject({
+      code: 'ERR_PUSH_TARGET',
+      message: expect.stringMatching(/changed by someone else meanwhile/) as string,
+    });
+    expect(Object.keys(head())).toEqual(['notes.md']);
+  });
+
+  test('takes exports too', async () => {
+    const { folder } = await models.open(fixture('bert-mean')).export('gguf', models.path('gguf'));
+    await pushFolder(folder, REPO, there());
+    expect(Object.keys(head()).sort()).toEqual(['.gitattributes', 'README.md', 'model-F32.gguf']);
+  });
+
+  test('refuses a folder that is no model, or holds what may not be meant for others', async () => {
+    const folder = await saved(models.open(fixture('bert-mean')));
+    writeFileSync(join(folder, 'customers.csv'), 'a,b\n');
+    await expect(pushFolder(folder, REPO, there())).rejects.toMatchObject({
+      code: 'ERR_PUSH_FOLDER',
+      message: expect.stringMatching(/holds "customers\.csv", which may not be meant for others/) as string,
+    });
+    rmSync(folder, { recursive: true });
+    cpSync(__dirname, folder, { recursive: true });
+    await expect(pushFolder(folder, REPO, there())).rejects.toMatchObject({ code: 'ERR_PUSH_FOLDER' });
+    expect(hub.requests).toEqual([]);
+    await expect(pushFolder(models.path('nowhere'), REPO, there())).rejects.toMatchObject({ code: 'ERR_FILE' });
+  });
+});
+
+describe('the token', () => {
+  test('goes to the hub alone, and stands in no message, event or error', async () => {
+    const folder = await saved(models.open(fixture('bert-mean')));
+    const events: PushEvent[] = [];
+    await pushFolder(folder, REPO, { ...there(), onProgress: (event) => events.push(event) });
+    for (const { path, authorization } of hub.requests)
+      expect([path, authorization]).toEqual([path, path.startsWith('/storage/') ? undefined : `Bearer ${TOKEN}`]);
+    expect(sent()).toBe(1);
+    expect(JSON.stringify(events)).not.toContain(TOKEN);
+    for (const status of [401, 403, 500]) {
+      hub.fault = (_, response) => {
+        response.writeHead(status, { 'content-type': 'application/json', 'retry-after': '0' });
+        response.end(JSON.stringify({ error: `no: ${TOKEN}` }));
+        return true;
+      };
+      const error: unknown = await pushFolder(folder, REPO, there()).catch((one: unknown) => one);
+      expect(error).toMatchObject({ code: status === 500 ? 'ERR_HUB_BUSY' : 'ERR_HUB_ACCESS', name: 'PushError' });
+      for (let link = error as Error | undefined; link !== undefined; link = link.cause as Error | undefined)
+        expect(`${link.message} ${link.stack}`).not.toContain(TOKEN);
+    }
+  });
+
+  test('is needed, and may be of another form than the public hub has', async () => {
+    const model = models.open(fixture('bert-mean'));
+    await expect(model.push(REPO, { hubUrl: hub.url })).rejects.toMatchObject({ code: 'ERR_HUB_ACCESS' });
+    expect(hub.requests).toEqual([]);
+    process.env['HF_TOKEN'] = 'of-our-own-hub';
+    process.env['HF_ENDPOINT'] = hub.url;
+    await model.push(REPO);
+    expect(hub.requests.at(-1)!.authorization).toBe('Bearer of-our-own-hub');
+    delete process.env['HF_TOKEN'];
+  });
+});
+
+test.each([
+  ['no owner', ['support'], 'ERR_INVALID_ARGUMENT', /named owner\/name, as acme\/support-embeddings, but is .*support/],
+  ['an address', ['https://hub/acme/support'], 'ERR_INVALID_ARGUMENT', /named owner\/name/],
+  ['an option that there is not', [REPO, { overwrite: true }], 'ERR_UNKNOWN_OPTION', /Did you mean "force"\?/],
+  ['token', [REPO, { token: TOKEN }], 'ERR_UNKNOWN_OPTION', /Did you mean "accessToken"\?/],
+  [
+    'examples that are none',
+    [REPO, { examples: ['a'] }],
+    'ERR_INVALID_OPTION',
+    /examples must be a list of \{ text, others/,
+  ],
+  ['a visibility that there is not', [REPO, { visibility: 'open' }], 'ERR_INVALID_OPTION', /visibility must be one of/],
+])('refused: %s', async (_, given, code, message) => {
+  const model = models.open(fixture('bert-mean'));
+  const call = (model.push as (...all: unknown[]) => Promise<unknown>).apply(model, given);
+  await expect(call).rejects.toMatchObject({ code, message: expect.stringMatching(message) as string });
+  expect(hub.requests).toEqual([]);
+});
