@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { show } from './system/options';
 import { resolveTable, type ResolvedOf } from './system/option-table';
 import type { TextPair } from './data/pair';
-import { areTextRows, listRows, textRows, type LabelList, type TextList } from './data/lists';
+import { areTextRows, listRows, textRows, type LabelList, type ListRows, type TextList } from './data/lists';
 import { collectLists, collectRows, noSplit, type DataSource } from './data/source';
 import { defineAsyncDispose } from './system/dispose';
 import { option, say } from './system/wording';
 import { fromNative, hasCode, InvalidArgumentError, StateError } from './system/errors';
 import type { FinetuneEvent } from './finetune/events';
-import { finetune, type FinetuneJob } from './finetune/finetune';
+import { finetune } from './finetune/finetune';
 import { finetuneTable, type FinetuneOptions } from './finetune/options';
 import { resolveOptions, type ResolvedOptions } from './finetune/resolved-options';
 import type { FinetuneReport } from './finetune/report';
@@ -29,6 +29,8 @@ import { loadEngine } from './engine/load';
 import { prepareTokenizers } from './tokenisation/tokeniser';
 import { Embedder } from './embed/embedder';
 import { areTextsAlone, collectTexts, isVectorFile, type TeacherJob } from './finetune/teacher';
+import { areDataSets, resolveSets, type DataSets, type SetSource } from './finetune/sets/options';
+import type { SetJob } from './finetune/sets/read';
 import { inputLength } from './finetune/trainable-model';
 import { TrainingRecord } from './finetune/training-record';
 import { EmbeddingsEndpoint } from './embed/endpoint';
@@ -304,6 +306,10 @@ export class TextVectorisation {
    * `{ text, label }` and the like; the event 'data' tells how it was understood. The form of the rows chooses the loss,
    * unless the option `loss` does: by default the cosine similarity of each pair comes near its score.
    *
+   * Several data sets are trained on together where they are given by their names: `finetune({ questions: 'questions.csv',
+   * pairs: { data: rows, loss: 'cosent' } })`. Each has its form, its loss and its measure; the rows of a step are of one set,
+   * and `multiDatasetSampler` says how the sets take turns.
+   *
    * Training starts at once, whether or not the run is awaited. The model takes new weights only when they are better
    * on the validation rows than all before, the untrained ones included; see `FinetuneOptions` for everything else.
    *
@@ -314,14 +320,18 @@ export class TextVectorisation {
   finetune(pairs: readonly TextPair[], scores: ArrayLike<number>, options?: FinetuneOptions): FinetuneRun;
   finetune(texts: TextList, labels: LabelList, options?: FinetuneOptions): FinetuneRun;
   finetune(
-    source: DataSource | readonly string[] | readonly (readonly string[])[],
+    source: DataSource | readonly string[] | readonly (readonly string[])[] | DataSets,
     options?: FinetuneOptions,
   ): FinetuneRun;
-  finetune(source: TextList | DataSource, second?: LabelList | FinetuneOptions, third?: FinetuneOptions): FinetuneRun {
+  finetune(
+    source: TextList | DataSource | DataSets,
+    second?: LabelList | FinetuneOptions,
+    third?: FinetuneOptions,
+  ): FinetuneRun {
     const labelled = Array.isArray(second) || ArrayBuffer.isView(second);
     const alone = !labelled && third === undefined && areTextRows(source);
-    const textsAlone = !labelled && areTextsAlone(source);
     const asLists = labelled || (!alone && Array.isArray(source) && Array.isArray(source[0]));
+    const several = !labelled && third === undefined && areDataSets(source);
     // An async function runs at once to its first await: nothing can come between the checks and the claim.
     const claim: { run: FinetuneRun | undefined; ended: Promise<void> } = { run: undefined, ended: Promise.resolve() };
     const run = new FinetuneRun(async (control) => {
@@ -340,14 +350,7 @@ export class TextVectorisation {
         );
       }
       const options = resolveOptions(asLists ? third : second, [constructorOptions]);
-      const lists = alone ? textRows(source) : asLists ? listRows(source, second) : undefined;
-      if (lists !== undefined && options.file !== undefined) {
-        throw new InvalidArgumentError(
-          'ERR_INVALID_OPTION',
-          'The option file tells how to read a data file, but the data ' + 'is two lists.',
-        );
-      }
-      if (lists !== undefined && options.split !== null) throw noSplit();
+      const sets = several ? this.#setsOf(source, options) : [this.#setOf(source, asLists ? listRows(source, second) : undefined, options)];
       let ended: () => void = () => undefined;
       claim.ended = new Promise((resolve) => {
         ended = resolve;
@@ -356,24 +359,7 @@ export class TextVectorisation {
       const stop = () => control.stop(disposedDuring('finetune'));
       this.#closing.signal.addEventListener('abort', stop);
       try {
-        const named = lists === undefined ? hubDataSet(source) : null;
-        const data = async (signal: AbortSignal) => {
-          if (textsAlone && options.teacher !== null) return collectTexts(source, signal);
-          if (lists !== undefined) return collectLists(lists, options.onBadRow, signal);
-          const files =
-            named === null
-              ? undefined
-              : await orAborted(
-                  fetchDataSet(named, options.split ?? undefined, {
-                    ...this.#options,
-                    environment: process.env,
-                    signal,
-                  }),
-                  signal,
-                );
-          return collectRows(source as DataSource, { ...options, files }, signal);
-        };
-        return await this.#train(data, options, control);
+        return await this.#train(sets, options, control);
       } finally {
         this.#closing.signal.removeEventListener('abort', stop);
         this.#running = undefined;
@@ -384,7 +370,55 @@ export class TextVectorisation {
     return run;
   }
 
-  #train(data: FinetuneJob['data'], options: ResolvedOptions, control: RunControl): Promise<FinetuneReport> {
+  /** The one set of a run. */
+  #setOf(source: unknown, lists: ListRows | undefined, options: ResolvedOptions): SetJob {
+    const { loss, measure } = options;
+    return { name: null, loss, measure, ...this.#reading(source as SetSource, lists, options) };
+  }
+
+  #setsOf(source: DataSets, options: ResolvedOptions): SetJob[] {
+    return resolveSets(source, options).map((set) => ({
+      ...set,
+      ...this.#reading(set.data, undefined, { ...set, onBadRow: options.onBadRow }),
+    }));
+  }
+
+  /** How a source is read, and who teaches. What is wrong with lists is told at once. */
+  #reading(
+    source: SetSource,
+    lists: ListRows | undefined,
+    options: Pick<ResolvedOptions, 'teacher' | 'teacherFile' | 'file' | 'split' | 'onBadRow'>,
+  ): Pick<SetJob, 'data' | 'teacher'> {
+    const { teacher, teacherFile, onBadRow } = options;
+    const rows = lists ?? (areTextRows(source) ? textRows(source) : undefined);
+    if (rows !== undefined && options.file !== undefined) {
+      throw new InvalidArgumentError(
+        'ERR_INVALID_OPTION',
+        'The option file tells how to read a data file, but the data ' + 'is two lists.',
+      );
+    }
+    if (rows !== undefined && options.split !== null) throw noSplit();
+    const named = rows === undefined ? hubDataSet(source) : null;
+    const data: SetJob['data'] = async (signal) => {
+      if (teacher !== null && lists === undefined && areTextsAlone(source)) return collectTexts(source, signal);
+      if (rows !== undefined) return collectLists(rows, onBadRow, signal);
+      const files =
+        named === null
+          ? undefined
+          : await orAborted(
+              fetchDataSet(named, options.split ?? undefined, {
+                ...this.#options,
+                environment: process.env,
+                signal,
+              }),
+              signal,
+            );
+      return collectRows(source as DataSource, { ...options, files }, signal);
+    };
+    return { data, teacher: teacher === null ? undefined : () => teacherOf(teacher, teacherFile) };
+  }
+
+  #train(sets: readonly SetJob[], options: ResolvedOptions, control: RunControl): Promise<FinetuneReport> {
     const record = new TrainingRecord(options);
     const onProgress = (event: FinetuneEvent): unknown => {
       record.note(event);
@@ -397,8 +431,7 @@ export class TextVectorisation {
       const promptTokens = await unpooledTokens(opened, opened.defaultPrompt);
       return { addon, handle, device, memoryFraction, promptTokens, ...opened };
     };
-    const teacher = options.teacher === null ? undefined : () => teacherOf(options.teacher!, options.teacherFile);
-    return finetune({ data, model, teacher, options: { ...options, onProgress } }, control);
+    return finetune({ sets, model, options: { ...options, onProgress } }, control);
   }
 
   /**

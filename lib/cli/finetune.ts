@@ -1,13 +1,16 @@
+import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { AbortError, FileError, InvalidArgumentError, messageFor, VectuneError } from '../system/errors';
 import type { FinetuneEvent } from '../finetune/events';
 import { KeptEpoch } from '../finetune/kept';
 import type { FinetuneOptions } from '../finetune/options';
+import type { LossChoice } from '../finetune/losses/choice';
 import type { FinetuneReport } from '../finetune/report';
+import type { DataSets } from '../finetune/sets/options';
 import { checkSaveTarget } from '../model/save/save-target';
 import { TextVectorisation } from '../text-vectorisation';
 import { EventLog } from './event-log';
-import { addFlags, toLossOption, toSeconds, typedOptions } from './flags';
+import { addFlags, toLossOption, toSeconds, toSetLoss, typedOptions } from './flags';
 import { DownloadDisplay, FinetuneDisplay } from './progress';
 import { saveModel } from './save-model';
 import { StopSignals } from './stop-signals';
@@ -28,6 +31,7 @@ interface Flags {
   memoryFraction?: number;
   loss?: string;
   lossOption?: Record<string, unknown>;
+  setLoss?: Record<string, string>;
 }
 
 /**
@@ -40,14 +44,19 @@ export function registerFinetune(program: Command): void {
     .command('finetune')
     .description('Fine-tune a model on texts that belong together or do not, and save it.')
     .argument(
-      '<file>',
-      'rows of two texts and a score, of a question, its answer and others, of a text and its class, …: .csv, .tsv, .jsonl, .json or .parquet, text also as .gz; a BEIR folder; or hub:owner/name',
+      '<files...>',
+      'rows of two texts and a score, of a question, its answer and others, of a text and its class, …: .csv, .tsv, .jsonl, .json or .parquet, text also as .gz; a BEIR folder; or hub:owner/name. Several are trained on together, each with a loss of its own',
     )
     .option('--model <id|folder>', 'model to start from: a name on the hub, or a folder')
     .option('--out <folder>', 'where the tuned model is saved; a model that is there is replaced');
   requireFlags(command, 'model', 'out');
   addFlags(command, finetuneFlags)
     .option('--loss-option <name=value>', 'an option of --loss, as scale=30; may be given several times', toLossOption)
+    .option(
+      '--set-loss <file=loss>',
+      'several files: the loss of one, by its name without folder and extension; may be given several times',
+      toSetLoss,
+    )
     .option(
       '--log-every <seconds>',
       'without a terminal: a line of progress every so many seconds (default: 10)',
@@ -58,9 +67,10 @@ export function registerFinetune(program: Command): void {
     .action(finetune);
 }
 
-async function finetune(file: string, flags: Flags, command: Command): Promise<void> {
+async function finetune(files: string[], flags: Flags, command: Command): Promise<void> {
   const { revision, ...typed } = typedOptions(command, finetuneFlags) as FinetuneOptions & { revision?: string };
   const options = { ...typed, ...lossOf(flags) };
+  const data = files.length === 1 ? oneFile(files[0]!, flags) : setsOf(files, flags);
   // Before hours of training, not after them.
   await checkSaveTarget(flags.out);
   const log = new EventLog(flags.log);
@@ -82,7 +92,7 @@ async function finetune(file: string, flags: Flags, command: Command): Promise<v
     display.show(event);
   };
   try {
-    const report = await tv.finetune(file, { ...options, signal: stop.signal, onProgress });
+    const report = await tv.finetune(data, { ...options, signal: stop.signal, onProgress });
     trained = true;
     display.end();
     // Whatever comes of the saving, what was measured is told.
@@ -123,6 +133,36 @@ function lossOf({ loss, lossOption }: Flags): FinetuneOptions {
     );
   }
   return { loss: { name: loss, ...lossOption } as never };
+}
+
+function oneFile(file: string, { setLoss }: Flags): string {
+  if (setLoss === undefined) return file;
+  throw new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    '--set-loss is for one of several files, but there is one. Give its loss as --loss.',
+  );
+}
+
+/** Several files as data sets of their names. */
+function setsOf(files: readonly string[], { setLoss = {} }: Flags): DataSets {
+  const sets: Record<string, { data: string; loss?: LossChoice }> = {};
+  for (const file of files) {
+    const name = basename(file).replace(/(?:\.(?:csv|tsv|tab|jsonl|ndjson|json|parquet|txt|gz))+$/i, '');
+    if (Object.hasOwn(sets, name)) {
+      throw new InvalidArgumentError(
+        'ERR_INVALID_ARGUMENT',
+        `${sets[name]!.data} and ${file} would both be the data set "${name}". Rename one of them.`,
+      );
+    }
+    // Whether there is such a loss the library says.
+    sets[name] = { data: file, ...(Object.hasOwn(setLoss, name) && { loss: setLoss[name] as LossChoice }) };
+  }
+  const unknown = Object.keys(setLoss).find((name) => !Object.hasOwn(sets, name));
+  if (unknown === undefined) return sets;
+  throw new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    `--set-loss names "${unknown}", but the files are ${Object.keys(sets).join(', ')}.`,
+  );
 }
 
 function told(failure: Error): string {

@@ -58,6 +58,13 @@ export function toLossOption(typed: string, before: Record<string, unknown> = {}
   return { ...before, [name]: words.length > 1 || lists.has(name) ? words.map(value) : value(text!) };
 }
 
+/** `name=loss` of one of several data sets, beside those before it. */
+export function toSetLoss(typed: string, before: Record<string, string> = {}): Record<string, string> {
+  const [, name, loss] = /^\s*(.+?)\s*=\s*([\w-]+)\s*$/.exec(typed) ?? [];
+  if (name === undefined) throw new NotThat('Expected file=loss, as questions=cosent.');
+  return { ...before, [name]: loss! };
+}
+
 /** Options of losses that are lists, also of one. */
 const lists = new Set(['matryoshka_dims', 'matryoshka_weights', 'directions']);
 

@@ -15,6 +15,7 @@ import { cli } from './surface';
 import { animates, type ProgressStream } from './terminal';
 
 type Step = Extract<EventContent, { type: 'step' }>;
+type Loss = Extract<EventContent, { type: 'summary' }>['loss'];
 
 /**
  * Shows a run's events to a person. On a terminal one bar stands for the epoch at work and gives way to a line when the
@@ -41,8 +42,8 @@ export class FinetuneDisplay {
   show(event: EventContent): void {
     switch (event.type) {
       case 'data':
-        this.#validates = event.validationRows > 0;
-        this.#pairs = isPairs(event.form);
+        this.#validates = event.validationRows > 0 || ((event.set?.number ?? 0) > 0 && this.#validates);
+        this.#pairs = isPairs(event.form) && event.set === null;
         return this.#lines(describeData(event));
       case 'summary':
         return this.#lines(describeSummary(event));
@@ -225,7 +226,7 @@ function describeData(event: Extract<EventContent, { type: 'data' }>): string {
     event.validationRows > 0 ? `, ${event.validationRows} to validate with` : ', none to validate with';
   const unit = isPairs(event.form) ? 'pair' : 'row';
   return [
-    event.understood,
+    event.set === null ? event.understood : `${event.set.name}: ${event.understood}`,
     `${count(event.rows, unit)}: ${event.trainingRows} to train on${validation}`,
     `${integer(event.tokens)} tokens, the longest text has ${event.longest} (limit ${event.maxInputLength})`,
     ...event.notes,
@@ -258,7 +259,11 @@ function describeRecipe({ recipe, loss, settings }: Extract<EventContent, { type
 }
 
 /** The loss's name with what was set of it, as `triplet (triplet_margin 1)`. */
-function lossName({ name, ...options }: Extract<EventContent, { type: 'summary' }>['loss']): string {
+function lossName({ name, ...options }: Loss): string {
+  if (name === 'several')
+    return Object.entries(options['sets'] as Record<string, Loss>)
+      .map(([set, loss]) => `${lossName(loss)} for ${set}`)
+      .join(', ');
   const set = Object.entries(options).map(([option, value]) => {
     const inner = typeof value === 'object' && value !== null && 'name' in value ? value.name : value;
     return `${option} ${typeof inner === 'object' ? JSON.stringify(inner) : String(inner)}`;

@@ -23,6 +23,7 @@ const measures: readonly Measure[] = [
   { label: 'accuracy of neighbours', of: (m) => m.knnAccuracy },
   { label: 'silhouette', of: (m) => m.silhouette },
   { label: 'agreement with the teacher', of: (m) => m.teacherAgreement },
+  { label: "mean of the sets' measures", of: (m) => m.average },
 ];
 
 /** What was measured before and after, a line each; measures that the data does not have are left out. */
@@ -34,6 +35,8 @@ export function comparison(title: string, before: ValidationMetrics, after: Vali
     if (from === null && to === null) continue;
     lines.push(`${label.padEnd(30)}${number(from)}${number(to)}  ${verdict(from, to, lower)}`.trimEnd());
   }
+  for (const [name, own] of Object.entries(before.sets ?? {}))
+    lines.push('', comparison(name, own, after.sets?.[name] ?? own));
   return lines.join('\n');
 }
 

@@ -14,6 +14,8 @@ export enum Stream {
   RandomPairs = 4,
   Mining = 5,
   Keep = 6,
+  Sets = 7,
+  Turns = 8,
   Bootstrap = 100,
 }
 

@@ -194,11 +194,19 @@ export interface NativeLoss {
   [option: string]: unknown;
 }
 
+/** Rows that stand behind each other and have a loss of their own. */
+export interface RowSet {
+  rows: number;
+  /** Numbers of each row. */
+  labelWidth: number;
+}
+
 export interface TrainerOptions {
   /** Default 'cpu'. */
   device?: NativeDevice;
   precision: NativePrecision;
-  loss: NativeLoss;
+  /** Of a data set of several sets, one for each. */
+  loss: NativeLoss | readonly NativeLoss[];
   /** Seeds dropout; 32-bit. */
   seed: number;
   /** null keeps the model's own probabilities; a number replaces both. */
@@ -381,7 +389,8 @@ export interface EngineAddon {
   /**
    * Training data: texts as for `embed`, each there once, and rows of 1…n columns, where row r names the texts
    * columns[rowOffsets[r] .. rowOffsets[r + 1]). `labels` has as many numbers for each row, or none for any: a score, a
-   * class, or what else the loss asks for. A pair is a row of two columns.
+   * class, or what else the loss asks for. A pair is a row of two columns. `sets` are rows in their order, each set with a
+   * loss of its own and as many numbers for each of its rows; rows that are computed together are of one. Default: one set.
    */
   createDataset(
     ids: Int32Array,
@@ -389,6 +398,7 @@ export interface EngineAddon {
     columns: Int32Array,
     rowOffsets: Int32Array,
     labels: Float32Array,
+    sets?: readonly RowSet[],
   ): Promise<DatasetHandle>;
   disposeDataset(dataset: DatasetHandle): void;
 

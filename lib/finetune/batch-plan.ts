@@ -5,36 +5,41 @@ import { freshProgress, type Progress } from './progress';
 import type { RunSettings } from './recipes/settings';
 
 export interface BatchPlan {
-  /** Rows to train on. */
-  rows: Int32Array;
-  /** Tokens of each row of the data set. */
+  /** Rows to train on, of each set by their numbers among all. */
+  sets: readonly Int32Array[];
+  /** Tokens of each row. */
   lengths: Int32Array;
   device: 'cpu' | 'cuda';
   batchSize: number | 'auto';
   settings: Pick<RunSettings, 'effectiveBatchSize' | 'epochs' | 'earlyStopping'>;
-  /** Runs the rows at once; rejects with OutOfMemoryError where they do not fit. */
+  /** Runs rows of one set at once; rejects with OutOfMemoryError where they do not fit. */
   probe: (rows: Int32Array) => Promise<void>;
   emit: (event: EventContent) => void;
 }
 
 /** A new run's batch sizes: as asked for, or as the finder finds them. */
-export async function planBatches({ rows, lengths, settings, ...plan }: BatchPlan): Promise<Progress> {
+export async function planBatches({ sets, lengths, settings, ...plan }: BatchPlan): Promise<Progress> {
   const request = {
     device: plan.device,
-    trainingRows: rows.length,
+    trainingRows: Math.max(...sets.map(({ length }) => length)),
     effectiveBatchSize: settings.effectiveBatchSize,
   };
-  const tokensOf = (some: Int32Array) => some.reduce((sum, row) => sum + lengths[row]!, 0);
+  const tokensOf = (some: readonly Int32Array[]) =>
+    some.reduce((sum, rows) => sum + rows.reduce((of, row) => of + lengths[row]!, 0), 0);
+  // What fits must fit of every set.
+  const worst = (size: number) => sets.map((rows) => longestRows(rows, lengths, size));
   const found =
     plan.batchSize !== 'auto'
       ? plan.batchSize
       : await findBatchSize({
           limit: finderLimit(request),
-          probe: (size) => plan.probe(longestRows(rows, lengths, size)),
+          probe: async (size) => {
+            for (const rows of worst(size)) await plan.probe(rows);
+          },
           onEvent: plan.emit,
           budget: {
-            tokens: searchBudget(tokensOf(rows), settings.epochs, settings.earlyStopping?.patience ?? null),
-            cost: (size) => tokensOf(longestRows(rows, lengths, size)),
+            tokens: searchBudget(tokensOf(sets), settings.epochs, settings.earlyStopping?.patience ?? null),
+            cost: (size) => tokensOf(worst(size)),
           },
         });
   const effective = effectiveBatch(request, found);

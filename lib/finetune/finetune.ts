@@ -1,77 +1,50 @@
 import { Checkpointer } from './checkpoint/checkpointer';
 import { CheckpointFolder, listCheckpoints } from './checkpoint/folder';
-import { arithmeticOf, computationOf, hashData, hashTokens, optionsOf } from './checkpoint/identity';
+import { arithmeticOf, computationOf, hashData, hashSets, hashTokens, optionsOf } from './checkpoint/identity';
 import { findCheckpoint, restore, type FoundCheckpoint } from './checkpoint/restore';
-import { smallSetNotes } from '../data/facts';
-import { describeForm, isPairs, widths } from '../data/form';
+import { isPairs } from '../data/form';
 import { groupTexts } from '../data/groups';
 import type { TextPair } from '../data/pair';
-import { countRepeats, repeatNotes } from '../data/repeats';
-import type { CollectedData } from '../data/source';
 import { CheckpointError, hasCode } from '../system/errors';
 import type { DatasetHandle, EngineAddon, NativeLoss, NativePrecision, TrainerHandle } from '../engine/addon';
 import { chooseDevice, choosePrecision } from '../engine/devices';
 import { planBatches } from './batch-plan';
-import { checkFreeze, checkLimit, checkMeasure, onGpu } from './checks';
+import { checkFreeze, checkLimit, onGpu } from './checks';
 import { megabytes, told, type EventContent, type FinetuneEvent } from './events';
 import { blends, train } from './loop';
 import { fittedThreshold, logistic } from './fitted-threshold';
-import { gainOf } from './gain';
 import { KeepSet, keptReport, readKeep } from './keep';
 import type { ResolvedLoss } from './losses/choice';
-import { checkFits, samplerOf } from './losses/fit';
-import { toldLoss } from './losses/told';
+import { samplerOf } from './losses/fit';
+import { firstLoss } from './losses/told';
 import { OwnLossCaller } from './own-loss';
-import { applyRecipe } from './recipes/apply';
-import { fromText } from './units';
 import { defaultMemoryLimit, MemoryFollower } from './memory-limit';
 import type { ResolvedOptions } from './resolved-options';
 import type { Progress } from './progress';
 import type { CheckpointReport, FinetuneReport } from './report';
 import type { RunControl } from './run-control';
-import { RandomPairsWatch, reported, withRandomPairs } from './random-pairs';
+import { RandomPairsWatch, reported } from './random-pairs';
 import { RunReport } from './run-report';
-import { splitData } from './split';
-import { taught, type TeacherJob } from './teacher';
+import { engineRows, type EngineRows } from './sets/engine-rows';
+import { checkSampler } from './sets/options';
+import { readSets, type SetJob } from './sets/read';
+import { gainsOf, setReports } from './sets/report';
+import { dataEvent, lossOfSet, toldLosses } from './sets/told';
+import { amongAll, ofSet } from './sets/training-set';
 import { appended, tokeniseRows } from './tokens';
 import { inputLength, type TrainableModel } from './trainable-model';
-import { checkRows } from './training-rows';
 import { option, say } from '../system/wording';
 
 export interface FinetuneJob {
-  /** Reads and checks the training data. */
-  data: (signal: AbortSignal) => Promise<CollectedData>;
+  /** The rows, or several sets of them. */
+  sets: readonly SetJob[];
   /** Loads the model, if that has not been done. */
   model: () => Promise<TrainableModel>;
   options: ResolvedOptions;
-  /** Whose vectors take the place of labels, and what frees it. */
-  teacher?: (() => TeacherJob & { release: () => Promise<void> }) | undefined;
-}
-
-/** «4,000 pairs with label 0/1: 1,512 ones; columns question1, question2, is_duplicate». */
-function understood(data: CollectedData): string {
-  const { columns } = data.facts;
-  return columns.length === 0 ? describeForm(data) : `${describeForm(data)}; columns ${columns.join(', ')}`;
 }
 
 /** Whether an event is told of a run that is stopped already: its last checkpoint is written after that. */
 const late = ({ type }: FinetuneEvent): boolean => type === 'checkpoint' || type === 'checkpoint-failed';
-
-/** The data, with the teacher's numbers where there is one. */
-async function learnt(
-  { data, teacher, options }: FinetuneJob,
-  emit: (event: EventContent) => void,
-  control: RunControl,
-): Promise<CollectedData> {
-  const read = await data(control.signal);
-  if (teacher === undefined) return read;
-  const { release, ...job } = teacher();
-  try {
-    return await taught(read, options.loss, job, emit, control.signal);
-  } finally {
-    await release();
-  }
-}
 
 /** A run from data to report. Rejects with what `control` says where that stopped it. */
 export async function finetune(job: FinetuneJob, control: RunControl): Promise<FinetuneReport> {
@@ -99,17 +72,10 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     control.check();
     // Before hours of training, not after them.
     if (options.report !== null) page = await RunReport.open(options.report);
-    const data = await learnt(job, emit, control);
+    checkSampler(options.multiDatasetSampler, job.sets.length);
+    const { sets, groups, settings } = await readSets(job.sets, options, emit, control);
     const check = (): void => control.check();
-    const groups = await groupTexts(data.rows, check);
-    const { validationSplit, seed, groupedSplit: grouped } = options;
-    const split = await splitData(groups, data.form, { share: validationSplit, seed, grouped }, check);
-    const repeats = await countRepeats(groups, data, check);
-    const settings = applyRecipe(options, data, split.train.length, split.validation.length > 0);
-    checkFits(settings.loss ?? logistic(0), data);
-    checkMeasure(settings.measure, data);
     const keep = options.keep === null ? null : await readKeep(options.keep, options.seed, control.signal);
-    const warnings = checkRows(data, split, options.allowConstantScores);
     control.check();
     const model = await job.model();
     addon = model.addon;
@@ -127,39 +93,12 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
 
     const tokens = await tokeniseRows(model.tokeniser, groups, maxInputLength, model.defaultPrompt, check);
     const { lengths } = tokens;
-    emit({
-      type: 'data',
-      form: data.form,
-      understood: understood(data),
-      rows: data.rows.length,
-      trainingRows: split.train.length,
-      validationRows: split.validation.length,
-      tokens: lengths.reduce((sum, length) => sum + length, 0),
-      longest: tokens.longest,
-      maxInputLength,
-      emptyTexts: data.facts.emptyTexts,
-      skippedRows: data.facts.skipped,
-      duplicateRows: repeats.duplicates,
-      contradictoryRows: repeats.contradictions,
-      sharedValidationRows: split.shared,
-      file: data.facts.file,
-      notes: [
-        ...data.facts.notes,
-        ...repeatNotes(repeats, data.form),
-        ...split.notes,
-        ...smallSetNotes(split.train.length, split.validation.length),
-      ],
-    });
-    for (const warning of warnings) emit(warning);
+    for (const set of sets) emit(dataEvent(set, sets.length, tokens, maxInputLength));
+    for (const warning of sets.flatMap(({ warnings }) => warnings)) emit(warning);
     emit({ type: 'device', device: chosen.device, gpu: chosen.gpu, message: chosen.message });
     const asked = chosen.limit === null ? options.memoryLimit : Math.min(chosen.limit, options.memoryLimit ?? Infinity);
     const memoryLimit = onGpu(chosen) ? null : (asked ?? defaultMemoryLimit(addon.memory()));
-    const { columns, rowOffsets, labels, random } = withRandomPairs(
-      { ...tokens, labels: data.labels, labelWidth: data.labelWidth },
-      widths(data.rows).least,
-      split.train,
-      options.seed,
-    );
+    const rows = engineRows(sets, tokens, options.seed);
     const kept =
       keep === null
         ? null
@@ -171,30 +110,42 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
             check,
           );
     const texts = kept === null ? tokens : appended(tokens, kept);
-    dataset = await addon.createDataset(texts.ids, texts.offsets, columns, rowOffsets, labels);
+    dataset = await addon.createDataset(
+      texts.ids,
+      texts.offsets,
+      rows.columns,
+      rows.rowOffsets,
+      rows.labels,
+      rows.sets,
+    );
     control.check();
-    // Of a run that goes on it is what it began with: the model may have other weights now.
-    const loss =
-      settings.loss ??
-      logisticOf(found) ??
-      logistic(
-        await fittedThreshold({
-          addon,
-          model: model.handle,
-          device: chosen.device,
-          precision,
-          promptTokens: model.promptTokens,
-          tokens,
-          labels: data.labels,
-          rows: split.train,
-          check: () => control.check(),
-        }),
+    const losses: ResolvedLoss[] = [];
+    for (const set of sets) {
+      losses.push(
+        set.loss ??
+          // Of a run that goes on it is what it began with: the model may have other weights now.
+          logisticOf(found, set.name) ??
+          logistic(
+            await fittedThreshold({
+              addon,
+              model: model.handle,
+              device: chosen.device,
+              precision,
+              promptTokens: model.promptTokens,
+              tokens: { ...tokens, rowOffsets: ofSet(tokens.rowOffsets, set, 1) },
+              labels: set.data.labels,
+              rows: set.split.train,
+              check: () => control.check(),
+            }),
+          ),
       );
+    }
+    const loss = toldLosses(sets, losses);
     control.check();
     trainer = await addon.createTrainer(model.handle, dataset, {
       device: chosen.device,
       precision,
-      loss: loss.native,
+      loss: nativeLosses(losses, rows),
       seed: options.seed,
       dropout: options.dropout,
       ...settings.optimizer,
@@ -211,7 +162,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     const stats = addon.trainerStats(trainer);
     const bytes = 4 * stats.parameters;
     const facts = {
-      loss: toldLoss(loss),
+      loss,
       precision,
       device: chosen.device,
       gpu: chosen.gpu,
@@ -223,6 +174,8 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     const { recipe, loss: _loss, ...told } = settings;
     emit({ type: 'summary', recipe, settings: told, ...facts, bytes, megabytes: megabytes(bytes), memoryLimit });
 
+    const multiDatasetSampler = options.multiDatasetSampler ?? 'proportional';
+    const grouped = sets.length === 1 ? sets[0]!.split.grouped : sets.map(({ split }) => split.grouped);
     const run =
       options.checkpoint === null && options.resume === null
         ? undefined
@@ -232,10 +185,17 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
               before: await addon.fingerprint(model.handle),
               computes: computationOf(model.spec, options.dropout),
             },
-            data: { rows: data.rows.length, sha256: await hashData(data) },
+            data: {
+              rows: sets.reduce((sum, { data }) => sum + data.rows.length, 0),
+              sha256: await hashSets(sets),
+            },
             tokenizer: await hashTokens(tokens),
             options: {
-              ...optionsOf(options, settings, toldLoss(loss), split.grouped),
+              ...optionsOf(options, settings, loss, grouped),
+              ...(sets.length > 1 && {
+                multiDatasetSampler,
+                sets: Object.fromEntries(sets.map(({ name, measure }) => [name!, { measure }])),
+              }),
               keep: keep === null ? null : { margin: options.keep!.margin, sha256: await hashData(keep) },
             },
             arithmetic: await arithmeticOf(addon, precision, chosen),
@@ -252,15 +212,15 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     } else {
       if (options.resume !== null) emit(nothingToResume(options.resume));
       progress = await planBatches({
-        rows: split.train,
+        sets: sets.map((set) => amongAll(set.split.train, set)),
         lengths,
         device: chosen.device === 'cpu' ? 'cpu' : 'cuda',
         batchSize: options.batchSize,
         settings,
-        probe: async (rows) => {
+        probe: async (some) => {
           await control.resumed();
           control.check();
-          await addon!.probe(trainer!, rows);
+          await addon!.probe(trainer!, some);
         },
         emit,
       });
@@ -280,18 +240,20 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       });
       for (const name of here ? found.damaged : []) folder.damaged.add(name);
     }
+    const compared = sets.length === 1 && isPairs(sets[0]!.data.form) ? sets[0]! : null;
     const result = await train(
       {
         addon,
         model: model.handle,
         trainer,
-        split,
-        lengths,
-        data,
-        groups: tokens,
-        sampler: samplerOf(loss, data),
-        ownLoss: loss.own === undefined ? null : new OwnLossCaller(loss.own, control.signal),
-        options: { ...settings, seed: options.seed, shuffle: options.shuffle },
+        sets: sets.map((set, i) => ({
+          ...set,
+          lengths: ofSet(lengths, set),
+          groups: { columns: tokens.columns, rowOffsets: ofSet(tokens.rowOffsets, set, 1) },
+          sampler: samplerOf(losses[i]!, set.data),
+          ownLoss: losses[i]!.own === undefined ? null : new OwnLossCaller(losses[i]!.own!, control.signal),
+        })),
+        options: { ...settings, seed: options.seed, shuffle: options.shuffle, multiDatasetSampler },
         keep: kept === null ? null : new KeepSet(keep!, kept, tokens.offsets.length - 1, options.keep!.margin),
         control,
         checkpointer,
@@ -299,8 +261,8 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
         watch: new RandomPairsWatch({
           addon,
           trainer,
-          rows: random,
-          pairsOfRow: widths(data.rows).least - 1,
+          rows: rows.random,
+          pairsOfRow: rows.pairsOfRow,
           stopped: () => control.stopped,
           emit,
         }),
@@ -308,7 +270,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
         memory: onGpu(chosen) ? { follow: () => undefined } : new MemoryFollower(addon, trainer, asked),
         onDevice: chosen.device === 'cpu' ? null : tellMemory,
         // Pairs are what the page compares row by row.
-        onMeasured: page && isPairs(data.form) ? (similarities) => page!.measured(similarities) : undefined,
+        onMeasured: page && compared !== null ? ([similarities]) => page!.measured(similarities!) : undefined,
       },
       progress,
     );
@@ -326,20 +288,11 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       effectiveBatch: effective,
     } = progress;
     const { measure, units, share } = progress;
-    const gain =
-      measure == null || units == null
-        ? null
-        : await gainOf(
-            measure,
-            { data, rows: split.validation },
-            fromText(units.before),
-            fromText(units.after),
-            control.signal,
-          );
+    const gains = await gainsOf(sets, { measure, units, before, after }, control.signal);
     const report: FinetuneReport = {
       recipe: settings.recipe,
       measure: measure ?? null,
-      gain,
+      gain: gains.all,
       kept: keptReport(keep, options.keep?.margin ?? 0, progress.kept),
       share: bestEpoch === 0 ? 0 : (share ?? 1),
       before,
@@ -348,7 +301,11 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       epochs,
       bestEpoch,
       stoppedEarly: result.stoppedEarly,
-      rows: { training: split.train.length, validation: split.validation.length },
+      rows: {
+        training: sets.reduce((sum, { split }) => sum + split.train.length, 0),
+        validation: sets.reduce((sum, { split }) => sum + split.validation.length, 0),
+      },
+      sets: sets.length === 1 ? null : setReports(sets, losses, gains.sets),
       steps,
       tokens: trained,
       batchSize: microBatch,
@@ -364,10 +321,11 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       seconds: (performance.now() - started) / 1000,
     };
     if (page !== undefined) {
-      const textsOf = (row: number) => data.rows[row] as TextPair;
+      const textsOf = (row: number) => compared!.data.rows[row] as TextPair;
       const { signal } = control;
-      const facts = { report, model: model.id, rows: split.validation, scores: data.labels, textsOf, signal };
-      emit(await page.write(facts));
+      const validated = compared?.split.validation ?? new Int32Array(0);
+      const scores = compared?.data.labels ?? [];
+      emit(await page.write({ report, model: model.id, rows: validated, scores, textsOf, signal }));
       control.check();
     }
     emit({ type: 'done', report });
@@ -420,9 +378,16 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
   }
 }
 
+/** What the engine is told: nobody trains on the random pairs, which are a set of their own where there are several. */
+function nativeLosses(losses: readonly ResolvedLoss[], { sets }: EngineRows): NativeLoss | NativeLoss[] {
+  const natives = losses.map(({ native }) => native);
+  if (sets === undefined) return natives[0]!;
+  return sets.length === natives.length ? natives : [...natives, firstLoss];
+}
+
 /** What a checkpoint's run was trained with, where that was a fitted threshold. */
-function logisticOf(found: FoundCheckpoint | null): ResolvedLoss | undefined {
-  const then = found?.checkpoint.run.options['loss'] as NativeLoss | undefined;
+function logisticOf(found: FoundCheckpoint | null, set: string | null): ResolvedLoss | undefined {
+  const then = lossOfSet(found?.checkpoint.run.options['loss'] as NativeLoss | undefined, set);
   return then?.name === 'logistic' && typeof then['threshold'] === 'number' ? logistic(then['threshold']) : undefined;
 }
 

@@ -25,7 +25,8 @@ export interface Gain {
   verdict: Verdict | null;
 }
 
-const intervals = { samples: 1000, confidence: 0.95, seed: 1 };
+/** How the intervals are drawn. */
+export const INTERVALS = { samples: 1000, confidence: 0.95, seed: 1 };
 
 async function observed(
   measure: MeasureName,
@@ -55,6 +56,7 @@ async function observed(
     case 'knnAccuracy':
       return { of: means(measure, units), name: measure };
     case 'loss':
+    case 'average':
       return null;
   }
 }
@@ -77,7 +79,7 @@ export async function gainOf(
     await observed(measure, given, after, signal),
   ];
   if (first === null || second === null) return null;
-  const found = (await differences(first.of, second.of, { intervals, signal })).measures[first.name];
+  const found = (await differences(first.of, second.of, { intervals: INTERVALS, signal })).measures[first.name];
   if (found === undefined || found.a === null || found.b === null) return null;
   const { a, b, interval, verdict } = found;
   // Of fewer rows a bootstrap knows nothing.
@@ -88,7 +90,7 @@ export async function gainOf(
     after: b,
     difference: b - a,
     interval: few ? null : interval,
-    confidence: intervals.confidence,
+    confidence: INTERVALS.confidence,
     verdict: few ? null : verdict,
   };
 }

@@ -7,7 +7,7 @@ export class KeptEpoch {
   #validates = false;
 
   note(event: FinetuneEvent): void {
-    if (event.type === 'data') this.#validates = event.validationRows > 0;
+    if (event.type === 'data') this.#validates ||= event.validationRows > 0;
     else if (event.type === 'validation' && event.best) this.epoch = event.epoch;
     // Without validation rows the model takes the weights of every epoch that is over.
     else if (event.type === 'epoch-start' && !this.#validates) this.epoch = event.epoch - 1;

@@ -2,45 +2,58 @@ import type { TrainingData } from '../data/form';
 import type { Checkpointer } from './checkpoint/checkpointer';
 import { OutOfMemoryError, firstSentence, hasCode } from '../system/errors';
 import type { EngineAddon, ModelHandle, TrainerHandle } from '../engine/addon';
+import { Batches } from './batches';
 import { EarlyStopping } from './early-stopping';
 import type { EventContent } from './events';
 import type { MemoryFollower } from './memory-limit';
 import type { KeepSet } from './keep';
-import { costOf, measureValue } from './measure';
-import type { Measured } from './quality';
+import { costOf, measureValue, type MeasureName } from './measure';
 import type { RunSettings } from './recipes/settings';
 import type { ResolvedOptions } from './resolved-options';
 import type { Sampler } from './losses/table';
-import { sampledInTurns } from './order';
 import { evaluateOwn, stepByOwn, type OwnLossCaller } from './own-loss';
 import type { Progress } from './progress';
 import type { RunControl } from './run-control';
+import type { EpochReport } from './report';
 import { learningRateAt, warmupSteps } from './schedule';
+import { SetsValidator, type AllMeasured } from './sets/measured';
+import { amongAll } from './sets/training-set';
+import type { MultiDatasetSampler } from './sets/turns';
 import { chooseShare, type TriedShare } from './share';
 import type { Split } from './split';
 import type { RandomPairsWatch } from './random-pairs';
 import { IN_FLIGHT, IN_FLIGHT_ON_DEVICE, StepQueue, type PlannedStep } from './step-queue';
 import { StepTimer } from './step-timer';
 import type { TokenisedRows } from './tokens';
-import { toText } from './units';
+import { toTexts } from './units';
 import { Validator } from './validator';
 import { option, say } from '../system/wording';
 
-export interface LoopRequest {
-  addon: Pick<EngineAddon, 'step' | 'vectors' | 'evaluate' | 'embedTexts' | 'blend' | 'commit' | 'fingerprint'>;
-  model: ModelHandle;
-  trainer: TrainerHandle;
+/** A set of rows that is trained on with a loss of its own. Row numbers count from its first row. */
+export interface LoopSet {
+  name: string | null;
+  /** Of its first row among the rows of all sets. */
+  first: number;
   split: Split;
-  /** Tokens of each row of the data set, by row. */
+  /** Tokens of each row. */
   lengths: Int32Array;
   data: TrainingData;
   /** The texts of the rows. */
   groups: Pick<TokenisedRows, 'columns' | 'rowOffsets'>;
   sampler: Sampler;
+  /** What its validation rows are measured by. */
+  measure: MeasureName;
   /** The caller's own loss, where the trainer's is given. */
   ownLoss: OwnLossCaller | null;
+}
+
+export interface LoopRequest {
+  addon: Pick<EngineAddon, 'step' | 'vectors' | 'evaluate' | 'embedTexts' | 'blend' | 'commit' | 'fingerprint'>;
+  model: ModelHandle;
+  trainer: TrainerHandle;
+  sets: readonly LoopSet[];
   /** What the options say, and the recipe where they do not. */
-  options: Pick<ResolvedOptions, 'seed' | 'shuffle'> & RunSettings;
+  options: Pick<ResolvedOptions, 'seed' | 'shuffle'> & { multiDatasetSampler: MultiDatasetSampler } & RunSettings;
   /** What must stay; null where nothing was asked for. */
   keep: KeepSet | null;
   control: RunControl;
@@ -48,8 +61,8 @@ export interface LoopRequest {
   watch: Pick<RandomPairsWatch, 'begin' | 'look'>;
   /** On a GPU: tells its memory. */
   onDevice: ((after: 'epoch' | 'out-of-memory') => Promise<void>) | null;
-  /** Is given the similarities of the validation rows, before the event of the validation. */
-  onMeasured: ((similarities: Float32Array) => void) | undefined;
+  /** Is given the similarities of the validation rows of each set, before the event of the validation. */
+  onMeasured: ((similarities: readonly Float32Array[]) => void) | undefined;
   /** null where none are written. */
   checkpointer: Checkpointer | null;
   emit: (event: EventContent) => void;
@@ -67,11 +80,10 @@ export interface LoopResult {
  * validation rows there is no better and worse: each finished epoch is committed.
  */
 export async function train(request: LoopRequest, progress: Progress): Promise<LoopResult> {
-  const { addon, trainer, split, options, control, memory, checkpointer, emit } = request;
+  const { addon, trainer, sets, options, control, memory, checkpointer, emit } = request;
   const { epochs } = options;
-  const batchesOf = batchesIn(request, progress.effectiveBatch);
-  // Of each epoch: rows that must not meet may need another number of batches in another order.
-  const stepsOf = await countSteps(batchesOf, request, progress.effectiveBatch);
+  const batches = batchesOf(request, progress.effectiveBatch);
+  const stepsOf = await batches.counts(epochs);
   const totalSteps = stepsOf.reduce((sum, steps) => sum + steps, 0);
   const warmup = warmupSteps(options.warmup, totalSteps);
   const timer = new StepTimer(totalSteps - progress.steps);
@@ -97,54 +109,74 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
       message: `Out of memory with batch size ${before}, the same rows are computed again with batch size ${after}`,
     });
 
-  const validator = new Validator(
-    {
-      rows: split.validation,
-      data: request.data,
-      batch: progress.effectiveBatch,
-      groups: request.groups,
-      embed: (texts, atOnce) => {
-        memory.follow();
-        return addon.embedTexts(trainer, texts, atOnce);
+  const validatorOf = ({ split, data, groups, first, ownLoss }: LoopSet, before: number): Validator =>
+    new Validator(
+      {
+        rows: split.validation,
+        data,
+        batch: progress.effectiveBatch,
+        groups,
+        embed: (texts, atOnce) => {
+          memory.follow();
+          return addon.embedTexts(trainer, texts, atOnce);
+        },
+        evaluate: (rows, microBatch) => {
+          memory.follow();
+          const batch = progress.effectiveBatch;
+          return ownLoss === null
+            ? addon.evaluate(trainer, amongAll(rows, { first }), microBatch, batch)
+            : evaluateOwn(ownLoss, { addon, trainer, data, first }, rows, microBatch, batch);
+        },
+        onProgress: (at, done) => emit({ type: 'validating', epoch: at, done: before + done, rows: validator.rows }),
+        onSplit: (at, rows, after) => {
+          progress.validationBatch = after;
+          onSplit('validation')(at, rows, after);
+        },
+        ready,
       },
-      evaluate: (rows, microBatch) => {
-        memory.follow();
-        const batch = progress.effectiveBatch;
-        return request.ownLoss === null
-          ? addon.evaluate(trainer, rows, microBatch, batch)
-          : evaluateOwn(request.ownLoss, { addon, trainer, data: request.data }, rows, microBatch, batch);
-      },
-      onProgress: (at, done) => emit({ type: 'validating', epoch: at, done, rows: split.validation.length }),
-      onSplit: (at, before, after) => {
-        progress.validationBatch = after;
-        onSplit('validation')(at, before, after);
-      },
-      ready,
-    },
-    progress.validationBatch,
+      progress.validationBatch,
+    );
+  let validated = 0;
+  const validator: SetsValidator = new SetsValidator(
+    sets.map((set) => {
+      const one = validatorOf(set, validated);
+      validated += one.rows;
+      const weight = options.multiDatasetSampler === 'round-robin' ? 1 : set.split.train.length;
+      return { name: set.name, measure: set.measure, weight, validator: one };
+    }),
   );
 
   const queue = new StepQueue(
     {
-      run: (step) => {
+      run: ({ set, ...step }) => {
         memory.follow();
-        return request.ownLoss === null
-          ? addon.step(trainer, step)
-          : stepByOwn(request.ownLoss, { addon, trainer }, step);
+        const { ownLoss, first } = sets[set]!;
+        return ownLoss === null ? addon.step(trainer, step) : stepByOwn(ownLoss, { addon, trainer, first }, step);
       },
       // A loss of the caller's own is computed of the weights that the step before has left.
-      inFlight: request.ownLoss !== null ? 1 : request.onDevice === null ? IN_FLIGHT : IN_FLIGHT_ON_DEVICE,
+      inFlight: sets.some(({ ownLoss }) => ownLoss !== null)
+        ? 1
+        : request.onDevice === null
+          ? IN_FLIGHT
+          : IN_FLIGHT_ON_DEVICE,
       stopped: () => control.stopped,
       onStep: (step, { loss, gradientNorm, tokens }) => {
         ++progress.steps;
         ++progress.epochSteps;
         progress.tokens += tokens;
-        progress.epochLoss += (loss * step.rows.length) / split.train.length;
+        progress.epochLoss += (loss * step.rows.length) / rowsOfEpoch;
+        if (sets.length > 1) {
+          progress.setLosses ??= sets.map(() => ({ sum: 0, rows: 0 }));
+          const own = progress.setLosses[step.set]!;
+          own.sum += loss * step.rows.length;
+          own.rows += step.rows.length;
+        }
         const speed = timer.done(tokens);
         emit({
           type: 'step',
           epoch: progress.epoch + 1,
           epochs,
+          ...(sets.length > 1 && { set: sets[step.set]!.name! }),
           step: progress.epochSteps,
           steps: stepsOf[progress.epoch]!,
           totalSteps: progress.steps,
@@ -197,7 +229,7 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
       const before = await validator.measure(0);
       progress.measure = measureValue(options.measure, before.metrics) === null ? 'loss' : options.measure;
       stopping = new EarlyStopping(patience, minDelta, costOf(progress.measure, before.metrics));
-      const units = toText(before.units);
+      const units = toTexts(before.units);
       Object.assign(progress, { before: before.metrics, after: before.metrics, stopping: stopping.state });
       progress.units = { before: units, after: units };
       if (keep !== null) {
@@ -246,6 +278,7 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
     return chosen;
   };
   let told: TriedShare[] = [];
+  let rowsOfEpoch = 1;
 
   // Not of a run that goes on: the model has trained weights then.
   if (progress.steps === 0 && progress.epoch === 0) progress.randomPairs = await request.watch.begin();
@@ -260,11 +293,12 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
     const epoch = progress.epoch + 1;
     const started = performance.now() - progress.epochSeconds * 1000;
     emit({ type: 'epoch-start', epoch, epochs, steps: stepsOf[epoch - 1]! });
-    const batches = await batchesOf(epoch - 1);
+    const planned = await batches.of(epoch - 1);
+    rowsOfEpoch = planned.reduce((sum, { rows }) => sum + rows.length, 0);
     const firstStep = stepsOf.slice(0, epoch - 1).reduce((sum, steps) => sum + steps, 0);
-    const steps = batches.map(
-      (rows, i): PlannedStep => ({
-        rows,
+    const steps = planned.map(
+      (batch, i): PlannedStep => ({
+        ...batch,
         learningRate: learningRateAt(options.schedule, options.learningRate, firstStep + i, warmup, totalSteps),
         epoch: epoch - 1,
       }),
@@ -296,12 +330,13 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
       progress.share = share!;
       // A checkpoint of an earlier version has not kept those of the untrained model.
       if (chosen !== null && progress.units)
-        progress.units = { ...progress.units, after: toText(chosen.measured.units) };
+        progress.units = { ...progress.units, after: toTexts(chosen.measured.units) };
       if (chosen?.kept !== undefined) progress.kept = { ...progress.kept!, after: chosen.kept };
     }
     progress.epochs.push({
       epoch,
       trainingLoss,
+      ...(progress.setLosses && { sets: lossesOf(sets, progress.setLosses) }),
       validation,
       share,
       tried: told,
@@ -311,6 +346,7 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
       epoch,
       epochSteps: 0,
       epochLoss: 0,
+      setLosses: null,
       epochSeconds: 0,
       stopping: stopping?.state ?? null,
       after: best ? validation : progress.after,
@@ -339,7 +375,7 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
 /** A share of the trained weights and what it came to. */
 interface Tried {
   share: number;
-  measured: Measured;
+  measured: AllMeasured;
   cost: number;
   kept: number | null | undefined;
   keeps: boolean;
@@ -365,33 +401,27 @@ function nothingKeeps(epoch: number, keep: KeepSet, before: number, tried: reado
   };
 }
 
-/** The batches of an epoch, counted from 0. */
-function batchesIn(
-  { split, lengths, options, sampler, groups, data, control }: LoopRequest,
-  batchSize: number,
-): (epoch: number) => Promise<Int32Array[]> {
-  const { seed, shuffle } = options;
-  const labels = data.form === 'classes' ? data.labels : [];
-  return (epoch) =>
-    sampledInTurns(
-      { rows: split.train, lengths, batchSize, shuffle, seed, epoch },
+function batchesOf({ sets, options, control }: LoopRequest, batchSize: number): Batches {
+  const { seed, shuffle, multiDatasetSampler } = options;
+  return new Batches({
+    sets: sets.map(({ first, split, lengths, groups, sampler, data }) => ({
+      first,
+      rows: split.train,
+      lengths,
       sampler,
-      { ...groups, labels },
-      () => control.check(),
-    );
+      sampled: { ...groups, labels: data.form === 'classes' ? data.labels : [] },
+    })),
+    batchSize,
+    seed,
+    shuffle,
+    multiDatasetSampler,
+    check: () => control.check(),
+  });
 }
 
-async function countSteps(
-  batchesOf: (epoch: number) => Promise<Int32Array[]>,
-  { sampler, split, options }: LoopRequest,
-  batchSize: number,
-): Promise<number[]> {
-  const steps: number[] = [];
-  for (let epoch = 0; epoch < options.epochs; ++epoch) {
-    if (sampler !== 'no-duplicates') steps.push(Math.ceil(split.train.length / batchSize));
-    else steps.push((await batchesOf(epoch)).length);
-  }
-  return steps;
+/** Mean loss of each set's steps; null of a set that had none. */
+function lossesOf(sets: readonly LoopSet[], sums: readonly { sum: number; rows: number }[]): EpochReport['sets'] {
+  return Object.fromEntries(sets.map(({ name }, i) => [name!, sums[i]!.rows === 0 ? null : sums[i]!.sum / sums[i]!.rows]));
 }
 
 function outOfMemory(cause: Error): OutOfMemoryError {

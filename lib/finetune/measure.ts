@@ -3,9 +3,17 @@ import type { ValidationMetrics } from './metrics';
 
 /**
  * What a run goes by: which epoch is the best, when to stop, how much of the trained weights to take. 'loss' is the loss
- * that is trained; the others are measures of what the model is for, of the validation rows.
+ * that is trained; the others are measures of what the model is for, of the validation rows. 'average' is the mean of those
+ * of several data sets.
  */
-export type MeasureName = 'loss' | 'averagePrecision' | 'spearman' | 'mrr10' | 'knnAccuracy' | 'teacherAgreement';
+export type MeasureName =
+  | 'loss'
+  | 'averagePrecision'
+  | 'spearman'
+  | 'mrr10'
+  | 'knnAccuracy'
+  | 'teacherAgreement'
+  | 'average';
 
 interface Measure {
   /** As people call it. */
@@ -22,9 +30,11 @@ export const measures: Readonly<Record<MeasureName, Measure>> = {
   mrr10: { words: 'MRR@10', of: (m) => m.retrieval?.mrr10 },
   knnAccuracy: { words: 'accuracy of neighbours', of: (m) => m.knnAccuracy },
   teacherAgreement: { words: 'agreement with the teacher', of: (m) => m.teacherAgreement },
+  average: { words: "mean of the sets' measures", of: (m) => m.average },
 };
 
-export const measureNames = Object.keys(measures) as MeasureName[];
+/** Those that can be asked for: 'average' is what several data sets go by together. */
+export const measureNames = (Object.keys(measures) as MeasureName[]).filter((name) => name !== 'average');
 
 /** Those that rows of a form have, the one to go by first. */
 export function measuresOf(form: DataForm): MeasureName[] {

@@ -64,6 +64,14 @@ export interface ValidationMetrics {
   teacherAgreement?: number;
   /** Of rows with negatives: mean of 1 / rank of the positive among the row's own texts, 0 from rank 11 on. Absent for other data. */
   mrr10?: number;
+  /**
+   * Of several data sets: the mean of the measures that their recipes go by, each by its set's weight: its share of the
+   * training rows, or with turns in 'round-robin' the same for all. `loss` is such a mean too. Absent for one data set, and
+   * where a measure is not defined.
+   */
+  average?: number;
+  /** Of several data sets, those with validation rows by their names. Absent for one. */
+  sets?: Record<string, ValidationMetrics>;
 }
 
 /** Of data whose similarities are not compared with anything. */

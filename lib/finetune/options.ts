@@ -25,6 +25,7 @@ import { measureNames } from './measure';
 import { adamW } from './optimizer';
 import { recipeNames } from './recipes/recipe';
 import type { ScheduleKind } from './schedule';
+import { multiDatasetSamplers } from './sets/turns';
 
 const aboveZero = numeric('a number above 0', (n) => n > 0);
 const share = numeric('a number from 0 to below 1', (n) => n >= 0 && n < 1);
@@ -95,9 +96,11 @@ const resuming = custom<boolean | string>('text-or-switch', (path, value) => {
   throw invalidOption(path, 'true, false or the path of a folder', value);
 });
 
-const loss = custom<LossChoice | OwnLoss, ResolvedLoss>('loss', resolveLoss);
+/** The option `loss`. */
+export const lossCheck = custom<LossChoice | OwnLoss, ResolvedLoss>('loss', resolveLoss);
 
-const teacher = custom<EmbeddingModel | string>('text', (path, value) => {
+/** The option `teacher`. */
+export const teacherCheck = custom<EmbeddingModel | string>('text', (path, value) => {
   const isModel =
     typeof value === 'object' && value !== null && typeof (value as Partial<EmbeddingModel>).embed === 'function';
   if (isModel || (typeof value === 'string' && value !== '')) return value as EmbeddingModel | string;
@@ -136,11 +139,22 @@ export const finetuneTable = {
    * your own: `{ name, version, compute(vectors, batch) }`, which gives the loss of the vectors and its gradient
    * (OwnLoss); an error in it, or what is no loss or no gradient, ends the run with a LossError.
    */
-  loss: optional(loss, null, {
+  loss: optional(lossCheck, null, {
     flag: '--loss <name>',
     help: 'what is trained; its options with --loss-option',
     unset: 'by the form of the rows',
     aliases: ['lossFunction', 'lossFn', 'objective', 'criterion'],
+  }),
+  /**
+   * Several data sets: whose batches the steps of an epoch take. 'proportional': all of them, in an order drawn by the seed;
+   * 'round-robin': one of each set in turn, until a set has no more. As sentence-transformers' samplers of these names.
+   * Default 'proportional'.
+   */
+  multiDatasetSampler: optional(choice(...multiDatasetSamplers), null, {
+    flag: '--multi-dataset-sampler <name>',
+    help: 'several files: proportional or round-robin',
+    unset: 'proportional',
+    aliases: ['multiDatasetBatchSampler', 'multiDatasetBatchSamplers'],
   }),
   /**
    * A model to learn from: another TextVectorisation, an EmbeddingsEndpoint, or any object with such an `embed`; its
@@ -150,7 +164,7 @@ export const finetuneTable = {
    * its vector, for the losses mse (the default) and embed-distill; or, for distill-kl-div and margin-mse, a query with its
    * candidates and their cosines. Default: none.
    */
-  teacher: optional(teacher, null, {
+  teacher: optional(teacherCheck, null, {
     flag: '--teacher <model|file|address>',
     help: 'a model to learn from: a name on the hub, a folder, an address of /v1/embeddings, or a file of its vectors',
   }),

@@ -191,15 +191,19 @@ export class OwnLossCaller {
   }
 }
 
-/** A step of a trainer whose loss is given: its vectors, the caller's loss of them, and the way back. */
+/**
+ * A step of a trainer whose loss is given: its vectors, the caller's loss of them, and the way back. `first` is the number of
+ * the first row of the loss's set among those of all sets.
+ */
 export async function stepByOwn(
   caller: OwnLossCaller,
-  { addon, trainer }: { addon: Pick<EngineAddon, 'vectors' | 'step'>; trainer: TrainerHandle },
+  { addon, trainer, first }: { addon: Pick<EngineAddon, 'vectors' | 'step'>; trainer: TrainerHandle; first: number },
   step: StepRequest & { after: number },
 ): Promise<StepResult | null> {
   const { rows, microBatch, epoch } = step;
   const found = await addon.vectors(trainer, rows, microBatch, epoch);
-  return addon.step(trainer, { ...step, given: await caller.train(found, rows) });
+  const indices = rows.map((row) => row - first);
+  return addon.step(trainer, { ...step, given: await caller.train(found, indices) });
 }
 
 /** What `addon.evaluate` gives of other losses. */
@@ -208,10 +212,12 @@ export async function evaluateOwn(
   {
     addon,
     trainer,
+    first: firstRow,
     data: { labels, labelWidth },
   }: {
     addon: Pick<EngineAddon, 'evaluate'>;
     trainer: TrainerHandle;
+    first: number;
     data: Pick<TrainingData, 'labels' | 'labelWidth'>;
   },
   rows: Int32Array,
@@ -222,7 +228,12 @@ export async function evaluateOwn(
   let loss = 0;
   for (let first = 0; first < rows.length; first += batch) {
     const part = rows.subarray(first, first + batch);
-    const found = await addon.evaluate(trainer, part, microBatch, batch);
+    const found = await addon.evaluate(
+      trainer,
+      part.map((row) => row + firstRow),
+      microBatch,
+      batch,
+    );
     const vectors = found.vectors!;
     const columns = found.similarities.length / part.length + 1;
     const ofPart = {

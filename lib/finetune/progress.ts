@@ -15,6 +15,8 @@ export interface Progress {
   /** Of that epoch: its loss as far as it has come, and seconds spent on it. */
   epochLoss: number;
   epochSeconds: number;
+  /** Of several sets: of that epoch, the sum of each row's loss, and rows; null before a step. Absent in earlier checkpoints. */
+  setLosses?: { sum: number; rows: number }[] | null;
   /** Steps and tokens of all epochs. */
   steps: number;
   tokens: number;
@@ -34,7 +36,7 @@ export interface Progress {
   share: number;
   /** What the run goes by: the measure that was asked for, or the loss where that is not defined. null before validation. */
   measure: MeasureName | null;
-  /** What the measures of the untrained model and of the best one were made of, for intervals; see units.ts. */
+  /** What the measures of the untrained model and of the best one were made of, for intervals; see units.ts (of several sets, `toTexts`). */
   units: { before: string; after: string } | null;
   /** The measure of the rows to keep; null where there are none. */
   kept: { before: number | null; after: number | null; bound: boolean } | null;

@@ -3,6 +3,7 @@ import type { KeptReport } from './keep';
 import type { MeasureName } from './measure';
 import type { RecipeName } from './recipes/recipe';
 import type { TriedShare } from './share';
+import type { DataForm } from '../data/form';
 import type { NativeLoss } from '../engine/addon';
 import type { ResolvedAdamW } from './optimizer';
 import type { ValidationMetrics } from './metrics';
@@ -31,6 +32,8 @@ export interface EpochReport {
   epoch: number;
   /** Mean of the steps' losses, each weighed by its rows. */
   trainingLoss: number;
+  /** Of several data sets: the same of each set's steps, null where it had none. Absent for one. */
+  sets?: Record<string, number | null> | undefined;
   /** Of the share that was taken; null without validation rows, or where no share keeps what must be kept. */
   validation: ValidationMetrics | null;
   /** How much of the trained weights was taken, the rest being what the model was; null where none could be. */
@@ -58,6 +61,27 @@ export interface CheckpointReport {
     /** The error's text. */
     message: string;
   } | null;
+}
+
+/** What one of several data sets came to; what its validation rows measure is in `before.sets` and `after.sets`. */
+export interface SetReport {
+  /** What its rows are. */
+  form: DataForm;
+  /** How its rows were divided. */
+  rows: {
+    /** Rows trained on. */
+    training: number;
+    /** Rows kept for validation. */
+    validation: number;
+  };
+  /** The recipe that its loss and its measure are of, where no option says them. */
+  recipe: RecipeName;
+  /** The loss that was trained on its rows. */
+  loss: NativeLoss;
+  /** What its validation rows are measured by. */
+  measure: MeasureName;
+  /** What training changed in it; null where it cannot be told. */
+  gain: Gain | null;
 }
 
 /** What a finished run did. Plain data: it survives JSON. */
@@ -94,7 +118,9 @@ export interface FinetuneReport {
     /** Rows kept for validation. */
     validation: number;
   };
-  /** The loss that was trained, and the options that it was given. */
+  /** Of several data sets: each by its name. null of one. */
+  sets: Record<string, SetReport> | null;
+  /** The loss that was trained, and the options that it was given; of several data sets { name: 'several', sets }. */
   loss: NativeLoss;
   /** Optimiser steps. */
   steps: number;

@@ -14,6 +14,7 @@ import type { ResolvedAdamW } from './optimizer';
 import { finetuneTable, type Stopping } from './options';
 import type { RecipeName } from './recipes/recipe';
 import type { ScheduleKind } from './schedule';
+import type { MultiDatasetSampler } from './sets/turns';
 
 /** `FinetuneOptions` after checks. What depends on the data, the model or the machine is still open. */
 export interface ResolvedOptions {
@@ -24,6 +25,8 @@ export interface ResolvedOptions {
   keep: ResolvedKeep | null;
   /** null where it was left to the form of the data. */
   loss: ResolvedLoss | null;
+  /** null where it was not asked for. */
+  multiDatasetSampler: MultiDatasetSampler | null;
   teacher: EmbeddingModel | string | null;
   teacherFile: string | null;
   onBadRow: 'refuse' | 'skip';

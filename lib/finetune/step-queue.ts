@@ -7,14 +7,17 @@ export const IN_FLIGHT = 2;
 export const IN_FLIGHT_ON_DEVICE = 4;
 
 /** A step before its micro-batch and its place are known. */
-export type PlannedStep = Omit<StepRequest, 'microBatch' | 'after'>;
+export interface PlannedStep extends Omit<StepRequest, 'microBatch' | 'after'> {
+  /** Which of the run's sets its rows are of. */
+  set: number;
+}
 
 /** `result` is null where the engine refused the step because one before it had failed. */
 type Outcome = { step: PlannedStep; microBatch: number } & ({ result: StepResult | null } | { error: Error });
 
 export interface StepQueueOptions {
   /** Does a step, or gives null where another number of steps than `after` has been taken. */
-  run: (request: StepRequest & { after: number }) => Promise<StepResult | null>;
+  run: (request: StepRequest & PlannedStep & { after: number }) => Promise<StepResult | null>;
   /** Whether the run is to stop: nothing more is begun then. */
   stopped: () => boolean;
   onStep: (step: PlannedStep, result: StepResult) => void;

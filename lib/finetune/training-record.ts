@@ -24,7 +24,15 @@ const measures: readonly [string, (metrics: ValidationMetrics) => number | null 
   ['Accuracy of neighbours', (m) => m.knnAccuracy],
   ['Silhouette', (m) => m.silhouette],
   ['Agreement with the teacher', (m) => m.teacherAgreement],
+  ["Mean of the sets' measures", (m) => m.average],
 ];
+
+function compared(before: ValidationMetrics, after: ValidationMetrics): NonNullable<CardFacts['metrics']> {
+  return measures.flatMap(([name, of]) => {
+    const [from, to] = [of(before), of(after)];
+    return typeof from === 'number' && typeof to === 'number' ? [{ name, before: from, after: to }] : [];
+  });
+}
 
 type Of<Type extends FinetuneEvent['type']> = Extract<FinetuneEvent, { type: Type }>;
 
@@ -38,7 +46,7 @@ function cardSettings({ settings }: Of<'summary'>): Record<string, string | numb
 export class TrainingRecord {
   readonly #kept = new KeptEpoch();
   readonly #options: ResolvedOptions;
-  #data: Of<'data'> | undefined;
+  readonly #data: Of<'data'>[] = [];
   #summary: Of<'summary'> | undefined;
   #before: ValidationMetrics | null = null;
   #after: ValidationMetrics | null = null;
@@ -53,7 +61,7 @@ export class TrainingRecord {
 
   note(event: FinetuneEvent): void {
     this.#kept.note(event);
-    if (event.type === 'data') this.#data = event;
+    if (event.type === 'data') this.#data.push(event);
     else if (event.type === 'summary') this.#summary = event;
     else if (event.type === 'epoch-start') this.#epochs = event.epoch;
     else if (event.type === 'restored') {
@@ -88,7 +96,7 @@ export class TrainingRecord {
       ...(this.#share !== null && this.#share !== 1 && { share: this.#share }),
       options: {
         ...(summary && { recipe: summary.recipe, measure: this.#measure ?? summary.settings.measure }),
-        ...(this.#data && { maxInputLength: this.#data.maxInputLength }),
+        ...(this.#data[0] && { maxInputLength: this.#data[0].maxInputLength }),
         ...(this.#batch && { batchSize: this.#batch.batchSize, effectiveBatchSize: this.#batch.effectiveBatchSize }),
         ...(summary && cardSettings(summary)),
         ...(dropout !== null && { dropout }),
@@ -98,11 +106,16 @@ export class TrainingRecord {
       versions: { vectune: ADDON_VERSION, LibTorch: libtorch },
     };
     if (earlierRuns > 0) facts.earlierRuns = earlierRuns;
-    if (this.#data) {
-      if (!isPairs(this.#data.form)) facts.rowsAre = formWords[this.#data.form];
-      facts.data = this.#data.understood;
-      facts.trainPairs = this.#data.trainingRows;
-      if (this.#data.validationRows > 0) facts.validationPairs = this.#data.validationRows;
+    if (this.#data.length > 0) {
+      const sum = (of: (data: Of<'data'>) => number) => this.#data.reduce((all, data) => all + of(data), 0);
+      if (this.#data.some(({ form }) => !isPairs(form)))
+        facts.rowsAre = [...new Set(this.#data.map(({ form }) => formWords[form]))].join('; ');
+      facts.data = this.#data
+        .map(({ set, understood }) => (set === null ? understood : `${set.name}: ${understood}`))
+        .join('; ');
+      facts.trainPairs = sum(({ trainingRows }) => trainingRows);
+      const validated = sum(({ validationRows }) => validationRows);
+      if (validated > 0) facts.validationPairs = validated;
     }
     const [before, after] = [this.#before, this.#after];
     if (after?.f1) {
@@ -112,10 +125,9 @@ export class TrainingRecord {
       );
     }
     if (before !== null && after !== null) {
-      facts.metrics = measures.flatMap(([name, of]) => {
-        const [from, to] = [of(before), of(after)];
-        return typeof from === 'number' && typeof to === 'number' ? [{ name, before: from, after: to }] : [];
-      });
+      facts.metrics = compared(before, after);
+      for (const [set, own] of Object.entries(before.sets ?? {}))
+        facts.metrics.push(...compared(own, after.sets?.[set] ?? own).map((one) => ({ ...one, name: `${set}: ${one.name}` })));
     }
     return facts;
   }

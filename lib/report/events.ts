@@ -38,6 +38,12 @@ export class RunEvents {
     if (!isObject(event)) return;
     switch (event['type'] ?? event['kind']) {
       case 'data':
+        for (const note of texts(event['notes'])) this.#notes.push(note);
+        // Of several sets each is told of.
+        if (isObject(event['set']) && event['set']['number'] !== 0) {
+          this.#data = joined(this.#data, event);
+          return;
+        }
         // A log is appended to: another run begins.
         this.#earlier = { steps: this.#steps, epochs: this.#epochs };
         this.#steps = [];
@@ -45,9 +51,8 @@ export class RunEvents {
         this.#best = 0;
         this.#stoppedEarly = false;
         this.#report = undefined;
-        this.#notes.length = 0;
+        this.#notes.splice(0, Infinity, ...texts(event['notes']));
         this.#data = event;
-        for (const note of texts(event['notes'])) this.#notes.push(note);
         return;
       case 'summary':
         this.#summary = event;
@@ -159,6 +164,16 @@ export class RunEvents {
   }
 }
 
+/** What is told of several sets, as of one. */
+function joined(before: JsonObject, event: JsonObject): JsonObject {
+  const sum = ['rows', 'trainingRows', 'validationRows', 'tokens'].map((name): [string, number] => [
+    name,
+    (number(before[name]) ?? 0) + (number(event[name]) ?? 0),
+  ]);
+  const longest = Math.max(number(before['longest']) ?? 0, number(event['longest']) ?? 0);
+  return { ...before, ...Object.fromEntries(sum), longest, file: null };
+}
+
 function number(value: unknown): number | null {
   return typeof value === 'number' && Number.isFinite(value) ? value : null;
 }
@@ -174,6 +189,11 @@ function flatMeasures(metrics: JsonObject): Record<string, number | null> {
     if (value === null || typeof value === 'number') flat[name] = number(value);
     else if (name === 'retrieval' && isObject(value)) {
       for (const [inner, found] of Object.entries(value)) if (/\d$/.test(inner)) flat[inner] = number(found);
+    } else if (name === 'sets' && isObject(value)) {
+      for (const [set, own] of Object.entries(value)) {
+        if (!isObject(own)) continue;
+        for (const [inner, found] of Object.entries(flatMeasures(own))) flat[`${set}: ${inner}`] = found;
+      }
     } else if (isObject(value) && 'value' in value) {
       flat[name] = number(value['value']);
       if ('threshold' in value) flat[`${name}Threshold`] = number(value['threshold']);
@@ -187,7 +207,7 @@ function primaryOf(report: JsonObject, epochs: readonly RunEpoch[]): string {
   const first = epochs[0]?.measures ?? {};
   const told = report['measure'];
   if (typeof told === 'string' && told in first) return told;
-  const known = ['averagePrecision', 'mrr10', 'spearman', 'knnAccuracy', 'teacherAgreement'];
+  const known = ['average', 'averagePrecision', 'mrr10', 'spearman', 'knnAccuracy', 'teacherAgreement'];
   return known.find((name) => typeof first[name] === 'number') ?? 'loss';
 }
 

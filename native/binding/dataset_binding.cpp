@@ -1,5 +1,7 @@
 #include "dataset_binding.h"
 
+#include <vector>
+
 #include "arguments.h"
 #include "environment.h"
 #include "handles.h"
@@ -9,12 +11,26 @@
 namespace vectune::binding {
 namespace {
 
+std::vector<RowSet> to_row_sets(const Napi::Value& value) {
+  std::vector<RowSet> sets;
+  if (value.IsUndefined()) return sets;
+  const Napi::Array array = to_array(value, "sets");
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    Fields fields(array.Get(i), "sets[" + std::to_string(i) + "]");
+    const int64_t rows = fields.integer("rows", 1, kLargestInt32);
+    sets.push_back({rows, fields.integer("labelWidth", 0, kLargestInt32)});
+    fields.finish();
+  }
+  return sets;
+}
+
 Napi::Value create_dataset(const Napi::CallbackInfo& info) {
   auto ids = to_int32_array(info[0], "ids");
   auto offsets = to_int32_array(info[1], "offsets");
   auto columns = to_int32_array(info[2], "columns");
   auto row_offsets = to_int32_array(info[3], "rowOffsets");
   auto labels = to_float32_array(info[4], "labels");
+  auto sets = to_row_sets(info[5]);
   if (offsets.size() == 0) {
     throw Error(ErrorCode::kInvalidArgument, "offsets must have one entry more than there are texts; found none.");
   }
@@ -25,11 +41,11 @@ Napi::Value create_dataset(const Napi::CallbackInfo& info) {
       .promise(
           info.Env(),
           [ids = std::move(ids), offsets = std::move(offsets), columns = std::move(columns),
-           row_offsets = std::move(row_offsets), labels = std::move(labels)] {
+           row_offsets = std::move(row_offsets), labels = std::move(labels), sets = std::move(sets)] {
             return std::make_shared<Dataset>(
                 PackedTexts{ids.data(), ids.size(), offsets.data(), offsets.size() - 1},
                 PackedRows{columns.data(), columns.size(), row_offsets.data(), row_offsets.size() - 1},
-                PackedLabels{labels.data(), labels.size()});
+                PackedLabels{labels.data(), labels.size()}, sets);
           },
           [](Napi::Env env, std::shared_ptr<Dataset>& dataset) {
             const int64_t bytes = dataset->bytes();

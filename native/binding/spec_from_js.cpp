@@ -182,7 +182,15 @@ TrainerOptions to_trainer_options(const Napi::Value& value) {
   TrainerOptions options;
   if (!fields["device"].IsUndefined()) options.place = to_place(fields["device"], fields.path("device"));
   options.precision = to_precision(fields["precision"], fields.path("precision"));
-  options.loss = to_loss_spec(fields["loss"], fields.path("loss"));
+  const Napi::Value loss = fields["loss"];
+  if (loss.IsArray()) {
+    options.losses.clear();
+    const Napi::Array losses = to_array(loss, fields.path("loss"));
+    for (uint32_t i = 0; i < losses.Length(); ++i)
+      options.losses.push_back(to_loss_spec(losses.Get(i), fields.path("loss[" + std::to_string(i) + "]")));
+  } else {
+    options.losses = {to_loss_spec(loss, fields.path("loss"))};
+  }
   options.seed = static_cast<uint32_t>(fields.integer("seed", 0, kLargestUint32));
   if (!fields.is_null("dropout")) options.dropout = static_cast<float>(fields.within("dropout", 0.0, 1.0));
   options.beta1 = fields.within("beta1", 0.0, 1.0);

@@ -1,6 +1,6 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { FinetuneOptions, TrainingRow } from '../../lib';
+import type { DataSets, FinetuneOptions, TrainingRow } from '../../lib';
 import { loadEngine } from '../../lib/engine/load';
 import type { CaseName } from '../parity/cases';
 import { bits, fixture, liveObjects, PROBE_TEXTS, useModels } from '../public/models';
@@ -29,7 +29,11 @@ const validations = ({ of }: Finished) =>
 const report = ({ report: found }: Finished) => ({ ...withoutTimes(found), checkpoint: null });
 
 /** Runs once with a checkpoint after every step and epoch, then goes on from each of them; all must be one run. */
-async function everyCheckpoint(name: CaseName, options: FinetuneOptions, data: readonly TrainingRow[] = rows) {
+async function everyCheckpoint(
+  name: CaseName,
+  options: FinetuneOptions,
+  data: readonly TrainingRow[] | DataSets = rows,
+) {
   const folder = models.path('all');
   const whole = models.open(fixture(name));
   const expected = await finish(whole, data, {
@@ -112,6 +116,24 @@ test.each<[string, readonly TrainingRow[], string]>([
   const { report: found } = await everyCheckpoint('bert-mean', { ...EVERYTHING, epochs: 2 }, data);
   expect(found.loss.name).toBe(loss);
 });
+
+test.each(['proportional', 'round-robin'] as const)(
+  'from each step and each epoch: several sets, each with its loss (%s)',
+  async (multiDatasetSampler) => {
+    const sets: DataSets = {
+      labels: { data: rows.slice(0, 24), loss: 'softmax' },
+      questions: same.map(({ text1, text2 }) => ({ anchor: text1, positive: text2 })),
+      topics: rows.slice(30).map(({ text1 }, i) => ({ text: text1, label: i % 3 })),
+    };
+    const { report: found, of } = await everyCheckpoint(
+      'bert-mean',
+      { ...EVERYTHING, epochs: 2, measure: 'loss', multiDatasetSampler },
+      sets,
+    );
+    expect(Object.keys(found.sets!)).toEqual(['labels', 'questions', 'topics']);
+    expect(new Set(of('step').map(({ set }) => set))).toEqual(new Set(Object.keys(sets)));
+  },
+);
 
 test('early stopping goes on where it was, and a run that is over is over', async () => {
   const model = models.open(fixture('distilbert-mean'));

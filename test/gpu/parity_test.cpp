@@ -98,7 +98,7 @@ TEST(parity_of_losses) {
            {"sum", R"({"losses": [{"name": "multiple-negatives-ranking"},
                                   {"name": "global-orthogonal-regularization", "weight": 0.5}]})"}}) {
     TrainerOptions here = options_of({}, Precision::kFp32), there = options_of(kGpu, Precision::kFp32);
-    here.loss = there.loss = {name, std::get<json::Object>(json::parse(options_of_loss).data)};
+    here.losses = there.losses = {{name, std::get<json::Object>(json::parse(options_of_loss).data)}};
     double expected_loss = 0, loss = 0, whole = 0;
     const auto expected = gradients(spec, data, here, 100, &expected_loss);
     for (const auto& [_, values] : expected) whole += norm(values) * norm(values);

@@ -19,12 +19,13 @@ struct Input {
   std::vector<int32_t> columns{0, 1, 3, 1, 2};
   std::vector<int32_t> row_offsets{0, 2, 5};
   std::vector<float> labels{0.25f, 1.0f, 0.5f, 0.75f};
+  std::vector<RowSet> sets;
 
   Dataset make() const {
     const auto size = [](const auto& list) { return static_cast<int64_t>(list.size()); };
     return Dataset({ids.data(), size(ids), offsets.data(), size(offsets) - 1},
                    {columns.data(), size(columns), row_offsets.data(), size(row_offsets) - 1},
-                   {labels.data(), size(labels)});
+                   {labels.data(), size(labels)}, sets);
   }
   void refused(const char* part) const { CHECK_THROWS_CODE(make(), ErrorCode::kInvalidArgument, part); }
 };
@@ -133,6 +134,46 @@ TEST(dataset_refuses_rows_and_labels_that_cannot_be) {
   input.refused("found 0 rows and 1 labels");
   CHECK_EQ(Dataset::live(), live);
   CHECK_EQ(memory_budget::in_use(), held);
+}
+
+TEST(sets_have_their_own_labels) {
+  Input input;
+  input.labels = {0.25f, 1.0f, 0.5f, 0.75f};
+  input.sets = {{1, 1}, {1, 3}};
+  const Dataset dataset = input.make();
+  CHECK_EQ(dataset.sets(), int64_t{2});
+  CHECK_EQ(dataset.set_of(0), int64_t{0});
+  CHECK_EQ(dataset.set_of(1), int64_t{1});
+  CHECK_EQ(dataset.label_width(0), int64_t{1});
+  CHECK_EQ(dataset.label_width(1), int64_t{3});
+  CHECK_EQ(*dataset.labels(0), 0.25f);
+  CHECK_EQ(dataset.labels(1)[2], 0.75f);
+  const LossData second = dataset.for_loss(1);
+  CHECK_EQ(second.rows, int64_t{1});
+  CHECK_EQ(second.columns(0), int64_t{3});
+  CHECK_EQ(second.label_width, int64_t{3});
+  CHECK_EQ(second.labels[0], 1.0f);
+  const int32_t row = 1;
+  const GroupBatch batch(dataset, &row, 1);
+  CHECK_EQ(batch.set, int64_t{1});
+  CHECK(batch.labels == std::vector<float>({1.0f, 0.5f, 0.75f}));
+
+  input.sets = {{1, 0}, {1, 4}};
+  CHECK_EQ(input.make().label_width(0), int64_t{0});
+  CHECK_EQ(input.make().labels(1)[3], 0.75f);
+  for (const std::vector<RowSet>& sets : {std::vector<RowSet>{{1, 1}},
+                                          {{1, 1}, {1, 2}},
+                                          {{1, 1}, {1, 4}},
+                                          {{1, 1}, {1, 3}, {1, 0}},
+                                          {{0, 1}, {2, 2}},
+                                          {{2, -1}},
+                                          {{1, kLargest}, {1, 3}}}) {
+    input.sets = sets;
+    input.refused("Sets must have");
+  }
+  input.sets = {{1, 1}, {1, 3}};
+  input.labels[2] = std::numeric_limits<float>::infinity();
+  input.refused("A label of row 1 is not a finite number");
 }
 
 TEST(a_batch_has_each_text_once) {

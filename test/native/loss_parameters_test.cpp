@@ -41,6 +41,21 @@ std::shared_ptr<Dataset> classified(int64_t vocab) {
   return pairs_with(vocab, 1, [](int64_t row, int64_t) { return static_cast<float>(row % 3); });
 }
 
+/// The pairs twice: once with a score, once with a class, each a set.
+std::shared_ptr<Dataset> scored_and_classified(int64_t vocab, float score) {
+  const auto one = classified(vocab);
+  std::vector<int32_t> columns, offsets{0};
+  std::vector<float> labels(6, score);
+  for (int64_t row = 0; row < 12; ++row) {
+    for (const int32_t text : one->columns(row % 6)) columns.push_back(text);
+    offsets.push_back(static_cast<int32_t>(columns.size()));
+    if (row < 6) labels.push_back(*one->labels(row));
+  }
+  return std::make_shared<Dataset>(PackedTexts{one->ids(), one->tokens(), one->offsets(), one->texts()},
+                                   PackedRows{columns.data(), 24, offsets.data(), 12}, PackedLabels{labels.data(), 12},
+                                   std::vector<RowSet>{{6, 1}, {6, 1}});
+}
+
 std::shared_ptr<Dataset> taught(int64_t vocab, int64_t width) {
   return pairs_with(vocab, width, [](int64_t row, int64_t i) {
     return static_cast<float>(std::sin(1.3 * double(row) + 0.7 * double(i)));
@@ -55,7 +70,7 @@ LossSpec loss_of(const std::string& name, const std::string& options) {
 
 TrainerOptions options_with(const LossSpec& loss, const Place& place, float dropout = 0.0f) {
   TrainerOptions options = options_of(place, Precision::kFp32, dropout);
-  options.loss = loss;
+  options.losses = {loss};
   return options;
 }
 
@@ -156,6 +171,57 @@ TEST(a_loss_of_several_gives_each_its_own_parameters) {
       return softmax_oracle(u, v, own.at("loss.0.classifier.weight"), own.at("loss.0.classifier.bias")) +
              0.25 * softmax_oracle(u, v, own.at("loss.1.classifier.weight"), own.at("loss.1.classifier.bias"));
     });
+}
+
+TEST(rows_of_a_set_are_trained_with_its_loss_alone) {
+  const ModelSpec spec = spec_with_dense();
+  const auto both = scored_and_classified(spec.encoder.vocab_size, 0.5f),
+             classes = classified(spec.encoder.vocab_size),
+             scores = pairs_with(spec.encoder.vocab_size, 1, [](int64_t, int64_t) { return 0.5f; });
+  const std::string path = temporary("of-set"), alone = temporary("alone");
+  const std::vector<int32_t> first{0, 1, 2, 3, 4, 5}, second{6, 7, 8, 9, 10, 11};
+  const auto bytes_of = [](const std::string& file, const std::string& name) {
+    const safetensors::File tensors(file);
+    const auto* tensor = tensors.find(name);
+    const auto* data = reinterpret_cast<const char*>(tensor->data);
+    return std::string(data, data + tensor->bytes);
+  };
+  for (const Place& place : {Place{}, kTensors})
+    EngineThread::instance().run([&] {
+      TrainerOptions options = options_with({"cosine-mse", {}}, place, place.on_device() ? 0.0f : 0.1f);
+      Trainer of_scores(lively_model(spec), scores, options);
+      options.losses = {{"softmax", {}}};
+      Trainer of_classes(lively_model(spec), classes, options);
+      options.losses = {{"cosine-mse", {}}, {"softmax", {}}};
+      Trainer trainer(lively_model(spec), both, options);
+      for (const int64_t micro_batch : {6, 4}) {
+        // After rows with a classifier its gradient is 0 of rows without one.
+        const double loss_of_classes = trainer.trace_gradients(second.data(), 6, micro_batch, path);
+        CHECK_EQ(loss_of_classes, of_classes.trace_gradients(kSix.data(), 6, micro_batch, alone));
+        for (const char* name : {"embeddings.word_embeddings.weight", "encoder.layer.0.attention.self.value.weight"})
+          CHECK(bytes_of(path, name) == bytes_of(alone, name));
+        CHECK(bytes_of(path, "loss.1.classifier.weight") == bytes_of(alone, "loss.classifier.weight"));
+        const double loss_of_scores = trainer.trace_gradients(first.data(), 6, micro_batch, path);
+        CHECK_EQ(loss_of_scores, of_scores.trace_gradients(kSix.data(), 6, micro_batch, alone));
+        CHECK(bytes_of(path, "encoder.layer.0.attention.self.value.weight") ==
+              bytes_of(alone, "encoder.layer.0.attention.self.value.weight"));
+        CHECK(bytes_of(path, "loss.1.classifier.weight") == std::string(sizeof(float) * 90, '\0'));
+      }
+      std::vector<float> similar(6), similar_alone(6);
+      CHECK_EQ(trainer.evaluate(second.data(), 6, 4, 6, similar.data()),
+               of_classes.evaluate(kSix.data(), 6, 4, 6, similar_alone.data()));
+      CHECK(similar == similar_alone);
+      CHECK(trainer.labels(second.data() + 1, 2) == std::vector<float>({1.0f, 2.0f}));
+      const std::vector<int32_t> mixed{5, 6};
+      CHECK_THROWS_CODE(trainer.step(mixed.data(), 2, 2, 1e-3, 0), ErrorCode::kInvalidArgument,
+                        "row 5 is of set 0 and row 6 of set 1");
+      CHECK_THROWS_CODE(trainer.evaluate(mixed.data(), 2, 2, 2, similar.data()), ErrorCode::kInvalidArgument,
+                        "must be of one set");
+      options.losses = {{"softmax", {}}};
+      CHECK_THROWS_CODE(Trainer(lively_model(spec), both, options), ErrorCode::kInvalidArgument,
+                        "found 1 losses and 2 sets");
+    });
+  for (const auto& file : {path, alone}) std::remove(file.c_str());
 }
 
 TEST(a_classifier_is_drawn_by_the_seed_stepped_and_left_out_of_the_model) {

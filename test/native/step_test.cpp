@@ -34,7 +34,7 @@ std::shared_ptr<Dataset> shared_texts(int64_t vocab) {
 
 TrainerOptions coupled_options(const Place& place, float dropout) {
   TrainerOptions options = options_of(place, Precision::kFp32, dropout);
-  options.loss = coupled_spec();
+  options.losses = {coupled_spec()};
   return options;
 }
 
@@ -248,7 +248,7 @@ TEST(ranking_of_256_rows_has_the_same_gradient_whatever_is_computed_at_once) {
   const auto rows = first_rows(256);
   for (const auto& [place, dropout] : {std::pair{Place{}, 0.2f}, {Place{}, 0.0f}, {kTensors, 0.0f}}) {
     TrainerOptions options = options_of(place, Precision::kFp32, dropout);
-    options.loss = {"multiple-negatives-ranking", {}};
+    options.losses = {{"multiple-negatives-ranking", {}}};
     double whole_loss = 0, loss = 0;
     const auto whole = gradients(spec, data, options, rows, 256, &whole_loss);
     for (const int64_t micro_batch : {64, 16, 100}) {
@@ -267,7 +267,7 @@ TEST(memory_that_ends_in_either_phase_or_in_the_loss_is_met_by_a_smaller_part_of
   const auto rows = first_rows(64);
   for (const Place& place : {Place{}, kTensors}) {
     TrainerOptions options = options_of(place, Precision::kFp32, place.on_device() ? 0.0f : 0.2f);
-    options.loss = {"watched", {}};
+    options.losses = {{"watched", {}}};
     int in_first = 0, in_loss = 0, in_second = 0;
     int64_t allocations = 0;
     const auto after_a_step = [&](int64_t failing) {
@@ -344,7 +344,7 @@ TEST(memory_of_an_evaluation_does_not_grow_with_its_rows) {
   const auto data = dataset_of(std::vector<int>(2048, 2), spec.encoder.vocab_size);
   EngineThread::instance().run([&] {
     TrainerOptions options = options_of({});
-    options.loss = {"multiple-negatives-ranking", {}};
+    options.losses = {{"multiple-negatives-ranking", {}}};
     Trainer trainer(lively_model(spec), data, options);
     std::vector<int32_t> rows(1024);
     for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<int32_t>(i);

@@ -1,4 +1,5 @@
 import type {
+  DataSets,
   FinetuneEvent,
   FinetuneOptions,
   FinetuneReport,
@@ -20,8 +21,12 @@ export interface Observed {
   first<K extends FinetuneEvent['type']>(kind: K): Promise<Of<K>>;
 }
 
-/** Starts a run on two lists, or on rows that are no scored pairs, and keeps its events; in fp32, whatever the processor multiplies faster. */
-export function start(model: TextVectorisation, rows: readonly TrainingRow[], options: FinetuneOptions = {}): Observed {
+/** Starts a run on two lists, on rows that are no scored pairs, or on sets, and keeps its events; in fp32, whatever the processor multiplies faster. */
+export function start(
+  model: TextVectorisation,
+  rows: readonly TrainingRow[] | DataSets,
+  options: FinetuneOptions = {},
+): Observed {
   const events: FinetuneEvent[] = [];
   const given: FinetuneOptions = {
     precision: 'fp32',
@@ -32,9 +37,9 @@ export function start(model: TextVectorisation, rows: readonly TrainingRow[], op
       return options.onProgress?.(event);
     },
   };
-  const scored = rows.every((row): row is ScoredRow => 'text1' in row);
+  const scored = Array.isArray(rows) && rows.every((row): row is ScoredRow => 'text1' in row);
   const { pairs, scores } = lists(scored ? (rows as ScoredRow[]) : []);
-  const run = scored ? model.finetune(pairs, scores, given) : model.finetune(rows, given);
+  const run = scored ? model.finetune(pairs, scores, given) : model.finetune(rows as DataSets, given);
   // A test that fails before it awaits the run must not end jest with an unhandled rejection.
   let ended = false;
   run
@@ -55,7 +60,11 @@ export function start(model: TextVectorisation, rows: readonly TrainingRow[], op
   return { run, events, of, first };
 }
 
-export async function finish(model: TextVectorisation, rows: readonly TrainingRow[], options: FinetuneOptions = {}) {
+export async function finish(
+  model: TextVectorisation,
+  rows: readonly TrainingRow[] | DataSets,
+  options: FinetuneOptions = {},
+) {
   const observed = start(model, rows, options);
   return { ...observed, report: await observed.run };
 }

@@ -6,6 +6,7 @@ import { CheckpointError } from '../../system/errors';
 import { firstLoss } from '../losses/told';
 import type { ResolvedOptions } from '../resolved-options';
 import type { RunSettings } from '../recipes/settings';
+import type { TrainingSet } from '../sets/training-set';
 import type { TokenisedRows } from '../tokens';
 import type { EngineAddon, NativeLoss, NativeModelSpec, NativePrecision } from '../../engine/addon';
 import type { ChosenDevice } from '../../engine/devices';
@@ -33,6 +34,14 @@ export interface RunIdentity {
   options: Record<string, unknown>;
   /** What the bits of a sum depend on. */
   arithmetic: Record<string, unknown>;
+}
+
+/** Of several sets: of their names and of the rows of each. */
+export async function hashSets(sets: readonly Pick<TrainingSet, 'name' | 'data'>[]): Promise<string> {
+  if (sets.length === 1) return hashData(sets[0]!.data);
+  const hash = createHash('sha256');
+  for (const { name, data } of sets) hash.update(JSON.stringify([name, await hashData(data)]));
+  return hash.digest('hex');
 }
 
 export async function hashData({ rows, labels, labelWidth }: TrainingData): Promise<string> {
@@ -78,13 +87,13 @@ export async function hashTokens({ ids, offsets, columns }: TokenisedRows): Prom
  * The options that the numbers depend on, with what the recipe says where they do not; a batch size that was found is in the
  * progress.
  *
- * @param groupedSplit whether texts that rows share changed the split
+ * @param groupedSplit whether texts that rows share changed the split, of several sets each
  */
 export function optionsOf(
   options: ResolvedOptions,
   { loss: _, ...settings }: RunSettings,
   loss: NativeLoss,
-  groupedSplit: boolean,
+  groupedSplit: boolean | readonly boolean[],
 ): Record<string, unknown> {
   const {
     // Where the data is, who listens, how much memory there is and where checkpoints go changes no number.
@@ -122,6 +131,7 @@ const untoldOptions = {
   measure: 'loss',
   merge: [1],
   keep: null,
+  multiDatasetSampler: null,
 };
 
 /** What a model does with its weights in training, as a checkpoint keeps it: every field of the spec. */

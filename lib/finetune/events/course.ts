@@ -26,6 +26,8 @@ export interface StepEvent {
   epoch: number;
   /** At most; early stopping may end training before. */
   epochs: number;
+  /** Of several data sets: the one that the step's rows are of. Absent for one. */
+  set?: string;
   /** Step of the epoch, from 1 to `steps`. */
   step: number;
   /** Steps of this epoch. */

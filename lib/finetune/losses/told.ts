@@ -14,6 +14,10 @@ export function toldLoss({ native, own }: ResolvedLoss): NativeLoss {
 
 /** What people read of a loss, as `toldLoss` has it. */
 export function lossWords({ name, ...options }: NativeLoss): string {
+  if (name === 'several')
+    return Object.entries(options.sets as Record<string, NativeLoss>)
+      .map(([set, loss]) => `${lossWords(loss)} (${set})`)
+      .join('; ');
   if (name === 'own') return `a loss of one's own, ${options.own as string}`;
   const of = (part: unknown): string => lossWords(part as NativeLoss);
   if (name === 'matryoshka')

@@ -51,29 +51,54 @@ void check_rows(const PackedRows& rows, int64_t texts) {
   }
 }
 
-/// Returns how many each row has.
-int64_t check_labels(const PackedLabels& labels, int64_t rows) {
-  if (labels.size == 0) return 0;
-  if (rows == 0 || labels.size % rows != 0) {
-    refuse("Each row must have as many labels; found " + std::to_string(rows) + " rows and " +
-           std::to_string(labels.size) + " labels.");
-  }
-  const int64_t width = labels.size / rows;
-  for (int64_t i = 0; i < labels.size; ++i) {
-    if (!std::isfinite(labels.values[i])) {
-      refuse("A label of row " + std::to_string(i / width) + " is not a finite number.");
+/// Of all rows as one, where none were given.
+std::vector<RowSet> checked_sets(const std::vector<RowSet>& given, const PackedLabels& labels, int64_t rows) {
+  if (given.empty()) {
+    if (labels.size != 0 && (rows == 0 || labels.size % rows != 0)) {
+      refuse("Each row must have as many labels; found " + std::to_string(rows) + " rows and " +
+             std::to_string(labels.size) + " labels.");
     }
+    return {{rows, rows == 0 ? 0 : labels.size / rows}};
   }
-  return width;
+  int64_t of_rows = 0, of_labels = 0;
+  for (const RowSet& set : given) {
+    if (set.rows < 1 || set.rows > rows - of_rows || set.label_width < 0 ||
+        set.label_width > (labels.size - of_labels) / set.rows) {
+      refuse("Sets must have a row or more each, and no more rows and labels than there are.");
+    }
+    of_rows += set.rows;
+    of_labels += set.rows * set.label_width;
+  }
+  if (of_rows != rows || of_labels != labels.size) {
+    refuse("Sets must have all rows and labels; they have " + std::to_string(of_rows) + " of " + std::to_string(rows) +
+           " rows and " + std::to_string(of_labels) + " of " + std::to_string(labels.size) + " labels.");
+  }
+  return given;
 }
 
 }  // namespace
 
-Dataset::Dataset(const PackedTexts& texts, const PackedRows& rows, const PackedLabels& labels)
+Dataset::Dataset(const PackedTexts& texts, const PackedRows& rows, const PackedLabels& labels,
+                 const std::vector<RowSet>& sets)
     : texts_(texts.texts), tokens_(texts.tokens), rows_(rows.rows) {
   check_texts(texts.ids, texts.tokens, texts.offsets, texts.texts);
   check_rows(rows, texts.texts);
-  label_width_ = check_labels(labels, rows.rows);
+  int64_t first = 0, labels_begin = 0;
+  for (const auto& [of_rows, width] : checked_sets(sets, labels, rows.rows)) {
+    sets_.push_back({first, of_rows, width, labels_begin});
+    first += of_rows;
+    labels_begin += of_rows * width;
+  }
+  const float* labels_end = labels.values + labels.size;
+  const float* wrong = std::find_if(labels.values, labels_end, [](float label) { return !std::isfinite(label); });
+  if (wrong != labels_end) {
+    const Set& set = *std::find_if(sets_.begin(), sets_.end(), [&](const Set& one) {
+      return wrong - labels.values < one.labels_begin + one.rows * one.label_width;
+    });
+    refuse("A label of row " +
+           std::to_string(set.first + (wrong - labels.values - set.labels_begin) / set.label_width) +
+           " is not a finite number.");
+  }
   for (int64_t text = 0; text < texts_; ++text) {
     longest_text_ = std::max<int64_t>(longest_text_, texts.offsets[text + 1] - texts.offsets[text]);
   }
@@ -84,6 +109,12 @@ Dataset::Dataset(const PackedTexts& texts, const PackedRows& rows, const PackedL
   row_offsets_ = copy(rows.offsets, rows_ + 1, at::kInt);
   labels_ = copy(labels.values, labels.size, at::kFloat);
   ++live_datasets;  // last: a constructor that throws has no destructor
+}
+
+int64_t Dataset::set_of(int64_t row) const {
+  size_t set = 0;
+  while (row >= sets_[set].first + sets_[set].rows) ++set;
+  return static_cast<int64_t>(set);
 }
 
 int64_t Dataset::bytes() const {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "losses/loss.h"
 #include "nn/texts.h"
@@ -25,19 +26,27 @@ struct PackedRows {
   int64_t rows;
 };
 
-/// Numbers of each row, [rows × size / rows]; size 0 where there are none.
+/// Numbers of each row, row after row, as many for all rows of a set; size 0 where there are none.
 struct PackedLabels {
   const float* values;
   int64_t size;
+};
+
+/// Rows that stand behind each other and have a loss of their own: one of several sets that are trained on together.
+struct RowSet {
+  int64_t rows;
+  int64_t label_width;  // numbers of each row
 };
 
 /// Tokenised training data: texts, each there once however many rows name it, and rows of them with labels (a score, a
 /// class, what a teacher says). A pair is a row of two columns. Immutable.
 class Dataset {
  public:
-  /// Copies. Throws Error(kInvalidArgument): texts that `check_texts` refuses, rows without a column or with one that
-  /// is no text, labels that are not as many for each row, or not finite.
-  Dataset(const PackedTexts& texts, const PackedRows& rows, const PackedLabels& labels);
+  /// Copies. `sets` are in the order of the rows; none given is one of all rows. Throws Error(kInvalidArgument): texts
+  /// that `check_texts` refuses, rows without a column or with one that is no text, labels that are not as many for each
+  /// row, or not finite, sets that are not all rows.
+  Dataset(const PackedTexts& texts, const PackedRows& rows, const PackedLabels& labels,
+          const std::vector<RowSet>& sets = {});
 
   int64_t texts() const { return texts_; }
   int64_t tokens() const { return tokens_; }
@@ -53,14 +62,22 @@ class Dataset {
     const int32_t* offsets = row_offsets_.const_data_ptr<int32_t>();
     return {columns_.const_data_ptr<int32_t>() + offsets[row], static_cast<size_t>(offsets[row + 1] - offsets[row])};
   }
-  int64_t label_width() const { return label_width_; }
+  int64_t sets() const { return static_cast<int64_t>(sets_.size()); }
+  int64_t set_of(int64_t row) const;
+  /// Numbers of each row of a set.
+  int64_t label_width(int64_t set = 0) const { return at(set).label_width; }
   /// [label_width]
-  const float* labels(int64_t row) const { return labels_.const_data_ptr<float>() + row * label_width_; }
-  LossData for_loss() const {
-    return {rows_,
-            {row_offsets_.const_data_ptr<int32_t>(), static_cast<size_t>(rows_ + 1)},
-            label_width_,
-            labels_.const_data_ptr<float>()};
+  const float* labels(int64_t row) const {
+    const Set& set = at(set_of(row));
+    return labels_.const_data_ptr<float>() + set.labels_begin + (row - set.first) * set.label_width;
+  }
+  /// The rows of a set, counted from its first.
+  LossData for_loss(int64_t set = 0) const {
+    const Set& of = at(set);
+    return {of.rows,
+            {row_offsets_.const_data_ptr<int32_t>() + of.first, static_cast<size_t>(of.rows + 1)},
+            of.label_width,
+            labels_.const_data_ptr<float>() + of.labels_begin};
   }
   /// What it holds.
   int64_t bytes() const;
@@ -71,8 +88,14 @@ class Dataset {
   Dataset& operator=(const Dataset&) = delete;
 
  private:
+  struct Set {
+    int64_t first, rows, label_width, labels_begin;
+  };
+  const Set& at(int64_t set) const { return sets_[static_cast<size_t>(set)]; }
+
   at::Tensor ids_, offsets_, columns_, row_offsets_, labels_;
-  int64_t texts_, tokens_, rows_, label_width_ = 0, longest_text_ = 0;
+  std::vector<Set> sets_;
+  int64_t texts_, tokens_, rows_, longest_text_ = 0;
   int32_t largest_id_ = 0;
 };
 

@@ -7,6 +7,7 @@ namespace vectune {
 GroupBatch::GroupBatch(const Dataset& dataset, const int32_t* rows, int64_t count, Repeats repeats) {
   std::unordered_map<int32_t, int32_t> found;
   offsets.push_back(0);
+  if (count > 0) set = dataset.set_of(rows[0]);
   for (int64_t i = 0; i < count; ++i) {
     texts_before_.push_back(static_cast<int64_t>(texts.size()));
     const auto named = dataset.columns(rows[i]);
@@ -21,7 +22,7 @@ GroupBatch::GroupBatch(const Dataset& dataset, const int32_t* rows, int64_t coun
     const auto width = static_cast<int64_t>(named.size());
     columns = i == 0 || columns == width ? width : 0;
     const float* of_row = dataset.labels(rows[i]);
-    labels.insert(labels.end(), of_row, of_row + dataset.label_width());
+    labels.insert(labels.end(), of_row, of_row + dataset.label_width(set));
   }
   texts_before_.push_back(static_cast<int64_t>(texts.size()));
 }

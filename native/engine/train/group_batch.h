@@ -6,7 +6,7 @@
 
 namespace vectune {
 
-/// Rows of a data set that are computed together, and the texts that they name. A text that several columns name is
+/// Rows of one set of a data set that are computed together, and the texts that they name. A text that several columns name is
 /// there once, unless `Repeats::kKept` asks for it as often as it is named: what no batch of as many tokens exceeds.
 struct GroupBatch {
   enum class Repeats { kMerged, kKept };
@@ -17,6 +17,7 @@ struct GroupBatch {
   std::vector<int32_t> places;   // of each column, row after row: its place in `texts`
   std::vector<int32_t> offsets;  // row r has places[offsets[r] .. offsets[r + 1])
   std::vector<float> labels;     // [rows × label width]
+  int64_t set = 0;               // of the data set, that of all rows
   int64_t columns = 0;           // of each row; 0 where rows have different numbers
   int64_t tokens = 0;            // of all columns
   /// How many of `texts` are named by rows before `row`: what a part of the rows adds to those before it.

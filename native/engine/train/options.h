@@ -13,7 +13,7 @@ namespace vectune {
 struct TrainerOptions {
   Place place;  // where to compute
   Precision precision = Precision::kFp32;
-  LossSpec loss;
+  std::vector<LossSpec> losses{LossSpec{}};  // of each set of the data set
   uint32_t seed = 0;
   std::optional<float> dropout;  // replaces both of the model's probabilities
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.0;

@@ -35,20 +35,28 @@ LossRows Step::rows_of(const GroupBatch& batch, int64_t in_step, std::vector<int
   both = passes_.send(both);
   rows.places = both.narrow(0, 0, places);
   if (labels > 0) rows.labels = both.narrow(0, places, labels).view(at::kFloat).view({rows.count, -1});
+  const std::string prefix = losses_.prefix(batch.set);
   for (const auto& [parameter, begin, _] : layout_.of_loss())
-    rows.parameters[parameter.name] = state_.weights.narrow(0, begin, parameter.elements()).view(parameter.shape);
+    if (parameter.name.starts_with(prefix))
+      rows.parameters[parameter.name.substr(prefix.size())] =
+          state_.weights.narrow(0, begin, parameter.elements()).view(parameter.shape);
   return rows;
 }
 
-std::vector<int64_t> Step::layers_of_step() const {
+std::vector<int64_t> Step::layers_of_step(const Loss& loss) const {
   const auto step = static_cast<uint64_t>(state_.steps.load());
-  return loss_.layers(of_.layers, split_mix(split_mix(uint64_t{of_.seed}) + step));
+  return loss.layers(of_.layers, split_mix(split_mix(uint64_t{of_.seed}) + step));
 }
 
-void Step::store_gradients(const LossTensors& of_parameters, const at::Tensor& scale, bool add) const {
+void Step::store_gradients(const LossTensors& of_parameters, int64_t set, const at::Tensor& scale, bool add) const {
+  const std::string prefix = losses_.prefix(set);
   for (const auto& [parameter, _, begin] : layout_.of_loss()) {
     at::Tensor to = state_.gradients.narrow(0, begin, parameter.elements()).view(parameter.shape);
-    const at::Tensor gradient = scaled(of_parameters.at(parameter.name), scale);
+    if (!parameter.name.starts_with(prefix)) {
+      if (!add) to.zero_();
+      continue;
+    }
+    const at::Tensor gradient = scaled(of_parameters.at(parameter.name.substr(prefix.size())), scale);
     if (add) to.add_(gradient);
     else to.copy_(gradient);
   }
@@ -56,11 +64,13 @@ void Step::store_gradients(const LossTensors& of_parameters, const at::Tensor& s
 
 Step::Result Step::gradients(const Request& request) {
   forget();
-  return request.micro_batch >= request.count || loss_.separable() ? part_by_part(request) : vectors_first(request);
+  const bool whole = request.micro_batch >= request.count;
+  return whole || loss_of(request.rows[0]).separable() ? part_by_part(request) : vectors_first(request);
 }
 
 Step::Result Step::part_by_part(const Request& request) {
-  const std::vector<int64_t> layers = layers_of_step();
+  const Loss& loss = loss_of(request.rows[0]);
+  const std::vector<int64_t> layers = layers_of_step(loss);
   Result result{{}, 0};
   for (int64_t first = 0; first < request.count; first += request.micro_batch) {
     const GroupBatch batch(dataset_, request.rows + first, std::min(request.micro_batch, request.count - first),
@@ -68,10 +78,10 @@ Step::Result Step::part_by_part(const Request& request) {
     result.tokens += batch.tokens;
     const LossRows rows = rows_of(batch, request.count, layers);
     const at::Tensor vectors = passes_.forward(batch.texts, layers, {request.epoch, state_.steps, first}, true);
-    const LossValue value = loss_.of(vectors, rows);
+    const LossValue value = loss.of(vectors, rows);
     result.loss = result.loss.defined() ? result.loss + value.loss : value.loss;
     passes_.backward(scaled(value.gradient, request.scale), state_, first > 0);
-    store_gradients(value.of_parameters, request.scale, first > 0);
+    store_gradients(value.of_parameters, batch.set, request.scale, first > 0);
   }
   return result;
 }
@@ -117,7 +127,8 @@ void Step::backward(const Request& request, const std::vector<Part>& parts, cons
 }
 
 Step::Result Step::vectors_first(const Request& request) {
-  const std::vector<int64_t> layers = layers_of_step();
+  const Loss& loss = loss_of(request.rows[0]);
+  const std::vector<int64_t> layers = layers_of_step(loss);
   const GroupBatch batch(dataset_, request.rows, request.count, request.repeats);
   const auto parts = parts_of(batch, request.micro_batch);
   at::Tensor vectors = forward(request, batch, parts, layers);
@@ -125,16 +136,16 @@ Step::Result Step::vectors_first(const Request& request) {
   const LossRows rows = rows_of(batch, request.count, layers);
   LossValue value;
   try {
-    value = loss_.of(vectors, rows);
+    value = loss.of(vectors, rows);
   } catch (...) {
     if (current_error().code() != ErrorCode::kOutOfMemory) throw;
     passes_.release();  // the loss of a large batch may have the room of what can be computed again
     kept = false;
-    value = loss_.of(vectors, rows);
+    value = loss.of(vectors, rows);
   }
   vectors.reset();
   backward(request, parts, layers, scaled(value.gradient, request.scale), kept);
-  store_gradients(value.of_parameters, request.scale, false);
+  store_gradients(value.of_parameters, batch.set, request.scale, false);
   return {value.loss, batch.tokens};
 }
 
@@ -161,14 +172,16 @@ int64_t Step::given_gradients(const Request& request, const at::Tensor& gradient
       gradient_of_vectors(rows_of(batch, request.count, {}), gradient.transpose(0, 1).contiguous(),
                           static_cast<int64_t>(batch.texts.size()));
   backward(request, parts_of(batch, request.micro_batch), {}, scaled(of_texts, request.scale), kept);
+  store_gradients({}, batch.set, request.scale, false);
   return batch.tokens;
 }
 
 Step::Evaluation Step::evaluate(const int32_t* rows, int64_t count, int64_t micro_batch, int64_t batch_rows) {
   forget();
-  const bool separable = loss_.separable();
+  const Loss& of_set = loss_of(rows[0]);
+  const bool separable = of_set.separable();
   const int64_t at_once = separable ? micro_batch : batch_rows;
-  const std::vector<int64_t> layers = loss_.layers(of_.layers, std::nullopt);
+  const std::vector<int64_t> layers = of_set.layers(of_.layers, std::nullopt);
   Evaluation result;
   std::vector<at::Tensor> similar, columns;
   for (int64_t first = 0; first < count; first += at_once) {
@@ -178,8 +191,8 @@ Step::Evaluation Step::evaluate(const int32_t* rows, int64_t count, int64_t micr
     at::Tensor loss;
     {
       const LossRows of_batch = rows_of(batch, separable ? count : batch.rows(), layers);
-      loss = loss_.of(vectors, of_batch).loss;
-      if (loss_.given()) columns.push_back(vectors_of(of_batch, vectors).transpose(0, 1));
+      loss = of_set.of(vectors, of_batch).loss;
+      if (of_set.given()) columns.push_back(vectors_of(of_batch, vectors).transpose(0, 1));
     }
     if (!separable) loss = loss * (static_cast<double>(batch.rows()) / static_cast<double>(count));
     result.loss = result.loss.defined() ? result.loss + loss : loss;

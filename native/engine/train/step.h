@@ -9,6 +9,7 @@
 #include "losses/loss.h"
 #include "train/group_batch.h"
 #include "train/passes.h"
+#include "train/set_losses.h"
 #include "train/training_layout.h"
 
 namespace vectune {
@@ -27,11 +28,12 @@ class Step {
     int64_t layers;  // of the encoder
     uint32_t seed;   // of the run
   };
-  Step(const Dataset& dataset, const Loss& loss, Passes& passes, const TrainingLayout& layout, LiveState& state, Of of)
-      : dataset_(dataset), loss_(loss), passes_(passes), layout_(layout), state_(state), of_(of) {}
+  Step(const Dataset& dataset, const SetLosses& losses, Passes& passes, const TrainingLayout& layout, LiveState& state,
+       Of of)
+      : dataset_(dataset), losses_(losses), passes_(passes), layout_(layout), state_(state), of_(of) {}
 
   struct Request {
-    const int32_t* rows;
+    const int32_t* rows;  // of one set
     int64_t count;
     int64_t micro_batch;  // rows computed at once
     int64_t epoch = 0;
@@ -75,8 +77,10 @@ class Step {
   static at::Tensor all_vectors(const GroupBatch& batch, const std::vector<Part>& parts, const Each& each);
   /// What a loss sees of a batch, where the passes compute. `in_step` is the number of rows of the whole step.
   LossRows rows_of(const GroupBatch& batch, int64_t in_step, std::vector<int64_t> layers) const;
-  /// The hidden layers that the loss sees in the next step.
-  std::vector<int64_t> layers_of_step() const;
+  /// The loss of the set that a row is of.
+  const Loss& loss_of(int32_t row) const { return losses_.of(dataset_.set_of(row)); }
+  /// The hidden layers that a loss sees in the next step.
+  std::vector<int64_t> layers_of_step(const Loss& loss) const;
   at::Tensor similarities(const GroupBatch& batch, const at::Tensor& vectors) const;
   Result part_by_part(const Request& request);
   Result vectors_first(const Request& request);
@@ -86,8 +90,9 @@ class Step {
   /// Back by the gradient of all of a batch's vectors; `kept`: the passes have what the last part kept.
   void backward(const Request& request, const std::vector<Part>& parts, const std::vector<int64_t>& layers,
                 const at::Tensor& gradient, bool kept);
-  /// After the backward pass of the same part, which makes room for gradients.
-  void store_gradients(const LossTensors& of_parameters, const at::Tensor& scale, bool add) const;
+  /// After the backward pass of the same part, which makes room for gradients. Those of the parameters of other sets'
+  /// losses are 0.
+  void store_gradients(const LossTensors& of_parameters, int64_t set, const at::Tensor& scale, bool add) const;
 
   /// What `vectors` has computed, as far as it tells whether the passes still have it.
   struct Kept {
@@ -98,7 +103,7 @@ class Step {
   Kept kept_by(const Request& request) const;
 
   const Dataset& dataset_;
-  const Loss& loss_;
+  const SetLosses& losses_;
   Passes& passes_;
   const TrainingLayout& layout_;
   LiveState& state_;

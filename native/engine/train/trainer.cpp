@@ -41,19 +41,6 @@ const Dataset& checked(const Dataset& dataset, const Model& model) {
   return dataset;
 }
 
-/// That the dataset is what it trains on, too.
-std::unique_ptr<Loss> checked_loss(const LossSpec& spec, const LossData& data) {
-  auto loss = make_loss(spec);
-  loss->check(data);
-  return loss;
-}
-
-LossData data_for_loss(const Dataset& dataset, const Model& model) {
-  LossData data = dataset.for_loss();
-  data.dimension = model.spec().dimension();
-  return data;
-}
-
 }  // namespace
 
 struct Trainer::Impl {
@@ -64,10 +51,10 @@ struct Trainer::Impl {
         spec(model->spec()),
         table(model->parameters()),
         vocabulary(checked(*dataset, *model), spec.encoder.vocab_size),
-        loss(checked_loss(options.loss, data_for_loss(*dataset, *model))),
-        layout(table, spec.encoder, vocabulary, options.freeze, loss->parameters(data_for_loss(*dataset, *model))),
+        losses(options.losses, *dataset, spec.dimension()),
+        layout(table, spec.encoder, vocabulary, options.freeze, losses.parameters()),
         backend(make_training_backend({options, spec, table, *dataset, vocabulary, layout, live, cancelled})),
-        step(*dataset, *loss, *backend.passes, layout, live, {spec.encoder.layers, options.seed}) {
+        step(*dataset, losses, *backend.passes, layout, live, {spec.encoder.layers, options.seed}) {
     const memory_budget::ScopedLimit limit(options.memory_limit);
     live.weights = of_model();
     draw_parameters_of_loss(live.weights);
@@ -106,6 +93,9 @@ struct Trainer::Impl {
       }
     });
   }
+
+  /// The loss of the set that a row is of.
+  const Loss& loss_of(int32_t row) const { return losses.of(dataset->set_of(row)); }
 
   Step::Request request(const int32_t* rows, int64_t count, int64_t micro_batch, int64_t epoch) const {
     return {rows, count, micro_batch, epoch, backend.optimiser->scale()};
@@ -418,7 +408,7 @@ struct Trainer::Impl {
   const ModelSpec& spec;
   const ParameterTable& table;
   CompactVocabulary vocabulary;
-  std::unique_ptr<Loss> loss;
+  SetLosses losses;
   TrainingLayout layout;
   std::atomic<bool> cancelled{false};
   LiveState live;
@@ -440,13 +430,21 @@ struct Trainer::Impl {
 
 namespace {
 
-void check_rows(const int32_t* rows, int64_t count, int64_t all) {
+void check_rows(const int32_t* rows, int64_t count, const Dataset& dataset) {
+  const int64_t all = dataset.rows();
   if (count < 1) throw Error(ErrorCode::kInvalidArgument, "A batch needs at least one row.");
   for (int64_t i = 0; i < count; ++i)
     if (rows[i] < 0 || rows[i] >= all)
       throw Error(ErrorCode::kInvalidArgument, "Row " + std::to_string(rows[i]) +
                                                    " is not a row of the dataset, which has " + std::to_string(all) +
                                                    " rows.");
+  if (dataset.sets() == 1) return;
+  for (int64_t i = 1; i < count; ++i)
+    if (dataset.set_of(rows[i]) != dataset.set_of(rows[0]))
+      throw Error(ErrorCode::kInvalidArgument,
+                  "Rows that are computed together must be of one set; row " + std::to_string(rows[0]) + " is of set " +
+                      std::to_string(dataset.set_of(rows[0])) + " and row " + std::to_string(rows[i]) + " of set " +
+                      std::to_string(dataset.set_of(rows[i])) + ".");
 }
 
 }  // namespace
@@ -462,9 +460,9 @@ StepResult Trainer::step(const int32_t* rows, int64_t count, int64_t micro_batch
 
 StepOutcome Trainer::begin_step(const int32_t* rows, int64_t count, int64_t micro_batch, double learning_rate,
                                 int64_t epoch) {
-  check_rows(rows, count, impl_->dataset->rows());
+  check_rows(rows, count, *impl_->dataset);
   if (micro_batch < 1) throw Error(ErrorCode::kInvalidArgument, "microBatch must be at least 1.");
-  if (impl_->loss->given())
+  if (impl_->loss_of(rows[0]).given())
     throw Error(ErrorCode::kInvalidArgument, "The loss is given: a step needs it and the gradient of the vectors.");
   impl_->needs_trained();
   const memory_budget::ScopedLimit limit(impl_->memory_limit());
@@ -472,7 +470,7 @@ StepOutcome Trainer::begin_step(const int32_t* rows, int64_t count, int64_t micr
 }
 
 at::Tensor Trainer::vectors(const int32_t* rows, int64_t count, int64_t micro_batch, int64_t epoch) {
-  check_rows(rows, count, impl_->dataset->rows());
+  check_rows(rows, count, *impl_->dataset);
   if (micro_batch < 1) throw Error(ErrorCode::kInvalidArgument, "microBatch must be at least 1.");
   for (int64_t i = 1; i < count; ++i)
     if (impl_->dataset->columns(rows[i]).size() != impl_->dataset->columns(rows[0]).size())
@@ -484,9 +482,9 @@ at::Tensor Trainer::vectors(const int32_t* rows, int64_t count, int64_t micro_ba
 
 StepOutcome Trainer::begin_given_step(const int32_t* rows, int64_t count, int64_t micro_batch, double learning_rate,
                                       int64_t epoch, double loss, const float* gradient, int64_t elements) {
-  check_rows(rows, count, impl_->dataset->rows());
+  check_rows(rows, count, *impl_->dataset);
   if (micro_batch < 1) throw Error(ErrorCode::kInvalidArgument, "microBatch must be at least 1.");
-  if (!impl_->loss->given()) throw Error(ErrorCode::kInvalidArgument, "The loss is not given: a step computes it.");
+  if (!impl_->loss_of(rows[0]).given()) throw Error(ErrorCode::kInvalidArgument, "The loss is not given: a step computes it.");
   const auto columns = static_cast<int64_t>(impl_->dataset->columns(rows[0]).size());
   const int64_t dimension = impl_->spec.dimension();
   if (elements != columns * count * dimension)
@@ -500,9 +498,9 @@ StepOutcome Trainer::begin_given_step(const int32_t* rows, int64_t count, int64_
 }
 
 std::vector<float> Trainer::labels(const int32_t* rows, int64_t count) const {
-  check_rows(rows, count, impl_->dataset->rows());
+  check_rows(rows, count, *impl_->dataset);
   std::vector<float> all;
-  const int64_t width = impl_->dataset->label_width();
+  const int64_t width = impl_->dataset->label_width(impl_->dataset->set_of(rows[0]));
   for (int64_t i = 0; i < count; ++i) {
     const float* of_row = impl_->dataset->labels(rows[i]);
     all.insert(all.end(), of_row, of_row + width);
@@ -511,7 +509,7 @@ std::vector<float> Trainer::labels(const int32_t* rows, int64_t count) const {
 }
 
 void Trainer::probe(const int32_t* rows, int64_t count) {
-  check_rows(rows, count, impl_->dataset->rows());
+  check_rows(rows, count, *impl_->dataset);
   impl_->needs_trained();
   const memory_budget::ScopedLimit limit(impl_->memory_limit());
   impl_->settle();
@@ -519,13 +517,13 @@ void Trainer::probe(const int32_t* rows, int64_t count) {
 }
 
 int64_t Trainer::similarities(const int32_t* rows, int64_t count) const {
-  check_rows(rows, count, impl_->dataset->rows());
+  check_rows(rows, count, *impl_->dataset);
   return impl_->similarities(rows, count);
 }
 
 double Trainer::evaluate(const int32_t* rows, int64_t count, int64_t micro_batch, int64_t batch, float* out,
                          at::Tensor* vectors) {
-  check_rows(rows, count, impl_->dataset->rows());
+  check_rows(rows, count, *impl_->dataset);
   if (micro_batch < 1) throw Error(ErrorCode::kInvalidArgument, "microBatch must be at least 1.");
   if (batch < 1) throw Error(ErrorCode::kInvalidArgument, "batch must be at least 1.");
   const memory_budget::ScopedLimit limit(impl_->memory_limit());
@@ -591,7 +589,7 @@ void Trainer::restore(const std::string& path, bool replay_decay) {
 void Trainer::set_memory_limit(std::optional<int64_t> bytes) { impl_->limit_now = bytes.value_or(Impl::kNoLimit); }
 
 double Trainer::trace_gradients(const int32_t* rows, int64_t count, int64_t micro_batch, const std::string& path) {
-  check_rows(rows, count, impl_->dataset->rows());
+  check_rows(rows, count, *impl_->dataset);
   if (micro_batch < 1) throw Error(ErrorCode::kInvalidArgument, "microBatch must be at least 1.");
   const memory_budget::ScopedLimit limit(impl_->memory_limit());
   impl_->settle();

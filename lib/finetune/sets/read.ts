@@ -1,0 +1,121 @@
+import { groupTexts, type Groups } from '../../data/groups';
+import { countRepeats } from '../../data/repeats';
+import type { CollectedData } from '../../data/source';
+import { InvalidArgumentError, saidBy } from '../../system/errors';
+import { option, say } from '../../system/wording';
+import { checkMeasure } from '../checks';
+import type { EventContent } from '../events';
+import { logistic } from '../fitted-threshold';
+import type { ResolvedLoss } from '../losses/choice';
+import { checkFits } from '../losses/fit';
+import type { MeasureName } from '../measure';
+import { applyRecipe } from '../recipes/apply';
+import type { RunSettings } from '../recipes/settings';
+import type { ResolvedOptions } from '../resolved-options';
+import type { RunControl } from '../run-control';
+import { splitData } from '../split';
+import { taught, type TeacherJob } from '../teacher';
+import { checkRows } from '../training-rows';
+import { ofSet, type TrainingSet } from './training-set';
+import { seedOf } from './turns';
+
+/** Rows to train on, and what was asked of them. */
+export interface SetJob {
+  /** null of the one set of a run, which needs none. */
+  name: string | null;
+  /** Reads and checks them. */
+  data: (signal: AbortSignal) => Promise<CollectedData>;
+  loss: ResolvedLoss | null;
+  measure: MeasureName | null;
+  /** Whose vectors take the place of labels, and what frees it. */
+  teacher?: (() => TeacherJob & { release: () => Promise<void> }) | undefined;
+}
+
+/** The sets of a run, the texts of all their rows, and how the run trains. */
+export interface ReadSets {
+  sets: TrainingSet[];
+  groups: Groups;
+  settings: RunSettings;
+}
+
+/** An error of a set that has a name, with it. */
+async function inSet<T>(name: string | null, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (name === null || !(error instanceof InvalidArgumentError)) throw error;
+    const { said, remedy } = saidBy(error);
+    const { row, file, line } = error;
+    throw new InvalidArgumentError(error.code, say`Data set "${name}": ${said}`, { row, file, line, remedy, cause: error });
+  }
+}
+
+/** The data, with the teacher's numbers where there is one. */
+async function learnt(
+  { data, teacher, loss }: SetJob,
+  emit: (event: EventContent) => void,
+  signal: AbortSignal,
+): Promise<CollectedData> {
+  const read = await data(signal);
+  if (teacher === undefined) return read;
+  const { release, ...job } = teacher();
+  try {
+    return await taught(read, loss, job, emit, signal);
+  } finally {
+    await release();
+  }
+}
+
+/** Reads the sets one after the other, splits each, and finds what each is trained with. */
+export async function readSets(
+  jobs: readonly SetJob[],
+  options: ResolvedOptions,
+  emit: (event: EventContent) => void,
+  control: RunControl,
+): Promise<ReadSets> {
+  const check = (): void => control.check();
+  const datas: CollectedData[] = [];
+  for (const job of jobs) datas.push(await inSet(job.name, () => learnt(job, emit, control.signal)));
+  const groups = await groupTexts(datas.length === 1 ? datas[0]!.rows : datas.flatMap(({ rows }) => rows), check);
+  const sets: TrainingSet[] = [];
+  const settings: RunSettings[] = [];
+  let first = 0;
+  for (const [number, { name, loss, measure }] of jobs.entries()) {
+    await inSet(name, async () => {
+      const data = datas[number]!;
+      const own = { columns: groups.columns, offsets: ofSet(groups.offsets, { first, data }, 1) };
+      const { validationSplit: share, groupedSplit: grouped } = options;
+      const seed = seedOf(options.seed, number);
+      const split = await splitData(own, data.form, { share, seed, grouped }, check);
+      const repeats = await countRepeats(own, data, check);
+      const found = applyRecipe({ ...options, loss, measure }, data, split.train.length, split.validation.length > 0);
+      checkFits(found.loss ?? logistic(0), data);
+      checkMeasure(found.measure, data);
+      const warnings = checkRows(data, split, options.allowConstantScores);
+      settings.push(found);
+      sets.push({ name, number, first, data, groups: own, split, repeats, warnings, ...found });
+      first += data.rows.length;
+    });
+  }
+  return { sets, groups, settings: sets.length === 1 ? settings[0]! : settingsOfAll(sets, options) };
+}
+
+/**
+ * What there is one of in a run of several sets (learning rate, batch, epochs, merging, …) is as the recipe of the set with
+ * the most training rows has it, for as many rows as there are in all; each set's loss and measure are its own.
+ */
+function settingsOfAll(sets: readonly TrainingSet[], options: ResolvedOptions): RunSettings {
+  const byLoss = sets.filter(({ measure }) => measure === 'loss');
+  if (byLoss.length > 0 && byLoss.length < sets.length) {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      say`A run of several data sets goes by the losses of all or by measures of all, but ${option('measure')} is the loss for ${byLoss.map(({ name }) => `"${name}"`).join(', ')} alone.`,
+      { remedy: say`Give ${option('measure', 'loss')} for the run, or another measure for each set.` },
+    );
+  }
+  const largest = sets.reduce((most, set) => (set.split.train.length > most.split.train.length ? set : most));
+  const rows = sets.reduce((sum, { split }) => sum + split.train.length, 0);
+  const validates = sets.some(({ split }) => split.validation.length > 0);
+  const found = applyRecipe(options, largest.data, rows, validates);
+  return { ...found, loss: null, measure: byLoss.length > 0 ? 'loss' : 'average' };
+}

@@ -1,0 +1,65 @@
+import { smallSetNotes } from '../../data/facts';
+import { describeForm } from '../../data/form';
+import { repeatNotes } from '../../data/repeats';
+import type { CollectedData } from '../../data/source';
+import type { NativeLoss } from '../../engine/addon';
+import type { EventContent } from '../events';
+import type { ResolvedLoss } from '../losses/choice';
+import { toldLoss } from '../losses/told';
+import type { TokenisedRows } from '../tokens';
+import { ofSet, type TrainingSet } from './training-set';
+
+/** «4,000 pairs with label 0/1: 1,512 ones; columns question1, question2, is_duplicate». */
+function understood(data: CollectedData): string {
+  const { columns } = data.facts;
+  return columns.length === 0 ? describeForm(data) : `${describeForm(data)}; columns ${columns.join(', ')}`;
+}
+
+/** The event that tells what a set is. */
+export function dataEvent(
+  set: TrainingSet,
+  of: number,
+  { lengths, offsets, columns, rowOffsets }: TokenisedRows,
+  maxInputLength: number,
+): EventContent & { type: 'data' } {
+  const { data, split, repeats, name, number } = set;
+  let longest = 0;
+  const own = ofSet(rowOffsets, set, 1);
+  for (let i = own[0]!; i < own.at(-1)!; ++i)
+    longest = Math.max(longest, offsets[columns[i]! + 1]! - offsets[columns[i]!]!);
+  return {
+    type: 'data',
+    set: name === null ? null : { name, number, of },
+    form: data.form,
+    understood: understood(data),
+    rows: data.rows.length,
+    trainingRows: split.train.length,
+    validationRows: split.validation.length,
+    tokens: ofSet(lengths, set).reduce((sum, length) => sum + length, 0),
+    longest,
+    maxInputLength,
+    emptyTexts: data.facts.emptyTexts,
+    skippedRows: data.facts.skipped,
+    duplicateRows: repeats.duplicates,
+    contradictoryRows: repeats.contradictions,
+    sharedValidationRows: split.shared,
+    file: data.facts.file,
+    notes: [
+      ...data.facts.notes,
+      ...repeatNotes(repeats, data.form),
+      ...split.notes,
+      ...smallSetNotes(split.train.length, split.validation.length),
+    ],
+  };
+}
+
+/** The losses of all sets as events, the report and checkpoints have them: of one set its loss. */
+export function toldLosses(sets: readonly { name: string | null }[], losses: readonly ResolvedLoss[]): NativeLoss {
+  if (sets.length === 1) return toldLoss(losses[0]!);
+  return { name: 'several', sets: Object.fromEntries(sets.map(({ name }, i) => [name!, toldLoss(losses[i]!)])) };
+}
+
+/** The loss of one of the sets, of what `toldLosses` gave. */
+export function lossOfSet(told: NativeLoss | undefined, name: string | null): NativeLoss | undefined {
+  return name === null ? told : (told?.['sets'] as Record<string, NativeLoss> | undefined)?.[name];
+}
