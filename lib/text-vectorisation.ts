@@ -13,6 +13,7 @@ import { fromNative, hasCode, InvalidArgumentError, StateError } from './system/
 import type { FinetuneEvent } from './finetune/events';
 import { finetune } from './finetune/finetune';
 import { finetuneTable, type FinetuneOptions } from './finetune/options';
+import { wantsPairClasses } from './finetune/losses/fit';
 import { resolveOptions, type ResolvedOptions } from './finetune/resolved-options';
 import type { FinetuneReport } from './finetune/report';
 import { FinetuneRun } from './finetune/run';
@@ -350,7 +351,7 @@ export class TextVectorisation {
         );
       }
       const options = resolveOptions(asLists ? third : second, [constructorOptions]);
-      const sets = several ? this.#setsOf(source, options) : [this.#setOf(source, asLists ? listRows(source, second) : undefined, options)];
+      const sets = several ? this.#setsOf(source, options) : [this.#setOf(source, asLists ? listRows(source, second, wantsPairClasses(options.loss)) : undefined, options)];
       let ended: () => void = () => undefined;
       claim.ended = new Promise((resolve) => {
         ended = resolve;
@@ -387,7 +388,7 @@ export class TextVectorisation {
   #reading(
     source: SetSource,
     lists: ListRows | undefined,
-    options: Pick<ResolvedOptions, 'teacher' | 'teacherFile' | 'file' | 'split' | 'onBadRow'>,
+    options: Pick<ResolvedOptions, 'loss' | 'teacher' | 'teacherFile' | 'file' | 'split' | 'onBadRow'>,
   ): Pick<SetJob, 'data' | 'teacher'> {
     const { teacher, teacherFile, onBadRow } = options;
     const rows = lists ?? (areTextRows(source) ? textRows(source) : undefined);
@@ -413,7 +414,8 @@ export class TextVectorisation {
               }),
               signal,
             );
-      return collectRows(source as DataSource, { ...options, files }, signal);
+      const pairClasses = wantsPairClasses(options.loss);
+      return collectRows(source as DataSource, { ...options, files, pairClasses }, signal);
     };
     return { data, teacher: teacher === null ? undefined : () => teacherOf(teacher, teacherFile) };
   }

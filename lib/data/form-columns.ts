@@ -17,6 +17,8 @@ export type FormPlan =
       scores: readonly [number, number] | null;
       byOrder?: true;
     }
+  /** Two texts and one of several classes. */
+  | { kind: 'pairClasses'; texts: readonly [number, number]; label: number }
   /** Premise, hypothesis and 0, 1, 2 for entailment, neutral, contradiction. */
   | { kind: 'nli'; texts: readonly [number, number]; label: number }
   | { kind: 'classes'; texts: readonly [number]; label: number }
@@ -91,6 +93,16 @@ export function planOf(names: readonly string[], choice: ColumnChoice, named: bo
   return byOrder(names, label);
 }
 
+/**
+ * The same of rows of which the loss wants a class of two texts, as softmax does: where there are two texts and a label, that
+ * is the class, and of premises and hypotheses all three are kept.
+ */
+export function asPairClasses(plan: FormPlan): FormPlan {
+  if (plan.kind === 'pairs') return { kind: 'pairClasses', texts: [plan.text1, plan.text2], label: plan.score };
+  if ((plan.kind !== 'nli' && plan.kind !== 'labelled') || plan.texts.length !== 2) return plan;
+  return { kind: 'pairClasses', texts: [plan.texts[0]!, plan.texts[1]!], label: plan.label };
+}
+
 /** Whether names are those that are looked for, as text after a guessed delimiter may be. */
 export function fitsForm(names: readonly string[], choice: ColumnChoice): boolean {
   if (hasColumns(names, choice)) return true;
@@ -153,6 +165,8 @@ function planOfChoice(names: readonly string[], choice: ColumnChoice, named: boo
   if (are('text', 'label')) {
     const [text, ...more] = several('text');
     if (text !== undefined && more.length === 0) return { kind: 'classes', texts: [text], label: one('label') };
+    if (text !== undefined && more.length === 1)
+      return { kind: 'labelled', texts: [text, more[0]!], label: one('label') };
   }
   if (are('text', 'vector')) return { kind: 'vectors', texts: several('text'), label: one('vector') };
   throw new InvalidArgumentError(

@@ -3,14 +3,13 @@ import { show } from '../system/options';
 import { option, say } from '../system/wording';
 import { counted, type DataForm, type TrainingData } from './form';
 import { negativesOf, type FormPlan } from './form-columns';
+import { entailment, PairClasses } from './pair-classes';
 import { ScoreColumn, type ScoreOptions } from './scores';
 import { checkText, placeName, type RowPlace } from './validate';
 
 /** Rows after which a column that holds nothing but numbers is no text. */
 const looksAt = 100;
 const isNumber = /^\s*[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:e[+-]?\d+)?\s*$/i;
-
-const entailment: Record<string, 0 | 1 | 2> = { entailment: 0, neutral: 1, contradiction: 2 };
 
 export interface FormReaderOptions {
   plan: FormPlan;
@@ -35,6 +34,7 @@ export class FormReader {
   /** Of each text column, while it has held nothing but numbers. */
   readonly #numeric: boolean[];
   #kind: FormPlan['kind'] | 'margins';
+  #pairClasses: PairClasses | undefined;
   #read = 0;
   #neutral = 0;
   #undecided = 0;
@@ -97,6 +97,9 @@ export class FormReader {
       case 'ranking':
         this.#ranking(cells, place, record);
         break;
+      case 'pairClasses':
+        this.#pairClass(this.#texts(cells, columns, place), label, place);
+        break;
       case 'nli':
         this.#nli(this.#texts(cells, columns, place) as [string, string], label, place);
         break;
@@ -151,7 +154,7 @@ export class FormReader {
   }
 
   notes(): string[] {
-    const notes = this.#score.notes();
+    const notes = [...this.#score.notes(), ...(this.#pairClasses?.notes() ?? [])];
     if (this.#kind === 'nli') {
       notes.push(
         `0 is entailment, 1 neutral, 2 contradiction: each premise has what it entails as positives and what it contradicts as negatives; ${counted(this.#neutral, 'neutral row')} and ${counted(this.#undecided, 'row')} without a label, or of a premise that entails nothing, are not trained on.`,
@@ -172,6 +175,7 @@ export class FormReader {
       case 'margins':
         return 'candidates';
       default:
+        if (this.#pairClasses !== undefined) return this.#pairClasses.binary ? 'labelled-pairs' : 'classified-pairs';
         if (labelWidth > 0) return 'candidates';
         return this.#rows.some(({ length }) => length > 2) ? 'triplets' : 'positive-pairs';
     }
@@ -228,6 +232,11 @@ export class FormReader {
     positives.forEach((positive, i) => {
       this.#add([anchor, positive, ...negatives], [ofPositives![i]!, ...Array.from(ofNegatives!)], place);
     });
+  }
+
+  #pairClass(texts: readonly string[], label: unknown, place: RowPlace): void {
+    const number = (this.#pairClasses ??= new PairClasses()).read(label, place);
+    if (number !== null) this.#add(texts, [number]);
   }
 
   #nli([premise, hypothesis]: [string, string], label: unknown, place: RowPlace): void {

@@ -1,5 +1,6 @@
 /**
- * What the rows of a data set are: two texts with a score ('scored-pairs') or a label 0 or 1 ('labelled-pairs'); a text
+ * What the rows of a data set are: two texts with a score ('scored-pairs'), a label 0 or 1 ('labelled-pairs') or one of
+ * several classes ('classified-pairs'); a text
  * and one that belongs to it ('positive-pairs'), where some rows also have texts that do not ('triplets'); a text and its
  * class ('classes'); texts and a teacher's vector ('vectors'); a query, its candidates and a teacher's scores of them
  * ('candidates').
@@ -7,6 +8,7 @@
 export type DataForm =
   | 'scored-pairs'
   | 'labelled-pairs'
+  | 'classified-pairs'
   | 'positive-pairs'
   | 'triplets'
   | 'classes'
@@ -17,6 +19,7 @@ export type DataForm =
 export const formWords: Readonly<Record<DataForm, string>> = {
   'scored-pairs': 'pairs with scores',
   'labelled-pairs': 'pairs with label 0/1',
+  'classified-pairs': 'pairs with one of several classes',
   'positive-pairs': 'pairs of anchor and positive',
   triplets: 'rows of anchor, positive and negatives',
   classes: 'texts with a class',
@@ -74,6 +77,16 @@ export function describeForm({ form, rows, labels, labelWidth }: TrainingData): 
       let ones = 0;
       for (let i = 0; i < n; ++i) ones += labels[i]!;
       return `${counted(n, 'pair')} with label 0/1: ${counted(ones, 'one')}`;
+    }
+    case 'classified-pairs': {
+      const counts = new Map<number, number>();
+      for (let i = 0; i < n; ++i) counts.set(labels[i]!, (counts.get(labels[i]!) ?? 0) + 1);
+      const each = [...counts]
+        .sort(([a], [b]) => a - b)
+        .slice(0, 10)
+        .map(([label, rows]) => `${rows.toLocaleString('en')} of ${label}`);
+      const more = counts.size > each.length ? ', …' : '';
+      return `${counted(n, 'pair')} with one of ${counted(counts.size, 'class', 'classes')}: ${each.join(', ')}${more}`;
     }
     case 'positive-pairs':
       return `${counted(n, 'pair')} of anchor and positive`;

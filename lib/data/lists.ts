@@ -39,13 +39,14 @@ export function textRows(source: readonly (readonly string[])[]): ListRows {
  * margins; rows and lists of scores, or vectors. The lists are checked and copied at once, their rows
  * later: a million of them would keep the event loop waiting.
  *
+ * @param pairClasses whether a label of two texts is one of several classes
  * @throws InvalidArgumentError ERR_INVALID_ARGUMENT, ERR_LENGTH_MISMATCH, ERR_EMPTY_DATA
  */
-export function listRows(source: unknown, labels: unknown): ListRows {
+export function listRows(source: unknown, labels: unknown, pairClasses = false): ListRows {
   const first: unknown = Array.isArray(source) ? source[0] : undefined;
   const label: unknown = isList(labels) ? labels[0] : undefined;
   const width = typeof first === 'string' ? 1 : Array.isArray(first) ? first.length : 0;
-  const plan = isList(labels) && label !== undefined ? planOfLists(width, label) : null;
+  const plan = isList(labels) && label !== undefined ? planOfLists(width, label, pairClasses) : null;
   if (plan === null) {
     const scored = new ScoredRows();
     const rows = pairRows(source, labels);
@@ -66,7 +67,7 @@ export function listRows(source: unknown, labels: unknown): ListRows {
   });
 }
 
-function planOfLists(width: number, label: unknown): FormPlan | null {
+function planOfLists(width: number, label: unknown, pairClasses: boolean): FormPlan | null {
   const texts = Array.from({ length: width }, (_, i) => i);
   if (isList(label)) {
     if (width === 0) return null;
@@ -74,6 +75,7 @@ function planOfLists(width: number, label: unknown): FormPlan | null {
     return { kind: 'vectors', texts, label: width };
   }
   if (width === 1) return { kind: 'classes', texts: [0], label: 1 };
+  if (width === 2 && pairClasses) return { kind: 'pairClasses', texts: [0, 1], label: 2 };
   return width === 3 ? { kind: 'labelled', texts, label: 3 } : null;
 }
 

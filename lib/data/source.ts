@@ -6,7 +6,7 @@ import { beirRows } from './beir-rows';
 import { resolveColumns, roles } from './columns';
 import { TextCounts, type DataFacts, type FileFacts } from './facts';
 import type { TrainingData } from './form';
-import { isId, planOf, type FormPlan } from './form-columns';
+import { asPairClasses, isId, planOf, type FormPlan } from './form-columns';
 import { FormReader } from './form-rows';
 import { isBeir } from './formats/beir';
 import { JoinedTable } from './formats/joined';
@@ -128,6 +128,8 @@ export interface SourceOptions {
   split?: string | null;
   /** Where the source names what these Parquet files hold together. */
   files?: readonly string[] | undefined;
+  /** Whether a label of two texts is one of several classes. Default false. */
+  pairClasses?: boolean;
 }
 
 /**
@@ -136,7 +138,7 @@ export interface SourceOptions {
  */
 export async function collectRows(
   source: DataSource,
-  { file, onBadRow, split = null, files }: SourceOptions,
+  { file, onBadRow, split = null, files, pairClasses = false }: SourceOptions,
   signal: AbortSignal,
 ): Promise<CollectedData> {
   const reading: Reading = { file: null, columns: [], notes: [] };
@@ -146,13 +148,14 @@ export async function collectRows(
       file?.signal === undefined ? signal : AbortSignal.any([signal, checkSignal('file.signal', file.signal)]);
     let data: TrainingData;
     if (files !== undefined) {
-      data = await collectFile(source, { ...file, format: 'parquet', signal: own }, reading, bad, own, files);
+      const parquet = { ...file, format: 'parquet' as const, signal: own };
+      data = await collectFile(source, parquet, reading, bad, own, pairClasses, files);
     } else if (await isBeir(source)) {
       if (file !== undefined && Object.keys(file).some((name) => name !== 'signal')) throw notAFile(source);
       data = await beirRows(source, split ?? undefined, reading, bad, own);
     } else {
       if (split !== null) throw noSplit();
-      data = await collectFile(source, { ...file, signal: own }, reading, bad, own);
+      data = await collectFile(source, { ...file, signal: own }, reading, bad, own, pairClasses);
     }
     if (data.rows.length === 0) throw emptyData(`not one row of ${source} can be used`, source);
     return collected(data, reading, bad, signal);
@@ -171,7 +174,7 @@ export async function collectRows(
       // One that is no object says nothing of those behind it.
       const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
       if (reader === undefined && !isObject) checkRow(value, { row });
-      reader ??= readerFor(value as object, reading);
+      reader ??= readerFor(value as object, reading, pairClasses);
       if (reader instanceof ScoredRows) reader.read(value, { row });
       else readObject(reader, value, { row });
     });
@@ -221,11 +224,19 @@ function notAFile(folder: string): InvalidArgumentError {
   );
 }
 
+/** Where rows that name a part of a scored pair have all three; null where one is missing. */
+function scoredPlan(names: readonly string[]): FormPlan | null {
+  const [text1, text2, score] = ['text1', 'text2', 'score'].map((name) => names.indexOf(name));
+  const label = score! >= 0 ? score! : names.indexOf('label');
+  return text1! < 0 || text2! < 0 || label < 0 ? null : { kind: 'pairs', text1: text1!, text2: text2!, score: label };
+}
+
 /** By the first row: what the members of the others are. Rows that name a part of a scored pair are such pairs. */
-function readerFor(value: object, reading: Reading): ScoredRows | FormReader {
+function readerFor(value: object, reading: Reading, pairClasses: boolean): ScoredRows | FormReader {
   const names = Object.keys(value);
   const scored = roles.some((role) => names.includes(role));
-  const plan = scored ? null : planOf(names, {}, true);
+  const found = scored ? scoredPlan(names) : planOf(names, {}, true);
+  const plan = found !== null && pairClasses ? asPairClasses(found) : scored ? null : found;
   if (plan === null) {
     reading.columns = roles;
     return new ScoredRows();
@@ -280,6 +291,7 @@ async function collectFile(
   reading: Reading,
   bad: BadRows,
   signal: AbortSignal,
+  pairClasses: boolean,
   files: readonly string[] = [file],
 ): Promise<TrainingData> {
   if (files[0] === file) await checkIsFile(file, 'a data file'); // before its format, which a folder has none of
@@ -289,6 +301,10 @@ async function collectFile(
   const table = files.length === 1 ? first : new JoinedTable(first, files.slice(1), (one) => openTable(one, resolved));
   const { columns: names } = table;
   let plan: FormPlan | null;
+  const pairsPlan = (): FormPlan => ({
+    kind: 'pairs',
+    ...resolveColumns(file, names, resolved.columns, table.names),
+  });
   // What asks for the columns of two texts and a score by their names.
   const asPairs = () => thrownBy(() => resolveColumns(file, names, resolved.columns, table.names));
   const unclear = (): unknown => {
@@ -301,6 +317,7 @@ async function collectFile(
       const error = unclear();
       if (error !== undefined) throw error;
     }
+    if (pairClasses && names.length > 0) plan = asPairClasses(plan ?? pairsPlan());
   } catch (error) {
     await table.close();
     throw error;
@@ -355,6 +372,8 @@ function partsOf(plan: FormPlan, column: (at: number) => string | number): FileF
     }
     case 'candidates':
       return { anchor: column(plan.texts[0]), candidates: column(plan.texts[1]), scores: column(plan.label) };
+    case 'pairClasses':
+      return { text: plan.texts.map(column), label: column(plan.label) };
     case 'vectors':
       return { text: plan.texts.map(column), vector: column(plan.label) };
     case 'classes':

@@ -46,6 +46,8 @@ export function measuresOf(form: DataForm): MeasureName[] {
     case 'positive-pairs':
     case 'triplets':
       return ['mrr10', 'loss'];
+    case 'classified-pairs':
+      return ['loss'];
     case 'classes':
       return ['knnAccuracy', 'loss'];
     case 'vectors':

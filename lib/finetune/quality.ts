@@ -1,4 +1,4 @@
-import type { TrainingData } from '../data/form';
+import { isPairs, type TrainingData } from '../data/form';
 import type { Vector } from '../embed/similarity';
 import { cosineSimilarity } from '../embed/similarity';
 import { neighbourVotes } from '../evaluate/classes';
@@ -34,7 +34,7 @@ const textsOf = ({ columns, rowOffsets }: ValidationRows, row: number): Int32Arr
 /** The distinct texts that a measure of the rows' form needs the vectors of; none where similarities suffice. */
 export function neededTexts(given: ValidationRows): Int32Array {
   const { form } = given.data;
-  if (form === 'scored-pairs' || form === 'labelled-pairs' || form === 'candidates') return new Int32Array(0);
+  if (isPairs(form) || form === 'classified-pairs' || form === 'candidates') return new Int32Array(0);
   const needed = new Set<number>();
   for (const row of given.rows) for (const text of textsOf(given, row)) needed.add(text);
   return Int32Array.from(needed);

@@ -93,7 +93,7 @@ export function checkTrainingRows(data: PairData, split: Split, allowConstantSco
  * The same of rows of any form.
  *
  * @throws InvalidArgumentError: as `checkTrainingRows`; ERR_CONSTANT_TEXTS: all texts of every training row are the same;
- *   ERR_SINGLE_CLASS: the training rows do not have two classes, one of them of two texts
+ *   ERR_SINGLE_CLASS: the training rows do not have two classes, one of them, where it is of single texts, of two
  */
 export function checkRows(data: TrainingData, split: Split, allowConstantScores: boolean): DataWarning[] {
   const { form, rows, labels } = data;
@@ -108,6 +108,7 @@ export function checkRows(data: TrainingData, split: Split, allowConstantScores:
     if (same) throw sameTexts(train.length);
   }
   if (form === 'classes') checkClasses(labels, train);
+  if (form === 'classified-pairs') checkPairClasses(labels, train);
   return [];
 }
 
@@ -121,6 +122,16 @@ function checkClasses(labels: ArrayLike<number>, rows: Int32Array): void {
       ? `All ${rows.length} training rows have one class: there is nothing to tell apart.`
       : `Each of the ${counted(rows.length, 'training row')} has a class of its own: no two texts belong together.`,
     { remedy: say`Add texts, so that there are two classes or more with several texts each.` },
+  );
+}
+
+/** A classifier of one class says always the same. */
+function checkPairClasses(labels: ArrayLike<number>, rows: Int32Array): void {
+  if (rows.length < 2 || !every(rows, (row) => labels[row] === labels[rows[0]!])) return;
+  throw new InvalidArgumentError(
+    'ERR_SINGLE_CLASS',
+    `All ${rows.length} training rows have the class ${labels[rows[0]!]}: there is nothing to tell apart.`,
+    { remedy: say`Add pairs of other classes.` },
   );
 }
 

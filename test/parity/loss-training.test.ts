@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DatasetHandle, NativeLoss } from '../../lib/engine/addon';
+import type { DatasetHandle, NativeLoss, TrainerHandle } from '../../lib/engine/addon';
 import { DEVICES, packTexts, useCase, type ParityCase } from './cases';
 import { distance, norm, withPrefix } from './measure';
 import { readTensors, type Tensor } from './safetensors';
@@ -51,6 +51,7 @@ describe.each(DEVICES)('twenty steps on %s', (device) => {
         async (trainer, model) => {
           const before = await parity.weights(model);
           const losses: number[] = [];
+          const drawn = await ownOf(trainer);
           for (const rows of stepRows) {
             const step = await addon.step(trainer, { rows: Int32Array.from(rows), microBatch, learningRate, epoch: 0 });
             losses.push(step.loss);
@@ -63,13 +64,26 @@ describe.each(DEVICES)('twenty steps on %s', (device) => {
               { shape, data: data.map((value, i) => after.get(name)!.data[i]! - value) },
             ]),
           );
-          return { losses, updates };
+          const own = new Map(
+            [...(await ownOf(trainer))].map(([name, { shape, data }]) => [
+              name,
+              { shape, data: data.map((value, i) => value - drawn.get(name)!.data[i]!) },
+            ]),
+          );
+          return { losses, updates, drawn, own };
         },
         dataset,
       );
     } finally {
       addon.disposeDataset(dataset);
     }
+  }
+
+  /** The loss's own parameters as a checkpoint has them. */
+  async function ownOf(trainer: TrainerHandle): Promise<Map<string, Tensor>> {
+    const path = parityCase().path('state.safetensors');
+    await parityCase().addon.writeState(trainer, path);
+    return withPrefix(readTensors(path), 'weights.loss.');
   }
 
   /** Names of the tensors whose update is not the reference's. */
@@ -100,6 +114,16 @@ describe.each(DEVICES)('twenty steps on %s', (device) => {
       expect(mismatches(name, updates)).toEqual([]);
     },
   );
+
+  it('a classifier is drawn as it should be, and gets the updates of the reference', async () => {
+    const { drawn, own } = await train(runs['softmax']!, runs['softmax']!.loss, 4);
+    for (const [name, { shape, data }] of withPrefix(expected, 'softmax.drawn/'))
+      expect({ name, ...drawn.get(name)! }).toEqual({ name, shape, data });
+    const updates = withPrefix(expected, 'softmax.own/');
+    expect([...own.keys()].sort()).toEqual(['classifier.bias', 'classifier.weight']);
+    for (const [name, update] of updates)
+      expect(distance(own.get(name)!, update)).toBeLessThanOrEqual(UPDATE_TOLERANCE * norm(update.data));
+  });
 
   it.each<[string, NativeLoss]>([
     ['mnrl-pairs', { name: 'multiple-negatives-ranking', scale: 20.5 }],

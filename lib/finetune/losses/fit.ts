@@ -14,6 +14,8 @@ export function defaultLoss(data: Pick<TrainingData, 'form' | 'rows' | 'labelWid
     case 'positive-pairs':
     case 'triplets':
       return one('multiple-negatives-ranking');
+    case 'classified-pairs':
+      return one('softmax');
     case 'classes':
       return one('batch-all-triplet');
     case 'vectors':
@@ -74,6 +76,11 @@ export function checkFits(loss: ResolvedLoss, data: TrainingData): void {
       remedy: say`Losses that fit: ${others.join(', ')}; give one as ${option('loss', others[0])}.`,
     });
   }
+}
+
+/** Whether a label of two texts is one of several classes for a loss. */
+export function wantsPairClasses(loss: ResolvedLoss | null): boolean {
+  return loss !== null && loss.parts.some((name) => losses[name].forms.includes('classified-pairs') && !losses[name].addition);
 }
 
 /** How batches are put together for a loss; for one of the caller's own as for the data's usual one. */

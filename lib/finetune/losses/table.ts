@@ -190,7 +190,7 @@ const table = {
   }),
   softmax: entry({
     words: 'a classifier of two texts and their difference, trained beside the model',
-    forms: ['labelled-pairs'],
+    forms: ['labelled-pairs', 'classified-pairs'],
     options: {
       /** The two vectors are among what the classifier sees. Default true. */
       concatenation_sent_rep: optional(flag, undefined),

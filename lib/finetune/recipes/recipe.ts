@@ -34,7 +34,7 @@ export interface RecipeFacts {
 }
 
 /** 'auto' takes the one of the data's form. */
-export const recipeNames = ['notebook', 'labels', 'scores', 'positives', 'classes', 'teacher'] as const;
+export const recipeNames = ['notebook', 'labels', 'scores', 'positives', 'classes', 'pair-classes', 'teacher'] as const;
 export type RecipeName = (typeof recipeNames)[number];
 
 /** A recipe, and what it is for. */

@@ -1,6 +1,7 @@
 import { classes } from './classes';
 import { labels } from './labels';
 import { notebook } from './notebook';
+import { pairClasses } from './pair-classes';
 import { positives } from './positives';
 import type { Recipe, RecipeEntry, RecipeFacts, RecipeName } from './recipe';
 import { scores } from './scores';
@@ -13,6 +14,7 @@ export const recipes: Readonly<Record<RecipeName, RecipeEntry>> = {
   scores,
   positives,
   classes,
+  'pair-classes': pairClasses,
   teacher,
 };
 

@@ -1,0 +1,17 @@
+import { course } from './course';
+import type { RecipeEntry } from './recipe';
+
+/** Pairs with one of several classes, such as premise and hypothesis: as sentence-transformers trains on NLI. */
+export const pairClasses: RecipeEntry = {
+  about: 'pairs with one of several classes: a classifier of both vectors and their difference, trained beside the model',
+  forms: ['classified-pairs'],
+  of: ({ trainingRows }) => ({
+    ...course,
+    loss: 'softmax',
+    effectiveBatchSize: 16,
+    learningRate: 2e-5,
+    epochs: trainingRows < 10_000 ? 4 : 1,
+    merge: { shares: [1], unmeasured: 1 },
+    measure: 'loss',
+  }),
+};
