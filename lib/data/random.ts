@@ -1,8 +1,13 @@
+import { atOnce, type Turns } from '../system/turns';
+
 /**
  * Seeded random numbers for everything that TypeScript decides: which rows validate, the order of rows,
  * what `balance` takes. Generator: xoshiro128** 1.1 (Blackman and Vigna, 2018), 128 bits of state, period
  * 2^128 - 1. The state is four integers, so that it can be written into a checkpoint.
  */
+
+/** Elements that are shuffled in one turn. */
+const SHUFFLED_AT_ONCE = 65_536;
 
 export type RandomState = readonly [number, number, number, number];
 
@@ -80,11 +85,17 @@ export class Random {
 
   /** Brings the elements into a random order in place (Fisher and Yates). */
   shuffle<T extends { [index: number]: unknown; readonly length: number }>(list: T): T {
+    return atOnce(this.shuffling(list));
+  }
+
+  /** The same, yielding after some thousand elements. Nothing else may be drawn meanwhile. */
+  *shuffling<T extends { [index: number]: unknown; readonly length: number }>(list: T): Turns<T> {
     for (let i = list.length - 1; i > 0; --i) {
       const j = this.below(i + 1);
       const element = list[i];
       list[i] = list[j];
       list[j] = element;
+      if (i % SHUFFLED_AT_ONCE === 0) yield;
     }
     return list;
   }

@@ -1,8 +1,7 @@
 import { counted, isPairs, type DataForm, type TrainingData } from './form';
+import { AT_ONCE, inTurns, type Turns } from '../system/turns';
 import type { Groups } from './groups';
-
-/** Rows taken at once; between them the event loop has its turn. */
-const rowsAtOnce = 4096;
+import { HashChains } from './hash-chains';
 
 /** How often rows say again, or deny, what an earlier row has said. */
 export interface Repeats {
@@ -21,11 +20,18 @@ export interface Repeats {
 /**
  * Compares rows by their texts. The two texts of a scored pair may stand in any order. `check` throws if that is to stop.
  */
-export async function countRepeats(
-  { columns, offsets }: Groups,
-  { form, labels, labelWidth }: Pick<TrainingData, 'form' | 'labels' | 'labelWidth'>,
+export function countRepeats(
+  groups: Pick<Groups, 'columns' | 'offsets'>,
+  data: Pick<TrainingData, 'form' | 'labels' | 'labelWidth'>,
   check: () => void,
 ): Promise<Repeats> {
+  return inTurns(counting(groups, data), check);
+}
+
+function* counting(
+  { columns, offsets }: Pick<Groups, 'columns' | 'offsets'>,
+  { form, labels, labelWidth }: Pick<TrainingData, 'form' | 'labels' | 'labelWidth'>,
+): Turns<Repeats> {
   const found: Repeats = { duplicates: 0, firstDuplicate: null, contradictions: 0, firstContradiction: null };
   const rows = offsets.length - 1;
   const unordered = isPairs(form);
@@ -46,23 +52,16 @@ export async function countRepeats(
       if (labels[row * labelWidth + i] !== labels[other * labelWidth + i]) return false;
     return true;
   };
-  const denied = form === 'triplets' ? await deniedRows({ columns, offsets }, check) : null;
-  // By a hash of the texts the last row that has it, and the one before with the same hash; -1 for none.
-  const last = new Map<number, number>();
-  const before = new Int32Array(rows);
+  const denied = form === 'triplets' ? yield* deniedRows({ columns, offsets }) : null;
+  // The rows whose texts no earlier row has.
+  const firsts = new HashChains(rows);
   for (let row = 0; row < rows; ++row) {
-    if (row % rowsAtOnce === 0) {
-      check();
-      await new Promise(setImmediate);
-    }
+    if (row % AT_ONCE === 0) yield;
     let hash = 0x811c9dc5; // FNV-1a
     for (let i = 0; i < widthOf(row); ++i) hash = Math.imul(hash ^ textOf(row, i), 0x01000193);
-    let earlier = last.get(hash) ?? -1;
-    while (earlier >= 0 && !sameTexts(row, earlier)) earlier = before[earlier]!;
-    if (earlier < 0) {
-      before[row] = last.get(hash) ?? -1;
-      last.set(hash, row);
-    } else if (sameLabel(row, earlier)) {
+    const earlier = firsts.find(hash, (other) => sameTexts(row, other));
+    if (earlier < 0) firsts.add(hash, row);
+    else if (sameLabel(row, earlier)) {
       ++found.duplicates;
       found.firstDuplicate ??= row;
     }
@@ -75,25 +74,29 @@ export async function countRepeats(
 }
 
 /** Of rows of anchor, positive and negatives: 1 for those with a negative that is somewhere the anchor's positive. */
-async function deniedRows({ columns, offsets }: Pick<Groups, 'columns' | 'offsets'>, check: () => void) {
+function* deniedRows({ columns, offsets }: Pick<Groups, 'columns' | 'offsets'>): Turns<Uint8Array> {
   const rows = offsets.length - 1;
-  let texts = 0;
-  for (const text of columns) texts = Math.max(texts, text + 1);
-  // Below 2^53: there are no more than 2^26 texts of a process's memory.
-  const pairOf = (anchor: number, text: number): number => anchor * texts + text;
-  const belong = new Set<number>();
   const denied = new Uint8Array(rows);
+  // Rows by their anchor and positive.
+  const belong = new HashChains(rows);
+  const hashOf = (anchor: number, text: number): number => Math.imul(anchor ^ 0x811c9dc5, 0x01000193) ^ text;
   for (const pass of ['positives', 'negatives'] as const) {
     for (let row = 0; row < rows; ++row) {
-      if (row % rowsAtOnce === 0) {
-        check();
-        await new Promise(setImmediate);
+      if (row % AT_ONCE === 0) yield;
+      const at = offsets[row]!;
+      const anchor = columns[at]!;
+      if (pass === 'positives') {
+        const hash = hashOf(anchor, columns[at + 1]!);
+        const same = (other: number) =>
+          columns[offsets[other]!] === anchor && columns[offsets[other]! + 1] === columns[at + 1];
+        if (belong.find(hash, same) < 0) belong.add(hash, row);
+        continue;
       }
-      const anchor = columns[offsets[row]!]!;
-      if (pass === 'positives') belong.add(pairOf(anchor, columns[offsets[row]! + 1]!));
-      else
-        for (let i = offsets[row]! + 2; i < offsets[row + 1]!; ++i)
-          if (belong.has(pairOf(anchor, columns[i]!))) denied[row] = 1;
+      for (let i = at + 2; i < offsets[row + 1]!; ++i) {
+        const text = columns[i]!;
+        const is = (other: number) => columns[offsets[other]!] === anchor && columns[offsets[other]! + 1] === text;
+        if (belong.find(hashOf(anchor, text), is) >= 0) denied[row] = 1;
+      }
     }
   }
   return denied;

@@ -27,12 +27,14 @@ export async function planBatches({ sets, lengths, settings, ...plan }: BatchPla
   const tokensOf = (some: readonly Int32Array[]) =>
     some.reduce((sum, rows) => sum + rows.reduce((of, row) => of + lengths[row]!, 0), 0);
   // What fits must fit of every set.
-  const worst = (size: number) => sets.map((rows) => longestRows(rows, lengths, size));
+  const limit = finderLimit(request);
+  const longest = plan.batchSize === 'auto' ? sets.map((rows) => longestRows(rows, lengths, limit)) : [];
+  const worst = (size: number) => longest.map((rows) => rows.subarray(0, size));
   const found =
     plan.batchSize !== 'auto'
       ? plan.batchSize
       : await findBatchSize({
-          limit: finderLimit(request),
+          limit,
           probe: async (size) => {
             for (const rows of worst(size)) await plan.probe(rows);
           },

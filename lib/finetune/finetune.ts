@@ -46,6 +46,9 @@ export interface FinetuneJob {
 /** Whether an event is told of a run that is stopped already: its last checkpoint is written after that. */
 const late = ({ type }: FinetuneEvent): boolean => type === 'checkpoint' || type === 'checkpoint-failed';
 
+/** The event loop's turn: of half a million rows each of these steps takes some hundredths of a second. */
+const turn = (): Promise<void> => new Promise(setImmediate);
+
 /** A run from data to report. Rejects with what `control` says where that stopped it. */
 export async function finetune(job: FinetuneJob, control: RunControl): Promise<FinetuneReport> {
   const { options } = job;
@@ -92,13 +95,16 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     control.check();
 
     const tokens = await tokeniseRows(model.tokeniser, groups, maxInputLength, model.defaultPrompt, check);
+    await turn();
     const { lengths } = tokens;
     for (const set of sets) emit(dataEvent(set, sets.length, tokens, maxInputLength));
     for (const warning of sets.flatMap(({ warnings }) => warnings)) emit(warning);
     emit({ type: 'device', device: chosen.device, gpu: chosen.gpu, message: chosen.message });
     const asked = chosen.limit === null ? options.memoryLimit : Math.min(chosen.limit, options.memoryLimit ?? Infinity);
     const memoryLimit = onGpu(chosen) ? null : (asked ?? defaultMemoryLimit(addon.memory()));
+    await turn();
     const rows = engineRows(sets, tokens, options.seed);
+    await turn();
     const kept =
       keep === null
         ? null

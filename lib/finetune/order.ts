@@ -1,4 +1,5 @@
 import { Random, Stream } from '../data/random';
+import { AT_ONCE, atOnce, inTurns, type Turns } from '../system/turns';
 import type { Sampler } from './losses/table';
 
 /** Batches whose rows are sorted by length together: enough that lengths within a batch are close. */
@@ -32,67 +33,84 @@ export interface SampledRows {
  * of the unshuffled order, and one batch of the shuffled, may be smaller.
  */
 export function epochBatches(request: OrderRequest): Int32Array[] {
-  const { batchSize } = request;
-  const random = Random.of(request.seed, Stream.Order, request.epoch);
-  const order = ordered(request, random);
-  const batches: Int32Array[] = [];
-  for (let start = 0; start < order.length; start += batchSize) batches.push(order.slice(start, start + batchSize));
-  return request.shuffle ? random.shuffle(batches) : batches;
+  return atOnce(epoch(request));
 }
 
-function ordered({ rows, lengths, batchSize, shuffle }: OrderRequest, random: Random): Int32Array {
+function* epoch(request: OrderRequest): Turns<Int32Array[]> {
+  const { batchSize } = request;
+  const random = Random.of(request.seed, Stream.Order, request.epoch);
+  const order = yield* ordered(request, random);
+  const batches: Int32Array[] = [];
+  for (let start = 0; start < order.length; start += batchSize) {
+    batches.push(order.slice(start, start + batchSize));
+    if (batches.length % AT_ONCE === 0) yield;
+  }
+  return request.shuffle ? yield* random.shuffling(batches) : batches;
+}
+
+function* ordered({ rows, lengths, batchSize, shuffle }: OrderRequest, random: Random): Turns<Int32Array> {
   const order = rows.slice();
   if (!shuffle) return order;
-  random.shuffle(order);
-  sortWindows(order, windowBatches * batchSize, lengths);
+  yield* random.shuffling(order);
+  yield* sortWindows(order, windowBatches * batchSize, lengths);
   return order;
 }
 
 /** Brings each `span` rows into the order of their lengths; rows of equal length stay as they are. */
-function sortWindows(rows: Int32Array | number[], span: number, lengths: Int32Array): void {
+function* sortWindows(rows: Int32Array, span: number, lengths: Int32Array): Turns<void> {
+  let since = 0;
   for (let start = 0; start < rows.length; start += span) {
-    // sort with a comparison is stable.
-    const sorted = rows.slice(start, start + span).sort((a, b) => lengths[a]! - lengths[b]!);
-    for (let i = 0; i < sorted.length; ++i) rows[start + i] = sorted[i]!;
+    yield* sortByLength(rows.subarray(start, start + span), lengths);
+    since += span;
+    if (since < 4 * AT_ONCE) continue;
+    since = 0;
+    yield;
   }
+}
+
+/** In place, the shortest first; rows of equal length stay as they are. In linear time. */
+function* sortByLength(rows: Int32Array, lengths: Int32Array): Turns<void> {
+  let longest = 0;
+  for (const row of rows) longest = Math.max(longest, lengths[row]!);
+  // Of few rows a table of all lengths would be the larger work.
+  if (longest > 64 * rows.length) {
+    rows.sort((a, b) => lengths[a]! - lengths[b]!); // stable
+    return;
+  }
+  const places = new Int32Array(longest + 2);
+  for (const row of rows) ++places[lengths[row]! + 1]!;
+  for (let length = 0; length <= longest; ++length) places[length + 1]! += places[length]!;
+  const sorted = new Int32Array(rows.length);
+  for (let i = 0; i < rows.length; ++i) {
+    if (i % (16 * AT_ONCE) === 16 * AT_ONCE - 1) yield;
+    sorted[places[lengths[rows[i]!]!]!++] = rows[i]!;
+  }
+  rows.set(sorted);
 }
 
 /** The batches of one epoch as a loss wants them; every row is in exactly one, and equal requests give equal batches. */
 export function sampledBatches(request: OrderRequest, sampler: Sampler, data: SampledRows): Int32Array[] {
-  const work = sampling(request, sampler, data);
-  for (;;) {
-    const { done, value } = work.next();
-    if (done === true) return value;
-  }
+  return atOnce(sampling(request, sampler, data));
 }
 
 /** The same, with turns for the event loop in between; `check` throws if that is to stop. */
-export async function sampledInTurns(
+export function sampledInTurns(
   request: OrderRequest,
   sampler: Sampler,
   data: SampledRows,
   check: () => void,
 ): Promise<Int32Array[]> {
-  const work = sampling(request, sampler, data);
-  for (;;) {
-    const { done, value } = work.next();
-    if (done === true) return value;
-    await new Promise(setImmediate);
-    check();
-  }
+  return inTurns(sampling(request, sampler, data), check);
 }
 
-/** Rows taken at once; between them the event loop may have its turn. */
-const rowsAtOnce = 4096;
-
-function* sampling(request: OrderRequest, sampler: Sampler, data: SampledRows): Generator<void, Int32Array[]> {
-  if (sampler === 'any') return epochBatches(request);
+function* sampling(request: OrderRequest, sampler: Sampler, data: SampledRows): Turns<Int32Array[]> {
+  if (sampler === 'any') return yield* epoch(request);
   const random = Random.of(request.seed, Stream.Order, request.epoch);
   const batches =
     sampler === 'no-duplicates'
-      ? yield* withoutDuplicates(ordered(request, random), request.batchSize, data)
-      : byClass(request, random, data.labels);
-  return request.shuffle ? random.shuffle(batches) : batches;
+      ? yield* withoutDuplicates(yield* ordered(request, random), request.batchSize, data)
+      : yield* byClass(request, random, data.labels);
+  return request.shuffle ? yield* random.shuffling(batches) : batches;
 }
 
 /** Batches with room that are looked at for a row before it is put behind all that have a text of it. */
@@ -108,7 +126,7 @@ function* withoutDuplicates(
   order: Int32Array,
   batchSize: number,
   { columns, rowOffsets }: SampledRows,
-): Generator<void, Int32Array[]> {
+): Turns<Int32Array[]> {
   const batches: number[][] = [];
   // Of each batch: the next one, or itself while it has room; the way there is shortened as it is gone.
   const next: number[] = [];
@@ -142,8 +160,9 @@ function* withoutDuplicates(
     for (let i = rowOffsets[row]!; i < rowOffsets[row + 1]!; ++i) if (has(batch, columns[i]!)) return true;
     return false;
   };
-  for (const [done, row] of order.entries()) {
-    if (done % rowsAtOnce === rowsAtOnce - 1) yield;
+  for (let done = 0; done < order.length; ++done) {
+    if (done % AT_ONCE === AT_ONCE - 1) yield;
+    const row = order[done]!;
     let at = withRoom(0);
     for (let looked = 1; looked < looksAt && meets(row, at); ++looked) at = withRoom(at + 1);
     if (meets(row, at)) {
@@ -176,35 +195,48 @@ function* withoutDuplicates(
  * row, where their number is odd, stands in a pair with another class's; of one class that is left alone, rows are spread
  * over the batches as they come.
  */
-function byClass(
+function* byClass(
   { rows, lengths, batchSize, shuffle }: OrderRequest,
   random: Random,
   labels: ArrayLike<number>,
-): Int32Array[] {
+): Turns<Int32Array[]> {
   const classes = new Map<number, number[]>();
-  for (const row of rows) {
-    const members = classes.get(labels[row]!);
-    if (members === undefined) classes.set(labels[row]!, [row]);
-    else members.push(row);
+  for (let i = 0; i < rows.length; ++i) {
+    if (i % (4 * AT_ONCE) === 4 * AT_ONCE - 1) yield;
+    const members = classes.get(labels[rows[i]!]!);
+    if (members === undefined) classes.set(labels[rows[i]!]!, [rows[i]!]);
+    else members.push(rows[i]!);
   }
   // By number, so that the draw does not depend on which class comes first.
-  let left = [...classes].sort((a, b) => a[0] - b[0]).map(([, members]) => ({ members, at: 0 }));
+  const numbered = [...classes].sort((a, b) => a[0] - b[0]);
+  let left = numbered.map(([, members]) => ({ members: Int32Array.from(members), at: 0 }));
+  yield;
   if (shuffle) {
     // As `ordered` does it: a class's rows of like length are neighbours, and so are those of all classes in a round.
     const span = 2 * Math.max(1, Math.ceil((windowBatches * batchSize) / (2 * left.length)));
+    let since = 0;
     for (const { members } of left) {
-      random.shuffle(members);
-      sortWindows(members, span, lengths);
+      yield* random.shuffling(members);
+      yield* sortWindows(members, span, lengths);
+      since += members.length;
+      if (since < 4 * AT_ONCE) continue;
+      since = 0;
+      yield;
     }
   }
   const pairs: number[][] = [];
   const singles: number[] = [];
   let lastClass: object | undefined;
-  const more = ({ members, at }: { members: readonly number[]; at: number }): boolean => members.length - at >= 2;
+  const more = ({ members, at }: { members: Int32Array; at: number }): boolean => members.length - at >= 2;
   const tails: (typeof left)[number][] = left.filter((one) => !more(one));
   left = left.filter(more);
+  let told = 0;
   while (left.length >= 2) {
-    if (shuffle) random.shuffle(left);
+    if (pairs.length - told >= AT_ONCE) {
+      told = pairs.length;
+      yield;
+    }
+    if (shuffle) yield* random.shuffling(left);
     if (left[0] === lastClass) [left[0], left[1]] = [left[1]!, left[0]!];
     for (const one of left) {
       pairs.push([one.members[one.at]!, one.members[one.at + 1]!]);
@@ -216,7 +248,8 @@ function byClass(
   }
   for (const { members, at } of tails) singles.push(...members.slice(at));
   // What is left: single rows, and the rest of the one class that has more than all others.
-  const rest = left.flatMap(({ members, at }) => members.slice(at));
+  const rest = left.flatMap(({ members, at }) => Array.from(members.subarray(at)));
+  yield;
   const count = Math.ceil(rows.length / batchSize);
   const batches: number[][] = Array.from({ length: count }, () => []);
   const sizes = Array.from({ length: count }, (_, i) => Math.min(batchSize, rows.length - i * batchSize));
@@ -231,18 +264,25 @@ function byClass(
     }
     if (spread) to = (to + 1) % count;
   };
-  pairs.forEach((pair, i) => {
+  for (const [i, pair] of pairs.entries()) {
+    if (i % (2 * AT_ONCE) === 2 * AT_ONCE - 1) yield;
     if (!spread && others > 0) to = Math.floor((i * count) / pairs.length);
     place(pair);
-  });
-  for (const row of [...singles, ...rest]) place([row]);
+  }
+  for (const list of [singles, rest]) {
+    for (const [i, row] of list.entries()) {
+      if (i % (4 * AT_ONCE) === 4 * AT_ONCE - 1) yield;
+      place([row]);
+    }
+  }
+  yield;
   return batches.map((batch) => Int32Array.from(batch));
 }
 
-/** The `count` rows with most tokens, longest first; of equals, those that come first in the data. */
+/** The `count` rows with most tokens, longest first; of equals, those that come first in `rows`. In linear time. */
 export function longestRows(rows: Int32Array, lengths: Int32Array, count: number): Int32Array {
-  return rows
-    .slice()
-    .sort((a, b) => lengths[b]! - lengths[a]! || a - b)
-    .slice(0, count);
+  // As the shortest first, of rows from the last to the first, and back.
+  const sorted = rows.slice().reverse();
+  atOnce(sortByLength(sorted, lengths));
+  return sorted.reverse().slice(0, count);
 }

@@ -3,6 +3,7 @@ import { counted, isPairs, type DataForm } from '../data/form';
 import type { Groups } from '../data/groups';
 import { Random, Stream } from '../data/random';
 import { InvalidArgumentError } from '../system/errors';
+import { AT_ONCE, atOnce, inTurns, type Turns } from '../system/turns';
 import { option, say } from '../system/wording';
 
 export interface Split {
@@ -19,7 +20,12 @@ export interface Split {
  *   that validation may come out smaller, even empty
  */
 export function splitRows(rows: number, share: number, seed: number, families?: Int32Array): Split {
-  const order = Int32Array.from({ length: rows }, (_, i) => i);
+  return atOnce(splitting(rows, share, seed, families));
+}
+
+function* splitting(rows: number, share: number, seed: number, families?: Int32Array): Turns<Split> {
+  const order = new Int32Array(rows);
+  for (let row = 0; row < rows; ++row) order[row] = row;
   if (share === 0) return { train: order, validation: new Int32Array(0) };
   if (rows < 2) {
     throw new InvalidArgumentError(
@@ -29,21 +35,30 @@ export function splitRows(rows: number, share: number, seed: number, families?: 
     );
   }
   const count = Math.min(rows - 1, Math.max(1, Math.round(rows * share)));
-  Random.of(seed, Stream.Split).shuffle(order);
-  if (families === undefined) return { train: order.slice(count).sort(), validation: order.slice(0, count).sort() };
-  const sizes = new Int32Array(rows);
-  for (const family of families) ++sizes[family]!;
-  const validates = new Uint8Array(rows); // by family
-  let room = count;
-  for (const row of order) {
-    const family = families[row]!;
-    if (validates[family] === 1 || sizes[family]! > room) continue;
-    validates[family] = 1;
-    room -= sizes[family]!;
-    if (room === 0) break;
+  yield* Random.of(seed, Stream.Split).shuffling(order);
+  const validates = new Uint8Array(rows); // by row, or by family
+  if (families === undefined) for (let i = 0; i < count; ++i) validates[order[i]!] = 1;
+  else {
+    const sizes = new Int32Array(rows);
+    for (const family of families) ++sizes[family]!;
+    let room = count;
+    for (const [i, row] of order.entries()) {
+      if (i % (16 * AT_ONCE) === 0) yield;
+      const family = families[row]!;
+      if (validates[family] === 1 || sizes[family]! > room) continue;
+      validates[family] = 1;
+      room -= sizes[family]!;
+      if (room === 0) break;
+    }
   }
-  const side = (wanted: number) => order.filter((row) => validates[families[row]!] === wanted).sort();
-  return { train: side(0), validation: side(1) };
+  yield;
+  const sides = [new Int32Array(rows), new Int32Array(rows)] as const;
+  const counts = [0, 0];
+  for (let row = 0; row < rows; ++row) {
+    const side = validates[families === undefined ? row : families[row]!]!;
+    sides[side as 0 | 1][counts[side]!++] = row;
+  }
+  return { train: sides[0].slice(0, counts[0]), validation: sides[1].slice(0, counts[1]) };
 }
 
 /** What a split came to. */
@@ -56,9 +71,6 @@ export interface GroupedSplit extends Split {
   notes: string[];
 }
 
-/** Rows taken at once; between them the event loop has its turn. */
-const rowsAtOnce = 4096;
-
 /** Of the rows that were asked for, the share that must come together, or the texts do not keep rows together. */
 const enough = 0.5;
 
@@ -69,35 +81,45 @@ const enough = 0.5;
  *
  * @throws InvalidArgumentError as `splitRows`
  */
-export async function splitData(
+export function splitData(
+  groups: Pick<Groups, 'columns' | 'offsets'>,
+  form: DataForm,
+  how: { share: number; seed: number; grouped: boolean },
+  check: () => void,
+): Promise<GroupedSplit> {
+  return inTurns(splittingData(groups, form, how), check);
+}
+
+function* splittingData(
   groups: Pick<Groups, 'columns' | 'offsets'>,
   form: DataForm,
   { share, seed, grouped }: { share: number; seed: number; grouped: boolean },
-  check: () => void,
-): Promise<GroupedSplit> {
+): Turns<GroupedSplit> {
   const rows = groups.offsets.length - 1;
-  const plain = splitRows(rows, share, seed);
-  const told = async (split: Split, notes: string[] = []): Promise<GroupedSplit> => ({
-    ...split,
-    grouped:
-      split.validation.length !== plain.validation.length ||
-      split.validation.some((row, i) => row !== plain.validation[i]),
-    shared: await sharing(groups, split, check),
-    notes,
-  });
-  if (share === 0 || !grouped) return told(plain);
+  const plain = yield* splitting(rows, share, seed);
+  const told = function* (split: Split, notes: string[] = []): Turns<GroupedSplit> {
+    return {
+      ...split,
+      grouped:
+        split.validation.length !== plain.validation.length ||
+        split.validation.some((row, i) => row !== plain.validation[i]),
+      shared: yield* sharing(groups, split),
+      notes,
+    };
+  };
+  if (share === 0 || !grouped) return yield* told(plain);
   const own = form === 'candidates' ? 1 : 2;
   const widths = isPairs(form) || form === 'classes' || form === 'vectors' ? [Infinity] : [Infinity, own];
   for (const width of widths) {
-    const split = splitRows(rows, share, seed, await rowFamilies(groups, width, check));
+    const split = yield* splitting(rows, share, seed, yield* rowFamilies(groups, width));
     if (split.validation.length < enough * plain.validation.length) continue;
     const fewer = plain.validation.length - split.validation.length;
-    return told(
+    return yield* told(
       split,
       fewer === 0 ? [] : [`${counted(fewer, 'row')} fewer to validate with: rows that share a text stay together.`],
     );
   }
-  const split = await told(plain);
+  const split = yield* told(plain);
   if (split.shared > 0) {
     split.notes.push(
       `${counted(split.shared, 'row')} to validate with ${split.shared === 1 ? 'shares a text' : 'share texts'} with rows that are trained on: rows hang together by texts that they share, in groups too large to stay on one side.`,
@@ -107,21 +129,18 @@ export async function splitData(
 }
 
 /** How many validation rows share a text with a row that is trained on. */
-async function sharing(
+function* sharing(
   { columns, offsets }: Pick<Groups, 'columns' | 'offsets'>,
   { train, validation }: Split,
-  check: () => void,
-): Promise<number> {
+): Turns<number> {
   let texts = 0;
   for (const text of columns) texts = Math.max(texts, text + 1);
   const trained = new Uint8Array(texts);
   let count = 0;
   for (const rows of validation.length === 0 ? [] : [train, validation]) {
-    for (const [i, row] of rows.entries()) {
-      if (i % rowsAtOnce === 0) {
-        check();
-        await new Promise(setImmediate);
-      }
+    for (let i = 0; i < rows.length; ++i) {
+      if (i % (4 * AT_ONCE) === 0) yield;
+      const row = rows[i]!;
       let known = 0;
       for (let at = offsets[row]!; at < offsets[row + 1]!; ++at) {
         known |= trained[columns[at]!]!;

@@ -1,4 +1,5 @@
 import type { Groups } from '../data/groups';
+import { HashChains } from '../data/hash-chains';
 import type { TextEncoder, TokenisedTexts } from '../tokenisation/tokenised-texts';
 
 /** Texts given to the tokeniser at once; between them a run can be stopped. */
@@ -39,6 +40,7 @@ export async function tokeniseRows(
     tokens += part.ids.length;
   }
   const distinct = await mergeSameTokens({ ids, offsets }, columns.slice(), check);
+  await new Promise(setImmediate);
   return measured({ ...distinct, rowOffsets });
 }
 
@@ -53,9 +55,8 @@ async function mergeSameTokens(
   const texts = offsets.length - 1;
   const numbers = new Int32Array(texts);
   const newOffsets = new Int32Array(texts + 1);
-  // By a hash of the tokens the last text that has it, and the one before with the same hash; -1 for none.
-  const last = new Map<number, number>();
-  const before = new Int32Array(texts);
+  // The texts that are kept, by a hash of their tokens.
+  const chains = new HashChains(texts);
   let kept = 0;
   const same = (text: number, other: number): boolean => {
     const [from, to] = [newOffsets[other]!, newOffsets[other + 1]!];
@@ -70,18 +71,17 @@ async function mergeSameTokens(
     }
     let hash = 0x811c9dc5; // FNV-1a
     for (let i = offsets[text]!; i < offsets[text + 1]!; ++i) hash = Math.imul(hash ^ ids[i]!, 0x01000193);
-    let found = last.get(hash) ?? -1;
-    while (found >= 0 && !same(text, found)) found = before[found]!;
+    let found = chains.find(hash, (other) => same(text, other));
     if (found < 0) {
       found = kept++;
-      before[found] = last.get(hash) ?? -1;
-      last.set(hash, found);
+      chains.add(hash, found);
       // To the front: never beyond where it stands.
       ids.copyWithin(newOffsets[found]!, offsets[text]!, offsets[text + 1]!);
       newOffsets[found + 1] = newOffsets[found]! + offsets[text + 1]! - offsets[text]!;
     }
     numbers[text] = found;
   }
+  await new Promise(setImmediate);
   for (let i = 0; i < columns.length; ++i) columns[i] = numbers[columns[i]!]!;
   return { ids: ids.slice(0, newOffsets[kept]), offsets: newOffsets.slice(0, kept + 1), columns };
 }

@@ -58,7 +58,7 @@ export const finetune = {
     },
     {
       guard: 'batches of classes are of like length',
-      from: 'sortWindows(members, span, lengths);',
+      from: 'yield* sortWindows(members, span, lengths);',
       to: 'void span;',
       test: 'unit/finetune/sampler',
       name: 'rows of a batch are of like length',

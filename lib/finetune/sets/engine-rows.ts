@@ -24,7 +24,12 @@ export function engineRows(sets: readonly TrainingSet[], tokens: TokenisedRows, 
     const rows = withRandomPairs({ ...tokens, labels, labelWidth }, width, split.train, seed);
     return { ...rows, sets: undefined, pairsOfRow: width - 1 };
   }
-  const training = Int32Array.from(sets.flatMap((set) => Array.from(amongAll(set.split.train, set))));
+  const training = new Int32Array(sets.reduce((sum, { split }) => sum + split.train.length, 0));
+  let filled = 0;
+  for (const set of sets) {
+    training.set(amongAll(set.split.train, set), filled);
+    filled += set.split.train.length;
+  }
   const { columns, rowOffsets, random } = withRandomPairs({ ...tokens, labels: [], labelWidth: 0 }, 2, training, seed);
   const all: RowSet[] = sets.map(({ data: { rows, labelWidth } }) => ({ rows: rows.length, labelWidth }));
   if (random.length > 0) all.push({ rows: random.length, labelWidth: 1 });
