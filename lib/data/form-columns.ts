@@ -25,6 +25,8 @@ export type FormPlan =
   /** Texts and a label, which says by its first value what it is: a number, a word, or a list of numbers. */
   | { kind: 'labelled'; texts: readonly number[]; label: number; byOrder?: true }
   | { kind: 'vectors'; texts: readonly number[]; label: number }
+  /** A query, a list of texts and a list that says of each, by 0 or 1, whether it belongs to the query. */
+  | { kind: 'selected'; texts: readonly [number, number]; label: number }
   /** A query, a list of texts and a list of a teacher's scores. */
   | { kind: 'candidates'; texts: readonly [number, number]; label: number };
 
@@ -43,7 +45,7 @@ const labels = ['label', 'labels', 'score', 'scores'];
 
 /** Names that hold no text: trained on, they would teach numbers of rows. */
 export function isId(name: string): boolean {
-  return /^(?:.*[_-])?(?:id|ids|idx)$/i.test(name) || /[a-z]I[Dd]s?$/.test(name);
+  return /^(?:.*[._-])?(?:id|ids|idx)$/i.test(name) || /[a-z]I[Dd]s?$/.test(name);
 }
 
 const isNegative = (name: string): boolean => /^(?:hard)?neg(?:ative)?s?\d*$/.test(plainName(name));
@@ -73,6 +75,8 @@ export function planOf(names: readonly string[], choice: ColumnChoice, named: bo
   const [candidates, scores] = [at('candidates'), at('scores')];
   if (anchor >= 0 && candidates >= 0 && scores >= 0)
     return { kind: 'candidates', texts: [anchor, candidates], label: scores };
+  const [passages, selected] = selectedOf(names);
+  if (anchor >= 0 && passages >= 0) return { kind: 'selected', texts: [anchor, passages], label: selected };
   const positive = at('positive');
   const label = labels.map((name) => find(name)).find((position) => position >= 0);
   if (anchor >= 0 && positive >= 0) {
@@ -122,6 +126,20 @@ function first(names: readonly string[], wanted: readonly string[]): number {
   return -1;
 }
 
+/** As `passages.text` and `passages.is_selected`: the members of one list; -1 for both where there are none. */
+function selectedOf(names: readonly string[]): [texts: number, selected: number] {
+  const parts = names.map((name) => {
+    const dot = name.lastIndexOf('.');
+    return { list: name.slice(0, Math.max(0, dot)), member: plainName(name.slice(dot + 1)) };
+  });
+  for (const [selected, { list, member }] of parts.entries()) {
+    if (list === '' || !['isselected', 'selected', 'isrelevant', 'relevant'].includes(member)) continue;
+    const texts = parts.findIndex((one) => one.list === list && /^(?:passage|document)?(?:text|body|content)$/.test(one.member));
+    if (texts >= 0) return [texts, selected];
+  }
+  return [-1, -1];
+}
+
 function textColumns(names: readonly string[], others: readonly number[]): number[] {
   return names.flatMap((name, i) => (others.includes(i) || isId(name) ? [] : [i]));
 }
@@ -162,6 +180,8 @@ function planOfChoice(names: readonly string[], choice: ColumnChoice, named: boo
     return { kind: 'labelled', texts: [one('anchor'), one('positive'), ...several('negative')], label: one('scores') };
   if (are('anchor', 'candidates', 'scores'))
     return { kind: 'candidates', texts: [one('anchor'), one('candidates')], label: one('scores') };
+  if (are('anchor', 'candidates', 'label'))
+    return { kind: 'selected', texts: [one('anchor'), one('candidates')], label: one('label') };
   if (are('text', 'label')) {
     const [text, ...more] = several('text');
     if (text !== undefined && more.length === 0) return { kind: 'classes', texts: [text], label: one('label') };
@@ -171,7 +191,7 @@ function planOfChoice(names: readonly string[], choice: ColumnChoice, named: boo
   if (are('text', 'vector')) return { kind: 'vectors', texts: several('text'), label: one('vector') };
   throw new InvalidArgumentError(
     'ERR_INVALID_OPTION',
-    say`${option('file.columns')} names ${[...given].join(', ')}, which make no row: there must be text1, text2, score; anchor, positive and perhaps negative; text, label; text, vector; or anchor, candidates, scores.`,
+    say`${option('file.columns')} names ${[...given].join(', ')}, which make no row: there must be text1, text2, score; anchor, positive and perhaps negative; text, label; text, vector; anchor, candidates, scores; or anchor, candidates, label.`,
     { remedy: say`Give for example ${option('file.columns', placeholder)}.` },
   );
 }

@@ -36,6 +36,7 @@ export class FormReader {
   #kind: FormPlan['kind'] | 'margins';
   #pairClasses: PairClasses | undefined;
   #read = 0;
+  #unselected = 0;
   #neutral = 0;
   #undecided = 0;
 
@@ -113,6 +114,9 @@ export class FormReader {
         this.#add(texts, [finite(label, this.#name(columns), place)]);
         break;
       }
+      case 'selected':
+        this.#selected(cells, place);
+        break;
       case 'candidates': {
         const [query, list] =
           this.#plan.kind === 'candidates' ? [cells[0], cells[1]] : [cells[0], cells.slice(1, columns)];
@@ -155,6 +159,8 @@ export class FormReader {
 
   notes(): string[] {
     const notes = [...this.#score.notes(), ...(this.#pairClasses?.notes() ?? [])];
+    if (this.#unselected > 0)
+      notes.push(`${counted(this.#unselected, 'row has', 'rows have')} no text that belongs to the query and ${this.#unselected === 1 ? 'is' : 'are'} not trained on.`);
     if (this.#kind === 'nli') {
       notes.push(
         `0 is entailment, 1 neutral, 2 contradiction: each premise has what it entails as positives and what it contradicts as negatives; ${counted(this.#neutral, 'neutral row')} and ${counted(this.#undecided, 'row')} without a label, or of a premise that entails nothing, are not trained on.`,
@@ -232,6 +238,22 @@ export class FormReader {
     positives.forEach((positive, i) => {
       this.#add([anchor, positive, ...negatives], [ofPositives![i]!, ...Array.from(ofNegatives!)], place);
     });
+  }
+
+  /** Each text that belongs to the query makes a row, with all that do not. */
+  #selected([query, list, flags]: readonly unknown[], place: RowPlace): void {
+    const anchor = checkText(query, this.#name(0), place);
+    const texts = textList(parsed(list), this.#name(1), place);
+    const marks = parsed(flags);
+    const of = isList(marks) ? Array.from(marks, Number) : [];
+    if (!isList(marks) || of.length !== texts.length || of.some((mark) => mark !== 0 && mark !== 1))
+      throw labelError(
+        `${this.#name(2)} must have a 0 or a 1 for each of the ${counted(texts.length, 'text')} in ${this.#name(1)}, but that of ${placeName(place)} is ${show(flags)}.`,
+        place,
+      );
+    const [positives, negatives] = [1, 0].map((wanted) => texts.filter((_, i) => of[i] === wanted));
+    if (positives!.length === 0) ++this.#unselected;
+    for (const positive of positives!) this.#add([anchor, positive, ...negatives!], [], place);
   }
 
   #pairClass(texts: readonly string[], label: unknown, place: RowPlace): void {
@@ -377,7 +399,9 @@ function numbers(value: unknown, name: string, place: RowPlace): ArrayLike<numbe
 
 function textList(value: unknown, name: string, place: RowPlace): string[] {
   if (!Array.isArray(value)) return [checkText(value, name, place)];
-  return value.map((text: unknown, i) => checkText(text, `${name}[${i}]`, place));
+  // Lists in lists are one: all of them are texts of the row.
+  const list = (value as unknown[]).some(Array.isArray) ? value.flat(Infinity) : value;
+  return list.map((text: unknown, i) => checkText(text, `${name}[${i}]`, place));
 }
 
 /** Numbers that come one row after another: as they are where a row has one, in single precision where it has many. */

@@ -12,6 +12,7 @@ import { isBeir } from './formats/beir';
 import { JoinedTable } from './formats/joined';
 import type { Table } from './formats/table';
 import type { ListRows } from './lists';
+import { Members } from './members';
 import type { PairData, ScoredRow } from './pair';
 import { openTable, scoredRows, tableNotes, type Reading } from './read';
 import { resolveReadOptions, type ReadOptions } from './read-options';
@@ -55,9 +56,15 @@ export interface CandidatesRow {
   scores: ArrayLike<number>;
 }
 
-/** A row of any of the forms, by the members that files have as columns, as `{ question, answer }`. */
+/**
+ * A row of any of the forms, by the members that files have as columns, as `{ question, answer }`. Members of members are
+ * columns too, as `passages.text` of `{ query, passages: [{ text, is_selected }] }`.
+ */
 export type OtherRow = Readonly<
-  Record<string, string | number | boolean | null | readonly string[] | ArrayLike<number>>
+  Record<
+    string,
+    string | number | boolean | null | readonly string[] | ArrayLike<number> | readonly object[] | Readonly<Record<string, unknown>>
+  >
 >;
 
 /** One row of training data. */
@@ -169,14 +176,16 @@ export async function collectRows(
   if (split !== null) throw noSplit();
   let row = 0;
   let reader: ScoredRows | FormReader | undefined;
+  let members: Members | undefined;
   const take = async (value: unknown): Promise<void> => {
     bad.read(() => {
       // One that is no object says nothing of those behind it.
       const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
       if (reader === undefined && !isObject) checkRow(value, { row });
-      reader ??= readerFor(value as object, reading, pairClasses);
+      members ??= new Members(value as object);
+      reader ??= readerFor(value as object, members, reading, pairClasses);
       if (reader instanceof ScoredRows) reader.read(value, { row });
-      else readObject(reader, value, { row });
+      else readObject(reader, members, value, { row });
     });
     if (++row % rowsAtOnce !== 0) return;
     await new Promise(setImmediate);
@@ -232,8 +241,12 @@ function scoredPlan(names: readonly string[]): FormPlan | null {
 }
 
 /** By the first row: what the members of the others are. Rows that name a part of a scored pair are such pairs. */
-function readerFor(value: object, reading: Reading, pairClasses: boolean): ScoredRows | FormReader {
-  const names = Object.keys(value);
+function readerFor(
+  value: object,
+  { names }: Members,
+  reading: Reading,
+  pairClasses: boolean,
+): ScoredRows | FormReader {
   const scored = roles.some((role) => names.includes(role));
   const found = scored ? scoredPlan(names) : planOf(names, {}, true);
   const plan = found !== null && pairClasses ? asPairClasses(found) : scored ? null : found;
@@ -269,7 +282,7 @@ function thrownBy(work: () => unknown): unknown {
   }
 }
 
-function readObject(reader: FormReader, value: unknown, place: RowPlace): void {
+function readObject(reader: FormReader, members: Members, value: unknown, place: RowPlace): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new InvalidArgumentError(
       'ERR_INVALID_ARGUMENT',
@@ -279,7 +292,7 @@ function readObject(reader: FormReader, value: unknown, place: RowPlace): void {
   }
   const record = value as Record<string, unknown>;
   reader.read(
-    reader.columns.map((name) => record[name]),
+    reader.positions.map((position) => members.at(record, position)),
     place,
     record,
   );
@@ -370,6 +383,8 @@ function partsOf(plan: FormPlan, column: (at: number) => string | number): FileF
       const others = negative.length > 0 ? { negative: negative.map(column) } : {};
       return { anchor: column(anchor), positive: column(positive), ...others, ...label };
     }
+    case 'selected':
+      return { anchor: column(plan.texts[0]), candidates: column(plan.texts[1]), label: column(plan.label) };
     case 'candidates':
       return { anchor: column(plan.texts[0]), candidates: column(plan.texts[1]), scores: column(plan.label) };
     case 'pairClasses':

@@ -111,9 +111,15 @@ test.each<[string, readonly TrainingRow[], string]>([
     same.map(({ text1, text2 }, i) => ({ anchor: i % 4 === 0 ? same[0]!.text1 : text1, positive: text2 })),
     'multiple-negatives-ranking',
   ],
+  [
+    'a classifier of premise and hypothesis',
+    rows.map(({ text1, text2 }, i) => ({ premise: text1, hypothesis: text2, label: i % 3 })),
+    'softmax',
+  ],
   ['a loss of classes', rows.map(({ text1 }, i) => ({ text: text1, label: i % 5 })), 'batch-all-triplet'],
 ])('from each step and each epoch: %s', async (_, data, loss) => {
-  const { report: found } = await everyCheckpoint('bert-mean', { ...EVERYTHING, epochs: 2 }, data);
+  const asked = loss === 'softmax' ? ({ loss, measure: 'loss' } as const) : {};
+  const { report: found } = await everyCheckpoint('bert-mean', { ...EVERYTHING, ...asked, epochs: 2 }, data);
   expect(found.loss.name).toBe(loss);
 });
 

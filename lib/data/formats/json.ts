@@ -1,5 +1,7 @@
 import { option, say } from '../../system/wording';
 import { show } from '../../system/options';
+import { fitsForm } from '../form-columns';
+import { Members } from '../members';
 import { notData } from '../text/containers';
 import { jsonTexts } from '../text/json-texts';
 import type { JsonText } from '../text/json-values';
@@ -41,6 +43,7 @@ class Json implements Table {
   readonly #pieces: AsyncGenerator<string, void, undefined>;
   readonly #values: AsyncGenerator<JsonText[], void, undefined>;
   readonly #lines: boolean;
+  #members: Members | undefined;
   #ready: JsonText[] = [];
   #row = 0;
 
@@ -62,10 +65,15 @@ class Json implements Table {
     const first = this.#parse(this.#ready[0]!);
     this.columns = Object.keys(first);
     if (Array.isArray(first)) this.names = 'none';
+    else {
+      this.#members = new Members(first);
+      this.columns = this.#members.names;
+    }
   }
 
   async *rows(positions: readonly number[]): AsyncGenerator<TableRow[], void> {
     const keys = positions.map((position) => this.columns[position]!);
+    const members = this.#members;
     try {
       for (let values: JsonText[] | null = this.#ready; values !== null; values = await this.#more()) {
         const rows: TableRow[] = [];
@@ -79,7 +87,10 @@ class Json implements Table {
             continue;
           }
           rows.push({
-            cells: keys.map((key) => (Object.hasOwn(record, key) ? record[key] : undefined)),
+            cells:
+              members === undefined || Array.isArray(record)
+                ? keys.map((key) => (Object.hasOwn(record, key) ? record[key] : undefined))
+                : positions.map((position) => members.at(record, position)),
             line: value.line,
             record,
           });
@@ -146,7 +157,11 @@ class Json implements Table {
     const inside = members.find(
       ([, member]) => Array.isArray(member) && typeof member[0] === 'object' && member[0] !== null,
     );
-    if (members.length <= 3 && inside !== undefined) {
+    // Unless they are what a row has, such as a query with its passages.
+    const isRow = () =>
+      (this.#lines && members.some(([, member]) => typeof member === 'string')) ||
+      fitsForm(new Members(value).names, {});
+    if (members.length <= 3 && inside !== undefined && !isRow()) {
       throw this.#broken(
         line,
         `the rows stand in the member "${inside[0]}" of one object.`,

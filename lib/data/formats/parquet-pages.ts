@@ -1,4 +1,5 @@
 import { open, type FileHandle } from 'node:fs/promises';
+import { valueAt } from '../members';
 import type {
   AsyncBuffer,
   DecodedArray,
@@ -39,7 +40,7 @@ export class ParquetValueError extends Error {
 
 /** An open Parquet file. */
 export interface ParquetFile {
-  /** Names of its columns; a nested one counts as one. */
+  /** Names of its columns. Members of a column, or of the elements of its list, are columns by their paths: 'passages.text'. */
   columns: readonly string[];
   /** The values of the columns at these positions, row by row. Gives way to the event loop between two pages. */
   rows(positions: readonly number[]): AsyncGenerator<unknown[][], void, undefined>;
@@ -53,11 +54,13 @@ async function modules() {
     { parquetHeader, readPage },
     convert,
     { compressors },
+    { isListLike, isMapLike },
   ] = await Promise.all([
     import('hyparquet'),
     import('hyparquet/src/column.js'),
     import('hyparquet/src/convert.js'),
     import('hyparquet-compressors'),
+    import('hyparquet/src/schema.js'),
   ]);
   const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   const parsers = {
@@ -79,6 +82,8 @@ async function modules() {
     readPage,
     convert: convert.convert,
     compressors,
+    isListLike,
+    isMapLike,
     parsers,
   };
 }
@@ -113,15 +118,51 @@ export async function openParquetFile(file: string): Promise<ParquetFile> {
     };
     const metadata = await library.parquetMetadataAsync(source);
     const tree = library.parquetSchema(metadata);
+    const columns = tree.children.flatMap((child, top): Column[] =>
+      membersOf(library, child).map((path) => ({ name: [nameOf(child), ...path].join('.'), top, path })),
+    );
     return {
-      columns: tree.children.map(nameOf),
-      rows: (positions) => rowsOf(library, handle, source, size, metadata, tree, positions),
+      columns: columns.map(({ name }) => name),
+      rows: (positions) =>
+        rowsOf(
+          library,
+          handle,
+          source,
+          size,
+          metadata,
+          tree,
+          positions.map((position) => columns[position]!),
+        ),
       close: () => handle.close(),
     };
   } catch (error) {
     await handle.close();
     throw error;
   }
+}
+
+/** A column, and where it stands: the file's own column and the path of members in it. */
+interface Column {
+  name: string;
+  top: number;
+  path: readonly string[];
+}
+
+/** Deeper than anyone nests; a damaged file may say so. */
+const deepest = 32;
+
+/** The paths to what has no members in a column, through lists. A map counts as one. */
+function membersOf(library: Modules, node: SchemaTree, depth = 0): string[][] {
+  if (depth > deepest) throw new Error('its columns are nested too deep');
+  if (node.children.length === 0 || library.isMapLike(node)) return [[]];
+  if (library.isListLike(node)) {
+    const repeated = node.children[0]!;
+    // As some writers do it, the repeated node is the element itself.
+    return membersOf(library, repeated.children.length === 1 ? repeated.children[0]! : repeated, depth + 1);
+  }
+  return node.children.flatMap((child) =>
+    membersOf(library, child, depth + 1).map((path) => [nameOf(child), ...path]),
+  );
 }
 
 /** Position of each top-level column's first leaf among a row group's chunks. */
@@ -143,18 +184,24 @@ async function* rowsOf(
   size: number,
   metadata: FileMetaData,
   tree: SchemaTree,
-  positions: readonly number[],
+  wanted: readonly Column[],
 ): AsyncGenerator<unknown[][], void, undefined> {
   const leaves = firstLeaves(tree);
   let row = 0;
   for (const group of metadata.row_groups) {
     const rows = Number(group.num_rows);
-    const columns = positions.map((position) => {
-      const child = tree.children[position]!;
+    const nested = new Map<number, Promise<unknown[]>>();
+    const columns = wanted.map(({ top, path }) => {
+      const child = tree.children[top]!;
       const flat = child.children.length === 0 && child.element.repetition_type !== 'REPEATED';
-      return flat
-        ? flatColumn(library, handle, size, group, leaves[position]!, [tree, child])
-        : nestedColumn(library, source, metadata, child, row, rows);
+      if (flat) return flatColumn(library, handle, size, group, leaves[top]!, [tree, child]);
+      // What several columns are members of is read once.
+      let values = nested.get(top);
+      if (values === undefined) {
+        nested.set(top, (values = nestedValues(library, source, metadata, child, row, rows)));
+        values.catch(() => undefined); // told by who waits for it; another column may fail before
+      }
+      return membersOfValues(values, path);
     });
     // Of each column the values that are decoded and not given yet.
     const ready = columns.map(() => ({ values: [] as DecodedArray, at: 0 }));
@@ -174,7 +221,7 @@ async function* rowsOf(
         piece.push(
           ready.map(({ values, at }, column) => {
             const value: unknown = values[at + r];
-            if (value instanceof NotUtf8)
+            if (hasNotUtf8(value))
               throw new ParquetValueError('the bytes of the text are not UTF-8', row + r, column);
             return value ?? null;
           }),
@@ -266,15 +313,28 @@ async function* flatColumn(
   }
 }
 
+function hasNotUtf8(value: unknown): boolean {
+  return value instanceof NotUtf8 || (Array.isArray(value) && value.some(hasNotUtf8));
+}
+
+/** What stands at a path of members in each value. */
+async function* membersOfValues(
+  values: Promise<unknown[]>,
+  path: readonly string[],
+): AsyncGenerator<DecodedArray, void, undefined> {
+  const all = await values;
+  yield path.length === 0 ? all : all.map((value) => valueAt(value, path));
+}
+
 /** A column of lists or of members: those of a row group at once. */
-async function* nestedColumn(
+async function nestedValues(
   library: Modules,
   file: AsyncBuffer,
   metadata: FileMetaData,
   child: SchemaTree,
   rowStart: number,
   rows: number,
-): AsyncGenerator<DecodedArray, void, undefined> {
+): Promise<unknown[]> {
   const name = nameOf(child);
   const { parsers, compressors } = library;
   const rowEnd = rowStart + rows;
@@ -287,5 +347,5 @@ async function* nestedColumn(
     parsers,
     compressors,
   });
-  yield records.map((record) => record[name] as unknown);
+  return records.map((record) => record[name] as unknown);
 }
