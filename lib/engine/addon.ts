@@ -234,6 +234,8 @@ export interface StepRequest {
   rows: Int32Array;
   /** Rows computed at once; gradients are accumulated over the rest. */
   microBatch: number;
+  /** And no more of them than have so many tokens, but one row in any case. Default: any number. */
+  microTokens?: number;
   learningRate: number;
   /** Counts epochs from 0; part of the dropout mask's key. */
   epoch: number;

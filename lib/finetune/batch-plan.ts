@@ -45,5 +45,8 @@ export async function planBatches({ sets, lengths, settings, ...plan }: BatchPla
           },
         });
   const effective = effectiveBatch(request, found);
-  return freshProgress(Math.min(found, effective), effective);
+  // What the longest rows have, any others may have: more of them, where they are shorter.
+  const tokens = Math.max(...worst(found).map((rows) => tokensOf([rows])), 0);
+  const microTokens = plan.batchSize === 'auto' && found < effective ? tokens : null;
+  return { ...freshProgress(Math.min(found, effective), effective), microTokens };
 }

@@ -146,12 +146,14 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
     }),
   );
 
-  const queue = new StepQueue(
+  const queue: StepQueue = new StepQueue(
     {
       run: ({ set, ...step }) => {
         memory.follow();
         const { ownLoss, first } = sets[set]!;
-        return ownLoss === null ? addon.step(trainer, step) : stepByOwn(ownLoss, { addon, trainer, first }, step);
+        if (ownLoss === null) return addon.step(trainer, step);
+        const { microTokens: _, ...byRows } = step;
+        return stepByOwn(ownLoss, { addon, trainer, first }, { ...byRows, microBatch: queue.microBatch });
       },
       // A loss of the caller's own is computed of the weights that the step before has left.
       inFlight: sets.some(({ ownLoss }) => ownLoss !== null)
@@ -189,6 +191,7 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
       },
       onSplit: (before, after) => {
         progress.microBatch = after;
+        progress.microTokens = null;
         progress.splits.push({ step: progress.steps + 1, from: before, to: after });
         onSplit('step')(progress.epoch + 1, before, after);
       },
@@ -205,6 +208,7 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
     },
     progress.microBatch,
     progress.steps,
+    progress.microTokens ?? null,
   );
 
   const commit = async (epoch: number): Promise<void> => {

@@ -24,6 +24,11 @@ export interface Progress {
   microBatch: number;
   validationBatch: number;
   effectiveBatch: number;
+  /**
+   * Tokens computed at once in training, whatever rows have them, where the finder found that so many fit; null where rows
+   * are counted, by `microBatch`. Absent in checkpoints of earlier versions.
+   */
+  microTokens?: number | null;
   /** Where the micro-batch was halved: the step that was the first with fewer rows at once, counted from 1. */
   splits: { step: number; from: number; to: number }[];
   before: ValidationMetrics | null;
@@ -58,6 +63,7 @@ export function freshProgress(microBatch: number, effectiveBatch: number): Progr
     microBatch,
     validationBatch: microBatch,
     effectiveBatch,
+    microTokens: null,
     splits: [],
     before: null,
     after: null,

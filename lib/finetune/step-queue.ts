@@ -39,11 +39,15 @@ export interface StepQueueOptions {
  * `drain` throws; it never leaves a step in flight behind.
  */
 export class StepQueue {
-  /** `taken` are the steps that the engine has taken already. */
+  /**
+   * `taken` are the steps that the engine has taken already. With `microTokens` as many rows are computed at once as have no
+   * more tokens, until that does not fit after all; then it is `microBatch` rows.
+   */
   constructor(
     readonly options: StepQueueOptions,
     public microBatch: number,
     public taken = 0,
+    public microTokens: number | null = null,
   ) {}
 
   /** Does all steps. Throws the first error that half the micro-batch cannot mend. */
@@ -77,9 +81,11 @@ export class StepQueue {
   }
 
   async #begin(step: PlannedStep, after: number): Promise<Outcome> {
-    const { microBatch } = this;
+    const { microTokens } = this;
+    const microBatch = microTokens === null ? this.microBatch : step.rows.length;
     try {
-      return { step, microBatch, result: await this.options.run({ ...step, microBatch, after }) };
+      const request = { ...step, microBatch, ...(microTokens !== null && { microTokens }), after };
+      return { step, microBatch, result: await this.options.run(request) };
     } catch (error) {
       return { step, microBatch, error: fromNative(error) };
     }
@@ -89,7 +95,14 @@ export class StepQueue {
   async #mend({ error, step, microBatch }: Extract<Outcome, { error: Error }>): Promise<void> {
     if (!hasCode(error, 'ERR_OUT_OF_MEMORY') || this.options.stopped()) throw error;
     if (await this.options.relieve?.()) return;
-    const rows = Math.min(microBatch, step.rows.length);
+    if (this.microTokens !== null) {
+      this.microTokens = null;
+      if (this.microBatch < step.rows.length) {
+        this.options.onSplit(microBatch, this.microBatch);
+        return;
+      }
+    }
+    const rows = Math.min(this.microBatch, microBatch, step.rows.length);
     if (rows === 1) throw error;
     this.microBatch = Math.max(1, Math.floor(rows / 2));
     this.options.onSplit(microBatch, this.microBatch);

@@ -46,7 +46,8 @@ Napi::Value step(const Napi::CallbackInfo& info) {
   auto trainer = Handle<Trainer>::get(info, 0);
   Fields fields(info[1], "request");
   auto rows = to_rows(fields["rows"], fields.path("rows"));
-  const int64_t micro_batch = fields.integer("microBatch", 1, kLargestInt32);
+  MicroBatch micro_batch(fields.integer("microBatch", 1, kLargestInt32));
+  if (!fields["microTokens"].IsUndefined()) micro_batch.tokens = fields.integer("microTokens", 1, kLargestInteger);
   const double learning_rate = fields.finite("learningRate");
   const int64_t epoch = fields.integer("epoch", 0, kLargestInt32);
   // Steps are queued behind each other before the first is known to have gone well.

@@ -45,7 +45,7 @@ at::Tensor coupled_oracle(const oracle::Forward& forward, const Dataset& data, c
 
 /// All gradients in one vector.
 std::vector<float> gradients(const ModelSpec& spec, const std::shared_ptr<Dataset>& data, const TrainerOptions& options,
-                             const std::vector<int32_t>& rows, int64_t micro_batch, double* loss) {
+                             const std::vector<int32_t>& rows, MicroBatch micro_batch, double* loss) {
   const std::string path = temporary("step-gradients");
   EngineThread::instance().run([&] {
     Trainer trainer(lively_model(spec), data, options);
@@ -251,12 +251,19 @@ TEST(ranking_of_256_rows_has_the_same_gradient_whatever_is_computed_at_once) {
     options.losses = {{"multiple-negatives-ranking", {}}};
     double whole_loss = 0, loss = 0;
     const auto whole = gradients(spec, data, options, rows, 256, &whole_loss);
-    for (const int64_t micro_batch : {64, 16, 100}) {
+    // By rows, by tokens, and by what is reached first; of the last two budgets one is less than any row has.
+    for (const MicroBatch& micro_batch : {MicroBatch(64), MicroBatch(16), MicroBatch(100), MicroBatch(256, 1000),
+                                          MicroBatch(256, 77), MicroBatch(16, 200), MicroBatch(256, 1)}) {
       const auto parts = gradients(spec, data, options, rows, micro_batch, &loss);
       if (!CHECK(relative_distance(parts, whole) < 1e-6))
-        std::printf("    by %d: %.2g\n", static_cast<int>(micro_batch), relative_distance(parts, whole));
+        std::printf("    by %d, %.0f tokens: %.2g\n", static_cast<int>(micro_batch.rows),
+                    static_cast<double>(micro_batch.tokens), relative_distance(parts, whole));
       CHECK(std::abs(loss - whole_loss) < 1e-6 * whole_loss);
     }
+    // A budget that all fit in is none, and of one that nothing fits in each row has its turn.
+    CHECK(gradients(spec, data, options, rows, MicroBatch(256, int64_t{1} << 40), &loss) == whole);
+    CHECK(gradients(spec, data, options, rows, MicroBatch(256, 1), &loss) ==
+          gradients(spec, data, options, rows, 1, &loss));
   }
 }
 

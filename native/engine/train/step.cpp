@@ -64,7 +64,7 @@ void Step::store_gradients(const LossTensors& of_parameters, int64_t set, const 
 
 Step::Result Step::gradients(const Request& request) {
   forget();
-  const bool whole = request.micro_batch >= request.count;
+  const bool whole = at_once(request.rows, request.count, request.micro_batch) == request.count;
   return whole || loss_of(request.rows[0]).separable() ? part_by_part(request) : vectors_first(request);
 }
 
@@ -72,9 +72,9 @@ Step::Result Step::part_by_part(const Request& request) {
   const Loss& loss = loss_of(request.rows[0]);
   const std::vector<int64_t> layers = layers_of_step(loss);
   Result result{{}, 0};
-  for (int64_t first = 0; first < request.count; first += request.micro_batch) {
-    const GroupBatch batch(dataset_, request.rows + first, std::min(request.micro_batch, request.count - first),
-                           request.repeats);
+  for (int64_t first = 0, some = 0; first < request.count; first += some) {
+    some = at_once(request.rows + first, request.count - first, request.micro_batch);
+    const GroupBatch batch(dataset_, request.rows + first, some, request.repeats);
     result.tokens += batch.tokens;
     const LossRows rows = rows_of(batch, request.count, layers);
     const at::Tensor vectors = passes_.forward(batch.texts, layers, {request.epoch, state_.steps, first}, true);
@@ -86,10 +86,24 @@ Step::Result Step::part_by_part(const Request& request) {
   return result;
 }
 
-std::vector<Step::Part> Step::parts_of(const GroupBatch& batch, int64_t micro_batch) {
+int64_t Step::at_once(const int32_t* rows, int64_t count, const MicroBatch& micro_batch) const {
+  const int64_t most = std::min(micro_batch.rows, count);
+  if (micro_batch.tokens == MicroBatch::kAnyTokens) return most;
+  int64_t tokens = 0;
+  for (int64_t row = 0; row < most; ++row) {
+    // As often as rows name them: what no batch with texts in common exceeds.
+    for (const int32_t text : dataset_.columns(rows[row])) tokens += dataset_.length(text);
+    if (tokens > micro_batch.tokens && row > 0) return row;
+  }
+  return most;
+}
+
+std::vector<Step::Part> Step::parts_of(const GroupBatch& batch, const int32_t* rows,
+                                       const MicroBatch& micro_batch) const {
   std::vector<Part> parts;
-  for (int64_t row = 0; row < batch.rows(); row += micro_batch) {
-    const int64_t begin = batch.texts_before(row), end = batch.texts_before(std::min(row + micro_batch, batch.rows()));
+  for (int64_t row = 0, some = 0; row < batch.rows(); row += some) {
+    some = at_once(rows + row, batch.rows() - row, micro_batch);
+    const int64_t begin = batch.texts_before(row), end = batch.texts_before(row + some);
     if (begin == end) continue;  // its texts are all in parts before it
     parts.push_back({row, begin, {batch.texts.data() + begin, static_cast<size_t>(end - begin)}});
   }
@@ -130,7 +144,7 @@ Step::Result Step::vectors_first(const Request& request) {
   const Loss& loss = loss_of(request.rows[0]);
   const std::vector<int64_t> layers = layers_of_step(loss);
   const GroupBatch batch(dataset_, request.rows, request.count, request.repeats);
-  const auto parts = parts_of(batch, request.micro_batch);
+  const auto parts = parts_of(batch, request.rows, request.micro_batch);
   at::Tensor vectors = forward(request, batch, parts, layers);
   bool kept = true;
   const LossRows rows = rows_of(batch, request.count, layers);
@@ -156,7 +170,7 @@ Step::Kept Step::kept_by(const Request& request) const {
 at::Tensor Step::vectors(const Request& request) {
   forget();
   const GroupBatch batch(dataset_, request.rows, request.count, request.repeats);
-  const at::Tensor vectors = forward(request, batch, parts_of(batch, request.micro_batch), {});
+  const at::Tensor vectors = forward(request, batch, parts_of(batch, request.rows, request.micro_batch), {});
   // A copy in any case: those of one part are good until the next call alone.
   const at::Tensor columns = at::empty({batch.columns, batch.rows(), vectors.size(1)}, vectors.options());
   columns.copy_(vectors_of(rows_of(batch, request.count, {}), vectors).transpose(0, 1));
@@ -171,7 +185,7 @@ int64_t Step::given_gradients(const Request& request, const at::Tensor& gradient
   const at::Tensor of_texts =
       gradient_of_vectors(rows_of(batch, request.count, {}), gradient.transpose(0, 1).contiguous(),
                           static_cast<int64_t>(batch.texts.size()));
-  backward(request, parts_of(batch, request.micro_batch), {}, scaled(of_texts, request.scale), kept);
+  backward(request, parts_of(batch, request.rows, request.micro_batch), {}, scaled(of_texts, request.scale), kept);
   store_gradients({}, batch.set, request.scale, false);
   return batch.tokens;
 }
@@ -180,19 +194,19 @@ Step::Evaluation Step::evaluate(const int32_t* rows, int64_t count, int64_t micr
   forget();
   const Loss& of_set = loss_of(rows[0]);
   const bool separable = of_set.separable();
-  const int64_t at_once = separable ? micro_batch : batch_rows;
+  const int64_t of_batch = separable ? micro_batch : batch_rows;
   const std::vector<int64_t> layers = of_set.layers(of_.layers, std::nullopt);
   Evaluation result;
   std::vector<at::Tensor> similar, columns;
-  for (int64_t first = 0; first < count; first += at_once) {
-    const GroupBatch batch(dataset_, rows + first, std::min(at_once, count - first));
-    const at::Tensor vectors = all_vectors(batch, parts_of(batch, micro_batch),
+  for (int64_t first = 0; first < count; first += of_batch) {
+    const GroupBatch batch(dataset_, rows + first, std::min(of_batch, count - first));
+    const at::Tensor vectors = all_vectors(batch, parts_of(batch, rows + first, micro_batch),
                                            [&](const Part& part) { return passes_.evaluate(part.texts, layers); });
     at::Tensor loss;
     {
-      const LossRows of_batch = rows_of(batch, separable ? count : batch.rows(), layers);
-      loss = of_set.of(vectors, of_batch).loss;
-      if (of_set.given()) columns.push_back(vectors_of(of_batch, vectors).transpose(0, 1));
+      const LossRows seen = rows_of(batch, separable ? count : batch.rows(), layers);
+      loss = of_set.of(vectors, seen).loss;
+      if (of_set.given()) columns.push_back(vectors_of(seen, vectors).transpose(0, 1));
     }
     if (!separable) loss = loss * (static_cast<double>(batch.rows()) / static_cast<double>(count));
     result.loss = result.loss.defined() ? result.loss + loss : loss;

@@ -8,6 +8,7 @@
 
 #include "losses/loss.h"
 #include "train/group_batch.h"
+#include "train/micro_batch.h"
 #include "train/passes.h"
 #include "train/set_losses.h"
 #include "train/training_layout.h"
@@ -35,7 +36,7 @@ class Step {
   struct Request {
     const int32_t* rows;  // of one set
     int64_t count;
-    int64_t micro_batch;  // rows computed at once
+    MicroBatch micro_batch;  // what is computed at once
     int64_t epoch = 0;
     at::Tensor scale;  // multiplies the gradients, not the loss; undefined for 1
     GroupBatch::Repeats repeats = GroupBatch::Repeats::kMerged;
@@ -71,7 +72,9 @@ class Step {
     int64_t begin;  // in the batch's texts
     std::span<const int32_t> texts;
   };
-  static std::vector<Part> parts_of(const GroupBatch& batch, int64_t micro_batch);
+  std::vector<Part> parts_of(const GroupBatch& batch, const int32_t* rows, const MicroBatch& micro_batch) const;
+  /// How many of the rows are computed at once, from the first.
+  int64_t at_once(const int32_t* rows, int64_t count, const MicroBatch& micro_batch) const;
   /// `each(part)` gives the vectors of its texts.
   template <typename Each>
   static at::Tensor all_vectors(const GroupBatch& batch, const std::vector<Part>& parts, const Each& each);
@@ -97,7 +100,8 @@ class Step {
   /// What `vectors` has computed, as far as it tells whether the passes still have it.
   struct Kept {
     std::vector<int32_t> rows;
-    int64_t micro_batch, epoch, steps;
+    MicroBatch micro_batch;
+    int64_t epoch, steps;
     bool operator==(const Kept&) const = default;
   };
   Kept kept_by(const Request& request) const;

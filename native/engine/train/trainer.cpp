@@ -97,11 +97,11 @@ struct Trainer::Impl {
   /// The loss of the set that a row is of.
   const Loss& loss_of(int32_t row) const { return losses.of(dataset->set_of(row)); }
 
-  Step::Request request(const int32_t* rows, int64_t count, int64_t micro_batch, int64_t epoch) const {
+  Step::Request request(const int32_t* rows, int64_t count, MicroBatch micro_batch, int64_t epoch) const {
     return {rows, count, micro_batch, epoch, backend.optimiser->scale()};
   }
 
-  StepOutcome begin_step(const int32_t* rows, int64_t count, int64_t micro_batch, double learning_rate, int64_t epoch) {
+  StepOutcome begin_step(const int32_t* rows, int64_t count, MicroBatch micro_batch, double learning_rate, int64_t epoch) {
     return on_batch([&] {
       backend.optimiser->prepare();
       const Step::Result result = step.gradients(request(rows, count, micro_batch, epoch));
@@ -110,14 +110,14 @@ struct Trainer::Impl {
     });
   }
 
-  at::Tensor vectors(const int32_t* rows, int64_t count, int64_t micro_batch, int64_t epoch) {
+  at::Tensor vectors(const int32_t* rows, int64_t count, MicroBatch micro_batch, int64_t epoch) {
     return on_batch([&] {
       backend.optimiser->prepare();
       return backend.passes->on_host(step.vectors(request(rows, count, micro_batch, epoch)));
     });
   }
 
-  StepOutcome begin_given_step(const int32_t* rows, int64_t count, int64_t micro_batch, double learning_rate,
+  StepOutcome begin_given_step(const int32_t* rows, int64_t count, MicroBatch micro_batch, double learning_rate,
                                int64_t epoch, double loss_value, const at::Tensor& gradient) {
     return on_batch([&] {
       backend.optimiser->prepare();
@@ -179,7 +179,7 @@ struct Trainer::Impl {
     });
   }
 
-  double gradients_of(const int32_t* rows, int64_t count, int64_t micro_batch) {
+  double gradients_of(const int32_t* rows, int64_t count, MicroBatch micro_batch) {
     return guarded([&] {
       backend.optimiser->prepare();
       const at::Tensor loss = step.gradients(request(rows, count, micro_batch, 0)).loss;
@@ -430,6 +430,10 @@ struct Trainer::Impl {
 
 namespace {
 
+void check_micro_batch(const MicroBatch& micro_batch) {
+  if (micro_batch.rows < 1) throw Error(ErrorCode::kInvalidArgument, "microBatch must be at least 1.");
+}
+
 void check_rows(const int32_t* rows, int64_t count, const Dataset& dataset) {
   const int64_t all = dataset.rows();
   if (count < 1) throw Error(ErrorCode::kInvalidArgument, "A batch needs at least one row.");
@@ -454,36 +458,36 @@ Trainer::Trainer(std::shared_ptr<Model> model, std::shared_ptr<const Dataset> da
 
 Trainer::~Trainer() = default;
 
-StepResult Trainer::step(const int32_t* rows, int64_t count, int64_t micro_batch, double learning_rate, int64_t epoch) {
+StepResult Trainer::step(const int32_t* rows, int64_t count, MicroBatch micro_batch, double learning_rate, int64_t epoch) {
   return begin_step(rows, count, micro_batch, learning_rate, epoch).get();
 }
 
-StepOutcome Trainer::begin_step(const int32_t* rows, int64_t count, int64_t micro_batch, double learning_rate,
+StepOutcome Trainer::begin_step(const int32_t* rows, int64_t count, MicroBatch micro_batch, double learning_rate,
                                 int64_t epoch) {
   check_rows(rows, count, *impl_->dataset);
-  if (micro_batch < 1) throw Error(ErrorCode::kInvalidArgument, "microBatch must be at least 1.");
+  check_micro_batch(micro_batch);
   if (impl_->loss_of(rows[0]).given())
     throw Error(ErrorCode::kInvalidArgument, "The loss is given: a step needs it and the gradient of the vectors.");
   impl_->needs_trained();
   const memory_budget::ScopedLimit limit(impl_->memory_limit());
-  return impl_->begin_step(rows, count, std::min(micro_batch, count), learning_rate, epoch);
+  return impl_->begin_step(rows, count, micro_batch, learning_rate, epoch);
 }
 
-at::Tensor Trainer::vectors(const int32_t* rows, int64_t count, int64_t micro_batch, int64_t epoch) {
+at::Tensor Trainer::vectors(const int32_t* rows, int64_t count, MicroBatch micro_batch, int64_t epoch) {
   check_rows(rows, count, *impl_->dataset);
-  if (micro_batch < 1) throw Error(ErrorCode::kInvalidArgument, "microBatch must be at least 1.");
+  check_micro_batch(micro_batch);
   for (int64_t i = 1; i < count; ++i)
     if (impl_->dataset->columns(rows[i]).size() != impl_->dataset->columns(rows[0]).size())
       throw Error(ErrorCode::kInvalidArgument, "Vectors are given of rows of as many texts each.");
   const memory_budget::ScopedLimit limit(impl_->memory_limit());
   impl_->settle();
-  return impl_->vectors(rows, count, std::min(micro_batch, count), epoch);
+  return impl_->vectors(rows, count, micro_batch, epoch);
 }
 
-StepOutcome Trainer::begin_given_step(const int32_t* rows, int64_t count, int64_t micro_batch, double learning_rate,
+StepOutcome Trainer::begin_given_step(const int32_t* rows, int64_t count, MicroBatch micro_batch, double learning_rate,
                                       int64_t epoch, double loss, const float* gradient, int64_t elements) {
   check_rows(rows, count, *impl_->dataset);
-  if (micro_batch < 1) throw Error(ErrorCode::kInvalidArgument, "microBatch must be at least 1.");
+  check_micro_batch(micro_batch);
   if (!impl_->loss_of(rows[0]).given()) throw Error(ErrorCode::kInvalidArgument, "The loss is not given: a step computes it.");
   const auto columns = static_cast<int64_t>(impl_->dataset->columns(rows[0]).size());
   const int64_t dimension = impl_->spec.dimension();
@@ -494,7 +498,7 @@ StepOutcome Trainer::begin_given_step(const int32_t* rows, int64_t count, int64_
                                                  ".");
   const memory_budget::ScopedLimit limit(impl_->memory_limit());
   const at::Tensor there = at::from_blob(const_cast<float*>(gradient), {columns, count, dimension}, at::kFloat);
-  return impl_->begin_given_step(rows, count, std::min(micro_batch, count), learning_rate, epoch, loss, there);
+  return impl_->begin_given_step(rows, count, micro_batch, learning_rate, epoch, loss, there);
 }
 
 std::vector<float> Trainer::labels(const int32_t* rows, int64_t count) const {
@@ -588,12 +592,12 @@ void Trainer::restore(const std::string& path, bool replay_decay) {
 }
 void Trainer::set_memory_limit(std::optional<int64_t> bytes) { impl_->limit_now = bytes.value_or(Impl::kNoLimit); }
 
-double Trainer::trace_gradients(const int32_t* rows, int64_t count, int64_t micro_batch, const std::string& path) {
+double Trainer::trace_gradients(const int32_t* rows, int64_t count, MicroBatch micro_batch, const std::string& path) {
   check_rows(rows, count, *impl_->dataset);
-  if (micro_batch < 1) throw Error(ErrorCode::kInvalidArgument, "microBatch must be at least 1.");
+  check_micro_batch(micro_batch);
   const memory_budget::ScopedLimit limit(impl_->memory_limit());
   impl_->settle();
-  const double loss = impl_->gradients_of(rows, count, std::min(micro_batch, count));
+  const double loss = impl_->gradients_of(rows, count, micro_batch);
 
   const Impl& t = *impl_;
   const int64_t hidden = t.spec.encoder.hidden_size;

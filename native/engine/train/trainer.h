@@ -9,6 +9,7 @@
 
 #include "model/model.h"
 #include "train/dataset.h"
+#include "train/micro_batch.h"
 #include "train/optimiser.h"
 #include "train/options.h"
 #include "train/trainer_state.h"
@@ -29,17 +30,17 @@ class Trainer {
   Trainer(std::shared_ptr<Model> model, std::shared_ptr<const Dataset> dataset, TrainerOptions options);
   ~Trainer();
 
-  /// One optimiser step on `rows` of the dataset, `micro_batch` rows at a time. Strong guarantee: on any error
+  /// One optimiser step on `rows` of the dataset, so much of them at a time. Strong guarantee: on any error
   /// weights, moments and step count are as before.
-  StepResult step(const int32_t* rows, int64_t count, int64_t micro_batch, double learning_rate, int64_t epoch);
+  StepResult step(const int32_t* rows, int64_t count, MicroBatch micro_batch, double learning_rate, int64_t epoch);
   /// The same, but does not wait for a device: what it begins is taken as done by what follows. On the processor the
   /// outcome is ready.
-  StepOutcome begin_step(const int32_t* rows, int64_t count, int64_t micro_batch, double learning_rate, int64_t epoch);
+  StepOutcome begin_step(const int32_t* rows, int64_t count, MicroBatch micro_batch, double learning_rate, int64_t epoch);
   /// The first phase of a step, of rows of as many texts each: vectors [columns × rows × dimension], on the host.
-  at::Tensor vectors(const int32_t* rows, int64_t count, int64_t micro_batch, int64_t epoch);
+  at::Tensor vectors(const int32_t* rows, int64_t count, MicroBatch micro_batch, int64_t epoch);
   /// And its second phase, of a loss that is given (Loss::given): the same rows, the loss of their vectors and its
   /// gradient [columns × rows × dimension].
-  StepOutcome begin_given_step(const int32_t* rows, int64_t count, int64_t micro_batch, double learning_rate,
+  StepOutcome begin_given_step(const int32_t* rows, int64_t count, MicroBatch micro_batch, double learning_rate,
                                int64_t epoch, double loss, const float* gradient, int64_t elements);
   /// Any thread. Of the rows, [rows × label width].
   std::vector<float> labels(const int32_t* rows, int64_t count) const;
@@ -61,7 +62,7 @@ class Trainer {
   void blend(double share);
   void commit();
   /// Loss of the rows; writes the gradient of every parameter, by name.
-  double trace_gradients(const int32_t* rows, int64_t count, int64_t micro_batch, const std::string& path);
+  double trace_gradients(const int32_t* rows, int64_t count, MicroBatch micro_batch, const std::string& path);
 
   /// Keeps a copy of the state until `take_copy`. c10::OutOfMemoryError: there is no room, and no copy.
   void copy_state();
