@@ -378,10 +378,10 @@ export class TextVectorisation {
   }
 
   #setsOf(source: DataSets, options: ResolvedOptions): SetJob[] {
-    return resolveSets(source, options).map((set) => ({
-      ...set,
-      ...this.#reading(set.data, undefined, { ...set, onBadRow: options.onBadRow }),
-    }));
+    return resolveSets(source, options).map((set) => {
+      const { name, loss, measure } = set;
+      return { name, loss, measure, ...this.#reading(set.data, undefined, { ...set, onBadRow: options.onBadRow }) };
+    });
   }
 
   /** How a source is read, and who teaches. What is wrong with lists is told at once. */
