@@ -351,7 +351,15 @@ export class TextVectorisation {
         );
       }
       const options = resolveOptions(asLists ? third : second, [constructorOptions]);
-      const sets = several ? this.#setsOf(source, options) : [this.#setOf(source, asLists ? listRows(source, second, wantsPairClasses(options.loss)) : undefined, options)];
+      const sets = several
+        ? this.#setsOf(source, options)
+        : [
+            this.#setOf(
+              source,
+              asLists ? listRows(source, second, wantsPairClasses(options.loss)) : undefined,
+              options,
+            ),
+          ];
       let ended: () => void = () => undefined;
       claim.ended = new Promise((resolve) => {
         ended = resolve;

@@ -6,7 +6,10 @@ import type { Groups } from './groups';
  *
  * @param width how many of a row's texts count, from the first
  */
-export function* rowFamilies({ columns, offsets }: Pick<Groups, 'columns' | 'offsets'>, width: number): Turns<Int32Array> {
+export function* rowFamilies(
+  { columns, offsets }: Pick<Groups, 'columns' | 'offsets'>,
+  width: number,
+): Turns<Int32Array> {
   const rows = offsets.length - 1;
   const parent = new Int32Array(rows);
   for (let row = 0; row < rows; ++row) parent[row] = row;

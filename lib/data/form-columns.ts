@@ -134,7 +134,9 @@ function selectedOf(names: readonly string[]): [texts: number, selected: number]
   });
   for (const [selected, { list, member }] of parts.entries()) {
     if (list === '' || !['isselected', 'selected', 'isrelevant', 'relevant'].includes(member)) continue;
-    const texts = parts.findIndex((one) => one.list === list && /^(?:passage|document)?(?:text|body|content)$/.test(one.member));
+    const texts = parts.findIndex(
+      (one) => one.list === list && /^(?:passage|document)?(?:text|body|content)$/.test(one.member),
+    );
     if (texts >= 0) return [texts, selected];
   }
   return [-1, -1];

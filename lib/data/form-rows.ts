@@ -160,7 +160,9 @@ export class FormReader {
   notes(): string[] {
     const notes = [...this.#score.notes(), ...(this.#pairClasses?.notes() ?? [])];
     if (this.#unselected > 0)
-      notes.push(`${counted(this.#unselected, 'row has', 'rows have')} no text that belongs to the query and ${this.#unselected === 1 ? 'is' : 'are'} not trained on.`);
+      notes.push(
+        `${counted(this.#unselected, 'row has', 'rows have')} no text that belongs to the query and ${this.#unselected === 1 ? 'is' : 'are'} not trained on.`,
+      );
     if (this.#kind === 'nli') {
       notes.push(
         `0 is entailment, 1 neutral, 2 contradiction: each premise has what it entails as positives and what it contradicts as negatives; ${counted(this.#neutral, 'neutral row')} and ${counted(this.#undecided, 'row')} without a label, or of a premise that entails nothing, are not trained on.`,

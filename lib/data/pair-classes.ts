@@ -43,7 +43,9 @@ export class PairClasses {
     if (this.#words.size > 0)
       notes.push(`Classes: ${[...this.#words].map(([word, number]) => `${word} is ${number}`).join(', ')}.`);
     if (this.#undecided > 0)
-      notes.push(`${counted(this.#undecided, 'row has', 'rows have')} no class and ${this.#undecided === 1 ? 'is' : 'are'} not trained on.`);
+      notes.push(
+        `${counted(this.#undecided, 'row has', 'rows have')} no class and ${this.#undecided === 1 ? 'is' : 'are'} not trained on.`,
+      );
     return notes;
   }
 

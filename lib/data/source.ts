@@ -63,7 +63,14 @@ export interface CandidatesRow {
 export type OtherRow = Readonly<
   Record<
     string,
-    string | number | boolean | null | readonly string[] | ArrayLike<number> | readonly object[] | Readonly<Record<string, unknown>>
+    | string
+    | number
+    | boolean
+    | null
+    | readonly string[]
+    | ArrayLike<number>
+    | readonly object[]
+    | Readonly<Record<string, unknown>>
   >
 >;
 
@@ -241,12 +248,7 @@ function scoredPlan(names: readonly string[]): FormPlan | null {
 }
 
 /** By the first row: what the members of the others are. Rows that name a part of a scored pair are such pairs. */
-function readerFor(
-  value: object,
-  { names }: Members,
-  reading: Reading,
-  pairClasses: boolean,
-): ScoredRows | FormReader {
+function readerFor(value: object, { names }: Members, reading: Reading, pairClasses: boolean): ScoredRows | FormReader {
   const scored = roles.some((role) => names.includes(role));
   const found = scored ? scoredPlan(names) : planOf(names, {}, true);
   const plan = found !== null && pairClasses ? asPairClasses(found) : scored ? null : found;

@@ -425,7 +425,9 @@ function batchesOf({ sets, options, control }: LoopRequest, batchSize: number): 
 
 /** Mean loss of each set's steps; null of a set that had none. */
 function lossesOf(sets: readonly LoopSet[], sums: readonly { sum: number; rows: number }[]): EpochReport['sets'] {
-  return Object.fromEntries(sets.map(({ name }, i) => [name!, sums[i]!.rows === 0 ? null : sums[i]!.sum / sums[i]!.rows]));
+  return Object.fromEntries(
+    sets.map(({ name }, i) => [name!, sums[i]!.rows === 0 ? null : sums[i]!.sum / sums[i]!.rows]),
+  );
 }
 
 function outOfMemory(cause: Error): OutOfMemoryError {

@@ -145,17 +145,26 @@ function* classes(
   return { metrics: { knnAccuracy: mean(votes), silhouette: mean(silhouette) }, units: Float32Array.from(votes) };
 }
 
-/** Mean cosine of a row's texts with the vector that the teacher gave them. */
+/**
+ * Mean cosine of a row's texts with the vector that the teacher gave them, one for all or one for each. Of a teacher whose
+ * vectors have another length than the model's there is none.
+ */
 function teachersVectors(
   given: ValidationRows,
   vectors: ReadonlyMap<number, Vector>,
 ): { metrics: Partial<ValidationMetrics>; units: Float32Array } {
   const { labels, labelWidth } = given.data;
+  const { length } = vectors.values().next().value ?? [];
+  const widthOf = (row: number) => (labelWidth === length ? 1 : textsOf(given, row).length) * (length ?? 0);
+  if (given.rows.some((row) => widthOf(row) !== labelWidth)) return { metrics: {}, units: new Float32Array(0) };
   const units = Float32Array.from(given.rows, (row) => {
-    const teacher = Float32Array.from({ length: labelWidth }, (_, i) => labels[row * labelWidth + i]!);
     const texts = textsOf(given, row);
     let sum = 0;
-    for (const text of texts) sum += cosineSimilarity(vectors.get(text)!, teacher);
+    for (const [i, text] of texts.entries()) {
+      const first = row * labelWidth + (labelWidth === length ? 0 : i * length!);
+      const teacher = Float32Array.from({ length: length! }, (_, at) => labels[first + at]!);
+      sum += cosineSimilarity(vectors.get(text)!, teacher);
+    }
     return sum / texts.length;
   });
   const agreement = units.reduce((sum, one) => sum + one, 0) / units.length;

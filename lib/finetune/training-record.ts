@@ -127,7 +127,9 @@ export class TrainingRecord {
     if (before !== null && after !== null) {
       facts.metrics = compared(before, after);
       for (const [set, own] of Object.entries(before.sets ?? {}))
-        facts.metrics.push(...compared(own, after.sets?.[set] ?? own).map((one) => ({ ...one, name: `${set}: ${one.name}` })));
+        facts.metrics.push(
+          ...compared(own, after.sets?.[set] ?? own).map((one) => ({ ...one, name: `${set}: ${one.name}` })),
+        );
     }
     return facts;
   }

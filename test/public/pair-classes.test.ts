@@ -9,7 +9,7 @@ import { finish, rejection, start } from './runs';
 
 const models = useModels();
 /** 0 where both are of one topic, else 1 or 2 by which topic the second has. */
-const rows: TrainingRow[] = scoredRows(60).map(({ text1, text2 }) => {
+const rows = scoredRows(60).map(({ text1, text2 }) => {
   const [a, b] = [topicOf(text1), topicOf(text2)];
   return { premise: text1, hypothesis: text2, label: a === b ? 0 : (b - a + 3) % 3 };
 });
@@ -52,7 +52,7 @@ test('premise, hypothesis and 0, 1, 2 are classes for softmax, and a classifier 
 });
 
 test('what it learns: texts of one topic come together', async () => {
-  const texts = [...new Set(rows.flatMap((row) => [(row as { premise: string }).premise]))];
+  const texts = [...new Set(rows.map(({ premise }) => premise))];
   const apart = async (model: ReturnType<typeof models.open>) => {
     const vectors = await model.embed(texts);
     const sums = [0, 0];
@@ -80,12 +80,15 @@ test('the same from lists, from words, from a file, and with names of its own', 
     return report.epochs.map(({ trainingLoss }) => trainingLoss);
   };
   const expected = await run(rows);
-  const named = rows.map((row) => ({ ...row, label: words[(row as { label: number }).label]! }));
+  const named = rows.map((row) => ({ ...row, label: words[row.label]! }));
   expect(await run(named)).toEqual(expected);
-  expect(await run(rows.map(({ premise, hypothesis, label }: never) => ({ text1: premise, text2: hypothesis, label })))).toEqual(
-    expected,
-  );
-  const csv = ['sent_a,sent_b,relation', ...named.map(({ premise, hypothesis, label }: never) => `${premise},${hypothesis},${label}`)];
+  expect(
+    await run(rows.map(({ premise, hypothesis, label }) => ({ sentence1: premise, sentence2: hypothesis, label }))),
+  ).toEqual(expected);
+  const csv = [
+    'sent_a,sent_b,relation',
+    ...named.map(({ premise, hypothesis, label }) => `${premise},${hypothesis},${label}`),
+  ];
   const file = models.write('nli.csv', csv.join('\n'));
   const columns = { text: ['sent_a', 'sent_b'], label: 'relation' };
   expect(await run(file, { file: { columns } })).toEqual(expected);
@@ -93,25 +96,25 @@ test('the same from lists, from words, from a file, and with names of its own', 
   expect(await run(jsonl)).toEqual(expected);
 
   const model = models.open(fixture('bert-mean'));
-  const lists = rows.map(({ premise, hypothesis }: never) => [premise, hypothesis] as [string, string]);
-  const labels = rows.map(({ label }: never) => label as number);
+  const lists = rows.map(({ premise, hypothesis }) => [premise, hypothesis] as [string, string]);
+  const labels = rows.map(({ label }) => label);
   const report = await model.finetune(lists, labels, { precision: 'fp32', ...options });
   expect(report.epochs.map(({ trainingLoss }) => trainingLoss)).toEqual(expected);
 });
 
 test('rows that people did not agree on are left out; without softmax the rows are anchors and positives', async () => {
-  const more = [...rows, { premise: 'the rain', hypothesis: 'the kite', label: -1 }] as TrainingRow[];
+  const more = [...rows, { premise: 'the rain', hypothesis: 'the kite', label: -1 }];
   const { of } = await finish(models.open(fixture('bert-mean')), more, { ...options, epochs: 1 });
   expect(of('data')[0]).toMatchObject({ rows: 60 });
   expect(of('data')[0]!.notes.join(' ')).toMatch(/1 row has no class and is not trained on/);
   const ranking = await finish(models.open(fixture('bert-mean')), rows, { epochs: 1 });
-  expect(ranking.of('data')[0]!.form).toBe('triplets');
+  expect(ranking.of('data')[0]!.form).toBe('positive-pairs');
 });
 
 test.each<[string, readonly TrainingRow[], RegExp]>([
   ['one class', rows.map((row) => ({ ...row, label: 2 })), /have the class 2: there is nothing to tell apart/],
   ['a class between two', [...rows, { premise: 'a', hypothesis: 'b', label: 1.5 }], /row 60 .*1\.5/],
-  ['words among numbers', [...rows, { premise: 'a', hypothesis: 'b', label: 'yes' }], /row 60 .*"yes"/],
+  ['words among numbers', [...rows, { premise: 'a', hypothesis: 'b', label: 'yes' }], /row 60 .*'yes'/],
   ['a class too many', rows, /from 0 to 1/],
 ])('refused: %s', async (what, data, said) => {
   const more: FinetuneOptions = what === 'a class too many' ? { loss: { name: 'softmax', num_labels: 2 } } : {};

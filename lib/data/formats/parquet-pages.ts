@@ -160,9 +160,7 @@ function membersOf(library: Modules, node: SchemaTree, depth = 0): string[][] {
     // As some writers do it, the repeated node is the element itself.
     return membersOf(library, repeated.children.length === 1 ? repeated.children[0]! : repeated, depth + 1);
   }
-  return node.children.flatMap((child) =>
-    membersOf(library, child, depth + 1).map((path) => [nameOf(child), ...path]),
-  );
+  return node.children.flatMap((child) => membersOf(library, child, depth + 1).map((path) => [nameOf(child), ...path]));
 }
 
 /** Position of each top-level column's first leaf among a row group's chunks. */
@@ -221,8 +219,7 @@ async function* rowsOf(
         piece.push(
           ready.map(({ values, at }, column) => {
             const value: unknown = values[at + r];
-            if (hasNotUtf8(value))
-              throw new ParquetValueError('the bytes of the text are not UTF-8', row + r, column);
+            if (hasNotUtf8(value)) throw new ParquetValueError('the bytes of the text are not UTF-8', row + r, column);
             return value ?? null;
           }),
         );

@@ -80,7 +80,10 @@ export function checkFits(loss: ResolvedLoss, data: TrainingData): void {
 
 /** Whether a label of two texts is one of several classes for a loss. */
 export function wantsPairClasses(loss: ResolvedLoss | null): boolean {
-  return loss !== null && loss.parts.some((name) => losses[name].forms.includes('classified-pairs') && !losses[name].addition);
+  return (
+    loss !== null &&
+    loss.parts.some((name) => losses[name].forms.includes('classified-pairs') && !losses[name].addition)
+  );
 }
 
 /** How batches are put together for a loss; for one of the caller's own as for the data's usual one. */

@@ -3,7 +3,8 @@ import type { RecipeEntry } from './recipe';
 
 /** Pairs with one of several classes, such as premise and hypothesis: as sentence-transformers trains on NLI. */
 export const pairClasses: RecipeEntry = {
-  about: 'pairs with one of several classes: a classifier of both vectors and their difference, trained beside the model',
+  about:
+    'pairs with one of several classes: a classifier of both vectors and their difference, trained beside the model',
   forms: ['classified-pairs'],
   of: ({ trainingRows }) => ({
     ...course,

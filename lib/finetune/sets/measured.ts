@@ -40,7 +40,9 @@ export class SetsValidator {
   async measure(epoch: number): Promise<AllMeasured> {
     const found: Measured[] = [];
     for (const { validator } of this.#sets)
-      found.push(validator.rows === 0 ? { metrics: lossAlone(0), units: new Float32Array(0) } : await validator.measure(epoch));
+      found.push(
+        validator.rows === 0 ? { metrics: lossAlone(0), units: new Float32Array(0) } : await validator.measure(epoch),
+      );
     const units = found.map((one) => one.units);
     if (this.#sets.length === 1) return { metrics: found[0]!.metrics, units };
     const validated = this.#sets.flatMap((set, i) => (set.validator.rows === 0 ? [] : [{ ...set, ...found[i]! }]));

@@ -107,4 +107,3 @@ export function checkSampler(sampler: string | null, sets: number): void {
     { remedy: say`Leave it out, or give the sets by their names, as finetune({ pairs, questions }).` },
   );
 }
-

@@ -46,7 +46,13 @@ async function inSet<T>(name: string | null, work: () => T | Promise<T>): Promis
     if (name === null || !(error instanceof InvalidArgumentError)) throw error;
     const { said, remedy } = saidBy(error);
     const { row, file, line } = error;
-    throw new InvalidArgumentError(error.code, say`Data set "${name}": ${said}`, { row, file, line, remedy, cause: error });
+    throw new InvalidArgumentError(error.code, say`Data set "${name}": ${said}`, {
+      row,
+      file,
+      line,
+      remedy,
+      cause: error,
+    });
   }
 }
 

@@ -28,8 +28,14 @@ export function takeTurns(
 ): Int32Array {
   if (sampler === 'round-robin')
     return Int32Array.from({ length: turnsOf(sampler, batches) }, (_, i) => i % batches.length);
-  const turns = batches.flatMap((count, set) => Array.from({ length: count }, (_, i) => ({ set, at: (i + 0.5) / count })));
+  const turns = batches.flatMap((count, set) =>
+    Array.from({ length: count }, (_, i) => ({ set, at: (i + 0.5) / count })),
+  );
   // Of equal places the first set's comes first: sort is stable.
-  if (!shuffle) return Int32Array.from(turns.sort((a, b) => a.at - b.at), ({ set }) => set);
+  if (!shuffle)
+    return Int32Array.from(
+      turns.sort((a, b) => a.at - b.at),
+      ({ set }) => set,
+    );
   return Random.of(seed, Stream.Turns, epoch).shuffle(Int32Array.from(turns, ({ set }) => set));
 }

@@ -90,6 +90,7 @@ const step = (epoch: number, n: number, loss: number): EventContent => ({
 
 const data = (validationRows: number): EventContent => ({
   type: 'data',
+  set: null,
   form: 'labelled-pairs',
   understood: '428 pairs with label 0/1: 200 ones; columns q1, q2, same',
   skippedRows: 0,

@@ -124,7 +124,8 @@ export class FakeEngine {
       return this.#run('step', () => {
         if (request.after !== undefined && request.after !== this.applied.length) return null;
         this.beforeStep(request, index);
-        this.#need(Math.min(request.microBatch, request.rows.length));
+        // So many tokens were probed.
+        if (request.microTokens === undefined) this.#need(Math.min(request.microBatch, request.rows.length));
         this.applied.push(request);
         return { loss: 1 / this.applied.length, gradientNorm: null, tokens: 10 * request.rows.length };
       });

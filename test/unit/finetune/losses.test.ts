@@ -28,6 +28,7 @@ const data = (form: DataForm, rows: string[][], labels: number[] = []): Training
 const sets: Record<DataForm, TrainingData> = {
   'scored-pairs': data('scored-pairs', [['a', 'b']], [0.5]),
   'labelled-pairs': data('labelled-pairs', [['a', 'b']], [1]),
+  'classified-pairs': data('classified-pairs', [['a', 'b']], [2]),
   'positive-pairs': data('positive-pairs', [['a', 'b']]),
   triplets: data('triplets', [['a', 'b', 'c']]),
   classes: data('classes', [['a']], [0]),

@@ -46,9 +46,10 @@ test('proportional: every batch of every set once, in an order of its own each e
   expect(await batches.counts(2)).toEqual([35 + 15 + 6, 56]);
   for (const epoch of epochs) {
     expect(epoch).toHaveLength(56);
-    expect(epoch.flatMap(([, ...rows]) => rows).sort((a, b) => a! - b!)).toEqual(Array.from({ length: 111 }, (_, i) => i));
-    for (const [set, ...rows] of epoch)
-      for (const row of rows) expect(row! < 70 ? 0 : row! < 100 ? 1 : 2).toBe(set);
+    expect(epoch.flatMap(([, ...rows]) => rows).sort((a, b) => a! - b!)).toEqual(
+      Array.from({ length: 111 }, (_, i) => i),
+    );
+    for (const [set, ...rows] of epoch) for (const row of rows) expect(row! < 70 ? 0 : row! < 100 ? 1 : 2).toBe(set);
     // Neither one set after the other nor in turn.
     expect(new Set(epoch.slice(0, 20).map(([set]) => set)).size).toBeGreaterThan(1);
   }
