@@ -3,7 +3,7 @@ import { checkSignal, show } from '../system/options';
 import { option, say } from '../system/wording';
 import { BadRows } from './bad-rows';
 import { beirRows } from './beir-rows';
-import { resolveColumns, roles } from './columns';
+import { isUsual, resolveColumns, roles } from './columns';
 import { TextCounts, type DataFacts, type FileFacts } from './facts';
 import type { TrainingData } from './form';
 import { asPairClasses, isId, planOf, type FormPlan } from './form-columns';
@@ -240,18 +240,20 @@ function notAFile(folder: string): InvalidArgumentError {
   );
 }
 
-/** Where rows that name a part of a scored pair have all three; null where one is missing. */
-function scoredPlan(names: readonly string[]): FormPlan | null {
-  const [text1, text2, score] = ['text1', 'text2', 'score'].map((name) => names.indexOf(name));
-  const label = score! >= 0 ? score! : names.indexOf('label');
-  return text1! < 0 || text2! < 0 || label < 0 ? null : { kind: 'pairs', text1: text1!, text2: text2!, score: label };
+/** Two texts and a label under the usual names of scored pairs; null where one is missing. */
+function pairPlan(names: readonly string[]): FormPlan | null {
+  const [text1, text2, score] = roles.map((role) => names.findIndex((name) => isUsual(role, name)));
+  return text1! < 0 || text2! < 0 || score! < 0 ? null : { kind: 'pairs', text1: text1!, text2: text2!, score: score! };
 }
 
 /** By the first row: what the members of the others are. Rows that name a part of a scored pair are such pairs. */
 function readerFor(value: object, { names }: Members, reading: Reading, pairClasses: boolean): ScoredRows | FormReader {
   const scored = roles.some((role) => names.includes(role));
-  const found = scored ? scoredPlan(names) : planOf(names, {}, true);
-  const plan = found !== null && pairClasses ? asPairClasses(found) : scored ? null : found;
+  let plan = scored ? null : planOf(names, {}, true);
+  if (pairClasses) {
+    const found = plan ?? pairPlan(names);
+    plan = found === null ? null : asPairClasses(found);
+  }
   if (plan === null) {
     reading.columns = roles;
     return new ScoredRows();

@@ -83,7 +83,7 @@ describe.each(DEVICES)('twenty steps on %s', (device) => {
   async function ownOf(trainer: TrainerHandle): Promise<Map<string, Tensor>> {
     const path = parityCase().path('state.safetensors');
     await parityCase().addon.writeState(trainer, path);
-    return withPrefix(readTensors(path), 'weights.loss.');
+    return withPrefix(readTensors(path, 'weights.loss.'), 'weights.loss.');
   }
 
   /** Names of the tensors whose update is not the reference's. */
