@@ -7,7 +7,7 @@ import { placeName, type RowPlace } from './validate';
 export const entailment: Readonly<Record<string, 0 | 1 | 2>> = { entailment: 0, neutral: 1, contradiction: 2 };
 
 /** The largest class: a classifier has a row of its matrix for each up to the largest. */
-const MOST = 9999;
+const largest = 9999;
 
 /**
  * The classes of pairs of texts: whole numbers from 0, which stay as they are, or words. entailment, neutral and contradiction
@@ -50,7 +50,7 @@ export class PairClasses {
   }
 
   #number(number: number, label: unknown, place: RowPlace): number {
-    if (this.#kind === 'words' || !Number.isInteger(number) || number < 0 || number > MOST) throw wrong(label, place);
+    if (this.#kind === 'words' || !Number.isInteger(number) || number < 0 || number > largest) throw wrong(label, place);
     this.#kind = 'numbers';
     this.#most = Math.max(this.#most, number);
     return number;
@@ -65,7 +65,7 @@ export class PairClasses {
     const others = [...this.#words.keys()].every((one) => Object.hasOwn(entailment, one.toLowerCase()));
     if (this.#words.size > 0 && inference !== others) throw wrong(label, place);
     const number = inference ? entailment[word.toLowerCase()]! : this.#words.size;
-    if (number > MOST) throw wrong(label, place);
+    if (number > largest) throw wrong(label, place);
     this.#words.set(word, number);
     return number;
   }
@@ -74,7 +74,7 @@ export class PairClasses {
 function wrong(label: unknown, place: RowPlace): InvalidArgumentError {
   return new InvalidArgumentError(
     'ERR_LABEL',
-    `The class of two texts must be a whole number from 0 to ${MOST} in all rows, or a word in all, but that of ${placeName(place)} is ${show(label)}.`,
+    `The class of two texts must be a whole number from 0 to ${largest} in all rows, or a word in all, but that of ${placeName(place)} is ${show(label)}.`,
     { ...place },
   );
 }

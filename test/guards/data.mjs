@@ -3,8 +3,8 @@ export const data = {
   'lib/data/repeats.ts': [
     {
       guard: 'rows that contradict each other are told from those that are there twice',
-      from: '} else if (sameLabel(row, earlier)) {',
-      to: '} else {',
+      from: 'else if (sameLabel(row, earlier)) {',
+      to: 'else {',
       test: 'unit/data/repeats',
       name: 'pairs, in any order of their texts',
     },

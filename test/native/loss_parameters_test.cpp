@@ -175,8 +175,7 @@ TEST(a_loss_of_several_gives_each_its_own_parameters) {
 
 TEST(rows_of_a_set_are_trained_with_its_loss_alone) {
   const ModelSpec spec = spec_with_dense();
-  const auto both = scored_and_classified(spec.encoder.vocab_size, 0.5f),
-             classes = classified(spec.encoder.vocab_size),
+  const auto both = scored_and_classified(spec.encoder.vocab_size, 0.5f), classes = classified(spec.encoder.vocab_size),
              scores = pairs_with(spec.encoder.vocab_size, 1, [](int64_t, int64_t) { return 0.5f; });
   const std::string path = temporary("of-set"), alone = temporary("alone");
   const std::vector<int32_t> first{0, 1, 2, 3, 4, 5}, second{6, 7, 8, 9, 10, 11};

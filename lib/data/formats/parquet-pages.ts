@@ -152,15 +152,20 @@ interface Column {
 const deepest = 32;
 
 /** The paths to what has no members in a column, through lists. A map counts as one. */
-function membersOf(library: Modules, node: SchemaTree, depth = 0): string[][] {
-  if (depth > deepest) throw new Error('its columns are nested too deep');
-  if (node.children.length === 0 || library.isMapLike(node)) return [[]];
-  if (library.isListLike(node)) {
+function membersOf(library: Modules, column: SchemaTree, depth = 0): string[][] {
+  let node = column;
+  let lists = 0;
+  // As some writers do it, the repeated node is the element itself.
+  while (library.isListLike(node)) {
     const repeated = node.children[0]!;
-    // As some writers do it, the repeated node is the element itself.
-    return membersOf(library, repeated.children.length === 1 ? repeated.children[0]! : repeated, depth + 1);
+    node = repeated.children.length === 1 ? repeated.children[0]! : repeated;
+    ++lists;
   }
-  return node.children.flatMap((child) => membersOf(library, child, depth + 1).map((path) => [nameOf(child), ...path]));
+  if (depth + lists > deepest) throw new Error('its columns are nested too deep');
+  if (node.children.length === 0 || library.isMapLike(node)) return [[]];
+  return node.children.flatMap((child) =>
+    membersOf(library, child, depth + lists + 1).map((path) => [nameOf(child), ...path]),
+  );
 }
 
 /** Position of each top-level column's first leaf among a row group's chunks. */

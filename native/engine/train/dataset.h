@@ -43,8 +43,8 @@ struct RowSet {
 class Dataset {
  public:
   /// Copies. `sets` are in the order of the rows; none given is one of all rows. Throws Error(kInvalidArgument): texts
-  /// that `check_texts` refuses, rows without a column or with one that is no text, labels that are not as many for each
-  /// row, or not finite, sets that are not all rows.
+  /// that `check_texts` refuses, rows without a column or with one that is no text, labels that are not as many for
+  /// each row, or not finite, sets that are not all rows.
   Dataset(const PackedTexts& texts, const PackedRows& rows, const PackedLabels& labels,
           const std::vector<RowSet>& sets = {});
 

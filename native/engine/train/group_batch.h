@@ -6,8 +6,9 @@
 
 namespace vectune {
 
-/// Rows of one set of a data set that are computed together, and the texts that they name. A text that several columns name is
-/// there once, unless `Repeats::kKept` asks for it as often as it is named: what no batch of as many tokens exceeds.
+/// Rows of one set of a data set that are computed together, and the texts that they name. A text that several columns
+/// name is there once, unless `Repeats::kKept` asks for it as often as it is named: what no batch of as many tokens
+/// exceeds.
 struct GroupBatch {
   enum class Repeats { kMerged, kKept };
 

@@ -101,7 +101,8 @@ struct Trainer::Impl {
     return {rows, count, micro_batch, epoch, backend.optimiser->scale()};
   }
 
-  StepOutcome begin_step(const int32_t* rows, int64_t count, MicroBatch micro_batch, double learning_rate, int64_t epoch) {
+  StepOutcome begin_step(const int32_t* rows, int64_t count, MicroBatch micro_batch, double learning_rate,
+                         int64_t epoch) {
     return on_batch([&] {
       backend.optimiser->prepare();
       const Step::Result result = step.gradients(request(rows, count, micro_batch, epoch));
@@ -458,7 +459,8 @@ Trainer::Trainer(std::shared_ptr<Model> model, std::shared_ptr<const Dataset> da
 
 Trainer::~Trainer() = default;
 
-StepResult Trainer::step(const int32_t* rows, int64_t count, MicroBatch micro_batch, double learning_rate, int64_t epoch) {
+StepResult Trainer::step(const int32_t* rows, int64_t count, MicroBatch micro_batch, double learning_rate,
+                         int64_t epoch) {
   return begin_step(rows, count, micro_batch, learning_rate, epoch).get();
 }
 
@@ -488,7 +490,8 @@ StepOutcome Trainer::begin_given_step(const int32_t* rows, int64_t count, MicroB
                                       int64_t epoch, double loss, const float* gradient, int64_t elements) {
   check_rows(rows, count, *impl_->dataset);
   check_micro_batch(micro_batch);
-  if (!impl_->loss_of(rows[0]).given()) throw Error(ErrorCode::kInvalidArgument, "The loss is not given: a step computes it.");
+  if (!impl_->loss_of(rows[0]).given())
+    throw Error(ErrorCode::kInvalidArgument, "The loss is not given: a step computes it.");
   const auto columns = static_cast<int64_t>(impl_->dataset->columns(rows[0]).size());
   const int64_t dimension = impl_->spec.dimension();
   if (elements != columns * count * dimension)

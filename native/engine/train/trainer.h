@@ -35,7 +35,8 @@ class Trainer {
   StepResult step(const int32_t* rows, int64_t count, MicroBatch micro_batch, double learning_rate, int64_t epoch);
   /// The same, but does not wait for a device: what it begins is taken as done by what follows. On the processor the
   /// outcome is ready.
-  StepOutcome begin_step(const int32_t* rows, int64_t count, MicroBatch micro_batch, double learning_rate, int64_t epoch);
+  StepOutcome begin_step(const int32_t* rows, int64_t count, MicroBatch micro_batch, double learning_rate,
+                         int64_t epoch);
   /// The first phase of a step, of rows of as many texts each: vectors [columns × rows × dimension], on the host.
   at::Tensor vectors(const int32_t* rows, int64_t count, MicroBatch micro_batch, int64_t epoch);
   /// And its second phase, of a loss that is given (Loss::given): the same rows, the loss of their vectors and its

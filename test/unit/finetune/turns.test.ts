@@ -1,5 +1,5 @@
 import { Batches } from '../../../lib/finetune/batches';
-import { multiDatasetSamplers, seedOf, takeTurns, turnsOf } from '../../../lib/finetune/sets/turns';
+import { type multiDatasetSamplers, seedOf, takeTurns, turnsOf } from '../../../lib/finetune/sets/turns';
 
 /** How several sets take turns, and the batches of each. */
 
