@@ -52,3 +52,39 @@ test('lines of progress, a log of every event, and the next command, which works
   expect(embedded).toMatchObject({ code: 0, stderr: '' });
   expect(embedded.stdout.trimEnd().split('\n')).toHaveLength(2);
 });
+
+test('several files are data sets by their names, each with its loss', async () => {
+  const rows = scoredRows(40);
+  const pairs = models.write(
+    'pairs.csv',
+    `text1,text2,score\n${rows.map(({ text1, text2, score }) => `${text1},${text2},${score}`).join('\n')}\n`,
+  );
+  const same = rows.filter(({ score }) => score === 1);
+  const questions = models.write(
+    'questions.jsonl',
+    same.map(({ text1, text2 }) => JSON.stringify({ question: text1, answer: text2 })).join('\n'),
+  );
+  const run = ['finetune', pairs, questions, '--model', fixture('bert-mean'), '--epochs', '1', '--json'];
+  const out = ['--out', models.path('out')];
+  const sampler = ['--multi-dataset-sampler', 'round-robin', '--set-loss', 'pairs=cosent'];
+  const { code, stdout, stderr } = await vectune([...run, ...out, ...sampler]);
+  expect({ code, stderr }).toMatchObject({ code: 0 });
+  expect(stderr).toMatch(/^pairs: 40 pairs with label 0\/1: 20 ones; columns text1, text2, score$/m);
+  expect(stderr).toMatch(/^questions: 20 pairs of anchor and positive; columns question, answer$/m);
+  expect(stderr).toMatch(/loss cosent for pairs, multiple-negatives-ranking for questions$/m);
+  const report = JSON.parse(stdout) as { sets: Record<string, { loss: { name: string } }> };
+  expect(Object.entries(report.sets).map(([name, { loss }]) => [name, loss.name])).toEqual([
+    ['pairs', 'cosent'],
+    ['questions', 'multiple-negatives-ranking'],
+  ]);
+
+  const refused = async (args: readonly string[]) => (await vectune([...args, ...out])).stderr;
+  expect(await refused([...run, '--set-loss', 'pears=cosent'])).toMatch(
+    /names "pears", but the files are pairs, questions/,
+  );
+  expect(await refused([...run, '--set-loss', 'questions=cosent'])).toMatch(
+    /Data set "questions": The loss cosent needs/,
+  );
+  expect(await refused(['finetune', pairs, pairs, '--model', 'm'])).toMatch(/would both be the data set "pairs"/);
+  expect(await refused(['finetune', pairs, '--model', 'm', '--set-loss', 'pairs=cosent'])).toMatch(/there is one/);
+});

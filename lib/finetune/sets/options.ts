@@ -4,7 +4,7 @@ import type { EmbeddingModel } from '../../evaluate/embedding';
 import { InvalidArgumentError } from '../../system/errors';
 import { choice, custom, optional, required, resolveTable, text, type OptionsOf } from '../../system/option-table';
 import { invalidOption, show } from '../../system/options';
-import { option, say } from '../../system/wording';
+import { option, say, words } from '../../system/wording';
 import type { ResolvedLoss } from '../losses/choice';
 import { measureNames, type MeasureName } from '../measure';
 import { lossCheck, teacherCheck } from '../options';
@@ -81,7 +81,9 @@ export function resolveSets(given: DataSets, options: ResolvedOptions): AskedSet
     throw new InvalidArgumentError(
       'ERR_INVALID_OPTION',
       say`${option(name)} is for one data set, but there are sets of the names ${Object.keys(given).join(', ')}.`,
-      { remedy: say`Give it with the set that learns from it, as { data, ${name} }.` },
+      {
+        remedy: say`${words(`Give it with the set that learns from it, as { data, ${name} }.`, 'Train with it alone, on one file.')}`,
+      },
     );
   }
   return Object.entries(given).map(([name, value]) => {
@@ -104,6 +106,8 @@ export function checkSampler(sampler: string | null, sets: number): void {
   throw new InvalidArgumentError(
     'ERR_INVALID_OPTION',
     say`${option('multiDatasetSampler')} is ${show(sampler)} and says how several data sets take turns, but there is one.`,
-    { remedy: say`Leave it out, or give the sets by their names, as finetune({ pairs, questions }).` },
+    {
+      remedy: say`Leave it out, or give ${words('several sets by their names, as finetune({ pairs, questions })', 'several files')}.`,
+    },
   );
 }

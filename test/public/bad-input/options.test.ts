@@ -9,6 +9,7 @@ describe('options of finetune', () => {
     validationSplit: [-0.1, 1, '0.1', NaN, null],
     groupedSplit: [1, 'yes', null],
     loss: ['cosine', 'CosineSimilarityLoss', 1, [], { name: 'cosent', scale: 0 }, { scale: 1 }],
+    multiDatasetSampler: ['round_robin', 'both', 1, null],
     onBadRow: ['ignore', true, null],
     split: [1, '', 'train'],
     epochs: [0, -1, 1.5, '20', Infinity, null],

@@ -114,7 +114,12 @@ test.each<[string, string[], string, string]>([
     '--batch-size must be an integer from 1, or auto, but is many. [ERR_INVALID_OPTION]',
     'finetune',
   ],
-  ['too much', [...finetune, 'x.csv'], "too many arguments for 'finetune'. Expected 1 argument but got 2.", 'finetune'],
+  [
+    'too much',
+    ['mine', 'rows.csv', 'x.csv', '--model', 'm', '--out', 'o'],
+    "too many arguments for 'mine'. Expected 1 argument but got 2.",
+    'mine',
+  ],
   ['a command that is none', ['finetun'], "unknown command 'finetun'. Did you mean finetune?", ''],
   ['embed without a model', ['embed', 'hello'], "required option '--model <id|folder>' not specified", 'embed'],
   [

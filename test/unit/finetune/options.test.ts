@@ -11,6 +11,7 @@ test('what is left out is left to the recipe', () => {
     loss: null,
     teacher: null,
     teacherFile: null,
+    multiDatasetSampler: null,
     onBadRow: 'refuse',
     groupedSplit: true,
     split: null,
