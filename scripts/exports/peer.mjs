@@ -4,7 +4,6 @@
 // 'llama.cpp'), model (a graph, a folder, a GGUF file), out (file for the vectors as fp32), and texts, or token ids.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -70,7 +69,7 @@ const kinds = {
     const { getLlama, LlamaLogLevel } = await load('node-llama-cpp');
     const llama = await getLlama({ gpu: false, build: 'never', logLevel: LlamaLogLevel.error });
     const opened = await llama.loadModel({ modelPath: model });
-    const context = await opened.createEmbeddingContext({ threads: availableParallelism() });
+    const context = await opened.createEmbeddingContext({ threads: 1 }); // its threads spin where others are at work
     const vectors = [];
     for (const text of texts) vectors.push(...(await context.getEmbeddingFor(text)).vector);
     return vectors;

@@ -48,13 +48,15 @@ export async function tokenizerFields(model: OpenedModel): Promise<Map<string, F
   );
   if (first === undefined || last === undefined) throw refusal(model, 'it has no tokens around a text');
   put('bos_token_id', { u32: first });
-  put('eos_token_id', { u32: last });
   for (const [role, key] of ROLES) {
     const id = roles[role] === undefined ? undefined : idOf(roles[role]);
     if (id !== undefined) put(key, { u32: id });
   }
-  // Around a WordPiece text llama.cpp puts both by itself.
-  if (family !== wordPiece) for (const name of ['add_bos_token', 'add_eos_token']) put(name, { bool: true });
+  // Behind a WordPiece text llama.cpp puts the separator by itself.
+  if (family !== wordPiece) {
+    put('eos_token_id', { u32: last });
+    for (const name of ['add_bos_token', 'add_eos_token']) put(name, { bool: true });
+  }
   return fields;
 }
 
