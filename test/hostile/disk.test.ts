@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { removeFolders, temporaryFolder } from '../unit/native/support/folders';
+import { fixture } from '../public/models';
 import { HostileServer, whole } from './server';
 
 /** Disks that are too small, or become full: a file system in memory, which only the program under test sees. */
@@ -57,4 +58,18 @@ testFull('a disk that becomes full while a file comes is told as that, and not t
 testFull('where there is room, the same ends well', async () => {
   const request = { from: server.address('file'), to: join(folder, 'file') };
   expect(await onSmallDisk(5 * 2 ** 20, 'download.cjs', request)).toBe('fetched');
+});
+
+describe.each(['onnx', 'gguf'])('an export to %s', (format) => {
+  const request = () => ({ model: fixture('bert-unigram'), to: join(folder, 'out'), format });
+
+  testFull('that has no room is told as that, and leaves nothing', async () => {
+    expect(await onSmallDisk(2 ** 16, 'export.cjs', request())).toMatch(
+      /^failed FileError ERR_FILE .* the disk is full \(ENOSPC\)\. What was there is unchanged\. left:$/,
+    );
+  });
+
+  testFull('where there is room ends well', async () => {
+    expect(await onSmallDisk(5 * 2 ** 20, 'export.cjs', request())).toBe('exported out');
+  });
 });
