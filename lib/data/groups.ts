@@ -1,4 +1,5 @@
 import { AT_ONCE, inTurns, type Turns } from '../system/turns';
+import { HashChains } from './hash-chains';
 
 /** Rows of texts: each distinct text is there once, and rows of 1…n columns name them. A pair is a row of two. */
 export interface Groups {
@@ -10,16 +11,8 @@ export interface Groups {
   offsets: Int32Array;
 }
 
-/** Maps that share the texts among them: one of all would stand still for a tenth of a second when it grows. */
-const MAPS = 64;
-
-/** Which of the maps has a text: by its length and some of its characters. */
-function mapOf(text: string): number {
-  const { length } = text;
-  let hash = length;
-  for (let i = 0; i < 8; ++i) hash = Math.imul(hash ^ text.charCodeAt((i * length) >> 3), 0x01000193);
-  return (hash ^ (hash >>> 13)) & (MAPS - 1);
-}
+/** Characters that are read in one turn. */
+const CHARACTERS_AT_ONCE = 1 << 20;
 
 function* grouping(rows: readonly (readonly string[])[]): Turns<Groups> {
   const offsets = new Int32Array(rows.length + 1);
@@ -29,19 +22,27 @@ function* grouping(rows: readonly (readonly string[])[]): Turns<Groups> {
   }
   const columns = new Int32Array(offsets.at(-1)!);
   const texts: string[] = [];
-  const numbers = Array.from({ length: MAPS }, () => new Map<string, number>());
+  // A Map of half a million texts stands still for a tenth of a second when it grows.
+  const chains = new HashChains(columns.length);
+  let characters = 0;
   for (let row = 0; row < rows.length; ++row) {
     if (row % AT_ONCE === 0) yield;
     let at = offsets[row]!;
     for (const text of rows[row]!) {
-      const map = numbers[mapOf(text)]!;
-      let number = map.get(text);
-      if (number === undefined) {
-        map.set(text, (number = texts.length));
+      let hash = 0x811c9dc5; // FNV-1a
+      for (let i = 0; i < text.length; ++i) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+      let number = chains.find(hash, (other) => texts[other] === text);
+      if (number < 0) {
+        number = texts.length;
+        chains.add(hash, number);
         texts.push(text);
       }
       columns[at++] = number;
+      characters += text.length;
     }
+    if (characters < CHARACTERS_AT_ONCE) continue;
+    characters = 0;
+    yield;
   }
   return { texts, columns, offsets };
 }

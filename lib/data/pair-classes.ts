@@ -50,7 +50,8 @@ export class PairClasses {
   }
 
   #number(number: number, label: unknown, place: RowPlace): number {
-    if (this.#kind === 'words' || !Number.isInteger(number) || number < 0 || number > largest) throw wrong(label, place);
+    if (this.#kind === 'words' || !Number.isInteger(number) || number < 0 || number > largest)
+      throw wrong(label, place);
     this.#kind = 'numbers';
     this.#most = Math.max(this.#most, number);
     return number;

@@ -33,6 +33,7 @@ import { dataEvent, lossOfSet, toldLosses } from './sets/told';
 import { amongAll, ofSet } from './sets/training-set';
 import { appended, tokeniseRows } from './tokens';
 import { inputLength, type TrainableModel } from './trainable-model';
+import { inTurns } from '../system/turns';
 import { option, say } from '../system/wording';
 
 export interface FinetuneJob {
@@ -103,7 +104,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     const asked = chosen.limit === null ? options.memoryLimit : Math.min(chosen.limit, options.memoryLimit ?? Infinity);
     const memoryLimit = onGpu(chosen) ? null : (asked ?? defaultMemoryLimit(addon.memory()));
     await turn();
-    const rows = engineRows(sets, tokens, options.seed);
+    const rows = await inTurns(engineRows(sets, tokens, options.seed), check);
     await turn();
     const kept =
       keep === null

@@ -1,6 +1,7 @@
-import { binaryMetrics } from '../evaluate/metrics/classification';
+import { LabelledSimilarities } from '../evaluate/metrics/classification';
 import { reciprocalRank } from '../evaluate/metrics/ranking';
-import { pearson, spearman } from '../evaluate/metrics/correlation';
+import { pearson, rankCorrelation } from '../evaluate/metrics/correlation';
+import { atOnce, type Work } from '../evaluate/work';
 
 type Numbers = ArrayLike<number>;
 
@@ -116,23 +117,24 @@ export function twoValues(scores: Numbers): readonly [number, number] | null {
  * Compares similarities with scores; `loss` is the engine's. `classes` are the data's two scores, where there are only two; rows of
  * both classes must be among these for the classification measures, else they are null.
  */
-export function validationMetrics(
+export function validationMetrics(...given: Parameters<typeof measuring>): ValidationMetrics {
+  return atOnce(measuring(...given));
+}
+
+/** The same in pieces. */
+export function* measuring(
   loss: number,
   similarities: Numbers,
   scores: Numbers,
   classes: readonly [number, number] | null,
-): ValidationMetrics {
-  const metrics: ValidationMetrics = {
-    loss,
-    pearson: pearson(similarities, scores),
-    spearman: spearman(similarities, scores),
-    averagePrecision: null,
-    f1: null,
-    accuracy: null,
-  };
+): Work<ValidationMetrics> {
+  const metrics: ValidationMetrics = { ...lossAlone(loss), pearson: pearson(similarities, scores) };
+  yield;
+  metrics.spearman = yield* rankCorrelation(similarities, scores);
+  yield;
   if (classes === null || Number.isNaN(loss)) return metrics;
   const positive = Array.from(scores, (score) => score === classes[1]);
-  const binary = binaryMetrics(similarities, positive);
+  const binary = yield* (yield* LabelledSimilarities.of(similarities, positive)).metrics();
   if (binary === null) return metrics;
   metrics.averagePrecision = binary.averagePrecision;
   metrics.f1 = { value: binary.f1, threshold: binary.f1Threshold };

@@ -1,5 +1,6 @@
 import { Random, Stream } from '../data/random';
 import type { EngineAddon, TrainerHandle } from '../engine/addon';
+import type { Turns } from '../system/turns';
 import { spearman } from '../evaluate/metrics/correlation';
 import type { EventContent } from './events';
 import type { RandomPairs } from './report';
@@ -30,18 +31,17 @@ export interface LabelledGroups {
  * The rows, and behind them, in `random`, rows of different texts of training rows, drawn by the seed alone; nobody trains on
  * those. They have `width` texts, as the loss wants them: pairs of the first with each other; none where rows have one text.
  */
-export function withRandomPairs(
+export function* withRandomPairs(
   { columns, rowOffsets, labels, labelWidth }: LabelledGroups,
   width: number,
   training: Int32Array,
   seed: number,
-): { columns: Int32Array; rowOffsets: Int32Array; labels: Float32Array; random: Int32Array } {
+): Turns<{ columns: Int32Array; rowOffsets: Int32Array; labels: Float32Array; random: Int32Array }> {
   const wanted = width < 2 ? 0 : width * Math.min(mostPairs, Math.max(fewestPairs, training.length >> 4));
   const drawn = new Set<number>();
   // Where almost all rows begin with one text, the search for others ends some time.
-  for (const row of Random.of(seed, Stream.RandomPairs)
-    .shuffle(training.slice())
-    .subarray(0, 8 * wanted)) {
+  const shuffled = yield* Random.of(seed, Stream.RandomPairs).shuffling(training.slice());
+  for (const row of shuffled.subarray(0, 8 * wanted)) {
     drawn.add(columns[rowOffsets[row]!]!);
     if (drawn.size === wanted) break;
   }
@@ -54,8 +54,10 @@ export function withRandomPairs(
   const allOffsets = new Int32Array(rowOffsets.length + added);
   allOffsets.set(rowOffsets);
   for (let i = 0; i < added; ++i) allOffsets[rowOffsets.length + i] = columns.length + width * (i + 1);
+  yield;
   const allLabels = new Float32Array((rows + added) * labelWidth);
   allLabels.set(labels);
+  yield;
   return {
     columns: allColumns,
     rowOffsets: allOffsets,

@@ -1,7 +1,8 @@
 import type { Evaluation } from '../engine/addon';
 import { fromNative, hasCode } from '../system/errors';
 import { isPairs, type TrainingData } from '../data/form';
-import { lossAlone, rankingOf, twoValues, validationMetrics } from './metrics';
+import { inPieces } from '../evaluate/work';
+import { lossAlone, measuring, rankingOf, twoValues } from './metrics';
 import type { Vector } from '../embed/similarity';
 import { neededTexts, qualityOf, type Measured, type ValidationRows } from './quality';
 
@@ -78,7 +79,8 @@ export class Validator {
     await ready();
     if (isPairs(data.form)) {
       const scores = Array.from(rows, (row) => data.labels[row]!);
-      return { metrics: validationMetrics(loss, similarities, scores, this.#classes), units: similarities };
+      const metrics = await inPieces(measuring(loss, similarities, scores, this.#classes));
+      return { metrics, units: similarities };
     }
     const given = { data, rows, ...this.#options.groups };
     const { metrics, units } = await qualityOf(given, await this.#vectors(given, epoch), similarities);

@@ -81,6 +81,11 @@ export function averageRanks(values: Numbers): Float64Array {
 
 /** Spearman's rank correlation, Pearson's of the average ranks; null as `pearson`. */
 export function spearman(a: Numbers, b: Numbers): number | null {
+  return atOnce(rankCorrelation(a, b));
+}
+
+/** The same in pieces. */
+export function* rankCorrelation(a: Numbers, b: Numbers): Work<number | null> {
   for (let i = 0; i < a.length; ++i) if (Number.isNaN(a[i]!) || Number.isNaN(b[i]!)) return null;
-  return pearson(averageRanks(a), averageRanks(b));
+  return pearson((yield* Ranking.of(a)).ranks(), (yield* Ranking.of(b)).ranks());
 }

@@ -1,5 +1,6 @@
 import { widths } from '../../data/form';
 import type { RowSet } from '../../engine/addon';
+import type { Turns } from '../../system/turns';
 import { withRandomPairs } from '../random-pairs';
 import type { TokenisedRows } from '../tokens';
 import { amongAll, type TrainingSet } from './training-set';
@@ -16,12 +17,13 @@ export interface EngineRows {
   pairsOfRow: number;
 }
 
-export function engineRows(sets: readonly TrainingSet[], tokens: TokenisedRows, seed: number): EngineRows {
+export function* engineRows(sets: readonly TrainingSet[], tokens: TokenisedRows, seed: number): Turns<EngineRows> {
   if (sets.length === 1) {
     const { data, split } = sets[0]!;
     const { labels, labelWidth } = data;
     const width = widths(data.rows).least;
-    const rows = withRandomPairs({ ...tokens, labels, labelWidth }, width, split.train, seed);
+    yield;
+    const rows = yield* withRandomPairs({ ...tokens, labels, labelWidth }, width, split.train, seed);
     return { ...rows, sets: undefined, pairsOfRow: width - 1 };
   }
   const training = new Int32Array(sets.reduce((sum, { split }) => sum + split.train.length, 0));
@@ -30,12 +32,18 @@ export function engineRows(sets: readonly TrainingSet[], tokens: TokenisedRows, 
     training.set(amongAll(set.split.train, set), filled);
     filled += set.split.train.length;
   }
-  const { columns, rowOffsets, random } = withRandomPairs({ ...tokens, labels: [], labelWidth: 0 }, 2, training, seed);
+  const { columns, rowOffsets, random } = yield* withRandomPairs(
+    { ...tokens, labels: [], labelWidth: 0 },
+    2,
+    training,
+    seed,
+  );
   const all: RowSet[] = sets.map(({ data: { rows, labelWidth } }) => ({ rows: rows.length, labelWidth }));
   if (random.length > 0) all.push({ rows: random.length, labelWidth: 1 });
   const labels = new Float32Array(all.reduce((sum, { rows, labelWidth }) => sum + rows * labelWidth, 0));
   let at = 0;
   for (const { data } of sets) {
+    yield;
     labels.set(data.labels, at);
     at += data.rows.length * data.labelWidth;
   }
