@@ -6,11 +6,11 @@ import { epochBatches, longestRows, sampledBatches, sampledInTurns } from '../..
 import { splitData, splitRows } from '../../../lib/finetune/split';
 
 /**
- * What a run does with rows before it trains, with 200,000 of them: in pieces of some thousand rows, between which the event
+ * What a run does with rows before it trains, with 100,000 of them: in pieces of some thousand rows, between which the event
  * loop has its turn (`check` is asked before each). How long the longest takes, `npm run bench -- --only blocks` measures.
  */
 
-const ROWS = 200_000;
+const ROWS = 100_000;
 /** Rows whose work is done in one turn, at most. */
 const PIECE = 16 * 4096;
 
@@ -41,14 +41,14 @@ const sizes = (batches: readonly Int32Array[]) => Int32Array.from(batches, ({ le
 const same = (a: readonly Int32Array[], b: readonly Int32Array[]) =>
   bytes([...a, sizes(a)]).equals(bytes([...b, sizes(b)]));
 
-const rows = Array.from({ length: ROWS }, (_, i) => [`question ${i % 150_000}`, `answer ${i}`]);
+const rows = Array.from({ length: ROWS }, (_, i) => [`question ${i % 75_000}`, `answer ${i}`]);
 const groups = groupTexts(rows, () => undefined);
 const lengths = Int32Array.from({ length: ROWS }, (_, i) => 6 + ((i * 7919) % 90));
 const all = Int32Array.from({ length: ROWS }, (_, i) => i);
 
 test('distinct texts, repeats and the split by texts', async () => {
   const found = await turnsDuring(groupTexts(rows, check));
-  expect(found.value.texts).toHaveLength(150_000 + ROWS);
+  expect(found.value.texts).toHaveLength(75_000 + ROWS);
   expect(found.value.columns.slice(-2)).toEqual(
     Int32Array.of(found.value.columns.at(-2)!, found.value.texts.length - 1),
   );
