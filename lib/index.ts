@@ -75,6 +75,7 @@ export type { RandomPairs } from './finetune/report';
 export type { Gain } from './finetune/gain';
 export type { KeepOptions, KeptReport } from './finetune/keep';
 export type { MeasureName } from './finetune/measure';
+export type { PromptChoice } from './finetune/prompts';
 export type { RunSettings } from './finetune/recipes/settings';
 export type { RecipeName } from './finetune/recipes/recipe';
 export type { TriedShare } from './finetune/share';

@@ -18,10 +18,16 @@ import { resolveOptions, type ResolvedOptions } from './finetune/resolved-option
 import type { FinetuneReport } from './finetune/report';
 import { FinetuneRun } from './finetune/run';
 import type { RunControl } from './finetune/run-control';
-import type { Architecture } from './model/architectures';
 import { fetchDataSet, hubDataSet } from './model/fetch/data-set';
 import { openModel } from './model/open';
-import { promptName, promptText, unpooledTokens, unpromptedNote, type TextKind } from './model/prompts';
+import {
+  promptName,
+  promptText,
+  unpooledTokens,
+  unpromptedNote,
+  untrainedPromptNote,
+  type TextKind,
+} from './model/prompts';
 import { saveModel } from './model/save/save';
 import type { ModelPreset, OpenedModel } from './model/types';
 import type { EmbeddingPrecision, EngineAddon, ModelHandle, NativeDevice } from './engine/addon';
@@ -56,8 +62,8 @@ import {
 export interface ModelInfo {
   /** Hub id, or the folder's name. */
   id: string;
-  /** The encoder's kind. */
-  architecture: Architecture;
+  /** The encoder's kind; 'static-embedding' where there is none but a table of words. */
+  architecture: OpenedModel['architecture'];
   /** Width of an embedding. */
   dimension: number;
   /** The folder's limit in tokens, special tokens included. */
@@ -438,8 +444,12 @@ export class TextVectorisation {
       const { addon, handle, opened } = await orAborted(this.#loaded('finetune'), control.signal);
       this.#records = [...this.#records.filter(({ changedModel }) => changedModel), record];
       const { device, memoryFraction } = this.#options;
-      const promptTokens = await unpooledTokens(opened, opened.defaultPrompt);
-      return { addon, handle, device, memoryFraction, promptTokens, ...opened };
+      const promptOf = async (asked: string | undefined) => {
+        const text = promptText(opened, asked, 'prompts');
+        return { text, tokens: await unpooledTokens(opened, text) };
+      };
+      const unprompted = opened.layout.needsPrompt ? untrainedPromptNote(opened) : undefined;
+      return { addon, handle, device, memoryFraction, promptOf, unprompted, ...opened };
     };
     return finetune({ sets, model, options: { ...options, onProgress } }, control);
   }

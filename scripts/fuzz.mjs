@@ -2,7 +2,7 @@
 // sanitizers, guided by coverage (test/fuzz), then the property tests of test/hostile with more and other inputs.
 //   npm run fuzz                          a minute for each of the engine's targets, ten times the properties
 //   npm run fuzz -- --seconds 600         longer for each target
-//   npm run fuzz -- --only json,spec      some targets (json, safetensors, weights, embed, rows, spec), or properties
+//   npm run fuzz -- --only json,spec      some targets (json, safetensors, weights, table, embed, rows, spec), or properties
 //   npm run fuzz -- --properties 50       times as many inputs as npm test has; 0 leaves them out
 //   npm run fuzz -- --seed 7              other mutations
 // What was reached goes on in .build/fuzz/corpus; an input that fails is kept in .build/fuzz/crashes.

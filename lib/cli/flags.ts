@@ -12,7 +12,7 @@ export function flagName(entry: OptionEntry): string | undefined {
   return entry.flag?.split(' ')[0];
 }
 
-const parsers: Partial<Record<Typed, (typed: string) => unknown>> = {
+const parsers: Partial<Record<Typed, (typed: string, before: unknown) => unknown>> = {
   number: toNumber,
   'number-or-word': (typed) => (Number.isNaN(Number(typed)) ? typed : toNumber(typed)),
   bytes: toBytes,
@@ -22,6 +22,7 @@ const parsers: Partial<Record<Typed, (typed: string) => unknown>> = {
   words: toWords,
   // `#2` is a column by its number from 0, anything else a name.
   columns: toColumns,
+  prompts: toPrompts,
   column: toColumn,
 };
 
@@ -40,6 +41,18 @@ function toColumns(typed: string): Record<string, string | number | (string | nu
     columns[part] = before === undefined ? column : [before, column].flat();
   }
   return columns;
+}
+
+/** `'query: '` for all columns, or `anchor=query`, beside those before it. */
+function toPrompts(typed: string, before: unknown): string | Record<string, string> {
+  const [, column, text] = /^(\w+)=(.*)$/s.exec(typed) ?? [];
+  const others = typeof before === 'object' && before !== null ? before : {};
+  if (column !== undefined && typeof before !== 'string') return { ...others, [column]: text! };
+  if (column !== undefined || Object.keys(others).length > 0)
+    throw new NotThat("Expected one text for all columns, or column=text for each, as anchor='query: '.");
+  if (typeof before === 'string')
+    throw new NotThat(`Expected one text for all columns, but '${before}' was given too.`);
+  return typed;
 }
 
 /** `name=value` of a loss's option, beside those before it: numbers, true, false, a list with commas, or a word. */

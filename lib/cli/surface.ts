@@ -19,6 +19,10 @@ export function quoted(text: string): string {
 
 function spelled(path: string, value: unknown): string {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    if (entries.get(path)?.typed === 'prompts')
+      return Object.entries(value)
+        .map(([name, text]) => quoted(`${name}=${String(text)}`))
+        .join(' ');
     const settings = Object.entries(value).map(
       ([name, one]) => `${name}=${typeof one === 'number' ? `#${one}` : String(one)}`,
     );

@@ -223,8 +223,6 @@ export interface TrainerOptions {
   freeze: string[];
   /** Bytes the engine may hold while this trainer works; null is the process-wide limit. */
   memoryLimit: number | null;
-  /** Tokens at the beginning of each text that no pooling sees, but never its last one; default 0. */
-  promptTokens?: number;
   /** Holds the weights that training begins with, for `blend`. Default false. */
   keepBase?: boolean;
 }
@@ -393,6 +391,7 @@ export interface EngineAddon {
    * columns[rowOffsets[r] .. rowOffsets[r + 1]). `labels` has as many numbers for each row, or none for any: a score, a
    * class, or what else the loss asks for. A pair is a row of two columns. `sets` are rows in their order, each set with a
    * loss of its own and as many numbers for each of its rows; rows that are computed together are of one. Default: one set.
+   * `unpooled` are of each text the tokens at its beginning that no pooling sees, but never its last one; default none.
    */
   createDataset(
     ids: Int32Array,
@@ -401,6 +400,7 @@ export interface EngineAddon {
     rowOffsets: Int32Array,
     labels: Float32Array,
     sets?: readonly RowSet[],
+    unpooled?: Int32Array,
   ): Promise<DatasetHandle>;
   disposeDataset(dataset: DatasetHandle): void;
 

@@ -4,6 +4,8 @@ import { InvalidArgumentError } from '../system/errors';
 import { nearest } from '../system/options';
 import { option, say } from '../system/wording';
 import { measures, measuresOf, type MeasureName } from './measure';
+import type { ResolvedLoss } from './losses/choice';
+import type { ResolvedOptions } from './resolved-options';
 import type { TrainableModel } from './trainable-model';
 
 /** Refuses a name to freeze that is neither a parameter nor a module, and freezing everything. */
@@ -30,6 +32,32 @@ export function checkFreeze(freeze: readonly string[], model: TrainableModel): v
     throw new InvalidArgumentError(
       'ERR_INVALID_OPTION',
       say`${option('freeze')} covers all ${parameters.length} parameters of ${model.id}; there is nothing left to train.`,
+    );
+  }
+}
+
+/**
+ * A table of words has nothing that could be dropped, and no hidden layers.
+ *
+ * @throws InvalidArgumentError ERR_INVALID_OPTION
+ */
+export function checkWithoutLayers(
+  { dropout }: Pick<ResolvedOptions, 'dropout'>,
+  sets: readonly { loss: ResolvedLoss | null }[],
+  id: string,
+): void {
+  if (dropout !== null && dropout > 0) {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      say`${option('dropout')} is ${dropout}, but ${id} is a table of words and has no dropout.`,
+      { remedy: say`Leave it out.` },
+    );
+  }
+  if (sets.some(({ loss }) => loss?.native.name === 'adaptive-layer')) {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      say`${option('loss')} is adaptive-layer, but ${id} is a table of words and has no layers.`,
+      { remedy: say`Give the loss that it goes around.` },
     );
   }
 }

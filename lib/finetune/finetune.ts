@@ -9,7 +9,7 @@ import { CheckpointError, hasCode } from '../system/errors';
 import type { DatasetHandle, EngineAddon, NativeLoss, NativePrecision, TrainerHandle } from '../engine/addon';
 import { chooseDevice, choosePrecision } from '../engine/devices';
 import { planBatches } from './batch-plan';
-import { checkFreeze, checkLimit, onGpu } from './checks';
+import { checkFreeze, checkLimit, checkWithoutLayers, onGpu } from './checks';
 import { megabytes, told, type EventContent, type FinetuneEvent } from './events';
 import { blends, train } from './loop';
 import { fittedThreshold, logistic } from './fitted-threshold';
@@ -23,6 +23,7 @@ import type { ResolvedOptions } from './resolved-options';
 import type { Progress } from './progress';
 import type { CheckpointReport, FinetuneReport } from './report';
 import type { RunControl } from './run-control';
+import { keptPrompts, promptsOf, toldPrompts } from './prompts';
 import { RandomPairsWatch, reported } from './random-pairs';
 import { RunReport } from './run-report';
 import { engineRows, type EngineRows } from './sets/engine-rows';
@@ -85,6 +86,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     addon = model.addon;
     const maxInputLength = inputLength(options.maxInputLength, model);
     checkFreeze(options.freeze, model);
+    if (model.spec.encoder?.layers === 0) checkWithoutLayers(options, sets, model.id);
     const chosen = await chooseDevice(
       options.device ?? model.device,
       options.memoryFraction ?? (options.device === 'cpu' ? null : model.memoryFraction),
@@ -95,10 +97,14 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     const found = await openCheckpoints();
     control.check();
 
-    const tokens = await tokeniseRows(model.tokeniser, groups, maxInputLength, model.defaultPrompt, check);
+    const prompts = await promptsOf(options.prompts, sets, model.promptOf);
+    const tokens = await tokeniseRows(model.tokeniser, groups, maxInputLength, prompts, check);
     await turn();
     const { lengths } = tokens;
-    for (const set of sets) emit(dataEvent(set, sets.length, tokens, maxInputLength));
+    for (const [i, set] of sets.entries()) {
+      const unprompted = prompts[i]!.prompts.every(({ text }) => text === '') ? model.unprompted : undefined;
+      emit(dataEvent(set, sets.length, tokens, maxInputLength, unprompted));
+    }
     for (const warning of sets.flatMap(({ warnings }) => warnings)) emit(warning);
     emit({ type: 'device', device: chosen.device, gpu: chosen.gpu, message: chosen.message });
     const asked = chosen.limit === null ? options.memoryLimit : Math.min(chosen.limit, options.memoryLimit ?? Infinity);
@@ -113,7 +119,11 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
             model.tokeniser,
             await groupTexts(keep.rows, check),
             maxInputLength,
-            model.defaultPrompt,
+            await promptsOf(
+              keptPrompts(options.prompts, sets),
+              [{ name: null, data: { ...keep, facts: sets[0]!.data.facts } }],
+              model.promptOf,
+            ),
             check,
           );
     const texts = kept === null ? tokens : appended(tokens, kept);
@@ -124,6 +134,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       rows.rowOffsets,
       rows.labels,
       rows.sets,
+      texts.promptTokens,
     );
     control.check();
     const losses: ResolvedLoss[] = [];
@@ -138,7 +149,6 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
               model: model.handle,
               device: chosen.device,
               precision,
-              promptTokens: model.promptTokens,
               tokens: { ...tokens, rowOffsets: ofSet(tokens.rowOffsets, set, 1) },
               labels: set.data.labels,
               rows: set.split.train,
@@ -159,7 +169,6 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       maxGradientNorm: settings.maxGradientNorm,
       freeze: [...options.freeze],
       memoryLimit,
-      promptTokens: model.promptTokens,
       keepBase: blends(settings.merge),
     });
     control.applyReference((wanted) => addon!.keepAlive(trainer!, wanted));
@@ -256,7 +265,11 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
         sets: sets.map((set, i) => ({
           ...set,
           lengths: ofSet(lengths, set),
-          groups: { columns: tokens.columns, rowOffsets: ofSet(tokens.rowOffsets, set, 1) },
+          groups: {
+            columns: tokens.columns,
+            sources: tokens.sources,
+            rowOffsets: ofSet(tokens.rowOffsets, set, 1),
+          },
           sampler: samplerOf(losses[i]!, set.data),
           ownLoss: losses[i]!.own === undefined ? null : new OwnLossCaller(losses[i]!.own!, control.signal),
         })),
@@ -300,6 +313,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       recipe: settings.recipe,
       measure: measure ?? null,
       gain: gains.all,
+      prompts: toldPrompts(prompts, sets),
       kept: keptReport(keep, options.keep?.margin ?? 0, progress.kept),
       share: bestEpoch === 0 ? 0 : (share ?? 1),
       before,

@@ -14,9 +14,7 @@ export interface ThresholdRequest {
   model: ModelHandle;
   device: string;
   precision: NativePrecision;
-  /** Of each text the first so many are left out of the pooling. */
-  promptTokens: number;
-  tokens: Pick<TokenisedRows, 'ids' | 'offsets' | 'columns' | 'rowOffsets'>;
+  tokens: Pick<TokenisedRows, 'ids' | 'offsets' | 'columns' | 'rowOffsets' | 'promptTokens'>;
   labels: ArrayLike<number>;
   /** Rows to train on. */
   rows: Int32Array;
@@ -48,10 +46,14 @@ export async function fittedThreshold(request: ThresholdRequest): Promise<number
 
 async function embedInto(texts: Map<number, Float32Array>, request: ThresholdRequest): Promise<void> {
   const { addon, model, device, precision, tokens, check } = request;
-  const numbers = [...texts.keys()];
-  for (let first = 0; first < numbers.length; first += TEXTS_AT_ONCE) {
+  const unpooled = (text: number): number => tokens.promptTokens?.[text] ?? 0;
+  // A call has texts of as many tokens of a prompt.
+  const numbers = [...texts.keys()].sort((a, b) => unpooled(a) - unpooled(b) || a - b);
+  for (let first = 0; first < numbers.length; ) {
     check();
-    const part = numbers.slice(first, first + TEXTS_AT_ONCE);
+    const some = numbers.slice(first, first + TEXTS_AT_ONCE);
+    const part = some.filter((text) => unpooled(text) === unpooled(some[0]!));
+    first += part.length;
     const offsets = new Int32Array(part.length + 1);
     part.forEach((text, i) => {
       offsets[i + 1] = offsets[i]! + tokens.offsets[text + 1]! - tokens.offsets[text]!;
@@ -60,7 +62,7 @@ async function embedInto(texts: Map<number, Float32Array>, request: ThresholdReq
     part.forEach((text, i) =>
       ids.set(tokens.ids.subarray(tokens.offsets[text]!, tokens.offsets[text + 1]!), offsets[i]!),
     );
-    const vectors = await addon.embed(model, ids, offsets, precision, device, request.promptTokens);
+    const vectors = await addon.embed(model, ids, offsets, precision, device, unpooled(part[0]!));
     const width = vectors.length / part.length;
     part.forEach((text, i) => texts.set(text, vectors.subarray(i * width, (i + 1) * width)));
   }

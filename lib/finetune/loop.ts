@@ -39,7 +39,7 @@ export interface LoopSet {
   lengths: Int32Array;
   data: TrainingData;
   /** The texts of the rows. */
-  groups: Pick<TokenisedRows, 'columns' | 'rowOffsets'>;
+  groups: Pick<TokenisedRows, 'columns' | 'rowOffsets' | 'sources'>;
   sampler: Sampler;
   /** What its validation rows are measured by. */
   measure: MeasureName;
@@ -413,7 +413,11 @@ function batchesOf({ sets, options, control }: LoopRequest, batchSize: number): 
       rows: split.train,
       lengths,
       sampler,
-      sampled: { ...groups, labels: data.form === 'classes' ? data.labels : [] },
+      sampled: {
+        columns: groups.sources,
+        rowOffsets: groups.rowOffsets,
+        labels: data.form === 'classes' ? data.labels : [],
+      },
     })),
     batchSize,
     seed,

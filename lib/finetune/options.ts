@@ -23,6 +23,7 @@ import type { OwnLoss } from './own-loss';
 import { keeping } from './keep';
 import { measureNames } from './measure';
 import { adamW } from './optimizer';
+import { promptChoice } from './prompts';
 import { recipeNames } from './recipes/recipe';
 import type { ScheduleKind } from './schedule';
 import { multiDatasetSamplers } from './sets/turns';
@@ -114,6 +115,18 @@ export const finetuneTable = {
     help: 'most tokens of a text',
     unset: "the model's own limit",
     aliases: ['maxSeqLength', 'maxSequenceLength', 'maxLength', 'modelMaxLength', 'maxTokens'],
+  }),
+  /**
+   * What stands before the texts, in training and validation: one text for all, or one by column, as `{ anchor: 'query: ',
+   * positive: 'passage: ' }`. A column is named by its part (text1, text2; anchor, positive, negative; text; candidates) or
+   * by its own name; one that is not named has none. Each is a prompt of the model by its name, or a text of your own, as
+   * `prompt` of `embed` is. Where the model's pooling leaves prompts out (`include_prompt: false`), so does training.
+   * sentence-transformers' training argument `prompts`. Default: what `embed` puts before every text.
+   */
+  prompts: optional(promptChoice, null, {
+    flag: '--prompts <prompt...>',
+    help: "before all texts a name of the model's prompts or a text; by column as anchor='query: ' positive='passage: '",
+    aliases: ['prompt', 'promptName', 'trainingPrompts'],
   }),
   /** Share of the rows kept for validation, from 0 (none) to below 1. Default 0.15. */
   validationSplit: optional(share, 0.15, {

@@ -2,6 +2,7 @@ import type { Gain } from './gain';
 import type { KeptReport } from './keep';
 import type { MeasureName } from './measure';
 import type { RecipeName } from './recipes/recipe';
+import type { PromptChoice } from './prompts';
 import type { TriedShare } from './share';
 import type { DataForm } from '../data/form';
 import type { NativeLoss } from '../engine/addon';
@@ -103,6 +104,8 @@ export interface FinetuneReport {
   gain: Gain | null;
   /** The rows to keep; null without the option `keep`. */
   kept: KeptReport | null;
+  /** What stood before the texts: one text, or one by column; null where nothing did. */
+  prompts: PromptChoice | null;
   /** The recipe. */
   recipe: RecipeName;
   /** How much of the trained weights the model has, the rest being what it was: from 0 (untrained) to 1. */

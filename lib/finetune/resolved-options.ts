@@ -12,6 +12,7 @@ import type { ResolvedKeep } from './keep';
 import type { MeasureName } from './measure';
 import type { ResolvedAdamW } from './optimizer';
 import { finetuneTable, type Stopping } from './options';
+import type { PromptChoice } from './prompts';
 import type { RecipeName } from './recipes/recipe';
 import type { ScheduleKind } from './schedule';
 import type { MultiDatasetSampler } from './sets/turns';
@@ -31,6 +32,7 @@ export interface ResolvedOptions {
   teacherFile: string | null;
   onBadRow: 'refuse' | 'skip';
   maxInputLength: number | null;
+  prompts: PromptChoice | null;
   validationSplit: number;
   groupedSplit: boolean;
   epochs: number | null;

@@ -1,5 +1,6 @@
 import type { Groups } from '../data/groups';
 import { HashChains } from '../data/hash-chains';
+import type { Prompt, RowsPrompts } from './prompts';
 import type { TextEncoder, TokenisedTexts } from '../tokenisation/tokenised-texts';
 
 /** Texts given to the tokeniser at once; between them a run can be stopped. */
@@ -9,29 +10,39 @@ const textsAtOnce = 4096;
 export interface TokenisedRows extends TokenisedTexts {
   columns: Int32Array;
   rowOffsets: Int32Array;
+  /** As `columns`, of texts that are the same whatever stands before them. */
+  sources: Int32Array;
+  /** Of each text the tokens at its beginning that no pooling sees; none where it sees all. */
+  promptTokens: Int32Array | undefined;
   /** Tokens of each row, all its texts together. */
   lengths: Int32Array;
   /** Tokens of the longest text. */
   longest: number;
 }
 
-/** Tokenises each distinct text once. `prompt` is put before every text; `check` throws if the run is to stop. */
+/**
+ * Tokenises each distinct text once. Before a row's n-th text stands the n-th of the prompts, beyond them the last one;
+ * with two prompts a text is two. `check` throws if the run is to stop.
+ */
 export async function tokeniseRows(
   tokeniser: TextEncoder,
-  { texts, columns, offsets: rowOffsets }: Groups,
+  groups: Groups,
   maxInputLength: number,
-  prompt: string,
+  prompts: readonly RowsPrompts[],
   check: () => void,
 ): Promise<TokenisedRows> {
+  const { offsets: rowOffsets } = groups;
+  const { count, textOf, promptOf, columns, same } = await prompted(groups, prompts, check);
   const parts: TokenisedTexts[] = [];
-  for (let first = 0; first < texts.length; first += textsAtOnce) {
+  for (let first = 0; first < count; first += textsAtOnce) {
     check();
-    const some = texts.slice(first, first + textsAtOnce);
-    parts.push(await tokeniser.encode(prompt === '' ? some : some.map((text) => prompt + text), maxInputLength));
+    const length = Math.min(textsAtOnce, count - first);
+    const some = Array.from({ length }, (_, i) => promptOf(first + i).text + textOf(first + i));
+    parts.push(await tokeniser.encode(some, maxInputLength));
   }
   check();
   const ids = new Int32Array(parts.reduce((sum, part) => sum + part.ids.length, 0));
-  const offsets = new Int32Array(texts.length + 1);
+  const offsets = new Int32Array(count + 1);
   let tokens = 0;
   let done = 0;
   for (const part of parts) {
@@ -39,19 +50,82 @@ export async function tokeniseRows(
     for (let i = 1; i < part.offsets.length; ++i) offsets[++done] = tokens + part.offsets[i]!;
     tokens += part.ids.length;
   }
-  const distinct = await mergeSameTokens({ ids, offsets }, columns.slice(), check);
+  const unpooled = new Int32Array(count);
+  for (let text = 0; text < count; ++text) unpooled[text] = promptOf(text).tokens;
+  const distinct = await mergeSameTokens({ ids, offsets }, unpooled, columns.slice(), check);
   await new Promise(setImmediate);
-  return measured({ ...distinct, rowOffsets });
+  return measured({ ...distinct, sources: same ? distinct.columns : groups.columns, rowOffsets });
+}
+
+/** Texts with what stands before them, by number. */
+interface PromptedTexts {
+  count: number;
+  textOf: (number: number) => string;
+  promptOf: (number: number) => Prompt;
+  columns: Int32Array;
+  /** Whether the same stands before all. */
+  same: boolean;
+}
+
+/** Each text with each prompt that it has, in the order in which rows first name them. */
+async function prompted(
+  { texts, columns, offsets }: Groups,
+  sets: readonly RowsPrompts[],
+  check: () => void,
+): Promise<PromptedTexts> {
+  // The same prompt of two columns is one.
+  const kinds: Prompt[] = [];
+  const numbersOf = sets.map(({ prompts }) =>
+    prompts.map(({ text, tokens }) => {
+      const known = kinds.findIndex((one) => one.text === text && one.tokens === tokens);
+      return known >= 0 ? known : kinds.push({ text, tokens }) - 1;
+    }),
+  );
+  const count = texts.length;
+  if (kinds.length === 1)
+    return { count, textOf: (number) => texts[number]!, promptOf: () => kinds[0]!, columns, same: true };
+  const numbers = new Map<number, number>();
+  const found: number[] = []; // keys
+  const own = new Int32Array(columns.length);
+  let row = 0;
+  for (const [i, { rows }] of sets.entries()) {
+    const kindsOfSet = numbersOf[i]!;
+    for (const end = row + rows; row < end; ++row) {
+      if (row % textsAtOnce === 0) {
+        check();
+        await new Promise(setImmediate);
+      }
+      for (let at = offsets[row]!; at < offsets[row + 1]!; ++at) {
+        const kind = kindsOfSet[Math.min(at - offsets[row]!, kindsOfSet.length - 1)]!;
+        const key = columns[at]! * kinds.length + kind;
+        let number = numbers.get(key);
+        if (number === undefined) {
+          numbers.set(key, (number = found.length));
+          found.push(key);
+        }
+        own[at] = number;
+      }
+    }
+  }
+  return {
+    count: found.length,
+    textOf: (number) => texts[Math.floor(found[number]! / kinds.length)]!,
+    promptOf: (number) => kinds[found[number]! % kinds.length]!,
+    columns: own,
+    same: false,
+  };
 }
 
 /**
- * Texts of the same tokens (what cutting, lower case and the like have made equal) are one, too. Changes `columns`.
+ * Texts of the same tokens (what cutting, lower case and the like have made equal) are one, too, where the pooling sees as
+ * many of them. Changes `columns`.
  */
 async function mergeSameTokens(
   { ids, offsets }: TokenisedTexts,
+  unpooled: Int32Array,
   columns: Int32Array,
   check: () => void,
-): Promise<TokenisedTexts & { columns: Int32Array }> {
+): Promise<TokenisedTexts & { columns: Int32Array; promptTokens: Int32Array | undefined }> {
   const texts = offsets.length - 1;
   const numbers = new Int32Array(texts);
   const newOffsets = new Int32Array(texts + 1);
@@ -60,7 +134,7 @@ async function mergeSameTokens(
   let kept = 0;
   const same = (text: number, other: number): boolean => {
     const [from, to] = [newOffsets[other]!, newOffsets[other + 1]!];
-    if (to - from !== offsets[text + 1]! - offsets[text]!) return false;
+    if (to - from !== offsets[text + 1]! - offsets[text]! || unpooled[text] !== unpooled[other]) return false;
     for (let i = from, j = offsets[text]!; i < to; ++i, ++j) if (ids[i] !== ids[j]) return false;
     return true;
   };
@@ -78,12 +152,14 @@ async function mergeSameTokens(
       // To the front: never beyond where it stands.
       ids.copyWithin(newOffsets[found]!, offsets[text]!, offsets[text + 1]!);
       newOffsets[found + 1] = newOffsets[found]! + offsets[text + 1]! - offsets[text]!;
+      unpooled[found] = unpooled[text]!;
     }
     numbers[text] = found;
   }
   await new Promise(setImmediate);
   for (let i = 0; i < columns.length; ++i) columns[i] = numbers[columns[i]!]!;
-  return { ids: ids.slice(0, newOffsets[kept]), offsets: newOffsets.slice(0, kept + 1), columns };
+  const promptTokens = unpooled.some((count) => count > 0) ? unpooled.slice(0, kept) : undefined;
+  return { ids: ids.slice(0, newOffsets[kept]), offsets: newOffsets.slice(0, kept + 1), columns, promptTokens };
 }
 
 function measured(tokens: Omit<TokenisedRows, 'lengths' | 'longest'>): TokenisedRows {
@@ -98,7 +174,10 @@ function measured(tokens: Omit<TokenisedRows, 'lengths' | 'longest'>): Tokenised
 }
 
 /** The tokens of `more` behind those of the rows; no row names them. */
-export function appended(tokens: TokenisedRows, more: TokenisedRows): Pick<TokenisedRows, 'ids' | 'offsets'> {
+export function appended(
+  tokens: TokenisedRows,
+  more: TokenisedRows,
+): Pick<TokenisedRows, 'ids' | 'offsets' | 'promptTokens'> {
   const [a, b] = [tokens.ids.length, tokens.offsets.length];
   const ids = new Int32Array(a + more.ids.length);
   ids.set(tokens.ids);
@@ -108,5 +187,10 @@ export function appended(tokens: TokenisedRows, more: TokenisedRows): Pick<Token
   more.offsets.forEach((offset, i) => {
     if (i > 0) offsets[b + i - 1] = a + offset;
   });
-  return { ids, offsets };
+  if (tokens.promptTokens === undefined && more.promptTokens === undefined)
+    return { ids, offsets, promptTokens: undefined };
+  const promptTokens = new Int32Array(offsets.length - 1);
+  promptTokens.set(tokens.promptTokens ?? []);
+  promptTokens.set(more.promptTokens ?? [], b - 1);
+  return { ids, offsets, promptTokens };
 }

@@ -2,6 +2,7 @@ import type { EngineAddon, ModelHandle, NativeModelSpec } from '../engine/addon'
 import type { DeviceOption } from '../engine/devices';
 import { InvalidArgumentError } from '../system/errors';
 import { option, say } from '../system/wording';
+import type { Prompt } from './prompts';
 import type { TextEncoder } from '../tokenisation/tokenised-texts';
 
 /** What a run needs of a loaded model. */
@@ -19,10 +20,10 @@ export interface TrainableModel {
   /** Most tokens of a text: the folder's limit, and what the position table allows. */
   maxInputLength: number;
   positions: number;
-  /** Put before every text, in training as in `embed`. */
-  defaultPrompt: string;
-  /** Its tokens that the pooling leaves out. */
-  promptTokens: number;
+  /** A prompt by its name or as a text; of undefined, what is put before every text, in training as in `embed`. */
+  promptOf: (asked: string | undefined) => Promise<Prompt>;
+  /** What to tell who trains without a prompt; undefined where the model needs none. */
+  unprompted?: string | undefined;
 }
 
 /** Most tokens of a text: the folder's limit, or what was asked for if the model has positions for it. */

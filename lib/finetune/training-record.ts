@@ -3,6 +3,7 @@ import type { FinetuneEvent } from './events';
 import type { MeasureName } from './measure';
 import { KeptEpoch } from './kept';
 import { lossWords } from './losses/told';
+import { promptsLine } from './prompts';
 import type { ValidationMetrics } from './metrics';
 import type { ResolvedOptions } from './resolved-options';
 import type { CardFacts } from '../model/save/card';
@@ -87,7 +88,7 @@ export class TrainingRecord {
 
   /** `libtorch` is the version that did the work. */
   facts(earlierRuns: number, libtorch: string): CardFacts {
-    const { dropout, freeze } = this.#options;
+    const { dropout, freeze, prompts } = this.#options;
     const summary = this.#summary;
     const facts: CardFacts = {
       ...(this.#summary && { loss: lossWords(this.#summary.loss) }),
@@ -99,6 +100,7 @@ export class TrainingRecord {
         ...(this.#data[0] && { maxInputLength: this.#data[0].maxInputLength }),
         ...(this.#batch && { batchSize: this.#batch.batchSize, effectiveBatchSize: this.#batch.effectiveBatchSize }),
         ...(summary && cardSettings(summary)),
+        ...(prompts !== null && { prompts: promptsLine(prompts) }),
         ...(dropout !== null && { dropout }),
         ...(freeze.length > 0 && { freeze: freeze.join(', ') }),
         ...(this.#summary && { precision: this.#summary.precision, seed: this.#summary.seed }),

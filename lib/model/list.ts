@@ -1,4 +1,5 @@
 import { architectureNamed } from './folder/encoder-config';
+import { MODEL2VEC } from './folder/static-embedding';
 import { models } from './presets';
 import type { ModelPreset } from './types';
 
@@ -10,9 +11,9 @@ export interface ListedModel extends Required<Omit<ModelPreset, 'wheel'>> {
   runs: boolean;
 }
 
-/** Whether there is an encoder for a `model_type`. */
+/** Whether there is an encoder for a `model_type`, or none is needed. */
 function runs(modelType: string): boolean {
-  return architectureNamed(modelType) !== undefined;
+  return modelType === MODEL2VEC || architectureNamed(modelType) !== undefined;
 }
 
 /** The twenty models that most use, in the order of `models`: what each is, and whether this version runs it. */

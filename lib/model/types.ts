@@ -2,6 +2,7 @@ import type { NativeModelSpec, WeightFile } from '../engine/addon';
 import type { Tokeniser } from '../tokenisation/tokeniser';
 import type { JsonObject } from '../system/json';
 import type { Architecture } from './architectures';
+import type { STATIC } from './folder/static-embedding';
 
 /**
  * What a model folder held besides weights, as needed to write the folder again. Files are kept in
@@ -41,7 +42,7 @@ export interface OpenedModel {
   revision?: string;
   /** The folder that was read. */
   folder: string;
-  architecture: Architecture;
+  architecture: Architecture | typeof STATIC;
   spec: NativeModelSpec;
   weightFiles: WeightFile[];
   /** Width of what the engine makes of a text. */

@@ -41,6 +41,7 @@ export type Typed =
   | 'column'
   | 'columns'
   | 'loss'
+  | 'prompts'
   | 'switch'
   | 'program';
 

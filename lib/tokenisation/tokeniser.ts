@@ -87,6 +87,7 @@ export class Tokeniser {
   readonly #after: number;
   readonly #cutLeft: boolean;
   readonly #file: string;
+  readonly #special: boolean;
   #whole: Promise<Tokenizer> | undefined;
 
   private constructor(
@@ -102,12 +103,15 @@ export class Tokeniser {
     readonly vocabularySize: number,
     /** For messages. */
     file: string,
+    /** Whether texts get special tokens. */
+    special = true,
   ) {
     this.#tokenizer = tokenizer;
     this.#before = before;
     this.#after = after;
     this.#cutLeft = cutLeft;
     this.#file = file;
+    this.#special = special;
   }
 
   /** @throws ModelError ERR_TOKENIZER names the file and what is wrong with it. */
@@ -132,12 +136,43 @@ export class Tokeniser {
       const vocabularySize = 1 + Math.max(largestId, largestOfVocabulary(tokenizer, run));
       return new Tokeniser(tokenizer, ready, before, after, cutLeft, source.positions, vocabularySize, file);
     } catch (error) {
+      throw unreadable(file, error);
+    }
+  }
+
+  /**
+   * The tokenizer.json of the folder as it is, whose texts get no special tokens: an empty text has no token. Its own
+   * truncation counts, nothing else cuts a text.
+   *
+   * @throws ModelError ERR_TOKENIZER
+   */
+  static async openAsItIs({
+    folder,
+    files,
+    positions,
+  }: Pick<TokeniserSource, 'folder' | 'files' | 'positions'>): Promise<Tokeniser> {
+    const file = join(folder, 'tokenizer.json');
+    const json = jsonFile(files, 'tokenizer.json', folder);
+    if (json === undefined) {
       throw new ModelError(
         'ERR_TOKENIZER',
-        `${file} is not a tokenizer that the tokenizers library can read: ` +
-          `${(error as Error).message}. Fetch the model folder again.`,
-        { file, cause: error },
+        `${file} is missing: static embeddings are run from it. Fetch the model folder again.`,
+        {
+          file,
+        },
       );
+    }
+    await new Promise(setImmediate);
+    try {
+      const run = { ...json, padding: null };
+      const tokenizer = Tokenizer.fromString(JSON.stringify(run));
+      const cut = json['truncation'] as { max_length?: unknown } | null | undefined;
+      const limit = typeof cut?.max_length === 'number' ? Math.min(positions, cut.max_length) : positions;
+      const ready: ReadyTokenizer = { json: run, run, className: 'PreTrainedTokenizer', roles: {}, notes: [] };
+      const size = 1 + largestOfVocabulary(tokenizer, run);
+      return new Tokeniser(tokenizer, ready, 0, 0, truncationSide(json, {}) === 'left', limit, size, file, false);
+    } catch (error) {
+      throw unreadable(file, error);
     }
   }
 
@@ -157,7 +192,7 @@ export class Tokeniser {
     this.#checkLimit(maxInputLength);
     const ids = new Ids();
     const offsets = new Int32Array(texts.length + 1);
-    await this.#eachEncoding(this.#tokenizer, texts, {}, signal, (encoding, i) => {
+    await this.#eachEncoding(this.#tokenizer, texts, this.#asked, signal, (encoding, i) => {
       this.#appendCut(ids, encoding.getIds(), maxInputLength, this.#cutLeft);
       offsets[i + 1] = ids.length;
     });
@@ -180,7 +215,7 @@ export class Tokeniser {
     const ids = new Ids();
     const offsets = new Int32Array(texts.length + 1);
     const cut: number[] = [];
-    await this.#eachEncoding(tokenizer, texts, {}, signal, (encoding, i) => {
+    await this.#eachEncoding(tokenizer, texts, this.#asked, signal, (encoding, i) => {
       const found = encoding.getIds();
       this.#appendCut(ids, found, maxInputLength, cutLeft);
       offsets[i + 1] = ids.length;
@@ -194,22 +229,28 @@ export class Tokeniser {
   async tokens(texts: readonly string[], addSpecialTokens: boolean, signal?: AbortSignal): Promise<TextToken[][]> {
     const tokenizer = await this.#untruncated();
     const all: TextToken[][] = [];
-    await this.#eachEncoding(tokenizer, texts, { addSpecialTokens }, signal, (encoding, i) => {
-      const [ids, names, places, special] = [
-        encoding.getIds(),
-        encoding.getTokens(),
-        encoding.getOffsets(),
-        encoding.getSpecialTokensMask(),
-      ];
-      const characters = [...texts[i]!];
-      all.push(
-        ids.map((id, at) => {
-          if (special[at] === 1) return { id, text: names[at]!, special: true, start: null, stop: null };
-          const [start, stop] = places[at]! as [number, number];
-          return { id, text: characters.slice(start, stop).join(''), special: false, start, stop };
-        }),
-      );
-    });
+    await this.#eachEncoding(
+      tokenizer,
+      texts,
+      { addSpecialTokens: addSpecialTokens && this.#special },
+      signal,
+      (encoding, i) => {
+        const [ids, names, places, special] = [
+          encoding.getIds(),
+          encoding.getTokens(),
+          encoding.getOffsets(),
+          encoding.getSpecialTokensMask(),
+        ];
+        const characters = [...texts[i]!];
+        all.push(
+          ids.map((id, at) => {
+            if (special[at] === 1) return { id, text: names[at]!, special: true, start: null, stop: null };
+            const [start, stop] = places[at]! as [number, number];
+            return { id, text: characters.slice(start, stop).join(''), special: false, start, stop };
+          }),
+        );
+      },
+    );
     return all;
   }
 
@@ -255,6 +296,10 @@ export class Tokeniser {
     return ids.length - Math.min(this.#after, 1);
   }
 
+  get #asked(): { addSpecialTokens?: boolean } {
+    return this.#special ? {} : { addSpecialTokens: false };
+  }
+
   #checkLimit(maxInputLength: number): void {
     const least = this.specialTokens + 1;
     if (Number.isSafeInteger(maxInputLength) && maxInputLength >= least && maxInputLength <= this.positions) return;
@@ -277,6 +322,15 @@ export class Tokeniser {
     ids.append(found, first, first + kept);
     ids.append(found, end - this.#after, end);
   }
+}
+
+function unreadable(file: string, error: unknown): ModelError {
+  return new ModelError(
+    'ERR_TOKENIZER',
+    `${file} is not a tokenizer that the tokenizers library can read: ` +
+      `${(error as Error).message}. Fetch the model folder again.`,
+    { file, cause: error },
+  );
 }
 
 /** Where a piece that begins at `from` ends: bounded in texts and in length, one text at least. */

@@ -16,10 +16,13 @@ export const TOKENIZER_FILES = [
   'sentencepiece.bpe.model',
 ] as const;
 
-/** Those of TOKENIZER_FILES that the folder has, bytes as they are. */
-export async function readTokenizerFiles(folder: string): Promise<Map<string, Buffer>> {
+/** Those of the files that the folder has, bytes as they are. */
+export async function readTokenizerFiles(
+  folder: string,
+  names: readonly string[] = TOKENIZER_FILES,
+): Promise<Map<string, Buffer>> {
   const files = new Map<string, Buffer>();
-  for (const name of TOKENIZER_FILES) {
+  for (const name of names) {
     const bytes = await readFile(join(folder, name)).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined;
       const file = join(folder, name);

@@ -31,19 +31,27 @@ Napi::Value create_dataset(const Napi::CallbackInfo& info) {
   auto row_offsets = to_int32_array(info[3], "rowOffsets");
   auto labels = to_float32_array(info[4], "labels");
   auto sets = to_row_sets(info[5]);
+  auto unpooled = info[6].IsUndefined() ? CountedArray<int32_t>(0) : to_int32_array(info[6], "unpooled");
   if (offsets.size() == 0) {
     throw Error(ErrorCode::kInvalidArgument, "offsets must have one entry more than there are texts; found none.");
   }
   if (row_offsets.size() == 0) {
     throw Error(ErrorCode::kInvalidArgument, "rowOffsets must have one entry more than there are rows; found none.");
   }
+  if (!info[6].IsUndefined() && unpooled.size() != offsets.size() - 1) {
+    throw Error(ErrorCode::kInvalidArgument, "unpooled must have one entry for each of the " +
+                                                 std::to_string(offsets.size() - 1) + " texts; found " +
+                                                 std::to_string(unpooled.size()) + ".");
+  }
   return Environment::of(info.Env())
       .promise(
           info.Env(),
           [ids = std::move(ids), offsets = std::move(offsets), columns = std::move(columns),
-           row_offsets = std::move(row_offsets), labels = std::move(labels), sets = std::move(sets)] {
+           row_offsets = std::move(row_offsets), labels = std::move(labels), sets = std::move(sets),
+           unpooled = std::move(unpooled)] {
             return std::make_shared<Dataset>(
-                PackedTexts{ids.data(), ids.size(), offsets.data(), offsets.size() - 1},
+                PackedTexts{ids.data(), ids.size(), offsets.data(), offsets.size() - 1,
+                            unpooled.size() == 0 ? nullptr : unpooled.data()},
                 PackedRows{columns.data(), columns.size(), row_offsets.data(), row_offsets.size() - 1},
                 PackedLabels{labels.data(), labels.size()}, sets);
           },

@@ -26,7 +26,7 @@ EncoderSpec to_encoder_spec(const Napi::Value& value) {
   spec.architecture = to_architecture(fields["architecture"], fields.path("architecture"));
   spec.vocab_size = fields.integer("vocabSize", 1, kLargestSize);
   spec.hidden_size = fields.integer("hiddenSize", 1, kLargestSize);
-  spec.layers = fields.integer("layers", 1, kLargestSize);
+  spec.layers = fields.integer("layers", 0, kLargestSize);
   spec.heads = fields.integer("heads", 1, kLargestSize);
   spec.intermediate_size = fields.integer("intermediateSize", 1, kLargestSize);
   spec.positions = fields.integer("positions", 1, kLargestSize);
@@ -203,7 +203,6 @@ TrainerOptions to_trainer_options(const Napi::Value& value) {
   for (uint32_t i = 0; i < freeze.Length(); ++i) {
     options.freeze.push_back(to_string(freeze.Get(i), fields.path("freeze[" + std::to_string(i) + "]")));
   }
-  if (!fields["promptTokens"].IsUndefined()) options.unpooled = fields.integer("promptTokens", 0, kLargestInt32);
   if (!fields.is_null("memoryLimit")) options.memory_limit = fields.integer("memoryLimit", 1, kLargestInteger);
   if (!fields["keepBase"].IsUndefined()) options.keep_base = fields.boolean("keepBase");
   fields.finish();

@@ -102,7 +102,7 @@ FUZZ(embed, (std::vector<std::string>{"\2\3\4\1\1\5\6\7\x08\x09"s, "\1\x20\1\1\1
   const auto precision = reader.byte() % 2 ? Precision::kBf16 : Precision::kFp32;
   const auto model = small_model();
   const bool bad = refused([&] {
-    check_texts(ids.data(), static_cast<int64_t>(ids.size()), offsets.data(), static_cast<int64_t>(texts));
+    check_texts(ids.data(), static_cast<int64_t>(ids.size()), offsets.data(), static_cast<int64_t>(texts), false);
     if (texts == 0) return;
     std::vector<float> out(texts * static_cast<size_t>(model->spec().dimension()), NAN);
     vectune::embed(*model, ids.data(), offsets.data(), static_cast<int64_t>(texts), precision, out.data());

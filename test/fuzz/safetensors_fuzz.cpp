@@ -58,6 +58,23 @@ ModelSpec small_spec() {
   return spec;
 }
 
+ModelSpec table_of_words() {
+  ModelSpec spec;
+  EncoderSpec& e = spec.encoder;
+  e.architecture = &architecture("static-embedding");
+  e.vocab_size = 3, e.hidden_size = 2, e.layers = 0, e.heads = 1, e.intermediate_size = 1, e.positions = 1 << 28;
+  spec.head = {PoolingSpec{{PoolingMode::kMean}}};
+  return spec;
+}
+
+/// A whole table of words as model2vec writes it: two rows for three words, each with a weight.
+std::string table_input() {
+  return "\0{\"embeddings\":{\"dtype\":\"F16\",\"shape\":[2,2],\"data_offsets\":[0,8]},"
+         "\"mapping\":{\"dtype\":\"I64\",\"shape\":[3],\"data_offsets\":[8,32]},"
+         "\"weights\":{\"dtype\":\"F64\",\"shape\":[3],\"data_offsets\":[32,56]}}\0"s +
+         std::string(8, 'x') + "\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0"s + std::string(24, '?');
+}
+
 /// A whole weights file of the small model's Dense, framed as an input.
 std::string dense_input() {
   return "\0{\"linear.weight\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]},"
@@ -121,6 +138,22 @@ FUZZ(weights, (std::vector<std::string>{dense_input()}),
         fail(parameter.name + " was not written as it was read");
       }
     }
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kSafetensors) fail(std::string("an error of another code: ") + error.what());
+  }
+}
+
+/// A table of words, sentence-transformers' or model2vec's: refused with kSafetensors, or every row is filled.
+FUZZ(table, (std::vector<std::string>{table_input()}),
+     {"embeddings", "embedding.weight", "mapping", "weights", "\"dtype\":\"I32\"", "\"dtype\":\"U16\"",
+      "\"dtype\":\"I8\"", "\"dtype\":\"BF16\"", "\"dtype\":\"F32\"", "\"shape\":[3]", "\"shape\":[2,2]",
+      "\"shape\":[3,2]", "\"data_offsets\":[0,8]"}) {
+  static const ModelSpec spec = table_of_words();
+  static const ParameterTable parameters(spec);
+  const MemoryFile source(safetensors_of(input));
+  std::vector<float> flat(static_cast<size_t>(parameters.elements()));
+  try {
+    read_weights({{ModuleFile::kEncoder, source.path(), {}}}, ModuleFile::kEncoder, parameters, flat.data());
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kSafetensors) fail(std::string("an error of another code: ") + error.what());
   }

@@ -1,5 +1,5 @@
 import type { TrainerOptions } from '../../lib/engine/addon';
-import { DEVICES, PLACED, useCase, type ParityCase } from './cases';
+import { DEVICES, PLACED, STATIC_PLACED, useCase, type ParityCase } from './cases';
 import { distance, norm, withPrefix } from './measure';
 import type { Tensor } from './safetensors';
 
@@ -67,7 +67,7 @@ function mismatches(updates: ReadonlyMap<string, Tensor>, expected: ReadonlyMap<
   });
 }
 
-describe.each(PLACED)('%s on %s', (name, device) => {
+describe.each([...PLACED, ...STATIC_PLACED])('%s on %s', (name, device) => {
   const parityCase = useCase(name, device);
 
   it.each(['torch', 'notebook'] as const)('has the losses and updates of ten steps: %s', async (preset) => {
@@ -105,7 +105,7 @@ describe.each(PLACED)('%s on %s', (name, device) => {
 
   it('decays rows of the vocabulary that no text uses', async () => {
     const parity = parityCase();
-    const words = 'embeddings.word_embeddings.weight';
+    const words = parity.opened.spec.encoder.layers > 0 ? 'embeddings.word_embeddings.weight' : 'embedding.weight';
     const used = new Set(parity.facts.ids.flat());
     const weights = (await parity.weights()).get(words)!;
     const [rows, hidden] = weights.shape as [number, number];

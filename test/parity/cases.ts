@@ -29,11 +29,16 @@ export const CASES = [
   'electra-mean',
   'mpnet-mean',
 ] as const;
-export type CaseName = (typeof CASES)[number];
+/** Of no encoder: a table of words. */
+export const STATIC_CASES = ['static-dense', 'static-model2vec'] as const;
+export type CaseName = (typeof CASES)[number] | (typeof STATIC_CASES)[number];
 
 /** The processor's own passes, and what is made for GPUs on LibTorch's CPU tensors: both are held to the same tolerances. */
 export const DEVICES = ['cpu', 'cpu-tensors'] as const satisfies readonly NativeDevice[];
-export const PLACED = CASES.flatMap((name) => DEVICES.map((device) => [name, device] as const));
+const placed = <Name extends CaseName>(names: readonly Name[]) =>
+  names.flatMap((name) => DEVICES.map((device) => [name, device] as const));
+export const PLACED = placed(CASES);
+export const STATIC_PLACED = placed(STATIC_CASES);
 
 /** case.json, as generate.py writes it. */
 export interface CaseFacts {

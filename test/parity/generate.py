@@ -38,7 +38,9 @@ import tokenizers
 import torch
 import transformers
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.data_collator import SentenceTransformerDataCollator
 from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
 sys.dont_write_bytecode = True
 sys.path.append(str(Path(__file__).parents[2] / "scripts" / "reference"))
@@ -77,16 +79,18 @@ CLIP_AT = 0.05
 
 def vectune_names(model: SentenceTransformer):
     """(vectune's name, parameter) of everything the loss reaches; BERT's pooler is not part of it."""
-    for name, parameter in model[0].auto_model.named_parameters():
+    is_static = isinstance(model[0], StaticEmbedding)
+    for name, parameter in (model[0] if is_static else model[0].auto_model).named_parameters():
         if not name.startswith("pooler."):
             yield name, parameter
-    for i, module in enumerate(list(model)[1:]):
+    for i, module in enumerate(list(model)[1:], 1 if is_static else 0):  # whose pooling is no module
         for name, parameter in module.named_parameters():
             yield f"head.{i}.{name}", parameter
 
 
 def token_ids(model, text):
-    return model.preprocess([text])["input_ids"][0].tolist()
+    ids = model.preprocess([text])["input_ids"]
+    return (ids if isinstance(model[0], StaticEmbedding) else ids[0]).tolist()
 
 
 def loss_of(model, pairs):
@@ -99,6 +103,13 @@ def loss_of(model, pairs):
 def trace(model, texts):
     """Hidden states of the real tokens, text after text, pooled vectors and embeddings."""
     features = model.preprocess(texts)
+    if isinstance(model[0], StaticEmbedding):
+        with torch.no_grad():
+            return {
+                "hidden.0": model[0].embedding.weight[features["input_ids"]],
+                "pooled": model[0](dict(features))["sentence_embedding"],
+                "embedding": model(dict(features))["sentence_embedding"],
+            }
     with torch.no_grad():
         states = model[0].auto_model(**features, output_hidden_states=True).hidden_states
         result = {
@@ -248,6 +259,29 @@ def generate_prompt(name, folder):
     write_json(folder / f"{name}.json", facts | {"scores": labels.tolist(), "loss": loss.item()})
 
 
+COLUMN_PROMPTS = {"question": "how many boats: ", "answer": "the old bridge, "}
+
+
+def generate_column_prompts(name, folder):
+    """Prompts by column (--only-prompts), as sentence-transformers' trainer puts them before texts; pooling without."""
+    model = SentenceTransformer(str(FIXTURES / name / "model"), device="cpu").double().eval()
+    model[1].include_prompt = False
+    collate = SentenceTransformerDataCollator(preprocess_fn=model.preprocess, prompts=COLUMN_PROMPTS)
+    batch = collate([{"question": a, "answer": b, "score": score} for a, b, score in PAIRS])
+    columns = list(COLUMN_PROMPTS)
+    split = lambda column: {key[len(column) + 1 :]: value for key, value in batch.items() if key.startswith(column + "_")}
+    features = [split(column) for column in columns]
+    squared_error = lambda cosines, scores: torch.nn.functional.mse_loss(cosines, scores.to(cosines.dtype))
+    loss = CosineSimilarityLoss(model, loss_fct=squared_error)([dict(each) for each in features], batch["label"])
+    loss.backward()
+    tensors = {f"gradient/{name}": p.grad.float().contiguous() for name, p in vectune_names(model)}
+    write_tensors(tensors, folder / f"{name}-columns.safetensors")
+    ids = lambda each: [row[mask == 1].tolist() for row, mask in zip(each["input_ids"], each["attention_mask"])]
+    facts = {"prompts": COLUMN_PROMPTS, "promptTokens": [int(each["prompt_length"]) for each in features]}
+    facts |= {"rows": [pair[:2] for pair in PAIRS], "scores": batch["label"].tolist(), "loss": loss.item()}
+    write_json(folder / f"{name}-columns.json", facts | {"ids": [ids(each) for each in features]})
+
+
 def generate_torch_files(folder):
     """The weights of a case as torch.save writes them, and saved forms of other things (--only-torch-files)."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -305,6 +339,7 @@ def main():
     if "--only-prompts" in sys.argv:
         for name in PROMPT_CASES:
             generate_prompt(name, FIXTURES / "prompts")
+            generate_column_prompts(name, FIXTURES / "prompts")
         return
     if "--only-torch-files" in sys.argv:
         generate_torch_files(FIXTURES / "torch-files")
@@ -328,6 +363,7 @@ def main():
     generate_torch_files(FIXTURES / "torch-files")
     for name in PROMPT_CASES:
         generate_prompt(name, FIXTURES / "prompts")
+        generate_column_prompts(name, FIXTURES / "prompts")
     write_json(
         FIXTURES / "versions.json",
         {

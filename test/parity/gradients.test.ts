@@ -1,4 +1,4 @@
-import { PLACED, range, useCase, type ParityCase } from './cases';
+import { PLACED, STATIC_PLACED, range, useCase, type ParityCase } from './cases';
 import { distance, norm, withPrefix } from './measure';
 import { readTensors, type Tensor } from './safetensors';
 
@@ -40,7 +40,7 @@ function traceGradients(parity: ParityCase, microBatch: number) {
   });
 }
 
-describe.each(PLACED)('%s on %s', (name, device) => {
+describe.each([...PLACED, ...STATIC_PLACED])('%s on %s', (name, device) => {
   const parityCase = useCase(name, device);
 
   it('has the loss and every gradient of the reference', async () => {

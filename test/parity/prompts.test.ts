@@ -1,5 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { groupTexts } from '../../lib/data/groups';
+import { promptsOf } from '../../lib/finetune/prompts';
+import { tokeniseRows } from '../../lib/finetune/tokens';
 import { DEVICES, pairsOf, PLAIN, range, useCase } from './cases';
 import { distance, largestDifference, norm, withPrefix } from './measure';
 import { readTensors } from './safetensors';
@@ -43,8 +46,11 @@ describe.each(cases)('%s on %s', (name, device) => {
 
     const pairs = scores.length;
     const texts = await encode(scores.flatMap((_, i) => [facts.columns[0][i]!, facts.columns[1][i]!]));
-    const dataset = await addon.createDataset(texts.ids, texts.offsets, ...pairsOf(pairs), Float32Array.from(scores));
-    const trainer = await addon.createTrainer(model, dataset, { ...PLAIN, device, promptTokens });
+    const unpooled = new Int32Array(2 * pairs).fill(promptTokens);
+    const [columns, rowOffsets] = pairsOf(pairs);
+    const labels = Float32Array.from(scores);
+    const dataset = await addon.createDataset(texts.ids, texts.offsets, columns, rowOffsets, labels, undefined, unpooled);
+    const trainer = await addon.createTrainer(model, dataset, { ...PLAIN, device });
     const gradients = withPrefix(expected, 'gradient/');
     const all = Math.hypot(...[...gradients.values()].map(({ data }) => norm(data)));
     try {
@@ -59,6 +65,68 @@ describe.each(cases)('%s on %s', (name, device) => {
         );
         expect(off.map(([parameter]) => parameter)).toEqual([]);
       }
+    } finally {
+      addon.disposeTrainer(trainer);
+      addon.disposeDataset(dataset);
+    }
+  });
+
+  it('has the gradients of the reference where each column has a prompt of its own', async () => {
+    const parity = parityCase();
+    const { addon, model, opened } = parity;
+    const columns = JSON.parse(readFileSync(join(fixtures, `${name}-columns.json`), 'utf8')) as {
+      prompts: Record<string, string>;
+      promptTokens: number[];
+      rows: [string, string][];
+      scores: number[];
+      loss: number;
+      ids: [number[][], number[][]];
+    };
+    const { rows, scores } = columns;
+    const file = { format: 'csv', encoding: null, delimiter: ',', labels: null, columns: {} };
+    const facts = { emptyTexts: 0, file, columns: [...Object.keys(columns.prompts), 'score'], skipped: 0, notes: [] };
+    const data = { form: 'scored-pairs', rows, labels: scores, labelWidth: 1, facts } as const;
+    const prompts = await promptsOf(columns.prompts, [{ name: null, data }], async (text = '') => ({
+      text,
+      tokens: await opened.tokeniser.promptTokens(text),
+    }));
+    expect(prompts[0]!.prompts.map(({ tokens }) => tokens)).toEqual(columns.promptTokens);
+    const check = () => undefined;
+    const tokens = await tokeniseRows(
+      opened.tokeniser,
+      await groupTexts(rows, check),
+      opened.maxInputLength,
+      prompts,
+      check,
+    );
+    const idsOf = (text: number) => [...tokens.ids.subarray(tokens.offsets[text]!, tokens.offsets[text + 1]!)];
+    rows.forEach((_, row) =>
+      expect([0, 1].map((column) => idsOf(tokens.columns[2 * row + column]!))).toEqual(
+        columns.ids.map((ids) => ids[row]),
+      ),
+    );
+    const dataset = await addon.createDataset(
+      tokens.ids,
+      tokens.offsets,
+      tokens.columns,
+      tokens.rowOffsets,
+      Float32Array.from(scores),
+      undefined,
+      tokens.promptTokens,
+    );
+    const trainer = await addon.createTrainer(model, dataset, { ...PLAIN, device });
+    const gradients = withPrefix(readTensors(join(fixtures, `${name}-columns.safetensors`)), 'gradient/');
+    const all = Math.hypot(...[...gradients.values()].map(({ data: values }) => norm(values)));
+    try {
+      const path = parity.path('gradients.safetensors');
+      const loss = await addon.traceGradients(trainer, range(scores.length), 5, path);
+      expect(Math.abs(loss - columns.loss)).toBeLessThan(1e-6);
+      const found = readTensors(path);
+      const off = [...gradients].filter(
+        ([parameter, gradient]) =>
+          !(distance(found.get(parameter)!, gradient) <= 1e-4 * norm(gradient.data) + 1e-7 * all),
+      );
+      expect(off.map(([parameter]) => parameter)).toEqual([]);
     } finally {
       addon.disposeTrainer(trainer);
       addon.disposeDataset(dataset);

@@ -98,6 +98,9 @@ CASES = [
     Case("camembert-mean", "camembert", seed=1, hidden=16, heads=2, intermediate=24),
     Case("electra-mean", "electra", seed=1, hidden=16, heads=2, intermediate=24),
     Case("mpnet-mean", "mpnet", seed=1, hidden=16, heads=2, intermediate=24, positions=LONG_POSITIONS, normalize=True),
+    # A table of words alone: as sentence-transformers writes it, and as model2vec does.
+    Case("static-dense", "static", seed=1, dense=[Dense(24, TANH)], normalize=True),
+    Case("static-model2vec", "model2vec", seed=2, hidden=20, normalize=True),
 ]
 
 
@@ -279,8 +282,33 @@ def randomise(named_parameters, generator: torch.Generator, std: float) -> None:
         parameter.data.copy_(1 + values if is_norm_weight else values)
 
 
+def static_folder(case: Case, folder: Path) -> None:
+    """A table of words, where model2vec has it with fewer rows than tokens and a weight for each."""
+    plain = case.architecture == "static"
+    own = folder / "0_StaticEmbedding" if plain else folder
+    own.mkdir(exist_ok=True)
+    vocabulary = word_piece(own)
+    for name in ("vocab.txt", "special_tokens_map.json", "tokenizer_config.json"):
+        (own / name).unlink()
+    generator = torch.Generator().manual_seed(case.seed)
+    values = torch.randn(vocabulary, case.hidden, generator=generator) * case.std
+    if plain:
+        tensors = {"embedding.weight": values}
+    else:
+        mapping = torch.arange(vocabulary) // 2
+        weights = torch.rand(vocabulary, generator=generator, dtype=torch.float64) + 0.5
+        tensors = {"embeddings": values[: (vocabulary + 1) // 2].half(), "mapping": mapping, "weights": weights}
+        write_json(folder / "config.json", {"model_type": "model2vec", "normalize": True, "seq_length": 1000000})
+    write_tensors(tensors, own / "model.safetensors")
+    modules = [("0_StaticEmbedding" if plain else ".", "StaticEmbedding")]
+    write_head(case, folder, modules, case.hidden, generator)
+
+
 def make_folder(case: Case, folder: Path) -> None:
     folder.mkdir(parents=True)
+    if case.architecture in ("static", "model2vec"):
+        static_folder(case, folder)
+        return
     if case.tokenizer == "unigram" or case.architecture in ("xlm-roberta", "camembert"):
         vocabulary = unigram(folder, case.architecture)
     else:
@@ -309,7 +337,11 @@ def make_folder(case: Case, folder: Path) -> None:
         | ({"pooling_mode_weightedmean_tokens": True} if "weightedmean" in case.pooling else {})
         | ({"pooling_mode_lasttoken": True} if "lasttoken" in case.pooling else {}),
     )
-    width = case.hidden * len(case.pooling)
+    write_head(case, folder, modules, case.hidden * len(case.pooling), generator)
+
+
+def write_head(case: Case, folder: Path, modules: list, width: int, generator: torch.Generator) -> None:
+    """Dense and Normalize behind the modules that there are, and the two files that name them."""
     for dense in case.dense:
         path = f"{len(modules)}_Dense"
         modules.append((path, "Dense"))

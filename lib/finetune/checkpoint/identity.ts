@@ -132,6 +132,7 @@ const untoldOptions = {
   merge: [1],
   keep: null,
   multiDatasetSampler: null,
+  prompts: null,
 };
 
 /** What a model does with its weights in training, as a checkpoint keeps it: every field of the spec. */
@@ -229,7 +230,7 @@ function ofOption(difference: string): Wording {
   const given: Record<string, string> = { 'warmup.steps': 'warmupSteps', 'warmup.ratio': 'warmupRatio' };
   const [owner, member] = name.split('.');
   const named =
-    owner === 'optimizer' && member !== undefined
+    (owner === 'optimizer' || owner === 'prompts') && member !== undefined
       ? words(name, say`${option(owner)} (${member})`)
       : option(given[name] ?? name);
   return say`${named}${difference.slice(colon)}`;

@@ -21,6 +21,7 @@ export function dataEvent(
   of: number,
   { lengths, offsets, columns, rowOffsets }: TokenisedRows,
   maxInputLength: number,
+  unprompted: string | undefined,
 ): EventContent & { type: 'data' } {
   const { data, split, repeats, name, number } = set;
   let longest = 0;
@@ -49,6 +50,7 @@ export function dataEvent(
       ...repeatNotes(repeats, data.form),
       ...split.notes,
       ...smallSetNotes(split.train.length, split.validation.length),
+      ...(unprompted === undefined ? [] : [unprompted]),
     ],
   };
 }

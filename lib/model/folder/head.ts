@@ -71,9 +71,13 @@ export interface FolderHead {
   dimension: number;
 }
 
-/** The modules after the encoder. `width` is the encoder's. */
-export async function readHead(modules: readonly FolderModule[], width: number): Promise<FolderHead> {
-  const result: FolderHead = { head: [], denseFolders: new Map(), includePrompt: true, dimension: width };
+/** The modules after the encoder. `width` is the encoder's; `first` what it does itself. */
+export async function readHead(
+  modules: readonly FolderModule[],
+  width: number,
+  first: readonly HeadSpec[] = [],
+): Promise<FolderHead> {
+  const result: FolderHead = { head: [...first], denseFolders: new Map(), includePrompt: true, dimension: width };
   for (const module of modules) {
     const file = join(module.folder, 'config.json');
     const config = await readJsonObject(file);
@@ -99,7 +103,8 @@ export async function readHead(modules: readonly FolderModule[], width: number):
         result.head.push({ kind: 'normalize' });
         break;
       case 'transformer':
-        throw new ModelError('ERR_UNKNOWN_MODULE', `A second Transformer in ${module.folder} cannot follow a head.`);
+      case 'static':
+        throw new ModelError('ERR_UNKNOWN_MODULE', `A second encoder in ${module.folder} cannot follow a head.`);
     }
   }
   return result;

@@ -5,7 +5,7 @@ import { ModelError } from '../../system/errors';
 import { isObject, readJson } from '../../system/json';
 import { ARCHITECTURES } from '../architectures';
 
-export type ModuleKind = 'transformer' | 'pooling' | 'dense' | 'normalize';
+export type ModuleKind = 'transformer' | 'static' | 'pooling' | 'dense' | 'normalize';
 
 /** One entry of modules.json. */
 export interface FolderModule {
@@ -21,6 +21,7 @@ const KINDS: Record<string, ModuleKind> = {
       formerModule === null ? [] : [[formerModule, 'transformer' as const]],
     ),
   ),
+  StaticEmbedding: 'static',
   Pooling: 'pooling',
   Dense: 'dense',
   Normalize: 'normalize',
@@ -60,8 +61,8 @@ export async function readModules(folder: string): Promise<FolderModule[] | unde
     if (kind === undefined) {
       throw new ModelError(
         'ERR_UNKNOWN_MODULE',
-        `${file} names the module "${type}"; vectune has Transformer, Pooling, ` +
-          'Dense and Normalize of sentence-transformers.',
+        `${file} names the module "${type}"; vectune has Transformer, StaticEmbedding, ` +
+          'Pooling, Dense and Normalize of sentence-transformers.',
         { file },
       );
     }
@@ -92,18 +93,14 @@ function isBelow(path: string): boolean {
 
 function checkOrder(modules: readonly FolderModule[], file: string): void {
   const kinds = modules.map((module) => module.kind);
-  const rest = kinds.slice(2);
-  if (
-    kinds[0] === 'transformer' &&
-    kinds[1] === 'pooling' &&
-    rest.every((kind) => kind === 'dense' || kind === 'normalize')
-  ) {
+  const begins = kinds[0] === 'static' ? 1 : kinds[0] === 'transformer' && kinds[1] === 'pooling' ? 2 : undefined;
+  if (begins !== undefined && kinds.slice(begins).every((kind) => kind === 'dense' || kind === 'normalize')) {
     return;
   }
   throw new ModelError(
     'ERR_UNKNOWN_MODULE',
     `${file} orders its modules ${kinds.join(', ')}; vectune runs a Transformer, ` +
-      'then a Pooling, then any number of Dense and Normalize.',
+      'then a Pooling, or a StaticEmbedding, then any number of Dense and Normalize.',
     { file },
   );
 }

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ModelError } from '../../system/errors';
-import type { NativeModelSpec, WeightFile } from '../../engine/addon';
+import type { HeadSpec, NativeModelSpec, WeightFile } from '../../engine/addon';
 import { Tokeniser } from '../../tokenisation/tokeniser';
 import { jsonFile, readTokenizerFiles } from '../../tokenisation/tokenizer-files';
 import type { ModelLayout, OpenedModel } from '../types';
@@ -12,12 +12,13 @@ import { readJsonObject, type JsonObject } from '../../system/json';
 import { withKnownPrompts } from '../prompts';
 import { readModules } from './modules';
 import { readModelConfig, readSentenceConfig } from './sentence-config';
+import { MODEL2VEC, readStaticSpec, STATIC } from './static-embedding';
 import { findWeights } from './weights';
 import { absolutePath } from '../../system/working-folder';
 
 /**
- * Reads a sentence-transformers folder of any era (0.4 with `0_Transformer`, 2 to 5.3, 5.4 to 6), or a plain
- * transformers folder, which gets mean pooling. Weights are looked for but not read: the engine maps them.
+ * Reads a sentence-transformers folder of any era (0.4 with `0_Transformer`, 2 to 5.3, 5.4 to 6), a plain transformers
+ * folder, which gets mean pooling, or one of model2vec. Weights are looked for but not read: the engine maps them.
  *
  * @param id hub id or name for messages and the model card
  * @throws ModelError with the code of what is wrong, and the file.
@@ -35,9 +36,21 @@ export async function readFolder(folder: string, id: string): Promise<OpenedMode
     });
   }
   const modules = await readModules(root);
-  const notes: string[] = [];
-  const encoderFolder = modules === undefined ? root : modules[0]!.folder;
+  const first = modules?.[0];
+  if (first?.kind === 'static')
+    return readStatic(root, id, first.folder, (width) => readHead(modules!.slice(1), width, [MEAN]));
+  const encoderFolder = first?.folder ?? root;
   const { config, file } = await readEncoderConfig(encoderFolder, modules !== undefined);
+  if (modules === undefined && config['model_type'] === MODEL2VEC) {
+    const normalised = config['normalize'] === true;
+    return readStatic(root, id, root, async (width) => ({
+      head: [MEAN, ...(normalised ? [{ kind: 'normalize' as const }] : [])],
+      denseFolders: new Map(),
+      includePrompt: true,
+      dimension: width,
+    }));
+  }
+  const notes: string[] = [];
   const encoder = readEncoderSpec(config, file);
   let head: FolderHead;
   if (modules === undefined) {
@@ -45,12 +58,7 @@ export async function readFolder(folder: string, id: string): Promise<OpenedMode
       'The folder has no modules.json: it is read as a plain transformers model, with the mean of the token ' +
         'vectors as pooling, as sentence-transformers does.',
     );
-    head = {
-      head: [{ kind: 'pooling', modes: ['mean'] }],
-      denseFolders: new Map(),
-      includePrompt: true,
-      dimension: encoder.hiddenSize,
-    };
+    head = { head: [MEAN], denseFolders: new Map(), includePrompt: true, dimension: encoder.hiddenSize };
   } else {
     head = await readHead(modules.slice(1), encoder.hiddenSize);
   }
@@ -69,7 +77,7 @@ export async function readFolder(folder: string, id: string): Promise<OpenedMode
     rows: encoder.vocabSize,
   });
   notes.push(...tokeniser.ready.notes);
-  checkVocabulary(tokeniser, encoder.vocabSize, encoderFolder, file);
+  checkVocabulary(tokeniser, encoder.vocabSize, encoderFolder, `${file} says "vocab_size" ${encoder.vocabSize}`);
   const { prompts, needed } = withKnownPrompts(about.prompts, id);
   const defaultPrompt = about.prompts[about.defaultPromptName ?? ''] ?? '';
   const layout: ModelLayout = {
@@ -102,6 +110,50 @@ export async function readFolder(folder: string, id: string): Promise<OpenedMode
   };
 }
 
+const MEAN: HeadSpec = { kind: 'pooling', modes: ['mean'] };
+
+/** A table of words without an encoder: StaticEmbedding of sentence-transformers, model2vec. */
+async function readStatic(
+  root: string,
+  id: string,
+  folder: string,
+  headOf: (width: number) => Promise<FolderHead>,
+): Promise<OpenedModel> {
+  const encoder = await readStaticSpec(await findWeights(folder, root));
+  const head = await headOf(encoder.hiddenSize);
+  const about = await readModelConfig(root);
+  const files = await readTokenizerFiles(folder, ['tokenizer.json']);
+  const tokeniser = await Tokeniser.openAsItIs({ folder, files, positions: encoder.positions });
+  checkVocabulary(tokeniser, encoder.vocabSize, folder, `the table of words has ${encoder.vocabSize} rows`);
+  const { prompts, needed } = withKnownPrompts(about.prompts, id);
+  const layout: ModelLayout = {
+    ...about,
+    prompts,
+    needsPrompt: needed,
+    encoderConfig: {},
+    doLowerCase: false,
+    includePrompt: true,
+    tokenizerFiles: files,
+    tokenizerConfig: {},
+    notes: [],
+  };
+  return {
+    id,
+    folder: root,
+    architecture: STATIC,
+    spec: { encoder, head: head.head },
+    weightFiles: await weightFiles(root, folder, head),
+    width: head.dimension,
+    dimension: Math.min(about.truncateDim ?? Infinity, head.dimension),
+    normalised: head.head.at(-1)!.kind === 'normalize',
+    maxInputLength: tokeniser.positions,
+    positions: tokeniser.positions,
+    defaultPrompt: about.prompts[about.defaultPromptName ?? ''] ?? '',
+    tokeniser,
+    layout,
+  };
+}
+
 async function readEncoderConfig(folder: string, named: boolean): Promise<{ config: JsonObject; file: string }> {
   const file = join(folder, 'config.json');
   const config = await readJsonObject(file);
@@ -124,12 +176,12 @@ async function weightFiles(root: string, encoderFolder: string, head: FolderHead
 }
 
 /** A token without a row in the embedding table would be refused by the engine, text by text. */
-function checkVocabulary(tokeniser: Tokeniser, rows: number, folder: string, config: string): void {
+function checkVocabulary(tokeniser: Tokeniser, rows: number, folder: string, found: string): void {
   if (tokeniser.vocabularySize <= rows) return;
   throw new ModelError(
     'ERR_TOKENIZER',
-    `The tokenizer in ${folder} has ids up to ${tokeniser.vocabularySize - 1}, but ` +
-      `${config} says "vocab_size" ${rows}: they are not of one model. Fetch the model folder again.`,
+    `The tokenizer in ${folder} has ids up to ${tokeniser.vocabularySize - 1}, but ${found}: they are not of one ` +
+      'model. Fetch the model folder again.',
     { file: folder },
   );
 }

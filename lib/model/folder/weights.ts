@@ -38,7 +38,7 @@ export function pickleError(found: string, why: string, source: string, target: 
 }
 
 /** What a module's weights are read from. */
-type Source = Omit<WeightFile, 'module'>;
+export type WeightSource = Omit<WeightFile, 'module'>;
 
 const KINDS = [
   { whole: 'model.safetensors', index: 'model.safetensors.index.json', pickled: false },
@@ -52,7 +52,7 @@ const KINDS = [
  * @throws ModelError ERR_PICKLE: there is only a pickle of other things than tensors; ERR_MODEL_FOLDER: there is nothing,
  *   or an index without its files.
  */
-export async function findWeights(folder: string, root: string): Promise<Source[]> {
+export async function findWeights(folder: string, root: string): Promise<WeightSource[]> {
   for (const { whole, index, pickled } of KINDS) {
     const file = join(folder, whole);
     const paths = (await isThere(file)) ? [await mapped(file)] : await shards(folder, index);

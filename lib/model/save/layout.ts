@@ -3,13 +3,17 @@ import { tokenText } from '../../tokenisation/tokenizer-files';
 import { classToWrite } from '../../tokenisation/tokenizer-json';
 import { denseActivationClass } from '../folder/head';
 import { isObject, type JsonObject } from '../../system/json';
-import { ARCHITECTURES } from '../architectures';
+import { ARCHITECTURES, type Architecture } from '../architectures';
+import { STATIC } from '../folder/static-embedding';
 import type { OpenedModel } from '../types';
 
 /**
  * The files of the 2.x layout, which sentence-transformers 2 to 6, text-embeddings-inference, vLLM and
  * llama.cpp all read. Everything but weights and the model card.
  */
+
+/** Folder of the table of a model without an encoder, as sentence-transformers names it. */
+export const STATIC_FOLDER = '0_StaticEmbedding';
 
 /** Folder of each module of the head, by its index: `1_Pooling`, `2_Dense`, … */
 export function moduleFolders(head: readonly HeadSpec[]): string[] {
@@ -24,9 +28,10 @@ export function layoutFiles(model: OpenedModel): Map<string, string | Buffer> {
   const files = new Map<string, string | Buffer>();
   const put = (path: string, value: unknown) => files.set(path, `${JSON.stringify(value, null, 2)}\n`);
 
+  const isStatic = model.architecture === STATIC;
   put(
     'modules.json',
-    ['', ...folders].map((path, idx) => ({
+    (isStatic ? [STATIC_FOLDER, ...folders.slice(1)] : ['', ...folders]).map((path, idx) => ({
       idx,
       name: String(idx),
       path,
@@ -41,12 +46,18 @@ export function layoutFiles(model: OpenedModel): Map<string, string | Buffer> {
     similarity_fn_name: layout.similarityFunction ?? 'cosine',
     ...(layout.truncateDim === null ? {} : { truncate_dim: layout.truncateDim }),
   });
+  spec.head.forEach((module, i) => {
+    if (module.kind === 'dense') put(`${folders[i]}/config.json`, dense(module));
+  });
+  if (isStatic) {
+    files.set(`${STATIC_FOLDER}/tokenizer.json`, layout.tokenizerFiles.get('tokenizer.json')!);
+    return files;
+  }
   put('sentence_bert_config.json', { max_seq_length: model.maxInputLength, do_lower_case: layout.doLowerCase });
   put('config.json', encoderConfig(model));
   spec.head.forEach((module, i) => {
     if (module.kind === 'pooling')
       put(`${folders[i]}/config.json`, pooling(module, spec.encoder.hiddenSize, layout.includePrompt));
-    if (module.kind === 'dense') put(`${folders[i]}/config.json`, dense(module));
   });
   for (const [name, bytes] of layout.tokenizerFiles) files.set(name, bytes);
   if (!files.has('tokenizer.json')) put('tokenizer.json', model.tokeniser.ready.json);
@@ -57,12 +68,17 @@ export function layoutFiles(model: OpenedModel): Map<string, string | Buffer> {
   return files;
 }
 
+/** Of a model with an encoder. */
+function described({ architecture }: OpenedModel): (typeof ARCHITECTURES)[Architecture] {
+  return ARCHITECTURES[architecture as Architecture];
+}
+
 /** As read, but with what the readers need named: old files lack `model_type`; the weights written are fp32. */
 function encoderConfig(model: OpenedModel): JsonObject {
   const config: JsonObject = { ...model.layout.encoderConfig, model_type: model.spec.encoder.architecture };
   for (const key of ['dtype', 'torch_dtype']) if (config[key] !== undefined) config[key] = 'float32';
   if (!Array.isArray(config['architectures'])) {
-    config['architectures'] = [ARCHITECTURES[model.architecture].modelClass];
+    config['architectures'] = [described(model).modelClass];
   }
   return config;
 }
@@ -117,7 +133,7 @@ function tokenizerConfig(model: OpenedModel): JsonObject {
   }
   const found = config['tokenizer_class'];
   if (typeof found !== 'string' || NEW_TOKENIZER_CLASSES.has(found)) {
-    config['tokenizer_class'] = classToWrite(ready, ARCHITECTURES[model.architecture].writtenTokenizerClass, config);
+    config['tokenizer_class'] = classToWrite(ready, described(model).writtenTokenizerClass, config);
   }
   return config;
 }

@@ -4,7 +4,8 @@ import { replaceFolder } from '../../system/atomic-folder';
 import { FileError, fromNative, VectuneError } from '../../system/errors';
 import type { EngineAddon, ModelHandle, SaveFile } from '../../engine/addon';
 import { modelCard, type CardFacts, type ModelFacts } from './card';
-import { layoutFiles, moduleFolders } from './layout';
+import { STATIC } from '../folder/static-embedding';
+import { layoutFiles, moduleFolders, STATIC_FOLDER } from './layout';
 import { saveTarget } from './save-target';
 import type { OpenedModel } from '../types';
 import { systemReason } from '../../system/system-error';
@@ -54,12 +55,14 @@ export async function writeLayout(
 }
 
 export async function makeModuleFolders(opened: OpenedModel, folder: string): Promise<void> {
-  for (const name of moduleFolders(opened.spec.head)) await mkdir(join(folder, name), { recursive: true });
+  const own = moduleFolders(opened.spec.head).slice(opened.architecture === STATIC ? 1 : 0);
+  for (const name of own) await mkdir(join(folder, name), { recursive: true });
 }
 
 /** Where the weights of each module go, those of the encoder to `encoder`. */
 export function weightTargets(opened: OpenedModel, folder: string, encoder = 'model.safetensors'): SaveFile[] {
-  const targets: SaveFile[] = [{ path: join(folder, encoder), module: 'encoder' }];
+  const own = opened.architecture === STATIC ? join(folder, STATIC_FOLDER) : folder;
+  const targets: SaveFile[] = [{ path: join(own, encoder), module: 'encoder' }];
   moduleFolders(opened.spec.head).forEach((name, module) => {
     if (opened.spec.head[module]!.kind === 'dense')
       targets.push({ path: join(folder, name, 'model.safetensors'), module });
@@ -81,7 +84,7 @@ export function factsOf(opened: OpenedModel): ModelFacts {
     name: basename(opened.id),
     revision: opened.revision,
     architecture: encoder.architecture,
-    modules: ['Transformer', ...names],
+    modules: opened.architecture === STATIC ? ['StaticEmbedding', ...names.slice(1)] : ['Transformer', ...names],
     dimension: opened.dimension,
     maxInputLength: opened.maxInputLength,
     prompts: opened.layout.prompts,

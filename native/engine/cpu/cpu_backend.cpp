@@ -69,7 +69,7 @@ void CpuBackend<T>::pack(const Texts& texts, bool) {
   batch_.pack(texts, spec_, exact ? 1 : Gemm<T>::row_rounding());
   pad_row_ = texts.pad_row(spec_);
   drelative_.reset();
-  activations_.reserve(batch_.rows().padded, batch_.longest());
+  if (!bag()) activations_.reserve(batch_.rows().padded, batch_.longest());
 }
 
 template <typename T>
@@ -104,6 +104,7 @@ void CpuBackend<T>::add_relative_gradient(float* to) const {
 
 template <typename T>
 void CpuBackend<T>::embed(const NormAt& norm, const Dropout& dropout) {
+  if (bag()) return;  // the pooling reads the table
   auto& a = activations_;
   if (table_.relative_bias >= 0) lay_out_relative();
   kernels_in<T>().embedding_forward(
@@ -117,6 +118,12 @@ void CpuBackend<T>::embed(const NormAt& norm, const Dropout& dropout) {
 template <typename T>
 void CpuBackend<T>::embed_backward(const NormAt& norm, const Dropout& dropout, const Wanted& wanted) {
   const auto& common = kernels::table().common;
+  if (bag()) {
+    if (float* const words = gradient_of(table_.word_embeddings))
+      common.bag_backward({batch_.rows(), spec_.hidden_size, dbag_.template const_data_ptr<float>(), words});
+    dbag_.reset();
+    return;
+  }
   const auto& a = activations_;
   auto& b = backward_;
   common.embedding_backward({batch_.rows(), spec_.hidden_size, a.sum0, a.stats0, vector(norm.weight), dropout, b.dy,
@@ -220,6 +227,10 @@ template <typename T>
 at::Tensor CpuBackend<T>::pool(const std::vector<PoolingMode>& modes, size_t number) {
   const int64_t texts = batch_.rows().texts, hidden = spec_.hidden_size;
   at::Tensor pooled = floats(texts, hidden * static_cast<int64_t>(modes.size()));
+  if (bag()) {
+    kernels::table().common.bag_forward({batch_.rows(), hidden, weights_.words, pooled.mutable_data_ptr<float>()});
+    return pooled;
+  }
   int32_t* maxima = nullptr;
   if (std::find(modes.begin(), modes.end(), PoolingMode::kMax) != modes.end()) {
     if (maxima_.size() <= number) maxima_.resize(number + 1);
@@ -232,6 +243,10 @@ at::Tensor CpuBackend<T>::pool(const std::vector<PoolingMode>& modes, size_t num
 
 template <typename T>
 void CpuBackend<T>::pool_backward(const std::vector<PoolingMode>& modes, const at::Tensor& gradient, size_t number) {
+  if (bag()) {
+    dbag_ = gradient.contiguous();
+    return;
+  }
   if (number == 0) backward_.reserve(batch_.rows().padded, batch_.longest());
   const at::Tensor d = gradient.contiguous();
   const bool maximum = number < maxima_.size() && maxima_[number].defined();
@@ -273,6 +288,14 @@ at::Tensor CpuBackend<T>::dense_backward(const LinearAt& at, const at::Tensor& g
 
 template <typename T>
 at::Tensor CpuBackend<T>::hidden_states() const {
+  if (bag()) {
+    const int64_t rows = batch_.rows().rows, hidden = spec_.hidden_size;
+    at::Tensor states = floats(rows, hidden);
+    for (int64_t r = 0; r < rows; ++r)
+      std::copy_n(weights_.words + int64_t{batch_.rows().ids[r]} * hidden, hidden,
+                  states.mutable_data_ptr<float>() + r * hidden);
+    return states;
+  }
   return at::from_blob(const_cast<float*>(x_), {batch_.rows().rows, spec_.hidden_size}, at::kFloat);
 }
 
@@ -284,6 +307,7 @@ void CpuBackend<T>::release() {
   batch_.release();
   maxima_.clear();
   drelative_.reset();
+  dbag_.reset();
 }
 
 template class CpuBackend<float>;

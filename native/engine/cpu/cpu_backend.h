@@ -64,6 +64,7 @@ class CpuBackend final : public Backend {
     if (float* to = gradient_of(at.weight))
       matrices_->at(at).weight_gradient(dy, x, to, batch_.rows().padded, add_, backward_.products);
   }
+  bool bag() const { return spec_.architecture->is_bag; }
   /// Lays the bias by distance out for the rows that are packed.
   void lay_out_relative();
   kernels::RelativeBias relative() const;
@@ -80,6 +81,7 @@ class CpuBackend final : public Backend {
   ProductScratch head_products_;
   std::vector<at::Tensor> maxima_;  // of each pool the row of each maximum [texts × hidden]
   at::Tensor drelative_;            // [texts × heads × kRelativeBuckets]
+  at::Tensor dbag_;                 // of a bag [texts × hidden]
 
   FlatView<const float> weights_;
   const Matrices<T>* matrices_ = nullptr;

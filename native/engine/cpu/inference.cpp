@@ -36,7 +36,7 @@ class RoundedMatrices {
 
  private:
   static at::Tensor rounded(const Model& model) {
-    const int64_t begin = model.parameters().embeddings_end, count = model.parameters().layers.back().end - begin;
+    const int64_t begin = model.parameters().embeddings_end, count = model.parameters().layers_end() - begin;
     at::Tensor layers = at::empty({count}, at::TensorOptions().dtype(at::kBFloat16));
     kernels::table().common.to_bf16(static_cast<bf16*>(layers.mutable_data_ptr()), model.data() + begin, count);
     return layers;

@@ -100,6 +100,8 @@ const Table& timed_table() {
     CommonKernels& c = t.common;
     time_entry<&Table::common, &CommonKernels::embedding_backward, profile::kEmbedding>(c.embedding_backward);
     time_entry<&Table::common, &CommonKernels::embedding_scatter, profile::kEmbedding>(c.embedding_scatter);
+    time_entry<&Table::common, &CommonKernels::bag_forward, profile::kEmbedding>(c.bag_forward);
+    time_entry<&Table::common, &CommonKernels::bag_backward, profile::kEmbedding>(c.bag_backward);
     time_entry<&Table::common, &CommonKernels::adamw, profile::kAdamW>(c.adamw);
     time_entry<&Table::common, &CommonKernels::to_bf16, profile::kOther>(c.to_bf16);
     time_entry<&Table::common, &CommonKernels::quantise_weights, profile::kOther>(c.quantise_weights);

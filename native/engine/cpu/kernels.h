@@ -67,6 +67,23 @@ struct EmbeddingScatter {
   float *dwords, *dpositions, *dtypes;  // each may be null
 };
 
+/// y [texts × hidden] = the mean of the words' rows of each text; 0 where it has none.
+struct BagForward {
+  Rows rows;
+  int64_t hidden;
+  const float* words;
+  float* y;
+};
+
+/// Adds d [texts × hidden], a text's share for each of its words, into the table's gradient. Threads share columns, so
+/// the order of rows is kept.
+struct BagBackward {
+  Rows rows;
+  int64_t hidden;
+  const float* d;
+  float* dwords;
+};
+
 /// sum = residual + dropout(branch + bias);  y = LN(sum)
 template <typename T>
 struct ResidualNormForward {
@@ -273,6 +290,8 @@ struct Kernels {
 struct CommonKernels {
   void (*embedding_backward)(const EmbeddingBackward&);
   void (*embedding_scatter)(const EmbeddingScatter&);
+  void (*bag_forward)(const BagForward&);
+  void (*bag_backward)(const BagBackward&);
   void (*adamw)(const AdamW&);
   void (*to_bf16)(bf16* y, const float* x, int64_t elements);
   /// W [outputs × width] as int8 [outputs × quantised_row], with each output's scale and the sum of its integers.

@@ -3,9 +3,10 @@
 namespace vectune {
 
 void PackedBatch::pack(const Texts& texts, const EncoderSpec& spec, int64_t rounding) {
-  const auto [tokens, longest] = texts.size();
+  const auto [tokens, longest, shortest] = texts.size();
+  (void)shortest;
   longest_ = longest;
-  unpooled_ = texts.unpooled;
+  whole_ = texts.whole;
   if (tokens > capacity_rows_ || texts.count > capacity_texts_) {
     capacity_rows_ = capacity_texts_ = 0;
     arena_.carve([&, tokens = tokens](Arena::Carver& carver) {
@@ -14,6 +15,7 @@ void PackedBatch::pack(const Texts& texts, const EncoderSpec& spec, int64_t roun
       to_.positions = carver.take<int32_t>(tokens);
       to_.starts = carver.take<int32_t>(texts.count + 1);
       to_.indices = carver.take<int32_t>(texts.count);
+      to_.unpooled = carver.take<int32_t>(texts.count);
     });
     capacity_rows_ = tokens;
     capacity_texts_ = texts.count;

@@ -17,11 +17,13 @@ class PackedBatch {
 
   const kernels::Rows& rows() const { return rows_; }
   int64_t longest() const { return longest_; }
-  int64_t unpooled() const { return unpooled_; }
+  /// Rows at the beginning of each text that no pooling sees; null where all are seen.
+  const int32_t* unpooled() const { return whole_ ? nullptr : to_.unpooled; }
 
  private:
   Arena arena_;
-  int64_t capacity_rows_ = 0, capacity_texts_ = 0, longest_ = 0, unpooled_ = 0;
+  int64_t capacity_rows_ = 0, capacity_texts_ = 0, longest_ = 0;
+  bool whole_ = true;
   Texts::Rows to_;
   kernels::Rows rows_;
 };

@@ -19,10 +19,10 @@ float weights_of(int64_t from, int64_t n) {
 }  // namespace
 
 void pool(const kernels::Rows& rows, int64_t hidden, const std::vector<PoolingMode>& modes, const float* y, float* out,
-          int32_t* maxima, int64_t unpooled) {
+          int32_t* maxima, const int32_t* unpooled) {
   const int64_t width = hidden * static_cast<int64_t>(modes.size());
   for_each_on_team(rows.texts, [&](int64_t t) {
-    const int64_t start = rows.starts[t], end = rows.starts[t + 1], begin = std::min(start + unpooled, end - 1);
+    const int64_t start = rows.starts[t], end = rows.starts[t + 1], begin = start + (unpooled ? unpooled[t] : 0);
     float* to = out + t * width;
     for (const PoolingMode mode : modes) {
       if (mode == PoolingMode::kCls) {
@@ -58,10 +58,10 @@ void pool(const kernels::Rows& rows, int64_t hidden, const std::vector<PoolingMo
 }
 
 void pool_backward(const kernels::Rows& rows, int64_t hidden, const std::vector<PoolingMode>& modes, const float* d,
-                   float* dy, const int32_t* maxima, int64_t unpooled, bool add) {
+                   float* dy, const int32_t* maxima, const int32_t* unpooled, bool add) {
   const int64_t width = hidden * static_cast<int64_t>(modes.size());
   for_each_on_team(rows.texts, [&](int64_t t) {
-    const int64_t start = rows.starts[t], end = rows.starts[t + 1], begin = std::min(start + unpooled, end - 1);
+    const int64_t start = rows.starts[t], end = rows.starts[t + 1], begin = start + (unpooled ? unpooled[t] : 0);
     if (!add) std::memset(dy + start * hidden, 0, sizeof(float) * static_cast<size_t>((end - start) * hidden));
     const float* from = d + t * width;
     for (const PoolingMode mode : modes) {

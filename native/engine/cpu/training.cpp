@@ -42,8 +42,7 @@ class CpuPasses final : public Passes {
     if constexpr (std::is_same_v<T, float>) {
       matrices_.emplace(c_.table, fp32.rest, fp32.rest_begin);
     } else {
-      const int64_t begin = c_.layout.at(c_.table.embeddings_end),
-                    count = c_.layout.at(c_.table.layers.back().end) - begin;
+      const int64_t begin = c_.layout.at(c_.table.embeddings_end), count = c_.layout.at(c_.table.layers_end()) - begin;
       if (!copies_.flat.defined()) copies_.flat = at::empty({count}, at::TensorOptions().dtype(at::kBFloat16));
       kernels::table().common.to_bf16(static_cast<bf16*>(copies_.flat.mutable_data_ptr()),
                                       state.weights.const_data_ptr<float>() + begin, count);
@@ -169,7 +168,7 @@ class CpuAdamW final : public Optimiser {
     const double correction1 = correction(options.beta1), correction2 = correction(options.beta2);
     const auto decay = static_cast<float>(1.0 - learning_rate * options.weight_decay);
     const int64_t matrices_begin = c_.layout.at(c_.table.embeddings_end),
-                  matrices_end = c_.layout.at(c_.table.layers.back().end);
+                  matrices_end = c_.layout.at(c_.table.layers_end());
     for (const auto& s : c_.layout.segments()) {
       // a segment may reach over the border of what the bf16 copies cover
       const int64_t borders[] = {s.begin, std::clamp(matrices_begin, s.begin, s.begin + s.elements),

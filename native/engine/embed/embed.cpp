@@ -34,7 +34,7 @@ struct Inferences final : Model::Attachment {
 };
 
 void check_texts_fit(const Model& model, const int32_t* ids, const int32_t* offsets, int64_t texts) {
-  check_texts(ids, offsets[texts], offsets, texts);
+  check_texts(ids, offsets[texts], offsets, texts, model.spec().encoder.architecture->is_bag);
   const int64_t longest = model.longest_text(), vocabulary = model.spec().encoder.vocab_size;
   for (int64_t t = 0; t < texts; ++t)
     if (offsets[t + 1] - offsets[t] > longest)

@@ -34,6 +34,9 @@ struct Architecture {
   std::vector<std::string> prefixes;  // that tensors of a model with a head have
   Positions positions = Positions::kInOrder;
   bool drops_attention_output = true;  // dropout of what attention adds to the residual stream
+  /// No encoder but a table: a text's vector is the mean of its words' rows. There are no positions, no norms and no
+  /// layers, and a text may have no token.
+  bool is_bag = false;
   Names names;
 
   /// Whether a head's scores have a bias by the distance of query and key (model/relative_buckets.h).

@@ -10,7 +10,7 @@ ParameterTable::ParameterTable(const ModelSpec& spec) : architecture_(spec.encod
   const int encoder = ModuleFile::kEncoder;
   const int64_t hidden = e.hidden_size;
   word_embeddings = add(n.words + ".weight", encoder, {e.vocab_size, hidden}, true);
-  position_embeddings = add(n.positions + ".weight", encoder, {e.positions, hidden}, true);
+  if (!e.architecture->is_bag) position_embeddings = add(n.positions + ".weight", encoder, {e.positions, hidden}, true);
   if (e.type_vocab_size > 0) type_embeddings = add(n.types + ".weight", encoder, {e.type_vocab_size, hidden}, true);
   // By its name the Hugging Face Trainer takes it for a bias, which does not decay.
   if (e.architecture->has_relative_bias())
@@ -28,7 +28,8 @@ ParameterTable::ParameterTable(const ModelSpec& spec) : architecture_(spec.encod
     at.bias = add(name + ".bias", encoder, {out}, false);
     return at;
   };
-  embedding_norm = norm(n.embedding_norm);
+  tables_end = elements_;
+  if (!e.architecture->is_bag) embedding_norm = norm(n.embedding_norm);
   embeddings_end = elements_;
 
   for (int64_t i = 0; i < e.layers; ++i) {
@@ -84,7 +85,8 @@ std::vector<const LinearAt*> ParameterTable::linears() const {
 }
 
 std::vector<const NormAt*> ParameterTable::norms() const {
-  std::vector<const NormAt*> all{&embedding_norm};
+  std::vector<const NormAt*> all;
+  if (embedding_norm.weight >= 0) all.push_back(&embedding_norm);
   for (const LayerAt& layer : layers)
     for (const NormAt* norm : {&layer.attention_norm, &layer.output_norm}) all.push_back(norm);
   return all;

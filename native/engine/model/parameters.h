@@ -61,10 +61,12 @@ class ParameterTable {
   std::vector<const NormAt*> norms() const;
   int64_t elements() const { return elements_; }
 
-  int64_t word_embeddings = 0, position_embeddings = 0, type_embeddings = -1;
+  int64_t word_embeddings = 0, position_embeddings = -1, type_embeddings = -1;  // −1: the architecture has none
   int64_t relative_bias = -1;  // [kRelativeBuckets × heads]; −1 where the architecture has none
-  NormAt embedding_norm;
+  NormAt embedding_norm{-1, -1, 0};
+  int64_t tables_end = 0;  // of those above, which are added to row by row; the embedding norm follows
   int64_t embeddings_end = 0;
+  int64_t layers_end() const { return layers.empty() ? embeddings_end : layers.back().end; }
   std::vector<LayerAt> layers;
   std::vector<LinearAt> head;      // per head module; empty (out = 0) where it has no parameters
   std::vector<LinearAt> residual;  // the matrix of a Dense's residual, likewise; numbered behind those of `head`

@@ -40,7 +40,9 @@ void ModelSpec::validate() const {
   require(encoder.architecture != nullptr, "encoder.architecture must be given");
   require_positive(encoder.vocab_size, "vocabSize");
   require_positive(encoder.hidden_size, "hiddenSize");
-  require_positive(encoder.layers, "layers");
+  const bool bag = encoder.architecture->is_bag;
+  if (bag) require(encoder.layers == 0, "encoder.layers must be 0 in this architecture");
+  else require_positive(encoder.layers, "layers");
   require(encoder.layers <= kMostLayers, "encoder.layers must be at most " + std::to_string(kMostLayers) + ", found " +
                                              std::to_string(encoder.layers));
   require_positive(encoder.heads, "heads");
@@ -66,7 +68,7 @@ void ModelSpec::validate() const {
   // Sizes are multiplied below and in the flat buffers: beyond this they could overflow, as here only a double cannot.
   const double hidden = static_cast<double>(encoder.hidden_size),
                inner = static_cast<double>(encoder.intermediate_size);
-  const double rows = static_cast<double>(encoder.vocab_size) + static_cast<double>(encoder.positions) +
+  const double rows = static_cast<double>(encoder.vocab_size) + (bag ? 0.0 : static_cast<double>(encoder.positions)) +
                       static_cast<double>(encoder.type_vocab_size);
   double elements = static_cast<double>(encoder.layers) * hidden * (4 * hidden + 2 * inner) + hidden * rows;
   const auto require_countable = [&] {
@@ -81,6 +83,8 @@ void ModelSpec::validate() const {
     if (const auto* pooling = std::get_if<PoolingSpec>(&head[i])) {
       require(i == 0, where + ": there can be one pooling, and it comes first");
       require(!pooling->modes.empty(), where + ": a pooling needs at least one mode");
+      require(!bag || (pooling->modes.size() == 1 && pooling->modes.front() == PoolingMode::kMean),
+              where + ": the pooling must be the mean in this architecture");
       for (size_t m = 1; m < pooling->modes.size(); ++m)
         require(pooling->modes[m - 1] < pooling->modes[m],
                 where +

@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "model/model2vec.h"
 #include "runtime/errors.h"
 #include "runtime/memory_budget.h"
 
@@ -106,6 +107,11 @@ std::vector<UnusedTensor> read_weights(const std::vector<ModuleFile>& files, int
   for (const ModuleFile& file : files)
     opened.push_back(file.tensors ? std::make_unique<const safetensors::File>(file.path, *file.tensors)
                                   : std::make_unique<const safetensors::File>(file.path));
+  if (module == ModuleFile::kEncoder && table.architecture().is_bag && has_model2vec(opened)) {
+    const Parameter& words = table.all().front();
+    read_model2vec(opened, words, flat + words.offset);
+    return {};
+  }
   check_unused_fit(opened, module, table);
   std::vector<UnusedTensor> unused;
   std::unordered_map<std::string, std::string> claimed;  // parameter → name in the file

@@ -19,7 +19,8 @@ struct UnusedTensor {
 };
 
 /// Reads one module's parameters out of its files into the flat buffer (F32, F16, BF16 → fp32). Names may have the
-/// prefix of a model with a head (Architecture::prefixes) and the old LayerNorm.gamma and .beta.
+/// prefix of a model with a head (Architecture::prefixes) and the old LayerNorm.gamma and .beta; a table of words alone
+/// may be model2vec's.
 /// Returns what is left over, prefix taken off. Error(kSafetensors): a parameter that is missing, twice there, or of
 /// another shape or dtype. Error(kOutOfMemory): what is left over is more than there is memory.
 std::vector<UnusedTensor> read_weights(const std::vector<ModuleFile>& files, int module, const ParameterTable& table,

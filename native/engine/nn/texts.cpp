@@ -13,11 +13,13 @@ namespace {
 
 }  // namespace
 
-void check_texts(const int32_t* ids, int64_t tokens, const int32_t* offsets, int64_t texts) {
+void check_texts(const int32_t* ids, int64_t tokens, const int32_t* offsets, int64_t texts, bool may_be_empty) {
   if (offsets[0] != 0) refuse("offsets[0] must be 0; found " + std::to_string(offsets[0]) + ".");
   for (int64_t text = 0; text < texts; ++text) {
-    if (offsets[text + 1] <= offsets[text]) {
-      refuse("Text " + std::to_string(text) + " must have at least one token; its offsets are " +
+    if (offsets[text + 1] < offsets[text] + (may_be_empty ? 0 : 1)) {
+      refuse("Text " + std::to_string(text) +
+             (may_be_empty ? " ends before it begins; its offsets are "
+                           : " must have at least one token; its offsets are ") +
              std::to_string(offsets[text]) + " and " + std::to_string(offsets[text + 1]) + ".");
     }
   }
@@ -33,9 +35,10 @@ void check_texts(const int32_t* ids, int64_t tokens, const int32_t* offsets, int
 }
 
 Texts Texts::of(const int32_t* ids, const int32_t* offsets, int64_t count, int64_t unpooled) {
-  return {count,
-          [=](int64_t t) { return Text{ids + offsets[t], offsets[t + 1] - offsets[t], static_cast<int32_t>(t)}; },
-          nullptr, unpooled};
+  return {
+      count,
+      [=](int64_t t) { return Text{ids + offsets[t], offsets[t + 1] - offsets[t], static_cast<int32_t>(t), unpooled}; },
+      nullptr, unpooled == 0};
 }
 
 Texts::Size Texts::size() const {
@@ -44,6 +47,7 @@ Texts::Size Texts::size() const {
     const int64_t length = text(i).length;
     size.tokens += length;
     size.longest = std::max(size.longest, length);
+    size.shortest = i == 0 ? length : std::min(size.shortest, length);
   }
   return size;
 }
@@ -55,6 +59,7 @@ void Texts::lay_out(const EncoderSpec& spec, const Rows& to) const {
     to.starts[i] = static_cast<int32_t>(row);
     if (to.indices) to.indices[i] = t.index;
     if (to.lengths) to.lengths[i] = static_cast<int32_t>(t.length);
+    if (to.unpooled) to.unpooled[i] = static_cast<int32_t>(std::max<int64_t>(0, std::min(t.unpooled, t.length - 1)));
     write_positions(spec, t.ids, t.length, to.positions + row);
     for (int64_t token = 0; token < t.length; ++token, ++row) {
       to.ids[row] = remap ? remap[t.ids[token]] : t.ids[token];

@@ -18,7 +18,8 @@ struct DeviceBatch {
   int64_t longest = 0;                     // with it
   at::Tensor ids, positions, text_of_row;  // int32 [rows]; positions are rows of the table
   at::Tensor starts, lengths;              // int32 [texts + 2], [texts + 1]
-  int64_t unpooled = 0;                    // rows at the beginning of each text that no pooling sees
+  at::Tensor unpooled;                     // int32 [texts + 1], rows that no pooling sees; undefined without
+  bool has_empty = false;                  // a text without a row
   int64_t pad_row = -1;                    // the padding token's of the word table, if any
   std::vector<int32_t> host_starts;        // as `starts`, for what goes text by text
 };

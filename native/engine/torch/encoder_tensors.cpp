@@ -44,7 +44,9 @@ std::vector<Linear> dense_tensors(const GradientTensor& flat, const ParameterTab
 
 EmbeddingTables embedding_tables(const at::Tensor& words, const FlatTensor& rest, const ParameterTable& table,
                                  const EncoderSpec& spec) {
-  EmbeddingTables tables{words, rest.matrix(table.position_embeddings, spec.positions, spec.hidden_size), {}, {}};
+  EmbeddingTables tables{words, {}, {}, {}};
+  if (table.position_embeddings >= 0)
+    tables.positions = rest.matrix(table.position_embeddings, spec.positions, spec.hidden_size);
   if (table.type_embeddings >= 0)
     tables.types = rest.matrix(table.type_embeddings, spec.type_vocab_size, spec.hidden_size);
   if (table.relative_bias >= 0) tables.relative = rest.matrix(table.relative_bias, kRelativeBuckets, spec.heads);
@@ -53,10 +55,9 @@ EmbeddingTables embedding_tables(const at::Tensor& words, const FlatTensor& rest
 
 EmbeddingTables embedding_tables(const GradientTensor& flat, int64_t words, const ParameterTable& table,
                                  const EncoderSpec& spec) {
-  EmbeddingTables tables{flat.matrix(table.word_embeddings, words, spec.hidden_size),
-                         flat.matrix(table.position_embeddings, spec.positions, spec.hidden_size),
-                         {},
-                         {}};
+  EmbeddingTables tables{flat.matrix(table.word_embeddings, words, spec.hidden_size), {}, {}, {}};
+  if (table.position_embeddings >= 0)
+    tables.positions = flat.matrix(table.position_embeddings, spec.positions, spec.hidden_size);
   if (table.type_embeddings >= 0)
     tables.types = flat.matrix(table.type_embeddings, spec.type_vocab_size, spec.hidden_size);
   if (table.relative_bias >= 0) tables.relative = flat.matrix(table.relative_bias, kRelativeBuckets, spec.heads);

@@ -56,8 +56,8 @@ std::vector<Linear> dense_tensors(const FlatTensor& flat, const ParameterTable& 
 std::vector<Linear> dense_tensors(const GradientTensor& flat, const ParameterTable& table);
 
 struct EmbeddingTables {
-  at::Tensor words, positions;
-  at::Tensor types, relative;  // undefined where the architecture has none; relative: [kRelativeBuckets × heads]
+  at::Tensor words;
+  at::Tensor positions, types, relative;  // undefined where the architecture has none; [kRelativeBuckets × heads]
 };
 /// `words` [rows × hidden] may be a compact table.
 EmbeddingTables embedding_tables(const at::Tensor& words, const FlatTensor& rest, const ParameterTable& table,

@@ -90,7 +90,7 @@ class DeviceInference final : public Inference {
     backend_.set_weights({});
     const ParameterTable& table = model.parameters();
     const EncoderSpec& spec = model.spec().encoder;
-    const int64_t head_begin = table.layers.back().end, words = spec.vocab_size * spec.hidden_size;
+    const int64_t head_begin = table.layers_end(), words = spec.vocab_size * spec.hidden_size;
     const at::Tensor host = at::from_blob(const_cast<float*>(model.data()), {table.elements()}, at::kFloat);
     // Never a view of the model's own weights, which may change under a pass.
     const FlatTensor all{host.to(place_.torch(), type_, /*non_blocking=*/false, /*copy=*/true), 0};

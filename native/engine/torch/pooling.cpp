@@ -16,12 +16,9 @@ namespace vectune::device {
 
 namespace {
 
-/// Rows of each text that no pooling sees, never its last one: int32 [texts + 1].
-at::Tensor skipped(const DeviceBatch& batch) { return (batch.lengths - 1).clamp_max(batch.unpooled); }
-
 at::Tensor first_rows(const DeviceBatch& batch) {
   const at::Tensor starts = batch.starts.narrow(0, 0, batch.texts + 1);
-  return batch.unpooled > 0 ? starts + skipped(batch) : starts;
+  return batch.unpooled.defined() ? starts + batch.unpooled : starts;
 }
 
 /// The place of each row in its text, from 0 on [rows].
@@ -32,18 +29,19 @@ at::Tensor places_of(const DeviceBatch& batch) {
 
 /// Which rows no pooling sees [rows × 1].
 at::Tensor is_skipped(const DeviceBatch& batch) {
-  return at::lt(places_of(batch), at::index_select(skipped(batch), 0, batch.text_of_row)).unsqueeze(1);
+  return at::lt(places_of(batch), at::index_select(batch.unpooled, 0, batch.text_of_row)).unsqueeze(1);
 }
 
 /// What a sum over a text's rows is divided by [texts + 1 × 1].
 at::Tensor lengths_of(PoolingMode mode, const DeviceBatch& batch) {
   at::Tensor lengths = batch.lengths.to(at::kFloat).unsqueeze(1);
-  at::Tensor before = batch.unpooled > 0 ? skipped(batch).to(at::kFloat).unsqueeze(1) : at::Tensor();
+  at::Tensor before = batch.unpooled.defined() ? batch.unpooled.to(at::kFloat).unsqueeze(1) : at::Tensor();
   if (mode == PoolingMode::kWeightedMean) {
     const at::Tensor all = lengths * (lengths + 1) / 2;
     return before.defined() ? all - before * (before + 1) / 2 : all;
   }
   if (before.defined()) lengths = lengths - before;
+  if (batch.has_empty) lengths = lengths.clamp_min(1);  // whose sum is 0
   return mode == PoolingMode::kMean ? lengths : lengths.sqrt();
 }
 
@@ -78,7 +76,7 @@ at::Tensor without(const at::Tensor& y, const at::Tensor& rows) {
 at::Tensor pool(const DeviceBatch& batch, const std::vector<PoolingMode>& modes, const at::Tensor& all,
                 at::Tensor& maxima) {
   maxima.reset();
-  const at::Tensor hidden = batch.unpooled > 0 ? is_skipped(batch) : at::Tensor();
+  const at::Tensor hidden = batch.unpooled.defined() ? is_skipped(batch) : at::Tensor();
   const at::Tensor y = hidden.defined() ? at::masked_fill(all, hidden, 0) : all;
   std::vector<at::Tensor> parts;
   at::Tensor sums;
@@ -101,7 +99,7 @@ at::Tensor pool(const DeviceBatch& batch, const std::vector<PoolingMode>& modes,
 
 at::Tensor pool_backward(const DeviceBatch& batch, const std::vector<PoolingMode>& modes, const at::Tensor& d,
                          const at::Tensor& y, const at::Tensor& maxima) {
-  const at::Tensor hidden_rows = batch.unpooled > 0 ? is_skipped(batch) : at::Tensor();
+  const at::Tensor hidden_rows = batch.unpooled.defined() ? is_skipped(batch) : at::Tensor();
   const int64_t hidden = d.size(1) / static_cast<int64_t>(modes.size());
   // The dummy after the texts has no gradient.
   at::Tensor all = at::zeros({batch.texts + 1, d.size(1)}, d.options());

@@ -86,6 +86,10 @@ at::Tensor TorchBackend::normalise_backward(const NormAt& at, const Normed& n, c
 void TorchBackend::embed(const NormAt& norm, const Dropout& dropout) {
   const EmbeddingTables& tables = weights_.tables;
   if (tables.relative.defined()) biased_.pack(place_, batch_, tables.relative);
+  if (spec_.architecture->is_bag) {
+    x_ = at::index_select(tables.words, 0, batch_.ids);
+    return;
+  }
   Normed n;
   n.sum = at::index_select(tables.words, 0, batch_.ids);
   n.sum.add_(at::index_select(tables.positions, 0, batch_.positions));
@@ -98,7 +102,9 @@ void TorchBackend::embed(const NormAt& norm, const Dropout& dropout) {
 
 void TorchBackend::embed_backward(const NormAt& norm, const Dropout& dropout, const Wanted& wanted) {
   const at::Tensor dsum =
-      normalise_backward(norm, embedded_, drop_backward(dx_, dropout, embedded_.mask)).to(at::kFloat);
+      (spec_.architecture->is_bag ? dx_
+                                  : normalise_backward(norm, embedded_, drop_backward(dx_, dropout, embedded_.mask)))
+          .to(at::kFloat);
   const EmbeddingTables& tables = gradients_.tables;
   const auto add = [&](at::Tensor table, const at::Tensor& rows, int64_t pad) {
     table.index_add_(0, rows, dsum);

@@ -32,9 +32,9 @@ struct TrainingContext {
     return {static_cast<int64_t>(numbers.size()),
             [this, numbers](int64_t i) {
               const int32_t text = numbers[static_cast<size_t>(i)];
-              return Text{dataset.ids() + dataset.offsets()[text], dataset.length(text), text};
+              return Text{dataset.ids() + dataset.offsets()[text], dataset.length(text), text, dataset.unpooled(text)};
             },
-            vocabulary.remap(), options.unpooled};
+            vocabulary.remap(), dataset.whole()};
   }
 };
 

@@ -51,6 +51,15 @@ void check_rows(const PackedRows& rows, int64_t texts) {
   }
 }
 
+void check_unpooled(const PackedTexts& texts) {
+  if (!texts.unpooled) return;
+  const int32_t* const end = texts.unpooled + texts.texts;
+  const int32_t* const wrong = std::find_if(texts.unpooled, end, [](int32_t count) { return count < 0; });
+  if (wrong != end)
+    refuse("Text " + std::to_string(wrong - texts.unpooled) + " has " + std::to_string(*wrong) +
+           " tokens that no pooling sees; it must be a number from 0.");
+}
+
 /// Of all rows as one, where none were given.
 std::vector<RowSet> checked_sets(const std::vector<RowSet>& given, const PackedLabels& labels, int64_t rows) {
   if (given.empty()) {
@@ -81,8 +90,9 @@ std::vector<RowSet> checked_sets(const std::vector<RowSet>& given, const PackedL
 Dataset::Dataset(const PackedTexts& texts, const PackedRows& rows, const PackedLabels& labels,
                  const std::vector<RowSet>& sets)
     : texts_(texts.texts), tokens_(texts.tokens), rows_(rows.rows) {
-  check_texts(texts.ids, texts.tokens, texts.offsets, texts.texts);
+  check_texts(texts.ids, texts.tokens, texts.offsets, texts.texts, true);
   check_rows(rows, texts.texts);
+  check_unpooled(texts);
   int64_t first = 0, labels_begin = 0;
   for (const auto& [of_rows, width] : checked_sets(sets, labels, rows.rows)) {
     sets_.push_back({first, of_rows, width, labels_begin});
@@ -100,7 +110,9 @@ Dataset::Dataset(const PackedTexts& texts, const PackedRows& rows, const PackedL
            " is not a finite number.");
   }
   for (int64_t text = 0; text < texts_; ++text) {
-    longest_text_ = std::max<int64_t>(longest_text_, texts.offsets[text + 1] - texts.offsets[text]);
+    const int64_t length = texts.offsets[text + 1] - texts.offsets[text];
+    longest_text_ = std::max(longest_text_, length);
+    if (length == 0 && empty_text_ < 0) empty_text_ = text;
   }
   if (tokens_ > 0) largest_id_ = *std::max_element(texts.ids, texts.ids + tokens_);
   ids_ = copy(texts.ids, tokens_, at::kInt);
@@ -108,6 +120,8 @@ Dataset::Dataset(const PackedTexts& texts, const PackedRows& rows, const PackedL
   columns_ = copy(rows.columns, rows.size, at::kInt);
   row_offsets_ = copy(rows.offsets, rows_ + 1, at::kInt);
   labels_ = copy(labels.values, labels.size, at::kFloat);
+  if (texts.unpooled && std::any_of(texts.unpooled, texts.unpooled + texts_, [](int32_t count) { return count > 0; }))
+    unpooled_ = copy(texts.unpooled, texts_, at::kInt);
   ++live_datasets;  // last: a constructor that throws has no destructor
 }
 
@@ -119,8 +133,8 @@ int64_t Dataset::set_of(int64_t row) const {
 
 int64_t Dataset::bytes() const {
   int64_t sum = 0;
-  for (const at::Tensor* part : {&ids_, &offsets_, &columns_, &row_offsets_, &labels_})
-    sum += static_cast<int64_t>(part->nbytes());
+  for (const at::Tensor* part : {&ids_, &offsets_, &columns_, &row_offsets_, &labels_, &unpooled_})
+    if (part->defined()) sum += static_cast<int64_t>(part->nbytes());
   return sum;
 }
 

@@ -16,6 +16,8 @@ struct PackedTexts {
   int64_t tokens;
   const int32_t* offsets;  // [texts + 1]
   int64_t texts;
+  /// Of each text the tokens at its beginning that no pooling sees, never its last one; null where none has any.
+  const int32_t* unpooled = nullptr;
 };
 
 /// Rows of 1 … n columns, each the number of a text: row r has columns[offsets[r] .. offsets[r+1]).
@@ -44,7 +46,7 @@ class Dataset {
  public:
   /// Copies. `sets` are in the order of the rows; none given is one of all rows. Throws Error(kInvalidArgument): texts
   /// that `check_texts` refuses, rows without a column or with one that is no text, labels that are not as many for
-  /// each row, or not finite, sets that are not all rows.
+  /// each row, or not finite, a negative count of unpooled tokens, sets that are not all rows.
   Dataset(const PackedTexts& texts, const PackedRows& rows, const PackedLabels& labels,
           const std::vector<RowSet>& sets = {});
 
@@ -54,6 +56,11 @@ class Dataset {
   const int32_t* offsets() const { return offsets_.const_data_ptr<int32_t>(); }
   int64_t length(int64_t text) const { return offsets()[text + 1] - offsets()[text]; }
   int64_t longest_text() const { return longest_text_; }
+  /// The first without a token; −1 where there is none.
+  int64_t empty_text() const { return empty_text_; }
+  int64_t unpooled(int64_t text) const { return whole() ? 0 : unpooled_.const_data_ptr<int32_t>()[text]; }
+  /// Whether the pooling sees every token.
+  bool whole() const { return !unpooled_.defined(); }
   int32_t largest_id() const { return largest_id_; }
 
   int64_t rows() const { return rows_; }
@@ -93,9 +100,9 @@ class Dataset {
   };
   const Set& at(int64_t set) const { return sets_[static_cast<size_t>(set)]; }
 
-  at::Tensor ids_, offsets_, columns_, row_offsets_, labels_;
+  at::Tensor ids_, offsets_, columns_, row_offsets_, labels_, unpooled_;
   std::vector<Set> sets_;
-  int64_t texts_, tokens_, rows_, longest_text_ = 0;
+  int64_t texts_, tokens_, rows_, longest_text_ = 0, empty_text_ = -1;
   int32_t largest_id_ = 0;
 };
 

@@ -21,7 +21,6 @@ struct TrainerOptions {
   std::optional<double> max_gradient_norm;
   std::vector<std::string> freeze;
   std::optional<int64_t> memory_limit;
-  int64_t unpooled = 0;    // as Texts has it
   bool keep_base = false;  // holds the weights that training begins with, for `Trainer::blend`
 };
 

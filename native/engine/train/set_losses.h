@@ -13,8 +13,8 @@ namespace vectune {
 class SetLosses {
  public:
   /// `dimension` of the vectors. Error(kInvalidArgument) where there is not one loss for each set, or a loss does not
-  /// train on the rows of its set.
-  SetLosses(const std::vector<LossSpec>& specs, const Dataset& dataset, int64_t dimension);
+  /// train on the rows of its set, or looks at hidden layers of a model of no `layers`.
+  SetLosses(const std::vector<LossSpec>& specs, const Dataset& dataset, int64_t dimension, int64_t layers);
 
   const Loss& of(int64_t set) const { return *losses_[static_cast<size_t>(set)]; }
   /// Of all sets, in their order.

@@ -34,6 +34,9 @@ const Dataset& checked(const Dataset& dataset, const Model& model) {
     throw Error(ErrorCode::kInvalidArgument, "Token " + std::to_string(dataset.largest_id()) +
                                                  " is outside the vocabulary of " +
                                                  std::to_string(model.spec().encoder.vocab_size) + ".");
+  if (dataset.empty_text() >= 0 && !model.spec().encoder.architecture->is_bag)
+    throw Error(ErrorCode::kInvalidArgument,
+                "Text " + std::to_string(dataset.empty_text()) + " must have at least one token.");
   if (dataset.longest_text() > model.longest_text())
     throw Error(ErrorCode::kInvalidArgument, "A text has " + std::to_string(dataset.longest_text()) +
                                                  " tokens; the model has " + std::to_string(model.longest_text()) +
@@ -51,7 +54,7 @@ struct Trainer::Impl {
         spec(model->spec()),
         table(model->parameters()),
         vocabulary(checked(*dataset, *model), spec.encoder.vocab_size),
-        losses(options.losses, *dataset, spec.dimension()),
+        losses(options.losses, *dataset, spec.dimension(), spec.encoder.layers),
         layout(table, spec.encoder, vocabulary, options.freeze, losses.parameters()),
         backend(make_training_backend({options, spec, table, *dataset, vocabulary, layout, live, cancelled})),
         step(*dataset, losses, *backend.passes, layout, live, {spec.encoder.layers, options.seed}) {

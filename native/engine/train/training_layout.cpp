@@ -51,8 +51,8 @@ TrainingLayout::TrainingLayout(const ParameterTable& table, const EncoderSpec& s
         return p.offset >= unit && p.offset < unit_end && trains(p);
       });
       if (trained) place = gradients_.add(unit, is_words ? words_ : unit_end - unit);
-      if (parameter.offset < table.embedding_norm.weight) gradients_.tables = gradients_.elements();
-      if (parameter.offset < table.layers.back().end) gradients_.encoder = gradients_.elements();
+      if (parameter.offset < table.tables_end) gradients_.tables = gradients_.elements();
+      if (parameter.offset < table.layers_end()) gradients_.encoder = gradients_.elements();
     }
     if (!trains(parameter)) continue;
     const int64_t begin = is_words ? 0 : at(parameter.offset), elements = is_words ? words_ : parameter.elements,

@@ -164,8 +164,7 @@ export class FakeEngine {
     spec: {} as NativeModelSpec,
     maxInputLength: 128,
     positions: 512,
-    defaultPrompt: '',
-    promptTokens: 0,
+    promptOf: (asked) => Promise.resolve({ text: asked ?? '', tokens: 0 }),
     tokeniser: {
       encode: async (texts, maxInputLength) => {
         const lengths = texts.map((text) => Math.min(maxInputLength, text.length + 2));

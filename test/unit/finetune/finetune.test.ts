@@ -206,7 +206,6 @@ test('options reach the engine', async () => {
     maxGradientNorm: 1,
     freeze: ['embeddings'],
     memoryLimit: 123456789,
-    promptTokens: 0,
   });
   expect(engine.probed).toEqual([]);
   expect(engine.applied.map((step) => [step.microBatch, step.rows.length])).toEqual(

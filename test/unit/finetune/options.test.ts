@@ -12,6 +12,7 @@ test('what is left out is left to the recipe', () => {
     teacher: null,
     teacherFile: null,
     multiDatasetSampler: null,
+    prompts: null,
     onBadRow: 'refuse',
     groupedSplit: true,
     split: null,

@@ -2,6 +2,7 @@ import { cpSync, mkdirSync, renameSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { openModel } from '../../../lib/model/open';
 import type { OpenedModel } from '../../../lib/model/types';
+import type { Architecture } from '../../../lib/model/architectures';
 import { CASES, type CaseName } from '../../parity/cases';
 import { removeFolders, temporaryFolder } from '../native/support/folders';
 import { folderVectors, vectorsOf } from './support/engine';
@@ -42,7 +43,7 @@ describe.each(CASES)('%s', (name: CaseName) => {
   });
 
   test('0.4: 0_Transformer, a limit of an old name, the version in config.json, no tokenizer.json', async () => {
-    const folder = toEra04(copyFixture(name), plain.architecture);
+    const folder = toEra04(copyFixture(name), plain.architecture as Architecture);
     const opened = await expectSame(folder);
     expect(opened.weightFiles[0]!.path).toBe(join(folder, '0_Transformer', 'model.safetensors'));
   });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Architecture } from '../../../lib/model/architectures';
 import { openModel } from '../../../lib/model/open';
 import { saveModel } from '../../../lib/model/save/save';
-import { CASES, type CaseName } from '../../parity/cases';
+import { CASES } from '../../parity/cases';
 import { removeFolders, temporaryFolder } from '../native/support/folders';
 import { folderVectors, inEngine } from './support/engine';
 import { toEra04, toNewEra } from './support/eras';
@@ -23,7 +23,7 @@ const model = (name: string) => `sentence_transformers.models.${name}`;
 const LAYOUT = ['README.md', 'config.json', 'config_sentence_transformers.json', 'model.safetensors', 'modules.json'];
 const TOKENIZER = ['sentence_bert_config.json', 'special_tokens_map.json', 'tokenizer.json', 'tokenizer_config.json'];
 const DENSE = ['2_Dense', '2_Dense/config.json', '2_Dense/model.safetensors'];
-const MODULES: Record<CaseName, string[]> = {
+const MODULES: Record<(typeof CASES)[number], string[]> = {
   'bert-mean': [],
   'bert-dense': DENSE,
   'distilbert-mean': [],
@@ -38,23 +38,23 @@ const MODULES: Record<CaseName, string[]> = {
   'mpnet-mean': ['2_Normalize'],
 };
 
-function layoutOf(name: CaseName, vocabulary: string[]): string[] {
+function layoutOf(name: (typeof CASES)[number], vocabulary: string[]): string[] {
   const pooling = ['1_Pooling', '1_Pooling/config.json'];
   return [...LAYOUT, ...TOKENIZER, ...pooling, ...MODULES[name], ...vocabulary].sort();
 }
 
-function vocabularyOf(name: CaseName): string[] {
+function vocabularyOf(name: (typeof CASES)[number]): string[] {
   if (name === 'bert-unigram' || name === 'camembert-mean') return [];
   if (name === 'xlm-roberta-mean') return ['sentencepiece.bpe.model'];
   return name.startsWith('roberta') ? ['vocab.json', 'merges.txt'] : ['vocab.txt'];
 }
 
 /** The names of a model's weight files. */
-function weightFiles(name: CaseName): string[] {
+function weightFiles(name: (typeof CASES)[number]): string[] {
   return ['model.safetensors', ...MODULES[name].filter((path) => path.endsWith('.safetensors'))];
 }
 
-describe.each(CASES)('%s', (name: CaseName) => {
+describe.each(CASES)('%s', (name: (typeof CASES)[number]) => {
   const original = fixtureFolder(name);
   const architecture = name.replace(/-[^-]*$/, '') as Architecture;
 

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ARCHITECTURE_NAMES } from '../../../lib/model/architectures';
+import { STATIC } from '../../../lib/model/folder/static-embedding';
 
 const ROOT = resolve(__dirname, '../../..');
 const PLANS = join(ROOT, 'native/engine/model/architectures');
@@ -12,8 +13,17 @@ const names = readdirSync(PLANS)
   .sort();
 
 test('there is a plan for each architecture', () => {
-  expect(names).toEqual(['bert', 'camembert', 'distilbert', 'electra', 'mpnet', 'roberta', 'xlm_roberta']);
-  expect(ARCHITECTURE_NAMES.map((name) => name.replace('-', '_')).sort()).toEqual(names);
+  expect(names).toEqual([
+    'bert',
+    'camembert',
+    'distilbert',
+    'electra',
+    'mpnet',
+    'roberta',
+    'static_embedding',
+    'xlm_roberta',
+  ]);
+  expect([...ARCHITECTURE_NAMES, STATIC].map((name) => name.replace('-', '_')).sort()).toEqual(names);
 });
 
 test('the name of an architecture stands in its own file, and in the list of them, only', () => {

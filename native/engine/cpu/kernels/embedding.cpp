@@ -78,6 +78,40 @@ void embedding_scatter(const EmbeddingScatter& a) {
   });
 }
 
+void bag_forward(const BagForward& a) {
+  const int64_t width = a.hidden;
+  for_parts(a.rows.texts, [&](int64_t begin, int64_t end, int) {
+    for (int64_t t = begin; t < end; ++t) {
+      const int64_t from = a.rows.starts[t], to = a.rows.starts[t + 1];
+      float* y = a.y + t * width;
+      for_lanes(width, [&](int64_t i, auto n) { store(y + i, F{}, n); });
+      for (int64_t r = from; r < to; ++r) {
+        const float* word = a.words + int64_t{a.rows.ids[r]} * width;
+        for_lanes(width, [&](int64_t i, auto n) { store(y + i, load(y + i, n) + load(word + i, n), n); });
+      }
+      const float length = static_cast<float>(to > from ? to - from : 1);
+      for_lanes(width, [&](int64_t i, auto n) { store(y + i, load(y + i, n) / length, n); });
+    }
+  });
+}
+
+void bag_backward(const BagBackward& a) {
+  const int64_t width = a.hidden;
+  const int64_t blocks = (width + kLanes - 1) / kLanes;
+  for_parts(blocks, [&](int64_t begin, int64_t end, int) {
+    const int64_t from = begin * kLanes, count = (end * kLanes < width ? end * kLanes : width) - from;
+    for (int64_t t = 0; t < a.rows.texts; ++t) {
+      const int64_t first = a.rows.starts[t], last = a.rows.starts[t + 1];
+      const float* d = a.d + t * width + from;
+      const float length = static_cast<float>(last - first);
+      for (int64_t r = first; r < last; ++r) {
+        float* g = a.dwords + int64_t{a.rows.ids[r]} * width + from;
+        for_lanes(count, [&](int64_t i, auto n) { store(g + i, load(g + i, n) + load(d + i, n) / length, n); });
+      }
+    }
+  });
+}
+
 }  // namespace
 
 void register_embedding(Table& t) {
@@ -85,6 +119,8 @@ void register_embedding(Table& t) {
   t.bf16_.embedding_forward = embedding_forward<bf16>;
   t.common.embedding_backward = embedding_backward;
   t.common.embedding_scatter = embedding_scatter;
+  t.common.bag_forward = bag_forward;
+  t.common.bag_backward = bag_backward;
 }
 
 }  // namespace vectune::kernels::VECTUNE_SIMD

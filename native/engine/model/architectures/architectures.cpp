@@ -9,8 +9,8 @@ namespace vectune {
 
 const std::vector<const Architecture*>& architectures() {
   static const auto all = [] {
-    static const Architecture plans[] = {bert(),  camembert(), distilbert(), electra(),
-                                         mpnet(), roberta(),   xlm_roberta()};
+    static const Architecture plans[] = {bert(),  camembert(), distilbert(),       electra(),
+                                         mpnet(), roberta(),   static_embedding(), xlm_roberta()};
     std::vector<const Architecture*> list;
     for (const Architecture& plan : plans) list.push_back(&plan);
     return list;

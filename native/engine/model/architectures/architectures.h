@@ -10,6 +10,7 @@ Architecture distilbert();
 Architecture electra();
 Architecture mpnet();
 Architecture roberta();
+Architecture static_embedding();
 Architecture xlm_roberta();
 
 }  // namespace vectune
