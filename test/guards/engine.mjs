@@ -20,8 +20,8 @@ export const engine = {
     },
     {
       guard: 'offsets grow',
-      from: 'if (offsets[text + 1] <= offsets[text]) {',
-      to: 'if (offsets[text + 1] <= offsets[text] && tokens < 0) {',
+      from: 'if (may_be_empty ? offsets[text + 1] < offsets[text] : offsets[text + 1] <= offsets[text]) {',
+      to: 'if (offsets[text + 1] < offsets[text] && tokens < 0) {',
       test: 'lifetime/arguments',
       name: 'the right types that do not fit each other',
     },

@@ -72,7 +72,7 @@ export async function readStaticSpec(weights: readonly WeightSource[]): Promise<
     );
   }
   const [rows, width] = table as [number, number];
-  const folded = !shapes.has('embedding.weight') ? shapes.get('mapping')?.[0] : undefined;
+  const folded = shapes.get('embedding.weight') === undefined ? shapes.get('mapping')?.[0] : undefined;
   return {
     architecture: STATIC,
     vocabSize: folded ?? rows,

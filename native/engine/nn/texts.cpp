@@ -16,7 +16,7 @@ namespace {
 void check_texts(const int32_t* ids, int64_t tokens, const int32_t* offsets, int64_t texts, bool may_be_empty) {
   if (offsets[0] != 0) refuse("offsets[0] must be 0; found " + std::to_string(offsets[0]) + ".");
   for (int64_t text = 0; text < texts; ++text) {
-    if (offsets[text + 1] < offsets[text] + (may_be_empty ? 0 : 1)) {
+    if (may_be_empty ? offsets[text + 1] < offsets[text] : offsets[text + 1] <= offsets[text]) {
       refuse("Text " + std::to_string(text) +
              (may_be_empty ? " ends before it begins; its offsets are "
                            : " must have at least one token; its offsets are ") +
