@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cosineSimilarity, TextVectorisation } from '../../lib';
 import { openModel } from '../../lib/model/open';
-import { packTexts, STATIC_PLACED, useCase } from './cases';
+import { packTexts, PLAIN, STATIC_PLACED, useCase } from './cases';
 import { largestDifference } from './measure';
 import { readTensors } from './safetensors';
 
@@ -37,6 +37,21 @@ describe.each(STATIC_PLACED)('%s on %s', (name, device) => {
       expect([tensor, largestDifference(values, expected.get(tensor)!)]).toEqual([tensor, expect.any(Number)]);
     for (const [tensor, values] of traced) expect(largestDifference(values, expected.get(tensor)!)).toBeLessThan(1e-5);
     expect(facts.traced.some((text) => facts.ids[text]!.length === 0)).toBe(true);
+  });
+});
+
+describe('an encoder', () => {
+  const parityCase = useCase('bert-mean');
+
+  it('refuses texts without a token, to embed and to train on', async () => {
+    const { addon, model } = parityCase();
+    const [ids, offsets] = [Int32Array.of(2, 3, 2, 3), Int32Array.of(0, 2, 2, 4)];
+    const message = expect.stringContaining('Text 1 must have at least one token') as string;
+    await expect(addon.embed(model, ids, offsets, 'fp32')).rejects.toMatchObject({ message });
+    const rows = [Int32Array.of(0, 1), Int32Array.of(0, 2), Float32Array.of(1)] as const;
+    const dataset = await addon.createDataset(ids, offsets, ...rows);
+    await expect(addon.createTrainer(model, dataset, PLAIN)).rejects.toMatchObject({ message });
+    addon.disposeDataset(dataset);
   });
 });
 

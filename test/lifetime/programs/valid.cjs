@@ -52,6 +52,7 @@ function validValues(folder) {
     batch: 2,
     epoch: 0,
     promptTokens: 0,
+    unpooled: new Int32Array(4),
     options: { ...trainerOptions },
     request: stepRequest(Int32Array.of(0, 1)),
     bytes: null,
