@@ -118,7 +118,7 @@ export const finetuneTable = {
   }),
   /**
    * What stands before the texts, in training and validation: one text for all, or one by column, as `{ anchor: 'query: ',
-   * positive: 'passage: ' }`. A column is named by its part (text1, text2; anchor, positive, negative; text; candidates) or
+   * positive: 'passage: ' }`; of several data sets either by their names. A column is named by its part (text1, text2; anchor, positive, negative; text; candidates) or
    * by its own name; one that is not named has none. Each is a prompt of the model by its name, or a text of your own, as
    * `prompt` of `embed` is. Where the model's pooling leaves prompts out (`include_prompt: false`), so does training.
    * sentence-transformers' training argument `prompts`. Default: what `embed` puts before every text.

@@ -185,7 +185,8 @@ export function toldPrompts(prompts: readonly RowsPrompts[], sets: readonly Prom
 export function keptPrompts(choice: PromptChoice | null, sets: readonly PromptedSet[]): PromptChoice | null {
   if (choice === null || isText(choice)) return choice;
   const parts = PARTS['scored-pairs'];
-  const pairs = sets.every(({ data }) => isPairs(data.form)) && Object.keys(choice).every((name) => parts.includes(name));
+  const pairs =
+    sets.every(({ data }) => isPairs(data.form)) && Object.keys(choice).every((name) => parts.includes(name));
   return pairs ? choice : null;
 }
 

@@ -49,7 +49,15 @@ describe.each(cases)('%s on %s', (name, device) => {
     const unpooled = new Int32Array(2 * pairs).fill(promptTokens);
     const [columns, rowOffsets] = pairsOf(pairs);
     const labels = Float32Array.from(scores);
-    const dataset = await addon.createDataset(texts.ids, texts.offsets, columns, rowOffsets, labels, undefined, unpooled);
+    const dataset = await addon.createDataset(
+      texts.ids,
+      texts.offsets,
+      columns,
+      rowOffsets,
+      labels,
+      undefined,
+      unpooled,
+    );
     const trainer = await addon.createTrainer(model, dataset, { ...PLAIN, device });
     const gradients = withPrefix(expected, 'gradient/');
     const all = Math.hypot(...[...gradients.values()].map(({ data }) => norm(data)));

@@ -6,8 +6,7 @@
 
 namespace vectune {
 
-SetLosses::SetLosses(const std::vector<LossSpec>& specs, const Dataset& dataset, int64_t dimension,
-                     int64_t layers) {
+SetLosses::SetLosses(const std::vector<LossSpec>& specs, const Dataset& dataset, int64_t dimension, int64_t layers) {
   if (static_cast<int64_t>(specs.size()) != dataset.sets())
     throw Error(ErrorCode::kInvalidArgument, "There must be a loss for each set of the dataset; found " +
                                                  std::to_string(specs.size()) + " losses and " +

@@ -217,8 +217,16 @@ function misfits({ model, dataset, trainer, vectors }) {
     ...texted
       .filter(([given]) => given !== 'a text without tokens')
       .map(([given, a, b]) => ['createDataset', given, [a, b, ...pairsOf(2), scores]]),
-    ['createDataset', 'unpooled of a text too few', [ids, offsets, ...pairsOf(2), scores, undefined, new Int32Array(3)]],
-    ['createDataset', 'a negative unpooled', [ids, offsets, ...pairsOf(2), scores, undefined, new Int32Array(4).fill(-1)]],
+    [
+      'createDataset',
+      'unpooled of a text too few',
+      [ids, offsets, ...pairsOf(2), scores, undefined, new Int32Array(3)],
+    ],
+    [
+      'createDataset',
+      'a negative unpooled',
+      [ids, offsets, ...pairsOf(2), scores, undefined, new Int32Array(4).fill(-1)],
+    ],
     ['createDataset', 'a label too few', [ids, offsets, ...pairsOf(2), Float32Array.of(1)]],
     ['createDataset', 'a label too many', [ids, offsets, ...pairsOf(2), Float32Array.of(1, 1, 1)]],
     ['createDataset', 'a label that is not a number', [ids, offsets, ...pairsOf(2), Float32Array.of(NaN, 1)]],

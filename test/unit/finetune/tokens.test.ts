@@ -11,7 +11,13 @@ async function tokeniseRows(
   prompt: string,
   check: () => void,
 ) {
-  return tokeniseGroups(tokeniser, await groupTexts(rows, check), most, [{ rows: rows.length, prompts: [{ text: prompt, tokens: 0 }] }], check);
+  return tokeniseGroups(
+    tokeniser,
+    await groupTexts(rows, check),
+    most,
+    [{ rows: rows.length, prompts: [{ text: prompt, tokens: 0 }] }],
+    check,
+  );
 }
 
 /** A token for each character; remembers what it was asked for. */
