@@ -12,6 +12,7 @@ import { ENDPOINTS, type Desk, type Endpoint } from './endpoints';
 import { HttpError, toHttpError, type ErrorForm } from './http-error';
 import { Metrics } from './metrics';
 import { openApi } from './openapi';
+import { PAGE_HEADERS, PAGE_PATHS, pageFiles } from './page';
 import { serveMisnomers, serveTable, type ServedRequest, type ServeOptions } from './options';
 import { BodyReader } from './read-body';
 import { checkModel, checkModels, ServedModel, ServedModels, type Models } from './served-model';
@@ -208,6 +209,9 @@ export class VectuneServer {
       });
     }
     app.get('/health', (_, reply) => this.#health(reply));
+    for (const { path, type, content } of pageFiles()) {
+      app.get(path, (_, reply) => reply.headers(PAGE_HEADERS).type(type).send(content));
+    }
     app.get('/openapi.json', (_, reply) => reply.type('application/json').send(this.#description));
     app.get('/metrics', async (_, reply) => {
       const { registry } = this.#desk.metrics;
@@ -318,8 +322,8 @@ defineAsyncDispose(VectuneServer.prototype, function (this: VectuneServer) {
   return this.close();
 });
 
-/** What needs no key: nothing of the models or of others' requests is in it. */
-const OPEN = new Set(['/health', '/openapi.json']);
+/** What needs no key: nothing of the models or of others' requests is in it. The page asks for one where it must. */
+const OPEN = new Set(['/health', '/openapi.json', ...PAGE_PATHS]);
 
 function pathOf(request: FastifyRequest): string {
   return request.url.split('?', 1)[0]!;

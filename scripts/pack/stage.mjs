@@ -37,10 +37,10 @@ export async function stagePackage(folder, versions, ready) {
     recursive: true,
     filter: (path) => path !== addons,
   });
-  // What the maps of dist lead to: a debugger's lines, an editor's definitions.
+  // What the maps of dist lead to: a debugger's lines, an editor's definitions. And the server's page, served as it is.
   cpSync(join(ROOT, 'lib'), join(folder, 'lib'), {
     recursive: true,
-    filter: (path) => statSync(path).isDirectory() || path.endsWith('.ts'),
+    filter: (path) => statSync(path).isDirectory() || /\.(?:ts|html|css|mjs)$/.test(path),
   });
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(packedManifest(), null, 2)}\n`);
   const place = join(folder, 'dist', 'addons');
