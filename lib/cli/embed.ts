@@ -3,61 +3,69 @@ import { extname } from 'node:path';
 import type { Command } from 'commander';
 import { checkEncoding } from '../data/text/encoding';
 import { readTexts } from '../data/texts';
+import { embedFile, type EmbedFileOptions } from '../embed/embed-file';
+import { jsonLine } from '../embed/vector-file/json-lines';
 import { InvalidArgumentError } from '../system/errors';
 import { TextVectorisation } from '../text-vectorisation';
 import type { EmbedOptions } from '../text-vectorisation-options';
 import { addFlags, typedOptions } from './flags';
 import { Output } from './output';
-import { DownloadDisplay } from './progress';
-import { embedFlags, modelFlags } from './tables';
-import { animates } from './terminal';
+import { DownloadDisplay, EmbedDisplay } from './progress';
 import { StopSignals } from './stop-signals';
+import { embedFileFlags, embedFlags, modelFlags } from './tables';
 import { requireFlags } from './usage';
 
 /** Most texts whose vectors are computed before any is written: enough to compute well, few enough to hold. */
 const TEXTS_AT_ONCE = 512;
 
-/** Flags that are the command's own; the others are options of the model or of `embed`. */
+/** Flags that are the command's own; the others are options of the model, of `embed` or of `embedFile`. */
 interface Flags {
   model: string;
   texts?: string[];
-  jsonl?: boolean;
-  encoding?: string;
-  text: boolean;
   out?: string;
 }
+
+/** How the texts are read, and how their vectors are written. */
+type FileOptions = Pick<EmbedFileOptions, 'format' | 'text' | 'json' | 'encoding'>;
 
 /**
  * `vectune embed --model <id|folder> [file]`: each line of the file (or of the standard input) is a text; .gz is
  * unpacked; each line of the output is `{"text": …, "vector": […]}`, in the same order. An empty line is an empty text.
- * What is there is answered at once: a line that a person types, or all that waits in a pipe.
+ * What is there is answered at once: a line that a person types, or all that waits in a pipe. With `--out` the vectors go
+ * to a file of JSON Lines, Parquet or .npy.
  */
 export function registerEmbed(program: Command): void {
   const command = program
     .command('embed')
-    .description('Turn texts into vectors, as JSON Lines: each line of a file or of the standard input, or arguments.')
+    .description(
+      'Turn texts into vectors, as JSON Lines, Parquet or .npy: each line of a file or of the standard input, or arguments.',
+    )
     .argument('[file or texts...]', 'a file with a text in each line, or the texts themselves; - is the standard input')
     .option('--model <id|folder>', 'a name on the hub, or a folder')
-    .option('--texts <text...>', 'the texts themselves, whatever they look like')
-    .option('--jsonl', 'each line is JSON: a string, or an object with a member "text"; empty lines are skipped')
-    .option('--encoding <name>', 'of the texts, as windows-1252 (default: by the byte order mark, else utf-8)');
+    .option('--texts <text...>', 'the texts themselves, whatever they look like');
   requireFlags(command, 'model');
   addFlags(command, modelFlags);
-  addFlags(command, embedFlags)
+  addFlags(command, embedFlags);
+  addFlags(command, embedFileFlags)
     .option('--out <file>', 'write there; the file appears when all is done (default: the standard output)')
-    .option('--no-text', 'print the vectors only: a list per line')
     .action(embed);
 }
 
 async function embed(named: string[], flags: Flags, command: Command): Promise<void> {
-  const source = await sourceOf(named, flags);
+  const fileOptions = typedOptions(command, embedFileFlags) as FileOptions;
+  const source = await sourceOf(named, flags, fileOptions);
   const options = typedOptions(command, embedFlags) as EmbedOptions;
+  if (flags.out === undefined && fileOptions.format !== undefined && fileOptions.format !== 'jsonl') {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      `--format ${fileOptions.format} is for a file: name it with --out.`,
+    );
+  }
   const download = new DownloadDisplay();
   const tv = new TextVectorisation(flags.model, {
     ...typedOptions(command, modelFlags),
     onProgress: (event) => download.show(event),
   });
-  const output = await Output.open(flags.out);
   const stop = new StopSignals();
   if (source === '-') {
     // Who waits for the next text on standard input is woken by its end alone.
@@ -69,37 +77,75 @@ async function embed(named: string[], flags: Flags, command: Command): Promise<v
     if (source === '-' && process.stdin.isTTY) {
       process.stderr.write('A text in each line; Ctrl-D ends. Other ways: npx vectune embed --help\n');
     }
-    let done = 0;
-    for await (const texts of batches(source, flags, stop.signal)) {
-      const vectors = await tv.embed(texts, { ...options, signal: stop.signal });
-      download.end();
-      const lines = vectors.map((vector, i) => {
-        const numbers = Array.from(vector);
-        return JSON.stringify(flags.text ? { text: texts[i], vector: numbers } : numbers);
-      });
-      if (!(await output.write(`${lines.join('\n')}\n`))) break;
-      done += texts.length;
-      if (flags.out !== undefined && animates(process.stderr)) process.stderr.write(`\r${done} texts `);
-    }
-    await output.finish();
-    if (flags.out !== undefined) {
-      process.stderr.write(
-        `${animates(process.stderr) ? '\r' : ''}${done} ${done === 1 ? 'text' : 'texts'}: ${flags.out}\n`,
-      );
-    }
+    const work = { tv, source, fileOptions, options, signal: stop.signal, onBegun: () => download.end() };
+    if (flags.out === undefined) await print(work);
+    else await writeFile(work, flags.out);
   } catch (error) {
     if (!stop.signal.aborted) throw error; // whatever the end of standard input is told as
     process.exitCode = stop.exitCode;
   } finally {
     stop.release();
-    await output.release();
     download.end();
     await tv.dispose();
   }
 }
 
+interface Work {
+  tv: TextVectorisation;
+  /** Texts, the path of a file, or '-'. */
+  source: string | string[];
+  fileOptions: FileOptions;
+  options: EmbedOptions;
+  signal: AbortSignal;
+  /** The model is there. */
+  onBegun: () => void;
+}
+
+/** To the standard output, what is there at once. */
+async function print({ tv, source, fileOptions, options, signal, onBegun }: Work): Promise<void> {
+  const output = await Output.open(undefined);
+  try {
+    for await (const waiting of waitingTexts(source, fileOptions, signal)) {
+      for (let i = 0; i < waiting.length; i += TEXTS_AT_ONCE) {
+        const texts = waiting.slice(i, i + TEXTS_AT_ONCE);
+        const vectors = await tv.embed(texts, { ...options, signal });
+        onBegun();
+        const lines = vectors.map((vector, j) => jsonLine(vector, fileOptions.text === false ? undefined : texts[j]));
+        if (!(await output.write(`${lines.join('\n')}\n`))) return;
+      }
+    }
+  } finally {
+    await output.release();
+  }
+}
+
+async function writeFile(work: Work, file: string): Promise<void> {
+  const { tv, source, fileOptions, options, signal, onBegun } = work;
+  const display = new EmbedDisplay();
+  try {
+    const texts = source === '-' ? oneByOne(waitingTexts(source, fileOptions, signal)) : source;
+    const { count } = await embedFile(tv, texts, file, {
+      ...fileOptions,
+      embed: options,
+      signal,
+      onProgress: (event) => {
+        onBegun();
+        display.show(event);
+      },
+    });
+    display.end();
+    process.stderr.write(`${count.toLocaleString('en')} ${count === 1 ? 'text' : 'texts'}: ${file}\n`);
+  } finally {
+    display.end();
+  }
+}
+
 /** Where the texts come from: a list of them, the path of a file, or '-'. */
-async function sourceOf(named: string[], { texts = [], jsonl, encoding }: Flags): Promise<string | string[]> {
+async function sourceOf(
+  named: string[],
+  { texts = [] }: Flags,
+  { json, encoding }: FileOptions,
+): Promise<string | string[]> {
   const files = await Promise.all(named.map(looksLikeFile));
   const first = files.findIndex((isFile) => isFile);
   if (texts.length === 0 && named.length === 0) return '-';
@@ -110,10 +156,10 @@ async function sourceOf(named: string[], { texts = [], jsonl, encoding }: Flags)
       `"${named[first]}" names a file, but other texts were given too: name one file and nothing else, or give all as --texts.`,
     );
   }
-  if (jsonl || encoding !== undefined) {
+  if (json === true || encoding !== undefined) {
     throw new InvalidArgumentError(
       'ERR_INVALID_OPTION',
-      `${jsonl ? '--jsonl' : '--encoding'} says how a file is read, but the texts are arguments.`,
+      `${json === true ? '--jsonl' : '--encoding'} says how a file is read, but the texts are arguments.`,
     );
   }
   return [...named, ...texts];
@@ -149,19 +195,17 @@ async function looksLikeFile(argument: string): Promise<boolean> {
   return FILE_ENDINGS.includes(extname(argument).toLowerCase()) || /^(\.{0,2}\/|~\/|[A-Za-z]:\\)/.test(argument);
 }
 
-/** What there is to embed, some hundred texts at once. */
-async function* batches(
+/** The texts that are there so far, and then those that come. */
+function waitingTexts(
   source: string | string[],
-  flags: Flags,
+  { json, encoding }: FileOptions,
   signal: AbortSignal,
-): AsyncGenerator<string[], void, undefined> {
-  for await (const texts of waiting(source, flags, signal)) {
-    for (let i = 0; i < texts.length; i += TEXTS_AT_ONCE) yield texts.slice(i, i + TEXTS_AT_ONCE);
-  }
+): AsyncIterable<string[]> | string[][] {
+  if (Array.isArray(source)) return [source];
+  const checked = encoding === undefined ? undefined : checkEncoding('encoding', encoding);
+  return readTexts(source === '-' ? process.stdin : source, { json: json === true, encoding: checked, signal });
 }
 
-function waiting(source: string | string[], flags: Flags, signal: AbortSignal): AsyncIterable<string[]> | string[][] {
-  if (Array.isArray(source)) return [source];
-  const encoding = flags.encoding === undefined ? undefined : checkEncoding('file.encoding', flags.encoding);
-  return readTexts(source === '-' ? process.stdin : source, { json: flags.jsonl === true, encoding, signal });
+async function* oneByOne(lists: AsyncIterable<string[]> | string[][]): AsyncGenerator<string, void, undefined> {
+  for await (const list of lists) yield* list;
 }

@@ -19,6 +19,7 @@ import { registerServe } from './serve';
 import { cli } from './surface';
 import {
   comparedFlags,
+  embedFileFlags,
   embedFlags,
   evaluateFlags,
   exportFlags,
@@ -59,7 +60,7 @@ async function main(): Promise<void> {
   registerLibTorch(program);
   const names: Record<string, FlagNames> = {
     finetune: { table: finetuneFlags, misnomers: finetuneMisnomers },
-    embed: { table: { ...modelFlags, ...embedFlags }, misnomers: embedMisnomers },
+    embed: { table: { ...modelFlags, ...embedFlags, ...embedFileFlags }, misnomers: embedMisnomers },
     mine: { table: { ...modelFlags, ...mineFlags }, misnomers: {} },
     evaluate: { table: { ...modelFlags, ...evaluateFlags }, misnomers: {} },
     merge: { table: mergeFlags, misnomers: {} },

@@ -1,3 +1,4 @@
+import { embedFileTable } from '../embed/embed-file';
 import { evaluateDataTable } from '../evaluate/evaluate';
 import { exportTable } from '../export/options';
 import { mergeTable } from '../merge';
@@ -17,7 +18,11 @@ export const finetuneFlags: OptionTable = {
 /** The options that `vectune embed` gives to the model, and to `embed`. */
 const { device, memoryFraction, precision, revision } = textVectorisationTable;
 export const modelFlags = { precision, device, memoryFraction, revision };
-export const embedFlags = { maxInputLength: embedTable.maxInputLength };
+const { prompt, dimensions, maxInputLength } = embedTable;
+export const embedFlags = { prompt, dimensions, maxInputLength };
+/** The options that it gives to `embedFile`. */
+const { format, text, json, encoding } = embedFileTable;
+export const embedFileFlags = { json, encoding, text, format };
 
 /** The options that `vectune evaluate` and `vectune compare` give to the functions of these names. */
 export const evaluateFlags = evaluateDataTable;
@@ -48,7 +53,7 @@ export const serveFlags = serveTable;
 
 /** Every option by its path, whether or not it has a flag. Where two tables have one, its flag is the same in both. */
 export const entries: ReadonlyMap<string, OptionEntry> = new Map(
-  [serveFlags, textVectorisationTable, embedTable, evaluateFlags, mineFlags, finetuneFlags]
+  [serveFlags, textVectorisationTable, embedTable, embedFileFlags, evaluateFlags, mineFlags, finetuneFlags]
     .flatMap((table) => flattened(table))
     .map(({ path, entry }): [string, OptionEntry] => [path, entry])
     .concat([['method', mergeTable.method]], Object.entries(pushFlags)),

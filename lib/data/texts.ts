@@ -13,6 +13,8 @@ export interface TextsOptions {
   json?: boolean | undefined;
   /** As `checkEncoding` gave it. Default: as the byte order mark says, else UTF-8. */
   encoding?: string | undefined;
+  /** Is told the bytes of each piece that was read, packed as they lie. */
+  onBytes?: ((bytes: number) => void) | undefined;
   signal?: AbortSignal | undefined;
 }
 

@@ -32,11 +32,11 @@ export interface BatchEvent {
   total: number | null;
   /** Since the beginning. */
   seconds: number;
-  /** What is left, at the speed so far; null where `total` is. */
+  /** What is left, at the speed so far; null where nothing tells how much there is. */
   secondsLeft: number | null;
 }
 
-const batchesTable = {
+export const batchesTable = {
   /** Texts of a batch. Default 1024. */
   batchSize: optional(integer(1), 1024),
   /** How many texts there are, for the estimate of the time left. Default: a list's length. */

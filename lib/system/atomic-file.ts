@@ -35,9 +35,16 @@ export class AtomicFile {
     await proof.release();
   }
 
-  /** @throws FileError */
-  async write(text: string): Promise<void> {
-    await this.#handle.writeFile(text).catch((cause: unknown) => {
+  /** Behind what is written already. @throws FileError */
+  async write(content: string | Uint8Array): Promise<void> {
+    await this.#handle.writeFile(content).catch((cause: unknown) => {
+      throw failure(this.#file, cause);
+    });
+  }
+
+  /** Over what stands at `place`; what is written next goes to the end all the same. @throws FileError */
+  async rewrite(content: Uint8Array, place: number): Promise<void> {
+    await this.#handle.write(content, 0, content.length, place).catch((cause: unknown) => {
       throw failure(this.#file, cause);
     });
   }

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { readNpy } from '../../lib/data/formats/npy';
 import { fixture, useModels } from './models';
 
 /** What `vectune embed` reads: by file and by standard input. */
@@ -52,4 +54,27 @@ test('by standard input; JSON with a mark and empty lines; a folder is named', a
   const refused = await embed([folder]);
   expect(refused.code).toBe(1);
   expect(refused.stderr).toContain(`${folder} is a folder, but a file of texts is wanted.`);
+}, 60_000);
+
+test('to a file: the format by its ending or by --format, a prompt, and what cannot be meant', async () => {
+  const texts = models.write('texts.txt', 'rain\nboats\n');
+  const parquet = models.path('out.parquet');
+  const done = await embed([texts, '--out', parquet]);
+  expect(done).toMatchObject({ code: 0, texts: [] });
+  expect(done.stderr).toContain(`2 texts: ${parquet}`);
+  expect(readFileSync(parquet).subarray(0, 4).toString()).toBe('PAR1');
+  const npy = models.path('vectors');
+  expect(await embed([texts, '--out', npy, '--format', 'npy', '--dimensions', '4'])).toMatchObject({ code: 0 });
+  expect((await readNpy(npy)).shape).toEqual([2, 4]);
+  const jsonl = models.path('out.jsonl');
+  expect(await embed(['--out', jsonl, '--no-text', '--jsonl'], Buffer.from('"a"\n{"text":"b"}\n'))).toMatchObject({
+    code: 0,
+  });
+  expect(readFileSync(jsonl, 'utf8')).toMatch(/^\[[^\]]+\]\n\[[^\]]+\]\n$/);
+  const unknown = await embed([texts, '--out', models.path('out.csv')]);
+  expect(unknown).toMatchObject({ code: 2 });
+  expect(unknown.stderr).toMatch(/out\.csv ends in \.csv.*--format jsonl/);
+  const nowhere = await embed([texts, '--format', 'npy']);
+  expect(nowhere).toMatchObject({ code: 2 });
+  expect(nowhere.stderr).toMatch(/--format npy is for a file: name it with --out/);
 }, 60_000);

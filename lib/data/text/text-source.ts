@@ -22,6 +22,8 @@ export interface TextPlace {
 export interface TextSourceOptions {
   /** The Encoding Standard's name, or 'utf-16'. Default: as the byte order mark says, else UTF-8. */
   encoding?: string | undefined;
+  /** Is told the bytes of each piece that was read, packed as they lie. */
+  onBytes?: ((bytes: number) => void) | undefined;
   /** Stops the reading between two pieces. */
   signal?: AbortSignal | undefined;
 }
@@ -89,7 +91,7 @@ export class TextSource {
 
   /** @throws InvalidArgumentError ERR_DATA_FILE: what cannot be opened, is no text, or begins with another encoding's mark */
   static async open(source: string | Readable, name: string, options: TextSourceOptions): Promise<TextSource> {
-    const raw = rawBytes(source, name);
+    const raw = rawBytes(source, name, options.onBytes);
     try {
       let first = await beginning(raw);
       let bytes = raw;
@@ -196,10 +198,18 @@ function asWindows1252(before: string, bad: Uint8Array): string | undefined {
   return `${before.slice(-24).split('\n').at(-1)!}${shown.split(/[\r\n]/)[0]!}`.trim();
 }
 
-async function* rawBytes(source: string | Readable, name: string): AsyncGenerator<Buffer, void, undefined> {
+async function* rawBytes(
+  source: string | Readable,
+  name: string,
+  onBytes: ((bytes: number) => void) | undefined,
+): AsyncGenerator<Buffer, void, undefined> {
   const stream = typeof source === 'string' ? createReadStream(source, { highWaterMark: bytesAtOnce }) : source;
   try {
-    for await (const chunk of stream) yield Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk as string);
+    for await (const chunk of stream) {
+      const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk as string);
+      onBytes?.(bytes.length);
+      yield bytes;
+    }
   } catch (cause) {
     throw new InvalidArgumentError('ERR_DATA_FILE', `${name} cannot be read: ${systemReason(cause)}.`, {
       cause,
