@@ -462,20 +462,25 @@ export interface EngineAddon {
   traceGradients(trainer: TrainerHandle, rows: Int32Array, microBatch: number, path: string): Promise<number>;
   disposeTrainer(trainer: TrainerHandle): void;
 
-  /** Room for vectors of `width` numbers (65,536 at most), at first none. */
-  createVectors(width: number, type: 'fp32' | 'int8', similarity: SearchSimilarity): Promise<VectorsHandle>;
+  /**
+   * Room for vectors of `width` numbers (65,536 at most), at first none. Of bits `width` are bytes, in whole words of 8; how
+   * similar they are is how many bits differ, negative, whatever the similarity.
+   */
+  createVectors(width: number, type: 'fp32' | 'int8' | 'bits', similarity: SearchSimilarity): Promise<VectorsHandle>;
   /**
    * Adds whole vectors of that type, one behind the other. Where one has a number that is not finite, or is longer than
    * 1.8e19, none is added.
    */
-  appendVectors(vectors: VectorsHandle, numbers: Float32Array | Int8Array): Promise<void>;
+  appendVectors(vectors: VectorsHandle, numbers: Float32Array | Int8Array | Uint8Array): Promise<void>;
+  /** Vectors by their numbers, as they are kept, one behind the other. */
+  readVectors(vectors: VectorsHandle, rows: Int32Array): Promise<Float32Array | Int8Array | Uint8Array>;
   /**
    * Searches the first `count` vectors, or all, for the k most similar of each query (of equal ones the earlier), or all
    * where there are fewer. The work is done by `searchStep`.
    */
   createSearch(
     vectors: VectorsHandle,
-    queries: Float32Array | Int8Array,
+    queries: Float32Array | Int8Array | Uint8Array,
     k: number,
     count: number,
   ): Promise<SearchHandle>;

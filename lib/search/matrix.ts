@@ -7,7 +7,9 @@ import { show } from '../system/options';
 export type Vectors = readonly Vector[] | Matrix<Float32Array | Int8Array>;
 
 /** What an engine searches. */
-export type SearchType = 'fp32' | 'int8';
+export type SearchType = 'fp32' | 'int8' | 'bits';
+/** Numbers as an engine of each takes them. */
+export type SearchNumbers = Float32Array | Int8Array | Uint8Array;
 
 /** Numbers that are copied before the event loop gets its turn. */
 const NUMBERS_AT_ONCE = 1 << 20;
@@ -26,8 +28,15 @@ export class VectorSource {
     /** 0 where there is no vector. */
     readonly width: number,
     readonly type: SearchType,
-    readonly flat: (from: number, to: number) => Float32Array | Int8Array,
+    readonly flat: (from: number, to: number) => SearchNumbers,
   ) {}
+
+  /** The same vectors, as something else; they are of fp32 now. */
+  mapped(width: number, type: SearchType, map: (numbers: Float32Array, first: number) => SearchNumbers): VectorSource {
+    return new VectorSource(this.name, this.count, width, type, (from, to) =>
+      map(this.flat(from, to) as Float32Array, from),
+    );
+  }
 
   /** @throws InvalidArgumentError ERR_INVALID_ARGUMENT: not vectors; ERR_LENGTH_MISMATCH: a shape that is not the data's */
   static of(vectors: unknown, name: string): VectorSource {
@@ -100,7 +109,7 @@ export class VectorSource {
   }
 
   /** All vectors, in flat pieces, and the number of each piece's first; between two the event loop has its turn. */
-  async *pieces(signal?: AbortSignal): AsyncGenerator<{ first: number; numbers: Float32Array | Int8Array }, void> {
+  async *pieces(signal?: AbortSignal): AsyncGenerator<{ first: number; numbers: SearchNumbers }, void> {
     const some = Math.max(1, Math.floor(NUMBERS_AT_ONCE / Math.max(1, this.width)));
     for (let first = 0; first < this.count; first += some) {
       if (first > 0) await new Promise(setImmediate);
@@ -117,5 +126,18 @@ function widthOf(vector: unknown, name: string, number: number): number {
     'ERR_INVALID_ARGUMENT',
     `${name} must be vectors, lists of at least one number, but number ${number} (counted from 0) is ${show(vector)}.`,
     { row: number },
+  );
+}
+
+/** Refuses what is not finite, by the vector's number among all. `first` is the number of the first of these. */
+export function checkFinite(numbers: SearchNumbers, { name, width }: VectorSource, first: number): void {
+  if (numbers.BYTES_PER_ELEMENT === 1) return;
+  const odd = numbers.findIndex((x: number) => !Number.isFinite(x));
+  if (odd === -1) return;
+  const row = first + Math.floor(odd / width);
+  throw new InvalidArgumentError(
+    'ERR_INVALID_ARGUMENT',
+    `${name} must have finite numbers, but vector ${row} (counted from 0) has ${numbers[odd]} at place ${odd % width}.`,
+    { row },
   );
 }

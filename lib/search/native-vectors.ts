@@ -1,6 +1,6 @@
 import type { EngineAddon, SearchSimilarity, VectorsHandle } from '../engine/addon';
-import { AbortError, fromNative, InvalidArgumentError } from '../system/errors';
-import type { SearchType, VectorSource } from './matrix';
+import { AbortError, fromNative } from '../system/errors';
+import { checkFinite, type SearchNumbers, type SearchType, type VectorSource } from './matrix';
 
 /** Hits that a batch of queries holds, and numbers of its queries, at most. */
 const HITS_AT_ONCE = 1 << 20;
@@ -47,9 +47,14 @@ export class NativeVectors {
     return this.#count;
   }
 
-  async append(numbers: Float32Array | Int8Array): Promise<void> {
+  async append(numbers: SearchNumbers): Promise<void> {
     await this.#addon.appendVectors(this.#handle, numbers).catch(rethrow);
     this.#count += numbers.length / this.width;
+  }
+
+  /** Vectors by their numbers, as they are kept, one behind the other. */
+  read(rows: Int32Array): Promise<SearchNumbers> {
+    return this.#addon.readVectors(this.#handle, rows).catch(rethrow);
   }
 
   /** Batches of queries after each other; `onDone` hears of each query's vectors as they are compared. */
@@ -69,7 +74,7 @@ export class NativeVectors {
     for (let first = 0; first < queries.count; first += some) {
       stopped(signal);
       const numbers = queries.flat(first, Math.min(queries.count, first + some));
-      checkFinite(numbers, queries, first);
+      checkFinite(numbers, queries, first); // the engine would count from the batch's first
       const batch = numbers.length / this.width;
       const search = await this.#addon.createSearch(this.#handle, numbers, found, count).catch(rethrow);
       try {
@@ -93,17 +98,4 @@ export class NativeVectors {
 
 function rethrow(error: unknown): never {
   throw fromNative(error);
-}
-
-/** The engine would count from the batch's first. */
-function checkFinite(numbers: Float32Array | Int8Array, { name, width }: VectorSource, first: number): void {
-  if (numbers.BYTES_PER_ELEMENT === 1) return;
-  const odd = numbers.findIndex((x: number) => !Number.isFinite(x));
-  if (odd === -1) return;
-  const row = first + Math.floor(odd / width);
-  throw new InvalidArgumentError(
-    'ERR_INVALID_ARGUMENT',
-    `${name} must have finite numbers, but vector ${row} (counted from 0) has ${numbers[odd]} at place ${odd % width}.`,
-    { row },
-  );
 }

@@ -16,7 +16,7 @@ export interface QuantizationRanges {
   readonly high: Float32Array;
 }
 
-const ranges = custom<QuantizationRanges>('program', (path, value) => {
+export const ranges = custom<QuantizationRanges>('program', (path, value) => {
   const given = value as Partial<QuantizationRanges> | null;
   const lists = [given?.low, given?.high];
   if (

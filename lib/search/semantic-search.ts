@@ -2,7 +2,7 @@ import { resolveTable, type OptionsOf } from '../system/option-table';
 import type { Vectors } from './matrix';
 import { indexTable, searchTable, VectorIndex, type SearchHit } from './vector-index';
 
-export const semanticSearchTable = { similarity: indexTable.similarity, ...searchTable };
+export const semanticSearchTable = { ...indexTable, ...searchTable };
 
 /** Options of `semanticSearch`. */
 export interface SemanticSearchOptions extends OptionsOf<typeof semanticSearchTable> {}
@@ -24,11 +24,12 @@ export async function semanticSearch(
   corpus: Vectors,
   options?: SemanticSearchOptions,
 ): Promise<SearchHit[][]> {
-  const { similarity, ...search } = resolveTable(semanticSearchTable, options, { name: 'semanticSearch', path: '' });
-  const { signal } = search;
-  const index = await VectorIndex.of(corpus, { similarity, ...(signal && { signal }) });
+  const all = resolveTable(semanticSearchTable, options, { name: 'semanticSearch', path: '' });
+  const of = (table: object) =>
+    Object.fromEntries(Object.entries(all).filter(([name, value]) => name in table && value !== undefined));
+  const index = await VectorIndex.of(corpus, of(indexTable));
   try {
-    return await index.search(queries, Object.fromEntries(Object.entries(search).filter(([, v]) => v !== undefined)));
+    return await index.search(queries, of(searchTable));
   } finally {
     await index.dispose();
   }

@@ -5,15 +5,20 @@ import { InvalidArgumentError, StateError } from '../system/errors';
 import {
   callback,
   choice,
+  custom,
+  flag,
   integer,
   numeric,
   optional,
   resolveTable,
   signal,
   type OptionsOf,
+  type ResolvedOf,
 } from '../system/option-table';
 import { VectorSource, type Vectors } from './matrix';
-import { NativeVectors, stopped } from './native-vectors';
+import { NativeVectors, stopped, type FlatHits } from './native-vectors';
+import { ranges, type QuantizationRanges } from './quantize';
+import { Quantizer, type CodedQueries, type IndexPrecision } from './quantizer';
 
 /** A vector that was found. */
 export interface SearchHit {
@@ -33,6 +38,9 @@ export interface SearchEvent {
   total: number;
 }
 
+/** Most hits of a query. */
+const MOST_HITS = 2 ** 31 - 1;
+
 const progress = callback<(event: SearchEvent) => void>();
 const stop = { aliases: ['abortSignal', 'abortController', 'controller'] };
 const similarity = { aliases: ['scoreFunction', 'similarityFunction', 'metric', 'distance'] };
@@ -40,13 +48,31 @@ const similarity = { aliases: ['scoreFunction', 'similarityFunction', 'metric', 
 export const indexTable = {
   /** 'cosine': the cosine of the angle; 'dot': the product. Default 'cosine'. */
   similarity: optional(choice('cosine', 'dot'), 'cosine', similarity),
+  /**
+   * What is kept of vectors of fp32: 'fp32', all; 'int8', a byte for each number; 'binary', a bit for each, whether it is
+   * above 0. Queries are of fp32 all the same. Default 'fp32'.
+   */
+  precision: optional(choice('fp32', 'int8', 'binary'), 'fp32', {
+    aliases: ['corpusPrecision', 'quantization', 'dtype', 'type'],
+  }),
+  /**
+   * Of 'int8': the lowest and highest number of each dimension, as `quantizationRanges` gives them (for the cosine, of vectors
+   * of length 1). Default: those of `calibration`.
+   */
+  ranges: optional(ranges, undefined),
+  /** Of 'int8': vectors whose ranges are taken; a hundred or more. Default: the vectors that the index begins with. */
+  calibration: optional(
+    custom<Vectors>('program', (_, value) => value as Vectors),
+    undefined,
+    { aliases: ['calibrationEmbeddings'] },
+  ),
   /** Stops between small pieces; the promise rejects with an AbortError. */
   signal: optional(signal, undefined, stop),
 };
 
 export const searchTable = {
   /** Most hits of a query. Default 10. */
-  topK: optional(integer(1, 2 ** 31 - 1), 10, { aliases: ['k', 'limit', 'top', 'n'] }),
+  topK: optional(integer(1, MOST_HITS), 10, { aliases: ['k', 'limit', 'top', 'n'] }),
   /** What is less similar is no hit. Default: everything is one. */
   scoreThreshold: optional(
     numeric('a number', () => true),
@@ -55,6 +81,13 @@ export const searchTable = {
       aliases: ['threshold', 'minScore', 'minimumScore', 'minSimilarity'],
     },
   ),
+  /**
+   * Of an index of 'int8' or 'binary': whether more candidates are taken, and those compared again by the query's own
+   * numbers. Default true.
+   */
+  rescore: optional(flag, true),
+  /** How many times `topK` candidates are compared again. Default 2, as in sentence-transformers. */
+  rescoreMultiplier: optional(integer(1, 1000), 2, { aliases: ['oversampling', 'multiplier'] }),
   /** Is told while the search goes on. */
   onProgress: optional(progress, undefined, { aliases: ['callback', 'progress', 'onEvent', 'showProgressBar'] }),
   /** Stops between small pieces; the promise rejects with an AbortError. */
@@ -66,6 +99,8 @@ export interface IndexOptions extends OptionsOf<typeof indexTable> {}
 /** Options of a search. */
 export interface SearchOptions extends OptionsOf<typeof searchTable> {}
 
+/** Numbers of candidates that are compared again before the event loop gets its turn. */
+const RESCORED_AT_ONCE = 1 << 20;
 /** Hits that become objects before the event loop gets its turn. */
 const OBJECTS_AT_ONCE = 1 << 14;
 
@@ -78,8 +113,13 @@ const OBJECTS_AT_ONCE = 1 << 14;
  * const [hits] = await index.search(await tv.embed(['How old are you?']), { topK: 3 });
  * ```
  *
- * Vectors are fp32, or int8 (Int8Array, as `quantize` gives them), which take a quarter of the memory and of the time;
- * their products are exact. For the cosine those of fp32 are held at length 1; a vector of zeros has 0 with every other.
+ * Vectors are fp32, or int8 (Int8Array, as `quantize` gives them), whose products are exact. For the cosine those of fp32 are
+ * held at length 1; a vector of zeros has 0 with every other.
+ *
+ * With `precision` vectors of fp32 are kept in a quarter of the memory ('int8') or a thirty-second ('binary'), and searched
+ * in less time. A search takes more candidates than were asked for and compares those again (`rescore`), as
+ * sentence-transformers' `semantic_search_faiss` and `semantic_search_usearch` do: the query's own numbers with what the bytes
+ * stand for, or with the bits.
  */
 export class VectorIndex {
   /** `dispose`, for `await using`; not there in a Node that does not know it (before 20.5). */
@@ -87,14 +127,26 @@ export class VectorIndex {
   readonly #addon: EngineAddon;
   /** How vectors are compared. */
   readonly similarity: SearchSimilarity;
+  /** What is kept of vectors of fp32. */
+  readonly precision: IndexPrecision;
+  readonly #ranges: QuantizationRanges | undefined;
+  readonly #calibration: Vectors | undefined;
   #vectors: NativeVectors | undefined;
+  /** Once there are vectors, where they are not kept as they are. */
+  #quantizer: Quantizer | undefined;
   #disposed = false;
   /** Additions, one after the other. */
   #adding: Promise<void> = Promise.resolve();
 
-  private constructor(addon: EngineAddon, similarity: SearchSimilarity) {
+  private constructor(
+    addon: EngineAddon,
+    { similarity, precision, ranges, calibration }: ResolvedOf<typeof indexTable>,
+  ) {
     this.#addon = addon;
     this.similarity = similarity;
+    this.precision = precision;
+    this.#ranges = ranges;
+    this.#calibration = calibration;
   }
 
   /**
@@ -109,7 +161,13 @@ export class VectorIndex {
     const resolved = resolveTable(indexTable, options, { name: 'VectorIndex.of', path: '' });
     const source = VectorSource.of(vectors, 'The vectors');
     stopped(resolved.signal);
-    const index = new VectorIndex(await loadEngine(), resolved.similarity);
+    if (resolved.precision !== 'int8' && (resolved.ranges ?? resolved.calibration) !== undefined) {
+      throw new InvalidArgumentError(
+        'ERR_INVALID_OPTION',
+        `ranges and calibration are for the precision 'int8', but it is '${resolved.precision}'.`,
+      );
+    }
+    const index = new VectorIndex(await loadEngine(), resolved);
     try {
       await index.#append(source, resolved.signal);
     } catch (error) {
@@ -126,7 +184,12 @@ export class VectorIndex {
 
   /** Numbers of a vector; 0 while there is none. */
   get dimensions(): number {
-    return this.#vectors?.width ?? 0;
+    return this.#quantizer?.dimensions ?? this.#vectors?.width ?? 0;
+  }
+
+  /** Of 'int8': the ranges that were taken; null while there is no vector, and of the other precisions. */
+  get ranges(): QuantizationRanges | null {
+    return this.#quantizer?.ranges ?? null;
   }
 
   /**
@@ -147,13 +210,34 @@ export class VectorIndex {
   async #append(source: VectorSource, signal: AbortSignal | undefined): Promise<void> {
     this.#checkAlive();
     if (source.count === 0) return;
-    this.#vectors ??= await NativeVectors.of(this.#addon, source.width, source.type, this.similarity);
-    checkLike(this.#vectors, source);
-    for await (const { numbers } of source.pieces()) {
+    if (this.#vectors === undefined) await this.#begin(source, signal);
+    this.#checkLike(source);
+    const kept = this.#quantizer?.vectors(source) ?? source;
+    for await (const { numbers } of kept.pieces()) {
       stopped(signal);
       this.#checkAlive();
-      await this.#vectors.append(numbers);
+      await this.#vectors!.append(numbers);
     }
+  }
+
+  /** Makes room for vectors like the first ones. */
+  async #begin(source: VectorSource, signal: AbortSignal | undefined): Promise<void> {
+    if (this.precision === 'fp32') {
+      this.#vectors = await NativeVectors.of(this.#addon, source.width, source.type, this.similarity);
+      return;
+    }
+    const like = this.#calibration === undefined ? source : VectorSource.of(this.#calibration, 'The calibration');
+    for (const one of [source, like]) {
+      if (one.type === 'fp32') continue;
+      throw new InvalidArgumentError(
+        'ERR_INVALID_ARGUMENT',
+        `${one.name} must be of floats for the precision '${this.precision}', but are int8 already.`,
+      );
+    }
+    const { similarity, precision } = this;
+    const quantizer = await Quantizer.of(precision, source.width, similarity, this.#ranges, like, signal);
+    this.#vectors = await NativeVectors.of(this.#addon, quantizer.width, quantizer.type, 'dot');
+    this.#quantizer = quantizer;
   }
 
   /**
@@ -163,27 +247,31 @@ export class VectorIndex {
    *   option; OutOfMemoryError; AbortError; StateError ERR_DISPOSED
    */
   async search(queries: Vectors, options?: SearchOptions): Promise<SearchHit[][]> {
-    const { topK, scoreThreshold, onProgress, signal } = resolveTable(searchTable, options, {
-      name: 'search',
-      path: '',
-    });
+    const { topK, scoreThreshold, rescore, rescoreMultiplier, onProgress, signal } = resolveTable(
+      searchTable,
+      options,
+      { name: 'search', path: '' },
+    );
     this.#checkAlive();
     const source = VectorSource.of(queries, 'The queries');
     const hits = Array.from({ length: source.count }, (): SearchHit[] => []);
     const vectors = this.#vectors;
     if (vectors === undefined || source.count === 0) return hits;
-    checkLike(vectors, source);
+    this.#checkLike(source);
+    const coded = this.#quantizer?.queries(source);
+    const again = coded !== undefined && rescore;
+    const k = again ? Math.min(topK * rescoreMultiplier, MOST_HITS) : topK;
     const total = source.count * vectors.count;
+    const told = (done: number) => onProgress?.({ type: 'searching', done, total });
     let made = 0;
-    for await (const batch of vectors.search(source, topK, signal, (done) =>
-      onProgress?.({ type: 'searching', done, total }),
-    )) {
-      for (let q = 0; q < batch.queries; ++q) {
-        const of = hits[batch.first + q]!;
-        for (let i = q * batch.k; i < (q + 1) * batch.k; ++i) {
-          const score = batch.similarities[i]!;
+    for await (const batch of vectors.search(coded?.source ?? source, k, signal, told)) {
+      const found = again ? await this.#rescored(vectors, source, batch, topK, signal) : meant(batch, coded);
+      for (let q = 0; q < found.queries; ++q) {
+        const of = hits[found.first + q]!;
+        for (let i = q * found.k; i < (q + 1) * found.k; ++i) {
+          const score = found.similarities[i]!;
           if (scoreThreshold !== undefined && score < scoreThreshold) break;
-          of.push({ index: batch.rows[i]!, score });
+          of.push({ index: found.rows[i]!, score });
         }
         made += of.length;
         if (made < OBJECTS_AT_ONCE) continue;
@@ -193,6 +281,55 @@ export class VectorIndex {
       }
     }
     return hits;
+  }
+
+  /** The best of a batch's candidates by the queries' own numbers. */
+  async #rescored(
+    vectors: NativeVectors,
+    source: VectorSource,
+    { first, queries, k, rows }: FlatHits,
+    topK: number,
+    signal: AbortSignal | undefined,
+  ): Promise<FlatHits> {
+    const quantizer = this.#quantizer!;
+    const kept = Math.min(topK, k);
+    const found = { first, queries, k: kept, rows: new Int32Array(queries * kept) };
+    const similarities = new Float32Array(queries * kept);
+    const some = Math.max(1, Math.floor(RESCORED_AT_ONCE / (k * quantizer.dimensions)));
+    for (let from = 0; from < queries; from += some) {
+      stopped(signal);
+      const to = Math.min(queries, from + some);
+      const codes = await vectors.read(rows.subarray(from * k, to * k));
+      const numbers = source.flat(first + from, first + to) as Float32Array;
+      for (let q = from; q < to; ++q) {
+        const query = numbers.subarray((q - from) * source.width, (q - from + 1) * source.width);
+        const scores = Float32Array.from({ length: k }, (_, i) =>
+          quantizer.rescored(query, codes, ((q - from) * k + i) * quantizer.width),
+        );
+        const row = (i: number) => rows[q * k + i]!;
+        const order = Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || row(a) - row(b));
+        for (let i = 0; i < kept; ++i) {
+          found.rows[q * kept + i] = row(order[i]!);
+          similarities[q * kept + i] = scores[order[i]!]!;
+        }
+      }
+    }
+    return { ...found, similarities };
+  }
+
+  #checkLike(source: VectorSource): void {
+    const type = this.#quantizer === undefined ? this.#vectors!.type : 'fp32';
+    if (source.width !== this.dimensions) {
+      throw new InvalidArgumentError(
+        'ERR_LENGTH_MISMATCH',
+        `${source.name} have ${source.width} numbers each, but the vectors of the index have ${this.dimensions}.`,
+      );
+    }
+    if (source.type === type) return;
+    throw new InvalidArgumentError(
+      'ERR_INVALID_ARGUMENT',
+      `The vectors of the index are ${type}, so that ${source.name.toLowerCase()} must be ${type === 'int8' ? 'Int8Arrays' : 'of floats'} too, but are ${source.type}.`,
+    );
   }
 
   #checkAlive(): void {
@@ -213,16 +350,12 @@ defineAsyncDispose(VectorIndex.prototype, function () {
   return this.dispose();
 });
 
-function checkLike(vectors: NativeVectors, source: VectorSource): void {
-  if (source.width !== vectors.width) {
-    throw new InvalidArgumentError(
-      'ERR_LENGTH_MISMATCH',
-      `${source.name} have ${source.width} numbers each, but the vectors of the index have ${vectors.width}.`,
-    );
-  }
-  if (source.type === vectors.type) return;
-  throw new InvalidArgumentError(
-    'ERR_INVALID_ARGUMENT',
-    `The vectors of the index are ${vectors.type}, so that ${source.name.toLowerCase()} must be ${vectors.type === 'int8' ? 'Int8Arrays' : 'of floats'} too, but are ${source.type}.`,
-  );
+/** What the engine's numbers stand for. */
+function meant(batch: FlatHits, coded: CodedQueries | undefined): FlatHits {
+  if (coded === undefined) return batch;
+  const { first, k } = batch;
+  return {
+    ...batch,
+    similarities: batch.similarities.map((one, i) => coded.meant(first + Math.floor(i / k), one)),
+  };
 }

@@ -125,8 +125,14 @@ CountedArray<int8_t> to_int8_array(const Napi::Value& value, const std::string& 
   return to_typed_array<int8_t>(value, what, napi_int8_array);
 }
 
+CountedArray<uint8_t> to_uint8_array(const Napi::Value& value, const std::string& what) {
+  return to_typed_array<uint8_t>(value, what, napi_uint8_array);
+}
+
 Napi::Value to_js_array(Napi::Env env, const CountedArray<float>& array) { return to_js(env, array); }
 Napi::Value to_js_array(Napi::Env env, const CountedArray<int32_t>& array) { return to_js(env, array); }
+Napi::Value to_js_array(Napi::Env env, const CountedArray<int8_t>& array) { return to_js(env, array); }
+Napi::Value to_js_array(Napi::Env env, const CountedArray<uint8_t>& array) { return to_js(env, array); }
 
 Fields::Fields(const Napi::Value& value, std::string what) : what_(std::move(what)) {
   if (!value.IsObject() || value.IsArray() || value.IsTypedArray() || value.IsFunction()) {

@@ -31,10 +31,13 @@ Napi::Array to_array(const Napi::Value& value, const std::string& what);
 CountedArray<int32_t> to_int32_array(const Napi::Value& value, const std::string& what);
 CountedArray<float> to_float32_array(const Napi::Value& value, const std::string& what);
 CountedArray<int8_t> to_int8_array(const Napi::Value& value, const std::string& what);
+CountedArray<uint8_t> to_uint8_array(const Napi::Value& value, const std::string& what);
 
-/// The way back: a Float32Array, or an Int32Array, of its own memory.
+/// The way back: a typed array of its own memory.
 Napi::Value to_js_array(Napi::Env env, const CountedArray<float>& array);
 Napi::Value to_js_array(Napi::Env env, const CountedArray<int32_t>& array);
+Napi::Value to_js_array(Napi::Env env, const CountedArray<int8_t>& array);
+Napi::Value to_js_array(Napi::Env env, const CountedArray<uint8_t>& array);
 
 /// One of a closed set of words.
 template <typename T>

@@ -26,13 +26,10 @@ struct Result {
   bool operator==(const Result&) const = default;
 };
 
-template <typename T>
-constexpr Vectors::Type kType = std::is_same_v<T, float> ? Vectors::Type::kFp32 : Vectors::Type::kInt8;
-
 /// Appended in pieces of different sizes.
 template <typename T>
 std::shared_ptr<Vectors> vectors_of(const std::vector<T>& all, int64_t width, Similarity similarity, int64_t piece) {
-  auto vectors = std::make_shared<Vectors>(width, kType<T>, similarity);
+  auto vectors = std::make_shared<Vectors>(width, search::kTypeOf<T>, similarity);
   const auto count = static_cast<int64_t>(all.size()) / width;
   for (int64_t from = 0; from < count; from += piece)
     vectors->append(all.data() + from * width, std::min(piece, count - from) * width);
@@ -193,6 +190,54 @@ TEST(search_of_int8_is_exact_at_every_level) {
       CHECK(search_all(cosines, queries, s.k, kernels::table(level)) == plain);
     }
   }
+}
+
+TEST(search_of_bits_counts_those_that_differ_at_every_level) {
+  Random random(76);
+  for (const Shape& s : shapes(random)) {
+    const int64_t width = 8 * ((s.width + 15) / 16);  // bytes
+    const auto draw = [&](int64_t count) {
+      std::vector<uint8_t> drawn;
+      for (int8_t x : bytes(count * width, random)) drawn.push_back(static_cast<uint8_t>(x));
+      return drawn;
+    };
+    const auto all = draw(s.count), queries = draw(s.queries);
+    const auto vectors = vectors_of(all, width, Similarity::kDot, 50);
+    const int64_t k = std::min(s.k, s.count);
+    Result expected;
+    for (int64_t q = 0; q < s.queries; ++q) {
+      std::vector<int32_t> order(static_cast<size_t>(s.count)), differ(order.size());
+      std::iota(order.begin(), order.end(), 0);
+      for (int64_t v = 0; v < s.count; ++v)
+        for (int64_t i = 0; i < width; ++i)
+          for (int bits = all[v * width + i] ^ queries[q * width + i]; bits != 0; bits &= bits - 1) ++differ[v];
+      std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return differ[a] < differ[b]; });
+      for (int64_t i = 0; i < k; ++i) {
+        expected.rows.push_back(order[i]);
+        expected.similarities.push_back(-static_cast<float>(differ[order[i]]));
+      }
+    }
+    for (const SimdLevel level : levels())
+      for (const int team : {1, 3})
+        with_threads(team, [&] { CHECK(search_all(vectors, queries, s.k, kernels::table(level)) == expected); });
+  }
+}
+
+TEST(search_reads_vectors_as_they_are_kept) {
+  Random random(77);
+  const auto all = bytes(900 * 7, random);
+  const auto vectors = vectors_of(all, 7, Similarity::kCosine, 100);
+  const std::vector<int32_t> rows{899, 0, 100, 99, 0};
+  std::vector<int8_t> read(rows.size() * 7);
+  vectors->read(rows.data(), 5, read.data());
+  for (size_t i = 0; i < rows.size(); ++i)
+    CHECK(std::equal(read.begin() + 7 * static_cast<int64_t>(i), read.begin() + 7 * static_cast<int64_t>(i + 1),
+                     all.begin() + 7 * rows[i]));
+  for (const int32_t row : {-1, 900})
+    CHECK_THROWS_CODE(vectors->read(&row, 1, read.data()), ErrorCode::kInvalidArgument,
+                      "There are 900 vectors, counted from 0, and none of the number " + std::to_string(row) + ".");
+  CHECK_THROWS_CODE(Vectors(12, Vectors::Type::kBits, Similarity::kDot), ErrorCode::kInvalidArgument,
+                    "Bits are in whole words of 8 bytes, but a vector has 12 bytes.");
 }
 
 TEST(search_gives_the_same_bits_for_any_team_and_any_pieces) {

@@ -111,8 +111,10 @@ const Table& timed_table() {
     time_entry<&Table::common, &CommonKernels::int8_forward, profile::kGemmForward>(c.int8_forward);
     time_entry<&Table::common, &CommonKernels::search_pack, profile::kOther>(c.search_pack);
     time_entry<&Table::common, &CommonKernels::search_pack_int8, profile::kOther>(c.search_pack_int8);
+    time_entry<&Table::common, &CommonKernels::search_pack_bits, profile::kOther>(c.search_pack_bits);
     c.search = chosen().common.search;  // from all threads of a team at once
     c.search_int8 = chosen().common.search_int8;
+    c.search_bits = chosen().common.search_bits;
     c.search_scratch = chosen().common.search_scratch;
     time_entry<&Table::common, &CommonKernels::sum_of_squares, profile::kAdamW>(c.sum_of_squares);
     return t;

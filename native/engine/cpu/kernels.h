@@ -255,7 +255,8 @@ struct Hits {
 };
 
 /// Rows [count × width] against queries: x·w, and of int8 each product as a float, times the row's and the query's
-/// factor. T is float or int8_t.
+/// factor. T is float or int8_t; or uint8_t for bits, width / 8 words of 64 in a row, whose similarity is the number of
+/// bits in which row and query differ, negative.
 template <typename T>
 struct Search {
   const T* rows;
@@ -311,8 +312,10 @@ struct CommonKernels {
   /// Hits of a search; every level has it. A similarity of int8 is the same at all of them.
   void (*search)(const Search<float>&);
   void (*search_int8)(const Search<int8_t>&);
+  void (*search_bits)(const Search<uint8_t>&);
   void (*search_pack)(const float* queries, int64_t width, int64_t count, float* packed);
   void (*search_pack_int8)(const int8_t* queries, int64_t width, int64_t count, int8_t* packed);
+  void (*search_pack_bits)(const uint8_t* queries, int64_t width, int64_t count, uint8_t* packed);
   int64_t (*search_scratch)(int64_t width);
   /// Σ x² in double.
   double (*sum_of_squares)(const float* x, int64_t elements);

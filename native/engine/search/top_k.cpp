@@ -18,8 +18,8 @@ std::atomic<int64_t> live_searches{0};
 
 using kernels::Hit;
 
-/// Products of a step for each thread, of fp32 and of int8: about a hundredth of a second.
-constexpr int64_t kStepFp32 = int64_t{1} << 30, kStepInt8 = int64_t{1} << 32;
+/// Products of a step for each thread, of fp32 and of int8, and compared bytes: about a hundredth of a second.
+constexpr int64_t kStepFp32 = int64_t{1} << 30, kStepInt8 = int64_t{1} << 32, kStepBits = int64_t{1} << 29;
 /// Packed queries that stay in the second cache while vectors pass by.
 constexpr int64_t kGroupBytes = 512 << 10;
 /// Each share of the vectors has hits of its own: not more of them than fit here, where queries would keep all threads
@@ -55,16 +55,21 @@ TopK::TopK(std::shared_ptr<const Vectors> vectors, const int8_t* queries, int64_
   ++live_searches;
 }
 
+TopK::TopK(std::shared_ptr<const Vectors> vectors, const uint8_t* queries, int64_t size, int64_t k, int64_t count,
+           const kernels::Table& table)
+    : source_(std::move(vectors)), table_(table), count_(std::min(count, source_->count())), k_(std::min(k, count_)) {
+  prepare(queries, size);
+  ++live_searches;
+}
+
 TopK::~TopK() { --live_searches; }
 
 int64_t TopK::live() { return live_searches; }
 
 template <typename T>
 void TopK::prepare(const T* queries, int64_t size) {
-  constexpr bool fp32 = std::is_same_v<T, float>;
-  if (fp32 != (source_->type() == Vectors::Type::kFp32))
-    throw Error(ErrorCode::kInvalidArgument, fp32 ? "The vectors are int8: the queries must be an Int8Array."
-                                                  : "The vectors are fp32: the queries must be a Float32Array.");
+  constexpr bool fp32 = std::is_same_v<T, float>, int8 = std::is_same_v<T, int8_t>;
+  check_type(source_->type(), kTypeOf<T>, "The", "the queries must be");
   const int64_t width = source_->width();
   check_vectors(queries, size, width, "Query", 0);
   queries_ = size / width;
@@ -72,7 +77,7 @@ void TopK::prepare(const T* queries, int64_t size) {
     done_ = count_;
     return;
   }
-  const int64_t depth = fp32 ? width : kernels::quantised_row(width);
+  const int64_t depth = int8 ? kernels::quantised_row(width) : width;
   const bool cosine = source_->similarity() == Similarity::kCosine;
   constexpr int64_t panel = kernels::kProductPanel;
   group_ = panel * std::max<int64_t>(1, kGroupBytes / (panel * depth * static_cast<int64_t>(sizeof(T))));
@@ -83,14 +88,14 @@ void TopK::prepare(const T* queries, int64_t size) {
   const int64_t hit_bytes = queries_ * capacity_ * static_cast<int64_t>(sizeof(Hit));
   shares_ = std::max<int64_t>(1, std::min((busy + groups_ - 1) / groups_, kShareBytes / hit_bytes));
   scratch_threads_ = ThreadTeam::size();
-  scratch_bytes_ = fp32 ? 0 : up(table_.common.search_scratch(width), 64);
+  scratch_bytes_ = int8 ? up(table_.common.search_scratch(width), 64) : 0;
   arena_.carve([&](Arena::Carver& carver) {
     packed_ = carver.take<T>(kernels::packed_elements(depth, queries_));
     hits_ = carver.take<Hit>(shares_ * queries_ * capacity_);
     held_ = carver.take<int32_t>(shares_ * queries_);
     least_ = carver.take<float>(shares_ * lanes_);
-    query_factors_ = !fp32 && cosine ? carver.take<float>(lanes_) : nullptr;
-    query_sums_ = fp32 ? nullptr : carver.take<int32_t>(lanes_);
+    query_factors_ = int8 && cosine ? carver.take<float>(lanes_) : nullptr;
+    query_sums_ = int8 ? carver.take<int32_t>(lanes_) : nullptr;
     scratch_ = carver.take<std::byte>(scratch_threads_ * scratch_bytes_);
   });
   std::fill_n(held_, shares_ * queries_, 0);
@@ -108,6 +113,8 @@ void TopK::prepare(const T* queries, int64_t size) {
     if constexpr (fp32) {
       if (cosine) normalise(from, width, to);
       else std::copy_n(from, width, to);
+    } else if constexpr (!int8) {
+      std::copy_n(from, width, to);
     } else {
       std::copy_n(from, width, to);
       std::fill(to + width, to + depth, int8_t{0});
@@ -118,7 +125,8 @@ void TopK::prepare(const T* queries, int64_t size) {
     }
   }
   if constexpr (fp32) table_.common.search_pack(copy, depth, queries_, static_cast<float*>(packed_));
-  else table_.common.search_pack_int8(copy, depth, queries_, static_cast<int8_t*>(packed_));
+  else if constexpr (int8) table_.common.search_pack_int8(copy, depth, queries_, static_cast<int8_t*>(packed_));
+  else table_.common.search_pack_bits(copy, depth, queries_, static_cast<uint8_t*>(packed_));
   if (query_sums_) std::fill_n(query_sums_ + queries_, lanes_ - queries_, 0);
   if (query_factors_) std::fill_n(query_factors_ + queries_, lanes_ - queries_, 0.0f);
 }
@@ -131,12 +139,16 @@ kernels::Hits TopK::share(int64_t number) const {
 int64_t TopK::step() {
   Cancel{}.check();
   if (done_ == count_) return done_;
-  const bool fp32 = source_->type() == Vectors::Type::kFp32;
-  const int64_t products = (fp32 ? kStepFp32 : kStepInt8) * ThreadTeam::size();
+  const Vectors::Type type = source_->type();
+  const int64_t of_thread = type == Vectors::Type::kFp32   ? kStepFp32
+                            : type == Vectors::Type::kInt8 ? kStepInt8
+                                                           : kStepBits;
+  const int64_t products = of_thread * ThreadTeam::size();
   const int64_t vectors = std::max<int64_t>(256 * shares_, products / (queries_ * source_->width()));
   const int64_t end = std::min(count_, done_ + vectors);
-  if (fp32) search<float>(done_, end);
-  else search<int8_t>(done_, end);
+  if (type == Vectors::Type::kFp32) search<float>(done_, end);
+  else if (type == Vectors::Type::kInt8) search<int8_t>(done_, end);
+  else search<uint8_t>(done_, end);
   done_ = end;
   return done_;
 }
@@ -165,7 +177,8 @@ void TopK::search(int64_t from, int64_t to) {
       search.first = static_cast<int32_t>(run.first);
       search.row_factors = run.factors;
       if constexpr (std::is_same_v<T, float>) table_.common.search(search);
-      else table_.common.search_int8(search);
+      else if constexpr (std::is_same_v<T, int8_t>) table_.common.search_int8(search);
+      else table_.common.search_bits(search);
     }
   };
   // More threads than when this was made have no scratch of their own.

@@ -19,6 +19,9 @@ class TopK {
        const kernels::Table& table = kernels::table());
   TopK(std::shared_ptr<const Vectors> vectors, const int8_t* queries, int64_t size, int64_t k, int64_t count,
        const kernels::Table& table = kernels::table());
+  /// Of bits: a similarity is the number of bits that differ, negative.
+  TopK(std::shared_ptr<const Vectors> vectors, const uint8_t* queries, int64_t size, int64_t k, int64_t count,
+       const kernels::Table& table = kernels::table());
   ~TopK();
   TopK(const TopK&) = delete;
   TopK& operator=(const TopK&) = delete;

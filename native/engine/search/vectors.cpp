@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "runtime/errors.h"
 #include "runtime/thread_team.h"
@@ -57,6 +58,24 @@ void check_vectors(const int8_t*, int64_t size, int64_t width, const char* what,
   check_whole(size, width, what);
 }
 
+void check_vectors(const uint8_t*, int64_t size, int64_t width, const char* what, int64_t) {
+  check_whole(size, width, what);
+}
+
+void check_type(Vectors::Type is, Vectors::Type given, const char* whose, const char* must) {
+  if (is == given) return;
+  const auto name = [&] {
+    switch (is) {
+      case Vectors::Type::kFp32: return std::pair{"fp32", "a Float32Array"};
+      case Vectors::Type::kInt8: return std::pair{"int8", "an Int8Array"};
+      case Vectors::Type::kBits: break;
+    }
+    return std::pair{"bits", "a Uint8Array"};
+  }();
+  throw Error(ErrorCode::kInvalidArgument,
+              std::string(whose) + " vectors are " + name.first + ": " + must + " " + name.second + ".");
+}
+
 void normalise(const float* from, int64_t width, float* to) {
   const double length = std::sqrt(squares(from, width));
   for (int64_t i = 0; i < width; ++i)
@@ -71,6 +90,9 @@ float inverse_length(const int8_t* numbers, int64_t width) {
 
 Vectors::Vectors(int64_t width, Type type, Similarity similarity)
     : width_(width), type_(type), similarity_(similarity) {
+  if (type == Type::kBits && width % static_cast<int64_t>(sizeof(uint64_t)) != 0)
+    throw Error(ErrorCode::kInvalidArgument,
+                "Bits are in whole words of 8 bytes, but a vector has " + std::to_string(width) + " bytes.");
   ++live_vectors;
 }
 
@@ -88,11 +110,30 @@ void Vectors::append(const int8_t* numbers, int64_t size) {
   add(numbers, size / width_);
 }
 
+void Vectors::append(const uint8_t* bytes, int64_t size) {
+  check_vectors(bytes, size, width_, "Vector", count_);
+  add(bytes, size / width_);
+}
+
+void Vectors::read(const int32_t* rows, int64_t size, float* numbers) const { read_rows(rows, size, numbers); }
+void Vectors::read(const int32_t* rows, int64_t size, int8_t* numbers) const { read_rows(rows, size, numbers); }
+void Vectors::read(const int32_t* rows, int64_t size, uint8_t* bytes) const { read_rows(rows, size, bytes); }
+
+template <typename T>
+void Vectors::read_rows(const int32_t* rows, int64_t size, T* numbers) const {
+  check_type(type_, kTypeOf<T>, "These", "read them into");
+  for (int64_t i = 0; i < size; ++i)
+    if (rows[i] < 0 || rows[i] >= count_)
+      throw Error(ErrorCode::kInvalidArgument, "There are " + std::to_string(count_) +
+                                                   " vectors, counted from 0, and none of the number " +
+                                                   std::to_string(rows[i]) + ".");
+  for (int64_t i = 0; i < size; ++i)
+    std::memcpy(numbers + i * width_, run(rows[i], 1).numbers, static_cast<size_t>(width_ * element_bytes()));
+}
+
 template <typename T>
 void Vectors::add(const T* numbers, int64_t count) {
-  if (std::is_same_v<T, float> != (type_ == Type::kFp32))
-    throw Error(ErrorCode::kInvalidArgument, type_ == Type::kFp32 ? "These vectors are fp32: append a Float32Array."
-                                                                  : "These vectors are int8: append an Int8Array.");
+  check_type(type_, kTypeOf<T>, "These", "append");
   if (count_ + count > std::numeric_limits<int32_t>::max())
     throw Error(ErrorCode::kInvalidArgument, "There can be 2,147,483,647 vectors at most.");
   // All memory first.

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <type_traits>
 #include <vector>
 
 #include "runtime/arena.h"
@@ -10,12 +11,13 @@ namespace vectune::search {
 /// The cosine of two vectors' angle, which is 0 where one is all zeros; or their product.
 enum class Similarity { kCosine, kDot };
 
-/// What is searched: vectors of one width, fp32 or int8, in the order in which they came. For the cosine those of fp32
-/// are kept at length 1 (divided in double, rounded); those of int8 as they are, with the inverse of their length.
+/// What is searched: vectors of one width, fp32, int8 or bits, in the order in which they came. For the cosine those of
+/// fp32 are kept at length 1 (divided in double, rounded); those of int8 as they are, with the inverse of their length.
+/// Bits are whole words of 64, `width` bytes of them; they are compared by how many differ, whatever the similarity.
 /// Engine thread.
 class Vectors {
  public:
-  enum class Type { kFp32, kInt8 };
+  enum class Type { kFp32, kInt8, kBits };
 
   Vectors(int64_t width, Type type, Similarity similarity);
   ~Vectors();
@@ -26,6 +28,13 @@ class Vectors {
   /// vectors, a number is not finite, or too large for products, and kOutOfMemory nothing is added.
   void append(const float* numbers, int64_t size);
   void append(const int8_t* numbers, int64_t size);
+  void append(const uint8_t* bytes, int64_t size);
+
+  /// Copies vectors by their numbers, as they are kept, [rows × width]. Error(kInvalidArgument): another type, or a
+  /// number that there is not.
+  void read(const int32_t* rows, int64_t size, float* numbers) const;
+  void read(const int32_t* rows, int64_t size, int8_t* numbers) const;
+  void read(const int32_t* rows, int64_t size, uint8_t* bytes) const;
 
   int64_t count() const { return count_; }
   int64_t width() const { return width_; }
@@ -36,7 +45,7 @@ class Vectors {
   /// Vectors that lie one behind the other, of which the first has the number `first`.
   struct Run {
     int64_t first, count;
-    const void* numbers;   // floats or int8
+    const void* numbers;   // floats, int8 or bytes of bits
     const float* factors;  // [count] for int8 and the cosine, else null
   };
   /// As many of `from` … `from + most` as lie together, at least one.
@@ -54,6 +63,8 @@ class Vectors {
   };
   template <typename T>
   void add(const T* numbers, int64_t count);
+  template <typename T>
+  void read_rows(const int32_t* rows, int64_t size, T* numbers) const;
   int64_t element_bytes() const { return type_ == Type::kFp32 ? 4 : 1; }
 
   int64_t width_;
@@ -67,6 +78,15 @@ class Vectors {
 /// `what` they are called, and `first` the number of the first.
 void check_vectors(const float* numbers, int64_t size, int64_t width, const char* what, int64_t first);
 void check_vectors(const int8_t* numbers, int64_t size, int64_t width, const char* what, int64_t first);
+void check_vectors(const uint8_t* bytes, int64_t size, int64_t width, const char* what, int64_t first);
+
+/// The type of vectors whose elements are T.
+template <typename T>
+inline constexpr Vectors::Type kTypeOf = std::is_same_v<T, float>    ? Vectors::Type::kFp32
+                                         : std::is_same_v<T, int8_t> ? Vectors::Type::kInt8
+                                                                     : Vectors::Type::kBits;
+/// Refuses what is of another type than vectors are: "These vectors are int8: append an Int8Array."
+void check_type(Vectors::Type is, Vectors::Type given, const char* whose, const char* must);
 
 /// One vector at length 1, or all zeros as it is.
 void normalise(const float* from, int64_t width, float* to);

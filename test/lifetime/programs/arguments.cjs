@@ -67,7 +67,7 @@ const taken = {
   'WeightFile[]': ['an empty list'],
   'SaveFile[]': ['an empty list'],
   Float32Array: ['a Float32Array'],
-  'Float32Array | Int8Array': ['a Float32Array'],
+  'Float32Array | Int8Array | Uint8Array': ['a Float32Array'],
   'number[]': ['a list of numbers'],
 };
 
@@ -298,6 +298,9 @@ function misfits({ model, dataset, trainer, vectors }) {
     ['appendVectors', 'half a vector', [vectors, Float32Array.of(1, 2, 3)]],
     ['appendVectors', 'a number that is none', [vectors, Float32Array.of(1, NaN)]],
     ['appendVectors', 'vectors of another type', [vectors, Int8Array.of(1, 2)]],
+    ['createVectors', 'bits that are no whole words', [12, 'bits', 'dot']],
+    ['readVectors', 'a vector that there is not', [vectors, Int32Array.of(3)]],
+    ['readVectors', 'a vector below the first', [vectors, Int32Array.of(-1)]],
     ['createSearch', 'half a query', [vectors, Float32Array.of(1), 1, 3]],
     ['createSearch', 'queries of another type', [vectors, Int8Array.of(1, 2), 1, 3]],
     ['createSearch', 'no hits', [vectors, Float32Array.of(1, 2), 0, 3]],

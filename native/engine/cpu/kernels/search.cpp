@@ -94,6 +94,54 @@ void search(const Search<T>& search) {
   }
 }
 
+/// Queries as search_bits reads them: of kLanes queries the first words, then the second ones, and so on.
+void pack_bits(const uint8_t* queries, int64_t width, int64_t count, uint8_t* packed) {
+  constexpr int64_t kWord = sizeof(uint64_t);
+  for (int64_t q = 0; q < count; q += kLanes)
+    for (int64_t at = 0; at < width; at += kWord)
+      for (int64_t lane = 0; lane < kLanes; ++lane, packed += kWord) {
+        if (q + lane < count) std::memcpy(packed, queries + (q + lane) * width + at, kWord);
+        else std::memset(packed, 0, kWord);
+      }
+}
+
+__attribute__((always_inline)) inline void differences(const Search<uint8_t>& search) {
+  const int64_t words = search.width / static_cast<int64_t>(sizeof(uint64_t));
+  const auto* const queries = reinterpret_cast<const uint64_t*>(search.queries);
+  for (int64_t from = 0; from < search.count; from += kRowsAtOnce) {
+    const int64_t end = std::min(search.count, from + kRowsAtOnce);
+    for (int64_t q = search.begin; q < search.end; q += kLanes)
+      for (int64_t r = from; r < end; ++r) {
+        const uint8_t* const row = search.rows + r * search.width;
+        uint64_t differ[kLanes] = {};
+        for (int64_t w = 0; w < words; ++w) {
+          uint64_t word;
+          std::memcpy(&word, row + w * static_cast<int64_t>(sizeof word), sizeof word);
+          const uint64_t* const at = queries + q * words + w * kLanes;
+#pragma GCC unroll 16
+          for (int lane = 0; lane < kLanes; ++lane)
+            differ[lane] += static_cast<uint64_t>(__builtin_popcountll(word ^ at[lane]));
+        }
+        float of[kLanes];
+#pragma GCC unroll 16
+        for (int lane = 0; lane < kLanes; ++lane) of[lane] = -static_cast<float>(static_cast<int32_t>(differ[lane]));
+        const F similarities = load(of);
+        const unsigned above = lanes_above(similarities, load(search.found.least + q));
+        if (__builtin_expect(above != 0, 0))
+          keep(search.found, similarities, above, q, search.first + static_cast<int32_t>(r));
+      }
+  }
+}
+
+void search_bits(const Search<uint8_t>& search) { differences(search); }
+
+#if defined(__AVX512VNNI__) && !defined(VECTUNE_EMULATED_VNNI)
+/// Where the processor counts the bits of eight words at once, which not all that have VNNI do.
+__attribute__((target("avx512vpopcntdq"))) void search_bits_by_eight(const Search<uint8_t>& search) {
+  differences(search);
+}
+#endif
+
 int64_t search_scratch(int64_t width) {
   return kRowsAtOnce * quantised_row(width) * static_cast<int64_t>(sizeof(QuantisedX));
 }
@@ -103,6 +151,11 @@ int64_t search_scratch(int64_t width) {
 void register_search(Table& t) {
   t.common.search = search<float>;
   t.common.search_int8 = search<int8_t>;
+  t.common.search_bits = search_bits;
+#if defined(__AVX512VNNI__) && !defined(VECTUNE_EMULATED_VNNI)
+  if (__builtin_cpu_supports("avx512vpopcntdq")) t.common.search_bits = search_bits_by_eight;
+#endif
+  t.common.search_pack_bits = pack_bits;
   t.common.search_pack = pack_all<float>;
   t.common.search_pack_int8 = pack_all<int8_t>;
   t.common.search_scratch = search_scratch;
