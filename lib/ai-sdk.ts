@@ -1,4 +1,3 @@
-import type { EmbeddingModelV3, EmbeddingModelV3CallOptions, EmbeddingModelV3Result } from '@ai-sdk/provider';
 import { integer, optional, resolveTable, text, type OptionsOf } from './system/option-table';
 import type { TextVectorisation } from './text-vectorisation';
 
@@ -13,7 +12,24 @@ const aiSdkTable = {
 export interface EmbeddingModelOptions extends OptionsOf<typeof aiSdkTable> {}
 
 /**
- * A model for the AI SDK (`embed`, `embedMany` of the package ai 6), in this process. The SDK's `abortSignal` stops it.
+ * An EmbeddingModelV3 of @ai-sdk/provider 3 and 4, which the packages ai 6 and 7 take. Written out here, as the two declare
+ * it differently where it holds nothing.
+ */
+export interface VectuneEmbeddingModel {
+  readonly specificationVersion: 'v3';
+  readonly provider: 'vectune';
+  readonly modelId: string;
+  readonly maxEmbeddingsPerCall: number;
+  readonly supportsParallelCalls: true;
+  /** Is called by the SDK. Rejects as TextVectorisation's `embed` does. */
+  doEmbed(options: {
+    values: string[];
+    abortSignal?: AbortSignal | undefined;
+  }): Promise<{ embeddings: number[][]; warnings: [] }>;
+}
+
+/**
+ * A model for the AI SDK (`embed`, `embedMany` of the packages ai 6 and 7), in this process. The SDK's `abortSignal` stops it.
  * `usage` is not told: it counts what is paid for.
  *
  * ```ts
@@ -28,7 +44,7 @@ export interface EmbeddingModelOptions extends OptionsOf<typeof aiSdkTable> {}
 export function embeddingModel(
   tv: Pick<TextVectorisation, 'embed'>,
   options?: EmbeddingModelOptions,
-): EmbeddingModelV3 {
+): VectuneEmbeddingModel {
   const { modelId, maxEmbeddingsPerCall } = resolveTable(aiSdkTable, options, { name: 'embeddingModel', path: '' });
   return {
     specificationVersion: 'v3',
@@ -36,7 +52,7 @@ export function embeddingModel(
     modelId,
     maxEmbeddingsPerCall,
     supportsParallelCalls: true,
-    async doEmbed({ values, abortSignal }: EmbeddingModelV3CallOptions): Promise<EmbeddingModelV3Result> {
+    async doEmbed({ values, abortSignal }) {
       const vectors = await tv.embed(values, abortSignal === undefined ? {} : { signal: abortSignal });
       return { embeddings: vectors.map((vector) => Array.from(vector)), warnings: [] };
     },

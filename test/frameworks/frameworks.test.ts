@@ -1,10 +1,11 @@
-import { embed, embedMany } from 'ai';
+import type { EmbeddingModel } from 'ai';
+import { embed, embedMany } from 'ai-6';
 import { Embeddings } from '@langchain/core/embeddings';
 import { embeddingModel } from '../../lib/ai-sdk';
 import { VectuneEmbeddings } from '../../lib/langchain';
 import { fixture, PROBE_TEXTS, useModels } from '../public/models';
 
-/** The adapters, by the frameworks' own packages. */
+/** The adapters, by the frameworks' own packages; ai 7, which is an ES module, by examples/frameworks. */
 
 const models = useModels();
 
@@ -12,6 +13,8 @@ test("the AI SDK's embed and embedMany: vectors, batches, abort", async () => {
   const tv = models.open(fixture('bert-mean'));
   const expected = (await tv.embed(PROBE_TEXTS)).map((vector) => Array.from(vector));
   const model = embeddingModel(tv, { maxEmbeddingsPerCall: 3 });
+  const ofTheCurrentSdk: EmbeddingModel = model;
+  expect(ofTheCurrentSdk).toBe(model);
   const one = await embed({ model, value: PROBE_TEXTS[0]! });
   expect(one.embedding).toHaveLength(expected[0]!.length);
   const many = await embedMany({ model, values: PROBE_TEXTS });

@@ -1,0 +1,15 @@
+// The AI SDK with a model in this process: npm install vectune ai
+//   node ai-sdk.mjs [model]
+import { cosineSimilarity, embed, embedMany } from 'ai';
+import { models, TextVectorisation } from 'vectune';
+import { embeddingModel } from 'vectune/ai-sdk';
+
+const tv = new TextVectorisation(process.argv[2] ?? models.AllMiniLML6V2);
+const model = embeddingModel(tv);
+
+const values = ['Where is my parcel?', 'How do I reset my password?', 'The weather is lovely today.'];
+const { embeddings } = await embedMany({ model, values });
+const { embedding } = await embed({ model, value: 'I forgot my login' });
+const similarities = embeddings.map((one) => cosineSimilarity(embedding, one));
+console.log(values[similarities.indexOf(Math.max(...similarities))]);
+await tv.dispose();

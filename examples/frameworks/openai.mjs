@@ -1,0 +1,17 @@
+// OpenAI's own client with a server of vectune: npm install vectune openai
+//   node openai.mjs [model]
+import OpenAI from 'openai';
+import { cosineSimilarity, models, TextVectorisation } from 'vectune';
+import { createServer } from 'vectune/serve';
+
+const tv = new TextVectorisation(process.argv[2] ?? models.AllMiniLML6V2);
+const server = createServer({ live: tv }, { port: 0, apiKeys: ['my-key'] });
+const client = new OpenAI({ baseURL: `${await server.listen()}/v1`, apiKey: 'my-key' });
+
+const documents = ['Where is my parcel?', 'How do I reset my password?', 'The weather is lovely today.'];
+const { data } = await client.embeddings.create({ model: 'live', input: ['I forgot my login', ...documents] });
+const [question, ...others] = data.map(({ embedding }) => embedding);
+const similarities = others.map((one) => cosineSimilarity(question, one));
+console.log(documents[similarities.indexOf(Math.max(...similarities))]);
+await server.close();
+await tv.dispose();
