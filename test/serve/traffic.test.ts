@@ -68,6 +68,11 @@ test('the bound in tokens; a request that is larger than it can ever be taken', 
   expect(await queued(url)).toBe(0);
 });
 
+test('an accepted request gives its tokens back', async () => {
+  const { url } = await servers.start(undefined, { maxQueuedTokens: 20 });
+  for (let i = 0; i < 20; ++i) expect((await post(`${url}/embed`, { inputs: ['rain', 'boats'] })).status).toBe(200);
+});
+
 test('who asks at the same time shares calls of the engine, and gets the vectors that it would get alone', async () => {
   const tv = servers.model();
   const { url } = await servers.start(tv);
