@@ -2,14 +2,23 @@
 // gigabyte) and removed, three versions of Node, worker threads, a bundler.
 import assert from 'node:assert/strict';
 import { build } from 'esbuild';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { libtorchRoot, MODEL, Room, ROOT, roomWithPackage } from './room.mjs';
 
-let room, remove, libtorch;
+let room, tarball, remove, libtorch;
 before(async () => {
-  ({ room, remove } = await roomWithPackage());
+  ({ room, tarball, remove } = await roomWithPackage());
   libtorch = await libtorchRoot();
 });
 after(() => remove?.());
@@ -97,4 +106,14 @@ test('the program of docs/bundlers.md for esbuild, as it stands there', async ()
   );
   await room.mustRun(process.execPath, ['esbuild.config.mjs'], { cwd: project });
   assert.ok(Math.abs((await room.tell(join(project, 'bundle.mjs'), [MODEL], { env: env() })) - 1) < 1e-5);
+});
+
+test('the examples of the frameworks run with what npm gives today', async () => {
+  const project = join(room.folder, 'frameworks');
+  await room.install([tarball, 'ai', '@langchain/core', '@llamaindex/core', 'openai'], project);
+  for (const file of readdirSync(join(ROOT, 'examples', 'frameworks'))) {
+    copyFileSync(join(ROOT, 'examples', 'frameworks', file), join(project, file));
+    const output = await room.mustRun('node', [file, MODEL], { cwd: project, env: env() });
+    assert.ok(output.trim().length > 0, file);
+  }
 });

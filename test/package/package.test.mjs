@@ -28,6 +28,30 @@ test('requiring it maps neither LibTorch nor an addon', { skip: process.platform
   t.diagnostic(`require('vectune') took ${ms.toFixed(0)} ms`);
 });
 
+test('neither require nor import loads anything of the server or of a framework', async () => {
+  const FOREIGN =
+    /^(?:fastify|@fastify\/|prom-client|zod|pino|find-my-way|ai$|@ai-sdk\/|@langchain\/|openai|@llamaindex\/)/;
+  for (const file of ['require.cjs', 'import.mjs']) {
+    const { packages, own } = await room.tell(room.program(file), []);
+    assert.ok(own.includes('index.js'), own.join());
+    assert.deepEqual(
+      packages.filter((name) => FOREIGN.test(name)),
+      [],
+    );
+    assert.deepEqual(
+      own.filter((name) => /^(?:serve\/|cli\/|ai-sdk|langchain)/.test(name ?? '')),
+      [],
+    );
+  }
+});
+
+test('vectune/serve answers, and has its page', async () => {
+  const told = await room.tell(room.program('serve.mjs'), [MODEL], withLibTorch());
+  assert.deepEqual(told.statuses, [200, 200]);
+  assert.equal(told.page, 200);
+  assert.ok(told.dimensions.length === 2 && told.dimensions[0] > 0);
+});
+
 test('without LibTorch the first call says what to type', async () => {
   const { name, code, message } = await room.tell(room.program('first-call.cjs'), [MODEL]);
   assert.deepEqual({ name, code }, { name: 'LibTorchError', code: 'ERR_LIBTORCH_MISSING' });
@@ -48,6 +72,7 @@ for (const kind of ['esm', 'cjs']) {
     assert.ok(told.kinds.includes('step') && told.kinds.includes('validation'), told.kinds.join());
     assert.ok(Math.abs(told.same - 1) < 1e-5);
     assert.equal(told.code, 'ERR_TEXT_TYPE');
+    assert.equal(told.up, true);
     assert.ok(existsSync(join(saved, 'modules.json')));
     if (process.platform === 'linux')
       assert.ok(told.addons.every((path) => path.includes(`${installed()}/dist/addons/`)));

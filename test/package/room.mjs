@@ -104,7 +104,7 @@ export class Room {
     return path;
   }
 
-  /** `npm install` without scripts; npm is told what this machine's npm knows: its registry and its cache. */
+  /** `npm install` of a package, or of several, without scripts; npm is told what this machine's npm knows: its registry and its cache. */
   async install(what, project = this.project) {
     mkdirSync(project, { recursive: true });
     writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'stranger', private: true }));
@@ -113,7 +113,7 @@ export class Room {
       npm_config_cache: (await mustRun('npm', ['config', 'get', 'cache'])).trim(),
       ...named(/^(?:https?|no)_proxy$/i),
     };
-    const args = ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', what];
+    const args = ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', ...[what].flat()];
     return this.mustRun('npm', args, { cwd: project, env: config });
   }
 
@@ -179,7 +179,7 @@ export async function roomWithPackage() {
   try {
     const { tarball, versions } = await packBuilt(folder);
     await room.install(tarball);
-    return { room, versions, remove };
+    return { room, tarball, versions, remove };
   } catch (error) {
     remove();
     throw error;

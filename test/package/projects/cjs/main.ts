@@ -1,6 +1,7 @@
 // The same in CommonJS.
 import { readFileSync } from 'node:fs';
 import vectune = require('vectune');
+import serve = require('vectune/serve');
 
 async function main([model, folder]: string[]): Promise<void> {
   const kinds = new Set<vectune.FinetuneEvent['type']>();
@@ -19,10 +20,14 @@ async function main([model, folder]: string[]): Promise<void> {
     () => undefined,
     (error: unknown) => (error instanceof vectune.VectuneError ? error.code : undefined),
   );
+  const options: serve.ServeOptions = { port: 0 };
+  const server: serve.VectuneServer = serve.createServer({ live: tv }, options);
+  const up = (await fetch(`${await server.listen()}/health`)).ok;
+  await server.close();
   await tv.dispose();
   const maps = process.platform === 'linux' ? readFileSync('/proc/self/maps', 'utf8') : '';
   const addons = [...new Set(maps.match(/\/\S+\/vectune[^/\s]*\.node/g))];
-  console.log(JSON.stringify({ loss: report.after?.loss, kinds: [...kinds], same: similarities[1], code, addons }));
+  console.log(JSON.stringify({ loss: report.after?.loss, kinds: [...kinds], same: similarities[1], up, code, addons }));
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {

@@ -1,6 +1,7 @@
 // A stranger's program as an ES module: trains a little, embeds, saves, and prints what came of it.
 import { readFileSync } from 'node:fs';
 import { cosineSimilarity, TextVectorisation, VectuneError, type FinetuneEvent, type FinetuneReport } from 'vectune';
+import { createServer, type ServeOptions, type VectuneServer } from 'vectune/serve';
 
 const [model, folder] = process.argv.slice(2) as [string, string];
 const kinds = new Set<FinetuneEvent['type']>();
@@ -20,7 +21,11 @@ try {
 } catch (error) {
   if (error instanceof VectuneError) code = error.code;
 }
+const options: ServeOptions = { port: 0 };
+const server: VectuneServer = createServer({ live: tv }, options);
+const up = (await fetch(`${await server.listen()}/health`)).ok;
+await server.close();
 await tv.dispose();
 const maps = process.platform === 'linux' ? readFileSync('/proc/self/maps', 'utf8') : '';
 const addons = [...new Set(maps.match(/\/\S+\/vectune[^/\s]*\.node/g))];
-console.log(JSON.stringify({ loss: report.after?.loss, kinds: [...kinds], same: similarities[1], code, addons }));
+console.log(JSON.stringify({ loss: report.after?.loss, kinds: [...kinds], same: similarities[1], up, code, addons }));
