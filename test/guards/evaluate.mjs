@@ -25,7 +25,7 @@ export const evaluate = {
       name: 'ids are in the order of code points',
     },
   ],
-  'lib/search/native-vectors.ts': [
+  'lib/search/matrix.ts': [
     {
       guard: 'a query that is no number is named by its own number',
       from: 'if (odd === -1) return;',

@@ -7,6 +7,7 @@ import { evaluate } from './evaluate.mjs';
 import { exported } from './export.mjs';
 import { finetune } from './finetune.mjs';
 import { model } from './model.mjs';
+import { serve } from './serve.mjs';
 
 /**
  * The guards of the code, by file: checks, flushes, renames and locks that are there for what seldom happens. `npm run
@@ -23,4 +24,5 @@ export const guards = {
   ...engine,
   ...evaluate,
   ...exported,
+  ...serve,
 };

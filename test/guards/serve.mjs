@@ -1,0 +1,122 @@
+/** The server and files of vectors: bounds, clients that leave, models that are swapped, what is whole or not there. */
+export const serve = {
+  'lib/serve/admission.ts': [
+    {
+      guard: 'no more requests than there is room for',
+      from: 'if (this.#requests >= this.maxRequests)',
+      to: 'if (this.#requests < 0)',
+      test: 'serve/traffic',
+      name: '429 with Retry-After beyond the bounds',
+    },
+    {
+      guard: 'a request that there is never room for is told so',
+      from: 'if (tokens > this.maxTokens) {',
+      to: 'if (tokens < 0) {',
+      test: 'serve/traffic',
+      name: 'the bound in tokens',
+    },
+    {
+      guard: 'a place is given back with its tokens',
+      from: 'this.#tokens -= own;',
+      to: '',
+      test: 'serve/traffic',
+      name: 'an accepted request gives its tokens back',
+    },
+  ],
+  'lib/serve/api-keys.ts': [
+    {
+      guard: 'a key that is none of the server',
+      from: "if (matches === 0) throw new HttpError('unauthorized', 'This key is not one of the server.');",
+      to: '',
+      test: 'serve/traffic',
+      name: 'keys, origins, the port, the options',
+    },
+  ],
+  'lib/serve/read-body.ts': [
+    {
+      guard: 'a body that says nothing of its length',
+      from: 'if (bytes > this.maxBytes) throw this.#tooLarge();',
+      to: '',
+      test: 'serve/traffic',
+      name: 'hostile bodies are refused by name',
+    },
+    {
+      guard: 'bytes that are no UTF-8',
+      from: '{ fatal: true }',
+      to: '{}',
+      test: 'serve/traffic',
+      name: 'hostile bodies are refused by name',
+    },
+  ],
+  'lib/serve/served-model.ts': [
+    {
+      guard: 'a model is given back when its last request is answered',
+      from: 'return this.#leases === 0 ? Promise.resolve()',
+      to: 'return this.#leases >= 0 ? Promise.resolve()',
+      test: 'serve/traffic',
+      name: 'swap under load',
+    },
+  ],
+  'lib/serve/server.ts': [
+    {
+      guard: 'a client that left is not computed for',
+      from: "reply.raw.once('close', left);",
+      to: '',
+      test: 'serve/traffic',
+      name: 'clients that leave while they wait are not computed for',
+      hangs: true,
+    },
+    {
+      guard: 'a request that came in time is answered while the server stops',
+      from: 'return503OnClosing: false,',
+      to: '',
+      test: 'serve/traffic',
+      name: 'close: what was accepted is answered',
+    },
+  ],
+  'lib/serve/page.ts': [
+    {
+      guard: 'the page may load nothing of others',
+      from: "script-src 'self';",
+      to: 'script-src *;',
+      test: 'serve/page',
+      name: 'it needs no key, and may load and ask nothing but this server',
+    },
+  ],
+  'lib/embed/vector-file/npy.ts': [
+    {
+      guard: 'the header says how many there were',
+      from: 'else await this.file.rewrite(this.#header(), 0);',
+      to: '',
+      test: 'embed/embed-file',
+      name: 'vectors of width 3: the same bits in every format',
+    },
+  ],
+  'lib/embed/vector-file/parquet.ts': [
+    {
+      guard: 'a row group is written before it is large',
+      from: 'if (this.#heldBytes >= GROUP_BYTES) await this.#writeGroup();',
+      to: '',
+      test: 'embed/embed-file',
+      name: 'many row groups',
+    },
+  ],
+  'lib/embed/embed-file.ts': [
+    {
+      guard: 'nothing is left of a file that was not finished',
+      from: 'await output.release();',
+      to: '',
+      test: 'embed/embed-file',
+      name: 'whole or not at all',
+    },
+  ],
+  'lib/search/vector-index.ts': [
+    {
+      guard: 'of equal scores the lower number, after the second comparison too',
+      from: 'scores[b]! - scores[a]! || row(a) - row(b)',
+      to: 'scores[b]! - scores[a]!',
+      test: 'search/quantized-index',
+      name: 'of equal scores the first goes first',
+    },
+  ],
+};
