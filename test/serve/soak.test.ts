@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 /** What a server must stand, in small numbers; `npm run soak:server` has the large ones. */
 
 test('overload, bad clients, hostile bodies, swaps: every accepted request is answered, and it ends well', async () => {
-  const numbers = ['--seconds', '3', '--clients', '60', '--bodies', '600', '--swaps', '4'];
+  const numbers = ['--seconds', '3', '--clients', '60', '--bodies', '600', '--swaps', '4', '--queue', '20'];
   const { stdout } = await promisify(execFile)(process.execPath, [join(__dirname, 'programs/soak.mjs'), ...numbers]);
   const parts = stdout
     .trim()

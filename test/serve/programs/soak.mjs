@@ -1,7 +1,8 @@
 // What a server must stand: many times the load that it can carry, clients that are slow or broken, hostile bodies, and a
 // model that is swapped while it answers. Everything goes to a server of its own on 127.0.0.1. Prints a line of JSON for
 // each part; the exit code is 1 where a part is not as it must be.
-//   node soak.mjs [--seconds 60] [--times 10] [--clients 1000] [--bodies 10000] [--swaps 20] [--model FOLDER]
+//   node soak.mjs [--seconds 60] [--times 10] [--clients 1000] [--bodies 10000] [--swaps 20] [--queue 512]
+//     [--model FOLDER]
 // Memory is judged where there is time to see it: from 30 seconds on.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Pool } from 'undici';
 
-const numbers = { seconds: '60', times: '10', clients: '1000', bodies: '10000', swaps: '20' };
+const numbers = { seconds: '60', times: '10', clients: '1000', bodies: '10000', swaps: '20', queue: '512' };
 const { values } = parseArgs({
   options: {
     ...Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, { type: 'string', default: value }])),
@@ -21,7 +22,7 @@ const { values } = parseArgs({
     },
   },
 });
-const [seconds, times, clients, bodies, swaps] = Object.keys(numbers).map((name) => Number(values[name]));
+const [seconds, times, clients, bodies, swaps, queue] = Object.keys(numbers).map((name) => Number(values[name]));
 const judgesMemory = seconds >= 30;
 /** Bytes of the heap, and of the process, that are put down to caches and to what the allocator keeps. */
 const HEAP_GROWTH = 4e6;
@@ -86,16 +87,16 @@ class Server {
 
   /** Ends it well, and tells how it was left. */
   async close() {
-    const queue = /^te_queue_size (\d+)$/m.exec(await (await fetch(`${this.address}/metrics`)).text())?.[1];
+    const waiting = /^te_queue_size (\d+)$/m.exec(await (await fetch(`${this.address}/metrics`)).text())?.[1];
     const left = await this.ask('memory');
     await this.pool.close();
     this.child.send({ id: 0, what: 'close' });
     const code = await this.ended;
     const faults = [
-      ...(queue === '0' ? [] : ['requests are left in the queue']),
+      ...(waiting === '0' ? [] : ['requests are left in the queue']),
       ...(code === 0 ? [] : ['the server did not end well']),
     ];
-    told('end', { queue, code, ...left }, faults);
+    told('end', { waiting, code, ...left }, faults);
   }
 }
 
@@ -343,7 +344,7 @@ async function withServer(parts, options) {
   await server.close();
 }
 try {
-  await withServer([overload, hostileBodies, swapping]);
+  await withServer([overload, hostileBodies, swapping], { maxQueuedRequests: queue });
   await withServer([badClients], { receiveTimeout: RECEIVE_TIMEOUT });
 } finally {
   for (const { over, child } of servers) if (!over) child.kill('SIGKILL');
