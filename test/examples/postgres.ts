@@ -18,6 +18,24 @@ export const noPostgres =
       ? `Postgres ${versions.join(', ')} has no pgvector (Debian: postgresql-${versions[0]}-pgvector).`
       : `There is no Postgres in ${ROOT}.`;
 
+/** Postgres in WebAssembly, of `folder`, where there is no other. */
+export async function startPglite(folder: string): Promise<{ url: string; stop(): Promise<void> }> {
+  const program = join(__dirname, 'programs', 'pglite.cjs');
+  const child = spawn(process.execPath, [program], { cwd: folder, stdio: ['pipe', 'pipe', 'inherit'] });
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const url = await new Promise<string>((resolve, reject) => {
+    child.stdout.once('data', (data: Buffer) => resolve(data.toString().trim()));
+    child.once('exit', () => reject(new Error('PGlite ended')));
+  });
+  return {
+    url,
+    async stop() {
+      child.stdin.end();
+      await ended;
+    },
+  };
+}
+
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));

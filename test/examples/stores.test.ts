@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { semanticSearch } from '../../lib';
 import { fixture, useModels } from '../public/models';
-import { noPostgres, startPostgres } from './postgres';
+import { noPostgres, startPglite, startPostgres } from './postgres';
 
 /** What stands in examples/stores, with real stores: they find what vectune's own search finds. */
 
@@ -14,7 +14,7 @@ const installed = existsSync(join(FOLDER, 'node_modules', 'vectune'));
 const MODEL = fixture('bert-mean');
 
 if (!installed) console.log('Stores are not tested: npm run stores installs what they need, and tests them.');
-else if (noPostgres !== undefined) console.log(`pgvector is not tested: ${noPostgres}`);
+else if (noPostgres !== undefined) console.log(`pgvector is tested on Postgres in WebAssembly (PGlite): ${noPostgres}`);
 
 interface Found {
   text: string;
