@@ -54,10 +54,10 @@ async function check(rows: Found[]): Promise<void> {
   120_000,
 );
 
-(installed && noPostgres === undefined ? test : test.skip)(
+(installed ? test : test.skip)(
   'pgvector on Postgres',
   async () => {
-    const postgres = await startPostgres();
+    const postgres = noPostgres === undefined ? await startPostgres() : await startPglite(FOLDER);
     try {
       await check(await found('pgvector.mjs', { DATABASE_URL: postgres.url }));
     } finally {
