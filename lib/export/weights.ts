@@ -2,8 +2,8 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { isObject, parseJson } from '../system/json';
 import { NativeError } from '../system/errors';
 
-/** Numbers that are read, converted and written at once: some milliseconds of work. */
-export const PIECE = 1 << 19;
+/** Numbers that are read, converted and written before the event loop gets its turn: a few milliseconds of work. */
+export const PIECE = 1 << 17;
 
 interface Place {
   shape: number[];

@@ -149,6 +149,10 @@ describe('the folder', () => {
     expect(config).toMatchObject({ model_type: 'distilbert', 'transformers.js_config': { dtype: 'q8' } });
     expect(readFileSync(join(folder, 'README.md'), 'utf8')).toContain('sentence_embedding: vectors');
     expect(notes).toEqual([]);
+    await expect(models.open(folder).load()).rejects.toMatchObject({
+      code: 'ERR_MODEL_FOLDER',
+      message: expect.stringMatching(/holds ONNX graphs and no weights\. Open the model/) as string,
+    });
   });
 
   test('is replaced where it is an export, and left as it is where it is anything else', async () => {

@@ -69,9 +69,15 @@ export async function findWeights(folder: string, root: string): Promise<WeightS
     );
   }
   const file = join(folder, KINDS[0].whole);
+  const exported = await stat(join(folder, 'onnx')).then(
+    (info) => info.isDirectory(),
+    () => false,
+  );
   throw new ModelError(
     'ERR_MODEL_FOLDER',
-    `${file} is missing: ${folder} holds no weights. Fetch the model folder again.`,
+    exported
+      ? `${folder} holds ONNX graphs and no weights. Open the model that they were exported from.`
+      : `${file} is missing: ${folder} holds no weights. Fetch the model folder again.`,
     { file },
   );
 }
