@@ -62,7 +62,7 @@ function usage(facts: ModelFacts, file: string): string {
     `llama-embedding -m ${file} -p 'How old are you?'`,
     '```',
     '',
-    'Its vectors have length 1. Its GELU is the approximation by tanh, so they differ from those of the model by some 1e-3.',
+    'Its vectors have length 1. Its GELU is the approximation by tanh: the cosine to the vectors of the model is some 0.99999.',
     ...promptLines(facts),
   ].join('\n');
 }
