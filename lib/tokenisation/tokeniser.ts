@@ -3,6 +3,7 @@ import { Tokenizer } from 'tokenizers';
 import { show } from '../system/options';
 import { AbortError, InvalidArgumentError, ModelError } from '../system/errors';
 import type { JsonObject } from '../system/json';
+import { AsciiWordPiece } from './ascii-word-piece';
 import type { TokenisedTexts } from './tokenised-texts';
 import { jsonFile } from './tokenizer-files';
 import { readyTokenizer, type ReadyTokenizer } from './tokenizer-json';
@@ -88,6 +89,8 @@ export class Tokeniser {
   readonly #cutLeft: boolean;
   readonly #file: string;
   readonly #special: boolean;
+  /** For texts of plain ASCII without special tokens, where the tokenizer is BERT's. */
+  readonly #ascii: AsciiWordPiece | undefined;
   #whole: Promise<Tokenizer> | undefined;
 
   private constructor(
@@ -112,6 +115,7 @@ export class Tokeniser {
     this.#cutLeft = cutLeft;
     this.#file = file;
     this.#special = special;
+    this.#ascii = special ? undefined : AsciiWordPiece.of(ready.run);
   }
 
   /** @throws ModelError ERR_TOKENIZER names the file and what is wrong with it. */
@@ -192,10 +196,15 @@ export class Tokeniser {
     this.#checkLimit(maxInputLength);
     const ids = new Ids();
     const offsets = new Int32Array(texts.length + 1);
-    await this.#eachEncoding(this.#tokenizer, texts, this.#asked, signal, (encoding, i) => {
-      this.#appendCut(ids, encoding.getIds(), maxInputLength, this.#cutLeft);
+    const add = (found: readonly number[], i: number): void => {
+      this.#appendCut(ids, found, maxInputLength, this.#cutLeft);
       offsets[i + 1] = ids.length;
-    });
+    };
+    if (this.#ascii !== undefined) {
+      await this.#eachIds(this.#ascii, texts, signal, add);
+    } else {
+      await this.#eachEncoding(this.#tokenizer, texts, this.#asked, signal, (encoding, i) => add(encoding.getIds(), i));
+    }
     return { ids: ids.finish(), offsets };
   }
 
@@ -264,6 +273,33 @@ export class Tokeniser {
       return tokenizer;
     })();
     return this.#whole;
+  }
+
+  /** Ids of each text, in order: those of plain ASCII at once, others by the tokenizer's threads. */
+  async #eachIds(
+    ascii: AsciiWordPiece,
+    texts: readonly string[],
+    signal: AbortSignal | undefined,
+    visit: (ids: readonly number[], text: number) => void,
+  ): Promise<void> {
+    for (let from = 0; from < texts.length; ) {
+      const to = pieceEnd(texts, from);
+      const found = Array.from({ length: to - from }, (_, i) => ascii.encode(texts[from + i]!));
+      const others = found.flatMap((ids, i) => (ids === undefined ? [i] : []));
+      await this.#eachEncoding(
+        this.#tokenizer,
+        others.map((i) => texts[from + i]!),
+        this.#asked,
+        signal,
+        (encoding, i) => {
+          found[others[i]!] = encoding.getIds();
+        },
+      );
+      found.forEach((ids, i) => visit(ids!, from + i));
+      from = to;
+      // A piece takes the event loop a millisecond or two; then others have their turn.
+      if (from < texts.length) await new Promise(setImmediate);
+    }
   }
 
   /** Tokenises texts in bounded pieces and shows the encoding of each. */
