@@ -20,6 +20,7 @@ const PEER = fileURLToPath(new URL('exports/peer.mjs', import.meta.url));
 const CHECK = fileURLToPath(new URL('exports/check.py', import.meta.url));
 const TINY_TEXTS = ['the old stone bridge', 'rain fell on the boats', '', 'a red kite turns above the harbour'];
 const DISTILUSE_TEXTS = 300;
+const LLAMA_POSITIONS = 64;
 /** llama.cpp is given one text at a time. */
 const LLAMA_PAIRS = 300;
 
@@ -92,9 +93,9 @@ class Comparison {
 
 /** Each architecture as a tiny model with random weights, by onnxruntime on vectune's token ids. */
 async function architectures(comparison) {
-  const { TextVectorisation } = comparison.vectune;
+  const { TextVectorisation, cosineSimilarity } = comparison.vectune;
   const { openModel } = require(join(DIST, 'model', 'open.js'));
-  const names = readdirSync(FIXTURES).filter((name) => /-(mean|dense|residual|unigram)$/.test(name));
+  const names = readdirSync(FIXTURES).filter((name) => /^(?!static-).*-(mean|dense|residual|unigram)$/.test(name));
   for (const name of names) {
     const source = join(FIXTURES, name, 'model');
     const tv = new TextVectorisation(source);
@@ -108,9 +109,17 @@ async function architectures(comparison) {
       opened.dimension,
       (found) => comparison.line(`${name} (tiny), onnxruntime fp32`, difference(found, expected), { allowed: 1e-5 }),
     );
-    await comparison.export(tv, 'gguf', `gguf-${name}`, ['fp32', 'fp16', 'int8']).catch((error) => {
+    const gguf = await comparison.export(tv, 'gguf', `gguf-${name}`, ['fp32', 'fp16', 'int8']).catch((error) => {
       if (error.code !== 'ERR_EXPORT') throw error;
     });
+    // llama.cpp's client wants room for more tokens than the others have positions for.
+    if (gguf !== undefined && opened.positions >= LLAMA_POSITIONS) {
+      const work = { kind: 'llama.cpp', model: join(gguf.folder, gguf.files[0].path), ids: rows };
+      comparison.work(work, opened.dimension, (found) => {
+        const least = Math.min(...found.map((vector, i) => cosineSimilarity(vector, expected[i])));
+        comparison.line(`${name} (tiny), llama.cpp F32, cosine at least`, least, { least: 0.99999 });
+      });
+    }
     await tv.dispose();
   }
 }

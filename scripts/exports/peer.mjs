@@ -65,13 +65,14 @@ const kinds = {
     return vectors;
   },
 
-  async 'llama.cpp'({ model, texts }) {
+  /** Texts, or token ids with those around a text. */
+  async 'llama.cpp'({ model, texts, ids }) {
     const { getLlama, LlamaLogLevel } = await load('node-llama-cpp');
     const llama = await getLlama({ gpu: false, build: 'never', logLevel: LlamaLogLevel.error });
     const opened = await llama.loadModel({ modelPath: model });
     const context = await opened.createEmbeddingContext({ threads: 1 }); // its threads spin where others are at work
     const vectors = [];
-    for (const text of texts) vectors.push(...(await context.getEmbeddingFor(text)).vector);
+    for (const text of ids ?? texts) vectors.push(...(await context.getEmbeddingFor(text)).vector);
     return vectors;
   },
 };
