@@ -25,7 +25,7 @@ export interface SearchHandle {
 }
 
 /** Feed-forward activation of the encoder (Hugging Face's `hidden_act` / `activation`). */
-export type HiddenActivation = 'gelu' | 'relu' | 'gelu_tanh';
+export type HiddenActivation = 'gelu' | 'relu' | 'gelu_tanh' | 'silu';
 export type PoolingMode = 'cls' | 'max' | 'mean' | 'mean_sqrt_len' | 'weightedmean' | 'lasttoken';
 export type DenseActivation =
   | 'tanh'
@@ -59,7 +59,7 @@ export interface EncoderSpec {
   layers: number;
   heads: number;
   intermediateSize: number;
-  /** Rows of the position table. */
+  /** Rows of the position table; where there is none, the most tokens of a text. */
   positions: number;
   /** Rows of the token-type table; 0 where the architecture has none (DistilBERT). */
   typeVocabSize: number;
@@ -75,6 +75,17 @@ export interface EncoderSpec {
   /** Dropout probabilities of the model's config, used in training only. */
   hiddenDropout: number;
   attentionDropout: number;
+  /** Of each layer, where positions are rotary. */
+  attention?: LayerAttention[];
+}
+
+/** What the attention of a layer has of its own. */
+export interface LayerAttention {
+  /** Keys that a query sees on each side of its own; null: all. */
+  window: number | null;
+  /** Pair i of a head of d numbers is turned by position · ropeTheta^(−2i/d) / ropeDivisor. */
+  ropeTheta: number;
+  ropeDivisor: number;
 }
 
 /** What follows the encoder, in order. The first is always pooling. */

@@ -1,6 +1,6 @@
-import type { EncoderSpec, HiddenActivation } from '../engine/addon';
+import type { EncoderSpec, HiddenActivation, LayerAttention } from '../engine/addon';
 import { ModelError } from '../system/errors';
-import type { Fields } from '../system/json';
+import { Fields, isObject, type JsonObject } from '../system/json';
 
 /**
  * The architectures that vectune runs: all that TypeScript knows of one by its name stands here, and what the engine
@@ -19,9 +19,13 @@ interface Description {
   writtenTokenizerClass: string;
   /** Module class of sentence-transformers before 0.2.6, when each architecture had one of its own; null: it had none. */
   formerModule: string | null;
+  /** Other values of "model_type" that are this architecture. */
+  otherTypes?: readonly string[];
   /** Fields that only its configuration has: files of before 2020 may have nothing else to tell it by. */
   ownFields: readonly string[];
   read: (fields: Fields) => Shape;
+  /** config.json as it is written, where that is not as it was read. */
+  write?: (config: JsonObject, shape: Shape) => JsonObject;
 }
 
 export const ARCHITECTURES = {
@@ -83,6 +87,29 @@ export const ARCHITECTURES = {
       return shape;
     },
   },
+  gte: {
+    modelClass: 'GteModel',
+    tokenizerClass: 'XLMRobertaTokenizer',
+    writtenTokenizerClass: 'XLMRobertaTokenizer',
+    formerModule: null,
+    otherTypes: ['new'],
+    ownFields: [],
+    read: readGte,
+    // As transformers' own class reads it: the code that "new" names is fetched from the hub.
+    write: (config, shape) => {
+      const written: JsonObject = { ...config, architectures: ['GteModel'], rope_parameters: writtenRope(shape) };
+      for (const key of ['auto_map', 'rope_theta', 'rope_scaling']) delete written[key];
+      return written;
+    },
+  },
+  modernbert: {
+    modelClass: 'ModernBertModel',
+    tokenizerClass: 'PreTrainedTokenizer',
+    writtenTokenizerClass: 'PreTrainedTokenizerFast',
+    formerModule: null,
+    ownFields: ['global_attn_every_n_layers'],
+    read: readModernBert,
+  },
   mpnet: {
     modelClass: 'MPNetModel',
     tokenizerClass: 'MPNetTokenizer',
@@ -101,6 +128,31 @@ export const ARCHITECTURES = {
       // The padding is 1 in the model's code, whatever the configuration says.
       return { ...bertLike(fields), typeVocabSize: 0, positionOffset: 2, padTokenId: 1 };
     },
+  },
+  nomic_bert: {
+    modelClass: 'NomicBertModel',
+    tokenizerClass: 'BertTokenizer',
+    writtenTokenizerClass: 'BertTokenizer',
+    formerModule: null,
+    ownFields: ['rotary_emb_base'],
+    read: readNomicBert,
+    // Files of before have GPT-2's names, which the model's own code reads and transformers' class does not.
+    write: (config, shape) => ({
+      ...config,
+      vocab_size: shape.vocabSize,
+      hidden_size: shape.hiddenSize,
+      num_hidden_layers: shape.layers,
+      num_attention_heads: shape.heads,
+      intermediate_size: shape.intermediateSize,
+      max_position_embeddings: shape.positions,
+      type_vocab_size: shape.typeVocabSize,
+      layer_norm_eps: shape.layerNormEps,
+      hidden_act: 'silu',
+      hidden_dropout_prob: shape.hiddenDropout,
+      attention_probs_dropout_prob: shape.attentionDropout,
+      pad_token_id: shape.padTokenId,
+      rope_parameters: writtenRope(shape),
+    }),
   },
   roberta: {
     modelClass: 'RobertaModel',
@@ -123,6 +175,10 @@ export const ARCHITECTURES = {
 export type Architecture = keyof typeof ARCHITECTURES;
 
 export const ARCHITECTURE_NAMES = Object.keys(ARCHITECTURES) as Architecture[];
+
+export function describe(name: Architecture): Description {
+  return ARCHITECTURES[name];
+}
 
 function bertLike(fields: Fields): Shape {
   return {
@@ -148,9 +204,201 @@ function afterPadding(fields: Fields): Shape {
   return { ...bertLike(fields), positionOffset: padTokenId + 1, padTokenId };
 }
 
-/** 0 unless the file says otherwise; what is no id is none. */
-function padding(fields: Fields): number | null {
-  const id = fields.object['pad_token_id'] === undefined ? 0 : Number(fields.object['pad_token_id'] ?? NaN);
+/** Warner et al. 2024. Two releases of transformers name the layers' kinds and thetas in two ways. */
+function readModernBert(fields: Fields): Shape {
+  const layers = fields.integer('num_hidden_layers', 1, 22);
+  refuse(fields, ['norm_bias', 'attention_bias', 'mlp_bias'], "a bias, which vectune's ModernBERT does not have");
+  const hiddenDropout = fields.number('embedding_dropout', 0, 1, 0);
+  if (fields.number('mlp_dropout', 0, 1, 0) !== hiddenDropout) {
+    throw unlike(fields, '"mlp_dropout" is not "embedding_dropout": vectune has one dropout for both');
+  }
+  const kinds: unknown = fields.has('layer_types')
+    ? fields.object['layer_types']
+    : Array.from({ length: layers }, (_, i) =>
+        i % fields.integer('global_attn_every_n_layers', 1, 3) === 0 ? 'full_attention' : 'sliding_attention',
+      );
+  if (!Array.isArray(kinds) || kinds.length !== layers) {
+    throw fields.fail('layer_types', `a list of ${layers}, one for each layer`, kinds);
+  }
+  const ropes = fields.has('rope_parameters') ? fields.object['rope_parameters'] : {};
+  if (!isObject(ropes)) throw fields.fail('rope_parameters', 'an object', ropes);
+  if (fields.has('rope_scaling'))
+    throw unlike(fields, '"rope_scaling" is not something that vectune\'s ModernBERT has');
+  const window = Math.floor(fields.integer('local_attention', 1, 128) / 2);
+  const whole = rope(fields, ropes['full_attention'], fields.number('global_rope_theta', 1, Infinity, 160_000));
+  const local = rope(fields, ropes['sliding_attention'], fields.number('local_rope_theta', 1, Infinity, 10_000));
+  return {
+    vocabSize: fields.integer('vocab_size', 1, 50368),
+    hiddenSize: fields.integer('hidden_size', 1, 768),
+    layers,
+    heads: fields.integer('num_attention_heads', 1, 12),
+    intermediateSize: fields.integer('intermediate_size', 1, 1152),
+    positions: fields.integer('max_position_embeddings', 1, 8192),
+    typeVocabSize: 0,
+    positionOffset: 0,
+    padTokenId: padding(fields, 50283),
+    layerNormEps: fields.number('norm_eps', 0, 1, 1e-5),
+    hiddenActivation: activation(fields, 'hidden_activation'),
+    hiddenDropout,
+    attentionDropout: fields.number('attention_dropout', 0, 1, 0),
+    attention: kinds.map((kind): LayerAttention => {
+      if (kind === 'full_attention') return { window: null, ...whole };
+      if (kind === 'sliding_attention') return { window, ...local };
+      throw fields.fail('layer_types', '"full_attention" or "sliding_attention" for each layer', kind);
+    }),
+  };
+}
+
+/** Nussbaum et al. 2024, by transformers' names or, in files of before, by GPT-2's. */
+function readNomicBert(fields: Fields): Shape {
+  const other = "another computation than vectune's NomicBERT";
+  refuse(
+    fields,
+    [
+      'prenorm',
+      'parallel_block',
+      'use_rms_norm',
+      'qkv_proj_bias',
+      'mlp_fc1_bias',
+      'mlp_fc2_bias',
+      'rotary_emb_interleaved',
+      'causal',
+    ],
+    other,
+  );
+  for (const [name, only] of [
+    ['rotary_emb_fraction', 1],
+    ['rotary_emb_scale_base', null],
+    ['rotary_scaling_factor', null],
+    ['moe_every_n_layers', 0],
+    ['activation_function', 'swiglu'],
+  ] as const) {
+    if (fields.has(name) && fields.object[name] !== only) {
+      throw unlike(fields, `"${name}" is ${JSON.stringify(fields.object[name])}: ${other} (${JSON.stringify(only)})`);
+    }
+  }
+  const former = fields.has('n_embd') && !fields.has('hidden_size');
+  const layers = fields.integer(['num_hidden_layers', 'n_layer'], 1, 12);
+  const hiddenDropout = fields.number(['hidden_dropout_prob', 'resid_pdrop'], 0, 1, 0);
+  if (former && fields.number('embd_pdrop', 0, 1, 0) !== hiddenDropout) {
+    throw unlike(fields, '"embd_pdrop" is not "resid_pdrop": vectune has one dropout for both');
+  }
+  const turned = rope(fields, fields.object['rope_parameters'], fields.number('rotary_emb_base', 1, Infinity, 1000));
+  return headsOf(fields, {
+    vocabSize: fields.integer('vocab_size', 1, 30528),
+    hiddenSize: fields.integer(['hidden_size', 'n_embd'], 1, 768),
+    layers,
+    heads: fields.integer(['num_attention_heads', 'n_head'], 1, 12),
+    intermediateSize: fields.integer(['intermediate_size', 'n_inner'], 1, 3072),
+    positions: fields.integer(['max_position_embeddings', 'n_positions'], 1, 2048),
+    typeVocabSize: fields.integer('type_vocab_size', 0, 2),
+    positionOffset: 0,
+    padTokenId: padding(fields),
+    layerNormEps: fields.number(['layer_norm_eps', 'layer_norm_epsilon'], 0, 1, 1e-12),
+    hiddenActivation: activation(fields, 'hidden_act', 'silu'),
+    hiddenDropout,
+    attentionDropout: fields.number(['attention_probs_dropout_prob', 'attn_pdrop'], 0, 1, 0),
+    attention: Array.from({ length: layers }, () => ({ window: null, ...turned })),
+  });
+}
+
+/** Zhang et al. 2024, by transformers' names, or by those of "new", the code in the model's repository. */
+function readGte(fields: Fields): Shape {
+  const former = fields.object['model_type'] === 'new';
+  const other = "another computation than vectune's GTE";
+  refuse(fields, ['logn_attention_scale', 'logn_attention_clip1'], other);
+  for (const [name, only] of [
+    ['position_embedding_type', 'rope'],
+    ['layer_norm_type', 'layer_norm'],
+    ['pack_qkv', true],
+  ] as const) {
+    if (fields.has(name) && fields.object[name] !== only) {
+      throw unlike(fields, `"${name}" is ${JSON.stringify(fields.object[name])}: ${other} (${JSON.stringify(only)})`);
+    }
+  }
+  const layers = fields.integer('num_hidden_layers', 1, 12);
+  const hiddenSize = fields.integer('hidden_size', 1, 768);
+  const heads = fields.integer('num_attention_heads', 1, 12);
+  const theta = fields.number('rope_theta', 1, Infinity, former ? undefined : 160_000);
+  const parameters = fields.object['rope_parameters'] ?? fields.object['rope_scaling'];
+  const turned = ntk(fields, parameters, theta, hiddenSize / heads) ?? rope(fields, parameters, theta);
+  return headsOf(fields, {
+    vocabSize: fields.integer('vocab_size', 1, 250_048),
+    hiddenSize,
+    layers,
+    heads,
+    intermediateSize: fields.integer('intermediate_size', 1, 3072),
+    positions: fields.integer('max_position_embeddings', 1, 8192),
+    // What one of the two classes has where the file does not say, the other has not.
+    typeVocabSize: former ? fields.integer('type_vocab_size', 0) : fields.integer('type_vocab_size', 0, 1),
+    positionOffset: 0,
+    padTokenId: padding(fields, former ? 0 : 1),
+    layerNormEps: fields.number('layer_norm_eps', 0, 1, 1e-12),
+    hiddenActivation: activation(fields, 'hidden_act'),
+    hiddenDropout: fields.number('hidden_dropout_prob', 0, 1, 0.1),
+    attentionDropout: fields.number('attention_probs_dropout_prob', 0, 1, 0),
+    attention: Array.from({ length: layers }, () => ({ window: null, ...turned })),
+  });
+}
+
+type Rope = Pick<LayerAttention, 'ropeTheta' | 'ropeDivisor'>;
+
+/** What transformers 5 writes as "rope_parameters". */
+function rope(fields: Fields, parameters: unknown, theta: number): Rope {
+  if (parameters === undefined || parameters === null) return { ropeTheta: theta, ropeDivisor: 1 };
+  if (!isObject(parameters)) throw fields.fail('rope_parameters', 'an object', parameters);
+  const own = new Fields(parameters, `${fields.file}, "rope_parameters"`);
+  const type = own.string(['rope_type', 'type'], 'default');
+  if (type !== 'default' && type !== 'linear') {
+    throw unlike(fields, `"rope_type" is "${type}"; vectune turns by "default" and "linear"`);
+  }
+  if (own.number('partial_rotary_factor', 0, 1, 1) !== 1) {
+    throw unlike(fields, '"partial_rotary_factor" is not 1: vectune turns whole heads');
+  }
+  return {
+    ropeTheta: own.number('rope_theta', 1, Infinity, theta),
+    ropeDivisor: type === 'linear' ? own.number('factor', 1e-9, Infinity) : 1,
+  };
+}
+
+/** "rope_parameters" of layers that are all turned alike. */
+function writtenRope(shape: Shape): JsonObject {
+  const { ropeTheta, ropeDivisor } = shape.attention![0]!;
+  return {
+    rope_theta: ropeTheta,
+    ...(ropeDivisor === 1 ? { rope_type: 'default' } : { rope_type: 'linear', factor: ropeDivisor }),
+  };
+}
+
+/** "rope_scaling" of the code in GTE's repositories: a larger base, and all pairs a little slower. */
+function ntk(fields: Fields, scaling: unknown, theta: number, headSize: number): Rope | undefined {
+  if (!isObject(scaling) || (scaling['type'] ?? scaling['rope_type']) !== 'ntk') return undefined;
+  const own = new Fields(scaling, `${fields.file}, "rope_scaling"`);
+  if (own.has('mixed_b')) throw unlike(fields, '"mixed_b" of "rope_scaling" is not something that vectune has');
+  const factor = own.number('factor', 1, Infinity);
+  return { ropeTheta: theta * factor, ropeDivisor: factor ** (2 / headSize) };
+}
+
+function headsOf(fields: Fields, shape: Shape): Shape {
+  const size = fields.has('head_dim') ? fields.integer('head_dim', 1) : undefined;
+  if (size === undefined || size * shape.heads === shape.hiddenSize) return shape;
+  throw unlike(fields, `"head_dim" is ${size}, and ${shape.heads} of them are not the hidden size ${shape.hiddenSize}`);
+}
+
+/** Settings that must not be on. */
+function refuse(fields: Fields, names: readonly string[], why: string): void {
+  for (const name of names) if (fields.boolean(name, false)) throw unlike(fields, `"${name}" is true: ${why}`);
+}
+
+function unlike(fields: Fields, what: string): ModelError {
+  return new ModelError('ERR_UNKNOWN_ARCHITECTURE', `${fields.file}: ${what}. Choose another model.`, {
+    file: fields.file,
+  });
+}
+
+/** `fallback` unless the file says otherwise; what is no id is none. */
+function padding(fields: Fields, fallback = 0): number | null {
+  const id = fields.object['pad_token_id'] === undefined ? fallback : Number(fields.object['pad_token_id'] ?? NaN);
   return Number.isSafeInteger(id) && id >= 0 && id < fields.integer('vocab_size', 1) ? id : null;
 }
 
@@ -162,10 +410,12 @@ const ACTIVATIONS: Record<string, HiddenActivation> = {
   gelu_new: 'gelu_tanh',
   gelu_fast: 'gelu_tanh',
   gelu_pytorch_tanh: 'gelu_tanh',
+  silu: 'silu',
+  swish: 'silu',
 };
 
-function activation(fields: Fields, name: string): HiddenActivation {
-  const found = fields.string(name, 'gelu');
+function activation(fields: Fields, name: string, fallback = 'gelu'): HiddenActivation {
+  const found = fields.string(name, fallback);
   const known = Object.hasOwn(ACTIVATIONS, found) ? ACTIVATIONS[found] : undefined;
   if (known !== undefined) return known;
   throw new ModelError(

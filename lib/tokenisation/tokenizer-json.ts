@@ -103,10 +103,10 @@ export function readyTokenizer(request: TokenizerRequest): ReadyTokenizer {
  */
 export function classToWrite(ready: ReadyTokenizer, name: string, config: JsonObject): string {
   const { json, className, roles } = ready;
-  const family = tokenizerFamily(name)!;
+  const family = tokenizerFamily(name);
   if (className !== 'PreTrainedTokenizer') return tokenizerFamily(className) === family ? name : className;
   const model = json['model'] as JsonObject;
-  if (model['type'] !== family.algorithm) return 'PreTrainedTokenizerFast';
+  if (family === undefined || model['type'] !== family.algorithm) return 'PreTrainedTokenizerFast';
   try {
     const vocabulary = readVocabulary(new Map(), '', family, json);
     const added = { tokens: json['added_tokens'] as AddedTokens['tokens'], roles, notes: [] };

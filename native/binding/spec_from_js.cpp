@@ -20,6 +20,22 @@ const Architecture* to_architecture(const Napi::Value& value, const std::string&
   refuse(what, "one of " + known, value);
 }
 
+std::vector<LayerAttention> to_layer_attentions(const Napi::Value& value) {
+  const std::string what = "spec.encoder.attention";
+  std::vector<LayerAttention> layers;
+  const Napi::Array array = to_array(value, what);
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    Fields fields(array.Get(i), what + "[" + std::to_string(i) + "]");
+    LayerAttention layer;
+    if (!fields.is_null("window")) layer.reach.before = layer.reach.after = fields.integer("window", 0, kLargestSize);
+    layer.rotary.theta = fields.finite("ropeTheta");
+    layer.rotary.divisor = fields.finite("ropeDivisor");
+    fields.finish();
+    layers.push_back(layer);
+  }
+  return layers;
+}
+
 EncoderSpec to_encoder_spec(const Napi::Value& value) {
   Fields fields(value, "spec.encoder");
   EncoderSpec spec;
@@ -38,9 +54,11 @@ EncoderSpec to_encoder_spec(const Napi::Value& value) {
   spec.hidden_activation = to_choice<HiddenActivation>(fields["hiddenActivation"], fields.path("hiddenActivation"),
                                                        {{"gelu", HiddenActivation::kGelu},
                                                         {"relu", HiddenActivation::kRelu},
-                                                        {"gelu_tanh", HiddenActivation::kGeluTanh}});
+                                                        {"gelu_tanh", HiddenActivation::kGeluTanh},
+                                                        {"silu", HiddenActivation::kSilu}});
   spec.hidden_dropout = static_cast<float>(fields.within("hiddenDropout", 0.0, 1.0));
   spec.attention_dropout = static_cast<float>(fields.within("attentionDropout", 0.0, 1.0));
+  if (!fields["attention"].IsUndefined()) spec.attention = to_layer_attentions(fields["attention"]);
   fields.finish();
   return spec;
 }

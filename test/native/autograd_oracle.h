@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -94,32 +95,84 @@ class Forward {
     const EncoderSpec& e = spec_.encoder;
     const at::Tensor id = at::from_blob(const_cast<int32_t*>(ids), {tokens}, at::kInt).to(at::kLong);
     const Architecture::Names& n = e.architecture->names;
-    at::Tensor x =
-        at::embedding(p(n.words + ".weight"), id, e.pad_id) +
-        at::embedding(p(n.positions + ".weight"), positions_of(ids, tokens), counts_padding() ? e.pad_id : -1);
+    at::Tensor x = at::embedding(p(n.words + ".weight"), id, e.pad_id);
+    if (e.architecture->has_position_table())
+      x = x + at::embedding(p(n.positions + ".weight"), positions_of(ids, tokens), counts_padding() ? e.pad_id : -1);
     if (e.type_vocab_size > 0) x = x + p(n.types + ".weight").select(0, 0);
-    x = drop(norm(x, n.embedding_norm), plan, 0, DropoutPlan::kEmbedding, text);
+    x = drop(norm(x, n.embedding_norm, NormKind::kLayer), plan, 0, DropoutPlan::kEmbedding, text);
     for (int64_t i = 0; i < (layers < 0 ? e.layers : layers); ++i) {
       const std::string l = n.layer + std::to_string(i) + ".";
-      const auto head = [&](const std::string& name) {
-        return linear(x, l + name).view({tokens, e.heads, e.head_size()}).transpose(0, 1);
+      const bool before = e.architecture->norms_before();
+      const bool normed = before && (i > 0 || e.architecture->first_attention_norm);
+      const auto heads = [&](const at::Tensor& y) {
+        return y.reshape({tokens, e.heads, e.head_size()}).transpose(0, 1);
       };
-      const at::Tensor q = head(n.query), k = head(n.key), v = head(n.value);
+      const auto qkv = parts(normed ? norm(x, l + n.attention_norm) : x, l, {n.query, n.key, n.value});
+      const LayerAttention attention = e.attention_of(i);
+      const at::Tensor q = turned(heads(qkv[0]), attention.rotary), k = turned(heads(qkv[1]), attention.rotary),
+                       v = heads(qkv[2]);
       at::Tensor scores = at::matmul(q, k.transpose(1, 2)) / std::sqrt(static_cast<double>(e.head_size()));
+      scores = scores.masked_fill(unseen(attention.reach, tokens), -INFINITY);
       if (!n.relative_bias.empty()) scores = scores + relative_bias(p(n.relative_bias + ".weight"), tokens);
       at::Tensor probabilities = at::softmax(scores, -1);
       const kernels::Dropout d = plan.at(i, DropoutPlan::kAttention);
       if (d.on()) probabilities = probabilities * attention_mask(d, text, tokens, e.heads, e.head_size());
       const at::Tensor context = at::matmul(probabilities, v).transpose(0, 1).reshape({tokens, e.hidden_size});
-      x = norm(x + drop(linear(context, l + n.attention_out), plan, i, DropoutPlan::kAttentionOut, text),
-               l + n.attention_norm);
-      at::Tensor inner = linear(x, l + n.up);
-      inner = e.hidden_activation == HiddenActivation::kRelu   ? at::relu(inner)
-              : e.hidden_activation == HiddenActivation::kGelu ? at::gelu(inner)
-                                                               : at::gelu(inner, "tanh");
-      x = norm(x + drop(linear(inner, l + n.down), plan, i, DropoutPlan::kOutput, text), l + n.output_norm);
+      x = x + drop(linear(context, l + n.attention_out), plan, i, DropoutPlan::kAttentionOut, text);
+      if (!before) x = norm(x, l + n.attention_norm);
+      const at::Tensor in = before ? norm(x, l + n.output_norm) : x;
+      at::Tensor inner;
+      if (!e.architecture->gated()) {
+        inner = activated(linear(in, l + n.up));
+      } else {
+        // Of one tensor with both the order is the architecture's; of two the gate is the second here.
+        const auto both = parts(in, l, {n.up, n.gate});
+        const bool first = n.gate.empty() && e.architecture->gate == Architecture::Gate::kFirst;
+        inner = drop(activated(both[first ? 0 : 1]) * both[first ? 1 : 0], plan, i, DropoutPlan::kGated, text);
+      }
+      x = x + drop(linear(inner, l + n.down), plan, i, DropoutPlan::kOutput, text);
+      if (!before) x = norm(x, l + n.output_norm);
+    }
+    if (!n.final_norm.empty() && (layers < 0 || layers == e.layers)) x = norm(x, n.final_norm);
+    return x;
+  }
+
+  at::Tensor activated(const at::Tensor& x) const {
+    switch (spec_.encoder.hidden_activation) {
+      case HiddenActivation::kRelu: return at::relu(x);
+      case HiddenActivation::kGelu: return at::gelu(x);
+      case HiddenActivation::kGeluTanh: return at::gelu(x, "tanh");
+      case HiddenActivation::kSilu: return at::silu(x);
     }
     return x;
+  }
+
+  /// What several products of x give; where only the first has a name, its tensor is all of them.
+  std::vector<at::Tensor> parts(const at::Tensor& x, const std::string& layer,
+                                const std::vector<std::string>& names) const {
+    if (names[1].empty()) return at::chunk(linear(x, layer + names[0]), static_cast<int64_t>(names.size()), 1);
+    std::vector<at::Tensor> all;
+    for (const std::string& name : names) all.push_back(linear(x, layer + name));
+    return all;
+  }
+
+  /// Of [heads × tokens × size]: pairs as complex numbers, times e^(i·angle).
+  static at::Tensor turned(const at::Tensor& x, const Rotary& rotary) {
+    if (!rotary.on()) return x;
+    const int64_t half = x.size(2) / 2;
+    const at::Tensor exponent = at::arange(half, at::kDouble) / static_cast<double>(half);
+    const at::Tensor frequency = at::exp(exponent * -std::log(rotary.theta)) / rotary.divisor;
+    const at::Tensor angle = at::outer(at::arange(x.size(1), at::kDouble), frequency);
+    const at::Tensor numbers = at::complex(x.narrow(2, 0, half), x.narrow(2, half, half));
+    const at::Tensor result = numbers * at::polar(at::ones_like(angle), angle);
+    return at::cat({at::real(result), at::imag(result)}, 2);
+  }
+
+  /// [tokens × tokens]: keys that a query does not see.
+  static at::Tensor unseen(const Reach& reach, int64_t tokens) {
+    const at::Tensor token = at::arange(tokens, at::kLong);
+    const at::Tensor distance = token.unsqueeze(0) - token.unsqueeze(1);
+    return distance.lt(-reach.before).logical_or(distance.gt(reach.after));
   }
 
   /// As transformers has them: padding_idx + cumsum(id ≠ padding_idx), and padding_idx itself where it is equal.
@@ -207,11 +260,20 @@ class Forward {
  private:
   at::Tensor p(const std::string& name) const { return p_.at(name); }
   at::Tensor linear(const at::Tensor& x, const std::string& name) const {
-    return at::linear(x, p(name + ".weight"), p(name + ".bias"));
+    return at::linear(x, p(name + ".weight"), bias(name));
+  }
+  std::optional<at::Tensor> bias(const std::string& name) const {
+    const auto found = p_.find(name + ".bias");
+    return found == p_.end() ? std::nullopt : std::optional(found->second);
   }
   at::Tensor norm(const at::Tensor& x, const std::string& name) const {
-    return at::layer_norm(x, {spec_.encoder.hidden_size}, p(name + ".weight"), p(name + ".bias"),
-                          spec_.encoder.layer_norm_eps);
+    return norm(x, name, spec_.encoder.architecture->norm_kind);
+  }
+  at::Tensor norm(const at::Tensor& x, const std::string& name, NormKind kind) const {
+    const EncoderSpec& e = spec_.encoder;
+    if (kind == NormKind::kLayer)
+      return at::layer_norm(x, {e.hidden_size}, p(name + ".weight"), bias(name), e.layer_norm_eps);
+    return x * at::rsqrt(x.pow(2).mean(-1, true) + e.layer_norm_eps) * p(name + ".weight");
   }
   at::Tensor drop(const at::Tensor& x, const DropoutPlan& plan, int64_t layer, DropoutPlan::Site site,
                   int32_t text) const {

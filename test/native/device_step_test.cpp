@@ -43,6 +43,7 @@ const std::set<std::string> kLaunched{"_amp_foreach_non_finite_check_and_unscale
                                       "div.Scalar",
                                       "div.Tensor",
                                       "empty.memory_format",
+                                      "empty_like",
                                       "expand",
                                       "gelu",
                                       "gelu_backward",
@@ -54,6 +55,7 @@ const std::set<std::string> kLaunched{"_amp_foreach_non_finite_check_and_unscale
                                       "logical_and",
                                       "logical_not",
                                       "masked_fill.Scalar",
+                                      "masked_fill_.Scalar",
                                       "matmul",
                                       "maximum",
                                       "mm",
@@ -67,6 +69,7 @@ const std::set<std::string> kLaunched{"_amp_foreach_non_finite_check_and_unscale
                                       "native_layer_norm",
                                       "native_layer_norm_backward",
                                       "ne.Tensor",
+                                      "neg",
                                       "permute",
                                       "reciprocal",
                                       "reciprocal_",
@@ -75,6 +78,8 @@ const std::set<std::string> kLaunched{"_amp_foreach_non_finite_check_and_unscale
                                       "scatter_.src",
                                       "segment_reduce",
                                       "select.int",
+                                      "silu",
+                                      "silu_backward",
                                       "sqrt",
                                       "stack",
                                       "sub.Tensor",
@@ -149,6 +154,8 @@ TEST(a_device_step_asks_the_device_for_nothing) {
                                        {kCls, kMax, kMean, kMeanSqrtLen}),
                                spec_of("distilbert", {DenseSpec{24, 7, false, DenseActivation::kGelu}}, {kMax}),
                                spec_of("mpnet", {NormalizeSpec{}}, {kMean}),
+                               spec_of("modernbert", {NormalizeSpec{}}, {kMean}),
+                               spec_of("gte", {NormalizeSpec{}}, {kCls}),
                                spec_of("bert", {DenseSpec{24, 7, true, DenseActivation::kRelu}}, {kMeanSqrtLen})};
   specs.back().encoder.hidden_activation = HiddenActivation::kRelu;
   EngineThread::instance().run([&] {

@@ -86,8 +86,24 @@ TEST(device_gradients_of_mpnet_are_autograds) {
   compare_with_autograd(spec_of("mpnet", {NormalizeSpec{}}, {PoolingMode::kMean}, 2, 32, 520), 100,
                         {512, 63, 128, 31, 129, 130});
 }
+TEST(device_gradients_of_rotary_architectures_are_autograds) {
+  for (const auto architecture : {"modernbert", "nomic_bert", "gte"}) {
+    compare_with_autograd(spec_of(architecture, {}, {PoolingMode::kMean}));
+    compare_with_autograd(spec_of(architecture, {NormalizeSpec{}}, {PoolingMode::kCls}, 2, 32, 520), 100,
+                          {512, 63, 128, 31, 129, 130});
+  }
+  static const Architecture rms = [] {
+    Architecture plan = architecture("modernbert");
+    plan.norm_kind = NormKind::kRms;
+    plan.first_attention_norm = true;
+    return plan;
+  }();
+  ModelSpec spec = spec_of("modernbert", {}, {PoolingMode::kMean});
+  spec.encoder.architecture = &rms;
+  compare_with_autograd(spec);
+}
 TEST(device_gradients_with_every_activation_are_autograds) {
-  for (const auto hidden : {HiddenActivation::kRelu, HiddenActivation::kGeluTanh})
+  for (const auto hidden : {HiddenActivation::kRelu, HiddenActivation::kGeluTanh, HiddenActivation::kSilu})
     for (const auto dense : {DenseActivation::kGelu, DenseActivation::kIdentity, DenseActivation::kRelu}) {
       ModelSpec spec = spec_of("bert", {DenseSpec{24, 7, dense != DenseActivation::kGelu, dense}, NormalizeSpec{}},
                                {PoolingMode::kMean});
@@ -107,7 +123,7 @@ TEST(device_gradients_of_rows_that_fill_whole_blocks_are_autograds) {
 TEST(device_gradients_with_dropout_are_the_slope_of_the_loss_under_the_same_masks) {
   // Masks are functions of seed and place, so the loss is a function of the weights: along its gradient it must rise by
   // the gradient's norm.
-  for (const auto architecture : {"bert", "distilbert", "mpnet"}) {
+  for (const auto architecture : {"bert", "distilbert", "mpnet", "modernbert", "gte"}) {
     const ModelSpec spec = spec_of(architecture, {}, {PoolingMode::kMean});
     auto data = dataset_of(kLengths, spec.encoder.vocab_size);
     const std::string path = temporary("device-dropout");

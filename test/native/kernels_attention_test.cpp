@@ -20,6 +20,7 @@ struct Shape {
   double dropout;
   double scale = 1.5;  // of queries and keys
   double tolerance = kFp32;
+  Reach reach = {};
 };
 
 /// What attention computes, and its gradients, for one head of one text: [tokens × head size].
@@ -28,13 +29,16 @@ struct Head {
 
   /// q, k, v with their biases; `mask(i, j)` is what query i's probability of key j is multiplied by.
   template <typename Mask>
-  Head(const Matrix& q, const Matrix& k, const Matrix& v, const Matrix& dout, int64_t d, Mask mask)
+  Head(const Matrix& q, const Matrix& k, const Matrix& v, const Matrix& dout, int64_t d, const Reach& reach, Mask mask)
       : out(q.size()), dq(q.size()), dk(q.size()), dv(q.size()) {
     const int64_t tokens = static_cast<int64_t>(q.size()) / d;
     const double root = 1.0 / std::sqrt(static_cast<double>(d));
     Matrix p(tokens), dp(tokens);
     for (int64_t i = 0; i < tokens; ++i) {
-      for (int64_t j = 0; j < tokens; ++j) p[j] = root * dot(&q[i * d], &k[j * d], d);
+      for (int64_t j = 0; j < tokens; ++j) {
+        const bool seen = j >= i - reach.before && j <= i + reach.after;
+        p[j] = seen ? root * dot(&q[i * d], &k[j * d], d) : -INFINITY;
+      }
       const double top = *std::max_element(p.begin(), p.end());
       double total = 0;
       for (const double s : p) total += std::exp(s - top);
@@ -93,7 +97,7 @@ void attention(const Shape& shape, Random& random) {
           x[3].push_back(widen(dout[(first + i) * hidden + head * d + c]));
         }
       const kernels::Dropout mask = of_head(dropout, head);
-      const Head h(x[0], x[1], x[2], x[3], d,
+      const Head h(x[0], x[1], x[2], x[3], d, shape.reach,
                    [&](int64_t i, int64_t j) { return kept(mask, batch.row_keys[first + i], j); });
       for (int64_t i = 0; i < tokens; ++i) {
         logsumexp[head * rows + first + i] = h.logsumexp[i];
@@ -136,12 +140,14 @@ void attention(const Shape& shape, Random& random) {
   const int64_t stride = kernels::attention_scratch(batch.longest(), d);
   const std::string what = std::to_string(heads) + " heads of " + std::to_string(d) + ", " +
                            std::to_string(batch.texts()) + " texts up to " + std::to_string(batch.longest()) +
-                           ", dropout " + std::to_string(shape.dropout);
+                           ", dropout " + std::to_string(shape.dropout) + ", reach " +
+                           std::to_string(shape.reach.before) + " and " + std::to_string(shape.reach.after);
   check_levels("attention_forward, " + what, forward, [&](const kernels::Table& table, int threads) {
     Guarded<T> y(batch.padded * hidden), inference(batch.padded * hidden);
     Guarded<float> lse(heads * rows), scratch(threads * stride);
-    kernels::AttentionForward<T> a{batch.rows(), heads,    d,          qkv_padded.data(), bias.data(),
-                                   dropout,      y.data(), lse.data(), scratch.data(),    stride};
+    kernels::AttentionForward<T> a{batch.rows(),   heads,   d,        qkv_padded.data(),
+                                   bias.data(),    dropout, y.data(), lse.data(),
+                                   scratch.data(), stride,  {},       shape.reach};
     kernels::of<T>(table).attention_forward(a);
     a.logsumexp = nullptr;
     a.out = inference.data();
@@ -157,10 +163,32 @@ void attention(const Shape& shape, Random& random) {
     Guarded<T> dx(batch.padded * 3 * hidden), y(batch.padded * hidden);
     Guarded<float> lse(heads * rows), scratch(threads * stride);
     // what its own forward leaves: the gradient is that of the probabilities which were used
-    kernels::of<T>(table).attention_forward({batch.rows(), heads, d, qkv_padded.data(), bias.data(), dropout, y.data(),
-                                             lse.data(), scratch.data(), stride});
-    kernels::of<T>(table).attention_backward({batch.rows(), heads, d, qkv_padded.data(), bias.data(), dropout,
-                                              lse.data(), dout_padded.data(), dx.data(), scratch.data(), stride});
+    kernels::of<T>(table).attention_forward({batch.rows(),
+                                             heads,
+                                             d,
+                                             qkv_padded.data(),
+                                             bias.data(),
+                                             dropout,
+                                             y.data(),
+                                             lse.data(),
+                                             scratch.data(),
+                                             stride,
+                                             {},
+                                             shape.reach});
+    kernels::of<T>(table).attention_backward({batch.rows(),
+                                              heads,
+                                              d,
+                                              qkv_padded.data(),
+                                              bias.data(),
+                                              dropout,
+                                              lse.data(),
+                                              dout_padded.data(),
+                                              dx.data(),
+                                              scratch.data(),
+                                              stride,
+                                              {},
+                                              nullptr,
+                                              shape.reach});
     scratch.check_guards();
     Found found;
     find(found, dx, 3 * hidden);
@@ -196,4 +224,40 @@ TEST(kernels_attention_with_scores_of_hundreds_is_the_formula) {
   Random random(14);
   attention<float>({{40, 1, 97}, 2, 32, 3, 0.0, 6.0, 5e-4}, random);
   attention<float>({{65, 3}, 1, 64, 3, 0.2, 6.0, 5e-4}, random);
+}
+
+namespace {
+
+Shape within(Shape shape, int64_t before, int64_t after) {
+  shape.reach = {before, after};
+  return shape;
+}
+
+}  // namespace
+
+TEST(kernels_attention_within_reach_is_the_formula) {
+  Random random(15);
+  const Shape borders{{1, 2, 63, 64, 65, 128, 129, 130, 200, 33, 512}, 2, 32, 9, 0.1};
+  attention<float>(within(borders, 64, 64), random);
+  attention<bf16>(within(borders, 64, 64), random);
+  for (const auto& [before, after] : {std::pair<int64_t, int64_t>{3, 5}, {0, 0}, {Reach::kAll, 0}, {17, 0}, {40, 16}}) {
+    const Shape shape{random_lengths(random, 130), 2, 20, 3, 0.1};
+    attention<float>(within(shape, before, after), random);
+    attention<bf16>(within(shape, before, after), random);
+  }
+}
+TEST(kernels_attention_within_reach_does_work_in_proportion_to_the_length) {
+  const auto products = [](const Reach& reach, int64_t tokens) {
+    int64_t sum = 0;
+    for (int64_t from = 0; from < tokens; from += kernels::kAttentionTile) {
+      const int64_t queries = std::min(kernels::kAttentionTile, tokens - from);
+      sum += queries * kernels::keys_within(reach, from, queries, tokens).padded;
+    }
+    return sum;
+  };
+  const Reach local{64, 64};
+  // A tile's own 32 keys, 64 on each side, and up to a vector at each end.
+  for (const int64_t tokens : {512, 4096, 8192}) CHECK(products(local, tokens) <= tokens * (32 + 128 + 2 * 16));
+  CHECK(products(local, 8192) < 2.02 * static_cast<double>(products(local, 4096)));
+  CHECK_EQ(products({}, 8192), 8192 * 8192);
 }

@@ -267,6 +267,122 @@ void residual_norm_backward(const Batch& batch, int64_t width, double p, bool ac
                });
 }
 
+/// A norm by itself, of either kind; a root mean square norm is a layer norm whose mean is 0.
+template <typename T>
+void norm_alone(const Batch& batch, int64_t width, NormKind kind, bool accumulate, Random& random) {
+  const int64_t rows = batch.count(), extra = (batch.padded - rows) * width;
+  const auto x = random.normals(rows * width, 1.5, 0.7), gamma = random.normals(width, 0.3, 1.0),
+             beta = random.normals(width);
+  const auto dy = random.normals<T>(rows * width);
+  const auto dx = random.normals(rows * width);
+  const auto dgamma = gradient_start(random, width, accumulate), dbeta = gradient_start(random, width, accumulate);
+
+  std::vector<double> means, rstds, y, d;
+  std::vector<double> g = sum_start(dgamma, accumulate), b = sum_start(dbeta, accumulate);
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* row = x.data() + r * width;
+    double mean = 0, squares = 0, c1 = 0, c2 = 0;
+    for (int64_t c = 0; c < width && kind == NormKind::kLayer; ++c) mean += row[c] / static_cast<double>(width);
+    for (int64_t c = 0; c < width; ++c) squares += (row[c] - mean) * (row[c] - mean) / static_cast<double>(width);
+    const double rstd = 1.0 / std::sqrt(squares + static_cast<double>(static_cast<float>(kEps)));
+    means.push_back(mean);
+    rstds.push_back(rstd);
+    for (int64_t c = 0; c < width; ++c) {
+      const double xhat = (row[c] - mean) * rstd, up = widen(dy[r * width + c]);
+      y.push_back(xhat * gamma[c] + beta[c]);
+      if (kind == NormKind::kLayer) c1 += up * gamma[c] / static_cast<double>(width);
+      c2 += up * gamma[c] * xhat / static_cast<double>(width);
+      g[c] += up * xhat;
+      b[c] += up;
+    }
+    for (int64_t c = 0; c < width; ++c)
+      d.push_back((widen(dy[r * width + c]) * gamma[c] - c1 - (row[c] - mean) * rstd * c2) * rstd);
+  }
+  std::vector<double> added = d;
+  for (size_t i = 0; i < added.size(); ++i) added[i] += dx[i];
+  y.resize(batch.padded * width);
+
+  const std::string what = shape(batch, width, 0) + (kind == NormKind::kRms ? ", rms" : ", layer");
+  const auto x_padded = with_nans(x, extra);
+  check_levels(
+      "norm_forward, " + what,
+      {Expected::near("mean", means), Expected::near("1/sigma", rstds), Expected::near("y", y, extra),
+       Expected::near<T>("y as T alone", y, extra), Expected::near("y in place", y, extra)},
+      [&](const kernels::Table& table, int) {
+        Guarded<float> stats(2 * rows), out(batch.padded * width), in_place(x_padded);
+        Guarded<T> copy(batch.padded * width);
+        kernels::NormForward<T> a{
+            batch.rows(), width,      kind,   x_padded.data(), gamma.data(), beta.data(), static_cast<float>(kEps),
+            stats.data(), out.data(), nullptr};
+        kernels::of<T>(table).norm_forward(a);
+        a.stats = a.y = nullptr;
+        a.y_t = copy.data();
+        kernels::of<T>(table).norm_forward(a);
+        a.x = a.y = in_place.data();
+        a.y_t = nullptr;
+        kernels::of<T>(table).norm_forward(a);
+        return Found{stats.values(0, rows, 2), stats.values(1, rows, 2), out.values(), copy.values(),
+                     in_place.values()};
+      });
+  std::vector<float> stats;
+  for (int64_t r = 0; r < rows; ++r)
+    stats.insert(stats.end(), {static_cast<float>(means[r]), static_cast<float>(rstds[r])});
+  check_levels("norm_backward, " + what,
+               {Expected::near("dx", d), Expected::near("dx added to", added), Expected::sum("dgamma", g),
+                Expected::sum("dbeta", b)},
+               [&](const kernels::Table& table, int threads) {
+                 Guarded<float> to(rows * width), onto(dx), dg(dgamma), db(dbeta), unread(2 * width);
+                 Guarded<float> partials(threads * 2 * width);
+                 kernels::NormBackward<T> a{batch.rows(), width,      kind,           x.data(), stats.data(),
+                                            gamma.data(), dy.data(),  to.data(),      false,    dg.data(),
+                                            db.data(),    accumulate, partials.data()};
+                 kernels::of<T>(table).norm_backward(a);
+                 a.dx = onto.data();
+                 a.add = true;
+                 a.dgamma = unread.data();
+                 a.dbeta = unread.data() + width;
+                 a.accumulate = false;
+                 kernels::of<T>(table).norm_backward(a);
+                 partials.check_guards();
+                 return Found{to.values(), onto.values(), dg.values(), db.values()};
+               });
+}
+
+template <typename T>
+void residual(const Batch& batch, int64_t width, double p, bool accumulate, Random& random) {
+  const int64_t rows = batch.count(), extra = (batch.padded - rows) * width;
+  const auto branch = random.normals<T>(rows * width);
+  const auto before = random.normals(rows * width), bias = random.normals(width), dsum = random.normals(rows * width);
+  const auto dbias = gradient_start(random, width, accumulate);
+  const kernels::Dropout dropout = dropout_of(p, random.bits());
+  std::vector<double> sum, dbranch, sums = sum_start(dbias, accumulate);
+  for (int64_t i = 0; i < rows * width; ++i) {
+    const double mask = kept(dropout, batch.row_keys[i / width], i % width);
+    sum.push_back(before[i] + mask * (widen(branch[i]) + bias[i % width]));
+    dbranch.push_back(mask * dsum[i]);
+    sums[i % width] += dbranch.back();
+  }
+  check_levels("residual_forward, " + shape(batch, width, p),
+               {Expected::near("sum", sum), Expected::near("sum in place", sum)},
+               [&](const kernels::Table& table, int) {
+                 Guarded<float> to(rows * width), in_place(before);
+                 const auto forward = kernels::of<T>(table).residual_forward;
+                 forward({batch.rows(), width, branch.data(), bias.data(), before.data(), dropout, to.data()});
+                 forward({batch.rows(), width, branch.data(), bias.data(), in_place.data(), dropout, in_place.data()});
+                 return Found{to.values(), in_place.values()};
+               });
+  check_levels("residual_backward, " + shape(batch, width, p),
+               {Expected::near<T>("dbranch", then_zeros(dbranch, extra), extra), Expected::sum("dbias", sums)},
+               [&](const kernels::Table& table, int threads) {
+                 Guarded<T> to(batch.padded * width);
+                 Guarded<float> db(dbias), partials(threads * width);
+                 kernels::of<T>(table).residual_backward(
+                     {batch.rows(), width, dropout, dsum.data(), to.data(), db.data(), accumulate, partials.data()});
+                 partials.check_guards();
+                 return Found{to.values(), db.values()};
+               });
+}
+
 /// `body(batch, width, p, flag, random)` over widths that end in a part of a vector and some that do not.
 template <typename Body>
 void over_shapes(uint64_t seed, Body body) {
@@ -308,4 +424,40 @@ TEST(kernels_residual_norm_backward_is_the_formula) {
     residual_norm_backward<float>(batch, width, p, accumulate, random);
     residual_norm_backward<bf16>(batch, width, p, accumulate, random);
   });
+}
+TEST(kernels_norm_alone_is_the_formula) {
+  over_shapes(6, [](const Batch& batch, int64_t width, double, bool accumulate, Random& random) {
+    for (const NormKind kind : {NormKind::kLayer, NormKind::kRms}) {
+      norm_alone<float>(batch, width, kind, accumulate, random);
+      norm_alone<bf16>(batch, width, kind, accumulate, random);
+    }
+  });
+}
+TEST(kernels_residual_is_the_formula) {
+  over_shapes(7, [](const Batch& batch, int64_t width, double p, bool accumulate, Random& random) {
+    residual<float>(batch, width, p, accumulate, random);
+    residual<bf16>(batch, width, p, accumulate, random);
+  });
+}
+TEST(kernels_embedding_without_positions_is_the_formula) {
+  // As with a table of zeros, to the bit.
+  Random random(8);
+  const Batch batch(border_lengths(), 3, random, kVocab);
+  const int64_t width = 44;
+  const auto words = random.normals(kVocab * width), gamma = random.normals(width), beta = random.normals(width);
+  const std::vector<float> zeros(static_cast<size_t>(batch.longest() * width));
+  for (const SimdLevel level : levels()) {
+    Guarded<float> with(batch.padded * width), without(batch.padded * width);
+    with_threads(1, [&] {
+      kernels::EmbeddingForward<float> a{batch.rows(), width,        words.data(), zeros.data(),
+                                         nullptr,      gamma.data(), beta.data(),  static_cast<float>(kEps),
+                                         {},           nullptr,      nullptr,      with.data(),
+                                         nullptr};
+      kernels::table(level).fp32.embedding_forward(a);
+      a.positions = nullptr;
+      a.y = without.data();
+      kernels::table(level).fp32.embedding_forward(a);
+    });
+    CHECK(with.values() == without.values());
+  }
 }

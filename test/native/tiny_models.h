@@ -29,8 +29,15 @@ inline ModelSpec spec_of(const std::string& name, std::vector<HeadSpec> after_po
   e.intermediate_size = 44;
   e.positions = positions;
   const bool counts_padding = e.architecture->positions == Architecture::Positions::kAfterPad;
-  e.type_vocab_size = name == "distilbert" || name == "mpnet" ? 0 : name == "bert" ? 2 : 1;
+  e.type_vocab_size = name == "distilbert" || name == "mpnet" || name == "modernbert" ? 0
+                      : name == "bert" || name == "nomic_bert"                        ? 2
+                                                                                      : 1;
+  // Layers that see the whole text and some of it, and are turned each in its own way.
+  for (int64_t i = 0; i < e.layers && !e.architecture->has_position_table(); ++i)
+    e.attention.push_back(i == 1 && name == "modernbert" ? LayerAttention{{6, 6}, {50, 1}}
+                                                         : LayerAttention{{}, {1000, 1.25}});
   e.pad_id = counts_padding ? 1 : 0;
+  if (name == "nomic_bert") e.hidden_activation = HiddenActivation::kSilu;
   if (counts_padding) e.position_offset = e.pad_id + 1;
   e.layer_norm_eps = 1e-5f;
   spec.head.push_back(PoolingSpec{std::move(modes)});

@@ -21,7 +21,9 @@ void compare_with_autograd(const ModelSpec& spec, float dropout, int64_t micro_b
   TrainerOptions options;
   options.dropout = dropout;
   options.seed = 5;
-  const DropoutPlan plan{dropout, dropout, spec.encoder.architecture->name == "distilbert" ? 0.0f : dropout, 5, 0};
+  DropoutPlan plan{dropout, dropout, spec.encoder.architecture->name == "distilbert" ? 0.0f : dropout, 5, 0};
+  plan.gated = spec.encoder.architecture->drops.gated ? dropout : 0.0f;
+  plan.drops_output = spec.encoder.architecture->drops.output;
   tiny::compare_with_autograd(spec, options, plan, micro_batch, lengths);
 }
 
@@ -83,8 +85,68 @@ TEST(gradients_of_mpnet_in_bf16_are_near_those_in_fp32) {
   const double off = at::norm(exact - rounded).item<double>() / at::norm(exact).item<double>();
   CHECK(off > 0 && off < 0.05);
 }
+TEST(gradients_of_rotary_architectures_are_autograds) {
+  for (const auto architecture : {"modernbert", "nomic_bert", "gte"}) {
+    const ModelSpec spec = spec_of(architecture, {}, {PoolingMode::kMean});
+    compare_with_autograd(spec, 0.0f, 100, kLengths);
+    compare_with_autograd(spec, 0.3f, 1, kLengths);
+    compare_with_autograd(spec_of(architecture, {NormalizeSpec{}}, {PoolingMode::kCls}, 2, 32, 520), 0.1f, 100,
+                          {512, 63, 128, 31, 129, 130});
+  }
+}
+/// Norms before every part, of root mean squares; the half of the gate that is not the rule.
+TEST(gradients_with_other_norms_and_gates_are_autograds) {
+  static const auto [rms, swapped] = [] {
+    Architecture one = architecture("modernbert"), other = one;
+    one.norm_kind = NormKind::kRms;
+    one.first_attention_norm = true;
+    other.gate = Architecture::Gate::kSecond;
+    other.biases = {true, true, true, true, true};
+    return std::pair(one, other);
+  }();
+  for (const Architecture* plan : {&rms, &swapped}) {
+    ModelSpec spec = spec_of("modernbert", {}, {PoolingMode::kMean});
+    spec.encoder.architecture = plan;
+    spec.encoder.hidden_activation = HiddenActivation::kSilu;
+    compare_with_autograd(spec, 0.0f, 100, kLengths);
+    compare_with_autograd(spec, 0.2f, 2, kLengths);
+  }
+}
+TEST(gradients_in_bf16_of_rotary_architectures_are_near_those_in_fp32) {
+  for (const auto architecture : {"modernbert", "nomic_bert", "gte"}) {
+    const ModelSpec spec = spec_of(architecture, {}, {PoolingMode::kMean}, 2, 32, 520);
+    auto data = dataset_of({130, 40, 64, 5}, spec.encoder.vocab_size);
+    const auto gradients = [&](Precision precision) {
+      const std::string path = temporary("rotary-bf16");
+      EngineThread::instance().run([&] {
+        TrainerOptions options;
+        options.dropout = 0.0f;
+        options.precision = precision;
+        Trainer trainer(lively_model(spec), data, options);
+        const std::vector<int32_t> rows{0, 1};
+        return trainer.trace_gradients(rows.data(), 2, 2, path);
+      });
+      const safetensors::File file(path);
+      std::map<std::string, at::Tensor> all;
+      for (const auto& entry : file.entries()) {
+        at::Tensor g = at::empty(entry.shape, at::kFloat);
+        std::memcpy(g.data_ptr<float>(), entry.data, static_cast<size_t>(entry.bytes));
+        all.emplace(entry.name, g);
+      }
+      return all;
+    };
+    const auto exact = gradients(Precision::kFp32), rounded = gradients(Precision::kBf16);
+    double squares = 0, off = 0;
+    for (const auto& [name, g] : exact) {
+      squares += g.pow(2).sum().item<double>();
+      off += (g - rounded.at(name)).pow(2).sum().item<double>();
+    }
+    CHECK(squares > 0);
+    CHECK(off > 0 && std::sqrt(off / squares) < 0.05);
+  }
+}
 TEST(gradients_with_every_activation_are_autograds) {
-  for (const auto hidden : {HiddenActivation::kRelu, HiddenActivation::kGeluTanh})
+  for (const auto hidden : {HiddenActivation::kRelu, HiddenActivation::kGeluTanh, HiddenActivation::kSilu})
     for (const auto dense : {DenseActivation::kGelu, DenseActivation::kIdentity, DenseActivation::kRelu}) {
       ModelSpec spec = spec_of("bert", {DenseSpec{24, 7, dense != DenseActivation::kGelu, dense}, NormalizeSpec{}},
                                {PoolingMode::kMean});

@@ -105,7 +105,7 @@ describe.each([...PLACED, ...STATIC_PLACED])('%s on %s', (name, device) => {
 
   it('decays rows of the vocabulary that no text uses', async () => {
     const parity = parityCase();
-    const words = parity.opened.spec.encoder.layers > 0 ? 'embeddings.word_embeddings.weight' : 'embedding.weight';
+    const words = parity.addon.parameters(parity.model)[0]!.name;
     const used = new Set(parity.facts.ids.flat());
     const weights = (await parity.weights()).get(words)!;
     const [rows, hidden] = weights.shape as [number, number];

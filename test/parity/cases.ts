@@ -28,6 +28,11 @@ export const CASES = [
   'camembert-mean',
   'electra-mean',
   'mpnet-mean',
+  'modernbert-mean',
+  'modernbert-cls',
+  'nomic_bert-mean',
+  'gte-cls',
+  'gte-mean',
 ] as const;
 /** Of no encoder: a table of words. */
 export const STATIC_CASES = ['static-dense', 'static-model2vec'] as const;

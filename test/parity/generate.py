@@ -1,6 +1,6 @@
 """Writes fixtures/: tiny models and what transformers, sentence-transformers and torch compute with them.
 
-    python test/parity/generate.py [--only-pad | --only-torch-files | --only-prompts | CASE …]
+    python test/parity/generate.py [--only-pad | --only-torch-files | --only-prompts | --only-former | CASE …]
 
 needs sentence-transformers 6.2.0, transformers 5 and torch 2.11.0 (fixtures/versions.json records what was used), and
 sentencepiece with protobuf. With names of cases it writes these alone.
@@ -303,6 +303,129 @@ def generate_torch_files(folder):
     torch.save({"weight": torch.ones(2), "when": datetime.date(2020, 1, 1)}, folder / "date.bin")
 
 
+FORMER_NAMES = {
+    "nomic_bert-mean": {
+        "layers.": "encoder.layers.",
+        "embeddings.LayerNorm": "emb_ln",
+        "self_attn.o_proj": "attn.out_proj",
+        "mlp.up_proj": "mlp.fc11",
+        "mlp.gate_proj": "mlp.fc12",
+        "mlp.down_proj": "mlp.fc2",
+        "post_attention_layernorm": "norm1",
+        "post_mlp_layernorm": "norm2",
+        "self_attn.q_proj": "attn.Wqkv",
+        "self_attn.k_proj": "attn.Wqkv",
+        "self_attn.v_proj": "attn.Wqkv",
+    },
+    "gte-mean": {
+        "layers.": "encoder.layer.",
+        "self_attn.o_proj": "attention.o_proj",
+        "self_attn.q_proj": "attention.qkv_proj",
+        "self_attn.k_proj": "attention.qkv_proj",
+        "self_attn.v_proj": "attention.qkv_proj",
+        "mlp.up_proj": "mlp.up_gate_proj",
+        "mlp.gate_proj": "mlp.up_gate_proj",
+        "post_attention_layernorm": "attn_ln",
+        "post_mlp_layernorm": "mlp_ln",
+    },
+}
+
+
+def former_config(name, config):
+    """What the code in the models' repositories has: GPT-2's names, and the fields of "new"."""
+    if name == "gte-mean":
+        return {
+            "architectures": ["NewModel"],
+            "auto_map": {"AutoConfig": "configuration.NewConfig", "AutoModel": "modeling.NewModel"},
+            "model_type": "new",
+            "position_embedding_type": "rope",
+            "rope_theta": 20000,
+            "rope_scaling": {"factor": 8.0, "type": "ntk"},
+            "layer_norm_type": "layer_norm",
+            "logn_attention_scale": False,
+            "logn_attention_clip1": False,
+            "pack_qkv": True,
+            "unpad_inputs": False,
+            "use_memory_efficient_attention": False,
+            **{
+                key: config[key]
+                for key in (
+                    "vocab_size",
+                    "hidden_size",
+                    "num_hidden_layers",
+                    "num_attention_heads",
+                    "intermediate_size",
+                    "hidden_act",
+                    "hidden_dropout_prob",
+                    "attention_probs_dropout_prob",
+                    "max_position_embeddings",
+                    "type_vocab_size",
+                    "layer_norm_eps",
+                    "pad_token_id",
+                )
+            },
+        }
+    return {
+        "activation_function": "swiglu",
+        "architectures": ["NomicBertModel"],
+        "attn_pdrop": 0.0,
+        "causal": False,
+        "embd_pdrop": 0.0,
+        "layer_norm_epsilon": config["layer_norm_eps"],
+        "mlp_fc1_bias": False,
+        "mlp_fc2_bias": False,
+        "model_type": "nomic_bert",
+        "n_embd": config["hidden_size"],
+        "n_head": config["num_attention_heads"],
+        "n_inner": config["intermediate_size"],
+        "n_layer": config["num_hidden_layers"],
+        "n_positions": config["max_position_embeddings"],
+        "parallel_block": False,
+        "prenorm": False,
+        "qkv_proj_bias": False,
+        "resid_pdrop": 0.0,
+        "rotary_emb_base": 1000,
+        "rotary_emb_fraction": 1.0,
+        "rotary_emb_interleaved": False,
+        "rotary_emb_scale_base": None,
+        "rotary_scaling_factor": None,
+        "type_vocab_size": config["type_vocab_size"],
+        "use_rms_norm": False,
+        "vocab_size": config["vocab_size"],
+    }
+
+
+def generate_former(name, folder):
+    """The same model by the names of the code in its repository (--only-former), and what that makes of some texts. That
+    of GTE cannot be run here: it is transformers' class with the repository's angles (NTK)."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(FIXTURES / name / "model", folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    write_json(folder / "config.json", former_config(name, config))
+    weights = safetensors.torch.load_file(folder / "model.safetensors")
+    former = collections.defaultdict(list)
+    for part in ("q_proj", "k_proj", "v_proj", "up_proj", "gate_proj", ""):  # the order within a joined tensor
+        for key in [key for key in weights if part in key]:
+            tensor, new = weights.pop(key), key
+            for present, was in FORMER_NAMES[name].items():
+                new = new.replace(present, was)
+            former["new." + new if name == "gte-mean" else new].append(tensor)
+    write_tensors({key: torch.cat(tensors) for key, tensors in former.items()}, folder / "model.safetensors")
+
+    model = SentenceTransformer(str(FIXTURES / name / "model"), device="cpu").double().eval()
+    if name == "gte-mean":
+        theta, factor, size = 20000, 8.0, config["hidden_size"] // config["num_attention_heads"]
+        frequencies = 1.0 / ((theta * factor) ** (torch.arange(0, size, 2).float() / size))
+        rotary = model[0].auto_model.rotary_emb
+        assert rotary.inv_freq.shape == frequencies.shape
+        rotary.inv_freq.copy_(frequencies / factor ** (2 / size))
+    texts = [text for pair in PAIRS for text in pair[:2]]
+    with torch.no_grad():
+        vectors = model(model.preprocess(texts))["sentence_embedding"].float().contiguous()
+    write_tensors({"embedding": vectors}, folder.parent / f"{name}.safetensors")
+    write_json(folder.parent / f"{name}.json", {"ids": [token_ids(model, text) for text in texts]})
+
+
 # Of pairs of texts.
 LENGTHS = [(1, 2), (63, 128), (129, 130), (512, 5)]
 
@@ -341,6 +464,10 @@ def main():
             generate_prompt(name, FIXTURES / "prompts")
             generate_column_prompts(name, FIXTURES / "prompts")
         return
+    if "--only-former" in sys.argv:
+        for name in FORMER_NAMES:
+            generate_former(name, FIXTURES / "former" / name)
+        return
     if "--only-torch-files" in sys.argv:
         generate_torch_files(FIXTURES / "torch-files")
         return
@@ -364,6 +491,8 @@ def main():
     for name in PROMPT_CASES:
         generate_prompt(name, FIXTURES / "prompts")
         generate_column_prompts(name, FIXTURES / "prompts")
+    for name in FORMER_NAMES:
+        generate_former(name, FIXTURES / "former" / name)
     write_json(
         FIXTURES / "versions.json",
         {

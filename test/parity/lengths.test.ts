@@ -8,9 +8,9 @@ import { readTensors } from './safetensors';
  * Texts of 1, 2, 63, 128, 129, 130, 512 and 5 tokens in one batch, against transformers (generate.py): where tiles of
  * queries, buckets of distances and positions have their edges. Tolerances as in forward.test.ts and gradients.test.ts.
  */
-const cases = (['bert-unigram', 'xlm-roberta-mean', 'mpnet-mean'] as const).flatMap((name) =>
-  DEVICES.map((device) => [name, device] as const),
-);
+const cases = (
+  ['bert-unigram', 'xlm-roberta-mean', 'mpnet-mean', 'modernbert-mean', 'nomic_bert-mean', 'gte-mean'] as const
+).flatMap((name) => DEVICES.map((device) => [name, device] as const));
 
 describe.each(cases)('%s on %s', (name, device) => {
   const parityCase = useCase(name, device);

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
     AutoModel,
     AutoTokenizer,
@@ -16,7 +16,10 @@ from transformers import (
     CamembertConfig,
     DistilBertConfig,
     ElectraConfig,
+    GteConfig,
+    ModernBertConfig,
     MPNetConfig,
+    NomicBertConfig,
     RobertaConfig,
     XLMRobertaConfig,
 )
@@ -97,6 +100,30 @@ CASES = [
     Case("xlm-roberta-mean", "xlm-roberta", seed=2, hidden=16, heads=2, intermediate=24, positions=LONG_POSITIONS),
     Case("camembert-mean", "camembert", seed=1, hidden=16, heads=2, intermediate=24),
     Case("electra-mean", "electra", seed=1, hidden=16, heads=2, intermediate=24),
+    # Norms before the parts, a gate, a window of 129 keys in the second layer.
+    Case("modernbert-mean", "modernbert", seed=1, hidden=16, heads=2, intermediate=24, positions=LONG_POSITIONS),
+    Case(
+        "modernbert-cls",
+        "modernbert",
+        seed=2,
+        heads=1,
+        activation="silu",
+        pooling=("cls",),
+        dense=[Dense(24, TANH)],
+        normalize=True,
+    ),
+    Case(
+        "nomic_bert-mean",
+        "nomic_bert",
+        seed=1,
+        hidden=16,
+        heads=2,
+        intermediate=24,
+        activation="silu",
+        positions=LONG_POSITIONS,
+    ),
+    Case("gte-cls", "gte", seed=1, hidden=16, heads=2, intermediate=24, pooling=("cls",), normalize=True),
+    Case("gte-mean", "gte", seed=1, hidden=16, heads=2, intermediate=24, positions=LONG_POSITIONS),
     Case("mpnet-mean", "mpnet", seed=1, hidden=16, heads=2, intermediate=24, positions=LONG_POSITIONS, normalize=True),
     # A table of words alone: as sentence-transformers writes it, and as model2vec does.
     Case("static-dense", "static", seed=1, dense=[Dense(24, TANH)], normalize=True),
@@ -171,6 +198,47 @@ def unigram(folder: Path, architecture: str) -> int:
         config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
         write_json(folder / "tokenizer_config.json", config | {"tokenizer_class": "PreTrainedTokenizerFast"})
     return size
+
+
+# Runs of spaces and names that ModernBERT's tokenizer has beside its special tokens.
+SPACES = ["  ", "   "]
+NAMES = ["|||IP_ADDRESS|||"]
+
+
+def bracketed_bpe(folder: Path) -> int:
+    """ModernBERT's: byte-level BPE with BERT's special tokens, a normaliser, and tokens that are looked for in the text;
+    returns its vocabulary's size."""
+    specials = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"]
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.train_from_iterator(
+        CORPUS,
+        trainers.BpeTrainer(vocab_size=290, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet())),
+    )
+    tokenizer.add_tokens([AddedToken(text, normalized=True) for text in SPACES + NAMES])
+    tokenizer.add_special_tokens([AddedToken(text, lstrip=text == "[MASK]", normalized=False) for text in specials])
+    ids = {token: tokenizer.token_to_id(token) for token in specials}
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS]:0 $A:0 [SEP]:0",
+        pair="[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", ids["[CLS]"]), ("[SEP]", ids["[SEP]"])],
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    roles = dict(zip(("unk_token", "cls_token", "sep_token", "pad_token", "mask_token"), specials))
+    write_json(folder / "special_tokens_map.json", roles)
+    write_json(
+        folder / "tokenizer_config.json",
+        {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "model_max_length": MAX_SEQ_LENGTH,
+            "clean_up_tokenization_spaces": True,
+            "model_input_names": ["input_ids", "attention_mask"],
+            **roles,
+        },
+    )
+    return tokenizer.get_vocab_size()
 
 
 def saved_by_transformers(folder: Path, architecture: str) -> int:
@@ -256,6 +324,24 @@ def encoder_config(case: Case, vocabulary: int):
         intermediate_size=case.intermediate,
         hidden_act=case.activation,
     )
+    if case.architecture == "modernbert":
+        del shared["hidden_act"]
+        return ModernBertConfig(
+            **shared,
+            hidden_activation=case.activation,
+            max_position_embeddings=case.positions,
+            pad_token_id=vocabulary - 2,
+            cls_token_id=vocabulary - 4,
+            sep_token_id=vocabulary - 3,
+            bos_token_id=vocabulary - 4,
+            eos_token_id=vocabulary - 3,
+        )
+    if case.architecture == "nomic_bert":
+        return NomicBertConfig(**shared, max_position_embeddings=case.positions, pad_token_id=0)
+    if case.architecture == "gte":
+        # With the usual theta most pairs hardly turn in a short text, and so most of a key's bias has hardly a gradient.
+        turned = {"rope_type": "default", "rope_theta": 30.0}
+        return GteConfig(**shared, max_position_embeddings=case.positions, pad_token_id=1, rope_parameters=turned)
     if case.architecture == "electra":
         return ElectraConfig(**shared, embedding_size=case.hidden, max_position_embeddings=case.positions)
     if case.architecture == "bert":
@@ -309,10 +395,10 @@ def make_folder(case: Case, folder: Path) -> None:
     if case.architecture in ("static", "model2vec"):
         static_folder(case, folder)
         return
-    if case.tokenizer == "unigram" or case.architecture in ("xlm-roberta", "camembert"):
+    if case.tokenizer == "unigram" or case.architecture in ("xlm-roberta", "camembert", "gte"):
         vocabulary = unigram(folder, case.architecture)
     else:
-        writers = {"roberta": byte_level_bpe, "mpnet": mpnet_word_piece}
+        writers = {"roberta": byte_level_bpe, "mpnet": mpnet_word_piece, "modernbert": bracketed_bpe}
         vocabulary = writers.get(case.architecture, word_piece)(folder)
     generator = torch.Generator().manual_seed(case.seed)
     encoder = AutoModel.from_config(encoder_config(case, vocabulary))

@@ -1,7 +1,7 @@
 import { ModelError } from '../../system/errors';
 import type { EncoderSpec } from '../../engine/addon';
 import { Fields, type JsonObject } from '../../system/json';
-import { ARCHITECTURES, ARCHITECTURE_NAMES, type Architecture } from '../architectures';
+import { ARCHITECTURES, ARCHITECTURE_NAMES, describe, type Architecture } from '../architectures';
 import { say, words } from '../../system/wording';
 
 function unknownArchitecture(found: string, file: string): ModelError {
@@ -17,7 +17,9 @@ function unknownArchitecture(found: string, file: string): ModelError {
 
 /** The architecture of a `model_type`. */
 export function architectureNamed(type: unknown): Architecture | undefined {
-  return ARCHITECTURE_NAMES.find((name) => name === type);
+  return ARCHITECTURE_NAMES.find(
+    (name) => name === type || describe(name).otherTypes?.includes(String(type)) === true,
+  );
 }
 
 /** `model_type`, or, in files of before 2020 that lack it, what the class names or the fields tell. */
@@ -52,8 +54,8 @@ function architectureOf(config: JsonObject, file: string): Architecture {
 export function readEncoderSpec(config: JsonObject, file: string): EncoderSpec & { architecture: Architecture } {
   const architecture = architectureOf(config, file);
   const fields = new Fields(config, file);
-  refuseVariants(fields);
-  const spec = { architecture, ...ARCHITECTURES[architecture].read(fields) };
+  const spec = { architecture, ...describe(architecture).read(fields) };
+  refuseVariants(fields, spec.attention === undefined);
   if (spec.hiddenSize % spec.heads !== 0) {
     throw new ModelError(
       'ERR_MODEL_FOLDER',
@@ -73,9 +75,9 @@ export function readEncoderSpec(config: JsonObject, file: string): EncoderSpec &
 }
 
 /** Settings under which the same tensors mean another computation. */
-function refuseVariants(fields: Fields): void {
+function refuseVariants(fields: Fields, hasPositionTable: boolean): void {
   const kind = 'position_embedding_type';
-  const positions = fields.has(kind) ? fields.string(kind) : 'absolute';
+  const positions = hasPositionTable && fields.has(kind) ? fields.string(kind) : 'absolute';
   if (positions !== 'absolute') {
     throw unknownArchitecture(`the position embeddings "${positions}" (only "absolute" is known)`, fields.file);
   }

@@ -3,7 +3,7 @@ import { tokenText } from '../../tokenisation/tokenizer-files';
 import { classToWrite } from '../../tokenisation/tokenizer-json';
 import { denseActivationClass } from '../folder/head';
 import { isObject, type JsonObject } from '../../system/json';
-import { ARCHITECTURES, type Architecture } from '../architectures';
+import { describe, type Architecture } from '../architectures';
 import { STATIC } from '../folder/static-embedding';
 import type { OpenedModel } from '../types';
 
@@ -54,7 +54,7 @@ export function layoutFiles(model: OpenedModel): Map<string, string | Buffer> {
     return files;
   }
   put('sentence_bert_config.json', { max_seq_length: model.maxInputLength, do_lower_case: layout.doLowerCase });
-  put('config.json', encoderConfig(model));
+  files.set('config.json', withFloats(encoderConfig(model)));
   spec.head.forEach((module, i) => {
     if (module.kind === 'pooling')
       put(`${folders[i]}/config.json`, pooling(module, spec.encoder.hiddenSize, layout.includePrompt));
@@ -69,18 +69,42 @@ export function layoutFiles(model: OpenedModel): Map<string, string | Buffer> {
 }
 
 /** Of a model with an encoder. */
-function described({ architecture }: OpenedModel): (typeof ARCHITECTURES)[Architecture] {
-  return ARCHITECTURES[architecture as Architecture];
+function described({ architecture }: OpenedModel): ReturnType<typeof describe> {
+  return describe(architecture as Architecture);
 }
 
 /** As read, but with what the readers need named: old files lack `model_type`; the weights written are fp32. */
 function encoderConfig(model: OpenedModel): JsonObject {
-  const config: JsonObject = { ...model.layout.encoderConfig, model_type: model.spec.encoder.architecture };
+  const { write, modelClass } = described(model);
+  const read = model.layout.encoderConfig;
+  const config: JsonObject = {
+    ...(write === undefined ? read : write(read, model.spec.encoder)),
+    model_type: model.spec.encoder.architecture,
+  };
   for (const key of ['dtype', 'torch_dtype']) if (config[key] !== undefined) config[key] = 'float32';
   if (!Array.isArray(config['architectures'])) {
-    config['architectures'] = [described(model).modelClass];
+    config['architectures'] = [modelClass];
   }
   return config;
+}
+
+/** Fields of a configuration that transformers 5 takes as Python's float and not as int; JSON.stringify writes 2.0 as 2. */
+const FLOATS = [
+  'attention_probs_dropout_prob',
+  'attn_logit_softcapping',
+  'classifier_dropout',
+  'final_logit_softcapping',
+  'hidden_dropout_prob',
+  'initializer_cutoff_factor',
+  'initializer_range',
+  'layer_norm_eps',
+  'norm_eps',
+  'rms_norm_eps',
+];
+const WHOLE_FLOAT = new RegExp(`^(  "(?:${FLOATS.join('|')})": -?\\d+)(,?)$`, 'gm');
+
+function withFloats(config: JsonObject): string {
+  return `${JSON.stringify(config, null, 2).replaceAll(WHOLE_FLOAT, '$1.0$2')}\n`;
 }
 
 function pooling(module: HeadSpec & { kind: 'pooling' }, width: number, includePrompt: boolean): JsonObject {

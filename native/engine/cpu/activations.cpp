@@ -37,6 +37,8 @@ void Activations<T>::reserve(int64_t padded, int64_t longest) {
   const int64_t rows = std::max(padded, rows_), length = std::max(longest, longest_);
   release();
   const int64_t hidden = spec_.hidden_size, inner = spec_.intermediate_size;
+  const bool gated = spec_.architecture->gated();
+  const int64_t up = gated ? 2 * inner : inner;
   const int team = threads();
   constexpr bool kFloat = std::is_same_v<T, float>;
   layers.resize(static_cast<size_t>(spec_.layers));
@@ -54,7 +56,43 @@ void Activations<T>::reserve(int64_t padded, int64_t longest) {
       quantised = carver.take<std::byte>(cpu::quantised_bytes(rows, std::max(hidden, inner)));
       scales = floats(2);
     }
-    if (training_) {
+    if (spec_.architecture->norms_before()) {
+      const bool first = spec_.architecture->first_attention_norm;
+      sum0 = training_ ? floats(hidden) : nullptr;
+      stats0 = training_ ? floats(2) : nullptr;
+      y0 = floats(hidden);
+      y0_t = as_t<T>(carver, y0, rows * hidden);
+      if (training_) {
+        before0_t = first ? ts(hidden) : nullptr;
+        before0_stats = first ? floats(2) : nullptr;
+        for (Layer& l : layers) {
+          const bool is_last = &l == &layers.back();
+          l = {ts(3 * hidden),
+               floats(spec_.heads),
+               ts(hidden),
+               floats(hidden),
+               floats(2),
+               nullptr,
+               ts(hidden),
+               ts(up),
+               ts(inner),
+               floats(hidden),
+               floats(2),
+               nullptr,
+               is_last ? nullptr : ts(hidden)};
+        }
+        last = floats(hidden);
+      } else {
+        T* const qkv = ts(std::max(3 * hidden, up));  // attention is over when the feed-forward begins
+        T* const context = ts(hidden);
+        T* const before = ts(hidden);
+        T* const act = gated ? ts(inner) : qkv;
+        before0_t = before;
+        for (Layer& l : layers)
+          l = {qkv, nullptr, context, y0, nullptr, nullptr, before, qkv, act, y0, nullptr, nullptr, before};
+        last = y0;
+      }
+    } else if (training_) {
       // bf16: the fp32 stream is needed by the next residual only, so two buffers take turns
       float* turn[2] = {kFloat ? nullptr : floats(hidden), kFloat ? nullptr : floats(hidden)};
       sum0 = floats(hidden);
@@ -69,7 +107,7 @@ void Activations<T>::reserve(int64_t padded, int64_t longest) {
         l.stats1 = floats(2);
         l.y1 = kFloat ? floats(hidden) : turn[1];
         l.y1_t = as_t<T>(carver, l.y1, rows * hidden);
-        l.up = ts(inner);
+        l.up = ts(up);
         l.act = ts(inner);
         l.sum2 = floats(hidden);
         l.stats2 = floats(2);
@@ -82,10 +120,11 @@ void Activations<T>::reserve(int64_t padded, int64_t longest) {
       y0_t = as_t<T>(carver, y0, rows * hidden);
       float* y1 = floats(hidden);
       T* y1_t = as_t<T>(carver, y1, rows * hidden);
-      T* qkv = ts(std::max(3 * hidden, inner));  // attention is over when the feed-forward begins
+      T* qkv = ts(std::max(3 * hidden, up));  // attention is over when the feed-forward begins
       T* context = ts(hidden);
+      T* act = gated ? ts(inner) : qkv;
       for (Layer& l : layers)
-        l = {qkv, nullptr, context, nullptr, nullptr, y1, y1_t, qkv, qkv, nullptr, nullptr, y0, y0_t};
+        l = {qkv, nullptr, context, nullptr, nullptr, y1, y1_t, qkv, act, nullptr, nullptr, y0, y0_t};
     }
   });
   rows_ = rows;
@@ -107,17 +146,19 @@ void BackwardBuffers<T>::reserve(int64_t padded, int64_t longest) {
   const int64_t rows = std::max(padded, rows_), length = std::max(longest, longest_);
   release();
   const int64_t hidden = spec_.hidden_size, inner = spec_.intermediate_size;
+  const bool gated = spec_.architecture->gated();
   const int team = threads();
   arena_.carve([&](Arena::Carver& carver) {
     scratch_stride =
         (kernels::attention_scratch(length, spec_.head_size(), spec_.architecture->has_relative_bias()) + 15) / 16 * 16;
     scratch = carver.take<float>(scratch_stride * team);
-    partials = carver.take<float>(std::max(3 * hidden, inner) * team);
+    partials = carver.take<float>(std::max(3 * hidden, gated ? 2 * inner : inner) * team);
     dy = carver.take<float>(rows * hidden);
     dbranch = carver.take<T>(rows * hidden);
     dhidden = carver.take<T>(rows * hidden);
     dqkv = carver.take<T>(rows * 3 * hidden);
     dact = carver.take<T>(rows * inner);
+    if (gated) dup = carver.take<T>(rows * 2 * inner);
   });
   rows_ = rows;
   longest_ = length;

@@ -8,7 +8,9 @@
 
 namespace vectune {
 
-/// What forward leaves for backward (or, in inference, the few buffers all layers share).
+/// What forward leaves for backward (or, in inference, the few buffers all layers share). Where norms stand before a
+/// layer's parts, the stream is y0, then sum1 and sum2 of each layer; y1_t is what the feed-forward part reads, y2_t
+/// what the next layer's attention does, and y1 and y2 are not there.
 template <typename T>
 class Activations {
  public:
@@ -18,7 +20,7 @@ class Activations {
     T* context;        // attention's output
     float *sum1, *stats1, *y1;
     T* y1_t;
-    T *up, *act;  // before bias and activation; after
+    T *up, *act;  // before bias and activation (both halves of a gate); after
     float *sum2, *stats2, *y2;
     T* y2_t;
   };
@@ -36,6 +38,10 @@ class Activations {
 
   float *sum0 = nullptr, *stats0 = nullptr, *y0 = nullptr;
   T* y0_t = nullptr;
+  T* before0_t =
+      nullptr;  // what the first layer's attention reads, where it has a norm before it, and that norm's stats
+  float* before0_stats = nullptr;
+  float* last = nullptr;           // the last norm's output, where it stands after all layers
   T* branch = nullptr;             // a GEMM's output on its way to the norm
   std::byte* quantised = nullptr;  // a product's left operand in int8 inference, and its rows' scales and zeros
   float* scales = nullptr;
@@ -65,7 +71,9 @@ class BackwardBuffers {
   int64_t growths() const { return growths_; }
 
   float* dy = nullptr;  // gradient of the residual stream [rows × hidden]
-  T *dbranch = nullptr, *dhidden = nullptr, *dqkv = nullptr, *dact = nullptr;
+  T *dbranch = nullptr, *dqkv = nullptr, *dact = nullptr;
+  T* dhidden = nullptr;  // of attention's output; then of what a part with a norm before it reads
+  T* dup = nullptr;      // of both halves of a gate
   float* partials = nullptr;
   float* scratch = nullptr;
   int64_t scratch_stride = 0;

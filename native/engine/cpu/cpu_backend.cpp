@@ -2,6 +2,7 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <cstring>
@@ -42,7 +43,20 @@ CpuBackend<T>::CpuBackend(const ModelSpec& spec, const ParameterTable& table, Us
       table_(table),
       use_(use),
       activations_(spec.encoder, use == Use::kTraining, use == Use::kQuantisedInference),
-      backward_(spec.encoder) {}
+      backward_(spec.encoder),
+      rotary_(spec.encoder) {
+  const Architecture::Biases& has = spec_.architecture->biases;
+  const bool all = has.qkv && has.attention_out && has.up && has.down && has.norms;
+  // What is turned has its bias already.
+  if (!all || !rotary_.all().empty()) zeros_ = at::zeros({widest()}, at::TensorOptions().dtype(at::kFloat));
+}
+
+template <typename T>
+int64_t CpuBackend<T>::widest() const {
+  int64_t most = 3 * spec_.hidden_size;
+  for (const LinearAt* linear : table_.linears()) most = std::max(most, linear->out);
+  return most;
+}
 
 template <typename T>
 void CpuBackend<T>::set_weights(const FlatView<const float>& fp32, const Matrices<T>& matrices) {
@@ -52,11 +66,7 @@ void CpuBackend<T>::set_weights(const FlatView<const float>& fp32, const Matrice
 
 template <typename T>
 void CpuBackend<T>::set_gradients(float* gradients, const GradientPlaces& places, bool add) {
-  if (!unread_.defined()) {
-    int64_t widest = 3 * spec_.hidden_size;
-    for (const LinearAt* linear : table_.linears()) widest = std::max(widest, linear->out);
-    unread_ = at::empty({widest}, at::TensorOptions().dtype(at::kFloat));
-  }
+  if (!unread_.defined()) unread_ = at::empty({widest()}, at::TensorOptions().dtype(at::kFloat));
   gradients_ = gradients;
   places_ = &places;
   add_ = add;
@@ -69,7 +79,9 @@ void CpuBackend<T>::pack(const Texts& texts, bool) {
   batch_.pack(texts, spec_, exact ? 1 : Gemm<T>::row_rounding());
   pad_row_ = texts.pad_row(spec_);
   drelative_.reset();
-  if (!bag()) activations_.reserve(batch_.rows().padded, batch_.longest());
+  if (bag()) return;
+  activations_.reserve(batch_.rows().padded, batch_.longest());
+  rotary_.reserve(batch_.longest());
 }
 
 template <typename T>
@@ -107,10 +119,11 @@ void CpuBackend<T>::embed(const NormAt& norm, const Dropout& dropout) {
   if (bag()) return;  // the pooling reads the table
   auto& a = activations_;
   if (table_.relative_bias >= 0) lay_out_relative();
-  kernels_in<T>().embedding_forward(
-      {batch_.rows(), spec_.hidden_size, weights_.words, vector(table_.position_embeddings),
-       table_.type_embeddings < 0 ? nullptr : vector(table_.type_embeddings), vector(norm.weight), vector(norm.bias),
-       spec_.layer_norm_eps, dropout, a.sum0, a.stats0, a.y0, copy_of(a.y0_t)});
+  kernels_in<T>().embedding_forward({batch_.rows(), spec_.hidden_size, weights_.words,
+                                     table_.position_embeddings < 0 ? nullptr : vector(table_.position_embeddings),
+                                     table_.type_embeddings < 0 ? nullptr : vector(table_.type_embeddings),
+                                     vector(norm.weight), vector(norm.bias), spec_.layer_norm_eps, dropout, a.sum0,
+                                     a.stats0, a.y0, copy_of(a.y0_t)});
   x_ = a.y0;
   x_t_ = a.y0_t;
 }
@@ -129,7 +142,8 @@ void CpuBackend<T>::embed_backward(const NormAt& norm, const Dropout& dropout, c
   common.embedding_backward({batch_.rows(), spec_.hidden_size, a.sum0, a.stats0, vector(norm.weight), dropout, b.dy,
                              vector_gradient(norm.weight), vector_gradient(norm.bias), add_, b.partials});
   float* const words = wanted.words ? gradient_of(table_.word_embeddings) : nullptr;
-  float* const positions = wanted.positions ? gradient_of(table_.position_embeddings) : nullptr;
+  float* const positions =
+      wanted.positions && table_.position_embeddings >= 0 ? gradient_of(table_.position_embeddings) : nullptr;
   common.embedding_scatter(
       {batch_.rows(), spec_.hidden_size, b.dy, words, positions,
        wanted.types && table_.type_embeddings >= 0 ? gradient_of(table_.type_embeddings) : nullptr});
@@ -145,8 +159,17 @@ void CpuBackend<T>::attention(int64_t i, const LinearAt& qkv, const Dropout& dro
   auto& a = activations_;
   const Layer& l = layer(i);
   matrices_->at(qkv).forward(x_t_, l.qkv, batch_.rows().padded, scratch());
-  kernels_in<T>().attention_forward({batch_.rows(), spec_.heads, spec_.head_size(), l.qkv, vector(qkv.bias), dropout,
-                                     l.context, l.logsumexp, a.scratch, a.scratch_stride, relative()});
+  const RotaryTable* const table = rotary_.of(i);
+  if (table) rotate(*table, qkv.bias < 0 ? nullptr : vector(qkv.bias), false, l.qkv);
+  kernels_in<T>().attention_forward({batch_.rows(), spec_.heads, spec_.head_size(), l.qkv,
+                                     vector(table ? -1 : qkv.bias), dropout, l.context, l.logsumexp, a.scratch,
+                                     a.scratch_stride, relative(), spec_.attention_of(i).reach});
+}
+
+template <typename T>
+void CpuBackend<T>::rotate(const RotaryTable& table, const float* bias, bool back, T* qkv) const {
+  kernels_in<T>().rotate({batch_.rows(), 2 * spec_.heads, spec_.head_size(), 3 * spec_.hidden_size, bias,
+                          table.cosines.const_data_ptr<float>(), table.sines.const_data_ptr<float>(), back, qkv});
 }
 
 template <typename T>
@@ -160,35 +183,117 @@ void CpuBackend<T>::attention_backward(int64_t i, const LinearAt& qkv, const Dro
   if (drelative && !drelative_.defined())
     drelative_ =
         at::empty({batch_.rows().texts * spec_.heads * kRelativeBuckets}, at::TensorOptions().dtype(at::kFloat));
-  k.attention_backward({batch_.rows(), spec_.heads, spec_.head_size(), l.qkv, vector(qkv.bias), dropout, l.logsumexp,
-                        b.dhidden, b.dqkv, b.scratch, b.scratch_stride, relative(),
-                        drelative ? drelative_.mutable_data_ptr<float>() : nullptr});
+  const RotaryTable* const table = rotary_.of(i);
+  k.attention_backward({batch_.rows(), spec_.heads, spec_.head_size(), l.qkv, vector(table ? -1 : qkv.bias), dropout,
+                        l.logsumexp, b.dhidden, b.dqkv, b.scratch, b.scratch_stride, relative(),
+                        drelative ? drelative_.mutable_data_ptr<float>() : nullptr, spec_.attention_of(i).reach});
+  if (table) rotate(*table, nullptr, true, b.dqkv);
   if (drelative) add_relative_gradient(drelative);
-  k.column_sum({batch_.rows().rows, qkv.out, b.dqkv, vector_gradient(qkv.bias), add_, b.partials});
+  if (qkv.bias >= 0) k.column_sum({batch_.rows().rows, qkv.out, b.dqkv, vector_gradient(qkv.bias), add_, b.partials});
   const Linear<T>& w = matrices_->at(qkv);
-  const T* x_t = i > 0 ? layer(i - 1).y2_t : activations_.y0_t;
-  if (weights) weight_gradient(b.dqkv, x_t, qkv);
-  if (input) w.add_input_gradient(b.dqkv, b.dy, padded, b.products);
+  if (weights) weight_gradient(b.dqkv, attention_input(i), qkv);
+  if (!input) return;
+  if (normed_before(i, Branch::kAttention)) w.input_gradient(b.dqkv, b.dhidden, padded, b.products);
+  else w.add_input_gradient(b.dqkv, b.dy, padded, b.products);
 }
 
 template <typename T>
-void CpuBackend<T>::feed_forward(int64_t i, const LinearAt& up) {
+void CpuBackend<T>::feed_forward(int64_t i, const LinearAt& up, const Dropout& dropout) {
   const Layer& l = layer(i);
   matrices_->at(up).forward(x_t_, l.up, batch_.rows().padded, scratch());
+  if (spec_.architecture->gated())
+    return kernels_in<T>().gate_forward({batch_.rows(), up.out / 2, spec_.hidden_activation,
+                                         spec_.architecture->gate == Architecture::Gate::kFirst, l.up, vector(up.bias),
+                                         dropout, l.act});
   kernels_in<T>().bias_activation_forward(
       {batch_.rows(), up.out, spec_.hidden_activation, l.up, vector(up.bias), l.act});
 }
 
 template <typename T>
-void CpuBackend<T>::feed_forward_backward(int64_t i, const LinearAt& up, bool weights) {
+void CpuBackend<T>::feed_forward_backward(int64_t i, const LinearAt& up, const Dropout& dropout, bool weights) {
   auto& b = backward_;
   const Layer& l = layer(i);
   const int64_t padded = batch_.rows().padded;
-  kernels_in<T>().bias_activation_backward({batch_.rows(), up.out, spec_.hidden_activation, l.up, vector(up.bias),
-                                            b.dact, vector_gradient(up.bias), add_, b.partials});
+  const bool gated = spec_.architecture->gated();
+  if (gated) {
+    kernels_in<T>().gate_backward({batch_.rows(), up.out / 2, spec_.hidden_activation,
+                                   spec_.architecture->gate == Architecture::Gate::kFirst, l.up, vector(up.bias),
+                                   dropout, b.dact, b.dup, vector_gradient(up.bias), add_, b.partials});
+  } else {
+    kernels_in<T>().bias_activation_backward({batch_.rows(), up.out, spec_.hidden_activation, l.up, vector(up.bias),
+                                              b.dact, vector_gradient(up.bias), add_, b.partials});
+  }
+  const T* const dup = gated ? b.dup : b.dact;
   const Linear<T>& w = matrices_->at(up);
-  if (weights) weight_gradient(b.dact, l.y1_t, up);
-  w.add_input_gradient(b.dact, b.dy, padded, b.products);
+  if (weights) weight_gradient(dup, l.y1_t, up);
+  if (normed_before(i, Branch::kFeedForward)) w.input_gradient(dup, b.dhidden, padded, b.products);
+  else w.add_input_gradient(dup, b.dy, padded, b.products);
+}
+
+template <typename T>
+typename CpuBackend<T>::Before CpuBackend<T>::before(int64_t i, Branch part) const {
+  const auto& a = activations_;
+  if (part == Branch::kFeedForward) return {layer(i).sum1, layer(i).stats1, layer(i).y1_t};
+  if (i > 0) return {layer(i - 1).sum2, layer(i - 1).stats2, layer(i - 1).y2_t};
+  return {a.y0, a.before0_stats, a.before0_t};
+}
+
+template <typename T>
+void CpuBackend<T>::norm_before(int64_t i, Branch part, const NormAt& norm) {
+  const Before at = before(i, part);
+  kernels_in<T>().norm_forward({batch_.rows(), spec_.hidden_size, spec_.architecture->norm_kind, x_,
+                                vector(norm.weight), vector(norm.bias), spec_.layer_norm_eps, at.stats, nullptr, at.h});
+  x_t_ = at.h;
+}
+
+template <typename T>
+void CpuBackend<T>::norm_before_backward(int64_t i, Branch part, const NormAt& norm) {
+  auto& b = backward_;
+  const Before at = before(i, part);
+  kernels_in<T>().norm_backward({batch_.rows(), spec_.hidden_size, spec_.architecture->norm_kind, at.x, at.stats,
+                                 vector(norm.weight), b.dhidden, b.dy, true, vector_gradient(norm.weight),
+                                 vector_gradient(norm.bias), add_, b.partials});
+}
+
+template <typename T>
+void CpuBackend<T>::residual(int64_t i, Branch branch, const LinearAt& out, const Dropout& dropout) {
+  auto& a = activations_;
+  const Layer& l = layer(i);
+  const bool attends = branch == Branch::kAttention;
+  float* const sum = attends ? l.sum1 : l.sum2;
+  matrices_->at(out).forward(attends ? l.context : l.act, a.branch, batch_.rows().padded, scratch());
+  kernels_in<T>().residual_forward({batch_.rows(), spec_.hidden_size, a.branch, vector(out.bias), x_, dropout, sum});
+  x_ = sum;
+}
+
+template <typename T>
+void CpuBackend<T>::residual_backward(int64_t i, Branch branch, const LinearAt& out, const Dropout& dropout,
+                                      bool weights) {
+  auto& b = backward_;
+  const Layer& l = layer(i);
+  const bool attends = branch == Branch::kAttention;
+  kernels_in<T>().residual_backward(
+      {batch_.rows(), spec_.hidden_size, dropout, b.dy, b.dbranch, vector_gradient(out.bias), add_, b.partials});
+  if (weights) weight_gradient(b.dbranch, attends ? l.context : l.act, out);
+  matrices_->at(out).input_gradient(b.dbranch, attends ? b.dhidden : b.dact, batch_.rows().padded, b.products);
+}
+
+template <typename T>
+void CpuBackend<T>::final_norm(const NormAt& norm) {
+  auto& a = activations_;
+  kernels_in<float>().norm_forward({batch_.rows(), spec_.hidden_size, spec_.architecture->norm_kind, x_,
+                                    vector(norm.weight), vector(norm.bias), spec_.layer_norm_eps,
+                                    a.layers.back().stats2, a.last, nullptr});
+  x_ = a.last;
+}
+
+template <typename T>
+void CpuBackend<T>::final_norm_backward(const NormAt& norm) {
+  auto& b = backward_;
+  const Layer& l = activations_.layers.back();
+  kernels_in<float>().norm_backward({batch_.rows(), spec_.hidden_size, spec_.architecture->norm_kind, l.sum2, l.stats2,
+                                     vector(norm.weight), b.dy, b.dy, false, vector_gradient(norm.weight),
+                                     vector_gradient(norm.bias), add_, b.partials});
 }
 
 template <typename T>
@@ -308,6 +413,7 @@ void CpuBackend<T>::release() {
   maxima_.clear();
   drelative_.reset();
   dbag_.reset();
+  rotary_.release();
 }
 
 template class CpuBackend<float>;

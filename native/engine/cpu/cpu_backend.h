@@ -4,6 +4,7 @@
 #include "cpu/packed_batch.h"
 #include "nn/backend.h"
 #include "nn/gradient_places.h"
+#include "nn/rotary_tables.h"
 
 namespace vectune::cpu {
 
@@ -24,7 +25,7 @@ class CpuBackend final : public Backend {
   const PackedBatch& batch() const { return batch_; }
   /// Of the buffers that stand: rows, bytes and how often they grew.
   int64_t rows() const { return activations_.rows(); }
-  int64_t bytes() const { return activations_.bytes() + backward_.bytes() + head_products_.bytes(); }
+  int64_t bytes() const { return activations_.bytes() + backward_.bytes() + head_products_.bytes() + rotary_.bytes(); }
   int64_t growths() const { return activations_.growths() + backward_.growths(); }
 
   void pack(const Texts& texts, bool keep) override;
@@ -33,8 +34,15 @@ class CpuBackend final : public Backend {
   void attention(int64_t layer, const LinearAt& qkv, const Dropout& dropout) override;
   void attention_backward(int64_t layer, const LinearAt& qkv, const Dropout& dropout, bool weights,
                           bool input) override;
-  void feed_forward(int64_t layer, const LinearAt& up) override;
-  void feed_forward_backward(int64_t layer, const LinearAt& up, bool weights) override;
+  void feed_forward(int64_t layer, const LinearAt& up, const Dropout& dropout) override;
+  void feed_forward_backward(int64_t layer, const LinearAt& up, const Dropout& dropout, bool weights) override;
+  void norm_before(int64_t layer, Branch part, const NormAt& norm) override;
+  void norm_before_backward(int64_t layer, Branch part, const NormAt& norm) override;
+  void residual(int64_t layer, Branch branch, const LinearAt& out, const Dropout& dropout) override;
+  void residual_backward(int64_t layer, Branch branch, const LinearAt& out, const Dropout& dropout,
+                         bool weights) override;
+  void final_norm(const NormAt& norm) override;
+  void final_norm_backward(const NormAt& norm) override;
   void residual_norm(int64_t layer, Branch branch, const LinearAt& out, const NormAt& norm,
                      const Dropout& dropout) override;
   void residual_norm_backward(int64_t layer, Branch branch, const LinearAt& out, const NormAt& norm,
@@ -49,7 +57,10 @@ class CpuBackend final : public Backend {
  private:
   using Layer = typename Activations<T>::Layer;
   const Layer& layer(int64_t i) const { return activations_.layers[static_cast<size_t>(i)]; }
-  const float* vector(int64_t offset) const { return weights_.at(offset); }
+  /// Zeros where there is none.
+  const float* vector(int64_t offset) const {
+    return offset < 0 ? zeros_.const_data_ptr<float>() : weights_.at(offset);
+  }
   /// Null where it is frozen.
   float* gradient_of(int64_t offset) const {
     const int64_t place = places_->at(offset);
@@ -70,6 +81,27 @@ class CpuBackend final : public Backend {
   kernels::RelativeBias relative() const;
   /// Adds what texts have of its gradient.
   void add_relative_gradient(float* to) const;
+  /// Numbers of the longest vector.
+  int64_t widest() const;
+  /// Adds the bias to query, key and value, and turns the first two; or their gradient back.
+  void rotate(const RotaryTable& table, const float* bias, bool back, T* qkv) const;
+  /// What the attention of a layer read, as T.
+  const T* attention_input(int64_t i) const {
+    if (i > 0) return layer(i - 1).y2_t;
+    return normed_before(i, Branch::kAttention) ? activations_.before0_t : activations_.y0_t;
+  }
+  /// Whether a part reads what a norm made of the stream.
+  bool normed_before(int64_t i, Branch part) const {
+    return spec_.architecture->norms_before() &&
+           (part == Branch::kFeedForward || table_.layers[static_cast<size_t>(i)].attention_norm.exists());
+  }
+  /// What norm_before reads, with its stats, and writes.
+  struct Before {
+    const float* x;
+    float* stats;
+    T* h;
+  };
+  Before before(int64_t i, Branch part) const;
   LinearScratch scratch() { return {activations_.products, activations_.quantised, activations_.scales}; }
 
   const EncoderSpec spec_;
@@ -87,12 +119,14 @@ class CpuBackend final : public Backend {
   const Matrices<T>* matrices_ = nullptr;
   float* gradients_ = nullptr;
   const GradientPlaces* places_ = nullptr;
-  at::Tensor unread_;  // of vectors that are frozen
+  at::Tensor unread_;  // of vectors that are frozen, or not there
+  at::Tensor zeros_;   // in place of vectors that are not there
+  RotaryTables rotary_;
   bool add_ = false;
   int64_t pad_row_ = -1;  // of the word table
 
-  const float* x_ = nullptr;  // the stream, and as T
-  const T* x_t_ = nullptr;
+  const float* x_ = nullptr;  // the stream
+  const T* x_t_ = nullptr;    // what the next part reads: the stream as T, or what a norm made of it
 };
 
 extern template class CpuBackend<float>;

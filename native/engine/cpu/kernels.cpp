@@ -86,6 +86,13 @@ void time_group(Kernels<T>& k) {
   time_entry<Group, &Kernels<T>::attention_backward, profile::kAttention>(k.attention_backward);
   time_entry<Group, &Kernels<T>::bias_activation_forward, profile::kActivation>(k.bias_activation_forward);
   time_entry<Group, &Kernels<T>::bias_activation_backward, profile::kActivation>(k.bias_activation_backward);
+  time_entry<Group, &Kernels<T>::norm_forward, profile::kNorm>(k.norm_forward);
+  time_entry<Group, &Kernels<T>::norm_backward, profile::kNorm>(k.norm_backward);
+  time_entry<Group, &Kernels<T>::residual_forward, profile::kNorm>(k.residual_forward);
+  time_entry<Group, &Kernels<T>::residual_backward, profile::kNorm>(k.residual_backward);
+  time_entry<Group, &Kernels<T>::rotate, profile::kAttention>(k.rotate);
+  time_entry<Group, &Kernels<T>::gate_forward, profile::kActivation>(k.gate_forward);
+  time_entry<Group, &Kernels<T>::gate_backward, profile::kActivation>(k.gate_backward);
   time_entry<Group, &Kernels<T>::column_sum, profile::kOther>(k.column_sum);
   time_entry<Group, &Kernels<T>::add, profile::kOther>(k.add);
   time_entry<Group, &Kernels<T>::store, profile::kOther>(k.store);

@@ -1,8 +1,11 @@
 #pragma once
+#include <algorithm>
 #include <cstdint>
 
 #include "cpu/bf16.h"
 #include "model/hidden_activation.h"
+#include "model/norm_kind.h"
+#include "model/reach.h"
 #include "nn/dropout.h"
 
 /// The engine's own kernels: what LibTorch lacks for packed rows, or does in more passes than needed.
@@ -38,7 +41,7 @@ template <typename T>
 struct EmbeddingForward {
   Rows rows;
   int64_t hidden;
-  const float *words, *positions, *types;  // types may be null
+  const float *words, *positions, *types;  // the last two may be null
   const float *gamma, *beta;
   float eps;
   Dropout dropout;
@@ -112,6 +115,101 @@ struct ResidualNormBackward {
   float* partials;  // [threads × 3 × hidden]
 };
 
+/// y = norm(x)
+template <typename T>
+struct NormForward {
+  Rows rows;
+  int64_t hidden;
+  NormKind kind;
+  const float *x, *gamma, *beta;
+  float eps;
+  float* stats;  // [rows × 2] (mean or 0, 1/σ) for backward; null in inference
+  float* y;      // [padded × hidden], may be x; null where y_t is enough
+  T* y_t;        // the same as T; may be null
+};
+
+/// dx (+)= the gradient of x; dgamma and dbeta.
+template <typename T>
+struct NormBackward {
+  Rows rows;
+  int64_t hidden;
+  NormKind kind;
+  const float *x, *stats, *gamma;
+  const T* dy;
+  float* dx;  // may be dy
+  bool add;   // to dx
+  float *dgamma, *dbeta;
+  bool accumulate;
+  float* partials;  // [threads × 2 × hidden]
+};
+
+/// sum = residual + dropout(branch + bias)
+template <typename T>
+struct ResidualForward {
+  Rows rows;
+  int64_t hidden;
+  const T* branch;
+  const float *bias, *residual;
+  Dropout dropout;
+  float* sum;  // [rows × hidden], may be residual
+};
+
+/// dbranch = dropout'(dsum); dbias.
+template <typename T>
+struct ResidualBackward {
+  Rows rows;
+  int64_t hidden;
+  Dropout dropout;
+  const float* dsum;
+  T* dbranch;
+  float* dbias;
+  bool accumulate;
+  float* partials;  // [threads × hidden]
+};
+
+/// Rotary positions (Su et al. 2021), in place: `bias` is added to each row, and then of its first `heads` heads the
+/// two halves, u and v, become u·cos − v·sin and v·cos + u·sin of the angles of the row's position. `back` turns by the
+/// opposite angles, which is what the gradient needs.
+template <typename T>
+struct Rotate {
+  Rows rows;
+  int64_t heads, head_size, width;
+  const float* bias;             // [width]; null: nothing
+  const float *cosines, *sines;  // [positions × head_size / 2]
+  bool back;
+  T* x;  // [padded × width]
+};
+
+/// y = dropout(f(a)·b), a and b the halves of x + bias; `first`: a is the first half.
+template <typename T>
+struct GateForward {
+  Rows rows;
+  int64_t width;  // of y
+  HiddenActivation activation;
+  bool first;
+  const T* x;         // [padded × 2·width]
+  const float* bias;  // [2·width]
+  Dropout dropout;
+  T* y;  // [padded × width]
+};
+
+/// dx = the gradient of x; dbias its column sums.
+template <typename T>
+struct GateBackward {
+  Rows rows;
+  int64_t width;
+  HiddenActivation activation;
+  bool first;
+  const T* x;
+  const float* bias;
+  Dropout dropout;
+  const T* dy;
+  T* dx;  // [padded × 2·width]
+  float* dbias;
+  bool accumulate;
+  float* partials;  // [threads × 2·width]
+};
+
 /// What scores get by head and distance. Key j of query i in a text of n tokens has `scores`[head · stride + zero + j −
 /// i]; what follows the last distance up to the next 16 is read too, and has no effect.
 struct RelativeBias {
@@ -119,7 +217,8 @@ struct RelativeBias {
   int64_t zero = 0, stride = 0;   // at least n − 1, and 2 · zero + 17
 };
 
-/// Softmax attention of every (text, head): O = dropout(softmax(QKᵀ/√d + relative)) V, Q = q + bias and so on.
+/// Softmax attention of every (text, head): O = dropout(softmax(QKᵀ/√d + relative)) V, Q = q + bias and so on, of the
+/// keys within reach.
 template <typename T>
 struct AttentionForward {
   Rows rows;
@@ -132,6 +231,7 @@ struct AttentionForward {
   float* scratch;    // threads × attention_scratch(...) floats
   int64_t scratch_stride;
   RelativeBias relative = {};
+  Reach reach = {};
 };
 
 template <typename T>
@@ -148,6 +248,7 @@ struct AttentionBackward {
   int64_t scratch_stride;
   RelativeBias relative = {};
   float* drelative = nullptr;  // [texts × heads × kRelativeBuckets], each text's own; null where it is not wanted
+  Reach reach = {};
 };
 
 /// y = activation(x + bias), elementwise over [padded × width]; x and y may be the same.
@@ -281,6 +382,13 @@ struct Kernels {
   void (*attention_backward)(const AttentionBackward<T>&);
   void (*bias_activation_forward)(const BiasActivationForward<T>&);
   void (*bias_activation_backward)(const BiasActivationBackward<T>&);
+  void (*norm_forward)(const NormForward<T>&);
+  void (*norm_backward)(const NormBackward<T>&);
+  void (*residual_forward)(const ResidualForward<T>&);
+  void (*residual_backward)(const ResidualBackward<T>&);
+  void (*rotate)(const Rotate<T>&);
+  void (*gate_forward)(const GateForward<T>&);
+  void (*gate_backward)(const GateBackward<T>&);
   void (*column_sum)(const ColumnSum<T>&);
   /// y += x
   void (*add)(float* y, const T* x, int64_t elements);
@@ -344,6 +452,17 @@ inline const Kernels<bf16>& of<bf16>(const Table& t) {
 
 /// Queries that attention works on at a time.
 inline constexpr int64_t kAttentionTile = 32;
+/// Keys of a text that the queries from … from + queries − 1 are multiplied with: `seen` from `first` on, and with what
+/// fills whole vectors `padded`. With a bounded reach there are so many for each tile, however long the text is.
+struct KeySpan {
+  int64_t first, seen, padded;
+};
+inline KeySpan keys_within(const Reach& reach, int64_t from, int64_t queries, int64_t tokens) {
+  const int64_t first = std::max<int64_t>(0, from - reach.before) / 16 * 16,
+                end = std::min(tokens, from + queries + reach.after);
+  return {first, end - first, (end - first + 15) / 16 * 16};
+}
+
 /// From so many tokens on, a text's heads are multiplied in bf16 where everything else is.
 inline constexpr int64_t kAttentionBf16Tokens = 32;
 /// Floats of scratch that one thread needs for texts of up to `longest` tokens; `relative`: with the gradient of a bias

@@ -57,8 +57,9 @@ Model::Model(ModelSpec spec, const std::vector<ModuleFile>& files)
           "No weights file was given for " +
               (module == ModuleFile::kEncoder ? std::string("the encoder") : "head[" + std::to_string(module) + "]") +
               ".");
-    auto unused = read_weights(own, module, table_, data());
+    auto [unused, former_names] = read_weights(own, module, table_, data());
     std::move(unused.begin(), unused.end(), std::back_inserter(unused_));
+    former_names_ |= former_names;
   }
   ++live_models;
 }
@@ -79,7 +80,8 @@ Model::Model(ModelSpec spec, uint32_t seed) : spec_(std::move(spec)), table_((sp
   ++live_models;
 }
 
-Model::Model(const Model& other) : spec_(other.spec_), table_(spec_), unused_(other.unused_) {
+Model::Model(const Model& other)
+    : spec_(other.spec_), table_(spec_), unused_(other.unused_), former_names_(other.former_names_) {
   flat_ = parameters_buffer(table_.elements());
   std::copy(other.data(), other.data() + table_.elements(), data());
   ++live_models;
@@ -90,7 +92,7 @@ Model::~Model() { --live_models; }
 int64_t Model::live() { return live_models; }
 
 void Model::save(const std::vector<ModuleFile>& files) const {
-  for (const auto& file : files) write_weights(file.path, file.module, table_, data(), unused_);
+  for (const auto& file : files) write_weights(file.path, file.module, table_, data(), unused_, former_names_);
 }
 
 }  // namespace vectune

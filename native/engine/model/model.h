@@ -53,6 +53,7 @@ class Model {
   ParameterTable table_;
   at::Tensor flat_;
   std::vector<UnusedTensor> unused_;
+  bool former_names_ = false;  // of the encoder's tensors where they were read, and so where they are written
   std::unique_ptr<Attachment> attachment_;
   uint64_t weights_version_ = 1;
 };

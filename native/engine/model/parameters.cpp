@@ -1,5 +1,7 @@
 #include "model/parameters.h"
 
+#include <iterator>
+
 #include "model/relative_buckets.h"
 
 namespace vectune {
@@ -7,25 +9,31 @@ namespace vectune {
 ParameterTable::ParameterTable(const ModelSpec& spec) : architecture_(spec.encoder.architecture) {
   const EncoderSpec& e = spec.encoder;
   const Architecture::Names& n = e.architecture->names;
+  const Architecture::Biases& biases = e.architecture->biases;
   const int encoder = ModuleFile::kEncoder;
   const int64_t hidden = e.hidden_size;
   word_embeddings = add(n.words + ".weight", encoder, {e.vocab_size, hidden}, true);
-  if (!e.architecture->is_bag) position_embeddings = add(n.positions + ".weight", encoder, {e.positions, hidden}, true);
+  if (e.architecture->has_position_table())
+    position_embeddings = add(n.positions + ".weight", encoder, {e.positions, hidden}, true);
   if (e.type_vocab_size > 0) type_embeddings = add(n.types + ".weight", encoder, {e.type_vocab_size, hidden}, true);
   // By its name the Hugging Face Trainer takes it for a bias, which does not decay.
   if (e.architecture->has_relative_bias())
     relative_bias = add(n.relative_bias + ".weight", encoder, {kRelativeBuckets, e.heads}, false);
 
   const auto norm = [&](const std::string& name) {
-    NormAt at{0, 0, norms_++};
+    NormAt at{0, -1, norms_++};
     at.weight = add(name + ".weight", encoder, {hidden}, false);
-    at.bias = add(name + ".bias", encoder, {hidden}, false);
+    if (biases.norms) at.bias = add(name + ".bias", encoder, {hidden}, false);
     return at;
   };
-  const auto linear = [&](const std::string& name, int64_t in, int64_t out) {
-    LinearAt at{0, 0, in, out, linears_++};
-    at.weight = add(name + ".weight", encoder, {out, in}, true);
-    at.bias = add(name + ".bias", encoder, {out}, false);
+  // Of several tensors the rows stand one after the other, so that one product does them all.
+  const auto linear = [&](const std::vector<std::string>& names, int64_t in, int64_t out, bool bias) {
+    LinearAt at{elements_, -1, in, out, linears_++};
+    const int64_t each = out / std::ssize(names);
+    for (const std::string& name : names) add(name + ".weight", encoder, {each, in}, true);
+    if (!bias) return at;
+    at.bias = elements_;
+    for (const std::string& name : names) add(name + ".bias", encoder, {each}, false);
     return at;
   };
   tables_end = elements_;
@@ -36,15 +44,21 @@ ParameterTable::ParameterTable(const ModelSpec& spec) : architecture_(spec.encod
     const std::string layer = n.layer + std::to_string(i) + ".";
     LayerAt at;
     at.begin = elements_;
-    at.qkv = {elements_, 0, hidden, 3 * hidden, linears_++};
-    for (const auto& part : {n.query, n.key, n.value}) add(layer + part + ".weight", encoder, {hidden, hidden}, true);
-    at.qkv.bias = elements_;
-    for (const auto& part : {n.query, n.key, n.value}) add(layer + part + ".bias", encoder, {hidden}, false);
-    at.attention_out = linear(layer + n.attention_out, hidden, hidden);
-    at.attention_norm = norm(layer + n.attention_norm);
-    at.up = linear(layer + n.up, hidden, e.intermediate_size);
-    at.down = linear(layer + n.down, e.intermediate_size, hidden);
-    at.output_norm = norm(layer + n.output_norm);
+    at.attention_norm = {-1, -1};
+    const bool before = e.architecture->norms_before();
+    if (before && (i > 0 || e.architecture->first_attention_norm)) at.attention_norm = norm(layer + n.attention_norm);
+    std::vector<std::string> qkv{layer + n.query}, up{layer + n.up};
+    if (!n.key.empty()) qkv.insert(qkv.end(), {layer + n.key, layer + n.value});
+    if (!n.gate.empty())
+      up.insert(e.architecture->gate == Architecture::Gate::kFirst ? up.begin() : up.end(), layer + n.gate);
+    at.qkv = linear(qkv, hidden, 3 * hidden, biases.qkv);
+    at.attention_out = linear({layer + n.attention_out}, hidden, hidden, biases.attention_out);
+    if (!before) at.attention_norm = norm(layer + n.attention_norm);
+    if (before) at.output_norm = norm(layer + n.output_norm);
+    at.up = linear(up, hidden, (e.architecture->gated() ? 2 : 1) * e.intermediate_size, biases.up);
+    at.down = linear({layer + n.down}, e.intermediate_size, hidden, biases.down);
+    if (!before) at.output_norm = norm(layer + n.output_norm);
+    if (before && i + 1 == e.layers) final_norm = norm(n.final_norm);
     at.end = elements_;
     layers.push_back(at);
   }
@@ -88,7 +102,9 @@ std::vector<const NormAt*> ParameterTable::norms() const {
   std::vector<const NormAt*> all;
   if (embedding_norm.weight >= 0) all.push_back(&embedding_norm);
   for (const LayerAt& layer : layers)
-    for (const NormAt* norm : {&layer.attention_norm, &layer.output_norm}) all.push_back(norm);
+    for (const NormAt* norm : {&layer.attention_norm, &layer.output_norm})
+      if (norm->exists()) all.push_back(norm);
+  if (final_norm.exists()) all.push_back(&final_norm);
   return all;
 }
 

@@ -24,16 +24,17 @@ struct LinearAt {
   size_t number = 0;  // among the encoder's (ParameterTable::linears), or in the head
 };
 struct NormAt {
-  int64_t weight = 0, bias = 0;
-  size_t number = 0;  // among ParameterTable::norms
+  int64_t weight = 0, bias = 0;  // −1 where there is none
+  size_t number = 0;             // among ParameterTable::norms
+  bool exists() const { return weight >= 0; }
 };
 struct LayerAt {
   LinearAt qkv;  // query, key and value stand one after the other, so that one GEMM does the three
   LinearAt attention_out;
-  NormAt attention_norm;
-  LinearAt up, down;
-  NormAt output_norm;
-  int64_t begin = 0, end = 0;  // the layer's range of the flat buffer
+  NormAt attention_norm;       // of the attention part: after it or before it, as the architecture has its norms
+  LinearAt up, down;           // with a gate `up` has both halves, one after the other
+  NormAt output_norm;          // of the feed-forward part, likewise
+  int64_t begin = 0, end = 0;  // the layer's range of the flat buffer; the last one's has the final norm too
 };
 
 /// A flat fp32 buffer in the ParameterTable's layout; the word embeddings may stand elsewhere (compact).
@@ -61,13 +62,14 @@ class ParameterTable {
   std::vector<const NormAt*> norms() const;
   int64_t elements() const { return elements_; }
 
-  int64_t word_embeddings = 0, position_embeddings = -1, type_embeddings = -1;  // −1: the architecture has none
+  int64_t word_embeddings = 0, position_embeddings = -1, type_embeddings = -1;  // −1 where there is none
   int64_t relative_bias = -1;  // [kRelativeBuckets × heads]; −1 where the architecture has none
   NormAt embedding_norm{-1, -1, 0};
   int64_t tables_end = 0;  // of those above, which are added to row by row; the embedding norm follows
   int64_t embeddings_end = 0;
   int64_t layers_end() const { return layers.empty() ? embeddings_end : layers.back().end; }
   std::vector<LayerAt> layers;
+  NormAt final_norm{-1, -1};
   std::vector<LinearAt> head;      // per head module; empty (out = 0) where it has no parameters
   std::vector<LinearAt> residual;  // the matrix of a Dense's residual, likewise; numbered behind those of `head`
 

@@ -1,5 +1,7 @@
 #include "model/spec.h"
 
+#include <iterator>
+
 #include "runtime/errors.h"
 
 namespace vectune {
@@ -61,6 +63,17 @@ void ModelSpec::validate() const {
               encoder.pad_id == encoder.position_offset - 1,
           "encoder.padTokenId must be encoder.positionOffset - 1 in this architecture, found " +
               std::to_string(encoder.pad_id) + " and " + std::to_string(encoder.position_offset));
+  const bool rotary = encoder.architecture->positions == Architecture::Positions::kRotary;
+  require(encoder.attention.empty() ? !rotary : std::ssize(encoder.attention) == encoder.layers,
+          "encoder.attention must have an entry for each layer, found " + std::to_string(encoder.attention.size()));
+  require(!rotary || (encoder.position_offset == 0 && encoder.head_size() % 2 == 0),
+          "encoder.positionOffset must be 0, and heads of an even size, where positions are rotary");
+  for (const LayerAttention& layer : encoder.attention) {
+    require(layer.rotary.on() == rotary, rotary ? "encoder.attention: ropeTheta must be above 0"
+                                                : "encoder.attention: this architecture has no rotary positions");
+    require(layer.rotary.divisor > 0, "encoder.attention: ropeDivisor must be above 0");
+    require(layer.reach.before >= 0 && layer.reach.after >= 0, "encoder.attention: window must not be negative");
+  }
   require(encoder.layer_norm_eps > 0.0f, "encoder.layerNormEps must be positive");
   require_probability(encoder.hidden_dropout, "hiddenDropout");
   require_probability(encoder.attention_dropout, "attentionDropout");
@@ -68,9 +81,10 @@ void ModelSpec::validate() const {
   // Sizes are multiplied below and in the flat buffers: beyond this they could overflow, as here only a double cannot.
   const double hidden = static_cast<double>(encoder.hidden_size),
                inner = static_cast<double>(encoder.intermediate_size);
-  const double rows = static_cast<double>(encoder.vocab_size) + (bag ? 0.0 : static_cast<double>(encoder.positions)) +
+  const double positions = encoder.architecture->has_position_table() ? static_cast<double>(encoder.positions) : 0.0;
+  const double rows = static_cast<double>(encoder.vocab_size) + positions +
                       static_cast<double>(encoder.type_vocab_size);
-  double elements = static_cast<double>(encoder.layers) * hidden * (4 * hidden + 2 * inner) + hidden * rows;
+  double elements = static_cast<double>(encoder.layers) * hidden * (4 * hidden + 3 * inner) + hidden * rows;
   const auto require_countable = [&] {
     require(elements < 1e12, "a model of more than 1e12 parameters cannot be made");
   };

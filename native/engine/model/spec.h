@@ -8,6 +8,7 @@
 #include "files/safetensors.h"
 #include "model/architecture.h"
 #include "model/hidden_activation.h"
+#include "model/layer_attention.h"
 
 namespace vectune {
 
@@ -37,7 +38,7 @@ struct EncoderSpec {
   int64_t layers = 0;
   int64_t heads = 0;
   int64_t intermediate_size = 0;
-  int64_t positions = 0;
+  int64_t positions = 0;        // rows of the position table, or where there is none, the most tokens of a text
   int64_t type_vocab_size = 0;  // 0: the architecture has no token types
   int64_t position_offset = 0;  // row of a text's first token
   /// The padding token by the configuration, −1 without one: what it takes from the tables gets no gradient, as with
@@ -47,7 +48,12 @@ struct EncoderSpec {
   HiddenActivation hidden_activation = HiddenActivation::kGelu;
   float hidden_dropout = 0.1f;
   float attention_dropout = 0.1f;
+  /// Of each layer; empty: all see the whole text, and nothing is turned.
+  std::vector<LayerAttention> attention;
 
+  LayerAttention attention_of(int64_t layer) const {
+    return attention.empty() ? LayerAttention() : attention[static_cast<size_t>(layer)];
+  }
   int64_t head_size() const { return hidden_size / heads; }
 };
 

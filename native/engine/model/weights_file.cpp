@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -45,6 +46,44 @@ std::string file_name(const Parameter& parameter) {
   return parameter.name.substr(("head." + std::to_string(parameter.module) + ".").size());
 }
 
+bool replace(std::string& name, const std::string& from, const std::string& to) {
+  const size_t at = name.find(from);
+  if (at == std::string::npos) return false;
+  name.replace(at, from.size(), to);
+  return true;
+}
+
+/// The present name, or names, of a tensor that has a former one.
+std::vector<std::string> present_names(const std::string& name, const Architecture::FormerNames& former) {
+  std::vector<std::string> names;
+  for (const auto& [joined, parts] : former.joined) {
+    if (name.find(joined) == std::string::npos) continue;
+    for (const std::string& part : parts) {
+      names.push_back(name);
+      replace(names.back(), joined, part);
+    }
+    break;
+  }
+  if (names.empty()) names.push_back(name);
+  for (std::string& one : names)
+    for (const auto& [was, is] : former.replace) replace(one, was, is);
+  return names;
+}
+
+/// The former name of a parameter, and how many more beginning with it are in the tensor; empty where it is none of
+/// these but the first.
+std::pair<std::string, size_t> former_name(std::string name, const Architecture::FormerNames& former) {
+  size_t parts = 1;
+  for (const auto& [joined, all] : former.joined)
+    for (size_t i = 0; i < all.size(); ++i) {
+      if (!replace(name, all[i], joined)) continue;
+      if (i > 0) return {"", 0};
+      parts = all.size();
+    }
+  for (auto it = former.replace.rbegin(); it != former.replace.rend(); ++it) replace(name, it->second, it->first);
+  return {name, parts};
+}
+
 std::string text_of(const std::vector<int64_t>& shape) {
   std::string text = "[";
   for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
@@ -60,7 +99,21 @@ void convert(const std::byte* from, int64_t count, float* to) {
   }
 }
 
-void read_tensor(const std::string& path, const safetensors::Entry& entry, const Parameter& parameter, float* to) {
+/// Parameters that stand one after the other as one: as many rows as they have together.
+struct Stacked {
+  std::vector<int64_t> shape;
+  int64_t elements = 0;
+
+  explicit Stacked(const std::vector<const Parameter*>& parameters) : shape(parameters.front()->shape) {
+    shape.front() = 0;
+    for (const Parameter* parameter : parameters) {
+      shape.front() += parameter->shape.front();
+      elements += parameter->elements;
+    }
+  }
+};
+
+void read_tensor(const std::string& path, const safetensors::Entry& entry, const Stacked& parameter, float* to) {
   const std::string where = path + ": tensor '" + entry.name + "'";
   if (entry.shape != parameter.shape)
     throw Error(ErrorCode::kSafetensors, where + " must have shape " + text_of(parameter.shape) +
@@ -77,10 +130,23 @@ void read_tensor(const std::string& path, const safetensors::Entry& entry, const
   }
 }
 
-/// The parameter that a tensor of the file is; null where it is none of the model's.
-const Parameter* claimant(const safetensors::Entry& entry, int module, const ParameterTable& table) {
-  const Parameter* parameter = table.find(table_name(entry.name, module, table.architecture()));
-  return parameter && parameter->module == module ? parameter : nullptr;
+/// The parameters that a tensor of the file is, which stand one after the other; none where it is none of the model's.
+struct Claim {
+  std::vector<const Parameter*> parameters;
+  bool by_former_name = false;
+};
+Claim claim_of(const safetensors::Entry& entry, int module, const ParameterTable& table) {
+  const std::string name = table_name(entry.name, module, table.architecture());
+  const Parameter* parameter = table.find(name);
+  if (parameter) return parameter->module == module ? Claim{{parameter}} : Claim{};
+  if (module != ModuleFile::kEncoder) return {};
+  Claim claim{{}, true};
+  for (const std::string& present : present_names(name, table.architecture().former)) {
+    const Parameter* found = table.find(present);
+    if (!found || found->module != module) return {};
+    claim.parameters.push_back(found);
+  }
+  return claim;
 }
 
 /// What no parameter claims has any size, and a file with holes costs its maker nothing: copying it must not take what
@@ -90,7 +156,7 @@ void check_unused_fit(const std::vector<std::unique_ptr<const safetensors::File>
   double sum = 0;  // tensors may share bytes: more than the files'
   for (const auto& file : files)
     for (const auto& entry : file->entries())
-      if (!claimant(entry, module, table)) sum += static_cast<double>(entry.bytes);
+      if (claim_of(entry, module, table).parameters.empty()) sum += static_cast<double>(entry.bytes);
   const auto bytes = static_cast<int64_t>(std::min(sum, 9e18));
   const int64_t available = memory_budget::available();
   if (bytes > available)
@@ -101,8 +167,7 @@ void check_unused_fit(const std::vector<std::unique_ptr<const safetensors::File>
 
 }  // namespace
 
-std::vector<UnusedTensor> read_weights(const std::vector<ModuleFile>& files, int module, const ParameterTable& table,
-                                       float* flat) {
+ReadWeights read_weights(const std::vector<ModuleFile>& files, int module, const ParameterTable& table, float* flat) {
   std::vector<std::unique_ptr<const safetensors::File>> opened;
   for (const ModuleFile& file : files)
     opened.push_back(file.tensors ? std::make_unique<const safetensors::File>(file.path, *file.tensors)
@@ -113,28 +178,31 @@ std::vector<UnusedTensor> read_weights(const std::vector<ModuleFile>& files, int
     return {};
   }
   check_unused_fit(opened, module, table);
-  std::vector<UnusedTensor> unused;
+  ReadWeights result;
   std::unordered_map<std::string, std::string> claimed;  // parameter → name in the file
   std::unordered_set<std::string> others;
   size_t tensors = 0;
   const auto read = [&](const std::string& path, const safetensors::Entry& entry) {
     ++tensors;
-    const Parameter* parameter = claimant(entry, module, table);
-    if (!parameter) {
+    const Claim claim = claim_of(entry, module, table);
+    if (claim.parameters.empty()) {
       std::string name = entry.name;
       if (module == ModuleFile::kEncoder) take_prefix(name, table.architecture());
       at::Tensor bytes = at::empty({entry.bytes}, at::TensorOptions().dtype(at::kByte));
       if (entry.bytes > 0) std::memcpy(bytes.mutable_data_ptr(), entry.data, static_cast<size_t>(entry.bytes));
       if (!others.insert(name).second)
         throw Error(ErrorCode::kSafetensors, path + ": the tensor '" + name + "' is there twice.");
-      unused.push_back({module, name, entry.dtype, entry.shape, bytes});
+      result.unused.push_back({module, name, entry.dtype, entry.shape, bytes});
       return;
     }
-    const auto [at, first] = claimed.emplace(parameter->name, entry.name);
-    if (!first)
-      throw Error(ErrorCode::kSafetensors, path + ": the tensors '" + at->second + "' and '" + entry.name +
-                                               "' are both the parameter '" + parameter->name + "'.");
-    read_tensor(path, entry, *parameter, flat + parameter->offset);
+    for (const Parameter* parameter : claim.parameters) {
+      const auto [at, first] = claimed.emplace(parameter->name, entry.name);
+      if (!first)
+        throw Error(ErrorCode::kSafetensors, path + ": the tensors '" + at->second + "' and '" + entry.name +
+                                                 "' are both the parameter '" + parameter->name + "'.");
+    }
+    result.former_names |= claim.by_former_name;
+    read_tensor(path, entry, Stacked(claim.parameters), flat + claim.parameters.front()->offset);
   };
   for (const auto& file : opened)
     for (const auto& entry : file->entries()) read(file->path(), entry);
@@ -144,15 +212,24 @@ std::vector<UnusedTensor> read_weights(const std::vector<ModuleFile>& files, int
       throw Error(ErrorCode::kSafetensors, path + ": the tensor '" + file_name(parameter) + "' " +
                                                text_of(parameter.shape) + " is missing; the file has " +
                                                std::to_string(tensors) + " tensors.");
-  return unused;
+  return result;
 }
 
 void write_weights(const std::string& path, int module, const ParameterTable& table, const float* flat,
-                   const std::vector<UnusedTensor>& unused) {
+                   const std::vector<UnusedTensor>& unused, bool former_names) {
   std::vector<safetensors::Item> items;
-  for (const auto& parameter : table.all())
-    if (parameter.module == module)
-      items.push_back({file_name(parameter), safetensors::Dtype::kF32, parameter.shape, flat + parameter.offset});
+  const auto& all = table.all();
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (all[i].module != module) continue;
+    std::string name = file_name(all[i]);
+    size_t parts = 1;
+    if (former_names && module == ModuleFile::kEncoder)
+      std::tie(name, parts) = former_name(name, table.architecture().former);
+    if (parts == 0) continue;  // it is in the tensor of the one before
+    std::vector<const Parameter*> parameters;
+    for (size_t part = 0; part < parts; ++part) parameters.push_back(&all[i + part]);
+    items.push_back({name, safetensors::Dtype::kF32, Stacked(parameters).shape, flat + all[i].offset});
+  }
   if (items.empty())
     throw Error(ErrorCode::kInvalidArgument, "Module " + std::to_string(module) + " has no weights to save.");
   for (const auto& tensor : unused)

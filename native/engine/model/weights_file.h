@@ -19,15 +19,17 @@ struct UnusedTensor {
 };
 
 /// Reads one module's parameters out of its files into the flat buffer (F32, F16, BF16 → fp32). Names may have the
-/// prefix of a model with a head (Architecture::prefixes) and the old LayerNorm.gamma and .beta; a table of words alone
-/// may be model2vec's.
-/// Returns what is left over, prefix taken off. Error(kSafetensors): a parameter that is missing, twice there, or of
-/// another shape or dtype. Error(kOutOfMemory): what is left over is more than there is memory.
-std::vector<UnusedTensor> read_weights(const std::vector<ModuleFile>& files, int module, const ParameterTable& table,
-                                       float* flat);
+/// prefix of a model with a head (Architecture::prefixes), the old LayerNorm.gamma and .beta, or be those of
+/// Architecture::former; a table of words alone may be model2vec's. Error(kSafetensors): a parameter that is missing,
+/// twice there, or of another shape or dtype. Error(kOutOfMemory): what is left over is more than there is memory.
+struct ReadWeights {
+  std::vector<UnusedTensor> unused;  // what is left over, prefix taken off
+  bool former_names = false;         // whether the encoder's tensors had them
+};
+ReadWeights read_weights(const std::vector<ModuleFile>& files, int module, const ParameterTable& table, float* flat);
 
-/// Writes one module's parameters (F32) and its unused tensors.
+/// Writes one module's parameters (F32) and its unused tensors; the encoder's with `former_names` under these.
 void write_weights(const std::string& path, int module, const ParameterTable& table, const float* flat,
-                   const std::vector<UnusedTensor>& unused);
+                   const std::vector<UnusedTensor>& unused, bool former_names);
 
 }  // namespace vectune

@@ -28,6 +28,9 @@ struct Wanted {
 /// its rows, the residual stream `x` [rows × hidden] and, where the rows were packed to keep them, the activations of
 /// each layer. An operation names its parameters by their place in the ParameterTable, and reads and writes the stream;
 /// backward operations come in the reverse order, and turn the stream's gradient `dx` in place. Engine thread.
+///
+/// A layer's part (attention, feed-forward) whose norm stands before it reads h = norm(x) in place of x, and its
+/// gradient goes to dh, from there through the norm to dx.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -35,23 +38,36 @@ class Backend {
   /// The rows of the operations that follow. With `keep` a backward pass may follow the forward one.
   virtual void pack(const Texts& texts, bool keep) = 0;
 
-  /// x = dropout(norm(word + position + type))
+  /// x = dropout(norm(word + position + type)), of what there is of these.
   virtual void embed(const NormAt& norm, const Dropout& dropout) = 0;
   virtual void embed_backward(const NormAt& norm, const Dropout& dropout, const Wanted& wanted) = 0;
 
   /// Product and attention: branch = softmax(q·kᵀ/√d + bias)·v of each head within each text, q, k, v = x·Wᵀ + b; the
-  /// bias is that of the distance, in an architecture that has one.
+  /// bias is that of the distance, in an architecture that has one. Where positions are rotary q and k are turned
+  /// first, and a query sees the keys within the layer's reach (EncoderSpec::attention).
   virtual void attention(int64_t layer, const LinearAt& qkv, const Dropout& dropout) = 0;
   /// `weights`: whether the product's gradients are wanted; `input`: whether dx is. That of the bias is added to.
   virtual void attention_backward(int64_t layer, const LinearAt& qkv, const Dropout& dropout, bool weights,
                                   bool input) = 0;
 
-  /// Product and activation: branch = f(x·Wᵀ + b).
-  virtual void feed_forward(int64_t layer, const LinearAt& up) = 0;
-  virtual void feed_forward_backward(int64_t layer, const LinearAt& up, bool weights) = 0;
+  /// Product and activation: branch = f(x·Wᵀ + b); or with a gate dropout(f(u)·v), u and v being the halves.
+  virtual void feed_forward(int64_t layer, const LinearAt& up, const Dropout& dropout) = 0;
+  virtual void feed_forward_backward(int64_t layer, const LinearAt& up, const Dropout& dropout, bool weights) = 0;
 
-  /// What the branch of a residual_norm comes from.
+  /// A layer's parts; what the branch of a residual_norm comes from.
   enum class Branch { kAttention, kFeedForward };
+
+  /// h = norm(x), which the part reads.
+  virtual void norm_before(int64_t layer, Branch part, const NormAt& norm) = 0;
+  virtual void norm_before_backward(int64_t layer, Branch part, const NormAt& norm) = 0;
+  /// Product and residual: x = x + dropout(branch·Wᵀ + b).
+  virtual void residual(int64_t layer, Branch branch, const LinearAt& out, const Dropout& dropout) = 0;
+  virtual void residual_backward(int64_t layer, Branch branch, const LinearAt& out, const Dropout& dropout,
+                                 bool weights) = 0;
+  /// x = norm(x), after all layers.
+  virtual void final_norm(const NormAt& norm) = 0;
+  virtual void final_norm_backward(const NormAt& norm) = 0;
+
   /// Product, residual and norm: x = norm(x + dropout(branch·Wᵀ + b)).
   virtual void residual_norm(int64_t layer, Branch branch, const LinearAt& out, const NormAt& norm,
                              const Dropout& dropout) = 0;

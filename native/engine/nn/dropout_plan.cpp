@@ -10,11 +10,20 @@ namespace vectune {
 DropoutPlan DropoutPlan::of(const EncoderSpec& spec, std::optional<float> replacement, uint32_t seed, uint32_t epoch) {
   const float hidden = replacement.value_or(spec.hidden_dropout),
               attention = replacement.value_or(spec.attention_dropout);
-  return {hidden, attention, spec.architecture->drops_attention_output ? hidden : 0.0f, seed, epoch};
+  using By = Architecture::Drops::By;
+  const Architecture::Drops& drops = spec.architecture->drops;
+  const float out = drops.attention_out == By::kHidden      ? hidden
+                    : drops.attention_out == By::kAttention ? attention
+                                                            : 0.0f;
+  return {hidden, attention, out, seed, epoch, drops.gated ? hidden : 0.0f, drops.output};
 }
 
 Dropout DropoutPlan::at(int64_t layer, Site site) const {
-  const float p = site == kAttention ? attention : site == kAttentionOut ? attention_out : hidden;
+  const float p = site == kAttention      ? attention
+                  : site == kAttentionOut ? attention_out
+                  : site == kGated        ? gated
+                  : site == kOutput       ? (drops_output ? hidden : 0.0f)
+                                          : hidden;
   if (p <= 0.0f) return {};
   const uint64_t run = split_mix(static_cast<uint64_t>(seed) << 32 | epoch);
   return {split_mix(run + static_cast<uint64_t>(layer) * 4 + static_cast<uint64_t>(site)),

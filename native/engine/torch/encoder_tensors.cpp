@@ -9,10 +9,13 @@ namespace {
 template <typename Flat>
 EncoderTensors tensors_of(const Flat& flat, const ParameterTable& table, const EncoderSpec& spec) {
   EncoderTensors all;
+  const auto vector = [&](int64_t offset, int64_t elements) {
+    return offset < 0 ? at::Tensor() : flat.vector(offset, elements);
+  };
   for (const LinearAt* at : table.linears())
-    all.linears.push_back({flat.matrix(at->weight, at->out, at->in), flat.vector(at->bias, at->out)});
+    all.linears.push_back({flat.matrix(at->weight, at->out, at->in), vector(at->bias, at->out)});
   for (const NormAt* at : table.norms())
-    all.norms.push_back({flat.vector(at->weight, spec.hidden_size), flat.vector(at->bias, spec.hidden_size)});
+    all.norms.push_back({flat.vector(at->weight, spec.hidden_size), vector(at->bias, spec.hidden_size)});
   return all;
 }
 

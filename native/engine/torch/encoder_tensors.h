@@ -23,7 +23,7 @@ struct FlatTensor {
 };
 
 struct Norm {
-  at::Tensor weight, bias;
+  at::Tensor weight, bias;  // the bias undefined where there is none
 };
 
 /// The encoder's matrices and norms as views of one buffer, weights or gradients: made once, as each costs the
@@ -57,7 +57,7 @@ std::vector<Linear> dense_tensors(const GradientTensor& flat, const ParameterTab
 
 struct EmbeddingTables {
   at::Tensor words;
-  at::Tensor positions, types, relative;  // undefined where the architecture has none; [kRelativeBuckets × heads]
+  at::Tensor positions, types, relative;  // undefined where there is none; relative: [kRelativeBuckets × heads]
 };
 /// `words` [rows × hidden] may be a compact table.
 EmbeddingTables embedding_tables(const at::Tensor& words, const FlatTensor& rest, const ParameterTable& table,

@@ -6,11 +6,13 @@
 
 namespace vectune::device {
 
-/// y = x·Wᵀ + b; or where the gradients of W and b go.
+/// y = x·Wᵀ + b, b undefined where there is none; or where the gradients of W and b go.
 struct Linear {
   at::Tensor weight, bias;
 
-  at::Tensor forward(const at::Tensor& x) const { return at::addmm(bias, x, weight.t()); }
+  at::Tensor forward(const at::Tensor& x) const {
+    return bias.defined() ? at::addmm(bias, x, weight.t()) : at::mm(x, weight.t());
+  }
   at::Tensor input_gradient(const at::Tensor& dy) const { return at::mm(dy, weight); }
   at::Tensor add_input_gradient(const at::Tensor& dx, const at::Tensor& dy) const { return at::addmm(dx, dy, weight); }
   /// Of gradients: dW (+)= dyᵀ·x, db (+)= Σ rows of dy; nothing of what is undefined.

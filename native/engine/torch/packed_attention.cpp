@@ -28,8 +28,15 @@ PackedAttention::Heads PackedAttention::heads_of(const at::Tensor& qkv, const De
   return {all.select(1, 0), all.select(1, 1), all.select(1, 2)};
 }
 
-at::Tensor PackedAttention::forward(const at::Tensor& qkv, const DeviceBatch& batch, double dropout,
-                                    Saved* saved) const {
+namespace {
+
+/// Of flash attention, which takes −1 for all.
+int64_t window(int64_t keys, const DeviceBatch& batch) { return keys >= batch.longest - 1 ? -1 : keys; }
+
+}  // namespace
+
+at::Tensor PackedAttention::forward(const at::Tensor& qkv, const DeviceBatch& batch, double dropout, Saved* saved,
+                                    const Reach& reach) const {
   if (kernel_ == Kernel::kPlain) return plain_forward(qkv, batch, dropout, saved);
   const auto [q, k, v] = heads_of(qkv, batch);
   std::vector<c10::IValue> results;
@@ -46,6 +53,8 @@ at::Tensor PackedAttention::forward(const at::Tensor& qkv, const DeviceBatch& ba
                   .set("dropout_p", dropout)
                   .set("is_causal", false)
                   .set("return_debug_mask", false)
+                  .set("window_size_left", window(reach.before, batch))
+                  .set("window_size_right", window(reach.after, batch))
                   .run();
   } else {
     static const auto forward = find_operator("aten::_efficient_attention_forward");
@@ -68,7 +77,7 @@ at::Tensor PackedAttention::forward(const at::Tensor& qkv, const DeviceBatch& ba
 }
 
 at::Tensor PackedAttention::backward(const at::Tensor& dout, const at::Tensor& qkv, const DeviceBatch& batch,
-                                     double dropout, const Saved& saved) const {
+                                     double dropout, const Saved& saved, const Reach& reach) const {
   if (kernel_ == Kernel::kPlain) return plain_backward(dout, qkv, batch, dropout, saved);
   const auto [q, k, v] = heads_of(qkv, batch);
   const at::Tensor d = dout.view({batch.rows, heads_, size_});
@@ -90,6 +99,8 @@ at::Tensor PackedAttention::backward(const at::Tensor& dout, const at::Tensor& q
                   .set("is_causal", false)
                   .set("rng_state", saved.seed)
                   .set("unused", saved.offset)
+                  .set("window_size_left", window(reach.before, batch))
+                  .set("window_size_right", window(reach.after, batch))
                   .run();
   } else {
     static const auto backward = find_operator("aten::_efficient_attention_backward");

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "model/reach.h"
 #include "torch/batch.h"
 #include "torch/gpus.h"
 
@@ -29,11 +30,12 @@ class PackedAttention {
   };
 
   /// qkv [rows × 3·hidden] → [rows × hidden]. `saved` is null in inference. Dropout draws from the default generator of
-  /// the place.
-  at::Tensor forward(const at::Tensor& qkv, const DeviceBatch& batch, double dropout, Saved* saved) const;
+  /// the place. Only kFlash has a reach that does not cover the texts.
+  at::Tensor forward(const at::Tensor& qkv, const DeviceBatch& batch, double dropout, Saved* saved,
+                     const Reach& reach = {}) const;
   /// → the gradient of qkv [rows × 3·hidden].
   at::Tensor backward(const at::Tensor& dout, const at::Tensor& qkv, const DeviceBatch& batch, double dropout,
-                      const Saved& saved) const;
+                      const Saved& saved, const Reach& reach = {}) const;
 
  private:
   /// Each [rows × heads × size], a view of qkv.

@@ -2,17 +2,23 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/add.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/gelu_backward.h>
 #include <ATen/ops/index_select.h>
+#include <ATen/ops/mean.h>
 #include <ATen/ops/native_dropout.h>
 #include <ATen/ops/native_dropout_backward.h>
 #include <ATen/ops/native_layer_norm.h>
 #include <ATen/ops/native_layer_norm_backward.h>
 #include <ATen/ops/relu.h>
+#include <ATen/ops/silu.h>
+#include <ATen/ops/silu_backward.h>
 #include <ATen/ops/threshold_backward.h>
 
+#include <algorithm>
 #include <tuple>
+#include <utility>
 
 #include "torch/gpus.h"
 #include "torch/pooling.h"
@@ -35,11 +41,13 @@ at::Tensor drop_backward(const at::Tensor& dy, const Dropout& dropout, const at:
 
 at::Tensor activation(HiddenActivation f, const at::Tensor& x) {
   if (f == HiddenActivation::kRelu) return at::relu(x);
+  if (f == HiddenActivation::kSilu) return at::silu(x);
   return at::gelu(x, f == HiddenActivation::kGelu ? "none" : "tanh");
 }
 
 at::Tensor activation_backward(HiddenActivation f, const at::Tensor& dy, const at::Tensor& x) {
   if (f == HiddenActivation::kRelu) return at::threshold_backward(dy, x, 0);
+  if (f == HiddenActivation::kSilu) return at::silu_backward(dy, x);
   return at::gelu_backward(dy, x, f == HiddenActivation::kGelu ? "none" : "tanh");
 }
 
@@ -58,28 +66,87 @@ TorchBackend::TorchBackend(const ModelSpec& spec, const ParameterTable& table, c
       type_(type),
       attention_(PackedAttention::choose(place, gpu_of(place), type, spec.encoder.head_size()), spec.encoder.heads,
                  spec.encoder.head_size()),
-      biased_(spec.encoder.heads, spec.encoder.head_size()) {}
+      biased_(spec.encoder.heads, spec.encoder.head_size()),
+      rotary_(spec.encoder) {
+  for (const LayerAttention& layer : spec_.attention)
+    if (layer.reach != Reach() &&
+        std::none_of(local_.begin(), local_.end(), [&](const auto& one) { return one.reach() == layer.reach; }))
+      local_.emplace_back(layer.reach, spec_.heads, spec_.head_size());
+}
 
 void TorchBackend::pack(const Texts& texts, bool keep) {
   release();
   batch_ = stage(place_, texts, spec_);
   keep_ = keep;
+  if (attention_.kernel() != PackedAttention::Kernel::kFlash)
+    for (LocalAttention& local : local_)
+      if (!local.reach().covers(batch_.longest)) local.pack(place_, batch_);
+  if (!rotary_.all().empty()) send_angles();
   if (keep) layers_.resize(table_.layers.size());
 }
 
-void TorchBackend::normalise(const NormAt& at, Normed& n) const {
+void TorchBackend::send_angles() {
+  if (rotary_.reserve(batch_.longest)) {
+    rotary_there_.clear();
+    for (const RotaryTable& table : rotary_.all())
+      rotary_there_.push_back({table.rotary, table.cosines.to(place_.torch()), table.sines.to(place_.torch())});
+  }
+  angles_.clear();
+  const auto of_rows = [&](const at::Tensor& table) {
+    return at::index_select(table, 0, batch_.positions).view({batch_.rows, 1, 1, spec_.head_size() / 2});
+  };
+  for (const RotaryTable& table : rotary_there_)
+    angles_.push_back({table.rotary, of_rows(table.cosines), of_rows(table.sines)});
+}
+
+void TorchBackend::rotate(int64_t layer, bool back, const at::Tensor& qkv) const {
+  const RotaryTable* const table = rotary_.of(layer);
+  if (!table) return;
+  const RotaryTable& angles = angles_[static_cast<size_t>(table - rotary_.all().data())];
+  const int64_t half = spec_.head_size() / 2;
+  const at::Tensor qk = qkv.view({batch_.rows, 3, spec_.heads, 2 * half}).narrow(1, 0, 2);
+  at::Tensor first = qk.narrow(3, 0, half), second = qk.narrow(3, half, half);
+  const at::Tensor sines = back ? -angles.sines : angles.sines;
+  const at::Tensor u = first * angles.cosines - second * sines, v = second * angles.cosines + first * sines;
+  first.copy_(u);
+  second.copy_(v);
+}
+
+const LocalAttention* TorchBackend::local(int64_t i) const {
+  const Reach reach = spec_.attention_of(i).reach;
+  if (reach.covers(batch_.longest) || attention_.kernel() == PackedAttention::Kernel::kFlash) return nullptr;
+  return &*std::find_if(local_.begin(), local_.end(), [&](const auto& one) { return one.reach() == reach; });
+}
+
+void TorchBackend::normalise(const NormAt& at, NormKind kind, Normed& n) const {
   const Norm& norm = weights_.encoder.norms[at.number];
+  if (kind == NormKind::kRms) {
+    const at::Tensor x = n.sum.to(at::kFloat);
+    n.rstd = at::mean(x * x, at::IntArrayRef{1}, true).add_(spec_.layer_norm_eps).rsqrt_();
+    n.y = (x * n.rstd).to(n.sum.scalar_type()) * norm.weight;
+    if (norm.bias.defined()) n.y.add_(norm.bias);
+    return;
+  }
   std::tie(n.y, n.mean, n.rstd) =
       at::native_layer_norm(n.sum, {spec_.hidden_size}, norm.weight, norm.bias, spec_.layer_norm_eps);
 }
 
 /// d(sum); gradients of the norm's weight and bias.
-at::Tensor TorchBackend::normalise_backward(const NormAt& at, const Normed& n, const at::Tensor& dy) const {
+at::Tensor TorchBackend::normalise_backward(const NormAt& at, NormKind kind, const Normed& n,
+                                            const at::Tensor& dy) const {
   const Norm &norm = weights_.encoder.norms[at.number], &to = gradients_.encoder.norms[at.number];
+  if (kind == NormKind::kRms) {
+    const at::Tensor normed = n.sum.to(at::kFloat) * n.rstd, d = dy.to(at::kFloat), g = d * norm.weight;
+    store(to.weight, at::sum(d * normed, at::IntArrayRef{0}), add_to_encoder_);
+    if (norm.bias.defined()) store(to.bias, at::sum(d, at::IntArrayRef{0}), add_to_encoder_);
+    const at::Tensor mean = at::mean(g * normed, at::IntArrayRef{1}, true);
+    return ((g - normed * mean) * n.rstd).to(n.sum.scalar_type());
+  }
+  const bool has_bias = norm.bias.defined();
   auto [dsum, dweight, dbias] = at::native_layer_norm_backward(dy, n.sum, {spec_.hidden_size}, n.mean, n.rstd,
-                                                               norm.weight, norm.bias, {true, true, true});
+                                                               norm.weight, norm.bias, {true, true, has_bias});
   store(to.weight, dweight, add_to_encoder_);
-  store(to.bias, dbias, add_to_encoder_);
+  if (has_bias) store(to.bias, dbias, add_to_encoder_);
   return dsum;
 }
 
@@ -92,18 +159,20 @@ void TorchBackend::embed(const NormAt& norm, const Dropout& dropout) {
   }
   Normed n;
   n.sum = at::index_select(tables.words, 0, batch_.ids);
-  n.sum.add_(at::index_select(tables.positions, 0, batch_.positions));
+  if (tables.positions.defined()) n.sum.add_(at::index_select(tables.positions, 0, batch_.positions));
   if (tables.types.defined()) n.sum.add_(tables.types[0]);
-  normalise(norm, n);
+  normalise(norm, NormKind::kLayer, n);
   x_ = drop(n.y, dropout, n.mask);
   n.y = x_;
+  input_ = x_;
   if (keep_) embedded_ = std::move(n);
 }
 
 void TorchBackend::embed_backward(const NormAt& norm, const Dropout& dropout, const Wanted& wanted) {
   const at::Tensor dsum =
       (spec_.architecture->is_bag ? dx_
-                                  : normalise_backward(norm, embedded_, drop_backward(dx_, dropout, embedded_.mask)))
+                                  : normalise_backward(norm, NormKind::kLayer, embedded_,
+                                                       drop_backward(dx_, dropout, embedded_.mask)))
           .to(at::kFloat);
   const EmbeddingTables& tables = gradients_.tables;
   const auto add = [&](at::Tensor table, const at::Tensor& rows, int64_t pad) {
@@ -111,47 +180,135 @@ void TorchBackend::embed_backward(const NormAt& norm, const Dropout& dropout, co
     if (pad >= 0) table[pad].zero_();
   };
   if (wanted.words) add(tables.words, batch_.ids, batch_.pad_row);
-  if (wanted.positions) add(tables.positions, batch_.positions, pad_position(spec_));
+  if (wanted.positions && tables.positions.defined()) add(tables.positions, batch_.positions, pad_position(spec_));
   if (wanted.types && tables.types.defined()) tables.types[0].add_(at::sum(dsum, at::IntArrayRef{0}));
 }
 
 void TorchBackend::attention(int64_t i, const LinearAt& qkv, const Dropout& dropout) {
   Layer& l = layer(i);
+  Normed before = std::move(l.before);
   l = {};
-  l.qkv = weights_.encoder.linears[qkv.number].forward(x_);
-  l.context = table_.relative_bias >= 0
-                  ? biased_.forward(l.qkv, dropout.probability, keep_ ? &l.biased : nullptr)
-                  : attention_.forward(l.qkv, batch_, dropout.probability, keep_ ? &l.attention : nullptr);
+  l.before = std::move(before);
+  l.qkv = weights_.encoder.linears[qkv.number].forward(input_);
+  rotate(i, false, l.qkv);
+  if (table_.relative_bias >= 0) l.context = biased_.forward(l.qkv, dropout.probability, keep_ ? &l.biased : nullptr);
+  else if (const LocalAttention* of_part = local(i))
+    l.context = of_part->forward(l.qkv, dropout.probability, keep_ ? &l.local : nullptr);
+  else
+    l.context = attention_.forward(l.qkv, batch_, dropout.probability, keep_ ? &l.attention : nullptr,
+                                   spec_.attention_of(i).reach);
 }
 
 void TorchBackend::attention_backward(int64_t i, const LinearAt& qkv, const Dropout& dropout, bool weights,
                                       bool input) {
   Layer& l = layer(i);
-  const at::Tensor& x = i > 0 ? layer(i - 1).output.y : embedded_.y;
-  const at::Tensor dqkv =
-      table_.relative_bias >= 0
-          ? biased_.backward(dbranch_, l.qkv, dropout.probability, l.biased, gradients_.tables.relative)
-          : attention_.backward(dbranch_, l.qkv, batch_, dropout.probability, l.attention);
+  const bool normed = normed_before(i, Branch::kAttention);
+  const at::Tensor x = normed ? l.before.y : i > 0 ? layer(i - 1).output.y : embedded_.y;
+  at::Tensor dqkv;
+  if (table_.relative_bias >= 0)
+    dqkv = biased_.backward(dbranch_, l.qkv, dropout.probability, l.biased, gradients_.tables.relative);
+  else if (const LocalAttention* of_part = local(i))
+    dqkv = of_part->backward(dbranch_, l.qkv, dropout.probability, l.local);
+  else
+    dqkv = attention_.backward(dbranch_, l.qkv, batch_, dropout.probability, l.attention, spec_.attention_of(i).reach);
+  rotate(i, true, dqkv);
   dbranch_.reset();
+  const Linear& w = weights_.encoder.linears[qkv.number];
   if (weights) gradients_.encoder.linears[qkv.number].store(dqkv, x, add_to_encoder_);
-  if (input) dx_ = weights_.encoder.linears[qkv.number].add_input_gradient(dx_, dqkv);
+  if (input && normed) dinput_ = w.input_gradient(dqkv);
+  else if (input) dx_ = w.add_input_gradient(dx_, dqkv);
+  Normed before = std::move(l.before);
   l = {};
+  l.before = std::move(before);
 }
 
-void TorchBackend::feed_forward(int64_t i, const LinearAt& up) {
-  Layer& l = layer(i);
-  l.up = weights_.encoder.linears[up.number].forward(x_);
-  l.act = activation(spec_.hidden_activation, l.up);
+namespace {
+
+/// Which half of a gate's two goes through the activation; the other.
+std::pair<at::Tensor, at::Tensor> halves(const at::Tensor& up, Architecture::Gate gate) {
+  const int64_t width = up.size(1) / 2;
+  const at::Tensor first = up.narrow(1, 0, width), second = up.narrow(1, width, width);
+  return gate == Architecture::Gate::kFirst ? std::pair(first, second) : std::pair(second, first);
 }
 
-void TorchBackend::feed_forward_backward(int64_t i, const LinearAt& up, bool weights) {
+}  // namespace
+
+void TorchBackend::feed_forward(int64_t i, const LinearAt& up, const Dropout& dropout) {
   Layer& l = layer(i);
-  const at::Tensor dup = activation_backward(spec_.hidden_activation, dbranch_, l.up);
+  l.up = weights_.encoder.linears[up.number].forward(input_);
+  if (!spec_.architecture->gated()) {
+    l.act = activation(spec_.hidden_activation, l.up);
+    return;
+  }
+  const auto [a, b] = halves(l.up, spec_.architecture->gate);
+  l.act = drop(activation(spec_.hidden_activation, a) * b, dropout, l.gate_mask);
+}
+
+void TorchBackend::feed_forward_backward(int64_t i, const LinearAt& up, const Dropout& dropout, bool weights) {
+  Layer& l = layer(i);
+  at::Tensor dup;
+  if (spec_.architecture->gated()) {
+    const at::Tensor d = drop_backward(dbranch_, dropout, l.gate_mask);
+    const auto [a, b] = halves(l.up, spec_.architecture->gate);
+    dup = at::empty_like(l.up);
+    auto [da, db] = halves(dup, spec_.architecture->gate);
+    da.copy_(activation_backward(spec_.hidden_activation, d * b, a.contiguous()));
+    db.copy_(d * activation(spec_.hidden_activation, a));
+  } else {
+    dup = activation_backward(spec_.hidden_activation, dbranch_, l.up);
+  }
   dbranch_.reset();
   l.act.reset();
   l.up.reset();
+  const Linear& w = weights_.encoder.linears[up.number];
   if (weights) gradients_.encoder.linears[up.number].store(dup, l.attended.y, add_to_encoder_);
-  dx_ = weights_.encoder.linears[up.number].add_input_gradient(dx_, dup);
+  if (normed_before(i, Branch::kFeedForward)) dinput_ = w.input_gradient(dup);
+  else dx_ = w.add_input_gradient(dx_, dup);
+}
+
+void TorchBackend::norm_before(int64_t i, Branch part, const NormAt& norm) {
+  Layer& l = layer(i);
+  Normed& n = part == Branch::kAttention ? l.before : l.attended;
+  n.sum = x_;
+  normalise(norm, spec_.architecture->norm_kind, n);
+  input_ = n.y;
+}
+
+void TorchBackend::norm_before_backward(int64_t i, Branch part, const NormAt& norm) {
+  Layer& l = layer(i);
+  Normed& n = part == Branch::kAttention ? l.before : l.attended;
+  dx_ = dx_ + normalise_backward(norm, spec_.architecture->norm_kind, n, dinput_);
+  dinput_.reset();
+  if (part == Branch::kAttention) n = {};
+}
+
+void TorchBackend::residual(int64_t i, Branch branch, const LinearAt& out, const Dropout& dropout) {
+  Layer& l = layer(i);
+  const bool attends = branch == Branch::kAttention;
+  const at::Tensor y = weights_.encoder.linears[out.number].forward(attends ? l.context : l.act);
+  x_ = at::add(drop(y, dropout, (attends ? l.attended : l.output).mask), x_);
+}
+
+void TorchBackend::residual_backward(int64_t i, Branch branch, const LinearAt& out, const Dropout& dropout,
+                                     bool weights) {
+  Layer& l = layer(i);
+  const bool attends = branch == Branch::kAttention;
+  const at::Tensor d = drop_backward(dx_, dropout, (attends ? l.attended : l.output).mask);
+  if (weights) gradients_.encoder.linears[out.number].store(d, attends ? l.context : l.act, add_to_encoder_);
+  dbranch_ = weights_.encoder.linears[out.number].input_gradient(d);
+}
+
+void TorchBackend::final_norm(const NormAt& norm) {
+  final_ = {};
+  final_.sum = x_;
+  normalise(norm, spec_.architecture->norm_kind, final_);
+  x_ = final_.y;
+  if (!keep_) final_ = {};
+}
+
+void TorchBackend::final_norm_backward(const NormAt& norm) {
+  dx_ = normalise_backward(norm, spec_.architecture->norm_kind, final_, dx_);
+  final_ = {};
 }
 
 void TorchBackend::residual_norm(int64_t i, Branch branch, const LinearAt& out, const NormAt& norm,
@@ -161,8 +318,9 @@ void TorchBackend::residual_norm(int64_t i, Branch branch, const LinearAt& out, 
   Normed& n = attends ? l.attended : l.output;
   const at::Tensor y = weights_.encoder.linears[out.number].forward(attends ? l.context : l.act);
   n.sum = at::add(drop(y, dropout, n.mask), x_);
-  normalise(norm, n);
+  normalise(norm, NormKind::kLayer, n);
   x_ = n.y;
+  input_ = x_;
 }
 
 void TorchBackend::residual_norm_backward(int64_t i, Branch branch, const LinearAt& out, const NormAt& norm,
@@ -170,7 +328,7 @@ void TorchBackend::residual_norm_backward(int64_t i, Branch branch, const Linear
   Layer& l = layer(i);
   const bool attends = branch == Branch::kAttention;
   const Normed& n = attends ? l.attended : l.output;
-  dx_ = normalise_backward(norm, n, dx_);
+  dx_ = normalise_backward(norm, NormKind::kLayer, n, dx_);
   const at::Tensor d = drop_backward(dx_, dropout, n.mask);
   if (weights) gradients_.encoder.linears[out.number].store(d, attends ? l.context : l.act, add_to_encoder_);
   dbranch_ = weights_.encoder.linears[out.number].input_gradient(d);
@@ -184,6 +342,7 @@ at::Tensor TorchBackend::pool(const std::vector<PoolingMode>& modes, size_t numb
   if (!pooled.maxima.defined()) pooled.from.reset();
   if (number > 0) return vectors;
   x_.reset();
+  input_.reset();
   passing_ = {};
   return vectors;
 }
@@ -215,7 +374,9 @@ void TorchBackend::release() {
   layers_.clear();
   passing_ = {};
   pooled_.clear();
-  for (at::Tensor* tensor : {&x_, &dx_, &dbranch_}) tensor->reset();
+  final_ = {};
+  angles_.clear();
+  for (at::Tensor* tensor : {&x_, &input_, &dx_, &dinput_, &dbranch_}) tensor->reset();
 }
 
 }  // namespace vectune::device

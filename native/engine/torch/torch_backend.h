@@ -2,9 +2,11 @@
 #include <vector>
 
 #include "nn/backend.h"
+#include "nn/rotary_tables.h"
 #include "torch/batch.h"
 #include "torch/biased_attention.h"
 #include "torch/encoder_tensors.h"
+#include "torch/local_attention.h"
 #include "torch/packed_attention.h"
 
 namespace vectune::device {
@@ -38,8 +40,15 @@ class TorchBackend final : public Backend {
   void attention(int64_t layer, const LinearAt& qkv, const Dropout& dropout) override;
   void attention_backward(int64_t layer, const LinearAt& qkv, const Dropout& dropout, bool weights,
                           bool input) override;
-  void feed_forward(int64_t layer, const LinearAt& up) override;
-  void feed_forward_backward(int64_t layer, const LinearAt& up, bool weights) override;
+  void feed_forward(int64_t layer, const LinearAt& up, const Dropout& dropout) override;
+  void feed_forward_backward(int64_t layer, const LinearAt& up, const Dropout& dropout, bool weights) override;
+  void norm_before(int64_t layer, Branch part, const NormAt& norm) override;
+  void norm_before_backward(int64_t layer, Branch part, const NormAt& norm) override;
+  void residual(int64_t layer, Branch branch, const LinearAt& out, const Dropout& dropout) override;
+  void residual_backward(int64_t layer, Branch branch, const LinearAt& out, const Dropout& dropout,
+                         bool weights) override;
+  void final_norm(const NormAt& norm) override;
+  void final_norm_backward(const NormAt& norm) override;
   void residual_norm(int64_t layer, Branch branch, const LinearAt& out, const NormAt& norm,
                      const Dropout& dropout) override;
   void residual_norm_backward(int64_t layer, Branch branch, const LinearAt& out, const NormAt& norm,
@@ -61,20 +70,36 @@ class TorchBackend final : public Backend {
     at::Tensor qkv, context;
     PackedAttention::Saved attention;
     BiasedAttention::Saved biased;
-    at::Tensor up, act;
-    Normed attended, output;
+    LocalAttention::Saved local;
+    at::Tensor up, act, gate_mask;
+    Normed before;            // what attention reads, where a norm stands before it
+    Normed attended, output;  // of residual sums; where norms stand before, `attended` is what the feed-forward reads
   };
   /// Where the operations of a layer leave what they make; of a pass that keeps nothing, in the same place each.
   Layer& layer(int64_t i) { return keep_ ? layers_[static_cast<size_t>(i)] : passing_; }
-  void normalise(const NormAt& at, Normed& n) const;
-  at::Tensor normalise_backward(const NormAt& at, const Normed& n, const at::Tensor& dy) const;
+  void normalise(const NormAt& at, NormKind kind, Normed& n) const;
+  at::Tensor normalise_backward(const NormAt& at, NormKind kind, const Normed& n, const at::Tensor& dy) const;
+  /// Whether a part reads what a norm made of the stream.
+  bool normed_before(int64_t i, Branch part) const {
+    return spec_.architecture->norms_before() &&
+           (part == Branch::kFeedForward || table_.layers[static_cast<size_t>(i)].attention_norm.exists());
+  }
+  /// Of a layer, where its reach is within the texts and PackedAttention has no kernel for that; else null.
+  const LocalAttention* local(int64_t i) const;
+  /// Turns query and key by the angles of their positions, or `back`.
+  void rotate(int64_t layer, bool back, const at::Tensor& qkv) const;
+  void send_angles();
 
   const EncoderSpec spec_;
   const ParameterTable& table_;
   const Place place_;
   const at::ScalarType type_;
   const PackedAttention attention_;
-  BiasedAttention biased_;  // in its place where the architecture has a bias by distance
+  BiasedAttention biased_;             // in its place where the architecture has a bias by distance
+  std::vector<LocalAttention> local_;  // and of layers that see a part of the text, by reach
+  RotaryTables rotary_;
+  std::vector<RotaryTable> rotary_there_;  // in the device's memory
+  std::vector<RotaryTable> angles_;        // of each row of the batch [rows × 1 × 1 × head size / 2]
   Parameters weights_, gradients_;
   bool add_to_encoder_ = false, add_to_head_ = false;
 
@@ -83,7 +108,9 @@ class TorchBackend final : public Backend {
   Normed embedded_;
   std::vector<Layer> layers_;
   Layer passing_;
-  at::Tensor x_, dx_, dbranch_;  // the stream, and gradients
+  at::Tensor x_, input_;              // the stream, and what the next part reads
+  at::Tensor dx_, dinput_, dbranch_;  // gradients
+  Normed final_;
   /// For max pooling: the stream in fp32 and its maxima [texts + 1 × hidden].
   struct Pooled {
     at::Tensor from, maxima;

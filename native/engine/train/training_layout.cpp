@@ -16,10 +16,11 @@ bool covers(const std::string& frozen, const std::string& name) {
 
 /// Where what one operation writes ends, the first parameter of which is this one.
 int64_t end_of_unit(const ParameterTable& table, const Parameter& first) {
-  for (const LayerAt& layer : table.layers) {
-    if (first.offset == layer.qkv.weight) return first.offset + layer.qkv.out * layer.qkv.in;
-    if (first.offset == layer.qkv.bias) return first.offset + layer.qkv.out;
-  }
+  for (const LayerAt& layer : table.layers)
+    for (const LinearAt* linear : {&layer.qkv, &layer.up}) {
+      if (first.offset == linear->weight) return first.offset + linear->out * linear->in;
+      if (first.offset == linear->bias) return first.offset + linear->out;
+    }
   return first.offset + first.elements;
 }
 

@@ -1,7 +1,9 @@
 // LibTorch's packed attention: what its CUDA kernels require of their arguments is required here too, as it stands in
 // aten/src/ATen/native/transformers/cuda (attention.cu, flash_attn/flash_api.cpp, mem_eff_attention). The sums are
 // plain.
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/_softmax.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
@@ -28,9 +30,11 @@ struct Packed {
   Tensor q, k, v;
   std::vector<int32_t> starts;
   double scale;
+  int64_t before, after;  // keys that a query sees of those on its left and right; negative: all
 
   Packed(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& cu, int64_t longest,
-         std::optional<double> s) {
+         std::optional<double> s, int64_t left = -1, int64_t right = -1)
+      : before(left), after(right) {
     check();
     for (const Tensor& t : {query, key, value}) {
       TORCH_CHECK(t.is_cuda() && t.dim() == 3 && t.stride(-1) == 1,
@@ -54,7 +58,13 @@ struct Packed {
   Tensor of(const Tensor& t, size_t text) const {
     return t.narrow(0, starts[text], starts[text + 1] - starts[text]).transpose(0, 1).to(at::kFloat);
   }
-  Tensor scores(size_t text) const { return at::matmul(of(q, text), of(k, text).transpose(1, 2)).mul(scale); }
+  Tensor scores(size_t text) const {
+    Tensor all = at::matmul(of(q, text), of(k, text).transpose(1, 2)).mul(scale);
+    const Tensor token = at::arange(starts[text + 1] - starts[text], at::kLong);
+    const Tensor distance = token.unsqueeze(0) - token.unsqueeze(1);  // key − query
+    if (before >= 0) all = all.masked_fill(distance < -before, -INFINITY);
+    return after >= 0 ? all.masked_fill(distance > after, -INFINITY) : all;
+  }
   Tensor mask(size_t text, double dropout, uint64_t seed) const {
     const int64_t tokens = starts[text + 1] - starts[text];
     return dropout_scale({q.size(1), tokens, tokens}, dropout, seed + (uint64_t{text} << 40));
@@ -106,15 +116,13 @@ void check_flash(const Tensor& q, bool causal) {
   TORCH_CHECK(!causal, "encoders see all tokens");
 }
 
-std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> flash_forward(const Tensor& q, const Tensor& k, const Tensor& v,
-                                                                 const OptionalTensor& cu_q, const OptionalTensor& cu_k,
-                                                                 int64_t max_q, int64_t max_k, double dropout,
-                                                                 bool causal, bool debug, std::optional<double> scale,
-                                                                 std::optional<int64_t>, std::optional<int64_t>,
-                                                                 const OptionalTensor&, const OptionalTensor&) {
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> flash_forward(
+    const Tensor& q, const Tensor& k, const Tensor& v, const OptionalTensor& cu_q, const OptionalTensor& cu_k,
+    int64_t max_q, int64_t max_k, double dropout, bool causal, bool debug, std::optional<double> scale,
+    std::optional<int64_t> left, std::optional<int64_t> right, const OptionalTensor&, const OptionalTensor&) {
   check_flash(q, causal);
   TORCH_CHECK(cu_q && cu_k && max_q == max_k && !debug, "only packed texts that see themselves");
-  const Packed p(q, k, v, *cu_q, max_q, scale);
+  const Packed p(q, k, v, *cu_q, max_q, scale, left.value_or(-1), right.value_or(-1));
   const uint64_t seed = dropout > 0 ? draw() >> 2 : 0;
   const Tensor lse = at::zeros({q.size(1), q.size(0)}, at::kFloat);
   const Tensor out = attend(p, dropout, seed, [&](size_t text, const Tensor& rows) {
@@ -129,7 +137,7 @@ std::tuple<Tensor, Tensor, Tensor> flash_backward(const Tensor& dout, const Tens
                                                   const Tensor& out, const Tensor& lse, const Tensor& cu_q,
                                                   const Tensor&, int64_t max_q, int64_t, double dropout, bool causal,
                                                   const Tensor& state, const Tensor&, std::optional<double> scale,
-                                                  std::optional<int64_t>, std::optional<int64_t>) {
+                                                  std::optional<int64_t> left, std::optional<int64_t> right) {
   check_flash(q, causal);
   for (const Tensor& t : {dout, out})
     TORCH_CHECK(t.is_cuda() && t.sizes() == q.sizes() && t.scalar_type() == q.scalar_type(),
@@ -137,7 +145,7 @@ std::tuple<Tensor, Tensor, Tensor> flash_backward(const Tensor& dout, const Tens
   TORCH_CHECK(state.is_cuda() && state.scalar_type() == at::kUInt64 && state.numel() == 2,
               "rng_state must be what the forward pass gave");
   TORCH_CHECK(lse.is_cuda() && lse.scalar_type() == at::kFloat, "logsumexp must be fp32");
-  const Packed p(q, k, v, cu_q, max_q, scale);
+  const Packed p(q, k, v, cu_q, max_q, scale, left.value_or(-1), right.value_or(-1));
   const Tensor host = on_cpu(lse);
   return attend_backward(
       p, on_cpu(dout), dropout, static_cast<uint64_t>(on_cpu(state).view(at::kLong)[0].item<int64_t>()),

@@ -19,7 +19,7 @@ describe('an architecture', () => {
       code,
       file,
       message:
-        /the architecture "deberta"; vectune runs .*bert, camembert, distilbert, electra, mpnet, roberta, xlm-roberta/,
+        /the architecture "deberta"; vectune runs .*bert, camembert, distilbert, electra, gte, modernbert, mpnet, nomic_bert, roberta, xlm-roberta/,
     },
     {
       title: 'whose name is one of JavaScript’s own',
@@ -52,10 +52,10 @@ describe('an architecture', () => {
     { title: 'that decodes', change: set(file, { is_decoder: true }), code, file, message: /decoder/ },
     {
       title: 'with an activation that the engine lacks',
-      change: set(file, { hidden_act: 'silu' }),
+      change: set(file, { hidden_act: 'quick_gelu' }),
       code,
       file,
-      message: /"hidden_act" is "silu".*gelu/,
+      message: /"hidden_act" is "quick_gelu".*gelu/,
     },
   ]);
 });

@@ -36,6 +36,11 @@ const MODULES: Record<(typeof CASES)[number], string[]> = {
   'camembert-mean': [],
   'electra-mean': [],
   'mpnet-mean': ['2_Normalize'],
+  'modernbert-mean': [],
+  'modernbert-cls': [...DENSE, '3_Normalize'],
+  'nomic_bert-mean': [],
+  'gte-cls': ['2_Normalize'],
+  'gte-mean': [],
 };
 
 function layoutOf(name: (typeof CASES)[number], vocabulary: string[]): string[] {
@@ -44,7 +49,7 @@ function layoutOf(name: (typeof CASES)[number], vocabulary: string[]): string[] 
 }
 
 function vocabularyOf(name: (typeof CASES)[number]): string[] {
-  if (name === 'bert-unigram' || name === 'camembert-mean') return [];
+  if (name === 'bert-unigram' || /^(?:camembert|modernbert|gte)-/.test(name)) return [];
   if (name === 'xlm-roberta-mean') return ['sentencepiece.bpe.model'];
   return name.startsWith('roberta') ? ['vocab.json', 'merges.txt'] : ['vocab.txt'];
 }
@@ -143,6 +148,15 @@ describe('the files of the 2.x layout', () => {
     const config = readJson(fixtureFolder('bert-dense'), 'config.json');
     expect(readJson(target, 'config.json')).toEqual({ ...config, torch_dtype: 'float32', dtype: 'float32' });
   });
+});
+
+test('numbers that transformers takes as floats only are written as such', async () => {
+  const folder = copyFixture('modernbert-mean');
+  setFields({ initializer_cutoff_factor: 2, norm_eps: 1e-5, hidden_dropout_prob: 0 }, folder, 'config.json');
+  const written = readFileSync(join(await resave(folder, newTarget()), 'config.json'), 'utf8');
+  expect(written).toMatch(/^ {2}"initializer_cutoff_factor": 2\.0,$/m);
+  expect(written).toMatch(/^ {2}"hidden_dropout_prob": 0\.0,?$/m);
+  expect(written).toMatch(/^ {2}"num_hidden_layers": 2,$/m);
 });
 
 test('what a reader needs is written where an old folder lacks it', async () => {

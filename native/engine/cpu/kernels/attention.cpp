@@ -14,6 +14,9 @@
 // Sums, softmax and gradients are fp32. What is multiplied is fp32 too, but for long texts in bf16 where there is an
 // instruction that multiplies two pairs of bf16.
 //
+// A tile of queries is multiplied with the keys within its reach and no others: a bounded reach costs what it computes,
+// and what of it a query does not see gets no probability. `kWhole` is the reach that covers the text.
+//
 // Operands are in words (words.h). Of a matrix that is summed over its columns a word has two
 // neighbours in a row (`rows`), of one that is summed over its rows two in a column (`pairs`). In fp32 they are the
 // same.
@@ -174,9 +177,29 @@ inline uint32_t mask_row(const Dropout& d, const Rows& rows, int64_t row, int64_
   return row_hash(d.key + static_cast<uint64_t>(head) * 0x9e3779b97f4a7c15ull, rows.row_keys[row]);
 }
 
-/// The bias of one query's scores.
-inline void add_relative(const RelativeBias& relative, int64_t head, int64_t query, int64_t keys, float* scores) {
-  const float* bias = relative.scores + head * relative.stride + relative.zero - query;
+template <bool kWhole>
+inline KeySpan span_of(const Reach& reach, int64_t from, int64_t queries, int64_t tokens, int64_t keys) {
+  if constexpr (kWhole) return {0, tokens, keys};
+  else return keys_within(reach, from, queries, tokens);
+}
+
+/// Scores of keys that a query does not see.
+template <bool kWhole>
+inline void hide(const Reach& reach, const KeySpan& span, int64_t query, float* scores) {
+  constexpr float kHidden = -1e30f;
+  if constexpr (!kWhole) {
+    const int64_t first = std::clamp<int64_t>(query - reach.before - span.first, 0, span.seen),
+                  end = std::clamp<int64_t>(query + reach.after + 1 - span.first, first, span.seen);
+    std::fill(scores, scores + first, kHidden);
+    std::fill(scores + end, scores + span.seen, kHidden);
+  }
+  for (int64_t j = span.seen; j < span.padded; ++j) scores[j] = kHidden;
+}
+
+/// The bias of one query's scores, of keys from `first` on.
+inline void add_relative(const RelativeBias& relative, int64_t head, int64_t query, int64_t first, int64_t keys,
+                         float* scores) {
+  const float* bias = relative.scores + head * relative.stride + relative.zero - query + first;
   for (int64_t j = 0; j < keys; j += kLanes) store(scores + j, load(scores + j) + load(bias + j));
 }
 
@@ -186,7 +209,7 @@ inline void sum_buckets(const float* distances, int64_t tokens, float* buckets) 
   for (int64_t d = 1 - tokens; d < tokens; ++d) buckets[relative_bucket(d)] += distances[d + tokens - 1];
 }
 
-template <typename W, typename T>
+template <typename W, bool kWhole, typename T>
 void forward_head(const AttentionForward<T>& a, int64_t text, int64_t head, float* base) {
   const int64_t first = a.rows.starts[text], tokens = a.rows.starts[text + 1] - first;
   const int64_t hidden = a.heads * a.head_size, d = a.head_size;
@@ -202,18 +225,20 @@ void forward_head(const AttentionForward<T>& a, int64_t text, int64_t head, floa
 
   for (int64_t from = 0; from < tokens; from += kTile) {
     const int64_t queries = std::min(kTile, tokens - from);
-    multiply(queries, s.keys, words<W>(d), s.q.rows + from * s.width, s.width, kInWord<W>, s.k_t, s.keys, s.scores,
-             s.keys, false);
+    const KeySpan span = span_of<kWhole>(a.reach, from, queries, tokens, s.keys);
+    const int64_t keys = span.padded;
+    multiply(queries, keys, words<W>(d), s.q.rows + from * s.width, s.width, kInWord<W>,
+             s.k_t + span.first * kInWord<W>, s.keys, s.scores, keys, false);
     for (int64_t i = 0; i < queries; ++i) {
-      float* row = s.scores + i * s.keys;
-      W* p = s.p.rows + i * s.keys;
-      if (a.relative.scores) add_relative(a.relative, head, from + i, s.keys, row);
-      for (int64_t j = tokens; j < s.keys; ++j) row[j] = -1e30f;
+      float* row = s.scores + i * keys;
+      W* p = s.p.rows + i * keys;
+      if (a.relative.scores) add_relative(a.relative, head, from + i, span.first, keys, row);
+      hide<kWhole>(a.reach, span, from + i, row);
       F m = splat(-1e30f);
-      for (int64_t j = 0; j < s.keys; j += kLanes) m = max(m, load(row + j));
+      for (int64_t j = 0; j < keys; j += kLanes) m = max(m, load(row + j));
       const float top = max(m);
       F total{};
-      for (int64_t j = 0; j < s.keys; j += kLanes) {
+      for (int64_t j = 0; j < keys; j += kLanes) {
         const F e = exp(load(row + j) - top);
         total += e;
         store(row + j, e);
@@ -223,18 +248,19 @@ void forward_head(const AttentionForward<T>& a, int64_t text, int64_t head, floa
       const float inverse = 1.0f / z;
       if (a.dropout.on()) {
         const uint32_t key = mask_row(a.dropout, a.rows, first + from + i, head);
-        for (int64_t j = 0; j < s.keys; j += kLanes) store(p + j, load(row + j) * inverse * keep(a.dropout, key, j));
+        for (int64_t j = 0; j < keys; j += kLanes)
+          store(p + j, load(row + j) * inverse * keep(a.dropout, key, span.first + j));
       } else {
-        for (int64_t j = 0; j < s.keys; j += kLanes) store(p + j, load(row + j) * inverse);
+        for (int64_t j = 0; j < keys; j += kLanes) store(p + j, load(row + j) * inverse);
       }
     }
-    multiply(queries, s.width, words<W>(tokens), s.p.rows, s.keys, kInWord<W>, s.v.pairs, s.width, s.dq, s.width,
-             false);
+    multiply(queries, s.width, words<W>(span.seen), s.p.rows, keys, kInWord<W>, s.v.pairs + span.first * s.width,
+             s.width, s.dq, s.width, false);
     scatter(s.dq, s.width, 1.0f, queries, d, a.out + (first + from) * hidden + head * d, hidden);
   }
 }
 
-template <typename W, typename T>
+template <typename W, bool kWhole, typename T>
 void backward_head(const AttentionBackward<T>& a, int64_t text, int64_t head, float* base) {
   const int64_t first = a.rows.starts[text], tokens = a.rows.starts[text + 1] - first;
   const int64_t hidden = a.heads * a.head_size, d = a.head_size;
@@ -257,48 +283,51 @@ void backward_head(const AttentionBackward<T>& a, int64_t text, int64_t head, fl
   T* dqkv = a.dqkv + first * 3 * hidden + head * d;
   for (int64_t from = 0; from < tokens; from += kTile) {
     const int64_t queries = std::min(kTile, tokens - from), at = from * s.width;
-    multiply(queries, s.keys, words<W>(d), s.q.rows + at, s.width, kInWord<W>, s.k_t, s.keys, s.scores, s.keys, false);
-    multiply(queries, s.keys, words<W>(d), s.dout.rows + at, s.width, kInWord<W>, s.v_t, s.keys, s.grads, s.keys,
-             false);
+    const KeySpan span = span_of<kWhole>(a.reach, from, queries, tokens, s.keys);
+    const int64_t keys = span.padded, first_key = span.first * s.width;
+    multiply(queries, keys, words<W>(d), s.q.rows + at, s.width, kInWord<W>, s.k_t + span.first * kInWord<W>, s.keys,
+             s.scores, keys, false);
+    multiply(queries, keys, words<W>(d), s.dout.rows + at, s.width, kInWord<W>, s.v_t + span.first * kInWord<W>, s.keys,
+             s.grads, keys, false);
     // scores: S → P; grads: dO Vᵀ → dP
     for (int64_t i = 0; i < queries; ++i) {
-      float* row = s.scores + i * s.keys;
-      float* grad = s.grads + i * s.keys;
+      float* row = s.scores + i * keys;
+      float* grad = s.grads + i * keys;
       const float lse = a.logsumexp[head * a.rows.rows + first + from + i];
       const uint32_t key = a.dropout.on() ? mask_row(a.dropout, a.rows, first + from + i, head) : 0;
-      if (a.relative.scores) add_relative(a.relative, head, from + i, s.keys, row);
-      for (int64_t j = tokens; j < s.keys; ++j) row[j] = -1e30f;
+      if (a.relative.scores) add_relative(a.relative, head, from + i, span.first, keys, row);
+      hide<kWhole>(a.reach, span, from + i, row);
       F dot{};
-      for (int64_t j = 0; j < s.keys; j += kLanes) {
+      for (int64_t j = 0; j < keys; j += kLanes) {
         const F p = exp(load(row + j) - lse);
         F dp = load(grad + j), masked = p;
         if (a.dropout.on()) {
-          const F mask = keep(a.dropout, key, j);
+          const F mask = keep(a.dropout, key, span.first + j);
           dp *= mask;
           masked *= mask;
           store(grad + j, dp);
         }
         dot += p * dp;
         store(row + j, p);
-        store(s.p.rows + i * s.keys + j, masked);
+        store(s.p.rows + i * keys + j, masked);
       }
       const float mean = sum(dot);
       if (a.drelative) {
-        float* sums = s.distances + tokens - 1 - (from + i);
-        for (int64_t j = 0; j < s.keys; j += kLanes)
+        float* sums = s.distances + tokens - 1 - (from + i) + span.first;
+        for (int64_t j = 0; j < keys; j += kLanes)
           store(sums + j, load(sums + j) + load(row + j) * (load(grad + j) - mean));
       }
-      for (int64_t j = 0; j < s.keys; j += kLanes)
-        store(s.ds.rows + i * s.keys + j, load(row + j) * (load(grad + j) - mean));
+      for (int64_t j = 0; j < keys; j += kLanes)
+        store(s.ds.rows + i * keys + j, load(row + j) * (load(grad + j) - mean));
     }
-    make_pairs(s.p, queries, s.keys);
-    make_pairs(s.ds, queries, s.keys);
-    multiply(tokens, s.width, words<W>(queries), s.p.pairs, kInWord<W>, s.keys * kInWord<W>, s.dout.pairs + at, s.width,
-             s.dv, s.width, true);
-    multiply(queries, s.width, words<W>(tokens), s.ds.rows, s.keys, kInWord<W>, s.k.pairs, s.width, s.dq, s.width,
-             false);
-    multiply(tokens, s.width, words<W>(queries), s.ds.pairs, kInWord<W>, s.keys * kInWord<W>, s.q.pairs + at, s.width,
-             s.dk, s.width, true);
+    make_pairs(s.p, queries, keys);
+    make_pairs(s.ds, queries, keys);
+    multiply(span.seen, s.width, words<W>(queries), s.p.pairs, kInWord<W>, keys * kInWord<W>, s.dout.pairs + at,
+             s.width, s.dv + first_key, s.width, true);
+    multiply(queries, s.width, words<W>(span.seen), s.ds.rows, keys, kInWord<W>, s.k.pairs + first_key, s.width, s.dq,
+             s.width, false);
+    multiply(span.seen, s.width, words<W>(queries), s.ds.pairs, kInWord<W>, keys * kInWord<W>, s.q.pairs + at, s.width,
+             s.dk + first_key, s.width, true);
     scatter(s.dq, s.width, scale, queries, d, dqkv + from * 3 * hidden, 3 * hidden);
   }
   scatter(s.dk, s.width, 1.0f, tokens, d, dqkv + hidden, 3 * hidden);  // q carries the scale already
@@ -315,6 +344,11 @@ void in_words([[maybe_unused]] const Rows& rows, [[maybe_unused]] int64_t text, 
   work(float{});
 }
 
+template <typename Args>
+bool covers(const Args& a, int64_t text) {
+  return a.reach.covers(a.rows.starts[text + 1] - a.rows.starts[text]);
+}
+
 /// Every (text, head) writes its own part of the output, so any thread may take any of them.
 template <typename Args, typename Head>
 void for_heads(const Args& a, Head head_of) {
@@ -327,7 +361,10 @@ void for_heads(const Args& a, Head head_of) {
 template <typename T>
 void attention_forward(const AttentionForward<T>& a) {
   for_heads(a, [](const auto& all, int64_t text, int64_t head, float* scratch) {
-    in_words<T>(all.rows, text, [&](auto word) { forward_head<decltype(word)>(all, text, head, scratch); });
+    in_words<T>(all.rows, text, [&](auto word) {
+      if (covers(all, text)) forward_head<decltype(word), true>(all, text, head, scratch);
+      else forward_head<decltype(word), false>(all, text, head, scratch);
+    });
   });
   zero_rows(a.out, a.rows.rows, a.rows.padded, a.heads * a.head_size);
 }
@@ -335,7 +372,10 @@ void attention_forward(const AttentionForward<T>& a) {
 template <typename T>
 void attention_backward(const AttentionBackward<T>& a) {
   for_heads(a, [](const auto& all, int64_t text, int64_t head, float* scratch) {
-    in_words<T>(all.rows, text, [&](auto word) { backward_head<decltype(word)>(all, text, head, scratch); });
+    in_words<T>(all.rows, text, [&](auto word) {
+      if (covers(all, text)) backward_head<decltype(word), true>(all, text, head, scratch);
+      else backward_head<decltype(word), false>(all, text, head, scratch);
+    });
   });
   zero_rows(a.dqkv, a.rows.rows, a.rows.padded, 3 * a.heads * a.head_size);
 }

@@ -11,11 +11,12 @@ void embedding_forward(const EmbeddingForward<T>& a) {
   for_parts(a.rows.rows, [&](int64_t begin, int64_t end, int) {
     for (int64_t r = begin; r < end; ++r) {
       const float* word = a.words + int64_t{a.rows.ids[r]} * width;
-      const float* position = a.positions + int64_t{a.rows.positions[r]} * width;
+      const float* position = a.positions ? a.positions + int64_t{a.rows.positions[r]} * width : nullptr;
       float* y = a.y + r * width;
       float* sum = a.sum ? a.sum + r * width : y;
       for_lanes(width, [&](int64_t i, auto n) {
-        F s = load(word + i, n) + load(position + i, n);
+        F s = load(word + i, n);
+        if (position) s += load(position + i, n);
         if (a.types) s += load(a.types + i, n);
         store(sum + i, s, n);
       });

@@ -25,6 +25,16 @@ inline RowStats row_stats(const float* x, int64_t width, float eps) {
   return {mean, 1.0f / std::sqrt(variance + eps)};
 }
 
+/// Of the root mean square norm, which is a layer norm with a mean of 0: y = x/σ · γ, σ² = mean(x²) + eps.
+inline RowStats rms_stats(const float* x, int64_t width, float eps) {
+  F v{};
+  for_lanes(width, [&](int64_t i, auto n) {
+    const F e = load(x + i, n);
+    v += e * e;
+  });
+  return {0.0f, 1.0f / std::sqrt(sum(v) / static_cast<float>(width) + eps)};
+}
+
 /// What the backward of one row's layer norm needs of dy: c1 = mean(dy·γ), c2 = mean(dy·γ·x̂); then
 /// dx = (dy·γ − c1 − x̂·c2)/σ.
 struct RowBackward {

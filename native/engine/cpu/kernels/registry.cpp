@@ -18,6 +18,10 @@ const Table& table() {
     register_residual_norm(t);
     register_attention(t);
     register_activation(t);
+    register_gate(t);
+    register_norm(t);
+    register_residual(t);
+    register_rotate(t);
     register_elementwise(t);
     register_quantise(t);
     register_search(t);

@@ -7,7 +7,7 @@ Architecture distilbert() {
   Architecture plan;
   plan.name = "distilbert";
   plan.prefixes = {"distilbert."};
-  plan.drops_attention_output = false;
+  plan.drops.attention_out = Architecture::Drops::By::kNone;
   plan.names.layer = "transformer.layer.";
   plan.names.query = "attention.q_lin";
   plan.names.key = "attention.k_lin";

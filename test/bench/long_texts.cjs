@@ -1,0 +1,101 @@
+// Time and memory of one text by its length, of a ModernBERT-base with random weights: embedding, and a training step
+// of one pair. Prints one JSON object a line; layers of a kind alone show what each costs by length.
+//   node test/bench/long_texts.cjs [fp32|bf16] [lengths, 512,1024,…]
+const { loadEngine } = require('../../dist/engine/load.js');
+
+const [precision = 'fp32', asked = '512,1024,2048,4096,8192'] = process.argv.slice(2);
+const lengths = asked.split(',').map(Number);
+const whole = { window: null, ropeTheta: 160000, ropeDivisor: 1 };
+const local = { window: 64, ropeTheta: 10000, ropeDivisor: 1 };
+
+function spec(layers) {
+  return {
+    encoder: {
+      architecture: 'modernbert',
+      vocabSize: 50368,
+      hiddenSize: 768,
+      layers: layers.length,
+      heads: 12,
+      intermediateSize: 1152,
+      positions: 8192,
+      typeVocabSize: 0,
+      positionOffset: 0,
+      layerNormEps: 1e-5,
+      hiddenActivation: 'gelu',
+      hiddenDropout: 0,
+      attentionDropout: 0,
+      attention: layers,
+    },
+    head: [{ kind: 'pooling', modes: ['cls'] }, { kind: 'normalize' }],
+  };
+}
+
+const SHAPES = {
+  'modernbert-base': spec(Array.from({ length: 22 }, (_, i) => (i % 3 === 0 ? whole : local))),
+  'two layers, window': spec([local, local]),
+  'two layers, whole': spec([whole, whole]),
+};
+
+const idsOf = (count) => Int32Array.from({ length: count }, (_, i) => 3 + ((i * 7919) % 50000));
+
+async function seconds(work) {
+  const start = performance.now();
+  await work();
+  return (performance.now() - start) / 1000;
+}
+
+async function main() {
+  const engine = await loadEngine();
+  for (const [name, shape] of Object.entries(SHAPES)) {
+    const model = await engine.createModel(shape, [], 7);
+    for (const length of lengths) {
+      const ids = idsOf(length);
+      const offsets = Int32Array.of(0, length);
+      engine.resetPeak();
+      const before = engine.memory().inUse;
+      const embedding = await seconds(() => engine.embed(model, ids, offsets, precision));
+      const embeddingPeak = engine.memory().peak - before;
+      const dataset = await engine.createDataset(
+        idsOf(2 * length),
+        Int32Array.of(0, length, 2 * length),
+        Int32Array.of(0, 1),
+        Int32Array.of(0, 2),
+        Float32Array.of(1),
+      );
+      const trainer = await engine.createTrainer(model, dataset, {
+        loss: { name: 'cosine-mse' },
+        precision,
+        seed: 1,
+        dropout: null,
+        beta1: 0.9,
+        beta2: 0.999,
+        eps: 1e-8,
+        weightDecay: 0.01,
+        biasCorrection: true,
+        maxGradientNorm: 1,
+        freeze: [],
+        memoryLimit: null,
+      });
+      engine.resetPeak();
+      const rows = Int32Array.of(0);
+      const training = await seconds(() => engine.step(trainer, { rows, microBatch: 1, learningRate: 1e-5, epoch: 0 }));
+      const megabytes = (bytes) => Math.round(bytes / 1e6);
+      console.log(
+        JSON.stringify({
+          name,
+          precision,
+          length,
+          embedding: Number(embedding.toFixed(3)),
+          embeddingMegabytes: megabytes(embeddingPeak),
+          trainingStep: Number(training.toFixed(3)),
+          trainingMegabytes: megabytes(engine.memory().peak - before),
+        }),
+      );
+      engine.disposeTrainer(trainer);
+      engine.disposeDataset(dataset);
+    }
+    engine.disposeModel(model);
+  }
+}
+
+void main();
