@@ -174,7 +174,13 @@ test('the finder tries the longest rows of each set', async () => {
 
 test('a fitted threshold is of each set; what the card says is of all', async () => {
   const model = models.open(fixture('bert-mean'));
-  const { report } = await finish(model, { pairs, questions }, { ...options, merge: 1 });
+  const page = models.path('page.html');
+  const { report } = await finish(model, { pairs, questions }, { ...options, merge: 1, report: page });
+  // Rows of both sets, and the measures of each.
+  const html = readFileSync(page, 'utf8');
+  expect(html).toContain(`${pairs.length + questions.length} rows: ${report.rows.training} to train on`);
+  expect(html).toMatch(/pairs: averagePrecision|pairs: average precision/i);
+  expect(html).toMatch(/questions: mrr/i);
   expect(report.sets!.pairs!.loss).toMatchObject({ name: 'logistic', threshold: expect.any(Number) });
   const folder = await model.save(models.path('tuned'));
   const card = readFileSync(join(folder, 'README.md'), 'utf8');
