@@ -52,6 +52,7 @@ export type {
 export type { AdamWOptions, OptimizerPreset, ResolvedAdamW } from './finetune/optimizer';
 export type { EarlyStoppingOptions, FinetuneOptions } from './finetune/options';
 export type { FinetuneEvent } from './finetune/events';
+export type { CrossCheckEvent, GainNotShownEvent, SettingsSearchEvent } from './finetune/events/beforehand';
 export type { DeviceEvent, DeviceMemoryEvent, FinderEvent, SummaryEvent } from './finetune/events/begin';
 export type {
   CheckpointDamagedEvent,
@@ -81,6 +82,8 @@ export type { MeasureName } from './finetune/measure';
 export type { PromptChoice } from './finetune/prompts';
 export type { RunSettings } from './finetune/recipes/settings';
 export type { RecipeName } from './finetune/recipes/recipe';
+export type { SettingsPoint, SettingsSearchReport, SettingsTrial } from './finetune/settings-trials';
+export type { SettingsSearchOptions } from './finetune/settings-search-options';
 export type { TriedShare } from './finetune/share';
 export type { CheckpointReport, EpochReport, FinetuneReport, SetReport } from './finetune/report';
 export type { FinetuneRun, FinetuneStatus } from './finetune/run';

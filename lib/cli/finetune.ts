@@ -175,11 +175,12 @@ function elsewhere(folder: string | null, failure: Error): Error {
   return new FileError('ERR_FILE', `${told(failure)} The model is saved to ${folder} instead.`, { cause: failure });
 }
 
-function describe({ before, after, rows }: FinetuneReport, folder: string | null): string {
+function describe({ before, after, rows, crossCheck }: FinetuneReport, folder: string | null): string {
+  const measured = crossCheck === null ? `${rows.validation} validation rows` : `${crossCheck.rows} rows, none seen`;
   const table =
     before === null || after === null
       ? 'Nothing was measured: there were no validation rows.'
-      : comparison(`${rows.validation} validation rows`, before, after);
+      : comparison(measured, before, after);
   return `\n${table}\n${folder === null ? '' : `\nsaved to ${folder}\n\n${next(folder)}`}`;
 }
 

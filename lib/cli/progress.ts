@@ -58,9 +58,16 @@ export class FinetuneDisplay {
         // A line now and then, where there are many.
         if (event.done < event.texts && event.done % 20_480 !== 0) return;
         return this.#lines(`teacher: ${event.done.toLocaleString('en')} of ${event.texts.toLocaleString('en')} texts`);
+      case 'cross-check':
+        if (event.done < event.folds) return this.#nowAndThen(`cross-check ${event.done}/${event.folds}`);
+        return this.#lines(
+          `few rows: ${count(event.folds, 'model')} that ${event.folds === 1 ? 'is' : 'are'} thrown away ${event.folds === 1 ? 'was' : 'were'} trained without a part of the rows each and measured on it`,
+        );
       case 'data-warning':
       case 'collapse':
       case 'keep-failed':
+      case 'gain-not-shown':
+      case 'search':
       case 'finder':
       case 'out-of-memory':
       case 'restored':
@@ -363,7 +370,9 @@ function describeReport(report: FinetuneReport): string {
   const kept =
     before === null || bestEpoch > 0
       ? `kept ${share === 1 || bestEpoch === 0 ? '' : `${share} of `}the weights of epoch ${bestEpoch}`
-      : 'nothing got better, the model is as it was';
+      : report.crossCheck === null
+        ? 'nothing got better, the model is as it was'
+        : 'no gain shows on so few rows, the model is as it was';
   return (
     `${count(epochs.length, 'epoch')}, ${count(steps, 'step')}, ${integer(tokens)} tokens in ${duration(seconds)}; ` +
     [

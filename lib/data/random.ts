@@ -21,6 +21,8 @@ export enum Stream {
   Keep = 6,
   Sets = 7,
   Turns = 8,
+  Folds = 9,
+  Search = 10,
   Bootstrap = 100,
 }
 

@@ -1,3 +1,4 @@
+import type { CrossCheckEvent, GainNotShownEvent, SettingsSearchEvent } from './events/beforehand';
 import type { DeviceEvent, DeviceMemoryEvent, FinderEvent, SummaryEvent } from './events/begin';
 import type {
   CheckpointDamagedEvent,
@@ -34,6 +35,9 @@ export type FinetuneEvent =
   | ValidatingEvent
   | ValidationEvent
   | KeepFailedEvent
+  | CrossCheckEvent
+  | GainNotShownEvent
+  | SettingsSearchEvent
   | OutOfMemoryEvent
   | CollapseEvent
   | EarlyStopEvent

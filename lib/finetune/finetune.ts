@@ -1,17 +1,34 @@
 import { Checkpointer } from './checkpoint/checkpointer';
 import { CheckpointFolder, listCheckpoints } from './checkpoint/folder';
-import { arithmeticOf, computationOf, hashData, hashSets, hashTokens, optionsOf } from './checkpoint/identity';
+import {
+  arithmeticOf,
+  computationOf,
+  hashData,
+  hashSets,
+  hashTokens,
+  optionsOf,
+  type RunIdentity,
+} from './checkpoint/identity';
 import { findCheckpoint, restore, type FoundCheckpoint } from './checkpoint/restore';
-import { isPairs } from '../data/form';
+import { isPairs, type TrainingData } from '../data/form';
 import { groupTexts } from '../data/groups';
 import type { TextPair } from '../data/pair';
 import { CheckpointError, hasCode } from '../system/errors';
-import type { DatasetHandle, EngineAddon, NativeLoss, NativePrecision, TrainerHandle } from '../engine/addon';
+import type {
+  DatasetHandle,
+  EngineAddon,
+  NativeLoss,
+  NativePrecision,
+  TrainerHandle,
+  TrainerOptions,
+} from '../engine/addon';
 import { chooseDevice, choosePrecision } from '../engine/devices';
 import { planBatches } from './batch-plan';
 import { checkFreeze, checkLimit, checkWithoutLayers, onGpu } from './checks';
+import { beforehand, checkBeforehand } from './beforehand';
 import { megabytes, told, type EventContent, type FinetuneEvent } from './events';
-import { blends, train } from './loop';
+import { CrossCheck } from './cross-check';
+import { blends, train, type LoopSet } from './loop';
 import { fittedThreshold, logistic } from './fitted-threshold';
 import { KeepSet, keptReport, readKeep } from './keep';
 import type { ResolvedLoss } from './losses/choice';
@@ -32,8 +49,10 @@ import { readSets, type SetJob } from './sets/read';
 import { gainsOf, setReports } from './sets/report';
 import { dataEvent, lossOfSet, toldLosses } from './sets/told';
 import { amongAll, ofSet } from './sets/training-set';
+import type { SettingsPoint } from './settings-trials';
 import { appended, tokeniseRows } from './tokens';
 import { inputLength, type TrainableModel } from './trainable-model';
+import type { TrialGround } from './trial';
 import { inTurns } from '../system/turns';
 import { option, say } from '../system/wording';
 
@@ -78,7 +97,10 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     // Before hours of training, not after them.
     if (options.report !== null) page = await RunReport.open(options.report);
     checkSampler(options.multiDatasetSampler, job.sets.length);
-    const { sets, groups, settings } = await readSets(job.sets, options, emit, control);
+    const read = await readSets(job.sets, options, emit, control);
+    const { sets, groups } = read;
+    let { settings } = read;
+    checkBeforehand(options, settings, sets.length);
     const check = (): void => control.check();
     const keep = options.keep === null ? null : await readKeep(options.keep, options.seed, control.signal);
     control.check();
@@ -159,7 +181,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     }
     const loss = toldLosses(sets, losses);
     control.check();
-    trainer = await addon.createTrainer(model.handle, dataset, {
+    const trainerOptions: TrainerOptions = {
       device: chosen.device,
       precision,
       loss: nativeLosses(losses, rows),
@@ -170,7 +192,66 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       freeze: [...options.freeze],
       memoryLimit,
       keepBase: blends(settings.merge),
+    };
+    const multiDatasetSampler = options.multiDatasetSampler ?? 'proportional';
+    const grouped = sets.length === 1 ? sets[0]!.split.grouped : sets.map(({ split }) => split.grouped);
+    const identity =
+      options.checkpoint === null && options.resume === null
+        ? undefined
+        : {
+            model: {
+              id: model.id,
+              before: await addon.fingerprint(model.handle),
+              computes: computationOf(model.spec, options.dropout),
+            },
+            data: {
+              rows: sets.reduce((sum, { data }) => sum + data.rows.length, 0),
+              sha256: await hashSets(sets),
+            },
+            tokenizer: await hashTokens(tokens),
+            arithmetic: await arithmeticOf(addon, precision, chosen),
+          };
+    const whole = async (): Promise<RunIdentity> => ({
+      ...identity!,
+      options: {
+        ...optionsOf(options, settings, loss, grouped),
+        ...(sets.length > 1 && {
+          multiDatasetSampler,
+          sets: Object.fromEntries(sets.map(({ name, measure }) => [name!, { measure }])),
+        }),
+        keep: keep === null ? null : { margin: options.keep!.margin, sha256: await hashData(keep) },
+      },
     });
+    control.check();
+    const followerOf = (one: TrainerHandle): Pick<MemoryFollower, 'follow'> =>
+      // A GPU's memory is its allocator's to bound.
+      onGpu(chosen) ? { follow: () => undefined } : new MemoryFollower(addon!, one, asked);
+    const loopSets = sets.map(
+      (set, i): LoopSet => ({
+        ...set,
+        lengths: ofSet(lengths, set),
+        groups: { columns: tokens.columns, sources: tokens.sources, rowOffsets: ofSet(tokens.rowOffsets, set, 1) },
+        sampler: samplerOf(losses[i]!, set.data),
+        among: null,
+        ownLoss: losses[i]!.own === undefined ? null : new OwnLossCaller(losses[i]!.own!, control.signal),
+      }),
+    );
+    const ground: TrialGround = {
+      addon,
+      model: model.handle,
+      dataset,
+      trainer: trainerOptions,
+      set: loopSets[0]!,
+      seed: options.seed,
+      shuffle: options.shuffle,
+      batchSize: options.batchSize === 'auto' ? null : options.batchSize,
+      memoryOf: followerOf,
+      control,
+      emit,
+    };
+    const prior = found !== null ? null : await beforehand({ ground, options, settings, identity: whole });
+    settings = prior?.settings ?? { ...settings, ...(options.search !== null && searchedOf(found!)) };
+    trainer = await addon.createTrainer(model.handle, dataset, trainerOptions);
     control.applyReference((wanted) => addon!.keepAlive(trainer!, wanted));
     control.check();
 
@@ -190,32 +271,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     const { recipe, loss: _loss, ...told } = settings;
     emit({ type: 'summary', recipe, settings: told, ...facts, bytes, megabytes: megabytes(bytes), memoryLimit });
 
-    const multiDatasetSampler = options.multiDatasetSampler ?? 'proportional';
-    const grouped = sets.length === 1 ? sets[0]!.split.grouped : sets.map(({ split }) => split.grouped);
-    const run =
-      options.checkpoint === null && options.resume === null
-        ? undefined
-        : {
-            model: {
-              id: model.id,
-              before: await addon.fingerprint(model.handle),
-              computes: computationOf(model.spec, options.dropout),
-            },
-            data: {
-              rows: sets.reduce((sum, { data }) => sum + data.rows.length, 0),
-              sha256: await hashSets(sets),
-            },
-            tokenizer: await hashTokens(tokens),
-            options: {
-              ...optionsOf(options, settings, loss, grouped),
-              ...(sets.length > 1 && {
-                multiDatasetSampler,
-                sets: Object.fromEntries(sets.map(({ name, measure }) => [name!, { measure }])),
-              }),
-              keep: keep === null ? null : { margin: options.keep!.margin, sha256: await hashData(keep) },
-            },
-            arithmetic: await arithmeticOf(addon, precision, chosen),
-          };
+    const run = identity && (await whole());
     control.check();
     const tellMemory = async (after: 'finder' | 'epoch' | 'out-of-memory'): Promise<void> => {
       if (chosen.device !== 'cpu')
@@ -240,6 +296,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
         },
         emit,
       });
+      Object.assign(progress, { search: prior?.search ?? null, crossed: prior?.crossed ?? null });
       if (options.batchSize === 'auto') await tellMemory('finder');
     }
     control.check();
@@ -257,22 +314,19 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       for (const name of here ? found.damaged : []) folder.damaged.add(name);
     }
     const compared = sets.length === 1 && isPairs(sets[0]!.data.form) ? sets[0]! : null;
+    const [first] = sets;
+    const crossChecked = progress.crossed
+      ? new CrossCheck(first!.data, progress.crossed, first!.split.validation)
+      : null;
+    // Of the one set of a run, or none.
+    const measuredRows = crossChecked?.rows ?? first!.split.validation;
     const result = await train(
       {
         addon,
         model: model.handle,
         trainer,
-        sets: sets.map((set, i) => ({
-          ...set,
-          lengths: ofSet(lengths, set),
-          groups: {
-            columns: tokens.columns,
-            sources: tokens.sources,
-            rowOffsets: ofSet(tokens.rowOffsets, set, 1),
-          },
-          sampler: samplerOf(losses[i]!, set.data),
-          ownLoss: losses[i]!.own === undefined ? null : new OwnLossCaller(losses[i]!.own!, control.signal),
-        })),
+        crossed: crossChecked,
+        sets: crossChecked === null ? loopSets : [{ ...loopSets[0]!, among: allRows(first!.data) }],
         options: { ...settings, seed: options.seed, shuffle: options.shuffle, multiDatasetSampler },
         keep: kept === null ? null : new KeepSet(keep!, kept, tokens.offsets.length - 1, options.keep!.margin),
         control,
@@ -286,8 +340,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
           stopped: () => control.stopped,
           emit,
         }),
-        // A GPU's memory is its allocator's to bound.
-        memory: onGpu(chosen) ? { follow: () => undefined } : new MemoryFollower(addon, trainer, asked),
+        memory: followerOf(trainer),
         onDevice: chosen.device === 'cpu' ? null : tellMemory,
         // Pairs are what the page compares row by row.
         onMeasured: page && compared !== null ? ([similarities]) => page!.measured(similarities!) : undefined,
@@ -308,12 +361,14 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       effectiveBatch: effective,
     } = progress;
     const { measure, units, share } = progress;
-    const gains = await gainsOf(sets, { measure, units, before, after }, control.signal);
+    const gains = await gainsOf(sets, measuredRows, { measure, units, before, after }, control.signal);
     const report: FinetuneReport = {
       recipe: settings.recipe,
       measure: measure ?? null,
       gain: gains.all,
       prompts: toldPrompts(prompts, sets),
+      crossCheck: crossChecked === null ? null : { folds: crossChecked.folds, rows: measuredRows.length },
+      search: progress.search ?? null,
       kept: keptReport(keep, options.keep?.margin ?? 0, progress.kept),
       share: bestEpoch === 0 ? 0 : (share ?? 1),
       before,
@@ -344,7 +399,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     if (page !== undefined) {
       const textsOf = (row: number) => compared!.data.rows[row] as TextPair;
       const { signal } = control;
-      const validated = compared?.split.validation ?? new Int32Array(0);
+      const validated = compared === null ? new Int32Array(0) : measuredRows;
       const scores = compared?.data.labels ?? [];
       emit(await page.write({ report, model: model.id, rows: validated, scores, textsOf, signal }));
       control.check();
@@ -397,6 +452,15 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       error: error && { code: error.code, message: error.message },
     };
   }
+}
+
+/** What the search of a checkpoint's run chose. */
+function searchedOf({ checkpoint }: FoundCheckpoint): Partial<SettingsPoint> {
+  return checkpoint.progress.search?.chosen ?? {};
+}
+
+function allRows({ rows }: Pick<TrainingData, 'rows'>): Int32Array {
+  return Int32Array.from(rows, (_, row) => row);
 }
 
 /** What the engine is told: nobody trains on the random pairs, which are a set of their own where there are several. */

@@ -71,15 +71,16 @@ export async function gainOf(
   given: Pick<ValidationRows, 'data' | 'rows'>,
   before: Float32Array,
   after: Float32Array,
-  signal?: AbortSignal,
+  { confidence = INTERVALS.confidence, signal }: { confidence?: number; signal?: AbortSignal } = {},
 ): Promise<Gain | null> {
+  const intervals = { ...INTERVALS, confidence };
   if (before.length === 0 || before.length !== after.length) return null;
   const [first, second] = [
     await observed(measure, given, before, signal),
     await observed(measure, given, after, signal),
   ];
   if (first === null || second === null) return null;
-  const found = (await differences(first.of, second.of, { intervals: INTERVALS, signal })).measures[first.name];
+  const found = (await differences(first.of, second.of, { intervals, signal })).measures[first.name];
   if (found === undefined || found.a === null || found.b === null) return null;
   const { a, b, interval, verdict } = found;
   // Of fewer rows a bootstrap knows nothing.
@@ -90,7 +91,7 @@ export async function gainOf(
     after: b,
     difference: b - a,
     interval: few ? null : interval,
-    confidence: INTERVALS.confidence,
+    confidence,
     verdict: few ? null : verdict,
   };
 }

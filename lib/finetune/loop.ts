@@ -3,11 +3,13 @@ import type { Checkpointer } from './checkpoint/checkpointer';
 import { OutOfMemoryError, firstSentence, hasCode } from '../system/errors';
 import type { EngineAddon, ModelHandle, TrainerHandle } from '../engine/addon';
 import { Batches } from './batches';
+import type { CrossCheck } from './cross-check';
 import { EarlyStopping } from './early-stopping';
 import type { EventContent } from './events';
+import type { Gain } from './gain';
 import type { MemoryFollower } from './memory-limit';
 import type { KeepSet } from './keep';
-import { costOf, measureValue, type MeasureName } from './measure';
+import { costOf, measures, measureValue, type MeasureName } from './measure';
 import type { RunSettings } from './recipes/settings';
 import type { ResolvedOptions } from './resolved-options';
 import type { Sampler } from './losses/table';
@@ -25,7 +27,7 @@ import type { RandomPairsWatch } from './random-pairs';
 import { IN_FLIGHT, IN_FLIGHT_ON_DEVICE, StepQueue, type PlannedStep } from './step-queue';
 import { StepTimer } from './step-timer';
 import type { TokenisedRows } from './tokens';
-import { toTexts } from './units';
+import { fromTexts, toTexts } from './units';
 import { Validator } from './validator';
 import { option, say } from '../system/wording';
 
@@ -41,6 +43,8 @@ export interface LoopSet {
   /** The texts of the rows. */
   groups: Pick<TokenisedRows, 'columns' | 'rowOffsets' | 'sources'>;
   sampler: Sampler;
+  /** Rows whose texts the validation rows search among; null: their own. */
+  among: Int32Array | null;
   /** What its validation rows are measured by. */
   measure: MeasureName;
   /** The caller's own loss, where the trainer's is given. */
@@ -54,6 +58,8 @@ export interface LoopRequest {
   sets: readonly LoopSet[];
   /** What the options say, and the recipe where they do not. */
   options: Pick<ResolvedOptions, 'seed' | 'shuffle'> & { multiDatasetSampler: MultiDatasetSampler } & RunSettings;
+  /** Of a small set: what was measured beside the run, by which a gain must show; null else. */
+  crossed: CrossCheck | null;
   /** What must stay; null where nothing was asked for. */
   keep: KeepSet | null;
   control: RunControl;
@@ -63,6 +69,8 @@ export interface LoopRequest {
   onDevice: ((after: 'epoch' | 'out-of-memory') => Promise<void>) | null;
   /** Is given the similarities of the validation rows of each set, before the event of the validation. */
   onMeasured: ((similarities: readonly Float32Array[]) => void) | undefined;
+  /** Is given what the validation rows came to: of the untrained model, epoch 0, and of each share of an epoch. */
+  onTried?: (epoch: number, measured: AllMeasured) => void;
   /** null where none are written. */
   checkpointer: Checkpointer | null;
   emit: (event: EventContent) => void;
@@ -109,10 +117,11 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
       message: `Out of memory with batch size ${before}, the same rows are computed again with batch size ${after}`,
     });
 
-  const validatorOf = ({ split, data, groups, first, ownLoss }: LoopSet, before: number): Validator =>
+  const validatorOf = ({ split, data, groups, among, first, ownLoss }: LoopSet, before: number): Validator =>
     new Validator(
       {
         rows: split.validation,
+        among,
         data,
         batch: progress.effectiveBatch,
         groups,
@@ -217,7 +226,7 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
     if (checkpointer !== null) progress.committed = await addon.fingerprint(request.model);
   };
 
-  const { keep } = request;
+  const { keep, crossed } = request;
   const kept = async (): Promise<number | null> => {
     await ready();
     memory.follow();
@@ -230,7 +239,9 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
       progress.measure ??= 'loss'; // which a checkpoint of an earlier version went by
       stopping = EarlyStopping.from(patience, minDelta, progress.stopping);
     } else {
-      const before = await validator.measure(0);
+      const own = await validator.measure(0);
+      request.onTried?.(0, own);
+      const before = crossed === null ? own : crossed.before(own);
       progress.measure = measureValue(options.measure, before.metrics) === null ? 'loss' : options.measure;
       stopping = new EarlyStopping(patience, minDelta, costOf(progress.measure, before.metrics));
       const units = toTexts(before.units);
@@ -258,9 +269,11 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
   const choose = async (epoch: number): Promise<Tried | null> => {
     const tried: Tried[] = [];
     const bound = keep === null || progress.kept?.before == null ? null : progress.kept.before - keep.margin;
-    for (const share of options.merge) {
+    for (const [i, share] of options.merge.entries()) {
       if (blends(options.merge)) await addon.blend(trainer, share);
-      const measured = await validator.measure(epoch);
+      const own = await validator.measure(epoch);
+      request.onTried?.(epoch, own);
+      const measured = crossed === null ? own : (crossed.epoch(epoch, i, own) ?? own);
       const value = bound === null ? undefined : await kept();
       tried.push({
         share,
@@ -282,6 +295,11 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
     return chosen;
   };
   let told: TriedShare[] = [];
+
+  /** What was gained on all rows of a small set. */
+  const gained = (check: CrossCheck, { measured }: Tried): Promise<Gain | null> =>
+    check.gain(progress.measure!, fromTexts(progress.units!.before)[0]!, measured.units[0]!, control.signal);
+
   let rowsOfEpoch = 1;
 
   // Not of a run that goes on: the model has trained weights then.
@@ -323,7 +341,10 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
     told = [];
     if (stopping !== null) {
       chosen = await choose(epoch);
-      ({ best } = stopping.update(epoch, chosen?.cost ?? Infinity));
+      const gain = chosen === null || crossed === null ? null : await gained(crossed, chosen);
+      const shown = crossed === null || gain?.verdict === 'better';
+      ({ best } = stopping.update(epoch, chosen === null || !shown ? Infinity : chosen.cost));
+      if (chosen !== null && !shown) emit(notShown(epoch, crossed!, gain));
       if (chosen === null) emit(nothingKeeps(epoch, keep!, progress.kept!.before!, told));
     } else if (blends(options.merge)) await addon.blend(trainer, options.merge[0]!);
     const validation = chosen?.measured.metrics ?? null;
@@ -402,6 +423,26 @@ function nothingKeeps(epoch: number, keep: KeepSet, before: number, tried: reado
     message:
       `What epoch ${epoch} learned costs the rows to keep more than ${keep.margin}: their ${name} was ${before.toFixed(4)} ` +
       `and is ${found}. The model stays as it was before this epoch`,
+  };
+}
+
+function notShown(epoch: number, { rows, folds }: CrossCheck, gain: Gain | null): EventContent {
+  const name = gain === null ? 'the measure' : measures[gain.measure].words;
+  const signed = (value: number) => `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(4)}`;
+  const found =
+    gain === null
+      ? 'is not defined'
+      : `went from ${gain.before.toFixed(4)} to ${gain.after.toFixed(4)}` +
+        (gain.interval === null ? '' : `, ${signed(gain.interval.low)} to ${signed(gain.interval.high)} by chance`);
+  return {
+    type: 'gain-not-shown',
+    epoch,
+    folds,
+    rows: rows.length,
+    gain,
+    message:
+      `Whether epoch ${epoch} made the model better does not show: ${name} ${found}, on ${rows.length} rows, each under a ` +
+      'model that had not seen it. The model stays as it was before this epoch; more rows would tell',
   };
 }
 

@@ -25,6 +25,7 @@ import { measureNames } from './measure';
 import { adamW } from './optimizer';
 import { promptChoice } from './prompts';
 import { recipeNames } from './recipes/recipe';
+import { searching } from './settings-search-options';
 import type { ScheduleKind } from './schedule';
 import { multiDatasetSamplers } from './sets/turns';
 
@@ -229,11 +230,29 @@ export const finetuneTable = {
     aliases: ['alpha', 'alphas', 'mergeAlpha', 'modelSoup', 'wiseFt'],
   }),
   /**
+   * Of how many parts of the rows each is measured by a model that has not seen it, for small sets: with 5, four models
+   * that are thrown away train without a fifth of the rows each, before the run. A gain is taken only where it is more than
+   * chance makes of so many rows (an interval of 80 % lies above 0), and the event 'gain-not-shown' tells where it is not. 1
+   * goes by the validation rows alone. Default: the recipe's, 5 below 200 rows to train on.
+   */
+  folds: optional(integer(1, 100), null, {
+    flag: '--folds <n>',
+    help: 'of small sets: parts of the rows, each measured by a model that has not seen it; 1 is none',
+    unset: "the recipe's",
+    aliases: ['crossValidation', 'crossValidate', 'kFold', 'kFolds', 'nSplits', 'nFolds', 'cv'],
+  }),
+  /**
    * What the model must go on being good at: pairs with scores or labels (a file or rows, or `{ data, margin }`) whose
    * measure may fall by no more than `margin`. Epoch and share are chosen under that bound, and an event says where none
    * keeps it. Default: none; what moved is measured all the same (`drift` of the report).
    */
   keep: optional(keeping, null),
+  /**
+   * Looks for learning rate and batch before training: short trainings of a part of the rows, for so many minutes at most,
+   * each measured on validation rows. What is given as an option is not searched for. What was tried is in the report; with
+   * `checkpoint` it is kept on disk, and `resume` goes on with it. Default: none.
+   */
+  search: optional(searching, null),
   /** Passes over the training rows, at most. Default: the recipe's. */
   epochs: optional(integer(1), null, {
     flag: '--epochs <n>',

@@ -1,8 +1,10 @@
 import type { EarlyStoppingState } from './early-stopping';
+import type { CrossChecked } from './cross-check';
 import type { MeasureName } from './measure';
 import type { ValidationMetrics } from './metrics';
 import type { WatchedPairs } from './random-pairs';
 import type { EpochReport } from './report';
+import type { SettingsSearchReport } from './settings-trials';
 
 /**
  * How far a run is, at a moment when no step is under way: with the trainer's state, all that is needed to go on.
@@ -45,6 +47,10 @@ export interface Progress {
   units: { before: string; after: string } | null;
   /** The measure of the rows to keep; null where there are none. */
   kept: { before: number | null; after: number | null; bound: boolean } | null;
+  /** Of a small set: what was measured beside the run, before its first step; null else. */
+  crossed: CrossChecked | null;
+  /** The trials that chose learning rate and batch; null where none were asked for. */
+  search: SettingsSearchReport | null;
   /** null before the untrained model is validated, and without validation rows. */
   stopping: EarlyStoppingState | null;
   /** Checksum of the model's weights where they are of this run; null where they are from before it, or nobody asked. */
@@ -74,6 +80,8 @@ export function freshProgress(microBatch: number, effectiveBatch: number): Progr
     measure: null,
     units: null,
     kept: null,
+    crossed: null,
+    search: null,
     stopping: null,
     committed: null,
   };

@@ -24,6 +24,8 @@ const cutoffs: Cutoffs = { accuracy: [1], precision: [], recall: [10], mrr: [10]
 export interface ValidationRows {
   data: TrainingData;
   rows: Int32Array;
+  /** Rows whose texts are searched among, and vote; default: the same. */
+  among?: Int32Array | null | undefined;
   columns: Int32Array;
   rowOffsets: Int32Array;
 }
@@ -36,7 +38,7 @@ export function neededTexts(given: ValidationRows): Int32Array {
   const { form } = given.data;
   if (isPairs(form) || form === 'classified-pairs' || form === 'candidates') return new Int32Array(0);
   const needed = new Set<number>();
-  for (const row of given.rows) for (const text of textsOf(given, row)) needed.add(text);
+  for (const row of [...given.rows, ...(given.among ?? [])]) for (const text of textsOf(given, row)) needed.add(text);
   return Int32Array.from(needed);
 }
 
@@ -68,7 +70,7 @@ export async function qualityOf(
   }
 }
 
-/** Each row's first text searches among all other texts of the rows; what any row with it calls positive belongs to it. */
+/** Each row's first text searches among all other texts of the rows, or of `among`; what any row with it calls positive belongs to it. */
 function* retrieval(
   given: ValidationRows,
   vectors: ReadonlyMap<number, Vector>,
@@ -76,12 +78,14 @@ function* retrieval(
   const relevant = new Map<number, Set<number>>();
   const corpus = new Set<number>();
   for (const row of given.rows) {
+    const [anchor, positive] = textsOf(given, row);
+    if (positive !== undefined && relevant.size < MOST_QUERIES) relevant.set(anchor!, new Set());
+  }
+  for (const row of given.among ?? given.rows) {
     const [anchor, positive, ...rest] = textsOf(given, row);
     if (positive === undefined) continue;
     for (const text of [positive, ...rest]) corpus.add(text);
-    const known = relevant.get(anchor!);
-    if (known !== undefined) known.add(positive);
-    else if (relevant.size < MOST_QUERIES) relevant.set(anchor!, new Set([positive]));
+    relevant.get(anchor!)?.add(positive);
   }
   const queries = [...relevant.keys()];
   const documents = [...corpus];
@@ -131,16 +135,19 @@ function* classes(
   vectors: ReadonlyMap<number, Vector>,
 ): Work<{ metrics: Partial<ValidationMetrics>; units: Float32Array }> {
   const numbers = new Map<number, number>();
-  const labels = Array.from(given.rows, (row) => {
+  const among = given.among ?? given.rows;
+  const labels = Array.from(among, (row) => {
     const label = given.data.labels[row]!;
     if (!numbers.has(label)) numbers.set(label, numbers.size);
     return numbers.get(label)!;
   });
   // There is nothing to tell apart, or no neighbour that could be right.
   if (numbers.size < 2 || labels.length === numbers.size) return { metrics: {}, units: new Float32Array(0) };
-  const all = Array.from(given.rows, (row) => vectors.get(textsOf(given, row)[0]!)!);
-  const votes = yield* neighbourVotes(all, labels, NEIGHBOURS, 'cosine');
-  const silhouette = yield* silhouettes(all, labels, numbers.size);
+  const all = Array.from(among, (row) => vectors.get(textsOf(given, row)[0]!)!);
+  const measured = new Set(given.rows);
+  const own = (values: Float64Array): Float64Array => values.filter((_, i) => measured.has(among[i]!));
+  const votes = own(yield* neighbourVotes(all, labels, NEIGHBOURS, 'cosine'));
+  const silhouette = own(yield* silhouettes(all, labels, numbers.size));
   const mean = (values: Float64Array): number => values.reduce((sum, one) => sum + one, 0) / values.length;
   return { metrics: { knnAccuracy: mean(votes), silhouette: mean(silhouette) }, units: Float32Array.from(votes) };
 }

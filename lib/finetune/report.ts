@@ -3,6 +3,7 @@ import type { KeptReport } from './keep';
 import type { MeasureName } from './measure';
 import type { RecipeName } from './recipes/recipe';
 import type { PromptChoice } from './prompts';
+import type { SettingsSearchReport } from './settings-trials';
 import type { TriedShare } from './share';
 import type { DataForm } from '../data/form';
 import type { NativeLoss } from '../engine/addon';
@@ -102,6 +103,13 @@ export interface FinetuneReport {
   measure: MeasureName | null;
   /** What training changed in it, and whether that is more than chance; null where it cannot be told. */
   gain: Gain | null;
+  /**
+   * Of a small set: how many rows were measured, in how many parts, each under a model that had not seen it; `before`,
+   * `after`, `gain` and the epochs' measures are of those. null where the validation rows alone were measured.
+   */
+  crossCheck: { folds: number; rows: number } | null;
+  /** The trials that chose learning rate and batch; null without the option `search`. */
+  search: SettingsSearchReport | null;
   /** The rows to keep; null without the option `keep`. */
   kept: KeptReport | null;
   /** What stood before the texts: one text, or one by column; null where nothing did. */

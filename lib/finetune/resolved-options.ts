@@ -16,6 +16,7 @@ import type { PromptChoice } from './prompts';
 import type { RecipeName } from './recipes/recipe';
 import type { ScheduleKind } from './schedule';
 import type { MultiDatasetSampler } from './sets/turns';
+import type { ResolvedSearch } from './settings-search-options';
 
 /** `FinetuneOptions` after checks. What depends on the data, the model or the machine is still open. */
 export interface ResolvedOptions {
@@ -23,6 +24,8 @@ export interface ResolvedOptions {
   // What is null here is the recipe's to say: see `applyRecipe`.
   measure: MeasureName | null;
   merge: readonly number[] | null;
+  folds: number | null;
+  search: ResolvedSearch | null;
   keep: ResolvedKeep | null;
   /** null where it was left to the form of the data. */
   loss: ResolvedLoss | null;
@@ -121,6 +124,41 @@ function sharesOf(given: readonly number[] | null, validationSplit: number): rea
   );
 }
 
+/** @throws InvalidArgumentError ERR_INVALID_OPTION: parts to measure, and nothing is measured */
+function foldsOf(folds: number | null, validationSplit: number): number | null {
+  if (folds === null || folds === 1) return folds;
+  if (validationSplit === 0) {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      say`${option('folds')} needs validation rows, but ${option('validationSplit')} is 0.`,
+      { remedy: say`Leave ${option('folds')} out, or give a ${option('validationSplit')} above 0.` },
+    );
+  }
+  return folds;
+}
+
+/** @throws InvalidArgumentError ERR_INVALID_OPTION: nothing to search for, or to search by */
+function checkSearch(
+  search: ResolvedSearch | null,
+  given: { validationSplit: number; learningRate: number | null; effectiveBatchSize: number | null },
+): void {
+  if (search === null) return;
+  if (given.validationSplit === 0) {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      say`${option('search')} goes by validation rows, but ${option('validationSplit')} is 0.`,
+      { remedy: say`Leave ${option('search')} out, or give a ${option('validationSplit')} above 0.` },
+    );
+  }
+  if (given.learningRate !== null && given.effectiveBatchSize !== null) {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      say`${option('search')} has nothing to look for: ${option('learningRate')} and ${option('effectiveBatchSize')} are both given.`,
+      { remedy: say`Leave one of the two out, or ${option('search')}.` },
+    );
+  }
+}
+
 function resumeFolder(resume: boolean | string, checkpoint: ResolvedCheckpoint | null): string | null {
   if (typeof resume === 'string') return resolve(resume);
   if (!resume) return null;
@@ -153,6 +191,7 @@ export function resolveOptions(given: unknown, elsewhere: Owner['elsewhere'] = [
       { remedy: say`Raise ${option('effectiveBatchSize')}, or lower ${option('batchSize')}.` },
     );
   }
+  checkSearch(o.search, o);
   const resume = resumeFolder(o.resume, checkpoint);
   if (o.allowInexact && resume === null) {
     throw new InvalidArgumentError(
@@ -165,6 +204,7 @@ export function resolveOptions(given: unknown, elsewhere: Owner['elsewhere'] = [
     effectiveBatchSize: effectiveBatchSize ?? (batchSize !== 'auto' && batchSize > 32 ? batchSize : null),
     earlyStopping: stopping(o.earlyStopping, o.validationSplit),
     merge: sharesOf(o.merge, o.validationSplit),
+    folds: foldsOf(o.folds, o.validationSplit),
     // The notebook drew rows.
     groupedSplit: o.groupedSplit ?? o.recipe !== 'notebook',
     warmup: warmup(warmupSteps, warmupRatio),

@@ -12,6 +12,8 @@ const rowsAtOnce = 512;
 export interface ValidatorOptions {
   /** Rows to validate with; may be none. */
   rows: Int32Array;
+  /** Rows whose texts are searched among; null: the same. */
+  among: Int32Array | null;
   /** Rows of a training step. A loss that looks at whole batches is measured on batches of as many. */
   batch: number;
   /** The whole data set. */
@@ -82,7 +84,7 @@ export class Validator {
       const metrics = await inPieces(measuring(loss, similarities, scores, this.#classes));
       return { metrics, units: similarities };
     }
-    const given = { data, rows, ...this.#options.groups };
+    const given = { data, rows, among: this.#options.among, ...this.#options.groups };
     const { metrics, units } = await qualityOf(given, await this.#vectors(given, epoch), similarities);
     const own = data.form === 'triplets' ? rankingOf(similarities, widths) : {};
     return { metrics: { ...lossAlone(loss), ...own, ...metrics }, units };

@@ -69,6 +69,8 @@ export class RunEvents {
         if (typeof event['message'] === 'string') this.#notes.push(event['message']);
         return;
       case 'keep-failed':
+      case 'gain-not-shown':
+      case 'search':
       case 'collapse':
       case 'out-of-memory':
         if (typeof event['message'] === 'string') this.#notes.push(event['message']);

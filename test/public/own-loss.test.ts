@@ -240,6 +240,7 @@ test('in a worker', async () => {
       let calls = 0;
       const report = await tv.finetune(workerData.rows, {
         ...workerData.options,
+        folds: 1,
         loss: {
           compute(vectors) {
             ++calls;

@@ -74,7 +74,13 @@ test.each([
 });
 
 test('the measure chooses the epoch and the share; the report has every share, the gain and its bounds', async () => {
-  const { report } = await trained(scoredRows(120), { learningRate: 3e-3, epochs: 3, earlyStopping: false, seed: 3 });
+  const { report } = await trained(scoredRows(120), {
+    learningRate: 3e-3,
+    epochs: 3,
+    earlyStopping: false,
+    seed: 3,
+    folds: 1,
+  });
   const { epochs, before, after, bestEpoch, share, gain } = report;
   expect(epochs).toHaveLength(3);
   const value = (m: FinetuneReport['after']) => m!.averagePrecision!;
@@ -97,7 +103,7 @@ test('the measure chooses the epoch and the share; the report has every share, t
 test('the weights that were measured are those that the model has', async () => {
   const model = models.open(MODEL);
   const { pairs, scores } = lists(scoredRows(120));
-  const run = { ...fp32, learningRate: 3e-3, epochs: 3, merge: 0.5, seed: 3 };
+  const run = { ...fp32, learningRate: 3e-3, epochs: 3, merge: 0.5, seed: 3, folds: 1 };
   const report = await model.finetune(pairs, scores, run);
   expect(report.share).toBe(0.5);
   // Untrained, the saved model measures what the run measured: the same rows by the same seed.
@@ -120,7 +126,7 @@ test('a gain within noise is called so, and nothing better leaves the model as i
 
 test('where the measure is not defined on the validation rows the loss stands in', async () => {
   // One validation row: of one label.
-  const { report } = await trained(scoredRows(8), { learningRate: 1e-3 });
+  const { report } = await trained(scoredRows(8), { learningRate: 1e-3, folds: 1 });
   expect(report).toMatchObject({ measure: 'loss', gain: null, rows: { validation: 1 } });
 });
 
@@ -165,6 +171,7 @@ test('every part of a recipe can be overridden', async () => {
       earlyStopping: { patience: 5, minDelta: 0 },
       merge: [0.9],
       measure: 'spearman',
+      folds: 5,
     },
   ]);
 });
@@ -191,7 +198,7 @@ test.each<[string, FinetuneOptions, RegExp]>([
 });
 
 test('drift is measured always', async () => {
-  const { report } = await trained(scoredRows(120), { learningRate: 3e-3, epochs: 3, seed: 3 });
+  const { report } = await trained(scoredRows(120), { learningRate: 3e-3, epochs: 3, seed: 3, folds: 1 });
   const { before, after, spearman, meanChange } = report.randomPairs!;
   expect(meanChange).toBeGreaterThan(0);
   expect(meanChange).toBeGreaterThanOrEqual(Math.abs(after! - before!) - 1e-6);
@@ -199,7 +206,7 @@ test('drift is measured always', async () => {
 });
 
 describe('keep', () => {
-  const learns: FinetuneOptions = { ...fp32, learningRate: 3e-3, epochs: 3, earlyStopping: false, seed: 3 };
+  const learns: FinetuneOptions = { ...fp32, learningRate: 3e-3, epochs: 3, earlyStopping: false, seed: 3, folds: 1 };
 
   test('rows must not become worse than the margin: less of the training is taken, or none, and it is told', async () => {
     const { pairs, scores } = lists(scoredRows(120));

@@ -467,6 +467,7 @@ describe('steps', () => {
           earlyStopping: null,
           merge: [1],
           measure: 'loss',
+          folds: 1,
         },
         loss: { name: 'cosine-mse' },
         parameters: info.parameters,

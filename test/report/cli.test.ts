@@ -16,7 +16,18 @@ test('a run is logged, reported, and reported again with what changed', async ()
       .join('\n'),
   );
   const [log, tuned] = [models.path('run.jsonl'), models.path('tuned')];
-  const training = ['--epochs', '2', '--batch-size', '8', '--effective-batch-size', '8', '--learning-rate', '1e-3'];
+  const training = [
+    '--epochs',
+    '2',
+    '--batch-size',
+    '8',
+    '--effective-batch-size',
+    '8',
+    '--learning-rate',
+    '1e-3',
+    '--folds',
+    '1',
+  ];
   const trained = await vectune([
     'finetune',
     data,

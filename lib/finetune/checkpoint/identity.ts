@@ -116,6 +116,8 @@ export function optionsOf(
     loss: _loss,
     // Its rows are hashed.
     keep: _keep,
+    // What it chose is among the settings.
+    search: _search,
     // Which device it came to is of the arithmetic.
     device: _device,
     ...rest
@@ -133,6 +135,7 @@ const untoldOptions = {
   keep: null,
   multiDatasetSampler: null,
   prompts: null,
+  folds: 1,
 };
 
 /** What a model does with its weights in training, as a checkpoint keeps it: every field of the spec. */

@@ -26,7 +26,14 @@ export function applyRecipe(
     earlyStopping: stoppingOf(options, recipe, validates),
     merge: options.merge ?? (validates ? recipe.merge.shares : [recipe.merge.unmeasured]),
     measure: options.measure ?? recipe.measure,
+    folds: foldsOf(options, recipe, validates),
   };
+}
+
+/** A loss has no interval by which a gain shows. */
+function foldsOf({ folds, measure }: ResolvedOptions, recipe: Recipe, validates: boolean): number {
+  if (!validates) return 1;
+  return folds ?? ((measure ?? recipe.measure) === 'loss' ? 1 : recipe.folds);
 }
 
 /** Rows computed at once are no more than those of a step. */

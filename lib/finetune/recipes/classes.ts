@@ -1,4 +1,4 @@
-import { course, someOfBase } from './course';
+import { course, foldsOf, someOfBase } from './course';
 import type { RecipeEntry } from './recipe';
 
 /** Texts with classes. */
@@ -13,5 +13,6 @@ export const classes: RecipeEntry = {
     epochs: trainingRows < 10_000 ? 2 : 1,
     merge: someOfBase,
     measure: 'knnAccuracy',
+    folds: foldsOf(trainingRows),
   }),
 };

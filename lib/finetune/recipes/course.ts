@@ -10,5 +10,15 @@ export const course = {
   patience: null,
 } as const satisfies Partial<Recipe>;
 
+/**
+ * Fewer rows to train on have fewer than some 35 to validate with, by which a gain cannot be told from chance; of so few
+ * rows five trainings take seconds.
+ */
+const FEW_ROWS = 200;
+
+export function foldsOf(trainingRows: number): number {
+  return trainingRows < FEW_ROWS ? 5 : 1;
+}
+
 /** Shares to choose from where what the base could do is worth keeping. */
 export const someOfBase: Recipe['merge'] = { shares: [1, 0.85, 0.7, 0.5], unmeasured: 0.7 };

@@ -1,4 +1,4 @@
-import { course, someOfBase } from './course';
+import { course, foldsOf, someOfBase } from './course';
 import type { RecipeEntry } from './recipe';
 
 /**
@@ -17,5 +17,6 @@ export const labels: RecipeEntry = {
     epochs: trainingRows > 50_000 ? 1 : 2,
     merge: someOfBase,
     measure: 'averagePrecision',
+    folds: foldsOf(trainingRows),
   }),
 };

@@ -18,5 +18,6 @@ export const notebook: RecipeEntry = {
     patience: 1,
     merge: { shares: [1], unmeasured: 1 },
     measure: 'loss',
+    folds: 1,
   }),
 };

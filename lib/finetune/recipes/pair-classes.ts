@@ -14,5 +14,6 @@ export const pairClasses: RecipeEntry = {
     epochs: trainingRows < 10_000 ? 4 : 1,
     merge: { shares: [1], unmeasured: 1 },
     measure: 'loss',
+    folds: 1,
   }),
 };

@@ -1,4 +1,4 @@
-import { course, someOfBase } from './course';
+import { course, foldsOf, someOfBase } from './course';
 import type { RecipeEntry } from './recipe';
 
 /** Texts with what belongs to them, with or without texts that do not. */
@@ -14,5 +14,6 @@ export const positives: RecipeEntry = {
     epochs: trainingRows < 10_000 ? 2 : 1,
     merge: someOfBase,
     measure: 'mrr10',
+    folds: foldsOf(trainingRows),
   }),
 };

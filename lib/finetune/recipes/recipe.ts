@@ -25,6 +25,8 @@ export interface Recipe {
    */
   merge: { shares: readonly number[]; unmeasured: number };
   measure: MeasureName;
+  /** Parts of the rows that take turns to be measured by models that have not seen them; 1: the validation rows alone. */
+  folds: number;
 }
 
 /** What a recipe goes by. */

@@ -1,4 +1,4 @@
-import { course } from './course';
+import { course, foldsOf } from './course';
 import type { RecipeEntry } from './recipe';
 
 /** Pairs with graded scores. Here a share of the base's weights loses on every measure (docs/recipes.md). */
@@ -13,5 +13,6 @@ export const scores: RecipeEntry = {
     epochs: trainingRows < 1000 ? 4 : 1,
     merge: { shares: [1, 0.7], unmeasured: 1 },
     measure: 'spearman',
+    folds: foldsOf(trainingRows),
   }),
 };

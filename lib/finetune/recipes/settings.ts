@@ -20,4 +20,6 @@ export interface RunSettings {
   /** Shares to choose from on the validation rows; of one there is no choice. */
   merge: readonly number[];
   measure: MeasureName;
+  /** Parts of the rows that take turns to be measured by models that have not seen them; 1: the validation rows alone. */
+  folds: number;
 }

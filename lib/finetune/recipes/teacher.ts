@@ -1,5 +1,5 @@
 import { defaultLoss } from '../losses/fit';
-import { course } from './course';
+import { course, foldsOf } from './course';
 import type { RecipeEntry } from './recipe';
 
 /** A teacher's vectors, scores or margins: the nearer to the teacher the better, so nothing of the base is kept. */
@@ -14,5 +14,6 @@ export const teacher: RecipeEntry = {
     epochs: trainingRows < 10_000 ? 4 : 1,
     merge: { shares: [1], unmeasured: 1 },
     measure: 'teacherAgreement',
+    folds: foldsOf(trainingRows),
   }),
 };

@@ -123,5 +123,5 @@ function settingsOfAll(sets: readonly TrainingSet[], options: ResolvedOptions): 
   const rows = sets.reduce((sum, { split }) => sum + split.train.length, 0);
   const validates = sets.some(({ split }) => split.validation.length > 0);
   const found = applyRecipe(options, largest.data, rows, validates);
-  return { ...found, loss: null, measure: byLoss.length > 0 ? 'loss' : 'average' };
+  return { ...found, loss: null, measure: byLoss.length > 0 ? 'loss' : 'average', folds: 1 };
 }

@@ -14,6 +14,8 @@ export interface Gains {
 
 export async function gainsOf(
   sets: readonly TrainingSet[],
+  /** Of a run of one set. */
+  measured: Int32Array,
   { measure, units, before, after }: Pick<Progress, 'measure' | 'units' | 'before' | 'after'>,
   signal: AbortSignal,
 ): Promise<Gains> {
@@ -23,8 +25,8 @@ export async function gainsOf(
   const found: (Gain | null)[] = [];
   for (const [i, set] of sets.entries()) {
     const by = sets.length === 1 ? measure : set.measure;
-    const rows = { data: set.data, rows: set.split.validation };
-    found.push(await gainOf(by, rows, from[i]!, to[i]!, signal));
+    const rows = { data: set.data, rows: sets.length === 1 ? measured : set.split.validation };
+    found.push(await gainOf(by, rows, from[i]!, to[i]!, { signal }));
   }
   return { all: sets.length === 1 ? found[0]! : averageGain(before?.average, after?.average), sets: found };
 }

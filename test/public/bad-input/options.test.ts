@@ -21,6 +21,8 @@ describe('options of finetune', () => {
     recipe: ['best', 1, null],
     measure: ['f1', 1, null],
     merge: [0, 1.1, '1', [], [1, 0], [NaN], null],
+    folds: [0, 1.5, 101, '5', true, null],
+    search: [1, true, null, {}, { minutes: 0 }, { minutes: '5' }],
     keep: ['', 1, null, {}, { data: 'rows.csv', margin: -0.1 }, { data: 1 }],
     teacher: [1, null, '', true],
     teacherFile: [1, '', null, {}],

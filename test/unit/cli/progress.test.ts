@@ -51,6 +51,8 @@ const report = {
   seconds: 61.4,
   share: 1,
   gain: null,
+  crossCheck: null,
+  search: null,
   kept: null,
   randomPairs: null,
 } as unknown as FinetuneReport;
@@ -69,6 +71,7 @@ const settled = {
     earlyStopping: { patience: 1, minDelta: 0 },
     merge: [1],
     measure: 'loss',
+    folds: 1,
   },
 } as const;
 const byLoss = { measure: 'loss', share: null, tried: [] } as const;
@@ -328,6 +331,39 @@ test('a run that made nothing better is told as such', () => {
   );
   expect(lines).toContain('back to the untrained weights');
   expect(lines).toContain('nothing got better, the model is as it was');
+});
+
+test('what a small set does not show, and what a search found, is told', () => {
+  const lines = shown(
+    [
+      {
+        type: 'search',
+        outcome: 'tried',
+        learningRate: 1e-4,
+        effectiveBatchSize: 16,
+        value: 0.5,
+        measure: 'spearman',
+        seconds: 3,
+        message: 'Trial 1: fine',
+      },
+      { type: 'cross-check', done: 1, folds: 2 },
+      { type: 'cross-check', done: 2, folds: 2 },
+      {
+        type: 'gain-not-shown',
+        epoch: 1,
+        folds: 3,
+        rows: 40,
+        gain: null,
+        message: 'Whether epoch 1 made it better does not show',
+      },
+      { type: 'done', report: { ...report, bestEpoch: 0, crossCheck: { folds: 3, rows: 40 } } },
+    ],
+    false,
+  );
+  expect(lines).toContain('Trial 1: fine\n');
+  expect(lines.match(/few rows: 2 models that are thrown away were trained/g)).toHaveLength(1);
+  expect(lines).toContain('Whether epoch 1 made it better does not show\n');
+  expect(lines).toContain('no gain shows on so few rows, the model is as it was');
 });
 
 test.each([20, 40, 79, 200])('a bar line fits in %d columns', (columns) => {

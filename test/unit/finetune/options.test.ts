@@ -7,6 +7,8 @@ test('what is left out is left to the recipe', () => {
     recipe: 'auto',
     measure: null,
     merge: null,
+    folds: null,
+    search: null,
     keep: null,
     loss: null,
     teacher: null,

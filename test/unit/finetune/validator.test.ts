@@ -21,6 +21,7 @@ function validator(ready: () => Promise<void>) {
   const made = new Validator(
     {
       rows,
+      among: null,
       batch: 64,
       data,
       groups: { columns: new Int32Array(0), rowOffsets: new Int32Array(0) },
@@ -67,6 +68,7 @@ test('its parts are whole batches', async () => {
     await new Validator(
       {
         rows,
+        among: null,
         batch,
         data,
         groups: { columns: new Int32Array(0), rowOffsets: new Int32Array(0) },

@@ -1,0 +1,81 @@
+import { rowFamilies } from '../data/families';
+import type { TrainingData } from '../data/form';
+import { Random, Stream } from '../data/random';
+import { hasCode } from '../system/errors';
+import { inTurns } from '../system/turns';
+import { pooled, type CrossChecked, type Part } from './cross-check';
+import type { Measured } from './quality';
+import type { RunSettings } from './recipes/settings';
+import type { Split } from './split';
+import { checkRows } from './training-rows';
+import { trial, type TrialGround } from './trial';
+import { toText } from './units';
+
+/** The training rows in `count` parts, by the seed; rows that share a text are in one. Parts may be empty. */
+export function foldsOf(rows: Int32Array, families: Int32Array, count: number, seed: number): Int32Array[] {
+  const folds: number[][] = Array.from({ length: count }, () => []);
+  const members = new Map<number, number[]>();
+  for (const row of Random.of(seed, Stream.Folds).shuffle(rows.slice())) {
+    const family = members.get(families[row]!);
+    if (family === undefined) members.set(families[row]!, [row]);
+    else family.push(row);
+  }
+  for (const family of members.values()) {
+    const least = folds.reduce((a, b) => (b.length < a.length ? b : a));
+    least.push(...family);
+  }
+  return folds.map((fold) => Int32Array.from(fold).sort());
+}
+
+/** Trains without each part of the training rows in turn; of parts without which nothing can be trained on nothing is measured. */
+export async function crossCheck(
+  ground: TrialGround,
+  settings: RunSettings,
+  split: Split,
+  allowConstantScores: boolean,
+  onFold: (done: number, folds: number) => void,
+): Promise<CrossChecked> {
+  const { control, seed } = ground;
+  const { data, groups } = ground.set;
+  const all = Int32Array.from([...split.train, ...split.validation]).sort();
+  const offsets = { columns: groups.sources, offsets: groups.rowOffsets };
+  const families = await inTurns(rowFamilies(offsets, Infinity), () => control.check());
+  const folds = foldsOf(split.train, families, settings.folds - 1, seed).filter((fold) => fold.length > 0);
+  const measured: { rows: Int32Array; before: Measured; epochs: Measured[][] }[] = [];
+  for (const [i, fold] of folds.entries()) {
+    const held = new Set(fold);
+    const without = { train: all.filter((row) => !held.has(row)), validation: fold };
+    if (trainable(data, without, allowConstantScores))
+      measured.push({ rows: fold, ...(await trial(ground, { settings, split: without, among: all })) });
+    onFold(i + 1, folds.length);
+  }
+  if (measured.length === 0) return { folds: 1, rows: [], before: null, epochs: [] };
+  const told = ({ metrics, units }: Measured): Part => ({ metrics, units: toText(units) });
+  const poolOf = (of: (part: (typeof measured)[number]) => Measured): Part =>
+    told(
+      pooled(
+        data,
+        measured.map((part) => ({ rows: part.rows, measured: of(part) })),
+      ),
+    );
+  return {
+    folds: measured.length + 1,
+    rows: measured.flatMap(({ rows }) => [...rows]),
+    before: poolOf(({ before }) => before),
+    epochs: measured[0]!.epochs.map((shares, epoch) =>
+      shares.map((_, i) => poolOf(({ epochs }) => epochs[epoch]![i]!)),
+    ),
+  };
+}
+
+function trainable(data: TrainingData, split: Split, allowConstantScores: boolean): boolean {
+  if (split.train.length === 0) return false;
+  try {
+    checkRows(data, split, allowConstantScores);
+    return true;
+  } catch (error) {
+    const refused = ['ERR_CONSTANT_SCORES', 'ERR_CONSTANT_TEXTS', 'ERR_SINGLE_CLASS'] as const;
+    if (refused.some((code) => hasCode(error, code))) return false;
+    throw error;
+  }
+}

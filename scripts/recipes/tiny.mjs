@@ -1,0 +1,120 @@
+// npm run recipes -- tiny: sets of 8, 32 and 100 rows of each form, drawn anew each time, beside the untrained model on
+// rows that no draw has. None may become worse by more than chance makes of the rows that are measured with.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readPairs } from '../quickstart/data.mjs';
+import { MAX_INPUT_LENGTH } from './measure.mjs';
+import { positivesOf, QUORA_TRAINING, testsOf } from './sets.mjs';
+
+export const SIZES = [8, 32, 100];
+/** Rows that are measured with, at most. */
+const HELD_OUT = 500;
+
+/** Draws whose 95 % interval lies below 0 by chance, of 20: more than these are found once in a hundred times. */
+export const BY_CHANCE = (draws) => Math.ceil(0.025 * draws + 2.33 * Math.sqrt(0.025 * 0.975 * draws));
+
+/** Of each form: the rows to draw from, those to measure with, and the measure. */
+export function forms(data) {
+  const tests = testsOf(data, false);
+  const quora = data.quora.slice(0, QUORA_TRAINING);
+  const texts = (rows) => rows.flatMap(({ topic, text1, text2 }) => [text1, text2].map((text) => ({ text, topic })));
+  const desk = texts(readPairs().training).map(({ text, topic }) => ({ text, label: topic }));
+  // Every other text: both sets have all of the topics.
+  const [learnt, held] = [0, 1].map((side) => desk.filter((_, i) => i % 2 === side));
+  return {
+    labels: { pool: quora, held: tests.quora, measure: 'averagePrecision' },
+    scores: { pool: data.stsb('train'), held: tests.sts, measure: 'spearman' },
+    positives: { pool: positivesOf(quora), held: positivesOf(tests.quora), measure: 'mrr@10' },
+    classes: { pool: learnt, held, measure: 'knnAccuracy' },
+  };
+}
+
+/** Rows drawn from a pool by a seed, in an order of its own. */
+function drawn(pool, count, seed) {
+  let state = seed;
+  const next = (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+  const rows = pool.slice();
+  return Array.from({ length: count }, () => rows.splice(next(rows.length), 1)[0]);
+}
+
+/** Vectors that were computed are not computed again. */
+function remembering(tv) {
+  const known = new Map();
+  return {
+    async embed(texts, options) {
+      const missing = [...new Set(texts)].filter((text) => !known.has(text));
+      const vectors = await tv.embed(missing, options);
+      missing.forEach((text, i) => known.set(text, vectors[i]));
+      return texts.map((text) => known.get(text));
+    },
+  };
+}
+
+/** @param options of every run @param say is given a line for each form and size; gives whether none became worse */
+export async function tiny(vectune, model, data, { draws, sizes, names, options, log }, say) {
+  const folder = mkdtempSync(join(tmpdir(), 'vectune-tiny-'));
+  const base = new vectune.TextVectorisation(model, { precision: 'auto' });
+  const untrained = remembering(base);
+  let good = true;
+  try {
+    for (const [form, { pool, held, measure }] of Object.entries(forms(data))) {
+      if (names.length > 0 && !names.includes(form)) continue;
+      const file = join(folder, `${form}.jsonl`);
+      writeFileSync(
+        file,
+        held
+          .slice(0, HELD_OUT)
+          .map((row) => `${JSON.stringify(row)}\n`)
+          .join(''),
+      );
+      for (const size of sizes) {
+        const found = [];
+        for (let draw = 1; draw <= draws; ++draw) {
+          const tv = new vectune.TextVectorisation(model, { precision: 'auto' });
+          try {
+            const rows = drawn(pool, size, 1000 * size + draw);
+            const report = await tv.finetune(rows, { ...options, seed: draw, maxInputLength: MAX_INPUT_LENGTH });
+            const { share, bestEpoch, seconds, gain } = report;
+            const kept = bestEpoch === 0;
+            // What was not changed is as it was.
+            const { difference, interval, verdict } = kept
+              ? { difference: 0, interval: null, verdict: 'within noise' }
+              : (await vectune.compare(untrained, tv, file, { maxInputLength: MAX_INPUT_LENGTH })).measures[measure];
+            found.push({ difference, verdict, share, seconds, gain });
+            log({ set: 'tiny', form, size, draw, difference, interval, verdict, share, bestEpoch, seconds, gain });
+          } catch (error) {
+            // Of 8 rows drawn at random all may have one label, which is refused.
+            if (!/^ERR_(CONSTANT|SINGLE)/.test(error.code)) throw error;
+            found.push({ difference: 0, verdict: 'refused', share: 0, seconds: 0 });
+          } finally {
+            await tv.dispose();
+          }
+        }
+        const count = (wanted) => found.filter(({ verdict }) => verdict === wanted).length;
+        const mean = (of) => found.reduce((sum, one) => sum + of(one), 0) / found.length;
+        const least = Math.min(...found.map(({ difference }) => difference));
+        const changed = found.filter(({ share }) => share > 0).length;
+        const worse = count('worse');
+        good &&= worse <= BY_CHANCE(draws);
+        say(
+          `${form.padEnd(10)} ${String(size).padStart(3)} rows  ${measure} ${signed(mean((one) => one.difference))} on average, ` +
+            `${signed(least)} at least; ${count('better')} better, ${worse} worse, ` +
+            `${changed} of ${draws} changed, ${mean(({ seconds }) => seconds).toFixed(1)} s` +
+            `${worse > BY_CHANCE(draws) ? '  WORSE THAN CHANCE' : ''}`,
+        );
+      }
+    }
+  } finally {
+    await base.dispose();
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return good;
+}
+
+function signed(value) {
+  return `${value < 0 ? '-' : '+'}${Math.abs(100 * value).toFixed(2)}`;
+}
