@@ -38,7 +38,8 @@ export function neededTexts(given: ValidationRows): Int32Array {
   const { form } = given.data;
   if (isPairs(form) || form === 'classified-pairs' || form === 'candidates') return new Int32Array(0);
   const needed = new Set<number>();
-  for (const row of [...given.rows, ...(given.among ?? [])]) for (const text of textsOf(given, row)) needed.add(text);
+  for (const rows of [given.rows, given.among ?? []])
+    for (const row of rows) for (const text of textsOf(given, row)) needed.add(text);
   return Int32Array.from(needed);
 }
 
