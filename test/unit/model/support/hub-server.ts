@@ -183,7 +183,7 @@ export class HubServer {
     const head = repository.references['main']!;
     const files = { ...repository.commits[head]! };
     for (const { key, value } of steps) {
-      if (key === 'header' && value['parentCommit'] !== head)
+      if (key === 'header' && (value['parentCommit'] ?? head) !== head)
         return json(response, { error: 'A commit has happened since. Please refresh and try again.' }, 412);
       if (key === 'header') this.messages.push(value['summary']!);
       if (key === 'file') files[value['path']!] = Buffer.from(value['content']!, 'base64');
