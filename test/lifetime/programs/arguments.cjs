@@ -76,6 +76,7 @@ const takenAs = {
   share: ['a fraction'],
   promptTokens: ['undefined'],
   unpooled: ['undefined'],
+  sets: ['undefined', 'an empty list'],
 };
 
 async function main() {

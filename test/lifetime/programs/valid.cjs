@@ -53,6 +53,7 @@ function validValues(folder) {
     epoch: 0,
     promptTokens: 0,
     unpooled: new Int32Array(4),
+    sets: [{ rows: 2, labelWidth: 1 }],
     options: { ...trainerOptions },
     request: stepRequest(Int32Array.of(0, 1)),
     bytes: null,
