@@ -82,8 +82,8 @@ void ModelSpec::validate() const {
   const double hidden = static_cast<double>(encoder.hidden_size),
                inner = static_cast<double>(encoder.intermediate_size);
   const double positions = encoder.architecture->has_position_table() ? static_cast<double>(encoder.positions) : 0.0;
-  const double rows = static_cast<double>(encoder.vocab_size) + positions +
-                      static_cast<double>(encoder.type_vocab_size);
+  const double rows =
+      static_cast<double>(encoder.vocab_size) + positions + static_cast<double>(encoder.type_vocab_size);
   double elements = static_cast<double>(encoder.layers) * hidden * (4 * hidden + 3 * inner) + hidden * rows;
   const auto require_countable = [&] {
     require(elements < 1e12, "a model of more than 1e12 parameters cannot be made");

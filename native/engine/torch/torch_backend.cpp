@@ -169,11 +169,10 @@ void TorchBackend::embed(const NormAt& norm, const Dropout& dropout) {
 }
 
 void TorchBackend::embed_backward(const NormAt& norm, const Dropout& dropout, const Wanted& wanted) {
-  const at::Tensor dsum =
-      (spec_.architecture->is_bag ? dx_
-                                  : normalise_backward(norm, NormKind::kLayer, embedded_,
-                                                       drop_backward(dx_, dropout, embedded_.mask)))
-          .to(at::kFloat);
+  const at::Tensor dsum = (spec_.architecture->is_bag ? dx_
+                                                      : normalise_backward(norm, NormKind::kLayer, embedded_,
+                                                                           drop_backward(dx_, dropout, embedded_.mask)))
+                              .to(at::kFloat);
   const EmbeddingTables& tables = gradients_.tables;
   const auto add = [&](at::Tensor table, const at::Tensor& rows, int64_t pad) {
     table.index_add_(0, rows, dsum);
