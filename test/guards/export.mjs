@@ -44,8 +44,8 @@ export const exported = {
     },
     {
       guard: 'the token and other addresses',
-      from: 'if (String(input).startsWith(`${hubUrl}/`)) headers',
-      to: 'headers',
+      from: '/`)) headers',
+      to: '/`) || true) headers',
       test: 'public/push',
       name: 'goes to the hub alone',
     },

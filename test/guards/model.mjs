@@ -71,8 +71,8 @@ export const model = {
   'lib/system/json.ts': [
     {
       guard: 'depth of JSON',
-      from: 'if (isDeeper(value, MAX_DEPTH)) throw',
-      to: 'if ((false as boolean) && isDeeper(value, MAX_DEPTH)) throw',
+      from: 'if (isDeeper(text, MAX_DEPTH)) throw',
+      to: 'if ((false as boolean) && isDeeper(text, MAX_DEPTH)) throw',
       test: 'unit/model/refused-files',
       name: 'modules.json nested too deep',
     },

@@ -17,9 +17,7 @@ function unknownArchitecture(found: string, file: string): ModelError {
 
 /** The architecture of a `model_type`. */
 export function architectureNamed(type: unknown): Architecture | undefined {
-  return ARCHITECTURE_NAMES.find(
-    (name) => name === type || describe(name).otherTypes?.includes(String(type)) === true,
-  );
+  return ARCHITECTURE_NAMES.find((name) => name === type || describe(name).otherTypes?.includes(String(type)) === true);
 }
 
 /** `model_type`, or, in files of before 2020 that lack it, what the class names or the fields tell. */
