@@ -281,6 +281,12 @@ const char* name(Dtype dtype) { return row(dtype).name; }
 
 int64_t Entry::elements() const { return bytes / byte_size(dtype); }
 
+std::string text_of(const std::vector<int64_t>& shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
 Dtype dtype_of(const std::string& name) {
   for (const DtypeName& candidate : kDtypes)
     if (name == candidate.name) return candidate.dtype;

@@ -32,6 +32,8 @@ struct Place {
 };
 /// Of that name; Error(kInvalidArgument) where there is none.
 Dtype dtype_of(const std::string& name);
+/// "[2, 3]"
+std::string text_of(const std::vector<int64_t>& shape);
 
 /// A memory-mapped safetensors file. Treated as hostile: header length, JSON (depth, duplicate keys,
 /// types), dtype, shape (overflow), offsets (order, out of file, overlap, holes) are checked before

@@ -29,15 +29,9 @@ Found find(const std::vector<std::unique_ptr<const safetensors::File>>& files, c
   throw Error(ErrorCode::kSafetensors, found.file->path() + ": tensor '" + found.entry->name + "' " + what);
 }
 
-std::string text_of(const std::vector<int64_t>& shape) {
-  std::string text = "[";
-  for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
-  return text + "]";
-}
-
 void require_shape(const Found& found, const std::vector<int64_t>& shape) {
   if (found.entry->shape != shape)
-    refuse(found, "must have shape " + text_of(shape) + "; found " + text_of(found.entry->shape) + ".");
+    refuse(found, "must have shape " + safetensors::text_of(shape) + "; found " + safetensors::text_of(found.entry->shape) + ".");
 }
 
 template <typename T>

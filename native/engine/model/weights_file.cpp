@@ -84,12 +84,6 @@ std::pair<std::string, size_t> former_name(std::string name, const Architecture:
   return {name, parts};
 }
 
-std::string text_of(const std::vector<int64_t>& shape) {
-  std::string text = "[";
-  for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
-  return text + "]";
-}
-
 template <typename T>
 void convert(const std::byte* from, int64_t count, float* to) {
   for (int64_t i = 0; i < count; ++i) {
@@ -116,10 +110,10 @@ struct Stacked {
 void read_tensor(const std::string& path, const safetensors::Entry& entry, const Stacked& parameter, float* to) {
   const std::string where = path + ": tensor '" + entry.name + "'";
   if (entry.shape != parameter.shape)
-    throw Error(ErrorCode::kSafetensors, where + " must have shape " + text_of(parameter.shape) +
+    throw Error(ErrorCode::kSafetensors, where + " must have shape " + safetensors::text_of(parameter.shape) +
                                              " by the model's "
                                              "configuration; found " +
-                                             text_of(entry.shape) + ".");
+                                             safetensors::text_of(entry.shape) + ".");
   switch (entry.dtype) {
     case safetensors::Dtype::kF32: std::memcpy(to, entry.data, static_cast<size_t>(entry.bytes)); return;
     case safetensors::Dtype::kF16: return convert<c10::Half>(entry.data, parameter.elements, to);
@@ -210,7 +204,7 @@ ReadWeights read_weights(const std::vector<ModuleFile>& files, int module, const
   for (const auto& parameter : table.all())
     if (parameter.module == module && !claimed.count(parameter.name))
       throw Error(ErrorCode::kSafetensors, path + ": the tensor '" + file_name(parameter) + "' " +
-                                               text_of(parameter.shape) + " is missing; the file has " +
+                                               safetensors::text_of(parameter.shape) + " is missing; the file has " +
                                                std::to_string(tensors) + " tensors.");
   return result;
 }
