@@ -31,7 +31,8 @@ Found find(const std::vector<std::unique_ptr<const safetensors::File>>& files, c
 
 void require_shape(const Found& found, const std::vector<int64_t>& shape) {
   if (found.entry->shape != shape)
-    refuse(found, "must have shape " + safetensors::text_of(shape) + "; found " + safetensors::text_of(found.entry->shape) + ".");
+    refuse(found, "must have shape " + safetensors::text_of(shape) + "; found " +
+                      safetensors::text_of(found.entry->shape) + ".");
 }
 
 template <typename T>
