@@ -105,41 +105,53 @@ void pack_bits(const uint8_t* queries, int64_t width, int64_t count, uint8_t* pa
       }
 }
 
-__attribute__((always_inline)) inline void differences(const Search<uint8_t>& search) {
-  const int64_t words = search.width / static_cast<int64_t>(sizeof(uint64_t));
-  const auto* const queries = reinterpret_cast<const uint64_t*>(search.queries);
-  for (int64_t from = 0; from < search.count; from += kRowsAtOnce) {
-    const int64_t end = std::min(search.count, from + kRowsAtOnce);
-    for (int64_t q = search.begin; q < search.end; q += kLanes)
-      for (int64_t r = from; r < end; ++r) {
-        const uint8_t* const row = search.rows + r * search.width;
-        uint64_t differ[kLanes] = {};
-        for (int64_t w = 0; w < words; ++w) {
-          uint64_t word;
-          std::memcpy(&word, row + w * static_cast<int64_t>(sizeof word), sizeof word);
-          const uint64_t* const at = queries + q * words + w * kLanes;
-#pragma GCC unroll 16
-          for (int lane = 0; lane < kLanes; ++lane)
-            differ[lane] += static_cast<uint64_t>(__builtin_popcountll(word ^ at[lane]));
-        }
-        float of[kLanes];
-#pragma GCC unroll 16
-        for (int lane = 0; lane < kLanes; ++lane) of[lane] = -static_cast<float>(static_cast<int32_t>(differ[lane]));
-        const F similarities = load(of);
-        const unsigned above = lanes_above(similarities, load(search.found.least + q));
-        if (__builtin_expect(above != 0, 0))
-          keep(search.found, similarities, above, q, search.first + static_cast<int32_t>(r));
+/// Rows that meet all queries while they are in the cache, by `differ`, which gives how many bits of a row differ from
+/// those of each of kLanes queries, negative. A macro, as no function may be inlined where other instructions are had.
+#define VECTUNE_SEARCH_BITS(search, differ)                                                            \
+  const int64_t words = (search).width / static_cast<int64_t>(sizeof(uint64_t));                       \
+  const auto* const queries = reinterpret_cast<const uint64_t*>((search).queries);                     \
+  for (int64_t from = 0; from < (search).count; from += kRowsAtOnce)                                   \
+    for (int64_t q = (search).begin; q < (search).end; q += kLanes)                                    \
+      for (int64_t r = from; r < std::min((search).count, from + kRowsAtOnce); ++r) {                  \
+        const F similarities = differ((search).rows + r * (search).width, queries + q * words, words); \
+        const unsigned above = lanes_above(similarities, load((search).found.least + q));              \
+        if (__builtin_expect(above != 0, 0))                                                           \
+          keep((search).found, similarities, above, q, (search).first + static_cast<int32_t>(r));      \
       }
+
+inline F differ_by_words(const uint8_t* row, const uint64_t* at, int64_t words) {
+  int32_t sums[kLanes] = {};
+  for (int64_t w = 0; w < words; ++w, at += kLanes) {
+    uint64_t word;
+    std::memcpy(&word, row + w * static_cast<int64_t>(sizeof word), sizeof word);
+#pragma GCC unroll 16
+    for (int lane = 0; lane < kLanes; ++lane) sums[lane] += __builtin_popcountll(word ^ at[lane]);
   }
+  float of[kLanes];
+  for (int lane = 0; lane < kLanes; ++lane) of[lane] = -static_cast<float>(sums[lane]);
+  return load(of);
 }
 
-void search_bits(const Search<uint8_t>& search) { differences(search); }
+void search_bits(const Search<uint8_t>& search) { VECTUNE_SEARCH_BITS(search, differ_by_words) }
 
 #if defined(__AVX512VNNI__) && !defined(VECTUNE_EMULATED_VNNI)
-/// Where the processor counts the bits of eight words at once, which not all that have VNNI do.
-__attribute__((target("avx512vpopcntdq"))) void search_bits_by_eight(const Search<uint8_t>& search) {
-  differences(search);
+/// Eight words at once, where the processor counts their bits, which not all that have VNNI do.
+__attribute__((target("avx512vpopcntdq"))) inline F differ_by_eight(const uint8_t* row, const uint64_t* at,
+                                                                    int64_t words) {
+  __m512i low = _mm512_setzero_si512(), high = low;
+  for (int64_t w = 0; w < words; ++w, at += kLanes) {
+    int64_t word;
+    std::memcpy(&word, row + w * static_cast<int64_t>(sizeof word), sizeof word);
+    const __m512i x = _mm512_set1_epi64(word);
+    low = _mm512_add_epi64(low, _mm512_popcnt_epi64(_mm512_xor_si512(x, _mm512_loadu_si512(at))));
+    high = _mm512_add_epi64(high, _mm512_popcnt_epi64(_mm512_xor_si512(x, _mm512_loadu_si512(at + 8))));
+  }
+  const __m512i sums =
+      _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtepi64_epi32(low)), _mm512_cvtepi64_epi32(high), 1);
+  return reinterpret_cast<F>(_mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_setzero_si512(), sums)));
 }
+__attribute__((target("avx512vpopcntdq"))) void search_bits_by_eight(const Search<uint8_t>& search){
+    VECTUNE_SEARCH_BITS(search, differ_by_eight)}
 #endif
 
 int64_t search_scratch(int64_t width) {
