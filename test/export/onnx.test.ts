@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TextVectorisation, type ExportEvent } from '../../lib';
+import { EXPORTED_ARCHITECTURES } from '../../lib/export/plans';
 import { openModel } from '../../lib/model/open';
 import { CASES, type CaseName } from '../parity/cases';
 import { editJson, fixture, PROBE_TEXTS, useModels } from '../public/models';
@@ -50,7 +51,17 @@ function cosine(a: Float64Array, b: Float32Array): number {
   return dot / Math.hypot(...a) / Math.hypot(...b);
 }
 
-describe.each(CASES)('%s', (name) => {
+const typeOf = (name: CaseName) =>
+  (JSON.parse(readFileSync(join(fixture(name), 'config.json'), 'utf8')) as { model_type: string }).model_type;
+const isExported = (name: CaseName) => (EXPORTED_ARCHITECTURES as readonly string[]).includes(typeOf(name));
+
+test.each(CASES.filter((name) => !isExported(name)))('%s is refused by name', async (name) => {
+  const refused = models.open(fixture(name)).export('onnx', models.path('out'));
+  await expect(refused).rejects.toMatchObject({ code: 'ERR_EXPORT', message: expect.stringContaining(typeOf(name)) });
+  expect(existsSync(models.path('out'))).toBe(false);
+});
+
+describe.each(CASES.filter(isExported))('%s', (name) => {
   test('as ONNX of fp32 it gives the same vectors', async () => {
     const model = models.open(fixture(name));
     const report = await model.export('onnx', models.path('out'));

@@ -40,7 +40,7 @@ describe.each(['proportional', 'round-robin'] as const)('%s', (multiDatasetSampl
         pairs: { name: 'softmax' },
         questions: { name: 'multiple-negatives-ranking' },
         topics: report.sets!.topics!.loss,
-        graded: { name: 'cosine-mse' },
+        graded: { name: 'pearson' },
       },
     });
     expect(report.sets!.topics!.loss.name).toBe('batch-all-triplet');

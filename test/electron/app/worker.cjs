@@ -23,6 +23,7 @@ const asked = {
       pairs.map((_, i) => 1 - (i % 2)),
       {
         epochs,
+        folds: 1,
         earlyStopping: false,
         precision: 'fp32',
         onProgress: (event) => {

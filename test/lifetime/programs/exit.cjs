@@ -26,6 +26,7 @@ async function startFinetune(epochs) {
   const scores = pairs.map((_, i) => 1 - (i % 2));
   const run = new TextVectorisation(MODEL).finetune(pairs, scores, {
     epochs,
+    folds: 1,
     earlyStopping: false,
     precision: 'fp32',
     onProgress,
