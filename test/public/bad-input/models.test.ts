@@ -34,7 +34,7 @@ describe('models that cannot be used', () => {
         return 'config.json';
       },
       'ERR_UNKNOWN_ARCHITECTURE',
-      /"gpt2".*bert, camembert, distilbert, electra, mpnet, roberta, xlm-roberta/,
+      /"gpt2".*bert, camembert, distilbert, electra, gte, modernbert, mpnet, nomic_bert, roberta, xlm-roberta/,
     ],
     [
       'a module that is not known',

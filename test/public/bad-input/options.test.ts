@@ -24,6 +24,7 @@ describe('options of finetune', () => {
     folds: [0, 1.5, 101, '5', true, null],
     search: [1, true, null, {}, { minutes: 0 }, { minutes: '5' }],
     keep: ['', 1, null, {}, { data: 'rows.csv', margin: -0.1 }, { data: 1 }],
+    prompts: [1, null, true, [], ['query: '], {}, { anchor: 1 }],
     teacher: [1, null, '', true],
     teacherFile: [1, '', null, {}],
     warmupSteps: [-1, 0.5, '1', null],

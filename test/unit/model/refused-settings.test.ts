@@ -132,7 +132,7 @@ describe('a module', () => {
         change: named(2, type),
         code,
         file,
-        message: new RegExp(`"${type}".*Transformer, Pooling, Dense and Normalize`),
+        message: new RegExp(`"${type}".*Transformer, StaticEmbedding, Pooling, Dense and Normalize`),
       }),
     ),
     {
