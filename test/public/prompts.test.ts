@@ -134,6 +134,11 @@ describe('prompts of models whose folders have none', () => {
       MultilingualE5Base: 'query: ',
       MultilingualE5Large: 'query: ',
       ArcticEmbedLV2: 'query: ',
+      ArcticEmbedMV15: bge,
+      MxbaiEmbedLargeV1: bge,
+      NomicEmbedTextV15: 'search_query: ',
+      EmbeddingGemma300M: 'task: search result | query: ',
+      Qwen3Embedding06B: 'Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:',
     });
     expect(withKnownPrompts({ query: '', document: '' }, 'intfloat/e5-base-v2')).toEqual({
       prompts: { query: 'query: ', document: 'passage: ' },

@@ -61,7 +61,9 @@ describe('after dispose', () => {
     embed: ['a'],
     embedDocuments: ['a'],
     embedQueries: ['a'],
+    export: ['onnx', 'exported'],
     finetune: [pairs, scores],
+    push: ['owner/name', { accessToken: 'hf_x', hubUrl: 'http://127.0.0.1:9' }],
     save: ['saved'],
   };
 
