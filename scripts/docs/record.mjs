@@ -12,15 +12,11 @@ import { screenOf, terminalSvg } from './terminal.mjs';
 
 const COLUMNS = 100;
 
-/** The command and the title, then from the title of training to before that of saving. */
-function middleOf(lines) {
-  const at = (title) => lines.findIndex((runs) => runs.map(({ text }) => text).join('') === title);
-  const [from, to] = [at('Fine-tuning'), at('Save and load')];
-  if (from < 0 || to < 0)
-    throw new SetupError('The quickstart has other titles than those that this script looks for.');
-  const middle = lines.slice(from, to);
-  while (middle.at(-1)?.length === 0) middle.pop();
-  return [...lines.slice(0, 4), [], ...middle];
+/** What is printed before the model is saved. */
+function untilSaved(lines) {
+  const to = lines.findIndex((runs) => runs.some(({ text }) => text.startsWith('Saved to ')));
+  if (to < 0) throw new SetupError('The quickstart does not say where it saved the model, where the picture ends.');
+  return lines.slice(0, to);
 }
 
 await runScript(async () => {
@@ -35,7 +31,7 @@ await runScript(async () => {
     const text = readFileSync(typed, 'utf8')
       .replace(/^Script started.*\n/, '')
       .replace(/\n?Script done.*\n$/, '');
-    const lines = middleOf(screenOf(`$ npm start\n${text}`, COLUMNS));
+    const lines = untilSaved(screenOf(`$ npm start\n${text}`, COLUMNS));
     writeFileSync(join(ROOT, 'docs', 'run.svg'), terminalSvg(lines, COLUMNS, 'A run of npm start'));
     return 0;
   } finally {
