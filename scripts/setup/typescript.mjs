@@ -12,8 +12,8 @@ function sourcesHash() {
   return hashOf(['lib', 'tsconfig.json', 'package.json', 'package-lock.json']);
 }
 
-export function typeScriptIsCompiled() {
-  return isStamped('typescript', sourcesHash()) && existsSync(join(DIST, 'index.js'));
+export function typeScriptIsCompiled(hash = sourcesHash()) {
+  return isStamped('typescript', hash) && existsSync(join(DIST, 'index.js'));
 }
 
 /**
@@ -40,8 +40,8 @@ export function transpile(entry) {
 
 /** Compiles lib to dist where it changed, and writes the ES module that names the same exports. */
 export async function compileTypeScript() {
-  if (typeScriptIsCompiled()) return undefined;
   const hash = sourcesHash();
+  if (typeScriptIsCompiled(hash)) return undefined;
   unstamp('typescript');
   const { code, output } = await run(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', ROOT]);
   if (code !== 0) throw new SetupError(`TypeScript found errors in lib:\n${tail(output)}`);
