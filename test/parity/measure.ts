@@ -31,3 +31,14 @@ export function withPrefix(tensors: ReadonlyMap<string, Tensor>, prefix: string)
   const found = [...tensors].filter(([name]) => name.startsWith(prefix));
   return new Map(found.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }
+
+/**
+ * Names of the gradients that are further off than 1e-4 of their own length and 1e-7 of that of all together: a bias whose
+ * gradient is nearly zero has the rounding of the others.
+ */
+export function gradientsOff(found: ReadonlyMap<string, Tensor>, expected: ReadonlyMap<string, Tensor>): string[] {
+  const all = Math.hypot(...[...expected.values()].map(({ data }) => norm(data)));
+  return [...expected]
+    .filter(([name, gradient]) => !(distance(found.get(name)!, gradient) <= 1e-4 * norm(gradient.data) + 1e-7 * all))
+    .map(([name]) => name);
+}
