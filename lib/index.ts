@@ -52,7 +52,12 @@ export type {
 export type { AdamWOptions, OptimizerPreset, ResolvedAdamW } from './finetune/optimizer';
 export type { EarlyStoppingOptions, FinetuneOptions } from './finetune/options';
 export type { FinetuneEvent } from './finetune/events';
-export type { CrossCheckEvent, GainNotShownEvent, SettingsSearchEvent } from './finetune/events/beforehand';
+export type {
+  CrossCheckEvent,
+  GainNotShownEvent,
+  SettingsSearchEvent,
+  TrialStepEvent,
+} from './finetune/events/beforehand';
 export type { DeviceEvent, DeviceMemoryEvent, FinderEvent, SummaryEvent } from './finetune/events/begin';
 export type {
   CheckpointDamagedEvent,

@@ -16,6 +16,7 @@ import { cli } from './surface';
 import { animates, type ProgressStream } from './terminal';
 
 type Step = Extract<EventContent, { type: 'step' }>;
+type TrialStep = Extract<EventContent, { type: 'trial-step' }>;
 type Loss = Extract<EventContent, { type: 'summary' }>['loss'];
 
 /**
@@ -32,6 +33,7 @@ export class FinetuneDisplay {
   #pairs = true;
   #epochs = 0;
   #losses: number[] = [];
+  #trial = '';
 
   /** @param logEvery seconds; where it is given, a terminal too gets lines and no bar. Default 10. */
   constructor(stream: ProgressStream = process.stderr, logEvery?: number) {
@@ -58,8 +60,10 @@ export class FinetuneDisplay {
         // A line now and then, where there are many.
         if (event.done < event.texts && event.done % 20_480 !== 0) return;
         return this.#lines(`teacher: ${event.done.toLocaleString('en')} of ${event.texts.toLocaleString('en')} texts`);
+      case 'trial-step':
+        return this.#trialStep(event);
       case 'cross-check':
-        if (event.done < event.folds) return this.#nowAndThen(`cross-check ${event.done}/${event.folds}`);
+        if (event.done < event.folds) return; // the steps tell how far it is
         return this.#lines(
           `few rows: ${count(event.folds, 'model')} that ${event.folds === 1 ? 'is' : 'are'} thrown away ${event.folds === 1 ? 'was' : 'were'} trained without a part of the rows each and measured on it`,
         );
@@ -123,13 +127,25 @@ export class FinetuneDisplay {
     this.#lines(`${epochName(event.epoch, event.epochs)}   loss ${number(mean)} (mean of its steps)`);
   }
 
+  /** A bar for each model that is thrown away. */
+  #trialStep({ during, trial, trials, epoch, epochs, step, steps, ...event }: TrialStep): void {
+    const name = `${during === 'search' ? 'trial' : 'cross-check'} ${trial}${trials === null ? '' : `/${trials}`}`;
+    const [done, all] = [(epoch - 1) * steps + step, epochs * steps];
+    const text = describeStep({ ...event, step: done, steps: all });
+    if (this.#trial !== name) this.#bar.start(name, all);
+    this.#trial = name;
+    this.#bar.update(done, text);
+    this.#nowAndThen(`${name}  ${text}`);
+  }
+
   /** Where there is no bar: tells that the run goes on, but not more often than is worth a line. */
   #nowAndThen(text: string): void {
     if (!this.#bar.visible && Date.now() - this.#lastLine >= this.#logEveryMs) this.#lines(text);
   }
 
+  /** What comes after it of the same epoch has its bar again. */
   #lines(text: string): void {
-    this.end();
+    this.#bar.hide();
     this.#stream.write(`${text}\n`);
     this.#lastLine = Date.now();
   }
@@ -202,6 +218,7 @@ export class EmbedDisplay {
 class Bar {
   readonly visible: boolean;
   readonly #stream: ProgressStream;
+  #of: { name: string; total: number; done: number } | undefined;
   #bar: SingleBar | undefined;
   #text = '';
 
@@ -212,7 +229,13 @@ class Bar {
 
   start(name: string, total: number): void {
     this.stop();
-    if (!this.visible) return;
+    this.#of = { name, total, done: 0 };
+    this.#draw();
+  }
+
+  #draw(): void {
+    if (!this.visible || this.#of === undefined) return;
+    const { name, total, done } = this.#of;
     const columns = Math.max(40, (this.#stream.columns ?? 80) - 1);
     this.#bar = new SingleBar({
       stream: this.#stream,
@@ -226,19 +249,26 @@ class Bar {
       format: (_, { progress }) => barLine(name, progress, this.#text, columns),
     });
     this.#text = '';
-    this.#bar.start(total, 0);
+    this.#bar.start(total, done);
   }
 
   update(value: number | undefined, text: string): void {
-    if (this.#bar === undefined) return;
+    if (this.#of === undefined) return;
+    this.#of.done = value ?? this.#of.done;
+    if (this.#bar === undefined) this.#draw();
     this.#text = text;
-    if (value === undefined) this.#bar.update({});
-    else this.#bar.update(value);
+    this.#bar?.update(this.#of.done);
+  }
+
+  /** Takes the bar away until there is more to tell of it. */
+  hide(): void {
+    this.#bar?.stop();
+    this.#bar = undefined;
   }
 
   stop(): void {
-    this.#bar?.stop();
-    this.#bar = undefined;
+    this.hide();
+    this.#of = undefined;
   }
 }
 
@@ -314,11 +344,9 @@ function describeDeviceMemory(event: Extract<EventContent, { type: 'device-memor
   return `the GPU's memory: ${gigabytes(event.peak)} GB at most of ${gigabytes(event.total)} GB, ${gigabytes(event.free)} GB free`;
 }
 
-export function describeStep(event: Step): string {
-  return (
-    `${event.step}/${event.steps}  loss ${number(event.loss)}  ${integer(event.tokensPerSecond)} tokens/s  ` +
-    `${duration(event.eta)} left`
-  );
+export function describeStep(event: Pick<TrialStep, 'step' | 'steps' | 'loss' | 'tokensPerSecond' | 'eta'>): string {
+  const left = event.eta === null ? '' : `  ${duration(event.eta)} left`;
+  return `${event.step}/${event.steps}  loss ${number(event.loss)}  ${integer(event.tokensPerSecond)} tokens/s${left}`;
 }
 
 function describeValidation(

@@ -4,6 +4,7 @@ import type { MeasureName } from './measure';
 import { twoValues, validationMetrics, type ValidationMetrics } from './metrics';
 import type { Measured } from './quality';
 import type { AllMeasured } from './sets/measured';
+import type { Split } from './split';
 import { fromText } from './units';
 
 /*
@@ -92,6 +93,13 @@ export class CrossCheck {
 
   get folds(): number {
     return this.#checked.folds;
+  }
+
+  /** Of all rows that models are trained on, those of the models that are thrown away: each had all but its part. */
+  shareOfTraining(own: Split): number {
+    const { folds, rows } = this.#checked;
+    const thrownAway = (folds - 1) * (own.train.length + own.validation.length) - rows.length;
+    return thrownAway / (thrownAway + own.train.length);
   }
 
   before(own: AllMeasured): AllMeasured {

@@ -1,4 +1,4 @@
-import type { CrossCheckEvent, GainNotShownEvent, SettingsSearchEvent } from './events/beforehand';
+import type { CrossCheckEvent, GainNotShownEvent, SettingsSearchEvent, TrialStepEvent } from './events/beforehand';
 import type { DeviceEvent, DeviceMemoryEvent, FinderEvent, SummaryEvent } from './events/begin';
 import type {
   CheckpointDamagedEvent,
@@ -36,6 +36,7 @@ export type FinetuneEvent =
   | ValidationEvent
   | KeepFailedEvent
   | CrossCheckEvent
+  | TrialStepEvent
   | GainNotShownEvent
   | SettingsSearchEvent
   | OutOfMemoryEvent

@@ -326,6 +326,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
         model: model.handle,
         trainer,
         crossed: crossChecked,
+        doneBefore: crossChecked?.shareOfTraining(first!.split) ?? 0,
         sets: crossChecked === null ? loopSets : [{ ...loopSets[0]!, among: allRows(first!.data) }],
         options: { ...settings, seed: options.seed, shuffle: options.shuffle, multiDatasetSampler },
         keep: kept === null ? null : new KeepSet(keep!, kept, tokens.offsets.length - 1, options.keep!.margin),

@@ -8,7 +8,7 @@ import type { Measured } from './quality';
 import type { RunSettings } from './recipes/settings';
 import type { Split } from './split';
 import { checkRows } from './training-rows';
-import { trial, type TrialGround } from './trial';
+import { toldStep, trial, type TrialGround } from './trial';
 import { toText } from './units';
 
 /** The training rows in `count` parts, by the seed; rows that share a text are in one. Parts may be empty. */
@@ -33,21 +33,45 @@ export async function crossCheck(
   settings: RunSettings,
   split: Split,
   allowConstantScores: boolean,
-  onFold: (done: number, folds: number) => void,
 ): Promise<CrossChecked> {
-  const { control, seed } = ground;
+  const { control, seed, emit } = ground;
   const { data, groups } = ground.set;
   const all = Int32Array.from([...split.train, ...split.validation]).sort();
   const offsets = { columns: groups.sources, offsets: groups.rowOffsets };
   const families = await inTurns(rowFamilies(offsets, Infinity), () => control.check());
-  const folds = foldsOf(split.train, families, settings.folds - 1, seed).filter((fold) => fold.length > 0);
+  const trials = foldsOf(split.train, families, settings.folds - 1, seed)
+    .filter((fold) => fold.length > 0)
+    .map((fold) => {
+      const held = new Set(fold);
+      return { train: all.filter((row) => !held.has(row)), validation: fold };
+    })
+    .filter((without) => trainable(data, without, allowConstantScores));
+  const rowsOf = (some: readonly Split[]) => some.reduce((sum, { train }) => sum + train.length, 0);
+  const trained = rowsOf([...trials, split]);
+  let spent = 0;
   const measured: { rows: Int32Array; before: Measured; epochs: Measured[][] }[] = [];
-  for (const [i, fold] of folds.entries()) {
-    const held = new Set(fold);
-    const without = { train: all.filter((row) => !held.has(row)), validation: fold };
-    if (trainable(data, without, allowConstantScores))
-      measured.push({ rows: fold, ...(await trial(ground, { settings, split: without, among: all })) });
-    onFold(i + 1, folds.length);
+  for (const [i, without] of trials.entries()) {
+    const before = rowsOf(trials.slice(0, i));
+    const result = await trial(ground, {
+      settings,
+      split: without,
+      among: all,
+      onStep: (step, seconds) => {
+        spent += seconds;
+        const fraction = (before + without.train.length * step.fraction) / trained;
+        emit({
+          type: 'trial-step',
+          during: 'cross-check',
+          trial: i + 1,
+          trials: trials.length,
+          ...toldStep(step),
+          fraction,
+          eta: (spent * (1 - fraction)) / fraction,
+        });
+      },
+    });
+    measured.push({ rows: without.validation, ...result });
+    emit({ type: 'cross-check', done: i + 1, folds: trials.length });
   }
   if (measured.length === 0) return { folds: 1, rows: [], before: null, epochs: [] };
   const told = ({ metrics, units }: Measured): Part => ({ metrics, units: toText(units) });

@@ -58,6 +58,8 @@ export interface LoopRequest {
   sets: readonly LoopSet[];
   /** What the options say, and the recipe where they do not. */
   options: Pick<ResolvedOptions, 'seed' | 'shuffle'> & { multiDatasetSampler: MultiDatasetSampler } & RunSettings;
+  /** How much of all training is done before the first step, from 0 to 1; default 0. */
+  doneBefore?: number;
   /** Of a small set: what was measured beside the run, by which a gain must show; null else. */
   crossed: CrossCheck | null;
   /** What must stay; null where nothing was asked for. */
@@ -88,7 +90,7 @@ export interface LoopResult {
  * validation rows there is no better and worse: each finished epoch is committed.
  */
 export async function train(request: LoopRequest, progress: Progress): Promise<LoopResult> {
-  const { addon, trainer, sets, options, control, memory, checkpointer, emit } = request;
+  const { addon, trainer, sets, options, control, memory, checkpointer, emit, doneBefore = 0 } = request;
   const { epochs } = options;
   const batches = batchesOf(request, progress.effectiveBatch);
   const stepsOf = await batches.counts(epochs);
@@ -196,6 +198,7 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
           gradientNorm,
           tokens,
           ...speed,
+          fraction: doneBefore + (1 - doneBefore) * (progress.steps / totalSteps),
         });
       },
       onSplit: (before, after) => {

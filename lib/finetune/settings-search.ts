@@ -10,7 +10,7 @@ import type { RunSettings } from './recipes/settings';
 import { RunControl } from './run-control';
 import type { Split } from './split';
 import type { SettingsPoint, SettingsSearchReport, SettingsTrial } from './settings-trials';
-import { trial, type TrialGround } from './trial';
+import { toldStep, trial, type TrialGround } from './trial';
 
 /** Rows that a trial is trained on and measured with, and epochs, at most. */
 const MOST_ROWS = 1000;
@@ -227,6 +227,16 @@ export async function searchSettings(request: SettingsSearchRequest): Promise<Se
         split: part,
         among: null,
         control,
+        onStep: (step) =>
+          emit({
+            type: 'trial-step',
+            during: 'search',
+            trial: trials.length + 1,
+            trials: null,
+            ...toldStep(step),
+            fraction: null,
+            eta: null,
+          }),
       });
       const seconds = (performance.now() - begun) / 1000;
       trials.push({ ...point, value: bestValue(measure, result.epochs), seconds });

@@ -8,6 +8,8 @@ import type { RunSettings } from './recipes/settings';
 import type { RunControl } from './run-control';
 import type { Split } from './split';
 
+type StepEvent = Extract<EventContent, { type: 'step' }>;
+
 /** What all trainings beside a run have in common. */
 export interface TrialGround extends Pick<LoopRequest, 'model'> {
   addon: EngineAddon;
@@ -29,14 +31,22 @@ export interface Trial {
   split: Split;
   /** Texts of which rows are searched among; null: those of the validation rows. */
   among: Int32Array | null;
-  /** What stops this trial and nothing else; null: the run's own control. */
+  /** What stops this trial and nothing else; the run's own control where it is not given. */
   control?: RunControl;
+  /** Is given each step, and the seconds since the one before, or since the beginning, in which the run was not paused. */
+  onStep: (step: StepEvent, seconds: number) => void;
 }
 
 /** What a training without consequences came to: of the untrained model, and of each epoch by share. */
 export interface TrialResult {
   before: Measured;
   epochs: Measured[][];
+}
+
+/** What is told of a step, beside whose it is. */
+export function toldStep(step: StepEvent) {
+  const { epoch, epochs, step: done, steps, loss, tokens, tokensPerSecond } = step;
+  return { epoch, epochs, step: done, steps, loss, tokens, tokensPerSecond };
 }
 
 /** Largest step where the settings leave it open. */
@@ -46,12 +56,13 @@ const mostRows = 32;
  * Trains the model on some of the rows and measures it on others; the model itself stays as it is, and nothing of the
  * training is kept but the numbers. All epochs are trained. Rejects as `train` does.
  */
-export async function trial(ground: TrialGround, { settings, split, among, control }: Trial): Promise<TrialResult> {
+export async function trial(ground: TrialGround, { settings, split, among, control, onStep }: Trial): Promise<TrialResult> {
   const { addon, emit } = ground;
   const watched = control ?? ground.control;
   const trainer = await addon.createTrainer(ground.model, ground.dataset, ground.trainer);
   const cancel = () => addon.cancel(trainer);
   watched.signal.addEventListener('abort', cancel);
+  let last = performance.now();
   try {
     watched.check();
     ground.control.applyReference((wanted) => addon.keepAlive(trainer, wanted));
@@ -86,6 +97,12 @@ export async function trial(ground: TrialGround, { settings, split, among, contr
         },
         checkpointer: null,
         emit: (event) => {
+          if (event.type === 'step') {
+            const now = performance.now();
+            onStep(event, (now - last) / 1000);
+            last = now;
+          }
+          if (event.type === 'resumed') last = performance.now();
           // How far the run itself is: at its beginning.
           if (event.type === 'paused' || event.type === 'resumed') emit({ ...event, totalSteps: 0 });
         },

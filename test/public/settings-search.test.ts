@@ -40,6 +40,9 @@ test('tries rates and batches, trains with the best, and the report has the tria
   expect({ learningRate, effectiveBatchSize }).toEqual(chosen);
   const told = events.filter(({ type }) => type === 'search');
   expect(told).toHaveLength(trials.length + 1);
+  const steps = events.flatMap((event) => (event.type === 'trial-step' ? [event] : []));
+  expect([...new Set(steps.map(({ trial }) => trial))]).toEqual(trials.map((_, i) => i + 1));
+  expect(steps[0]).toMatchObject({ during: 'search', trials: null, epoch: 1, step: 1, fraction: null, eta: null });
   expect(told.at(-1)).toMatchObject({ outcome: 'finished', ...chosen });
   // What follows is the run with these settings, to the bit.
   const plain = await begin({ ...chosen, effectiveBatchSize: chosen.effectiveBatchSize! }).run;

@@ -1,4 +1,4 @@
-import type { FinetuneEvent, FinetuneOptions } from '../../lib';
+import type { FinetuneEvent, FinetuneOptions, StepEvent, TrialStepEvent } from '../../lib';
 import { fixture, liveObjects, useModels } from './models';
 import { lists, scoredRows } from './rows';
 import { rejection, withoutTimes } from './runs';
@@ -34,6 +34,19 @@ test('every row of a small set is measured by a model that has not seen it', asy
     [1, 2, 3, 4].map((done) => ({ done, folds: 4 })),
   );
   expect(report.after!.averagePrecision).toBeCloseTo(report.gain!.after, 10);
+  // A bar of all that is trained moves from the first step to the last, and never back.
+  const steps = events.filter(({ type }) => type === 'trial-step' || type === 'step') as (TrialStepEvent | StepEvent)[];
+  const fractions = steps.map(({ fraction }) => fraction!);
+  expect(fractions.every((fraction, i) => fraction > (fractions[i - 1] ?? 0))).toBe(true);
+  expect(Math.max(...fractions.map((fraction, i) => fraction - (fractions[i - 1] ?? 0)))).toBeLessThan(0.02);
+  expect(fractions.at(-1)).toBeCloseTo(1, 12);
+  const trials = steps.filter((event) => event.type === 'trial-step');
+  expect(new Set(trials.map(({ during, trial, trials }) => `${during} ${trial}/${trials}`))).toEqual(
+    new Set(['cross-check 1/4', 'cross-check 2/4', 'cross-check 3/4', 'cross-check 4/4']),
+  );
+  expect(trials.at(-1)).toMatchObject({ epoch: 5, epochs: 5, step: trials.at(-1)!.steps });
+  for (const { eta, loss } of trials) expect(eta! > 0 && Number.isFinite(loss)).toBe(true);
+  expect(steps.filter(({ type }) => type === 'step')).toHaveLength(report.steps);
   const alone = await run(scoredRows(180), { ...more, folds: 1 }).run;
   expect(alone.crossCheck).toBeNull();
   expect(alone.steps).toBe(report.steps);
@@ -115,6 +128,8 @@ test('a run that was stopped after it goes on from its checkpoint with the same 
   const report = await again.run;
   expect(again.events.some(({ type }) => type === 'restored')).toBe(true);
   expect(again.events.some(({ type }) => type === 'cross-check')).toBe(false);
+  const fractions = [...begun.events, ...again.events].flatMap((event) => (event.type === 'step' ? [event.fraction] : []));
+  expect(fractions.every((fraction, i) => fraction > (fractions[i - 1] ?? 0))).toBe(true);
   const { checkpoint: _, ...numbers } = withoutTimes(report);
   const { checkpoint: __, ...expected } = withoutTimes(whole);
   expect(numbers).toEqual(expected);

@@ -46,6 +46,8 @@ export interface StepEvent {
   tokensPerSecond: number;
   /** Seconds until all epochs are done, if none is saved by early stopping. */
   eta: number;
+  /** How much of all training is done, from 0 to 1: of all epochs, and of the models that measured a small set before. */
+  fraction: number;
 }
 
 /** Validation goes on. */

@@ -89,6 +89,23 @@ const step = (epoch: number, n: number, loss: number): EventContent => ({
   tokens: 500,
   tokensPerSecond: 8412.4,
   eta: 65,
+  fraction: (n + 2 * (epoch - 1)) / 40,
+});
+
+const trialStep = (trial: number, trials: number | null, n: number): EventContent => ({
+  type: 'trial-step',
+  during: trials === null ? 'search' : 'cross-check',
+  trial,
+  trials,
+  epoch: n > 3 ? 2 : 1,
+  epochs: 2,
+  step: n > 3 ? n - 3 : n,
+  steps: 3,
+  loss: 0.25,
+  tokens: 500,
+  tokensPerSecond: 8412.4,
+  fraction: trials === null ? null : n / 30,
+  eta: trials === null ? null : 65,
 });
 
 const data = (validationRows: number): EventContent => ({
@@ -303,6 +320,55 @@ test('a terminal gets a bar with epoch, step, loss, tokens per second and time l
   expect(output.text.slice(started)).toMatch(
     /epoch {2}1\/20 \[=+ +\] 1\/2 {2}loss 0\.2500 {2}8,412 tokens\/s {2}1:05 left/,
   );
+  display.end();
+});
+
+test('on a terminal a bar moves while models are trained that are thrown away', () => {
+  const output = stream(true);
+  const display = new FinetuneDisplay(output);
+  display.show(data(30));
+  let later = Date.now();
+  const drawnBy = (event: EventContent): string => {
+    const started = output.text.length;
+    later += 1000;
+    const now = jest.spyOn(Date, 'now').mockReturnValue(later);
+    display.show(event);
+    now.mockRestore();
+    return output.text.slice(started);
+  };
+  drawnBy(trialStep(1, null, 1));
+  expect(drawnBy(trialStep(1, null, 5))).toMatch(/trial 1 \[=+ +\] 5\/6 {2}loss 0\.2500 {2}8,412 tokens\/s$/m);
+  drawnBy(trialStep(2, 4, 1));
+  const early = drawnBy(trialStep(2, 4, 2));
+  expect(early).toMatch(/cross-check 2\/4 \[=+ +\] 2\/6 {2}loss 0\.2500 {2}8,412 tokens\/s {2}1:05 left/);
+  const late = drawnBy(trialStep(2, 4, 5));
+  const length = (drawn: string) => /\[(=+) *\]/.exec(drawn)![1]!.length;
+  expect(length(late)).toBeGreaterThan(length(early));
+  display.end();
+  expect(output.text.lastIndexOf('\x1B[?25h')).toBeGreaterThan(output.text.lastIndexOf('\x1B[?25l'));
+});
+
+test('elsewhere a line tells now and then how far such models are', () => {
+  const output = stream(false);
+  const display = new FinetuneDisplay(output, 1e-9);
+  const now = jest.spyOn(Date, 'now').mockReturnValue(Date.now() + 1000);
+  display.show(trialStep(2, 4, 5));
+  now.mockRestore();
+  expect(output.text).toBe('cross-check 2/4  5/6  loss 0.2500  8,412 tokens/s  1:05 left\n');
+});
+
+test('a line in the middle of an epoch takes the bar away no longer than it must', () => {
+  const output = stream(true);
+  const display = new FinetuneDisplay(output);
+  display.show({ type: 'epoch-start', epoch: 1, epochs: 20, steps: 2 });
+  display.show(step(1, 1, 0.25));
+  const split = { batchSize: 32, next: 16, message: 'Out of memory' };
+  display.show({ type: 'out-of-memory', during: 'validation', epoch: 1, ...split });
+  const started = output.text.length;
+  const now = jest.spyOn(Date, 'now').mockReturnValue(Date.now() + 1000);
+  display.show({ type: 'validating', epoch: 1, done: 5, rows: 10 });
+  now.mockRestore();
+  expect(output.text.slice(started)).toMatch(/epoch {2}1\/20 \[=+ +\] validating 5\/10/);
   display.end();
 });
 
