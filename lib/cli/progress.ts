@@ -230,6 +230,7 @@ class Bar {
   start(name: string, total: number): void {
     this.stop();
     this.#of = { name, total, done: 0 };
+    this.#text = '';
     this.#draw();
   }
 
@@ -248,15 +249,14 @@ class Bar {
       // The class keeps the text, as a payload that is not given anew is lost on the bar's own redraws.
       format: (_, { progress }) => barLine(name, progress, this.#text, columns),
     });
-    this.#text = '';
     this.#bar.start(total, done);
   }
 
   update(value: number | undefined, text: string): void {
     if (this.#of === undefined) return;
     this.#of.done = value ?? this.#of.done;
-    if (this.#bar === undefined) this.#draw();
     this.#text = text;
+    if (this.#bar === undefined) this.#draw();
     this.#bar?.update(this.#of.done);
   }
 

@@ -46,8 +46,7 @@ export async function beforehand({ ground, options, settings, identity }: Before
     });
   }
   const found = search === null ? settings : { ...settings, ...search.chosen };
-  const crossed =
-    found.folds === 1 ? null : await crossCheck(ground, found, split, options.allowConstantScores);
+  const crossed = found.folds === 1 ? null : await crossCheck(ground, found, split, options.allowConstantScores);
   return { settings: found, search, crossed };
 }
 

@@ -56,7 +56,10 @@ const mostRows = 32;
  * Trains the model on some of the rows and measures it on others; the model itself stays as it is, and nothing of the
  * training is kept but the numbers. All epochs are trained. Rejects as `train` does.
  */
-export async function trial(ground: TrialGround, { settings, split, among, control, onStep }: Trial): Promise<TrialResult> {
+export async function trial(
+  ground: TrialGround,
+  { settings, split, among, control, onStep }: Trial,
+): Promise<TrialResult> {
   const { addon, emit } = ground;
   const watched = control ?? ground.control;
   const trainer = await addon.createTrainer(ground.model, ground.dataset, ground.trainer);

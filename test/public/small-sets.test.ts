@@ -128,7 +128,9 @@ test('a run that was stopped after it goes on from its checkpoint with the same 
   const report = await again.run;
   expect(again.events.some(({ type }) => type === 'restored')).toBe(true);
   expect(again.events.some(({ type }) => type === 'cross-check')).toBe(false);
-  const fractions = [...begun.events, ...again.events].flatMap((event) => (event.type === 'step' ? [event.fraction] : []));
+  const fractions = [...begun.events, ...again.events].flatMap((event) =>
+    event.type === 'step' ? [event.fraction] : [],
+  );
   expect(fractions.every((fraction, i) => fraction > (fractions[i - 1] ?? 0))).toBe(true);
   const { checkpoint: _, ...numbers } = withoutTimes(report);
   const { checkpoint: __, ...expected } = withoutTimes(whole);
