@@ -1,5 +1,5 @@
 // One piece of work by vectune through its public surface, in a process of its own: node vectune_work.mjs REQUEST.json
-// The request: kind ('finetune' | 'embed' | 'single' | 'callers' | 'start' | 'blocks'), model (folder), precision, threads (as
+// The request: kind ('finetune' | 'embed' | 'single' | 'callers' | 'start' | 'blocks' | 'mine'), model (folder), precision, threads (as
 // OMP_NUM_THREADS), and pairs with scores or triplets, batchSize, stepSize (rows of a step, where they are not computed at
 // once), maxInputLength, or texts. Prints one JSON object.
 import { readFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { quantiles } from './quantiles.mjs';
 
 const request = JSON.parse(readFileSync(process.argv[2], 'utf8'));
-const { TextVectorisation } = createRequire(import.meta.url)(
+const { mineHardNegatives, TextVectorisation } = createRequire(import.meta.url)(
   fileURLToPath(new URL('../../dist/index.js', import.meta.url)),
 );
 const { model, precision, maxInputLength } = request;
@@ -114,6 +114,24 @@ const works = {
       apart.push(performance.now() - begin);
     }
     return { together: quantiles(together), apart: quantiles(apart) };
+  },
+  /** The search for negatives alone, over random vectors: `queries` anchors with a positive each, in `passages` texts. */
+  async mine() {
+    const { queries, passages, dimensions } = request;
+    let state = 1;
+    const random = () => (state = (Math.imul(state, 1664525) + 1013904223) | 0) / 2 ** 31;
+    const model = { embed: async (texts) => texts.map(() => Float32Array.from({ length: dimensions }, random)) };
+    const corpus = Array.from({ length: passages }, (_, i) => `passage ${i}`);
+    const rows = Array.from({ length: queries }, (_, i) => ({ anchor: `query ${i}`, positive: corpus[i] }));
+    let begin;
+    const { report } = await mineHardNegatives(model, rows, {
+      corpus,
+      numNegatives: 5,
+      onProgress: ({ type }) => {
+        if (type === 'embedding') begin = performance.now();
+      },
+    });
+    return { seconds: (performance.now() - begin) / 1000, rows: report.rows };
   },
   async start() {
     await tv.embed(request.texts[0]);

@@ -2,6 +2,7 @@ import { run as classes } from '../../examples/classes';
 import { run as distillation } from '../../examples/distillation';
 import { run as ownLoss } from '../../examples/own-loss';
 import { run as positives } from '../../examples/positives';
+import { run as severalSets } from '../../examples/several-sets';
 import { run as triplets } from '../../examples/triplets';
 import { fixture } from '../public/models';
 
@@ -40,4 +41,13 @@ test('own loss', async () => {
   const report = await ownLoss(fixture('bert-mean'));
   expect(report.loss).toEqual({ name: 'own', own: 'huber of the cosine', version: 1 });
   expect(report.epochs.map(({ trainingLoss }) => trainingLoss).every(Number.isFinite)).toBe(true);
+});
+
+test('several sets', async () => {
+  const report = await severalSets(fixture('bert-mean'));
+  expect(report.sets).toMatchObject({
+    questions: { loss: { name: 'multiple-negatives-ranking' } },
+    graded: { loss: { name: 'cosent' }, measure: 'spearman' },
+  });
+  expect(Object.keys(report.after!.sets!)).toEqual(['questions', 'graded']);
 });
