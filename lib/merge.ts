@@ -82,7 +82,7 @@ export async function merge(
   try {
     const loaded: LoadedModel[] = [];
     for (const model of opened) loaded.push(await ofModel.loaded(model));
-    checkMergeable(loaded.map(({ opened: one }) => one));
+    await checkMergeable(loaded.map(({ opened: one }) => one));
     const { addon } = loaded[0]!;
     const handle = await addon
       .mergeModels(

@@ -175,6 +175,7 @@ export class TextVectorisation {
       adopt: async (like, handle, options, merged) => {
         const model = new TextVectorisation(like.opened.id, options);
         model.#merged = merged;
+        like.opened.tokeniser.share();
         model.#loading = model.#placed(like.addon, handle, like.opened);
         await model.#loading;
         return model;
@@ -609,6 +610,7 @@ export class TextVectorisation {
     await this.#running?.ended;
     const loaded = await this.#loading?.catch(() => undefined);
     loaded?.addon.disposeModel(loaded.handle);
+    loaded?.opened.tokeniser.close();
     // The run's own failure, which nobody awaits, says what was forgotten; whoever ends the process next must not hide it.
     if (forgotten) await new Promise(setImmediate);
   }
@@ -708,6 +710,7 @@ export class TextVectorisation {
       return { addon, handle, opened, embedder: new Embedder({ ...opened, addon, handle }, ...place) };
     } catch (error) {
       addon.disposeModel(handle);
+      opened.tokeniser.close();
       throw fromNative(error);
     }
   }

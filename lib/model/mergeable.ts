@@ -4,12 +4,13 @@ import { show } from '../system/options';
 import { isObject } from '../system/json';
 import { say } from '../system/wording';
 import type { HeadSpec } from '../engine/addon';
+import type { ReadyTokenizer } from '../tokenisation/tokenizer-json';
 import type { OpenedModel } from './types';
 
 /** What a model computes and reads, as far as merging depends on it. */
 export type MergeableModel = Pick<OpenedModel, 'id' | 'spec' | 'defaultPrompt'> & {
   layout: Pick<OpenedModel['layout'], 'doLowerCase' | 'includePrompt'>;
-  tokeniser: { ready: Pick<OpenedModel['tokeniser']['ready'], 'json'> };
+  tokeniser: { ready(): Promise<Pick<ReadyTokenizer, 'json'>> };
 };
 
 /** Dropout is of training alone. */
@@ -61,7 +62,7 @@ function tokenizerDifferences(a: Record<string, unknown>, b: Record<string, unkn
 }
 
 /** What two models do not have in common, a phrase each: the first's and the second's. */
-export function mergeDifferences(a: MergeableModel, b: MergeableModel): string[] {
+export async function mergeDifferences(a: MergeableModel, b: MergeableModel): Promise<string[]> {
   const encoder = Object.keys({ ...a.spec.encoder, ...b.spec.encoder })
     .filter((name) => !ofTraining.has(name))
     .flatMap((name) => {
@@ -78,7 +79,7 @@ export function mergeDifferences(a: MergeableModel, b: MergeableModel): string[]
   return [
     ...encoder,
     ...modules,
-    ...tokenizerDifferences(a.tokeniser.ready.json, b.tokeniser.ready.json),
+    ...tokenizerDifferences((await a.tokeniser.ready()).json, (await b.tokeniser.ready()).json),
     ...others
       .filter(([, one, other]) => one !== other)
       .map(([name, one, other]) => `${name}: ${show(one)} and ${show(other)}`),
@@ -86,10 +87,10 @@ export function mergeDifferences(a: MergeableModel, b: MergeableModel): string[]
 }
 
 /** @throws ModelError ERR_MERGE: names what the models do not have in common */
-export function checkMergeable(models: readonly MergeableModel[]): void {
+export async function checkMergeable(models: readonly MergeableModel[]): Promise<void> {
   const [first, ...others] = models;
   for (const other of others) {
-    const found = mergeDifferences(first!, other);
+    const found = await mergeDifferences(first!, other);
     if (found.length === 0) continue;
     const told = found.slice(0, 8).join('; ');
     throw new ModelError(

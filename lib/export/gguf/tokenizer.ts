@@ -28,7 +28,7 @@ interface AddedToken {
 
 /** @throws ModelError ERR_EXPORT */
 export async function tokenizerFields(model: OpenedModel): Promise<Map<string, Field>> {
-  const { json, roles } = model.tokeniser.ready;
+  const { json, roles, run } = await model.tokeniser.ready();
   const own = json['model'] as JsonObject;
   const fields = new Map<string, Field>();
   const put = (name: string, value: Field) => fields.set(`tokenizer.ggml.${name}`, value);
@@ -38,7 +38,7 @@ export async function tokenizerFields(model: OpenedModel): Promise<Map<string, F
   // Large vocabularies take some hundredths of a second for each of these.
   const table = await rows(model, own, added);
   await turn();
-  family(model, own, table, put);
+  family(model, own, table, put, run);
   await turn();
   const idOf = (token: string) => added.find(({ content }) => content === token)?.id ?? table.idOf(token);
 
@@ -60,7 +60,10 @@ export async function tokenizerFields(model: OpenedModel): Promise<Map<string, F
   return fields;
 }
 
-const FAMILIES: Readonly<Record<string, (model: OpenedModel, own: JsonObject, rows: Rows, put: Put) => void>> = {
+/** Puts the fields of an algorithm; `run` is the whole tokenizer.json. */
+type Family = (model: OpenedModel, own: JsonObject, rows: Rows, put: Put, run: JsonObject) => void;
+
+const FAMILIES: Readonly<Record<string, Family>> = {
   WordPiece: wordPiece,
   BPE: byteLevel,
   Unigram: unigram,
@@ -115,8 +118,7 @@ function steps(value: unknown, key: string): JsonObject[] {
   return value['type'] === 'Sequence' ? (value[key] as JsonObject[]).filter(isObject) : [value];
 }
 
-function wordPiece(model: OpenedModel, own: JsonObject, { tokens, kinds }: Rows, put: Put): void {
-  const { run } = model.tokeniser.ready;
+function wordPiece(model: OpenedModel, own: JsonObject, { tokens, kinds }: Rows, put: Put, run: JsonObject): void {
   const normalizers = steps(run['normalizer'], 'normalizers');
   const bert = normalizers.find(({ type }) => type === 'BertNormalizer');
   if (bert === undefined) throw refusal(model, "its normaliser is not BERT's");
@@ -137,8 +139,7 @@ function wordPiece(model: OpenedModel, own: JsonObject, { tokens, kinds }: Rows,
   if (!strip) put('normalizer.strip_accents', { bool: false });
 }
 
-function byteLevel(model: OpenedModel, own: JsonObject, { tokens, kinds }: Rows, put: Put): void {
-  const { run } = model.tokeniser.ready;
+function byteLevel(model: OpenedModel, own: JsonObject, { tokens, kinds }: Rows, put: Put, run: JsonObject): void {
   const split = steps(run['pre_tokenizer'], 'pretokenizers');
   if (isObject(run['normalizer'])) throw refusal(model, 'it changes texts before it splits them');
   if (split.length !== 1 || split[0]!['type'] !== 'ByteLevel')
@@ -152,8 +153,7 @@ function byteLevel(model: OpenedModel, own: JsonObject, { tokens, kinds }: Rows,
   put('merges', { texts: merges.map((merge) => (typeof merge === 'string' ? merge : merge.join(' '))) });
 }
 
-function unigram(model: OpenedModel, own: JsonObject, { tokens, kinds }: Rows, put: Put): void {
-  const { run } = model.tokeniser.ready;
+function unigram(model: OpenedModel, own: JsonObject, { tokens, kinds }: Rows, put: Put, run: JsonObject): void {
   const normalizers = steps(run['normalizer'], 'normalizers');
   const map = normalizers.find(({ type }) => type === 'Precompiled')?.['precompiled_charsmap'];
   const unknown = normalizers.find(({ type }) => !['Precompiled', 'Replace', 'Strip'].includes(String(type)));

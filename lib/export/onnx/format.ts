@@ -34,7 +34,7 @@ export const ONNX: Format = {
 
 async function write(job: ExportJob): Promise<string[]> {
   const { opened, plan, precisions, folder, weights, card, onBytes, mostInline } = job;
-  const files = layoutFiles(opened);
+  const files = await layoutFiles(opened);
   const config = JSON.parse(String(files.get('config.json'))) as JsonObject;
   const written = new Map<string, string[]>();
   await mkdir(join(folder, 'onnx'));

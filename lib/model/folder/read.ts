@@ -76,7 +76,7 @@ export async function readFolder(folder: string, id: string): Promise<OpenedMode
     encoderConfig: config,
     rows: encoder.vocabSize,
   });
-  notes.push(...tokeniser.ready.notes);
+  notes.push(...tokeniser.notes);
   checkVocabulary(tokeniser, encoder.vocabSize, encoderFolder, `${file} says "vocab_size" ${encoder.vocabSize}`);
   const { prompts, needed } = withKnownPrompts(about.prompts, id);
   const defaultPrompt = about.prompts[about.defaultPromptName ?? ''] ?? '';

@@ -1,6 +1,6 @@
 import type { HeadSpec } from '../../engine/addon';
 import { tokenText } from '../../tokenisation/tokenizer-files';
-import { classToWrite } from '../../tokenisation/tokenizer-json';
+import { classToWrite, type ReadyTokenizer } from '../../tokenisation/tokenizer-json';
 import { denseActivationClass } from '../folder/head';
 import { isObject, type JsonObject } from '../../system/json';
 import { describe, type Architecture } from '../architectures';
@@ -22,7 +22,7 @@ export function moduleFolders(head: readonly HeadSpec[]): string[] {
 }
 
 /** Content of each file by its path in the folder. */
-export function layoutFiles(model: OpenedModel): Map<string, string | Buffer> {
+export async function layoutFiles(model: OpenedModel): Promise<Map<string, string | Buffer>> {
   const { layout, spec } = model;
   const folders = moduleFolders(spec.head);
   const files = new Map<string, string | Buffer>();
@@ -60,10 +60,11 @@ export function layoutFiles(model: OpenedModel): Map<string, string | Buffer> {
       put(`${folders[i]}/config.json`, pooling(module, spec.encoder.hiddenSize, layout.includePrompt));
   });
   for (const [name, bytes] of layout.tokenizerFiles) files.set(name, bytes);
-  if (!files.has('tokenizer.json')) put('tokenizer.json', model.tokeniser.ready.json);
-  put('tokenizer_config.json', tokenizerConfig(model));
+  const ready = await model.tokeniser.ready();
+  if (!files.has('tokenizer.json')) put('tokenizer.json', ready.json);
+  put('tokenizer_config.json', tokenizerConfig(model, ready));
   if (!files.has('special_tokens_map.json')) {
-    put('special_tokens_map.json', model.tokeniser.ready.roles);
+    put('special_tokens_map.json', ready.roles);
   }
   return files;
 }
@@ -139,8 +140,7 @@ const NEW_TOKENIZER_CLASSES = new Set(['TokenizersBackend']);
  * As read, with the limit (5.4 and later look for it here) and with the settings in force made explicit:
  * Hugging Face's classes lower-case where the file does not say.
  */
-function tokenizerConfig(model: OpenedModel): JsonObject {
-  const { ready } = model.tokeniser;
+function tokenizerConfig(model: OpenedModel, ready: ReadyTokenizer): JsonObject {
   const config: JsonObject = { ...model.layout.tokenizerConfig, model_max_length: model.maxInputLength };
   delete config['max_len'];
   const normalizer = bertNormalizer(ready.json['normalizer']);

@@ -27,7 +27,7 @@ export async function saveModel(
   card: () => CardFacts = () => ({}),
 ): Promise<string> {
   const place = await saveTarget(target);
-  const files = layoutFiles(opened);
+  const files = await layoutFiles(opened);
   try {
     await replaceFolder(place, async (folder) => {
       await writeLayout(opened, files, folder);

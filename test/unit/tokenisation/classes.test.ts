@@ -69,11 +69,11 @@ const token = (content: string, fields: object = {}) => ({
       101, 1996, 30522, 17404, 1010, 1996, 30522, 1055, 102,
     ]);
     expect(tokeniser.vocabularySize).toBe(30523);
-    expect(tokeniser.ready.notes).toEqual([]);
+    expect(tokeniser.notes).toEqual([]);
     const two = await uncased({ 'added_tokens.json': { covid19x: 30523, 'Foo Bar': 30522, the: 30524 } });
     expect(await idsOf(two, 'the covid19x')).toEqual([101, 1996, 30523, 102]);
     expect(await idsOf(two, 'Foo Bar foo bar')).toEqual([101, 30522, 30522, 102]);
-    expect(two.ready.notes).toEqual([expect.stringMatching(/names the id 30524 for the token 'the'; it has 1996,/)]);
+    expect(two.notes).toEqual([expect.stringMatching(/names the id 30524 for the token 'the'; it has 1996,/)]);
   });
 
   test('added_tokens_decoder: alone, whatever the older files say', async () => {
@@ -165,7 +165,7 @@ const token = (content: string, fields: object = {}) => ({
     async (name) => {
       const tokeniser = await cased({}, ARCHITECTURES[name].tokenizerClass);
       expect(await idsOf(tokeniser, 'The COVID')).toEqual([101, 10105, 11170, 32194, 102]);
-      expect(tokeniser.ready.notes).toEqual([
+      expect(tokeniser.notes).toEqual([
         'tokenizer.json has "lowercase": false, and the tokenizer class BertTokenizer (which the architecture has where no ' +
           'file names one) has true, which counts, as in transformers 5 (its default, as tokenizer_config.json has no ' +
           '"do_lower_case"; write "do_lower_case": false into it if tokenizer.json is right).',
@@ -180,7 +180,7 @@ const token = (content: string, fields: object = {}) => ({
   ])('is not under %s', async (_, config) => {
     const tokeniser = await cased({ 'tokenizer_config.json': config });
     expect(await idsOf(tokeniser, 'The')).toEqual([101, 10117, 102]);
-    expect(tokeniser.ready.notes).toEqual([]);
+    expect(tokeniser.notes).toEqual([]);
   });
 });
 
@@ -215,7 +215,7 @@ describe('the tiny vocabulary', () => {
       {},
       { rows: 69 },
     );
-    expect(tokeniser.ready.notes).toEqual([
+    expect(tokeniser.notes).toEqual([
       "The vocabulary has no '[MASK]' (mask_token): in a text it is read as any other word.",
     ]);
     expect(tokeniser.vocabularySize).toBe(69);

@@ -75,8 +75,8 @@ test.each([
   ['mpnet-mean', ['vocab.txt'], 'MPNetTokenizer', MPNET],
 ] as const)('%s by %j', async (name, files, className, expected) => {
   const tokeniser = await open(name, files);
-  expect(tokeniser.ready.className).toBe(className);
-  expect(tokeniser.ready.notes).toEqual([]);
+  expect((await tokeniser.ready()).className).toBe(className);
+  expect(tokeniser.notes).toEqual([]);
   expect(await idsOf(tokeniser)).toEqual(expected);
 });
 
@@ -90,11 +90,11 @@ test('what the class does otherwise than tokenizer.json says is told; what chang
     pre_tokenizer: { type: 'Sequence', pretokenizers: [{ type: 'WhitespaceSplit' }, metaspace] },
   };
   const same = await open('xlm-roberta-mean', [], { 'tokenizer.json': older });
-  expect(same.ready.notes).toEqual([]);
+  expect(same.notes).toEqual([]);
   expect(await idsOf(same)).toEqual(XLM_ROBERTA);
   const other = { ...own, pre_tokenizer: metaspace, model: { ...own.model, unk_id: 0 } };
   const told = await open('xlm-roberta-mean', [], { 'tokenizer.json': other });
-  expect(told.ready.notes).toEqual([
+  expect(told.notes).toEqual([
     expect.stringMatching(/pre-tokeniser of tokenizer\.json is not run/),
     expect.stringMatching(/has "unk_id": 0, and the tokenizer class XLMRobertaTokenizer .* has 3/),
   ]);
