@@ -1,17 +1,21 @@
 // npm run exports: models exported by vectune and run by the programs that the exports are for (onnxruntime and
 // transformers.js, llama.cpp), on real texts, and the files checked by the packages onnx and gguf of Python. Prints a table;
 // the exit code is 1 where any line is out of its tolerance.
+//   npm run exports -- --only architectures,shapes   some of: architectures, shapes, miniLM, distiluse
+//   npm run exports -- --large                       more than 2 GB of weights, and nothing else: 7 GB of disk and of memory
 import { createRequire } from 'node:module';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { nodePeers, PACKAGES, pythonPeer } from './exports/peers.mjs';
+import { randomModel } from './exports/random-model.mjs';
 import { randomDistiluse } from './quora/random-distiluse.mjs';
 import { testData } from './reference/test-data.mjs';
 import { DIST, ROOT } from './setup/paths.mjs';
 import { mustRun } from './setup/run.mjs';
-import { runScript } from './setup/step.mjs';
+import { runScript, SetupError } from './setup/step.mjs';
 import { setUp } from './setup.mjs';
 
 const require = createRequire(import.meta.url);
@@ -19,6 +23,10 @@ const FIXTURES = join(ROOT, 'test', 'parity', 'fixtures');
 const PEER = fileURLToPath(new URL('exports/peer.mjs', import.meta.url));
 const CHECK = fileURLToPath(new URL('exports/check.py', import.meta.url));
 const TINY_TEXTS = ['the old stone bridge', 'rain fell on the boats', '', 'a red kite turns above the harbour'];
+/** More tokens than a window of ModernBERT's reaches to both sides. */
+const LONG_TEXT = Array.from({ length: 30 }, (_, i) => TINY_TEXTS[(i * 3) % 4]).join(' and ');
+/** Those that transformers.js is given as texts too. */
+const IN_TRANSFORMERS_JS = /^(?:modernbert|nomic_bert|gte|static)-/;
 const DISTILUSE_TEXTS = 300;
 const LLAMA_POSITIONS = 64;
 /** llama.cpp is given one text at a time. */
@@ -91,30 +99,64 @@ class Comparison {
   }
 }
 
+function setLimit(folder, limit) {
+  for (const [name, field] of [
+    ['sentence_bert_config.json', 'max_seq_length'],
+    ['tokenizer_config.json', 'model_max_length'],
+    ['config.json', 'max_position_embeddings'],
+  ]) {
+    const json = JSON.parse(readFileSync(join(folder, name), 'utf8'));
+    writeFileSync(join(folder, name), JSON.stringify({ ...json, [field]: limit }));
+  }
+}
+
 /** Each architecture as a tiny model with random weights, by onnxruntime on vectune's token ids. */
 async function architectures(comparison) {
   const { TextVectorisation, cosineSimilarity } = comparison.vectune;
   const { openModel } = require(join(DIST, 'model', 'open.js'));
-  const names = readdirSync(FIXTURES).filter((name) => /^(?!static-).*-(mean|dense|residual|unigram)$/.test(name));
+  const names = readdirSync(FIXTURES).filter((name) => /-(mean|cls|dense|residual|unigram|model2vec)$/.test(name));
+  const texts = [...TINY_TEXTS, LONG_TEXT];
   for (const name of names) {
-    const source = join(FIXTURES, name, 'model');
+    const source = join(comparison.folder, 'models', name);
+    cpSync(join(FIXTURES, name, 'model'), source, { recursive: true });
+    // The long text as a whole.
+    if (/^modernbert-mean|^nomic|^gte/.test(name)) setLimit(source, 512);
     const tv = new TextVectorisation(source);
     const opened = await openModel(source);
-    const { ids, offsets } = await opened.tokeniser.encode(TINY_TEXTS, opened.maxInputLength);
-    const rows = TINY_TEXTS.map((_, i) => [...ids.subarray(offsets[i], offsets[i + 1])]);
-    const expected = await tv.embed(TINY_TEXTS);
+    const { ids, offsets } = await opened.tokeniser.encode(texts, opened.maxInputLength);
+    const rows = texts.map((_, i) => [...ids.subarray(offsets[i], offsets[i + 1])]);
+    const expected = await tv.embed(texts);
     const { folder } = await comparison.export(tv, 'onnx', `tiny-${name}`, ['fp32', 'fp16', 'int8']);
     comparison.work(
       { kind: 'onnxruntime', model: join(folder, 'onnx', 'model.onnx'), ids: rows },
       opened.dimension,
       (found) => comparison.line(`${name} (tiny), onnxruntime fp32`, difference(found, expected), { allowed: 1e-5 }),
     );
+    if (IN_TRANSFORMERS_JS.test(name)) {
+      const { head } = opened.spec;
+      const plain = head.every(({ kind }) => kind !== 'dense');
+      const pipeline = plain && { pooling: head[0].modes[0], normalize: opened.normalised };
+      // transformers.js cuts the last special token from what is too long.
+      const whole = texts.map((_, i) => i).filter((i) => rows[i].length < opened.maxInputLength);
+      comparison.work(
+        { kind: 'transformers.js', model: folder, dtype: 'fp32', texts: whole.map((i) => texts[i]), pipeline },
+        opened.dimension,
+        (found) => {
+          const wanted = whole.map((i) => expected[i]);
+          comparison.line(`${name} (tiny), transformers.js fp32`, difference(found, wanted), { allowed: 1e-5 });
+        },
+      );
+    }
     const gguf = await comparison.export(tv, 'gguf', `gguf-${name}`, ['fp32', 'fp16', 'int8']).catch((error) => {
       if (error.code !== 'ERR_EXPORT') throw error;
     });
     // llama.cpp's client wants room for more tokens than the others have positions for.
     if (gguf !== undefined && opened.positions >= LLAMA_POSITIONS) {
-      const work = { kind: 'llama.cpp', model: join(gguf.folder, gguf.files[0].path), ids: rows };
+      const work = {
+        kind: 'llama.cpp',
+        model: join(gguf.folder, gguf.files[0].path),
+        ids: rows.slice(0, TINY_TEXTS.length),
+      };
       comparison.work(work, opened.dimension, (found) => {
         const least = Math.min(...found.map((vector, i) => cosineSimilarity(vector, expected[i])));
         comparison.line(`${name} (tiny), llama.cpp F32, cosine at least`, least, { least: 0.99999 });
@@ -122,6 +164,102 @@ async function architectures(comparison) {
     }
     await tv.dispose();
   }
+}
+
+/** Shapes of models that many use, with random weights; texts of some hundred tokens among them. */
+const SHAPES = {
+  'ModernBERT-base': [
+    'modernbert-mean',
+    {
+      vocab_size: 50_368,
+      hidden_size: 768,
+      num_hidden_layers: 22,
+      num_attention_heads: 12,
+      intermediate_size: 1152,
+      max_position_embeddings: 8192,
+      layer_types: undefined,
+      global_attn_every_n_layers: 3,
+    },
+  ],
+  'nomic-embed-text-v1.5': [
+    'nomic_bert-mean',
+    {
+      vocab_size: 30_528,
+      hidden_size: 768,
+      num_hidden_layers: 12,
+      num_attention_heads: 12,
+      intermediate_size: 3072,
+      max_position_embeddings: 2048,
+      head_dim: 64,
+    },
+  ],
+  'gte-base-en-v1.5': [
+    'gte-mean',
+    {
+      vocab_size: 30_528,
+      hidden_size: 768,
+      num_hidden_layers: 12,
+      num_attention_heads: 12,
+      intermediate_size: 3072,
+      max_position_embeddings: 8192,
+      rope_parameters: { rope_type: 'default', rope_theta: 500_000 },
+    },
+  ],
+};
+
+async function shapes(comparison) {
+  const words = TINY_TEXTS.join(' ').split(' ');
+  const texts = [3, 8, 20, 60, 150, 400].map((count, at) =>
+    Array.from({ length: count }, (_, i) => words[(i * (at + 5)) % words.length]).join(' '),
+  );
+  for (const [name, [like, sizes]] of Object.entries(SHAPES)) {
+    const source = await randomModel(join(comparison.folder, `random-${name}`), like, sizes);
+    await atSize(comparison, name, source, texts, ['fp32', 'fp16', 'int8']);
+    rmSync(source, { recursive: true });
+  }
+}
+
+/** A model's exports in onnxruntime, beside what vectune computes. */
+async function atSize(comparison, name, source, texts, precisions) {
+  const { TextVectorisation, cosineSimilarity } = comparison.vectune;
+  const tv = new TextVectorisation(source);
+  const opened = await require(join(DIST, 'model', 'open.js')).openModel(source);
+  const { ids, offsets } = await opened.tokeniser.encode(texts, opened.maxInputLength);
+  const rows = texts.map((_, i) => [...ids.subarray(offsets[i], offsets[i + 1])]);
+  const expected = await tv.embed(texts);
+  const { folder, files } = await comparison.export(tv, 'onnx', `sized-${name}`, precisions);
+  await tv.dispose();
+  for (const { path } of files.filter(({ path }) => path.endsWith('.onnx'))) {
+    const what = `${name}'s shape, onnxruntime ${/model_?(\w*)\./.exec(path)[1] || 'fp32'}`;
+    comparison.work({ kind: 'onnxruntime', model: join(folder, path), ids: rows }, opened.dimension, (found) => {
+      const cosines = found.map((vector, i) => cosineSimilarity(vector, expected[i]));
+      if (path.endsWith('/model.onnx')) {
+        const length = Math.hypot(...expected[0]);
+        comparison.line(`${what}, largest difference (length ${length.toFixed(1)})`, difference(found, expected), {
+          allowed: 1e-5 * Math.max(1, length),
+        });
+      } else
+        comparison.line(`${what}, cosine at least`, Math.min(...cosines), {
+          least: path.includes('fp16') ? 0.9999 : 0.95,
+        });
+    });
+  }
+  return files;
+}
+
+/** More weights than one file of protocol buffers holds: XLM-RoBERTa-large's, in fp32. */
+async function large(comparison) {
+  const source = await randomModel(join(comparison.folder, 'random-xlm-roberta-large'), 'xlm-roberta-mean', {
+    vocab_size: 250_002,
+    hidden_size: 1024,
+    num_hidden_layers: 24,
+    num_attention_heads: 16,
+    intermediate_size: 4096,
+    max_position_embeddings: 514,
+  });
+  const files = await atSize(comparison, 'XLM-RoBERTa-large', source, [...TINY_TEXTS, LONG_TEXT], ['fp32']);
+  for (const { path, bytes } of files) console.log(`${path}: ${bytes} bytes`);
+  rmSync(source, { recursive: true });
 }
 
 async function miniLM(comparison) {
@@ -205,12 +343,19 @@ async function distiluse(comparison) {
 }
 
 await runScript(async () => {
+  const { values } = parseArgs({ options: { only: { type: 'string' }, large: { type: 'boolean' } } });
+  const all = { architectures, shapes, miniLM, distiluse };
+  const named = values.only?.split(',') ?? Object.keys(all);
+  const unknown = named.find((name) => !Object.hasOwn(all, name));
+  if (unknown !== undefined)
+    throw new SetupError(`There is no part "${unknown}" of the exports; there are ${Object.keys(all).join(', ')}.`);
+  const parts = values.large ? [large] : named.map((name) => all[name]);
   await setUp();
   const [peers, python] = [await nodePeers(), await pythonPeer()];
   const folder = mkdtempSync(join(tmpdir(), 'vectune-exports-'));
   try {
     const comparison = new Comparison(require(join(DIST, 'index.js')), folder);
-    for (const part of [architectures, miniLM, distiluse]) await part(comparison);
+    for (const part of parts) await part(comparison);
     console.log(`onnx and gguf: ${(await mustRun(python, [CHECK, ...comparison.files])).trim()}`);
     await comparison.run(peers);
     const width = Math.max(...comparison.lines.map(({ what }) => what.length));

@@ -1,4 +1,4 @@
-import { rm, stat } from 'node:fs/promises';
+import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EngineAddon, ModelHandle, SaveFile } from '../engine/addon';
 import type { CardFacts } from '../model/save/card';
@@ -42,8 +42,8 @@ export interface ExportRequest {
 
 const FORMATS: Readonly<Record<ExportFormat, Format>> = { onnx: ONNX, gguf: GGUF };
 
-/** The encoder's weights go aside, and are removed when the export is written. */
-const ASIDE = '.weights.safetensors';
+/** Where weights lie that are not kept: those of the encoder, and of modules that the format says otherwise. */
+const ASIDE = '.weights';
 
 /**
  * Writes a model in a form that other programs run: aside, flushed to disk, then renamed into place. An export that is there
@@ -66,10 +66,13 @@ export async function exportModel(request: ExportRequest): Promise<ExportReport>
   try {
     await replaceFolder(place, async (folder) => {
       check();
-      if (format.modules) await makeModuleFolders(opened, folder);
-      const targets = weightTargets(opened, folder, ASIDE).filter(
-        ({ module }) => format.modules || module === 'encoder',
-      );
+      const kept = format.keepsModules(opened);
+      if (kept) await makeModuleFolders(opened, folder);
+      await mkdir(join(folder, ASIDE));
+      const targets = weightTargets(opened, folder).map(({ module, path }) => ({
+        module,
+        path: kept && module !== 'encoder' ? path : join(folder, ASIDE, `${module}.safetensors`),
+      }));
       await request.addon.saveModel(request.handle, targets);
       const card = request.card();
       const files = await withWeights(targets, (weights) =>
@@ -85,7 +88,7 @@ export async function exportModel(request: ExportRequest): Promise<ExportReport>
           },
         }),
       );
-      await rm(join(folder, ASIDE));
+      await rm(join(folder, ASIDE), { recursive: true });
       for (const path of files) report.files.push({ path, bytes: (await stat(join(folder, path))).size });
       check();
     });

@@ -12,7 +12,7 @@ export interface ExportJob {
   opened: OpenedModel;
   plan: EncoderPlan;
   precisions: readonly ExportPrecision[];
-  /** The new folder, with nothing in it but the folders of modules that have weights. */
+  /** The new folder, with nothing in it but the folders of modules where they are kept. */
   folder: string;
   weights: WeightsOf;
   card: CardFacts;
@@ -33,7 +33,7 @@ export interface Format {
    */
   prepare: (opened: OpenedModel, plan: EncoderPlan) => Promise<(job: ExportJob) => Promise<string[]>>;
   /** Whether the modules behind the encoder keep their files, beside the format's own. */
-  modules: boolean;
+  keepsModules: (opened: OpenedModel) => boolean;
   /** What it does otherwise than the model, for people to read. */
   notes: (opened: OpenedModel) => string[];
 }

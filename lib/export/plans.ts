@@ -1,4 +1,5 @@
 import type { EncoderSpec } from '../engine/addon';
+import { STATIC } from '../model/folder/static-embedding';
 import { ModelError } from '../system/errors';
 import { say } from '../system/wording';
 
@@ -10,34 +11,59 @@ import { say } from '../system/wording';
 /** Names of tensors in the weights that are saved, without ".weight" and ".bias"; those of a layer without its prefix. */
 export interface TensorNames {
   words: string;
-  positions: string;
-  /** Read only where the model has token types. */
-  types: string;
+  /** Where positions are learned. */
+  positions?: string;
+  /** Where there are token types; read only where the model has some. */
+  types?: string;
   embeddingNorm: string;
   /** Before a layer's number. */
   layer: string;
+  /** All three, one above the other, where `key` and `value` are not named. */
   query: string;
-  key: string;
-  value: string;
+  key?: string;
+  value?: string;
   attentionOut: string;
   attentionNorm: string;
+  /** Both halves, one above the other, where there is a gate and `gate` is not named. */
   up: string;
+  gate?: string;
   down: string;
   outputNorm: string;
+  /** Behind all layers. */
+  finalNorm?: string;
 }
 
-/** Learned positions, full attention within a text, a norm after each residual sum, a bias on every product, no gate. */
-export interface EncoderPlan {
+/**
+ * A transformer with full attention within a text. Which products and norms have a bias, and whether the first layer has a
+ * norm before its attention, the weights say; windows and thetas of the layers, the model's spec.
+ */
+export interface TransformerPlan {
+  kind: 'transformer';
   names: TensorNames;
-  /** Row of the position table: of the n-th token n, or of the n-th that is not the padding's that behind the padding's. */
-  positions: 'in-order' | 'after-pad';
+  /**
+   * Row of the position table: of the n-th token n, or of the n-th that is not the padding's that behind the padding's;
+   * 'rotary': no table, queries and keys are turned.
+   */
+  positions: 'in-order' | 'after-pad' | 'rotary';
   /** Whether the caller says to which of two texts a token belongs; else it is always the first. */
   tokenTypes: boolean;
   /** Table of biases of the scores by distance, one for all layers. */
   relativeBias?: string;
+  /** Whether norms stand before a layer's parts, and not after their sums. */
+  normsBefore?: boolean;
+  /** Which half of what goes up passes the activation, to be multiplied by the other; a `gate` is the second. None: all. */
+  gate?: 'first' | 'second';
 }
 
-const BERT_NAMES: TensorNames = {
+/** A table of words, whose rows are what an encoder would give. */
+export interface BagPlan {
+  kind: 'bag';
+  words: string;
+}
+
+export type EncoderPlan = TransformerPlan | BagPlan;
+
+const BERT_NAMES = {
   words: 'embeddings.word_embeddings',
   positions: 'embeddings.position_embeddings',
   types: 'embeddings.token_type_embeddings',
@@ -53,8 +79,25 @@ const BERT_NAMES: TensorNames = {
   outputNorm: 'output.LayerNorm',
 };
 
-const BERT: EncoderPlan = { names: BERT_NAMES, positions: 'in-order', tokenTypes: true };
-const ROBERTA: EncoderPlan = { names: BERT_NAMES, positions: 'after-pad', tokenTypes: false };
+const BERT: EncoderPlan = { kind: 'transformer', names: BERT_NAMES, positions: 'in-order', tokenTypes: true };
+const ROBERTA: EncoderPlan = { kind: 'transformer', names: BERT_NAMES, positions: 'after-pad', tokenTypes: false };
+
+/** transformers' names of NomicBERT's and GTE's tensors. */
+const GATED_NAMES: TensorNames = {
+  words: BERT_NAMES.words,
+  types: BERT_NAMES.types,
+  embeddingNorm: BERT_NAMES.embeddingNorm,
+  layer: 'layers.',
+  query: 'self_attn.q_proj',
+  key: 'self_attn.k_proj',
+  value: 'self_attn.v_proj',
+  attentionOut: 'self_attn.o_proj',
+  attentionNorm: 'post_attention_layernorm',
+  up: 'mlp.up_proj',
+  gate: 'mlp.gate_proj',
+  down: 'mlp.down_proj',
+  outputNorm: 'post_mlp_layernorm',
+};
 
 const PLANS: Readonly<Record<string, EncoderPlan>> = {
   bert: BERT,
@@ -63,6 +106,7 @@ const PLANS: Readonly<Record<string, EncoderPlan>> = {
   'xlm-roberta': ROBERTA,
   camembert: ROBERTA,
   distilbert: {
+    kind: 'transformer',
     names: {
       ...BERT_NAMES,
       layer: 'transformer.layer.',
@@ -79,6 +123,7 @@ const PLANS: Readonly<Record<string, EncoderPlan>> = {
     tokenTypes: false,
   },
   mpnet: {
+    kind: 'transformer',
     names: {
       ...BERT_NAMES,
       query: 'attention.attn.q',
@@ -91,6 +136,28 @@ const PLANS: Readonly<Record<string, EncoderPlan>> = {
     tokenTypes: false,
     relativeBias: 'encoder.relative_attention_bias',
   },
+  modernbert: {
+    kind: 'transformer',
+    names: {
+      words: 'embeddings.tok_embeddings',
+      embeddingNorm: 'embeddings.norm',
+      layer: 'layers.',
+      query: 'attn.Wqkv',
+      attentionOut: 'attn.Wo',
+      attentionNorm: 'attn_norm',
+      up: 'mlp.Wi',
+      down: 'mlp.Wo',
+      outputNorm: 'mlp_norm',
+      finalNorm: 'final_norm',
+    },
+    positions: 'rotary',
+    tokenTypes: false,
+    normsBefore: true,
+    gate: 'first',
+  },
+  nomic_bert: { kind: 'transformer', names: GATED_NAMES, positions: 'rotary', tokenTypes: true, gate: 'second' },
+  gte: { kind: 'transformer', names: GATED_NAMES, positions: 'rotary', tokenTypes: false, gate: 'second' },
+  [STATIC]: { kind: 'bag', words: 'embedding' },
 };
 
 /** Architectures that can be exported. */

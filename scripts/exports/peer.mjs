@@ -41,6 +41,7 @@ const kinds = {
       if (hidden.dims[1] !== width) throw new Error(`last_hidden_state is ${hidden.dims}`);
       vectors.push(...found.data);
     }
+    await session.release();
     return vectors;
   },
 

@@ -170,6 +170,8 @@ describe('precision', () => {
 describe('refused, with nothing written', () => {
   test.each([
     ['mpnet-mean', /llama\.cpp has no mpnet/],
+    ['modernbert-mean', /modernbert has rotary positions/],
+    ['static-dense', /static-embedding has a table of words and no encoder/],
     ['bert-dense', /its activation is ReLU/],
     ['distilbert-dense', /llama\.cpp runs no Dense/],
     ['bert-residual', /llama\.cpp runs no Dense/],

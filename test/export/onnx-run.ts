@@ -150,6 +150,11 @@ type Operator = (inputs: Value[], attributes: OnnxNode['attributes']) => Value |
 const OPERATORS: Record<string, Operator> = {
   Identity: ([x]) => x!,
   Add: ([a, b]) => broadcast((x, y) => x + y, a!, b!),
+  Neg: ([x]) => each((one) => -one, x!),
+  Abs: ([x]) => each(Math.abs, x!),
+  Cos: ([x]) => each(Math.cos, x!),
+  Sin: ([x]) => each(Math.sin, x!),
+  LessOrEqual: ([a, b]) => broadcast((x, y) => Number(x <= y), a!, b!),
   Sub: ([a, b]) => broadcast((x, y) => x - y, a!, b!),
   Mul: ([a, b]) => broadcast((x, y) => x * y, a!, b!),
   Div: ([a, b]) => broadcast((x, y) => x / y, a!, b!),
@@ -206,6 +211,15 @@ const OPERATORS: Record<string, Operator> = {
     const ids = Float64Array.from({ length: end - first }, (_, i) => first + i);
     return gather(x!, { shape: [ids.length], data: ids }, axis);
   },
+  Split: ([x, sizes], { axis }) => {
+    const along = axisOf(axis as number, x!.shape.length);
+    let from = 0;
+    return [...sizes!.data].map((count) => {
+      const ids = Float64Array.from({ length: count }, (_, i) => from + i);
+      from += count;
+      return gather(x!, { shape: [count], data: ids }, along);
+    });
+  },
   Concat: (inputs, { axis }) => {
     const along = axisOf(axis as number, inputs[0]!.shape.length);
     if (along !== inputs[0]!.shape.length - 1) throw new Error('Concat along another axis than the last');
@@ -234,7 +248,8 @@ const OPERATORS: Record<string, Operator> = {
       const mean = row.reduce((a, b) => a + b) / row.length;
       const variance = row.reduce((sum, one) => sum + (one - mean) ** 2, 0) / row.length;
       return row.map(
-        (one, i) => ((one - mean) / Math.sqrt(variance + (epsilon as number))) * weight!.data[i]! + bias!.data[i]!,
+        (one, i) =>
+          ((one - mean) / Math.sqrt(variance + (epsilon as number))) * weight!.data[i]! + (bias?.data[i] ?? 0),
       );
     }),
   ReduceSum: ([x, axes], { keepdims }) => reduce(x!, [...axes!.data], keepdims !== 0, 0, (a, b) => a + b),

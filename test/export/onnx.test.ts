@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { TextVectorisation, type ExportEvent } from '../../lib';
 import { EXPORTED_ARCHITECTURES } from '../../lib/export/plans';
 import { openModel } from '../../lib/model/open';
-import { CASES, type CaseName } from '../parity/cases';
-import { editJson, fixture, PROBE_TEXTS, useModels } from '../public/models';
+import { CASES, STATIC_CASES, type CaseName } from '../parity/cases';
+import { editJson, fixture, PROBE_TEXTS, relativeDistance, useModels } from '../public/models';
 import { readOnnx, type OnnxFile } from './onnx-file';
 import { runOnnx, type Value } from './onnx-run';
 
@@ -48,20 +48,26 @@ function difference(found: Value, expected: readonly Float32Array[]): number {
 
 function cosine(a: Float64Array, b: Float32Array): number {
   const dot = a.reduce((sum, one, i) => sum + one * b[i]!, 0);
-  return dot / Math.hypot(...a) / Math.hypot(...b);
+  const lengths = [Math.hypot(...a), Math.hypot(...b)] as const;
+  // Of a text without a token, in a table of words.
+  if (lengths[0] === 0 && lengths[1] === 0) return 1;
+  return dot / lengths[0] / lengths[1];
 }
 
 const typeOf = (name: CaseName) =>
   (JSON.parse(readFileSync(join(fixture(name), 'config.json'), 'utf8')) as { model_type: string }).model_type;
-const isExported = (name: CaseName) => (EXPORTED_ARCHITECTURES as readonly string[]).includes(typeOf(name));
+const isExported = (name: CaseName) => EXPORTED_ARCHITECTURES.includes(typeOf(name));
+const REFUSED = CASES.filter((name) => !isExported(name));
 
-test.each(CASES.filter((name) => !isExported(name)))('%s is refused by name', async (name) => {
-  const refused = models.open(fixture(name)).export('onnx', models.path('out'));
-  await expect(refused).rejects.toMatchObject({ code: 'ERR_EXPORT', message: expect.stringContaining(typeOf(name)) });
-  expect(existsSync(models.path('out'))).toBe(false);
-});
+if (REFUSED.length > 0) {
+  test.each(REFUSED)('%s is refused by name', async (name) => {
+    const refused = models.open(fixture(name)).export('onnx', models.path('out'));
+    await expect(refused).rejects.toMatchObject({ code: 'ERR_EXPORT', message: expect.stringContaining(typeOf(name)) });
+    expect(existsSync(models.path('out'))).toBe(false);
+  });
+}
 
-describe.each(CASES.filter(isExported))('%s', (name) => {
+describe.each([...CASES.filter(isExported), ...STATIC_CASES])('%s', (name) => {
   test('as ONNX of fp32 it gives the same vectors', async () => {
     const model = models.open(fixture(name));
     const report = await model.export('onnx', models.path('out'));
@@ -90,6 +96,65 @@ describe.each(CASES.filter(isExported))('%s', (name) => {
       );
       expect(least_found).toBeGreaterThan(least);
     }
+  });
+});
+
+describe('what of a model only its configuration tells', () => {
+  const LONG = Array.from({ length: 6 }, (_, i) => TEXTS[i % 3]!).join(' and ');
+
+  function copied(name: CaseName, change: (config: Record<string, unknown>) => void): string {
+    const folder = models.copy(name, 'changed');
+    editJson(join(folder, 'config.json'), change);
+    for (const [file, field] of [
+      ['sentence_bert_config.json', 'max_seq_length'],
+      ['tokenizer_config.json', 'model_max_length'],
+    ] as const) {
+      editJson<Record<string, unknown>>(join(folder, file), (json) => {
+        json[field] = 512;
+      });
+    }
+    return folder;
+  }
+
+  /** The largest difference of fp32, and the least cosine of fp16, of texts of which one is much longer than the others. */
+  async function compared(folder: string): Promise<[number, number]> {
+    const model = models.open(folder);
+    const texts = [LONG, ...TEXTS];
+    expect((await openModel(folder)).maxInputLength).toBe(512);
+    const { folder: out } = await model.export('onnx', models.path('out'), { precision: ['fp32', 'fp16'] });
+    const expected = await model.embed(texts);
+    const [single, half] = await Promise.all(
+      ['model.onnx', 'model_fp16.onnx'].map(async (path) => {
+        const file = readOnnx(join(out, 'onnx', path));
+        return runOnnx(file, await feeds(folder, file, texts))['sentence_embedding']!;
+      }),
+    );
+    const width = expected[0]!.length;
+    const cosines = expected.map((vector, i) => cosine(half!.data.subarray(i * width, (i + 1) * width), vector));
+    return [difference(single!, expected), Math.min(...cosines)];
+  }
+
+  test("a window, beyond which a short text's filling sees no token at all", async () => {
+    const folder = copied('modernbert-mean', (config) => {
+      config['local_attention'] = 6;
+    });
+    const whole = await models.open(fixture('modernbert-mean')).embed(TEXTS[0]!);
+    expect(relativeDistance(await models.open(folder).embed(TEXTS[0]!), whole)).toBeGreaterThan(1e-4);
+    const [most, least] = await compared(folder);
+    expect(most).toBeLessThan(1e-5);
+    expect(least).toBeGreaterThan(0.9999);
+  });
+
+  test('a divisor of angles', async () => {
+    const folder = copied('gte-mean', (config) => {
+      config['max_position_embeddings'] = 512;
+      config['rope_parameters'] = { rope_type: 'linear', rope_theta: 30, factor: 4 };
+    });
+    const whole = await models.open(fixture('gte-mean')).embed(TEXTS[0]!);
+    expect(relativeDistance(await models.open(folder).embed(TEXTS[0]!), whole)).toBeGreaterThan(1e-4);
+    const [most, least] = await compared(folder);
+    expect(most).toBeLessThan(1e-5);
+    expect(least).toBeGreaterThan(0.9999);
   });
 });
 
@@ -164,6 +229,18 @@ describe('the folder', () => {
       code: 'ERR_MODEL_FOLDER',
       message: expect.stringMatching(/holds ONNX graphs and no weights\. Open the model/) as string,
     });
+  });
+
+  test('of a table of words has a tokenizer without special tokens, and no modules', async () => {
+    const { folder } = await models.open(fixture('static-dense')).export('onnx', models.path('out'));
+    expect(readdirSync(folder).sort()).toEqual(
+      ['README.md', 'config.json', 'onnx', 'tokenizer.json', 'tokenizer_config.json'].sort(),
+    );
+    const json = (name: string) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as Record<string, unknown>;
+    expect(json('config.json')).toEqual({ model_type: 'static-embedding', vocab_size: 69, hidden_size: 32 });
+    expect(json('tokenizer.json')).toMatchObject({ post_processor: null });
+    expect(json('tokenizer_config.json')).toEqual({ tokenizer_class: 'PreTrainedTokenizerFast', pad_token: '[PAD]' });
+    expect(readFileSync(join(folder, 'README.md'), 'utf8')).not.toContain('SentenceTransformer(');
   });
 
   test('is replaced where it is an export, and left as it is where it is anything else', async () => {

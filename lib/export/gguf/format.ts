@@ -5,7 +5,7 @@ import { factsOf } from '../../model/save/save';
 import type { OpenedModel } from '../../model/types';
 import type { ExportJob, Format } from '../format';
 import { writeGguf, type Field } from './file';
-import { describe, ggufTensors, KINDS } from './model';
+import { bertPlan, describe, ggufTensors, KINDS, type BertPlan } from './model';
 import { tokenizerFields } from './tokenizer';
 
 /** One file for llama.cpp and what is built on it, and a model card. */
@@ -18,11 +18,12 @@ export const GGUF: Format = {
     entries: [/\.gguf$/, /^(README\.md|LICENSE|\.gitattributes|\.DS_Store|Thumbs\.db)$/],
   },
   async prepare(opened, plan) {
-    const described = describe(opened, plan);
+    const bert = bertPlan(opened, plan);
+    const described = describe(opened);
     const tokenizer = await tokenizerFields(opened);
-    return (job) => write(job, new Map([...described, ...tokenizer]));
+    return (job) => write(job, bert, new Map([...described, ...tokenizer]));
   },
-  modules: false,
+  keepsModules: () => false,
   notes(opened) {
     const notes: string[] = [];
     if (opened.dimension < opened.width)
@@ -33,8 +34,8 @@ export const GGUF: Format = {
   },
 };
 
-async function write(job: ExportJob, fields: ReadonlyMap<string, Field>): Promise<string[]> {
-  const { opened, plan, precisions, folder, weights, card, onBytes } = job;
+async function write(job: ExportJob, plan: BertPlan, fields: ReadonlyMap<string, Field>): Promise<string[]> {
+  const { opened, precisions, folder, weights, card, onBytes } = job;
   const files: string[] = [];
   for (const precision of precisions) {
     const { type, file: kind } = KINDS[precision];

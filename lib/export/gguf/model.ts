@@ -3,7 +3,7 @@ import { ModelError } from '../../system/errors';
 import type { OpenedModel } from '../../model/types';
 import { asHalf, asSingle, inBlocks, BLOCK, BLOCK_BYTES } from '../convert';
 import type { ExportPrecision } from '../options';
-import type { EncoderPlan } from '../plans';
+import type { EncoderPlan, TensorNames, TransformerPlan } from '../plans';
 import type { Tensor, Weights } from '../weights';
 import type { Field, GgufTensor, TensorType } from './file';
 
@@ -22,12 +22,27 @@ function refusal(model: OpenedModel, why: string): ModelError {
   return new ModelError('ERR_EXPORT', `${model.id} cannot be exported as GGUF: ${why}.`);
 }
 
+/** A plan of BERT's kind. */
+export interface BertPlan extends TransformerPlan {
+  names: TensorNames & Record<'positions' | 'types' | 'key' | 'value', string>;
+}
+
+/** @throws ModelError ERR_EXPORT: the model is of another kind */
+export function bertPlan(model: OpenedModel, plan: EncoderPlan): BertPlan {
+  const { architecture } = model.spec.encoder;
+  const other = (what: string) =>
+    refusal(model, `vectune writes BERT and its like as GGUF, and ${architecture} has ${what}`);
+  if (plan.kind === 'bag') throw other('a table of words and no encoder');
+  if (plan.relativeBias !== undefined)
+    throw refusal(model, `llama.cpp has no ${architecture}, whose scores have a bias by distance`);
+  if (plan.positions === 'rotary') throw other('rotary positions');
+  return plan as BertPlan;
+}
+
 /** All of the model but tokenizer and weights. @throws ModelError ERR_EXPORT: names what llama.cpp cannot do */
-export function describe(model: OpenedModel, plan: EncoderPlan): Map<string, Field> {
+export function describe(model: OpenedModel): Map<string, Field> {
   const { encoder, head } = model.spec;
   const [pooling, ...rest] = head;
-  if (plan.relativeBias !== undefined)
-    throw refusal(model, `llama.cpp has no ${encoder.architecture}, whose scores have a bias by distance`);
   if (encoder.hiddenActivation === 'relu')
     throw refusal(model, 'its activation is ReLU, and that of llama.cpp is GELU');
   if (rest.some(({ kind }) => kind === 'dense')) throw refusal(model, 'llama.cpp runs no Dense behind the pooling');
@@ -58,7 +73,7 @@ export function describe(model: OpenedModel, plan: EncoderPlan): Map<string, Fie
 /** In the order of the forward pass; norms, biases and the tables of positions and types are fp32 in every precision. */
 export function ggufTensors(
   model: OpenedModel,
-  { names }: EncoderPlan,
+  { names }: BertPlan,
   weights: Weights,
   precision: ExportPrecision,
 ): GgufTensor[] {

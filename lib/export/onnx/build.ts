@@ -2,9 +2,10 @@ import type { OpenedModel } from '../../model/types';
 import type { ExportPrecision } from '../options';
 import type { EncoderPlan } from '../plans';
 import type { WeightsOf } from '../format';
-import { encoder, encoderInputs } from './encoder';
+import { encoder } from './encoder';
 import { Graph } from './graph';
 import { dense, normalise, pooling } from './head';
+import { encoderInputs } from './inputs';
 import { ModuleWeights } from './numbers';
 
 /**

@@ -1,5 +1,7 @@
-import type { ExportPrecision } from '../options';
+import { NO_POSITIONS, STATIC } from '../../model/folder/static-embedding';
+import type { OpenedModel } from '../../model/types';
 import type { JsonObject } from '../../system/json';
+import type { ExportPrecision } from '../options';
 
 /** What transformers.js 4 and sentence-transformers 6 look for in a folder with ONNX graphs. */
 
@@ -26,4 +28,35 @@ export function withRuntimeConfig(
   };
   const { 'transformers.js_config': _, ...rest } = config;
   return Object.keys(own).length === 0 ? rest : { ...rest, 'transformers.js_config': own };
+}
+
+/**
+ * The files of a table of words, which transformers.js runs as it runs other models, with a tokenizer that adds no special
+ * tokens. There is no modules.json: sentence-transformers has no ONNX backend for such a module.
+ */
+export async function staticFiles({ spec, tokeniser, positions }: OpenedModel): Promise<Map<string, string>> {
+  const { json } = await tokeniser.ready();
+  const { vocabSize, hiddenSize } = spec.encoder;
+  const files: [string, JsonObject][] = [
+    ['config.json', { model_type: STATIC, vocab_size: vocabSize, hidden_size: hiddenSize }],
+    ['tokenizer.json', { ...json, post_processor: null }],
+    [
+      'tokenizer_config.json',
+      {
+        tokenizer_class: 'PreTrainedTokenizerFast',
+        pad_token: filler(json),
+        ...(positions < NO_POSITIONS ? { model_max_length: positions } : {}),
+      },
+    ],
+  ];
+  return new Map(files.map(([name, value]) => [name, `${JSON.stringify(value, null, 2)}\n`]));
+}
+
+const PADDING = /^(?:\[PAD\]|<pad>)$/i;
+
+/** What shorter texts are filled up with: the vocabulary's padding, else any token, as it is masked. */
+function filler(tokenizer: JsonObject): string {
+  const { vocab } = tokenizer['model'] as { vocab: Record<string, number> | [string, number][] };
+  const tokens = Array.isArray(vocab) ? vocab.map(([token]) => token) : Object.keys(vocab);
+  return tokens.find((token) => PADDING.test(token)) ?? tokens[0]!;
 }

@@ -1,14 +1,15 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ADDON_VERSION } from '../../engine/load';
+import { STATIC } from '../../model/folder/static-embedding';
 import { modelCard } from '../../model/save/card';
 import { layoutFiles } from '../../model/save/layout';
-import { factsOf, writeLayout } from '../../model/save/save';
+import { factsOf, writeFiles } from '../../model/save/save';
 import { MODEL_FILES } from '../../model/save/save-target';
 import type { JsonObject } from '../../system/json';
 import type { ExportJob, Format } from '../format';
 import { buildGraph } from './build';
-import { GRAPHS, withRuntimeConfig } from './folder';
+import { GRAPHS, staticFiles, withRuntimeConfig } from './folder';
 import { writeOnnx } from './model-file';
 import { onnxUsage } from './usage';
 
@@ -22,7 +23,7 @@ export const ONNX: Format = {
     entries: MODEL_FILES,
   },
   prepare: async () => write,
-  modules: true,
+  keepsModules: ({ architecture }) => architecture !== STATIC,
   notes: ({ layout }) =>
     layout.includePrompt
       ? []
@@ -34,7 +35,7 @@ export const ONNX: Format = {
 
 async function write(job: ExportJob): Promise<string[]> {
   const { opened, plan, precisions, folder, weights, card, onBytes, mostInline } = job;
-  const files = await layoutFiles(opened);
+  const files = opened.architecture === STATIC ? await staticFiles(opened) : await layoutFiles(opened);
   const config = JSON.parse(String(files.get('config.json'))) as JsonObject;
   const written = new Map<string, string[]>();
   await mkdir(join(folder, 'onnx'));
@@ -49,7 +50,7 @@ async function write(job: ExportJob): Promise<string[]> {
     written.set(file, external);
   }
   files.set('config.json', `${JSON.stringify(withRuntimeConfig(config, precisions, written), null, 2)}\n`);
-  await writeLayout(opened, files, folder);
+  await writeFiles(files, folder);
   const { dtype, file } = GRAPHS[precisions[0]!];
   const facts = factsOf(opened);
   const text = modelCard(facts, card, onnxUsage(opened, facts, dtype, `onnx/${file}`));

@@ -94,6 +94,13 @@ export class Graph {
     });
   }
 
+  /** A vector of fp32. */
+  numbers(values: readonly number[]): Value {
+    return this.#constant(`float32 ${JSON.stringify(values)}`, 'float32', [values.length], () =>
+      bytesOf(Float32Array.from(values)),
+    );
+  }
+
   zeroPoint(value: number): Value {
     return this.#constant(`uint8 ${value}`, 'uint8', [], () => Uint8Array.of(value));
   }

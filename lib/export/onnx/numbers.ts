@@ -78,7 +78,8 @@ export class ModuleWeights {
   }
 
   norm(name: string, x: Value, epsilon: number): Value {
-    const inputs = [x, this.tensor(`${name}.weight`), this.tensor(`${name}.bias`)];
+    const bias = `${name}.bias`;
+    const inputs = [x, this.tensor(`${name}.weight`), ...(this.weights.has(bias) ? [this.tensor(bias)] : [])];
     return this.graph.op('LayerNormalization', inputs, { axis: { int: -1 }, epsilon: { float: epsilon } });
   }
 

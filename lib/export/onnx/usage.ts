@@ -1,3 +1,4 @@
+import { STATIC } from '../../model/folder/static-embedding';
 import { promptLines, type ModelFacts } from '../../model/save/card';
 import type { OpenedModel } from '../../model/types';
 
@@ -36,15 +37,19 @@ export function onnxUsage(model: OpenedModel, facts: ModelFacts, dtype: string, 
           'const { sentence_embedding: vectors } = await model(inputs);',
         ]),
     '```',
-    '',
-    'With sentence-transformers (Python, `pip install sentence-transformers[onnx]`):',
-    '',
-    '```python',
-    'from sentence_transformers import SentenceTransformer',
-    '',
-    `model = SentenceTransformer('path/to/this-folder', backend='onnx', model_kwargs={'file_name': '${file}'})`,
-    `vectors = model.encode(${TEXTS})`,
-    '```',
+    ...(model.architecture === STATIC
+      ? []
+      : [
+          '',
+          'With sentence-transformers (Python, `pip install sentence-transformers[onnx]`):',
+          '',
+          '```python',
+          'from sentence_transformers import SentenceTransformer',
+          '',
+          `model = SentenceTransformer('path/to/this-folder', backend='onnx', model_kwargs={'file_name': '${file}'})`,
+          `vectors = model.encode(${TEXTS})`,
+          '```',
+        ]),
     '',
     'In any ONNX runtime: `input_ids`, `attention_mask` and, where the graph has it, `token_type_ids`, int64 ' +
       '[batch × sequence], texts filled up on the right; `sentence_embedding` is what vectune computes, ' +

@@ -30,7 +30,8 @@ export async function saveModel(
   const files = await layoutFiles(opened);
   try {
     await replaceFolder(place, async (folder) => {
-      await writeLayout(opened, files, folder);
+      await writeFiles(files, folder);
+      await makeModuleFolders(opened, folder);
       await addon.saveModel(handle, weightTargets(opened, folder));
       // Asked now: the facts are those of the weights that were written, whatever a run that is on has made since.
       await writeFile(join(folder, 'README.md'), modelCard(factsOf(opened), card()), { flag: 'wx' });
@@ -41,17 +42,12 @@ export async function saveModel(
   return place;
 }
 
-/** Writes files by their paths in a new folder, and makes the folders of the model's modules. */
-export async function writeLayout(
-  opened: OpenedModel,
-  files: ReadonlyMap<string, string | Buffer>,
-  folder: string,
-): Promise<void> {
+/** Writes files by their paths in a new folder. */
+export async function writeFiles(files: ReadonlyMap<string, string | Buffer>, folder: string): Promise<void> {
   for (const [path, content] of files) {
     await mkdir(dirname(join(folder, path)), { recursive: true });
     await writeFile(join(folder, path), content, { flag: 'wx' });
   }
-  await makeModuleFolders(opened, folder);
 }
 
 export async function makeModuleFolders(opened: OpenedModel, folder: string): Promise<void> {
