@@ -146,8 +146,9 @@ function checkManifest(root, files, faults) {
     if (manifest[field] !== own[field])
       faults.push(`package.json says ${field} ${manifest[field]}, the repository ${own[field]}`);
   }
-  if (JSON.stringify(manifest.dependencies) !== JSON.stringify(own.dependencies)) {
-    faults.push("package.json's dependencies are not the repository's");
+  for (const field of ['dependencies', 'optionalDependencies', 'peerDependencies', 'peerDependenciesMeta']) {
+    if (JSON.stringify(manifest[field]) !== JSON.stringify(own[field]))
+      faults.push(`package.json's ${field} are not the repository's`);
   }
   const targets = [
     manifest.main,

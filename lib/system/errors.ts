@@ -83,8 +83,12 @@ export type DeviceErrorCode =
 /** Code of `FileError`. */
 export type FileErrorCode = 'ERR_FILE';
 
-/** Code of `ServerError`: the port is taken, or this address or port may not be used. */
-export type ServerErrorCode = 'ERR_LISTEN';
+/** Codes of `ServerError`. */
+export type ServerErrorCode =
+  /** The port is taken, or this address or port may not be used. */
+  | 'ERR_LISTEN'
+  /** Packages that the server is made of, vectune's optional dependencies, are not installed. */
+  | 'ERR_SERVER_PACKAGES';
 
 /** Codes of `CheckpointError`. */
 export type CheckpointErrorCode =
@@ -330,7 +334,7 @@ export class FileError extends VectuneError {
   }
 }
 
-/** A server cannot listen where it was told to. */
+/** A server cannot be made, or cannot listen where it was told to. */
 export class ServerError extends VectuneError {
   declare readonly code: ServerErrorCode;
   /** For vectune itself. */

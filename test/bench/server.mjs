@@ -6,12 +6,13 @@
 //   --connections 1,4,16,64
 //   --texts short,mixed     short: a question a request; mixed: 1 to 8 texts of 3 to 180 words
 //   --peers torch,optimum   '' for vectune alone
+//   --infinity FOLDER       virtual environment of infinity-emb; default one in .build, made once
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -90,9 +91,8 @@ async function vectune(model, port) {
   return { name: 'vectune', url, path: '/v1/embeddings', model: 'live', child: made.child };
 }
 
-/** infinity-emb in a virtual environment of its own, in .build; installed once. */
-async function infinityPython() {
-  const folder = join(ROOT, '.build', 'bench', 'infinity');
+/** infinity-emb in a virtual environment of its own; installed once. */
+async function infinityPython(folder = join(ROOT, '.build', 'bench', 'infinity')) {
   const python = join(folder, 'bin', 'python');
   const requirements = join(HERE, 'infinity-requirements.txt');
   const mark = join(folder, 'requirements.txt');
@@ -104,8 +104,8 @@ async function infinityPython() {
   return python;
 }
 
-async function infinity(engine, model, port) {
-  const python = await infinityPython();
+async function infinity(engine, model, port, environment) {
+  const python = await infinityPython(environment);
   const args = [
     'v2',
     '--model-id',
@@ -154,6 +154,7 @@ await runScript(async () => {
       connections: { type: 'string', default: '1,4,16,64' },
       texts: { type: 'string', default: 'short,mixed' },
       peers: { type: 'string', default: 'torch,optimum' },
+      infinity: { type: 'string' },
     },
   });
   await setUp();
@@ -166,7 +167,7 @@ await runScript(async () => {
     servers.push(await vectune(model, port++));
     for (const engine of list(values.peers)) {
       const folder = engine === 'optimum' ? await onnxModel(await pythonPeer(), model) : model;
-      servers.push(await infinity(engine, folder, port++));
+      servers.push(await infinity(engine, folder, port++, values.infinity && resolve(values.infinity)));
     }
     const rows = [];
     for (const texts of list(values.texts)) {

@@ -4,17 +4,19 @@ import assert from 'node:assert/strict';
 import { build } from 'esbuild';
 import {
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { libtorchRoot, MODEL, Room, ROOT, roomWithPackage } from './room.mjs';
+import { HERE, libtorchRoot, MODEL, Room, ROOT, roomWithPackage, run } from './room.mjs';
 
 let room, tarball, remove, libtorch;
 before(async () => {
@@ -108,6 +110,39 @@ test('the program of docs/bundlers.md for esbuild, as it stands there', async ()
   assert.ok(Math.abs((await room.tell(join(project, 'bundle.mjs'), [MODEL], { env: env() })) - 1) < 1e-5);
 });
 
+test('Next.js: built with the configuration of docs/bundlers.md, `next start` and the standalone server answer', async (t) => {
+  const page = readFileSync(join(ROOT, 'docs', 'bundlers.md'), 'utf8');
+  const [, config] = /```js\n\/\/ next\.config\.mjs\n(.*?)```/s.exec(page);
+  const project = join(room.folder, 'nextjs');
+  await room.install([tarball, 'next', 'react', 'react-dom'], project);
+  cpSync(join(HERE, 'projects', 'nextjs'), project, { recursive: true });
+  writeFileSync(join(project, 'next.config.mjs'), config);
+  const own = { ...env(), MODEL, NEXT_TELEMETRY_DISABLED: '1', NODE_ENV: 'production' };
+  const next = join(project, 'node_modules', 'next', 'dist', 'bin', 'next');
+  await room.mustRun('node', [next, 'build'], { cwd: project, env: own });
+  // What `output: 'standalone'` wrote runs where nothing else of the project is.
+  const standalone = join(room.folder, 'standalone');
+  renameSync(join(project, '.next', 'standalone'), standalone);
+  for (const [what, cwd, args] of [
+    ['next start', project, [next, 'start', '--hostname', '127.0.0.1', '--port', '0']],
+    ['standalone', standalone, ['server.js']],
+  ]) {
+    const child = room.start('node', args, { cwd, env: { ...own, HOSTNAME: '127.0.0.1', PORT: '0' } });
+    try {
+      const address = await child.said(/http:\/\/127\.0\.0\.1:\d+/);
+      const answer = await fetch(`${address}/api/similarity`, {
+        method: 'POST',
+        body: JSON.stringify({ a: 'rain', b: 'rain' }),
+      });
+      assert.equal(answer.status, 200, what);
+      assert.ok(Math.abs((await answer.json()).similarity - 1) < 1e-5);
+    } finally {
+      await child.end();
+    }
+  }
+  t.diagnostic(`Next.js ${JSON.parse(readFileSync(join(project, 'node_modules', 'next', 'package.json'))).version}`);
+});
+
 test('the examples of the frameworks run with what npm gives today', async () => {
   const project = join(room.folder, 'frameworks');
   await room.install([tarball, 'ai', '@langchain/core', '@llamaindex/core', 'openai'], project);
@@ -116,4 +151,44 @@ test('the examples of the frameworks run with what npm gives today', async () =>
     const output = await room.mustRun('node', [file, MODEL], { cwd: project, env: env() });
     assert.ok(output.trim().length > 0, file);
   }
+  // The same by TypeScript, against the packages' own types.
+  const typed = join(project, 'typed');
+  cpSync(join(HERE, 'projects', 'frameworks'), typed, { recursive: true });
+  const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
+  const types = join(ROOT, 'node_modules', '@types');
+  const checked = await run(process.execPath, [tsc, '-p', typed, '--typeRoots', types], { cwd: typed });
+  assert.equal(checked.code, 0, checked.stdout);
+  const told = await room.tell(join(typed, 'out', 'main.js'), [MODEL], { cwd: typed, env: env() });
+  assert.deepEqual(told, { many: 2, alike: true, code: 'ERR_DISPOSED' });
+});
+
+test('without optional dependencies all but the server is there, and it says what it lacks', async () => {
+  const project = join(room.folder, 'lean');
+  await room.install([tarball, '--omit=optional'], project);
+  const packages = (folder) =>
+    JSON.parse(readFileSync(join(folder, 'node_modules', '.package-lock.json'), 'utf8')).packages;
+  const [lean, whole] = [project, room.project].map((folder) => Object.keys(packages(folder)));
+  assert.ok(whole.includes('node_modules/fastify'));
+  assert.deepEqual(
+    lean.filter((place) => /\/(?:fastify|@fastify|prom-client|zod|pino)(?:\/|$)/.test(place)),
+    [],
+  );
+  assert.ok(lean.length < whole.length / 2, `${lean.length} of ${whole.length}`);
+  for (const name of ['first-call.cjs', 'lean.mjs']) copyFileSync(join(HERE, 'programs', name), join(project, name));
+  const options = { cwd: project, env: env() };
+  assert.ok((await room.tell(join(project, 'first-call.cjs'), [MODEL], options)).dimensions > 0);
+  const { code, name, message } = await room.tell(join(project, 'lean.mjs'), [], options);
+  assert.deepEqual({ code, name }, { code: 'ERR_SERVER_PACKAGES', name: 'ServerError' });
+  assert.match(message, /not installed: fastify, prom-client, zod\. .*npm install 'fastify@\^5/);
+  const { code: exit, stderr } = await room.run('npx', ['--no-install', 'vectune', 'serve', '--model', MODEL], options);
+  assert.equal(exit, 1);
+  assert.match(stderr, /not installed: fastify, prom-client, zod/);
+  // What it says to type is enough.
+  const [, wanted] = /npm install (.*)$/.exec(message);
+  await room.add(
+    wanted.split(' ').map((one) => one.replaceAll("'", '')),
+    project,
+  );
+  copyFileSync(join(HERE, 'programs', 'serve.mjs'), join(project, 'serve.mjs'));
+  assert.equal((await room.tell(join(project, 'serve.mjs'), [MODEL], options)).page, 200);
 });

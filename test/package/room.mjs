@@ -1,5 +1,6 @@
 // A clean room: an empty project folder, an empty home, and a PATH with Node, npm and a shell, and nothing else.
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   copyFileSync,
   existsSync,
@@ -93,6 +94,28 @@ export class Room {
     return run(resolve(this.bin, program), args, { cwd: this.project, env: this.environment(env), ...options });
   }
 
+  /** One of the room's programs that goes on: `said` waits for what it prints, `end` ends it. */
+  start(program, args, { env, cwd = this.project } = {}) {
+    const child = spawn(resolve(this.bin, program), args, { cwd, env: this.environment(env) });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data));
+    const ended = once(child, 'exit');
+    return {
+      async said(pattern) {
+        for (;;) {
+          const found = pattern.exec(output)?.[0];
+          if (found !== undefined) return found;
+          if (child.exitCode !== null) throw new Error(`${args.join(' ')} ended with ${child.exitCode}:\n${output}`);
+          await Promise.race([once(child.stdout, 'data'), once(child.stderr, 'data'), ended]);
+        }
+      },
+      async end() {
+        child.kill();
+        await ended;
+      },
+    };
+  }
+
   async mustRun(program, args, options) {
     return printed(program, args, await this.run(program, args, options));
   }
@@ -108,6 +131,11 @@ export class Room {
   async install(what, project = this.project) {
     mkdirSync(project, { recursive: true });
     writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'stranger', private: true }));
+    return this.add(what, project);
+  }
+
+  /** The same in a project that has packages. */
+  async add(what, project) {
     const config = {
       npm_config_userconfig: process.env.npm_config_userconfig ?? join(homedir(), '.npmrc'),
       npm_config_cache: (await mustRun('npm', ['config', 'get', 'cache'])).trim(),
