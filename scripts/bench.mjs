@@ -1,9 +1,10 @@
 // npm run bench: vectune beside its peers, in turn on this machine; prints a table and writes .build/bench/results.json.
 //   npm run bench                         everything; takes more than an hour on two cores
-//   npm run bench -- --only training,single   some groups (training, distiluse, ranking, mining, embedding, single, start, lengths,
+//   npm run bench -- --only training,single   some groups (training, distiluse, ranking, mining, encoders, embedding, single, start, lengths,
 //                                         neighbour, eventLoop, blocks, scale, avx2)
 //   npm run bench -- --runs 3             runs of each work (default 5); the median counts
 //   npm run bench -- --full               100,000 pairs too
+//   npm run bench -- --only encoders --shapes mpnet-base,qwen3-0.6b   some shapes
 //   npm run bench -- --against ../other   the engine beside that of another built tree, nothing else
 //   npm run bench -- --profile            where a training step's time goes, nothing else
 import { createRequire } from 'node:module';
@@ -149,6 +150,7 @@ await runScript(async () => {
       only: { type: 'string' },
       runs: { type: 'string', default: '5' },
       full: { type: 'boolean' },
+      shapes: { type: 'string' },
       profile: { type: 'boolean' },
       against: { type: 'string' },
     },
@@ -216,6 +218,8 @@ await runScript(async () => {
     threads: info.threads,
     runs: Number(values.runs),
     full: values.full === true,
+    shapes: values.shapes?.split(','),
+    folder: FOLDER,
     figures: [],
     embedding: { kind: 'embed', model, threads: info.threads, texts, batchSize: 32 },
     embeddingLengths: await lengthsOf(model, texts, 256),

@@ -1,4 +1,5 @@
 // The works that are measured, with their goals: each gives rows { what, ours, peer, ratio, share, peak, goal, reached }.
+import { encoders } from './encoders.mjs';
 import { busyNeighbour, inTurn, runWork, spread } from './measure.mjs';
 
 const SHAPES = { minilm: { hidden: 384, inner: 1536, layers: 6 }, distiluse: { hidden: 768, inner: 3072, layers: 6 } };
@@ -240,6 +241,8 @@ export const groups = {
       ),
     ];
   },
+
+  encoders: (c) => encoders(c, row),
 
   async embedding(c) {
     const ours = (precision) => () => runWork('vectune', { ...c.embedding, precision });
