@@ -17,17 +17,37 @@ export const model = {
     },
     {
       guard: 'tokenizer that fails on a text',
-      from: '.catch((error: unknown) => {\n        // What',
-      to: '.catch((error: unknown) => {\n        if (texts.length > 0) throw error;\n        // What',
+      from: "if (hasCode(error, 'ERR_DISPOSED')) throw error;",
+      to: 'if (error !== undefined) throw error;',
       test: 'hostile/model-files',
       name: 'without the token for what it does not know',
     },
+  ],
+
+  'lib/tokenisation/direct-tokenizer.ts': [
     {
       guard: 'largest id of special tokens',
       from: 'Math.max(largestId, largestOfVocabulary(tokenizer, run))',
       to: 'Math.max(0 * largestId, largestOfVocabulary(tokenizer, run))',
       test: 'hostile/model-files',
       name: 'whose special tokens have ids of their own',
+    },
+  ],
+
+  'lib/tokenisation/thread-tokenizer.ts': [
+    {
+      guard: 'what a tokenizer owes when it is closed',
+      from: 'if (this.#waiting.size === 0) void this.#worker.terminate();',
+      to: 'void this.#worker.terminate();',
+      test: 'lifetime/tokenizer-thread',
+      name: 'closed',
+    },
+    {
+      guard: 'thread of a tokenizer that nobody has',
+      from: 'unreachable.register(this, worker);',
+      to: '',
+      test: 'lifetime/tokenizer-thread',
+      name: 'unreachable',
     },
   ],
 
