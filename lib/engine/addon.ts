@@ -77,12 +77,20 @@ export interface EncoderSpec {
   attentionDropout: number;
   /** Of each layer, where positions are rotary. */
   attention?: LayerAttention[];
+  /** Numbers of a head; left out: hiddenSize / heads. */
+  headDim?: number;
+  /** Heads of keys and values, each for as many neighbouring heads of queries; left out: as many as `heads`. */
+  keyValueHeads?: number;
+  /** What queries are multiplied by, beside 1/√(numbers of a head); left out: 1. */
+  queryScale?: number;
 }
 
 /** What the attention of a layer has of its own. */
 export interface LayerAttention {
   /** Keys that a query sees on each side of its own; null: all. */
   window: number | null;
+  /** Whether a query sees no key behind its own. Left out: it does. */
+  causal?: boolean;
   /** Pair i of a head of d numbers is turned by position · ropeTheta^(−2i/d) / ropeDivisor. */
   ropeTheta: number;
   ropeDivisor: number;

@@ -87,6 +87,14 @@ export const ARCHITECTURES = {
       return shape;
     },
   },
+  gemma3_text: {
+    modelClass: 'Gemma3TextModel',
+    tokenizerClass: 'GemmaTokenizer',
+    writtenTokenizerClass: 'PreTrainedTokenizerFast',
+    formerModule: null,
+    ownFields: ['query_pre_attn_scalar'],
+    read: readGemma3,
+  },
   gte: {
     modelClass: 'GteModel',
     tokenizerClass: 'XLMRobertaTokenizer',
@@ -154,6 +162,14 @@ export const ARCHITECTURES = {
       rope_parameters: writtenRope(shape),
     }),
   },
+  qwen3: {
+    modelClass: 'Qwen3Model',
+    tokenizerClass: 'Qwen2Tokenizer',
+    writtenTokenizerClass: 'PreTrainedTokenizerFast',
+    formerModule: null,
+    ownFields: ['max_window_layers'],
+    read: readQwen3,
+  },
   roberta: {
     modelClass: 'RobertaModel',
     tokenizerClass: 'RobertaTokenizer',
@@ -212,14 +228,8 @@ function readModernBert(fields: Fields): Shape {
   if (fields.number('mlp_dropout', 0, 1, 0) !== hiddenDropout) {
     throw unlike(fields, '"mlp_dropout" is not "embedding_dropout": vectune has one dropout for both');
   }
-  const kinds: unknown = fields.has('layer_types')
-    ? fields.object['layer_types']
-    : Array.from({ length: layers }, (_, i) =>
-        i % fields.integer('global_attn_every_n_layers', 1, 3) === 0 ? 'full_attention' : 'sliding_attention',
-      );
-  if (!Array.isArray(kinds) || kinds.length !== layers) {
-    throw fields.fail('layer_types', `a list of ${layers}, one for each layer`, kinds);
-  }
+  const every = fields.integer('global_attn_every_n_layers', 1, 3);
+  const kinds = layerKinds(fields, layers, (i) => i % every !== 0);
   const ropes = fields.has('rope_parameters') ? fields.object['rope_parameters'] : {};
   if (!isObject(ropes)) throw fields.fail('rope_parameters', 'an object', ropes);
   if (fields.has('rope_scaling'))
@@ -241,12 +251,122 @@ function readModernBert(fields: Fields): Shape {
     hiddenActivation: activation(fields, 'hidden_activation'),
     hiddenDropout,
     attentionDropout: fields.number('attention_dropout', 0, 1, 0),
-    attention: kinds.map((kind): LayerAttention => {
-      if (kind === 'full_attention') return { window: null, ...whole };
-      if (kind === 'sliding_attention') return { window, ...local };
-      throw fields.fail('layer_types', '"full_attention" or "sliding_attention" for each layer', kind);
-    }),
+    attention: kinds.map((slides) => (slides ? { window, ...local } : { window: null, ...whole })),
   };
+}
+
+/** Whether each layer sees a window of the text: as "layer_types" says, else as `slides` does. */
+function layerKinds(fields: Fields, layers: number, slides: (layer: number) => boolean): boolean[] {
+  if (!fields.has('layer_types')) return Array.from({ length: layers }, (_, i) => slides(i));
+  const kinds = fields.object['layer_types'];
+  if (!Array.isArray(kinds) || kinds.length !== layers) {
+    throw fields.fail('layer_types', `a list of ${layers}, one for each layer`, kinds);
+  }
+  return kinds.map((kind: unknown) => {
+    if (kind === 'full_attention') return false;
+    if (kind === 'sliding_attention') return true;
+    throw fields.fail('layer_types', '"full_attention" or "sliding_attention" for each layer', kind);
+  });
+}
+
+/** Yang et al. 2025. A decoder, whose tokens see those before them; all of them where "is_causal" is false. */
+function readQwen3(fields: Fields): Shape {
+  refuse(fields, ['attention_bias'], "a bias, which vectune's Qwen3 does not have");
+  refuse(
+    fields,
+    ['use_bidirectional_attention'],
+    'transformers\' Qwen3 does not look at it; it says "is_causal": false',
+  );
+  const layers = fields.integer('num_hidden_layers', 1, 32);
+  const causal = fields.boolean('is_causal', true);
+  const slides = fields.boolean('use_sliding_window', false) && fields.object['sliding_window'] !== null;
+  const from = fields.integer('max_window_layers', 0, 28);
+  const kinds = layerKinds(fields, layers, (i) => slides && i >= from);
+  if (kinds.includes(true) && !slides) {
+    throw unlike(fields, '"layer_types" has "sliding_attention", and "use_sliding_window" is not true');
+  }
+  // A query's own key is one of a causal window, and none of one to both sides.
+  const window = slides ? fields.integer('sliding_window', 1, 4096) - (causal ? 1 : 0) : null;
+  const turned = rope(fields, ropeParameters(fields), fields.number('rope_theta', 1, Infinity, 10_000));
+  return {
+    vocabSize: fields.integer('vocab_size', 1, 151_936),
+    hiddenSize: fields.integer('hidden_size', 1, 4096),
+    layers,
+    ...grouped(fields, 32, 32, 128),
+    intermediateSize: fields.integer('intermediate_size', 1, 22_016),
+    positions: fields.integer('max_position_embeddings', 1, 32_768),
+    typeVocabSize: 0,
+    positionOffset: 0,
+    padTokenId: padding(fields, NaN),
+    layerNormEps: fields.number('rms_norm_eps', 0, 1, 1e-6),
+    hiddenActivation: activation(fields, 'hidden_act', 'silu'),
+    hiddenDropout: 0,
+    attentionDropout: fields.number('attention_dropout', 0, 1, 0),
+    attention: kinds.map((local) => ({ window: local ? window : null, causal, ...turned })),
+  };
+}
+
+/** Gemma Team 2025, and Vera et al. 2025 (EmbeddingGemma), where "use_bidirectional_attention" is true. */
+function readGemma3(fields: Fields): Shape {
+  refuse(fields, ['attention_bias'], "a bias, which vectune's Gemma 3 does not have");
+  if (fields.has('attn_logit_softcapping')) {
+    throw unlike(fields, '"attn_logit_softcapping" is not something that vectune\'s Gemma 3 has');
+  }
+  const layers = fields.integer('num_hidden_layers', 1, 26);
+  const both = fields.boolean('use_bidirectional_attention', false);
+  const decodes = fields.boolean('is_causal', true);
+  const every = fields.integer('sliding_window_pattern', 1, 6);
+  const kinds = layerKinds(fields, layers, (i) => (i + 1) % every !== 0);
+  // Where queries see both sides, the window is halved (configuration_gemma3.py), and its last key is none of it
+  // (modeling_gemma3.py), but for masks that "is_causal" makes (masking_utils.py).
+  const width = fields.integer('sliding_window', 1, 4096);
+  const exclusive = both ? Math.floor(width / 2) + 1 : width;
+  const window = decodes ? exclusive - 1 : exclusive;
+  const ropes = fields.has('rope_parameters') ? fields.object['rope_parameters'] : {};
+  if (!isObject(ropes)) throw fields.fail('rope_parameters', 'an object', ropes);
+  const whole = rope(
+    fields,
+    ropes['full_attention'] ?? fields.object['rope_scaling'],
+    fields.number('rope_theta', 1, Infinity, 1_000_000),
+  );
+  const local = rope(fields, ropes['sliding_attention'], fields.number('rope_local_base_freq', 1, Infinity, 10_000));
+  const causal = decodes && !both;
+  const heads = grouped(fields, 8, 4, 256);
+  return {
+    vocabSize: fields.integer('vocab_size', 1, 262_208),
+    hiddenSize: fields.integer('hidden_size', 1, 2304),
+    layers,
+    ...heads,
+    intermediateSize: fields.integer('intermediate_size', 1, 9216),
+    positions: fields.integer('max_position_embeddings', 1, 131_072),
+    typeVocabSize: 0,
+    positionOffset: 0,
+    padTokenId: padding(fields, 0),
+    layerNormEps: fields.number('rms_norm_eps', 0, 1, 1e-6),
+    hiddenActivation: activation(fields, 'hidden_activation', 'gelu_pytorch_tanh'),
+    hiddenDropout: 0,
+    attentionDropout: fields.number('attention_dropout', 0, 1, 0),
+    attention: kinds.map((slides) => (slides ? { window, causal, ...local } : { window: null, causal, ...whole })),
+    queryScale: Math.sqrt(heads.headDim / fields.number('query_pre_attn_scalar', 1e-6, 1e9, 256)),
+  };
+}
+
+/** Heads of queries, and how many of them share one of keys and values. */
+function grouped(fields: Fields, heads: number, keyValueHeads: number, headDim: number) {
+  const queries = fields.integer('num_attention_heads', 1, heads);
+  const keys =
+    fields.object['num_key_value_heads'] === null ? queries : fields.integer('num_key_value_heads', 1, keyValueHeads);
+  if (queries % keys !== 0) {
+    throw fields.fail('num_key_value_heads', `a divisor of "num_attention_heads", ${queries}`, keys);
+  }
+  const size = fields.integer('head_dim', 1, headDim);
+  if (size % 2 !== 0) throw fields.fail('head_dim', 'even, as heads are turned in pairs', size);
+  return { heads: queries, keyValueHeads: keys, headDim: size };
+}
+
+/** What turns all layers alike: transformers 5's field, else the former one. */
+function ropeParameters(fields: Fields): unknown {
+  return fields.object['rope_parameters'] ?? fields.object['rope_scaling'];
 }
 
 /** Nussbaum et al. 2024, by transformers' names or, in files of before, by GPT-2's. */
@@ -320,7 +440,7 @@ function readGte(fields: Fields): Shape {
   const hiddenSize = fields.integer('hidden_size', 1, 768);
   const heads = fields.integer('num_attention_heads', 1, 12);
   const theta = fields.number('rope_theta', 1, Infinity, former ? undefined : 160_000);
-  const parameters = fields.object['rope_parameters'] ?? fields.object['rope_scaling'];
+  const parameters = ropeParameters(fields);
   const turned = ntk(fields, parameters, theta, hiddenSize / heads) ?? rope(fields, parameters, theta);
   return headsOf(fields, {
     vocabSize: fields.integer('vocab_size', 1, 250_048),

@@ -49,7 +49,7 @@ function known(
 /**
  * Well-known sentence-embedding models. Each may be passed where a model is asked for; any other hub id of an
  * architecture that vectune runs, or a folder, may be passed as a string. Twenty that many use say what they are
- * (`listModels`), some of which this version does not run yet.
+ * (`listModels`).
  */
 export const models = Object.freeze({
   /** Many languages: 512 numbers, at most 128 tokens. */

@@ -28,6 +28,7 @@ std::vector<LayerAttention> to_layer_attentions(const Napi::Value& value) {
     Fields fields(array.Get(i), what + "[" + std::to_string(i) + "]");
     LayerAttention layer;
     if (!fields.is_null("window")) layer.reach.before = layer.reach.after = fields.integer("window", 0, kLargestSize);
+    if (!fields["causal"].IsUndefined() && fields.boolean("causal")) layer.reach.after = 0;
     layer.rotary.theta = fields.finite("ropeTheta");
     layer.rotary.divisor = fields.finite("ropeDivisor");
     fields.finish();
@@ -59,6 +60,9 @@ EncoderSpec to_encoder_spec(const Napi::Value& value) {
   spec.hidden_dropout = static_cast<float>(fields.within("hiddenDropout", 0.0, 1.0));
   spec.attention_dropout = static_cast<float>(fields.within("attentionDropout", 0.0, 1.0));
   if (!fields["attention"].IsUndefined()) spec.attention = to_layer_attentions(fields["attention"]);
+  if (!fields["headDim"].IsUndefined()) spec.head_dim = fields.integer("headDim", 1, kLargestSize);
+  if (!fields["keyValueHeads"].IsUndefined()) spec.key_value_heads = fields.integer("keyValueHeads", 1, kLargestSize);
+  if (!fields["queryScale"].IsUndefined()) spec.query_scale = fields.finite("queryScale");
   fields.finish();
   return spec;
 }

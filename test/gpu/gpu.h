@@ -50,6 +50,27 @@ inline ModelSpec small_minilm() {
   return spec;
 }
 
+/// A decoder: heads of queries in pairs with one of keys, wider than their share, which see what stands before them, in
+/// the second layer a window of it.
+inline ModelSpec small_decoder() {
+  ModelSpec spec;
+  EncoderSpec& e = spec.encoder;
+  e.architecture = &architecture("qwen3");
+  e.vocab_size = 2000;
+  e.hidden_size = 128;
+  e.layers = 2;
+  e.heads = 4;
+  e.key_value_heads = 2;
+  e.head_dim = 64;
+  e.intermediate_size = 256;
+  e.positions = 512;
+  e.layer_norm_eps = 1e-6f;
+  e.hidden_activation = HiddenActivation::kSilu;
+  e.attention = {{{Reach::kAll, 0}, {1e4, 1}}, {{40, 0}, {1e4, 1}}};
+  spec.head.push_back(PoolingSpec{{PoolingMode::kLastToken}});
+  return spec;
+}
+
 /// Texts of 1 to 300 tokens.
 inline std::shared_ptr<Dataset> mixed_texts(int64_t vocabulary, int pairs = 16) {
   std::vector<int> lengths;

@@ -29,9 +29,9 @@ std::vector<Precision> precisions(const device::Gpu& gpu) {
 
 }  // namespace
 
-TEST(parity_of_embeddings) {
-  const device::Gpu gpu = require_gpu();
-  const ModelSpec spec = small_minilm();
+namespace {
+
+void compare_embeddings(const device::Gpu& gpu, const ModelSpec& spec) {
   auto model = std::make_shared<Model>(spec, 7u);
   auto data = mixed_texts(spec.encoder.vocab_size);
   const int64_t texts = data->texts(), width = spec.dimension();
@@ -58,9 +58,7 @@ TEST(parity_of_embeddings) {
   }
 }
 
-TEST(parity_of_gradients_by_name) {
-  const device::Gpu gpu = require_gpu();
-  const ModelSpec spec = small_minilm();
+void compare_gradients(const device::Gpu& gpu, const ModelSpec& spec) {
   auto data = mixed_texts(spec.encoder.vocab_size);
   double expected_loss = 0, loss = 0;
   const auto expected = gradients(spec, data, options_of({}, Precision::kFp32), 100, &expected_loss);
@@ -80,6 +78,13 @@ TEST(parity_of_gradients_by_name) {
       }
     }
 }
+
+}  // namespace
+
+TEST(parity_of_embeddings) { compare_embeddings(require_gpu(), small_minilm()); }
+TEST(parity_of_embeddings_of_a_decoder) { compare_embeddings(require_gpu(), small_decoder()); }
+TEST(parity_of_gradients_by_name) { compare_gradients(require_gpu(), small_minilm()); }
+TEST(parity_of_gradients_by_name_of_a_decoder) { compare_gradients(require_gpu(), small_decoder()); }
 
 TEST(parity_of_losses) {
   require_gpu();

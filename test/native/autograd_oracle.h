@@ -99,26 +99,34 @@ class Forward {
     if (e.architecture->has_position_table())
       x = x + at::embedding(p(n.positions + ".weight"), positions_of(ids, tokens), counts_padding() ? e.pad_id : -1);
     if (e.type_vocab_size > 0) x = x + p(n.types + ".weight").select(0, 0);
-    x = drop(norm(x, n.embedding_norm, NormKind::kLayer), plan, 0, DropoutPlan::kEmbedding, text);
+    if (e.architecture->scales_words) x = x * std::sqrt(static_cast<double>(e.hidden_size));
+    if (!n.embedding_norm.empty())
+      x = drop(norm(x, n.embedding_norm, NormKind::kLayer), plan, 0, DropoutPlan::kEmbedding, text);
     for (int64_t i = 0; i < (layers < 0 ? e.layers : layers); ++i) {
       const std::string l = n.layer + std::to_string(i) + ".";
       const bool before = e.architecture->norms_before();
       const bool normed = before && (i > 0 || e.architecture->first_attention_norm);
-      const auto heads = [&](const at::Tensor& y) {
-        return y.reshape({tokens, e.heads, e.head_size()}).transpose(0, 1);
+      const auto heads = [&](const at::Tensor& y, const std::string& of_heads = "") {
+        const at::Tensor each = y.reshape({tokens, -1, e.head_size()}).transpose(0, 1);
+        const at::Tensor normed = of_heads.empty() ? each : norm(each, l + of_heads);
+        return at::repeat_interleave(normed, e.heads / normed.size(0), 0);
       };
       const auto qkv = parts(normed ? norm(x, l + n.attention_norm) : x, l, {n.query, n.key, n.value});
       const LayerAttention attention = e.attention_of(i);
-      const at::Tensor q = turned(heads(qkv[0]), attention.rotary), k = turned(heads(qkv[1]), attention.rotary),
-                       v = heads(qkv[2]);
+      const at::Tensor q = turned(heads(qkv[0], n.query_norm), attention.rotary) * e.query_scale,
+                       k = turned(heads(qkv[1], n.key_norm), attention.rotary), v = heads(qkv[2]);
       at::Tensor scores = at::matmul(q, k.transpose(1, 2)) / std::sqrt(static_cast<double>(e.head_size()));
       scores = scores.masked_fill(unseen(attention.reach, tokens), -INFINITY);
       if (!n.relative_bias.empty()) scores = scores + relative_bias(p(n.relative_bias + ".weight"), tokens);
       at::Tensor probabilities = at::softmax(scores, -1);
       const kernels::Dropout d = plan.at(i, DropoutPlan::kAttention);
       if (d.on()) probabilities = probabilities * attention_mask(d, text, tokens, e.heads, e.head_size());
-      const at::Tensor context = at::matmul(probabilities, v).transpose(0, 1).reshape({tokens, e.hidden_size});
-      x = x + drop(linear(context, l + n.attention_out), plan, i, DropoutPlan::kAttentionOut, text);
+      const at::Tensor context = at::matmul(probabilities, v).transpose(0, 1).reshape({tokens, e.attention_width()});
+      const auto behind = [&](const at::Tensor& y, const std::string& name) {
+        return e.architecture->norms_around() ? norm(y, l + name) : y;
+      };
+      x = x + behind(drop(linear(context, l + n.attention_out), plan, i, DropoutPlan::kAttentionOut, text),
+                     n.attention_branch_norm);
       if (!before) x = norm(x, l + n.attention_norm);
       const at::Tensor in = before ? norm(x, l + n.output_norm) : x;
       at::Tensor inner;
@@ -130,7 +138,7 @@ class Forward {
         const bool first = n.gate.empty() && e.architecture->gate == Architecture::Gate::kFirst;
         inner = drop(activated(both[first ? 0 : 1]) * both[first ? 1 : 0], plan, i, DropoutPlan::kGated, text);
       }
-      x = x + drop(linear(inner, l + n.down), plan, i, DropoutPlan::kOutput, text);
+      x = x + behind(drop(linear(inner, l + n.down), plan, i, DropoutPlan::kOutput, text), n.output_branch_norm);
       if (!before) x = norm(x, l + n.output_norm);
     }
     if (!n.final_norm.empty() && (layers < 0 || layers == e.layers)) x = norm(x, n.final_norm);
@@ -273,7 +281,9 @@ class Forward {
     const EncoderSpec& e = spec_.encoder;
     if (kind == NormKind::kLayer)
       return at::layer_norm(x, {e.hidden_size}, p(name + ".weight"), bias(name), e.layer_norm_eps);
-    return x * at::rsqrt(x.pow(2).mean(-1, true) + e.layer_norm_eps) * p(name + ".weight");
+    const at::Tensor weight = p(name + ".weight");
+    return x * at::rsqrt(x.pow(2).mean(-1, true) + e.layer_norm_eps) *
+           (e.architecture->norms_add_one ? weight + 1 : weight);
   }
   at::Tensor drop(const at::Tensor& x, const DropoutPlan& plan, int64_t layer, DropoutPlan::Site site,
                   int32_t text) const {

@@ -21,9 +21,12 @@ void compare_with_autograd(const ModelSpec& spec, float dropout, int64_t micro_b
   TrainerOptions options;
   options.dropout = dropout;
   options.seed = 5;
-  DropoutPlan plan{dropout, dropout, spec.encoder.architecture->name == "distilbert" ? 0.0f : dropout, 5, 0};
+  using By = Architecture::Drops::By;
+  DropoutPlan plan{dropout, dropout, spec.encoder.architecture->drops.attention_out == By::kNone ? 0.0f : dropout, 5,
+                   0};
   plan.gated = spec.encoder.architecture->drops.gated ? dropout : 0.0f;
   plan.drops_output = spec.encoder.architecture->drops.output;
+  plan.drops_embedding = spec.encoder.architecture->drops.embedding;
   tiny::compare_with_autograd(spec, options, plan, micro_batch, lengths);
 }
 
@@ -86,7 +89,7 @@ TEST(gradients_of_mpnet_in_bf16_are_near_those_in_fp32) {
   CHECK(off > 0 && off < 0.05);
 }
 TEST(gradients_of_rotary_architectures_are_autograds) {
-  for (const auto architecture : {"modernbert", "nomic_bert", "gte"}) {
+  for (const auto architecture : {"modernbert", "nomic_bert", "gte", "qwen3", "gemma3_text"}) {
     const ModelSpec spec = spec_of(architecture, {}, {PoolingMode::kMean});
     compare_with_autograd(spec, 0.0f, 100, kLengths);
     compare_with_autograd(spec, 0.3f, 1, kLengths);
@@ -113,7 +116,7 @@ TEST(gradients_with_other_norms_and_gates_are_autograds) {
   }
 }
 TEST(gradients_in_bf16_of_rotary_architectures_are_near_those_in_fp32) {
-  for (const auto architecture : {"modernbert", "nomic_bert", "gte"}) {
+  for (const auto architecture : {"modernbert", "nomic_bert", "gte", "qwen3", "gemma3_text"}) {
     const ModelSpec spec = spec_of(architecture, {}, {PoolingMode::kMean}, 2, 32, 520);
     auto data = dataset_of({130, 40, 64, 5}, spec.encoder.vocab_size);
     const auto gradients = [&](Precision precision) {

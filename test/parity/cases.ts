@@ -33,6 +33,10 @@ export const CASES = [
   'nomic_bert-mean',
   'gte-cls',
   'gte-mean',
+  'qwen3-lasttoken',
+  'qwen3-mean',
+  'gemma3_text-mean',
+  'gemma3_text-lasttoken',
 ] as const;
 /** Of no encoder: a table of words. */
 export const STATIC_CASES = ['static-dense', 'static-model2vec'] as const;

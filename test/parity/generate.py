@@ -442,9 +442,10 @@ def generate_lengths(case, folder):
         for length in lengths
     ]
     states = [transformer(torch.tensor([text]), torch.ones(1, len(text)))[0] for text in ids]
-    embeddings = torch.stack([state[0].mean(0) for state in states])
-    if case.normalize:
-        embeddings = torch.nn.functional.normalize(embeddings)
+    pooled = {"mean": lambda state: state[0].mean(0), "lasttoken": lambda state: state[0, -1]}
+    embeddings = torch.stack([pooled[case.pooling[0]](state) for state in states])
+    for module in list(model)[2:]:
+        embeddings = module({"sentence_embedding": embeddings})["sentence_embedding"]
     scores = torch.tensor([0.2, 0.9, 0.5, 0.7], dtype=torch.float32).double()
     cosines = torch.nn.functional.cosine_similarity(embeddings[0::2], embeddings[1::2])
     loss = torch.nn.functional.mse_loss(cosines, scores)

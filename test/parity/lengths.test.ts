@@ -9,7 +9,16 @@ import { readTensors } from './safetensors';
  * queries, buckets of distances and positions have their edges. Tolerances as in forward.test.ts and gradients.test.ts.
  */
 const cases = (
-  ['bert-unigram', 'xlm-roberta-mean', 'mpnet-mean', 'modernbert-mean', 'nomic_bert-mean', 'gte-mean'] as const
+  [
+    'bert-unigram',
+    'xlm-roberta-mean',
+    'mpnet-mean',
+    'modernbert-mean',
+    'nomic_bert-mean',
+    'gte-mean',
+    'qwen3-lasttoken',
+    'gemma3_text-mean',
+  ] as const
 ).flatMap((name) => DEVICES.map((device) => [name, device] as const));
 
 describe.each(cases)('%s on %s', (name, device) => {

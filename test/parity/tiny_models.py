@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
     AutoModel,
     AutoTokenizer,
@@ -16,10 +16,12 @@ from transformers import (
     CamembertConfig,
     DistilBertConfig,
     ElectraConfig,
+    Gemma3TextConfig,
     GteConfig,
     ModernBertConfig,
     MPNetConfig,
     NomicBertConfig,
+    Qwen3Config,
     RobertaConfig,
     XLMRobertaConfig,
 )
@@ -62,12 +64,14 @@ class Case:
     positions: int = POSITIONS
     dense: list = field(default_factory=list)
     normalize: bool = False
+    own: dict = field(default_factory=dict)  # of the configuration
 
 
 TANH = "torch.nn.modules.activation.Tanh"
 GELU = "torch.nn.modules.activation.GELU"
 SILU = "torch.nn.modules.activation.SiLU"
 ELU = "torch.nn.modules.activation.ELU"
+IDENTITY = "torch.nn.modules.linear.Identity"
 
 # Head sizes 8, 16, 32 and 64; every activation and pooling mode; each architecture with and without Dense.
 CASES = [
@@ -124,6 +128,84 @@ CASES = [
     ),
     Case("gte-cls", "gte", seed=1, hidden=16, heads=2, intermediate=24, pooling=("cls",), normalize=True),
     Case("gte-mean", "gte", seed=1, hidden=16, heads=2, intermediate=24, positions=LONG_POSITIONS),
+    # A decoder: root mean square norms, of heads too; two heads of queries to one of keys, wider than their share.
+    Case(
+        "qwen3-lasttoken",
+        "qwen3",
+        seed=1,
+        hidden=16,
+        heads=4,
+        intermediate=24,
+        activation="silu",
+        pooling=("lasttoken",),
+        positions=LONG_POSITIONS,
+        normalize=True,
+        own={"num_key_value_heads": 2, "head_dim": 6, "rope_parameters": {"rope_type": "default", "rope_theta": 30.0}},
+    ),
+    # Its tokens see both sides, in the second layer within a window.
+    Case(
+        "qwen3-mean",
+        "qwen3",
+        seed=2,
+        hidden=16,
+        heads=2,
+        intermediate=24,
+        activation="silu",
+        own={
+            "is_causal": False,
+            "num_key_value_heads": 1,
+            "head_dim": 8,
+            "use_sliding_window": True,
+            "sliding_window": 3,
+            "max_window_layers": 1,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 30.0},
+        },
+    ),
+    # EmbeddingGemma: norms around the parts, scaled words, both sides, of the first layer 64 tokens of them; two Dense.
+    Case(
+        "gemma3_text-mean",
+        "gemma3_text",
+        seed=1,
+        hidden=16,
+        heads=2,
+        intermediate=24,
+        activation="gelu_pytorch_tanh",
+        positions=LONG_POSITIONS,
+        dense=[Dense(32, IDENTITY, bias=False), Dense(16, IDENTITY, bias=False)],
+        normalize=True,
+        own={
+            "num_key_value_heads": 1,
+            "head_dim": 8,
+            "query_pre_attn_scalar": 12,
+            "sliding_window": 128,
+            "sliding_window_pattern": 2,
+            "use_bidirectional_attention": True,
+            "rope_parameters": {
+                "full_attention": {"rope_type": "default", "rope_theta": 50.0},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 30.0},
+            },
+        },
+    ),
+    # Gemma 3 as it decodes: tokens see those before them, in the first layer three of them and themselves.
+    Case(
+        "gemma3_text-lasttoken",
+        "gemma3_text",
+        seed=5,
+        heads=4,
+        activation="gelu_pytorch_tanh",
+        pooling=("lasttoken",),
+        own={
+            "num_key_value_heads": 4,
+            "head_dim": 8,
+            "query_pre_attn_scalar": 8,
+            "sliding_window": 4,
+            "sliding_window_pattern": 2,
+            "rope_parameters": {
+                "full_attention": {"rope_type": "linear", "factor": 2.0, "rope_theta": 50.0},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 30.0},
+            },
+        },
+    ),
     Case("mpnet-mean", "mpnet", seed=1, hidden=16, heads=2, intermediate=24, positions=LONG_POSITIONS, normalize=True),
     # A table of words alone: as sentence-transformers writes it, and as model2vec does.
     Case("static-dense", "static", seed=1, dense=[Dense(24, TANH)], normalize=True),
@@ -241,6 +323,92 @@ def bracketed_bpe(folder: Path) -> int:
     return tokenizer.get_vocab_size()
 
 
+# transformers/models/qwen2/tokenization_qwen2.py
+QWEN_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+def qwen_bpe(folder: Path) -> int:
+    """Qwen3-Embedding's: byte-level BPE with its own splitting, and <|endoftext|> behind a text alone, which is the
+    padding too; returns its vocabulary's size."""
+    end = "<|endoftext|>"
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    byte_level = dict(add_prefix_space=False, use_regex=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(QWEN_SPLIT), behavior="isolated", invert=False),
+            pre_tokenizers.ByteLevel(**byte_level),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer.train_from_iterator(CORPUS, trainers.BpeTrainer(vocab_size=280, initial_alphabet=alphabet))
+    tokenizer.add_special_tokens([AddedToken(text, normalized=False) for text in (end, "<|im_start|>", "<|im_end|>")])
+    tokenizer.post_processor = processors.Sequence(
+        [
+            processors.ByteLevel(trim_offsets=False),
+            processors.TemplateProcessing(
+                single=f"$A:0 {end}:0", pair=f"$A:0 {end}:0 $B:1 {end}:1", special_tokens=[(end, tokenizer.token_to_id(end))]
+            ),
+        ]
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    roles = {"eos_token": "<|im_end|>", "pad_token": end}
+    write_json(folder / "special_tokens_map.json", roles)
+    write_json(
+        folder / "tokenizer_config.json",
+        {
+            "tokenizer_class": "Qwen2Tokenizer",
+            "model_max_length": MAX_SEQ_LENGTH,
+            "add_bos_token": False,
+            "add_prefix_space": False,
+            "padding_side": "left",
+            **roles,
+        },
+    )
+    return tokenizer.get_vocab_size()
+
+
+def gemma_bpe(folder: Path) -> int:
+    """Gemma's: BPE with a token for each byte, ▁ for spaces, <bos> and <eos> around a text; returns its vocabulary's
+    size."""
+    specials = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"]
+    space = normalizers.Replace(" ", "▁")
+    split = pre_tokenizers.Split(" ", behavior="merged_with_previous", invert=False)
+    trained = Tokenizer(models.BPE())
+    trained.normalizer, trained.pre_tokenizer = space, split
+    trained.train_from_iterator(CORPUS, trainers.BpeTrainer(vocab_size=60))
+    learnt = json.loads(trained.to_str())["model"]
+    tokens = specials + [f"<0x{byte:02X}>" for byte in range(256)] + sorted(learnt["vocab"], key=learnt["vocab"].get)
+    vocabulary = {token: i for i, token in enumerate(tokens)}
+    merges = [tuple(merge) for merge in learnt["merges"]]
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges, byte_fallback=True, fuse_unk=True, unk_token="<unk>"))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = space, split
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    tokenizer.add_special_tokens(specials)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<bos>:0 $A:0 <eos>:0",
+        pair="<bos>:0 $A:0 <eos>:0 <bos>:1 $B:1 <eos>:1",
+        special_tokens=[(token, vocabulary[token]) for token in ("<bos>", "<eos>")],
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    roles = dict(zip(("pad_token", "eos_token", "bos_token", "unk_token", "mask_token"), specials))
+    write_json(folder / "special_tokens_map.json", roles)
+    write_json(
+        folder / "tokenizer_config.json",
+        {
+            "tokenizer_class": "GemmaTokenizer",
+            "model_max_length": MAX_SEQ_LENGTH,
+            "add_bos_token": True,
+            "add_eos_token": True,
+            **roles,
+        },
+    )
+    return tokenizer.get_vocab_size()
+
+
 def saved_by_transformers(folder: Path, architecture: str) -> int:
     """Lets transformers write tokenizer.json and its configuration; returns how many tokens there are."""
     write_json(folder / "config.json", {"model_type": architecture})
@@ -336,6 +504,13 @@ def encoder_config(case: Case, vocabulary: int):
             bos_token_id=vocabulary - 4,
             eos_token_id=vocabulary - 3,
         )
+    if case.architecture == "qwen3":
+        return Qwen3Config(**shared | case.own, max_position_embeddings=case.positions)
+    if case.architecture == "gemma3_text":
+        del shared["hidden_act"]
+        return Gemma3TextConfig(
+            **shared | case.own, hidden_activation=case.activation, max_position_embeddings=case.positions
+        )
     if case.architecture == "nomic_bert":
         return NomicBertConfig(**shared, max_position_embeddings=case.positions, pad_token_id=0)
     if case.architecture == "gte":
@@ -361,11 +536,12 @@ def encoder_config(case: Case, vocabulary: int):
     )
 
 
-def randomise(named_parameters, generator: torch.Generator, std: float) -> None:
+def randomise(named_parameters, generator: torch.Generator, std: float, norms: float = 1.0) -> None:
+    """`norms`: around what the weights of norms are."""
     for name, parameter in named_parameters:
         values = torch.randn(parameter.shape, generator=generator) * std
         is_norm_weight = "norm" in name.lower() and name.endswith("weight")
-        parameter.data.copy_(1 + values if is_norm_weight else values)
+        parameter.data.copy_(norms + values if is_norm_weight else values)
 
 
 def static_folder(case: Case, folder: Path) -> None:
@@ -398,11 +574,17 @@ def make_folder(case: Case, folder: Path) -> None:
     if case.tokenizer == "unigram" or case.architecture in ("xlm-roberta", "camembert", "gte"):
         vocabulary = unigram(folder, case.architecture)
     else:
-        writers = {"roberta": byte_level_bpe, "mpnet": mpnet_word_piece, "modernbert": bracketed_bpe}
+        writers = {
+            "roberta": byte_level_bpe,
+            "mpnet": mpnet_word_piece,
+            "modernbert": bracketed_bpe,
+            "qwen3": qwen_bpe,
+            "gemma3_text": gemma_bpe,
+        }
         vocabulary = writers.get(case.architecture, word_piece)(folder)
     generator = torch.Generator().manual_seed(case.seed)
     encoder = AutoModel.from_config(encoder_config(case, vocabulary))
-    randomise(encoder.named_parameters(), generator, case.std)
+    randomise(encoder.named_parameters(), generator, case.std, norms=0.0 if case.architecture == "gemma3_text" else 1.0)
     encoder.config.architectures = [type(encoder).__name__]
     write_json(folder / "config.json", encoder.config.to_dict())
     weights = {name: parameter.data.contiguous() for name, parameter in encoder.named_parameters()}

@@ -54,7 +54,7 @@ export function readEncoderSpec(config: JsonObject, file: string): EncoderSpec &
   const fields = new Fields(config, file);
   const spec = { architecture, ...describe(architecture).read(fields) };
   refuseVariants(fields, spec.attention === undefined);
-  if (spec.hiddenSize % spec.heads !== 0) {
+  if (spec.headDim === undefined && spec.hiddenSize % spec.heads !== 0) {
     throw new ModelError(
       'ERR_MODEL_FOLDER',
       `${file}: the hidden size ${spec.hiddenSize} cannot be divided among ` + `${spec.heads} attention heads.`,

@@ -54,11 +54,13 @@ export async function readFolder(folder: string, id: string): Promise<OpenedMode
   const encoder = readEncoderSpec(config, file);
   let head: FolderHead;
   if (modules === undefined) {
+    const last = isDecoder(config);
     notes.push(
-      'The folder has no modules.json: it is read as a plain transformers model, with the mean of the token ' +
-        'vectors as pooling, as sentence-transformers does.',
+      `The folder has no modules.json: it is read as a plain transformers model, with ${
+        last ? "the last token's vector" : 'the mean of the token vectors'
+      } as pooling, as sentence-transformers does.`,
     );
-    head = { head: [MEAN], denseFolders: new Map(), includePrompt: true, dimension: encoder.hiddenSize };
+    head = { head: [last ? LAST : MEAN], denseFolders: new Map(), includePrompt: true, dimension: encoder.hiddenSize };
   } else {
     head = await readHead(modules.slice(1), encoder.hiddenSize);
   }
@@ -111,6 +113,13 @@ export async function readFolder(folder: string, id: string): Promise<OpenedMode
 }
 
 const MEAN: HeadSpec = { kind: 'pooling', modes: ['mean'] };
+const LAST: HeadSpec = { kind: 'pooling', modes: ['lasttoken'] };
+
+/** A model of language whose tokens see those before them. */
+function isDecoder(config: JsonObject): boolean {
+  const [first] = Array.isArray(config['architectures']) ? (config['architectures'] as unknown[]) : [];
+  return typeof first === 'string' && first.endsWith('ForCausalLM') && config['is_causal'] !== false;
+}
 
 /** A table of words without an encoder: StaticEmbedding of sentence-transformers, model2vec. */
 async function readStatic(

@@ -36,9 +36,9 @@ void Activations<T>::reserve(int64_t padded, int64_t longest) {
   if (padded <= rows_ && longest <= longest_ && threads() == threads_) return;
   const int64_t rows = std::max(padded, rows_), length = std::max(longest, longest_);
   release();
-  const int64_t hidden = spec_.hidden_size, inner = spec_.intermediate_size;
+  const int64_t hidden = spec_.hidden_size, inner = spec_.intermediate_size, width = spec_.attention_width();
   const bool gated = spec_.architecture->gated();
-  const int64_t up = gated ? 2 * inner : inner;
+  const int64_t up = gated ? 2 * inner : inner, heads = spec_.qkv_width();
   const int team = threads();
   constexpr bool kFloat = std::is_same_v<T, float>;
   layers.resize(static_cast<size_t>(spec_.layers));
@@ -53,23 +53,24 @@ void Activations<T>::reserve(int64_t padded, int64_t longest) {
     }
     branch = ts(hidden);
     if (quantised_) {
-      quantised = carver.take<std::byte>(cpu::quantised_bytes(rows, std::max(hidden, inner)));
+      quantised = carver.take<std::byte>(cpu::quantised_bytes(rows, std::max({hidden, inner, width})));
       scales = floats(2);
     }
     if (spec_.architecture->norms_before()) {
-      const bool first = spec_.architecture->first_attention_norm;
-      sum0 = training_ ? floats(hidden) : nullptr;
-      stats0 = training_ ? floats(2) : nullptr;
+      const bool first = spec_.architecture->first_attention_norm, around = spec_.architecture->norms_around(),
+                 summed = training_ && spec_.architecture->has_embedding_norm();
+      sum0 = summed ? floats(hidden) : nullptr;
+      stats0 = summed ? floats(2) : nullptr;
       y0 = floats(hidden);
-      y0_t = as_t<T>(carver, y0, rows * hidden);
+      y0_t = as_t<T>(carver, y0, first ? 0 : rows * hidden);
       if (training_) {
         before0_t = first ? ts(hidden) : nullptr;
         before0_stats = first ? floats(2) : nullptr;
         for (Layer& l : layers) {
           const bool is_last = &l == &layers.back();
-          l = {ts(3 * hidden),
+          l = {ts(heads),
                floats(spec_.heads),
-               ts(hidden),
+               ts(width),
                floats(hidden),
                floats(2),
                nullptr,
@@ -80,16 +81,23 @@ void Activations<T>::reserve(int64_t padded, int64_t longest) {
                floats(2),
                nullptr,
                is_last ? nullptr : ts(hidden)};
+          if (!around) continue;
+          l.branch1 = ts(hidden), l.branch2 = ts(hidden);
+          l.branch1_stats = floats(1), l.branch2_stats = floats(1);
         }
+        normed_qkv = spec_.architecture->has_head_norms() ? ts(heads) : nullptr;
         last = floats(hidden);
       } else {
-        T* const qkv = ts(std::max(3 * hidden, up));  // attention is over when the feed-forward begins
-        T* const context = ts(hidden);
+        T* const qkv = ts(std::max(heads, up));  // attention is over when the feed-forward begins
+        T* const context = ts(width);
         T* const before = ts(hidden);
         T* const act = gated ? ts(inner) : qkv;
         before0_t = before;
-        for (Layer& l : layers)
+        normed_qkv = qkv;
+        for (Layer& l : layers) {
           l = {qkv, nullptr, context, y0, nullptr, nullptr, before, qkv, act, y0, nullptr, nullptr, before};
+          l.branch1 = l.branch2 = branch;
+        }
         last = y0;
       }
     } else if (training_) {
@@ -100,9 +108,9 @@ void Activations<T>::reserve(int64_t padded, int64_t longest) {
       y0 = kFloat ? floats(hidden) : turn[0];
       y0_t = as_t<T>(carver, y0, rows * hidden);
       for (Layer& l : layers) {
-        l.qkv = ts(3 * hidden);
+        l.qkv = ts(heads);
         l.logsumexp = floats(spec_.heads);
-        l.context = ts(hidden);
+        l.context = ts(width);
         l.sum1 = floats(hidden);
         l.stats1 = floats(2);
         l.y1 = kFloat ? floats(hidden) : turn[1];
@@ -120,8 +128,8 @@ void Activations<T>::reserve(int64_t padded, int64_t longest) {
       y0_t = as_t<T>(carver, y0, rows * hidden);
       float* y1 = floats(hidden);
       T* y1_t = as_t<T>(carver, y1, rows * hidden);
-      T* qkv = ts(std::max(3 * hidden, up));  // attention is over when the feed-forward begins
-      T* context = ts(hidden);
+      T* qkv = ts(std::max(heads, up));  // attention is over when the feed-forward begins
+      T* context = ts(width);
       T* act = gated ? ts(inner) : qkv;
       for (Layer& l : layers)
         l = {qkv, nullptr, context, nullptr, nullptr, y1, y1_t, qkv, act, nullptr, nullptr, y0, y0_t};
@@ -147,16 +155,17 @@ void BackwardBuffers<T>::reserve(int64_t padded, int64_t longest) {
   release();
   const int64_t hidden = spec_.hidden_size, inner = spec_.intermediate_size;
   const bool gated = spec_.architecture->gated();
+  const int64_t width = spec_.attention_width(), heads = spec_.qkv_width();
   const int team = threads();
   arena_.carve([&](Arena::Carver& carver) {
     scratch_stride =
         (kernels::attention_scratch(length, spec_.head_size(), spec_.architecture->has_relative_bias()) + 15) / 16 * 16;
     scratch = carver.take<float>(scratch_stride * team);
-    partials = carver.take<float>(std::max(3 * hidden, gated ? 2 * inner : inner) * team);
+    partials = carver.take<float>(std::max({3 * hidden, gated ? 2 * inner : inner, heads}) * team);
     dy = carver.take<float>(rows * hidden);
     dbranch = carver.take<T>(rows * hidden);
-    dhidden = carver.take<T>(rows * hidden);
-    dqkv = carver.take<T>(rows * 3 * hidden);
+    dhidden = carver.take<T>(rows * std::max(hidden, width));
+    dqkv = carver.take<T>(rows * heads);
     dact = carver.take<T>(rows * inner);
     if (gated) dup = carver.take<T>(rows * 2 * inner);
   });

@@ -15,7 +15,7 @@ template <typename T>
 class Activations {
  public:
   struct Layer {
-    T* qkv;            // [rows × 3·hidden] without bias
+    T* qkv;            // [rows × qkv width] without bias
     float* logsumexp;  // [heads × rows]
     T* context;        // attention's output
     float *sum1, *stats1, *y1;
@@ -23,6 +23,8 @@ class Activations {
     T *up, *act;  // before bias and activation (both halves of a gate); after
     float *sum2, *stats2, *y2;
     T* y2_t;
+    T *branch1 = nullptr, *branch2 = nullptr;  // what the parts give, where a norm stands behind them
+    float *branch1_stats = nullptr, *branch2_stats = nullptr;
   };
 
   Activations(const EncoderSpec& spec, bool training, bool quantised = false)
@@ -41,6 +43,7 @@ class Activations {
   T* before0_t =
       nullptr;  // what the first layer's attention reads, where it has a norm before it, and that norm's stats
   float* before0_stats = nullptr;
+  T* normed_qkv = nullptr;         // of one layer, where its heads have norms; in inference the layers' own
   float* last = nullptr;           // the last norm's output, where it stands after all layers
   T* branch = nullptr;             // a GEMM's output on its way to the norm
   std::byte* quantised = nullptr;  // a product's left operand in int8 inference, and its rows' scales and zeros

@@ -10,6 +10,7 @@
 #include "cpu/kernels.h"
 #include "cpu/pooling.h"
 #include "model/relative_buckets.h"
+#include "runtime/thread_team.h"
 
 namespace vectune::cpu {
 
@@ -53,7 +54,7 @@ CpuBackend<T>::CpuBackend(const ModelSpec& spec, const ParameterTable& table, Us
 
 template <typename T>
 int64_t CpuBackend<T>::widest() const {
-  int64_t most = 3 * spec_.hidden_size;
+  int64_t most = std::max(3 * spec_.hidden_size, spec_.qkv_width());
   for (const LinearAt* linear : table_.linears()) most = std::max(most, linear->out);
   return most;
 }
@@ -119,6 +120,11 @@ void CpuBackend<T>::embed(const NormAt& norm, const Dropout& dropout) {
   if (bag()) return;  // the pooling reads the table
   auto& a = activations_;
   if (table_.relative_bias >= 0) lay_out_relative();
+  if (!norm.exists()) {
+    kernels::table().common.embedding_lookup({batch_.rows(), spec_.hidden_size, weights_.words, word_scale(), a.y0});
+    x_ = a.y0;
+    return;
+  }
   kernels_in<T>().embedding_forward({batch_.rows(), spec_.hidden_size, weights_.words,
                                      table_.position_embeddings < 0 ? nullptr : vector(table_.position_embeddings),
                                      table_.type_embeddings < 0 ? nullptr : vector(table_.type_embeddings),
@@ -139,8 +145,14 @@ void CpuBackend<T>::embed_backward(const NormAt& norm, const Dropout& dropout, c
   }
   const auto& a = activations_;
   auto& b = backward_;
-  common.embedding_backward({batch_.rows(), spec_.hidden_size, a.sum0, a.stats0, vector(norm.weight), dropout, b.dy,
-                             vector_gradient(norm.weight), vector_gradient(norm.bias), add_, b.partials});
+  if (norm.exists()) {
+    common.embedding_backward({batch_.rows(), spec_.hidden_size, a.sum0, a.stats0, vector(norm.weight), dropout, b.dy,
+                               vector_gradient(norm.weight), vector_gradient(norm.bias), add_, b.partials});
+  } else if (const float scale = word_scale(); scale != 1.0f) {
+    for_parts(batch_.rows().rows * spec_.hidden_size, [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i) b.dy[i] *= scale;
+    });
+  }
   float* const words = wanted.words ? gradient_of(table_.word_embeddings) : nullptr;
   float* const positions =
       wanted.positions && table_.position_embeddings >= 0 ? gradient_of(table_.position_embeddings) : nullptr;
@@ -160,15 +172,38 @@ void CpuBackend<T>::attention(int64_t i, const LinearAt& qkv, const Dropout& dro
   const Layer& l = layer(i);
   matrices_->at(qkv).forward(x_t_, l.qkv, batch_.rows().padded, scratch());
   const RotaryTable* const table = rotary_.of(i);
-  if (table) rotate(*table, qkv.bias < 0 ? nullptr : vector(qkv.bias), false, l.qkv);
-  kernels_in<T>().attention_forward({batch_.rows(), spec_.heads, spec_.head_size(), l.qkv,
+  const bool normed = spec_.architecture->has_head_norms();
+  if (table && !normed) rotate(*table, qkv.bias < 0 ? nullptr : vector(qkv.bias), false, l.qkv);
+  kernels_in<T>().attention_forward({batch_.rows(), spec_.heads, spec_.head_size(), normed ? ready_heads(i) : l.qkv,
                                      vector(table ? -1 : qkv.bias), dropout, l.context, l.logsumexp, a.scratch,
-                                     a.scratch_stride, relative(), spec_.attention_of(i).reach});
+                                     a.scratch_stride, relative(), spec_.attention_of(i).reach, spec_.key_heads()});
+}
+
+template <typename T>
+kernels::HeadNorms CpuBackend<T>::head_norms(int64_t i) const {
+  const LayerAt& at = table_.layers[static_cast<size_t>(i)];
+  const RotaryTable& table = *rotary_.of(i);
+  return {spec_.heads,
+          spec_.key_heads(),
+          spec_.head_size(),
+          vector(at.query_norm.weight),
+          vector(at.key_norm.weight),
+          spec_.layer_norm_eps,
+          norm_shift(),
+          static_cast<float>(spec_.query_scale),
+          table.cosines.const_data_ptr<float>(),
+          table.sines.const_data_ptr<float>()};
+}
+
+template <typename T>
+const T* CpuBackend<T>::ready_heads(int64_t i) {
+  kernels_in<T>().head_norms_forward({batch_.rows(), head_norms(i), layer(i).qkv, activations_.normed_qkv});
+  return activations_.normed_qkv;
 }
 
 template <typename T>
 void CpuBackend<T>::rotate(const RotaryTable& table, const float* bias, bool back, T* qkv) const {
-  kernels_in<T>().rotate({batch_.rows(), 2 * spec_.heads, spec_.head_size(), 3 * spec_.hidden_size, bias,
+  kernels_in<T>().rotate({batch_.rows(), spec_.heads + spec_.key_heads(), spec_.head_size(), spec_.qkv_width(), bias,
                           table.cosines.const_data_ptr<float>(), table.sines.const_data_ptr<float>(), back, qkv});
 }
 
@@ -184,10 +219,18 @@ void CpuBackend<T>::attention_backward(int64_t i, const LinearAt& qkv, const Dro
     drelative_ =
         at::empty({batch_.rows().texts * spec_.heads * kRelativeBuckets}, at::TensorOptions().dtype(at::kFloat));
   const RotaryTable* const table = rotary_.of(i);
-  k.attention_backward({batch_.rows(), spec_.heads, spec_.head_size(), l.qkv, vector(table ? -1 : qkv.bias), dropout,
-                        l.logsumexp, b.dhidden, b.dqkv, b.scratch, b.scratch_stride, relative(),
-                        drelative ? drelative_.mutable_data_ptr<float>() : nullptr, spec_.attention_of(i).reach});
-  if (table) rotate(*table, nullptr, true, b.dqkv);
+  const bool normed = spec_.architecture->has_head_norms();
+  k.attention_backward({batch_.rows(), spec_.heads, spec_.head_size(), normed ? ready_heads(i) : l.qkv,
+                        vector(table ? -1 : qkv.bias), dropout, l.logsumexp, b.dhidden, b.dqkv, b.scratch,
+                        b.scratch_stride, relative(), drelative ? drelative_.mutable_data_ptr<float>() : nullptr,
+                        spec_.attention_of(i).reach, spec_.key_heads()});
+  if (normed) {
+    const LayerAt& at = table_.layers[static_cast<size_t>(i)];
+    k.head_norms_backward({batch_.rows(), head_norms(i), l.qkv, b.dqkv, vector_gradient(at.query_norm.weight),
+                           vector_gradient(at.key_norm.weight), add_, b.partials});
+  } else if (table) {
+    rotate(*table, nullptr, true, b.dqkv);
+  }
   if (drelative) add_relative_gradient(drelative);
   if (qkv.bias >= 0) k.column_sum({batch_.rows().rows, qkv.out, b.dqkv, vector_gradient(qkv.bias), add_, b.partials});
   const Linear<T>& w = matrices_->at(qkv);
@@ -242,7 +285,8 @@ template <typename T>
 void CpuBackend<T>::norm_before(int64_t i, Branch part, const NormAt& norm) {
   const Before at = before(i, part);
   kernels_in<T>().norm_forward({batch_.rows(), spec_.hidden_size, spec_.architecture->norm_kind, x_,
-                                vector(norm.weight), vector(norm.bias), spec_.layer_norm_eps, at.stats, nullptr, at.h});
+                                vector(norm.weight), vector(norm.bias), spec_.layer_norm_eps, at.stats, nullptr, at.h,
+                                norm_shift()});
   x_t_ = at.h;
 }
 
@@ -252,7 +296,7 @@ void CpuBackend<T>::norm_before_backward(int64_t i, Branch part, const NormAt& n
   const Before at = before(i, part);
   kernels_in<T>().norm_backward({batch_.rows(), spec_.hidden_size, spec_.architecture->norm_kind, at.x, at.stats,
                                  vector(norm.weight), b.dhidden, b.dy, true, vector_gradient(norm.weight),
-                                 vector_gradient(norm.bias), add_, b.partials});
+                                 vector_gradient(norm.bias), add_, b.partials, norm_shift()});
 }
 
 template <typename T>
@@ -283,7 +327,7 @@ void CpuBackend<T>::final_norm(const NormAt& norm) {
   auto& a = activations_;
   kernels_in<float>().norm_forward({batch_.rows(), spec_.hidden_size, spec_.architecture->norm_kind, x_,
                                     vector(norm.weight), vector(norm.bias), spec_.layer_norm_eps,
-                                    a.layers.back().stats2, a.last, nullptr});
+                                    a.layers.back().stats2, a.last, nullptr, norm_shift()});
   x_ = a.last;
 }
 
@@ -293,7 +337,33 @@ void CpuBackend<T>::final_norm_backward(const NormAt& norm) {
   const Layer& l = activations_.layers.back();
   kernels_in<float>().norm_backward({batch_.rows(), spec_.hidden_size, spec_.architecture->norm_kind, l.sum2, l.stats2,
                                      vector(norm.weight), b.dy, b.dy, false, vector_gradient(norm.weight),
-                                     vector_gradient(norm.bias), add_, b.partials});
+                                     vector_gradient(norm.bias), add_, b.partials, norm_shift()});
+}
+
+template <typename T>
+void CpuBackend<T>::normed_residual(int64_t i, Branch branch, const LinearAt& out, const NormAt& norm) {
+  const Layer& l = layer(i);
+  const bool attends = branch == Branch::kAttention;
+  float* const sum = attends ? l.sum1 : l.sum2;
+  T* const y = attends ? l.branch1 : l.branch2;
+  matrices_->at(out).forward(attends ? l.context : l.act, y, batch_.rows().padded, scratch());
+  kernels_in<T>().normed_residual_forward({batch_.rows(), spec_.hidden_size, y, vector(norm.weight), x_,
+                                           spec_.layer_norm_eps, norm_shift(),
+                                           attends ? l.branch1_stats : l.branch2_stats, sum});
+  x_ = sum;
+}
+
+template <typename T>
+void CpuBackend<T>::normed_residual_backward(int64_t i, Branch branch, const LinearAt& out, const NormAt& norm,
+                                             bool weights) {
+  auto& b = backward_;
+  const Layer& l = layer(i);
+  const bool attends = branch == Branch::kAttention;
+  kernels_in<T>().normed_residual_backward(
+      {batch_.rows(), spec_.hidden_size, attends ? l.branch1 : l.branch2, attends ? l.branch1_stats : l.branch2_stats,
+       vector(norm.weight), norm_shift(), b.dy, b.dbranch, vector_gradient(norm.weight), add_, b.partials});
+  if (weights) weight_gradient(b.dbranch, attends ? l.context : l.act, out);
+  matrices_->at(out).input_gradient(b.dbranch, attends ? b.dhidden : b.dact, batch_.rows().padded, b.products);
 }
 
 template <typename T>

@@ -1,4 +1,6 @@
 #pragma once
+#include <cmath>
+
 #include "cpu/activations.h"
 #include "cpu/linear.h"
 #include "cpu/packed_batch.h"
@@ -41,6 +43,9 @@ class CpuBackend final : public Backend {
   void residual(int64_t layer, Branch branch, const LinearAt& out, const Dropout& dropout) override;
   void residual_backward(int64_t layer, Branch branch, const LinearAt& out, const Dropout& dropout,
                          bool weights) override;
+  void normed_residual(int64_t layer, Branch branch, const LinearAt& out, const NormAt& norm) override;
+  void normed_residual_backward(int64_t layer, Branch branch, const LinearAt& out, const NormAt& norm,
+                                bool weights) override;
   void final_norm(const NormAt& norm) override;
   void final_norm_backward(const NormAt& norm) override;
   void residual_norm(int64_t layer, Branch branch, const LinearAt& out, const NormAt& norm,
@@ -76,6 +81,9 @@ class CpuBackend final : public Backend {
       matrices_->at(at).weight_gradient(dy, x, to, batch_.rows().padded, add_, backward_.products);
   }
   bool bag() const { return spec_.architecture->is_bag; }
+  float word_scale() const {
+    return spec_.architecture->scales_words ? std::sqrt(static_cast<float>(spec_.hidden_size)) : 1.0f;
+  }
   /// Lays the bias by distance out for the rows that are packed.
   void lay_out_relative();
   kernels::RelativeBias relative() const;
@@ -85,6 +93,11 @@ class CpuBackend final : public Backend {
   int64_t widest() const;
   /// Adds the bias to query, key and value, and turns the first two; or their gradient back.
   void rotate(const RotaryTable& table, const float* bias, bool back, T* qkv) const;
+  kernels::HeadNorms head_norms(int64_t i) const;
+  /// What attention multiplies, of what the product gave.
+  const T* ready_heads(int64_t i);
+  /// What is added to the weights of norms.
+  float norm_shift() const { return spec_.architecture->norms_add_one ? 1.0f : 0.0f; }
   /// What the attention of a layer read, as T.
   const T* attention_input(int64_t i) const {
     if (i > 0) return layer(i - 1).y2_t;

@@ -90,7 +90,11 @@ void time_group(Kernels<T>& k) {
   time_entry<Group, &Kernels<T>::norm_backward, profile::kNorm>(k.norm_backward);
   time_entry<Group, &Kernels<T>::residual_forward, profile::kNorm>(k.residual_forward);
   time_entry<Group, &Kernels<T>::residual_backward, profile::kNorm>(k.residual_backward);
+  time_entry<Group, &Kernels<T>::normed_residual_forward, profile::kNorm>(k.normed_residual_forward);
+  time_entry<Group, &Kernels<T>::normed_residual_backward, profile::kNorm>(k.normed_residual_backward);
   time_entry<Group, &Kernels<T>::rotate, profile::kAttention>(k.rotate);
+  time_entry<Group, &Kernels<T>::head_norms_forward, profile::kAttention>(k.head_norms_forward);
+  time_entry<Group, &Kernels<T>::head_norms_backward, profile::kAttention>(k.head_norms_backward);
   time_entry<Group, &Kernels<T>::gate_forward, profile::kActivation>(k.gate_forward);
   time_entry<Group, &Kernels<T>::gate_backward, profile::kActivation>(k.gate_backward);
   time_entry<Group, &Kernels<T>::column_sum, profile::kOther>(k.column_sum);
@@ -105,6 +109,7 @@ const Table& timed_table() {
     time_group<&Table::fp32>(t.fp32);
     time_group<&Table::bf16_>(t.bf16_);
     CommonKernels& c = t.common;
+    time_entry<&Table::common, &CommonKernels::embedding_lookup, profile::kEmbedding>(c.embedding_lookup);
     time_entry<&Table::common, &CommonKernels::embedding_backward, profile::kEmbedding>(c.embedding_backward);
     time_entry<&Table::common, &CommonKernels::embedding_scatter, profile::kEmbedding>(c.embedding_scatter);
     time_entry<&Table::common, &CommonKernels::bag_forward, profile::kEmbedding>(c.bag_forward);

@@ -50,6 +50,15 @@ struct EmbeddingForward {
   T* y_t;              // the same as T; null when T is float
 };
 
+/// y = scale · word[id]
+struct EmbeddingLookup {
+  Rows rows;
+  int64_t hidden;
+  const float* words;
+  float scale;
+  float* y;  // [padded × hidden]
+};
+
 /// In place: dy → d(sum); dgamma and dbeta.
 struct EmbeddingBackward {
   Rows rows;
@@ -123,9 +132,10 @@ struct NormForward {
   NormKind kind;
   const float *x, *gamma, *beta;
   float eps;
-  float* stats;  // [rows × 2] (mean or 0, 1/σ) for backward; null in inference
-  float* y;      // [padded × hidden], may be x; null where y_t is enough
-  T* y_t;        // the same as T; may be null
+  float* stats;        // [rows × 2] (mean or 0, 1/σ) for backward; null in inference
+  float* y;            // [padded × hidden], may be x; null where y_t is enough
+  T* y_t;              // the same as T; may be null
+  float shift = 0.0f;  // gamma is so much more
 };
 
 /// dx (+)= the gradient of x; dgamma and dbeta.
@@ -140,7 +150,35 @@ struct NormBackward {
   bool add;   // to dx
   float *dgamma, *dbeta;
   bool accumulate;
-  float* partials;  // [threads × 2 × hidden]
+  float* partials;     // [threads × 2 × hidden]
+  float shift = 0.0f;  // gamma is so much more
+};
+
+/// sum = residual + y, y = branch/σ · (shift + gamma), σ² = mean(branch²) + eps
+template <typename T>
+struct NormedResidualForward {
+  Rows rows;
+  int64_t hidden;
+  const T* branch;
+  const float *gamma, *residual;
+  float eps, shift;
+  float* stats;  // [rows] (1/σ) for backward; null in inference
+  float* sum;    // [rows × hidden], may be residual
+};
+
+/// dbranch = the gradient of branch; dgamma.
+template <typename T>
+struct NormedResidualBackward {
+  Rows rows;
+  int64_t hidden;
+  const T* branch;
+  const float *stats, *gamma;
+  float shift;
+  const float* dsum;
+  T* dbranch;  // [padded × hidden]
+  float* dgamma;
+  bool accumulate;
+  float* partials;  // [threads × hidden]
 };
 
 /// sum = residual + dropout(branch + bias)
@@ -178,6 +216,35 @@ struct Rotate {
   const float *cosines, *sines;  // [positions × head_size / 2]
   bool back;
   T* x;  // [padded × width]
+};
+
+/// What each head of queries and keys goes through before attention: a norm, y = x/σ · (shift + gamma) with σ² =
+/// mean(x²) + eps, queries times `query_scale`, and then the turn by the angles of its position, as Rotate has it.
+struct HeadNorms {
+  int64_t heads, key_heads, head_size;
+  const float *query_gamma, *key_gamma;  // [head_size]
+  float eps, shift, query_scale;
+  const float *cosines, *sines;  // [positions × head_size / 2]
+  int64_t width() const { return (heads + 2 * key_heads) * head_size; }
+};
+/// Values are copied.
+template <typename T>
+struct HeadNormsForward {
+  Rows rows;
+  HeadNorms norms;
+  const T* x;  // [padded × width]
+  T* y;        // may be x
+};
+/// In place: dy → dx; gradients of both gammas. That of values stays.
+template <typename T>
+struct HeadNormsBackward {
+  Rows rows;
+  HeadNorms norms;
+  const T* x;
+  T* dy;
+  float *dquery_gamma, *dkey_gamma;
+  bool accumulate;
+  float* partials;  // [threads × 3 × head_size]
 };
 
 /// y = dropout(f(a)·b), a and b the halves of x + bias; `first`: a is the first half.
@@ -218,20 +285,21 @@ struct RelativeBias {
 };
 
 /// Softmax attention of every (text, head): O = dropout(softmax(QKᵀ/√d + relative)) V, Q = q + bias and so on, of the
-/// keys within reach.
+/// keys within reach. Of n heads with m heads of keys and values, head h has those of m·h/n.
 template <typename T>
 struct AttentionForward {
   Rows rows;
   int64_t heads, head_size;
-  const T* qkv;       // [padded × 3·hidden] without bias
-  const float* bias;  // [3·hidden]
+  const T* qkv;       // [padded × (heads + 2·key heads)·head_size] without bias
+  const float* bias;  // of a row
   Dropout dropout;
-  T* out;            // [padded × hidden]
+  T* out;            // [padded × heads·head_size]
   float* logsumexp;  // [heads × rows]; null in inference
   float* scratch;    // threads × attention_scratch(...) floats
   int64_t scratch_stride;
   RelativeBias relative = {};
   Reach reach = {};
+  int64_t key_heads = 0;  // 0: as many as heads
 };
 
 template <typename T>
@@ -243,12 +311,13 @@ struct AttentionBackward {
   Dropout dropout;
   const float* logsumexp;
   const T* dout;
-  T* dqkv;  // [padded × 3·hidden]
+  T* dqkv;  // as qkv
   float* scratch;
   int64_t scratch_stride;
   RelativeBias relative = {};
   float* drelative = nullptr;  // [texts × heads × kRelativeBuckets], each text's own; null where it is not wanted
   Reach reach = {};
+  int64_t key_heads = 0;
 };
 
 /// y = activation(x + bias), elementwise over [padded × width]; x and y may be the same.
@@ -386,7 +455,11 @@ struct Kernels {
   void (*norm_backward)(const NormBackward<T>&);
   void (*residual_forward)(const ResidualForward<T>&);
   void (*residual_backward)(const ResidualBackward<T>&);
+  void (*normed_residual_forward)(const NormedResidualForward<T>&);
+  void (*normed_residual_backward)(const NormedResidualBackward<T>&);
   void (*rotate)(const Rotate<T>&);
+  void (*head_norms_forward)(const HeadNormsForward<T>&);
+  void (*head_norms_backward)(const HeadNormsBackward<T>&);
   void (*gate_forward)(const GateForward<T>&);
   void (*gate_backward)(const GateBackward<T>&);
   void (*column_sum)(const ColumnSum<T>&);
@@ -397,6 +470,7 @@ struct Kernels {
 };
 
 struct CommonKernels {
+  void (*embedding_lookup)(const EmbeddingLookup&);
   void (*embedding_backward)(const EmbeddingBackward&);
   void (*embedding_scatter)(const EmbeddingScatter&);
   void (*bag_forward)(const BagForward&);

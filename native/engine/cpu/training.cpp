@@ -93,8 +93,9 @@ class CpuPasses final : public Passes {
   /// More than any product takes beside its operands: a copy of all three.
   std::optional<int64_t> momentary_bytes() const override {
     const int64_t hidden = c_.spec.encoder.hidden_size, inner = c_.spec.encoder.intermediate_size,
-                  widest = std::max(3 * hidden, c_.spec.encoder.architecture->gated() ? 2 * inner : inner);
-    return static_cast<int64_t>(sizeof(float)) * (backend_.rows() * (hidden + widest) + hidden * widest);
+                  heads = c_.spec.encoder.qkv_width(), narrow = std::max(hidden, c_.spec.encoder.attention_width()),
+                  widest = std::max(heads, c_.spec.encoder.architecture->gated() ? 2 * inner : inner);
+    return static_cast<int64_t>(sizeof(float)) * (backend_.rows() * (narrow + widest) + narrow * widest);
   }
 
  private:

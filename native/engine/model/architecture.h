@@ -24,10 +24,11 @@ struct Architecture {
     kRotary,    // there is no table: queries and keys are turned by the token's number (model/layer_attention.h)
   };
 
-  /// Where a layer's two norms stand.
+  /// Where a layer's norms stand.
   enum class NormPlace {
     kAfterSum,  // x = norm(x + part(x))
     kBefore,    // x = x + part(norm(x)), and a last norm after all layers
+    kAround,    // x = x + norm(part(norm(x))), likewise
   };
 
   /// Which half of what `up` gives goes through the activation; the other is what it is multiplied by.
@@ -45,17 +46,21 @@ struct Architecture {
     By attention_out = By::kHidden;  // what attention adds to the residual stream
     bool gated = false;              // what comes out of a gate, by kHidden
     bool output = true;              // what the feed-forward part adds, by kHidden
+    bool embedding = true;           // the embeddings, by kHidden
   };
 
   /// Names of tensors, without prefix and ".weight" or ".bias".
   struct Names {
     std::string words = "embeddings.word_embeddings", positions = "embeddings.position_embeddings",
-                types = "embeddings.token_type_embeddings", embedding_norm = "embeddings.LayerNorm";
-    std::string relative_bias;  // one table for all layers; empty where scores have no bias
-    std::string layer;          // before a layer's number
+                types = "embeddings.token_type_embeddings";
+    std::string embedding_norm = "embeddings.LayerNorm";  // empty: the embeddings have no norm
+    std::string relative_bias;                            // one table for all layers; empty where scores have no bias
+    std::string layer;                                    // before a layer's number
     // Where `key` and `value` are empty, one tensor has the three, and where `gate` is, `up` has both halves; else the
     // gate's stands before `up` or behind it, as Gate says.
     std::string query, key, value, attention_out, attention_norm, up, gate, down, output_norm;
+    std::string query_norm, key_norm;                       // of each head; empty where there are none
+    std::string attention_branch_norm, output_branch_norm;  // of what the parts give, where norms stand around them
     std::string final_norm;
   };
 
@@ -75,6 +80,8 @@ struct Architecture {
   NormPlace norm_place = NormPlace::kAfterSum;
   NormKind norm_kind = NormKind::kLayer;  // of those that stand before, and the last; all others are layer norms
   bool first_attention_norm = true;       // with kBefore: whether the first layer's attention has a norm before it
+  bool norms_add_one = false;             // root mean square norms multiply by 1 + weight
+  bool scales_words = false;              // a word's row is multiplied by the root of its width
   Gate gate = Gate::kNone;
   Biases biases;
   Drops drops;
@@ -84,7 +91,10 @@ struct Architecture {
   /// Whether a head's scores have a bias by the distance of query and key (model/relative_buckets.h).
   bool has_relative_bias() const { return !names.relative_bias.empty(); }
   bool has_position_table() const { return positions != Positions::kRotary && !is_bag; }
-  bool norms_before() const { return norm_place == NormPlace::kBefore; }
+  bool norms_before() const { return norm_place != NormPlace::kAfterSum; }
+  bool norms_around() const { return norm_place == NormPlace::kAround; }
+  bool has_embedding_norm() const { return !names.embedding_norm.empty() && !is_bag; }
+  bool has_head_norms() const { return !names.query_norm.empty(); }
   bool gated() const { return gate != Gate::kNone; }
 };
 

@@ -74,7 +74,7 @@ Model::Model(ModelSpec spec, uint32_t seed) : spec_(std::move(spec)), table_((sp
       fill_normal(x, parameter.elements, 0.02f, stream);
     } else {
       const bool is_norm_weight = !parameter.decays && parameter.name.ends_with("weight");
-      std::fill(x, x + parameter.elements, is_norm_weight ? 1.0f : 0.0f);
+      std::fill(x, x + parameter.elements, is_norm_weight && !table_.architecture().norms_add_one ? 1.0f : 0.0f);
     }
   }
   ++live_models;

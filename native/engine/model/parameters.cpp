@@ -1,5 +1,6 @@
 #include "model/parameters.h"
 
+#include <algorithm>
 #include <iterator>
 
 #include "model/relative_buckets.h"
@@ -20,24 +21,31 @@ ParameterTable::ParameterTable(const ModelSpec& spec) : architecture_(spec.encod
   if (e.architecture->has_relative_bias())
     relative_bias = add(n.relative_bias + ".weight", encoder, {kRelativeBuckets, e.heads}, false);
 
-  const auto norm = [&](const std::string& name) {
-    NormAt at{0, -1, norms_++};
-    at.weight = add(name + ".weight", encoder, {hidden}, false);
-    if (biases.norms) at.bias = add(name + ".bias", encoder, {hidden}, false);
+  const auto norm_of = [&](const std::string& name, int64_t width) {
+    NormAt at{0, -1, norms_++, width};
+    at.weight = add(name + ".weight", encoder, {width}, false);
+    if (biases.norms) at.bias = add(name + ".bias", encoder, {width}, false);
     return at;
   };
+  const auto norm = [&](const std::string& name) { return norm_of(name, hidden); };
   // Of several tensors the rows stand one after the other, so that one product does them all.
-  const auto linear = [&](const std::vector<std::string>& names, int64_t in, int64_t out, bool bias) {
-    LinearAt at{elements_, -1, in, out, linears_++};
-    const int64_t each = out / std::ssize(names);
-    for (const std::string& name : names) add(name + ".weight", encoder, {each, in}, true);
+  struct Rows {
+    std::string name;
+    int64_t rows;
+  };
+  const auto linear = [&](const std::vector<Rows>& parts, int64_t in, bool bias) {
+    LinearAt at{elements_, -1, in, 0, linears_++};
+    for (const auto& [name, rows] : parts) {
+      add(name + ".weight", encoder, {rows, in}, true);
+      at.out += rows;
+    }
     if (!bias) return at;
     at.bias = elements_;
-    for (const std::string& name : names) add(name + ".bias", encoder, {each}, false);
+    for (const auto& [name, rows] : parts) add(name + ".bias", encoder, {rows}, false);
     return at;
   };
   tables_end = elements_;
-  if (!e.architecture->is_bag) embedding_norm = norm(n.embedding_norm);
+  if (e.architecture->has_embedding_norm()) embedding_norm = norm(n.embedding_norm);
   embeddings_end = elements_;
 
   for (int64_t i = 0; i < e.layers; ++i) {
@@ -47,16 +55,25 @@ ParameterTable::ParameterTable(const ModelSpec& spec) : architecture_(spec.encod
     at.attention_norm = {-1, -1};
     const bool before = e.architecture->norms_before();
     if (before && (i > 0 || e.architecture->first_attention_norm)) at.attention_norm = norm(layer + n.attention_norm);
-    std::vector<std::string> qkv{layer + n.query}, up{layer + n.up};
-    if (!n.key.empty()) qkv.insert(qkv.end(), {layer + n.key, layer + n.value});
+    const int64_t queries = e.attention_width(), keys = e.key_heads() * e.head_size(), inner = e.intermediate_size;
+    std::vector<Rows> qkv{{layer + n.query, n.key.empty() ? e.qkv_width() : queries}};
+    if (!n.key.empty()) qkv.insert(qkv.end(), {{layer + n.key, keys}, {layer + n.value, keys}});
+    std::vector<Rows> up{{layer + n.up, e.architecture->gated() && n.gate.empty() ? 2 * inner : inner}};
     if (!n.gate.empty())
-      up.insert(e.architecture->gate == Architecture::Gate::kFirst ? up.begin() : up.end(), layer + n.gate);
-    at.qkv = linear(qkv, hidden, 3 * hidden, biases.qkv);
-    at.attention_out = linear({layer + n.attention_out}, hidden, hidden, biases.attention_out);
+      up.insert(e.architecture->gate == Architecture::Gate::kFirst ? up.begin() : up.end(), {layer + n.gate, inner});
+    at.qkv = linear(qkv, hidden, biases.qkv);
+    if (e.architecture->has_head_norms()) {
+      at.query_norm = norm_of(layer + n.query_norm, e.head_size());
+      at.key_norm = norm_of(layer + n.key_norm, e.head_size());
+    }
+    const bool around = e.architecture->norms_around();
+    at.attention_out = linear({{layer + n.attention_out, hidden}}, queries, biases.attention_out);
+    if (around) at.attention_branch_norm = norm(layer + n.attention_branch_norm);
     if (!before) at.attention_norm = norm(layer + n.attention_norm);
     if (before) at.output_norm = norm(layer + n.output_norm);
-    at.up = linear(up, hidden, (e.architecture->gated() ? 2 : 1) * e.intermediate_size, biases.up);
-    at.down = linear({layer + n.down}, e.intermediate_size, hidden, biases.down);
+    at.up = linear(up, hidden, biases.up);
+    at.down = linear({{layer + n.down, hidden}}, inner, biases.down);
+    if (around) at.output_branch_norm = norm(layer + n.output_branch_norm);
     if (!before) at.output_norm = norm(layer + n.output_norm);
     if (before && i + 1 == e.layers) final_norm = norm(n.final_norm);
     at.end = elements_;
@@ -102,9 +119,12 @@ std::vector<const NormAt*> ParameterTable::norms() const {
   std::vector<const NormAt*> all;
   if (embedding_norm.weight >= 0) all.push_back(&embedding_norm);
   for (const LayerAt& layer : layers)
-    for (const NormAt* norm : {&layer.attention_norm, &layer.output_norm})
+    for (const NormAt* norm : {&layer.attention_norm, &layer.query_norm, &layer.key_norm, &layer.attention_branch_norm,
+                               &layer.output_norm, &layer.output_branch_norm})
       if (norm->exists()) all.push_back(norm);
   if (final_norm.exists()) all.push_back(&final_norm);
+  // The order above is not everywhere that in which they were added.
+  std::sort(all.begin(), all.end(), [](const NormAt* a, const NormAt* b) { return a->number < b->number; });
   return all;
 }
 

@@ -26,14 +26,17 @@ struct LinearAt {
 struct NormAt {
   int64_t weight = 0, bias = 0;  // −1 where there is none
   size_t number = 0;             // among ParameterTable::norms
+  int64_t width = 0;
   bool exists() const { return weight >= 0; }
 };
 struct LayerAt {
   LinearAt qkv;  // query, key and value stand one after the other, so that one GEMM does the three
+  NormAt query_norm{-1, -1}, key_norm{-1, -1};  // of each head
   LinearAt attention_out;
-  NormAt attention_norm;       // of the attention part: after it or before it, as the architecture has its norms
-  LinearAt up, down;           // with a gate `up` has both halves, one after the other
-  NormAt output_norm;          // of the feed-forward part, likewise
+  NormAt attention_norm;  // of the attention part: after it or before it, as the architecture has its norms
+  LinearAt up, down;      // with a gate `up` has both halves, one after the other
+  NormAt output_norm;     // of the feed-forward part, likewise
+  NormAt attention_branch_norm{-1, -1}, output_branch_norm{-1, -1};  // of what the parts give
   int64_t begin = 0, end = 0;  // the layer's range of the flat buffer; the last one's has the final norm too
 };
 

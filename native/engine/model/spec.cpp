@@ -50,9 +50,17 @@ void ModelSpec::validate() const {
   require_positive(encoder.heads, "heads");
   require_positive(encoder.intermediate_size, "intermediateSize");
   require_positive(encoder.positions, "positions");
-  require(encoder.hidden_size % encoder.heads == 0, "encoder.hiddenSize must be a multiple of encoder.heads, found " +
-                                                        std::to_string(encoder.hidden_size) + " and " +
-                                                        std::to_string(encoder.heads));
+  require(encoder.head_dim >= 0 && encoder.key_value_heads >= 0,
+          "encoder.headDim and encoder.keyValueHeads must not be negative");
+  require(encoder.head_dim > 0 || encoder.hidden_size % encoder.heads == 0,
+          "encoder.hiddenSize must be a multiple of encoder.heads, found " + std::to_string(encoder.hidden_size) +
+              " and " + std::to_string(encoder.heads));
+  require(encoder.heads % encoder.key_heads() == 0,
+          "encoder.heads must be a multiple of encoder.keyValueHeads, found " + std::to_string(encoder.heads) +
+              " and " + std::to_string(encoder.key_heads()));
+  require(encoder.query_scale > 0 && encoder.query_scale < 1e6 &&
+              (encoder.query_scale == 1 || encoder.architecture->has_head_norms()),
+          "encoder.queryScale must be above 0, and 1 in this architecture");
   require(encoder.type_vocab_size >= 0, "encoder.typeVocabSize must not be negative");
   require(
       encoder.position_offset >= 0 && encoder.position_offset < encoder.positions,
@@ -84,7 +92,9 @@ void ModelSpec::validate() const {
   const double positions = encoder.architecture->has_position_table() ? static_cast<double>(encoder.positions) : 0.0;
   const double rows =
       static_cast<double>(encoder.vocab_size) + positions + static_cast<double>(encoder.type_vocab_size);
-  double elements = static_cast<double>(encoder.layers) * hidden * (4 * hidden + 3 * inner) + hidden * rows;
+  const double heads =
+      static_cast<double>(encoder.head_size()) * static_cast<double>(2 * encoder.heads + 2 * encoder.key_heads());
+  double elements = static_cast<double>(encoder.layers) * hidden * (heads + 3 * inner) + hidden * rows;
   const auto require_countable = [&] {
     require(elements < 1e12, "a model of more than 1e12 parameters cannot be made");
   };

@@ -50,11 +50,18 @@ struct EncoderSpec {
   float attention_dropout = 0.1f;
   /// Of each layer; empty: all see the whole text, and nothing is turned.
   std::vector<LayerAttention> attention;
+  int64_t head_dim = 0;         // numbers of a head; 0: hidden_size / heads
+  int64_t key_value_heads = 0;  // each has as many neighbouring heads of queries; 0: as many as `heads`
+  double query_scale = 1;       // of queries, beside 1/√(numbers of a head)
 
   LayerAttention attention_of(int64_t layer) const {
     return attention.empty() ? LayerAttention() : attention[static_cast<size_t>(layer)];
   }
-  int64_t head_size() const { return hidden_size / heads; }
+  int64_t head_size() const { return head_dim > 0 ? head_dim : hidden_size / heads; }
+  int64_t key_heads() const { return key_value_heads > 0 ? key_value_heads : heads; }
+  /// Numbers of all heads' queries, and so of what attention gives; of queries, keys and values.
+  int64_t attention_width() const { return heads * head_size(); }
+  int64_t qkv_width() const { return (heads + 2 * key_heads()) * head_size(); }
 };
 
 struct PoolingSpec {

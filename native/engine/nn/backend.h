@@ -38,13 +38,16 @@ class Backend {
   /// The rows of the operations that follow. With `keep` a backward pass may follow the forward one.
   virtual void pack(const Texts& texts, bool keep) = 0;
 
-  /// x = dropout(norm(word + position + type)), of what there is of these.
+  /// x = dropout(norm(word + position + type)), of what there is of these; in an architecture that has it so, the word
+  /// times the root of its width.
   virtual void embed(const NormAt& norm, const Dropout& dropout) = 0;
   virtual void embed_backward(const NormAt& norm, const Dropout& dropout, const Wanted& wanted) = 0;
 
   /// Product and attention: branch = softmax(q·kᵀ/√d + bias)·v of each head within each text, q, k, v = x·Wᵀ + b; the
-  /// bias is that of the distance, in an architecture that has one. Where positions are rotary q and k are turned
-  /// first, and a query sees the keys within the layer's reach (EncoderSpec::attention).
+  /// bias is that of the distance, in an architecture that has one. Where the heads of queries and keys have norms, q
+  /// and k go through these, and where positions are rotary they are turned then; a query sees the keys within the
+  /// layer's reach (EncoderSpec::attention). Where there are fewer heads of keys and values, neighbouring heads of
+  /// queries share one.
   virtual void attention(int64_t layer, const LinearAt& qkv, const Dropout& dropout) = 0;
   /// `weights`: whether the product's gradients are wanted; `input`: whether dx is. That of the bias is added to.
   virtual void attention_backward(int64_t layer, const LinearAt& qkv, const Dropout& dropout, bool weights,
@@ -64,6 +67,10 @@ class Backend {
   virtual void residual(int64_t layer, Branch branch, const LinearAt& out, const Dropout& dropout) = 0;
   virtual void residual_backward(int64_t layer, Branch branch, const LinearAt& out, const Dropout& dropout,
                                  bool weights) = 0;
+  /// Product, norm and residual: x = x + norm(branch·Wᵀ).
+  virtual void normed_residual(int64_t layer, Branch branch, const LinearAt& out, const NormAt& norm) = 0;
+  virtual void normed_residual_backward(int64_t layer, Branch branch, const LinearAt& out, const NormAt& norm,
+                                        bool weights) = 0;
   /// x = norm(x), after all layers.
   virtual void final_norm(const NormAt& norm) = 0;
   virtual void final_norm_backward(const NormAt& norm) = 0;

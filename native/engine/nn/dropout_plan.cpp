@@ -15,7 +15,7 @@ DropoutPlan DropoutPlan::of(const EncoderSpec& spec, std::optional<float> replac
   const float out = drops.attention_out == By::kHidden      ? hidden
                     : drops.attention_out == By::kAttention ? attention
                                                             : 0.0f;
-  return {hidden, attention, out, seed, epoch, drops.gated ? hidden : 0.0f, drops.output};
+  return {hidden, attention, out, seed, epoch, drops.gated ? hidden : 0.0f, drops.output, drops.embedding};
 }
 
 Dropout DropoutPlan::at(int64_t layer, Site site) const {
@@ -23,6 +23,7 @@ Dropout DropoutPlan::at(int64_t layer, Site site) const {
                   : site == kAttentionOut ? attention_out
                   : site == kGated        ? gated
                   : site == kOutput       ? (drops_output ? hidden : 0.0f)
+                  : site == kEmbedding    ? (drops_embedding ? hidden : 0.0f)
                                           : hidden;
   if (p <= 0.0f) return {};
   const uint64_t run = split_mix(static_cast<uint64_t>(seed) << 32 | epoch);

@@ -12,8 +12,9 @@ struct DropoutPlan {
   float hidden = 0.0f, attention = 0.0f;
   float attention_out = 0.0f;  // of what attention adds to the stream
   uint32_t seed = 0, epoch = 0;
-  float gated = 0.0f;        // of what comes out of a gate
-  bool drops_output = true;  // `hidden` of what the feed-forward part adds
+  float gated = 0.0f;           // of what comes out of a gate
+  bool drops_output = true;     // `hidden` of what the feed-forward part adds
+  bool drops_embedding = true;  // and of the embeddings
 
   /// The model's own probabilities, or `replacement` in place of both.
   static DropoutPlan of(const EncoderSpec& spec, std::optional<float> replacement, uint32_t seed, uint32_t epoch);

@@ -9,7 +9,7 @@ using Site = DropoutPlan::Site;
 
 void Encoder::forward(const DropoutPlan& dropout, const Cancel& cancel, const Observer& observe) const {
   cancel.check();
-  const bool before = table_.architecture().norms_before();
+  const bool before = table_.architecture().norms_before(), around = table_.architecture().norms_around();
   backend_.embed(table_.embedding_norm, dropout.at(0, Site::kEmbedding));
   if (observe) observe(0);
   const int64_t layers = std::ssize(table_.layers);
@@ -19,14 +19,13 @@ void Encoder::forward(const DropoutPlan& dropout, const Cancel& cancel, const Ob
     const Dropout attention_out = dropout.at(i, Site::kAttentionOut), output = dropout.at(i, Site::kOutput);
     if (before && at.attention_norm.exists()) backend_.norm_before(i, Branch::kAttention, at.attention_norm);
     backend_.attention(i, at.qkv, dropout.at(i, Site::kAttention));
-    if (before) {
-      backend_.residual(i, Branch::kAttention, at.attention_out, attention_out);
-      backend_.norm_before(i, Branch::kFeedForward, at.output_norm);
-    } else {
-      backend_.residual_norm(i, Branch::kAttention, at.attention_out, at.attention_norm, attention_out);
-    }
+    if (around) backend_.normed_residual(i, Branch::kAttention, at.attention_out, at.attention_branch_norm);
+    else if (before) backend_.residual(i, Branch::kAttention, at.attention_out, attention_out);
+    else backend_.residual_norm(i, Branch::kAttention, at.attention_out, at.attention_norm, attention_out);
+    if (before) backend_.norm_before(i, Branch::kFeedForward, at.output_norm);
     backend_.feed_forward(i, at.up, dropout.at(i, Site::kGated));
-    if (before) backend_.residual(i, Branch::kFeedForward, at.down, output);
+    if (around) backend_.normed_residual(i, Branch::kFeedForward, at.down, at.output_branch_norm);
+    else if (before) backend_.residual(i, Branch::kFeedForward, at.down, output);
     else backend_.residual_norm(i, Branch::kFeedForward, at.down, at.output_norm, output);
     if (i + 1 == layers && table_.final_norm.exists()) backend_.final_norm(table_.final_norm);
     if (observe) observe(i + 1);
@@ -35,7 +34,7 @@ void Encoder::forward(const DropoutPlan& dropout, const Cancel& cancel, const Ob
 
 void Encoder::backward(const DropoutPlan& dropout, const Wanted& wanted, const Cancel& cancel,
                        const Observer& observe) const {
-  const bool before = table_.architecture().norms_before();
+  const bool before = table_.architecture().norms_before(), around = table_.architecture().norms_around();
   const int64_t layers = std::ssize(table_.layers);
   for (int64_t i = layers - 1; i >= wanted.lowest_layer; --i) {
     cancel.check();
@@ -43,16 +42,17 @@ void Encoder::backward(const DropoutPlan& dropout, const Wanted& wanted, const C
     const bool weights = wanted.layers[static_cast<size_t>(i)];
     const Dropout attention_out = dropout.at(i, Site::kAttentionOut), output = dropout.at(i, Site::kOutput);
     if (i + 1 == layers && table_.final_norm.exists()) backend_.final_norm_backward(table_.final_norm);
-    if (before) backend_.residual_backward(i, Branch::kFeedForward, at.down, output, weights);
+    if (around) backend_.normed_residual_backward(i, Branch::kFeedForward, at.down, at.output_branch_norm, weights);
+    else if (before) backend_.residual_backward(i, Branch::kFeedForward, at.down, output, weights);
     else backend_.residual_norm_backward(i, Branch::kFeedForward, at.down, at.output_norm, output, weights);
     backend_.feed_forward_backward(i, at.up, dropout.at(i, Site::kGated), weights);
-    if (before) {
-      backend_.norm_before_backward(i, Branch::kFeedForward, at.output_norm);
-      backend_.residual_backward(i, Branch::kAttention, at.attention_out, attention_out, weights);
-    } else {
+    if (before) backend_.norm_before_backward(i, Branch::kFeedForward, at.output_norm);
+    if (around)
+      backend_.normed_residual_backward(i, Branch::kAttention, at.attention_out, at.attention_branch_norm, weights);
+    else if (before) backend_.residual_backward(i, Branch::kAttention, at.attention_out, attention_out, weights);
+    else
       backend_.residual_norm_backward(i, Branch::kAttention, at.attention_out, at.attention_norm, attention_out,
                                       weights);
-    }
     const bool normed = before && at.attention_norm.exists();
     backend_.attention_backward(i, at.qkv, dropout.at(i, Site::kAttention), weights,
                                 normed || i > wanted.lowest_layer || wanted.embeddings());

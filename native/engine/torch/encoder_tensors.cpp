@@ -7,7 +7,7 @@ namespace vectune::device {
 namespace {
 
 template <typename Flat>
-EncoderTensors tensors_of(const Flat& flat, const ParameterTable& table, const EncoderSpec& spec) {
+EncoderTensors tensors_of(const Flat& flat, const ParameterTable& table) {
   EncoderTensors all;
   const auto vector = [&](int64_t offset, int64_t elements) {
     return offset < 0 ? at::Tensor() : flat.vector(offset, elements);
@@ -15,7 +15,7 @@ EncoderTensors tensors_of(const Flat& flat, const ParameterTable& table, const E
   for (const LinearAt* at : table.linears())
     all.linears.push_back({flat.matrix(at->weight, at->out, at->in), vector(at->bias, at->out)});
   for (const NormAt* at : table.norms())
-    all.norms.push_back({flat.vector(at->weight, spec.hidden_size), vector(at->bias, spec.hidden_size)});
+    all.norms.push_back({flat.vector(at->weight, at->width), vector(at->bias, at->width)});
   return all;
 }
 
@@ -33,11 +33,9 @@ std::vector<Linear> dense_of(const Flat& flat, const ParameterTable& table) {
 
 }  // namespace
 
-EncoderTensors encoder_tensors(const FlatTensor& flat, const ParameterTable& table, const EncoderSpec& spec) {
-  return tensors_of(flat, table, spec);
-}
-EncoderTensors encoder_tensors(const GradientTensor& flat, const ParameterTable& table, const EncoderSpec& spec) {
-  return tensors_of(flat, table, spec);
+EncoderTensors encoder_tensors(const FlatTensor& flat, const ParameterTable& table) { return tensors_of(flat, table); }
+EncoderTensors encoder_tensors(const GradientTensor& flat, const ParameterTable& table) {
+  return tensors_of(flat, table);
 }
 
 std::vector<Linear> dense_tensors(const FlatTensor& flat, const ParameterTable& table) { return dense_of(flat, table); }

@@ -32,7 +32,7 @@ struct EncoderTensors {
   std::vector<Linear> linears;  // by LinearAt::number
   std::vector<Norm> norms;      // by NormAt::number
 };
-EncoderTensors encoder_tensors(const FlatTensor& flat, const ParameterTable& table, const EncoderSpec& spec);
+EncoderTensors encoder_tensors(const FlatTensor& flat, const ParameterTable& table);
 
 /// A flat buffer of gradients, or the part of one from `begin` on.
 struct GradientTensor {
@@ -49,7 +49,7 @@ struct GradientTensor {
     return found.defined() ? found.view({rows, columns}) : found;
   }
 };
-EncoderTensors encoder_tensors(const GradientTensor& flat, const ParameterTable& table, const EncoderSpec& spec);
+EncoderTensors encoder_tensors(const GradientTensor& flat, const ParameterTable& table);
 
 /// The Dense modules, by their place in the head.
 std::vector<Linear> dense_tensors(const FlatTensor& flat, const ParameterTable& table);

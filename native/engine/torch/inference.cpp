@@ -97,7 +97,7 @@ class DeviceInference final : public Inference {
     const at::Tensor tail =
         host.narrow(0, head_begin, table.elements() - head_begin).to(place_.torch(), at::kFloat, false, true);
     backend_.set_weights(
-        {encoder_tensors(all, table, spec),
+        {encoder_tensors(all, table),
          embedding_tables(all.flat.narrow(0, 0, words).view({spec.vocab_size, spec.hidden_size}), all, table, spec),
          dense_tensors(FlatTensor{tail, head_begin}, table)});
     version_ = model.weights_version();

@@ -2,14 +2,16 @@
 
 #include <ATen/ops/_softmax.h>
 #include <ATen/ops/_softmax_backward_data.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/native_dropout.h>
 #include <ATen/ops/native_dropout_backward.h>
-#include <ATen/ops/stack.h>
+#include <ATen/ops/ones.h>
 
 #include <cmath>
+#include <limits>
 
 #include "torch/operator_call.h"
 
@@ -24,8 +26,8 @@ PackedAttention::Kernel PackedAttention::choose(const Place& place, const Gpu& g
 }
 
 PackedAttention::Heads PackedAttention::heads_of(const at::Tensor& qkv, const DeviceBatch& batch) const {
-  const at::Tensor all = qkv.view({batch.rows, 3, heads_, size_});
-  return {all.select(1, 0), all.select(1, 1), all.select(1, 2)};
+  const at::Tensor all = qkv.view({batch.rows, heads_ + 2 * key_heads_, size_});
+  return {all.narrow(1, 0, heads_), all.narrow(1, heads_, key_heads_), all.narrow(1, heads_ + key_heads_, key_heads_)};
 }
 
 namespace {
@@ -33,11 +35,14 @@ namespace {
 /// Of flash attention, which takes −1 for all.
 int64_t window(int64_t keys, const DeviceBatch& batch) { return keys >= batch.longest - 1 ? -1 : keys; }
 
+/// Of memory-efficient attention: 1 is the lower triangle from the first query and key on.
+int64_t mask_type(const Reach& reach) { return reach == PackedAttention::kCausal ? 1 : 0; }
+
 }  // namespace
 
 at::Tensor PackedAttention::forward(const at::Tensor& qkv, const DeviceBatch& batch, double dropout, Saved* saved,
                                     const Reach& reach) const {
-  if (kernel_ == Kernel::kPlain) return plain_forward(qkv, batch, dropout, saved);
+  if (kernel_ == Kernel::kPlain) return plain_forward(qkv, batch, dropout, saved, reach == kCausal);
   const auto [q, k, v] = heads_of(qkv, batch);
   std::vector<c10::IValue> results;
   if (kernel_ == Kernel::kFlash) {
@@ -67,7 +72,7 @@ at::Tensor PackedAttention::forward(const at::Tensor& qkv, const DeviceBatch& ba
                   .set("max_seqlen_q", batch.longest)
                   .set("max_seqlen_k", batch.longest)
                   .set("dropout_p", dropout)
-                  .set("custom_mask_type", int64_t{0})
+                  .set("custom_mask_type", mask_type(reach))
                   .set("compute_log_sumexp", saved != nullptr)
                   .run();
   }
@@ -119,18 +124,18 @@ at::Tensor PackedAttention::backward(const at::Tensor& dout, const at::Tensor& q
                   .set("dropout_p", dropout)
                   .set("philox_seed", saved.seed)
                   .set("philox_offset", saved.offset)
-                  .set("custom_mask_type", int64_t{0})
+                  .set("custom_mask_type", mask_type(reach))
                   .set("bias_requires_grad", false)
                   .run();
   }
   std::vector<at::Tensor> parts;
-  for (int i = 0; i < 3; ++i)
-    parts.push_back(results[static_cast<size_t>(i)].toTensor().reshape({batch.rows, heads_, size_}));
-  return at::stack(parts, 1).view({batch.rows, 3 * heads_ * size_});
+  for (size_t i = 0; i < 3; ++i)
+    parts.push_back(results[i].toTensor().reshape({batch.rows, i == 0 ? heads_ : key_heads_, size_}));
+  return at::cat(parts, 1).view({batch.rows, (heads_ + 2 * key_heads_) * size_});
 }
 
-at::Tensor PackedAttention::plain_forward(const at::Tensor& qkv, const DeviceBatch& batch, double dropout,
-                                          Saved* saved) const {
+at::Tensor PackedAttention::plain_forward(const at::Tensor& qkv, const DeviceBatch& batch, double dropout, Saved* saved,
+                                          bool causal) const {
   const double scale = 1.0 / std::sqrt(static_cast<double>(size_));
   at::Tensor out = at::empty({batch.rows, heads_, size_}, qkv.options());
   for (size_t t = 0; t + 1 < batch.host_starts.size(); ++t) {
@@ -138,7 +143,10 @@ at::Tensor PackedAttention::plain_forward(const at::Tensor& qkv, const DeviceBat
     // [3 × heads × tokens × size], softmax and sums in fp32 as the packed kernels have them
     const at::Tensor text =
         qkv.narrow(0, begin, length).view({length, 3, heads_, size_}).permute({1, 2, 0, 3}).to(at::kFloat);
-    const at::Tensor scores = at::matmul(text[0], text[1].transpose(1, 2)).mul_(scale);
+    at::Tensor scores = at::matmul(text[0], text[1].transpose(1, 2)).mul_(scale);
+    if (causal)
+      scores.masked_fill_(at::ones({length, length}, scores.options().dtype(at::kBool)).triu_(1),
+                          -std::numeric_limits<float>::infinity());
     at::Tensor probabilities = at::_softmax(scores, -1, false), mask;
     if (saved) saved->probabilities.push_back(probabilities);
     if (dropout > 0) std::tie(probabilities, mask) = at::native_dropout(probabilities, dropout, true);

@@ -20,8 +20,14 @@ class PackedAttention {
   /// attention takes fp32 too, and heads whose rows are aligned to 16 bytes.
   static Kernel choose(const Place& place, const Gpu& gpu, at::ScalarType type, int64_t head_size);
 
-  PackedAttention(Kernel kernel, int64_t heads, int64_t head_size) : kernel_(kernel), heads_(heads), size_(head_size) {}
+  PackedAttention(Kernel kernel, int64_t heads, int64_t key_heads, int64_t head_size)
+      : kernel_(kernel), heads_(heads), key_heads_(kernel == Kernel::kFlash ? key_heads : heads), size_(head_size) {}
   Kernel kernel() const { return kernel_; }
+  /// Whether it takes fewer heads of keys and values as they are; else there are as many as heads of queries.
+  bool takes_grouped() const { return kernel_ == Kernel::kFlash; }
+  /// Reaches that every kernel has: all of the text, or what stands before the query, and the query.
+  static bool is_whole_or_causal(const Reach& reach) { return reach == Reach() || reach == kCausal; }
+  static constexpr Reach kCausal{Reach::kAll, 0};
 
   /// What forward leaves for backward.
   struct Saved {
@@ -29,11 +35,12 @@ class PackedAttention {
     std::vector<at::Tensor> probabilities, masks;  // of kPlain, for each text
   };
 
-  /// qkv [rows × 3·hidden] → [rows × hidden]. `saved` is null in inference. Dropout draws from the default generator of
-  /// the place. Only kFlash has a reach that does not cover the texts.
+  /// qkv [rows × (heads + 2·key heads)·size] → [rows × heads·size]. `saved` is null in inference. Dropout draws from
+  /// the default generator of the place. Only kFlash has another reach than is_whole_or_causal that does not cover the
+  /// texts.
   at::Tensor forward(const at::Tensor& qkv, const DeviceBatch& batch, double dropout, Saved* saved,
                      const Reach& reach = {}) const;
-  /// → the gradient of qkv [rows × 3·hidden].
+  /// → the gradient of qkv.
   at::Tensor backward(const at::Tensor& dout, const at::Tensor& qkv, const DeviceBatch& batch, double dropout,
                       const Saved& saved, const Reach& reach = {}) const;
 
@@ -43,12 +50,13 @@ class PackedAttention {
     at::Tensor q, k, v;
   };
   Heads heads_of(const at::Tensor& qkv, const DeviceBatch& batch) const;
-  at::Tensor plain_forward(const at::Tensor& qkv, const DeviceBatch& batch, double dropout, Saved* saved) const;
+  at::Tensor plain_forward(const at::Tensor& qkv, const DeviceBatch& batch, double dropout, Saved* saved,
+                           bool causal) const;
   at::Tensor plain_backward(const at::Tensor& dout, const at::Tensor& qkv, const DeviceBatch& batch, double dropout,
                             const Saved& saved) const;
 
   Kernel kernel_;
-  int64_t heads_, size_;
+  int64_t heads_, key_heads_, size_;
 };
 
 }  // namespace vectune::device

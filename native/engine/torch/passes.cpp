@@ -33,7 +33,7 @@ void DevicePasses::weights_replaced(LiveState& state) {
     compute_.copy_(state.weights);
   }
   const FlatTensor compute{compute_, shift_};
-  backend_.set_weights({encoder_tensors(compute, c_.table, c_.spec.encoder),
+  backend_.set_weights({encoder_tensors(compute, c_.table),
                         embedding_tables(words_of(compute_), compute, c_.table, c_.spec.encoder),
                         dense_tensors(FlatTensor{state.weights, shift_}, c_.table)});
 }
@@ -64,7 +64,7 @@ void DevicePasses::reserve_gradients(LiveState& state) {
   if (has_gradients_) return;
   const GradientTensor flat{state.gradients, places};
   const GradientTensor compute = type_ == at::kFloat ? flat : GradientTensor{half_gradients_, places, places.tables};
-  backend_.set_gradients({encoder_tensors(compute, c_.table, c_.spec.encoder),
+  backend_.set_gradients({encoder_tensors(compute, c_.table),
                           embedding_tables(flat, c_.vocabulary.size(), c_.table, c_.spec.encoder),
                           dense_tensors(flat, c_.table)});
   has_gradients_ = true;

@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/add.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/gelu_backward.h>
@@ -14,9 +15,11 @@
 #include <ATen/ops/relu.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/silu_backward.h>
+#include <ATen/ops/sum.h>
 #include <ATen/ops/threshold_backward.h>
 
 #include <algorithm>
+#include <cmath>
 #include <tuple>
 #include <utility>
 
@@ -65,11 +68,11 @@ TorchBackend::TorchBackend(const ModelSpec& spec, const ParameterTable& table, c
       place_(place),
       type_(type),
       attention_(PackedAttention::choose(place, gpu_of(place), type, spec.encoder.head_size()), spec.encoder.heads,
-                 spec.encoder.head_size()),
+                 spec.encoder.key_heads(), spec.encoder.head_size()),
       biased_(spec.encoder.heads, spec.encoder.head_size()),
       rotary_(spec.encoder) {
   for (const LayerAttention& layer : spec_.attention)
-    if (layer.reach != Reach() &&
+    if (!PackedAttention::is_whole_or_causal(layer.reach) &&
         std::none_of(local_.begin(), local_.end(), [&](const auto& one) { return one.reach() == layer.reach; }))
       local_.emplace_back(layer.reach, spec_.heads, spec_.head_size());
 }
@@ -93,7 +96,7 @@ void TorchBackend::send_angles() {
   }
   angles_.clear();
   const auto of_rows = [&](const at::Tensor& table) {
-    return at::index_select(table, 0, batch_.positions).view({batch_.rows, 1, 1, spec_.head_size() / 2});
+    return at::index_select(table, 0, batch_.positions).view({batch_.rows, 1, spec_.head_size() / 2});
   };
   for (const RotaryTable& table : rotary_there_)
     angles_.push_back({table.rotary, of_rows(table.cosines), of_rows(table.sines)});
@@ -104,8 +107,9 @@ void TorchBackend::rotate(int64_t layer, bool back, const at::Tensor& qkv) const
   if (!table) return;
   const RotaryTable& angles = angles_[static_cast<size_t>(table - rotary_.all().data())];
   const int64_t half = spec_.head_size() / 2;
-  const at::Tensor qk = qkv.view({batch_.rows, 3, spec_.heads, 2 * half}).narrow(1, 0, 2);
-  at::Tensor first = qk.narrow(3, 0, half), second = qk.narrow(3, half, half);
+  const at::Tensor qk = qkv.view({batch_.rows, spec_.heads + 2 * spec_.key_heads(), 2 * half})
+                            .narrow(1, 0, spec_.heads + spec_.key_heads());
+  at::Tensor first = qk.narrow(2, 0, half), second = qk.narrow(2, half, half);
   const at::Tensor sines = back ? -angles.sines : angles.sines;
   const at::Tensor u = first * angles.cosines - second * sines, v = second * angles.cosines + first * sines;
   first.copy_(u);
@@ -114,7 +118,9 @@ void TorchBackend::rotate(int64_t layer, bool back, const at::Tensor& qkv) const
 
 const LocalAttention* TorchBackend::local(int64_t i) const {
   const Reach reach = spec_.attention_of(i).reach;
-  if (reach.covers(batch_.longest) || attention_.kernel() == PackedAttention::Kernel::kFlash) return nullptr;
+  if (reach.covers(batch_.longest) || PackedAttention::is_whole_or_causal(reach) ||
+      attention_.kernel() == PackedAttention::Kernel::kFlash)
+    return nullptr;
   return &*std::find_if(local_.begin(), local_.end(), [&](const auto& one) { return one.reach() == reach; });
 }
 
@@ -123,7 +129,9 @@ void TorchBackend::normalise(const NormAt& at, NormKind kind, Normed& n) const {
   if (kind == NormKind::kRms) {
     const at::Tensor x = n.sum.to(at::kFloat);
     n.rstd = at::mean(x * x, at::IntArrayRef{1}, true).add_(spec_.layer_norm_eps).rsqrt_();
-    n.y = (x * n.rstd).to(n.sum.scalar_type()) * norm.weight;
+    if (spec_.architecture->norms_add_one)
+      n.y = (x * n.rstd * (norm.weight.to(at::kFloat) + 1)).to(n.sum.scalar_type());
+    else n.y = (x * n.rstd).to(n.sum.scalar_type()) * norm.weight;
     if (norm.bias.defined()) n.y.add_(norm.bias);
     return;
   }
@@ -136,7 +144,8 @@ at::Tensor TorchBackend::normalise_backward(const NormAt& at, NormKind kind, con
                                             const at::Tensor& dy) const {
   const Norm &norm = weights_.encoder.norms[at.number], &to = gradients_.encoder.norms[at.number];
   if (kind == NormKind::kRms) {
-    const at::Tensor normed = n.sum.to(at::kFloat) * n.rstd, d = dy.to(at::kFloat), g = d * norm.weight;
+    const at::Tensor normed = n.sum.to(at::kFloat) * n.rstd, d = dy.to(at::kFloat),
+                     g = spec_.architecture->norms_add_one ? d * (norm.weight.to(at::kFloat) + 1) : d * norm.weight;
     store(to.weight, at::sum(d * normed, at::IntArrayRef{0}), add_to_encoder_);
     if (norm.bias.defined()) store(to.bias, at::sum(d, at::IntArrayRef{0}), add_to_encoder_);
     const at::Tensor mean = at::mean(g * normed, at::IntArrayRef{1}, true);
@@ -157,6 +166,11 @@ void TorchBackend::embed(const NormAt& norm, const Dropout& dropout) {
     x_ = at::index_select(tables.words, 0, batch_.ids);
     return;
   }
+  if (!norm.exists()) {
+    x_ = at::index_select(tables.words, 0, batch_.ids);
+    if (spec_.architecture->scales_words) x_.mul_(word_scale());
+    return;
+  }
   Normed n;
   n.sum = at::index_select(tables.words, 0, batch_.ids);
   if (tables.positions.defined()) n.sum.add_(at::index_select(tables.positions, 0, batch_.positions));
@@ -169,10 +183,11 @@ void TorchBackend::embed(const NormAt& norm, const Dropout& dropout) {
 }
 
 void TorchBackend::embed_backward(const NormAt& norm, const Dropout& dropout, const Wanted& wanted) {
-  const at::Tensor dsum = (spec_.architecture->is_bag ? dx_
-                                                      : normalise_backward(norm, NormKind::kLayer, embedded_,
-                                                                           drop_backward(dx_, dropout, embedded_.mask)))
-                              .to(at::kFloat);
+  at::Tensor dsum = dx_;
+  if (norm.exists())
+    dsum = normalise_backward(norm, NormKind::kLayer, embedded_, drop_backward(dx_, dropout, embedded_.mask));
+  dsum = dsum.to(at::kFloat);
+  if (spec_.architecture->scales_words) dsum = dsum * word_scale();
   const EmbeddingTables& tables = gradients_.tables;
   const auto add = [&](at::Tensor table, const at::Tensor& rows, int64_t pad) {
     table.index_add_(0, rows, dsum);
@@ -189,13 +204,74 @@ void TorchBackend::attention(int64_t i, const LinearAt& qkv, const Dropout& drop
   l = {};
   l.before = std::move(before);
   l.qkv = weights_.encoder.linears[qkv.number].forward(input_);
-  rotate(i, false, l.qkv);
-  if (table_.relative_bias >= 0) l.context = biased_.forward(l.qkv, dropout.probability, keep_ ? &l.biased : nullptr);
+  if (!spec_.architecture->has_head_norms()) rotate(i, false, l.qkv);
+  const at::Tensor qkv_of_heads = ready_heads(i, l.qkv);
+  if (table_.relative_bias >= 0)
+    l.context = biased_.forward(qkv_of_heads, dropout.probability, keep_ ? &l.biased : nullptr);
   else if (const LocalAttention* of_part = local(i))
-    l.context = of_part->forward(l.qkv, dropout.probability, keep_ ? &l.local : nullptr);
+    l.context = of_part->forward(qkv_of_heads, dropout.probability, keep_ ? &l.local : nullptr);
   else
-    l.context = attention_.forward(l.qkv, batch_, dropout.probability, keep_ ? &l.attention : nullptr,
+    l.context = attention_.forward(qkv_of_heads, batch_, dropout.probability, keep_ ? &l.attention : nullptr,
                                    spec_.attention_of(i).reach);
+}
+
+at::Tensor TorchBackend::head_norm(const NormAt& at, const at::Tensor& x, double scale) const {
+  const at::Tensor fp32 = x.to(at::kFloat), weight = weights_.encoder.norms[at.number].weight.to(at::kFloat);
+  const at::Tensor rstd = at::mean(fp32 * fp32, at::IntArrayRef{2}, true).add_(spec_.layer_norm_eps).rsqrt_();
+  return fp32 * rstd * ((spec_.architecture->norms_add_one ? weight + 1 : weight) * scale);
+}
+
+at::Tensor TorchBackend::head_norm_backward(const NormAt& at, const at::Tensor& x, const at::Tensor& dy,
+                                            double scale) const {
+  const at::Tensor fp32 = x.to(at::kFloat), weight = weights_.encoder.norms[at.number].weight.to(at::kFloat);
+  const at::Tensor rstd = at::mean(fp32 * fp32, at::IntArrayRef{2}, true).add_(spec_.layer_norm_eps).rsqrt_();
+  const at::Tensor normed = fp32 * rstd, d = dy.to(at::kFloat) * scale,
+                   g = d * (spec_.architecture->norms_add_one ? weight + 1 : weight);
+  store(gradients_.encoder.norms[at.number].weight, at::sum(d * normed, at::IntArrayRef{0, 1}), add_to_encoder_);
+  return (g - normed * at::mean(g * normed, at::IntArrayRef{2}, true)) * rstd;
+}
+
+at::Tensor TorchBackend::ready_heads(int64_t i, const at::Tensor& qkv) const {
+  const int64_t rows = batch_.rows, heads = spec_.heads, keys = spec_.key_heads(), size = spec_.head_size();
+  at::Tensor ready = qkv;
+  if (spec_.architecture->has_head_norms()) {
+    const LayerAt& at = table_.layers[static_cast<size_t>(i)];
+    const at::Tensor from = qkv.view({rows, heads + 2 * keys, size});
+    ready = at::empty_like(from);
+    ready.narrow(1, 0, heads).copy_(head_norm(at.query_norm, from.narrow(1, 0, heads), spec_.query_scale));
+    ready.narrow(1, heads, keys).copy_(head_norm(at.key_norm, from.narrow(1, heads, keys), 1));
+    ready.narrow(1, heads + keys, keys).copy_(from.narrow(1, heads + keys, keys));
+    ready = ready.view(qkv.sizes());
+    rotate(i, false, ready);
+  }
+  if (keys == heads || takes_grouped(i)) return ready;
+  const at::Tensor from = ready.view({rows, heads + 2 * keys, size});
+  const at::Tensor spread = from.narrow(1, heads, 2 * keys)
+                                .unsqueeze(2)
+                                .expand({rows, 2 * keys, heads / keys, size})
+                                .reshape({rows, 2 * heads, size});
+  return at::cat({from.narrow(1, 0, heads), spread}, 1).view({rows, 3 * heads * size});
+}
+
+at::Tensor TorchBackend::ready_heads_backward(int64_t i, const at::Tensor& qkv, const at::Tensor& dready) const {
+  const int64_t rows = batch_.rows, heads = spec_.heads, keys = spec_.key_heads(), size = spec_.head_size();
+  at::Tensor d = dready;
+  if (keys != heads && !takes_grouped(i)) {
+    const at::Tensor from = dready.view({rows, 3 * heads, size});
+    const at::Tensor gathered =
+        at::sum(from.narrow(1, heads, 2 * heads).reshape({rows, 2 * keys, heads / keys, size}), at::IntArrayRef{2});
+    d = at::cat({from.narrow(1, 0, heads), gathered}, 1).view({rows, (heads + 2 * keys) * size});
+  }
+  rotate(i, true, d);
+  if (!spec_.architecture->has_head_norms()) return d;
+  const LayerAt& at = table_.layers[static_cast<size_t>(i)];
+  const at::Tensor from = qkv.view({rows, heads + 2 * keys, size}), to = d.view(from.sizes());
+  for (const auto& [norm, begin, count, scale] :
+       {std::tuple(&at.query_norm, int64_t{0}, heads, spec_.query_scale), std::tuple(&at.key_norm, heads, keys, 1.0)}) {
+    at::Tensor part = to.narrow(1, begin, count);
+    part.copy_(head_norm_backward(*norm, from.narrow(1, begin, count), part, scale));
+  }
+  return d;
 }
 
 void TorchBackend::attention_backward(int64_t i, const LinearAt& qkv, const Dropout& dropout, bool weights,
@@ -204,13 +280,17 @@ void TorchBackend::attention_backward(int64_t i, const LinearAt& qkv, const Drop
   const bool normed = normed_before(i, Branch::kAttention);
   const at::Tensor x = normed ? l.before.y : i > 0 ? layer(i - 1).output.y : embedded_.y;
   at::Tensor dqkv;
-  if (table_.relative_bias >= 0)
-    dqkv = biased_.backward(dbranch_, l.qkv, dropout.probability, l.biased, gradients_.tables.relative);
-  else if (const LocalAttention* of_part = local(i))
-    dqkv = of_part->backward(dbranch_, l.qkv, dropout.probability, l.local);
-  else
-    dqkv = attention_.backward(dbranch_, l.qkv, batch_, dropout.probability, l.attention, spec_.attention_of(i).reach);
-  rotate(i, true, dqkv);
+  {
+    const at::Tensor ready = ready_heads(i, l.qkv);
+    if (table_.relative_bias >= 0)
+      dqkv = biased_.backward(dbranch_, ready, dropout.probability, l.biased, gradients_.tables.relative);
+    else if (const LocalAttention* of_part = local(i))
+      dqkv = of_part->backward(dbranch_, ready, dropout.probability, l.local);
+    else
+      dqkv =
+          attention_.backward(dbranch_, ready, batch_, dropout.probability, l.attention, spec_.attention_of(i).reach);
+  }
+  dqkv = ready_heads_backward(i, l.qkv, dqkv);
   dbranch_.reset();
   const Linear& w = weights_.encoder.linears[qkv.number];
   if (weights) gradients_.encoder.linears[qkv.number].store(dqkv, x, add_to_encoder_);
@@ -293,6 +373,27 @@ void TorchBackend::residual_backward(int64_t i, Branch branch, const LinearAt& o
   Layer& l = layer(i);
   const bool attends = branch == Branch::kAttention;
   const at::Tensor d = drop_backward(dx_, dropout, (attends ? l.attended : l.output).mask);
+  if (weights) gradients_.encoder.linears[out.number].store(d, attends ? l.context : l.act, add_to_encoder_);
+  dbranch_ = weights_.encoder.linears[out.number].input_gradient(d);
+}
+
+void TorchBackend::normed_residual(int64_t i, Branch branch, const LinearAt& out, const NormAt& norm) {
+  Layer& l = layer(i);
+  const bool attends = branch == Branch::kAttention;
+  Normed& n = l.branches[attends ? 0 : 1];
+  n.sum = weights_.encoder.linears[out.number].forward(attends ? l.context : l.act);
+  normalise(norm, NormKind::kRms, n);
+  x_ = at::add(n.y, x_);
+  n.y.reset();
+}
+
+void TorchBackend::normed_residual_backward(int64_t i, Branch branch, const LinearAt& out, const NormAt& norm,
+                                            bool weights) {
+  Layer& l = layer(i);
+  const bool attends = branch == Branch::kAttention;
+  Normed& n = l.branches[attends ? 0 : 1];
+  const at::Tensor d = normalise_backward(norm, NormKind::kRms, n, dx_);
+  n = {};
   if (weights) gradients_.encoder.linears[out.number].store(d, attends ? l.context : l.act, add_to_encoder_);
   dbranch_ = weights_.encoder.linears[out.number].input_gradient(d);
 }

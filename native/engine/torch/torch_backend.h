@@ -1,4 +1,5 @@
 #pragma once
+#include <cmath>
 #include <vector>
 
 #include "nn/backend.h"
@@ -47,6 +48,9 @@ class TorchBackend final : public Backend {
   void residual(int64_t layer, Branch branch, const LinearAt& out, const Dropout& dropout) override;
   void residual_backward(int64_t layer, Branch branch, const LinearAt& out, const Dropout& dropout,
                          bool weights) override;
+  void normed_residual(int64_t layer, Branch branch, const LinearAt& out, const NormAt& norm) override;
+  void normed_residual_backward(int64_t layer, Branch branch, const LinearAt& out, const NormAt& norm,
+                                bool weights) override;
   void final_norm(const NormAt& norm) override;
   void final_norm_backward(const NormAt& norm) override;
   void residual_norm(int64_t layer, Branch branch, const LinearAt& out, const NormAt& norm,
@@ -73,6 +77,7 @@ class TorchBackend final : public Backend {
     LocalAttention::Saved local;
     at::Tensor up, act, gate_mask;
     Normed before;            // what attention reads, where a norm stands before it
+    Normed branches[2];       // what the parts give, where a norm stands behind them
     Normed attended, output;  // of residual sums; where norms stand before, `attended` is what the feed-forward reads
   };
   /// Where the operations of a layer leave what they make; of a pass that keeps nothing, in the same place each.
@@ -86,8 +91,19 @@ class TorchBackend final : public Backend {
   }
   /// Of a layer, where its reach is within the texts and PackedAttention has no kernel for that; else null.
   const LocalAttention* local(int64_t i) const;
+  /// Whether a layer's attention takes fewer heads of keys and values as they are.
+  bool takes_grouped(int64_t i) const { return attention_.takes_grouped() && !local(i) && table_.relative_bias < 0; }
+  double word_scale() const { return std::sqrt(static_cast<double>(spec_.hidden_size)); }
   /// Turns query and key by the angles of their positions, or `back`.
   void rotate(int64_t layer, bool back, const at::Tensor& qkv) const;
+  /// What attention multiplies, of what the product gave: heads of queries and keys through their norms and turned, and
+  /// each head of keys and values as often as its kernel wants it.
+  at::Tensor ready_heads(int64_t layer, const at::Tensor& qkv) const;
+  /// The gradient of what the product gave, from that of what attention multiplied.
+  at::Tensor ready_heads_backward(int64_t layer, const at::Tensor& qkv, const at::Tensor& dready) const;
+  /// [rows × heads × size] of queries and keys, each through its head's norm; queries times their scale.
+  at::Tensor head_norm(const NormAt& at, const at::Tensor& x, double scale) const;
+  at::Tensor head_norm_backward(const NormAt& at, const at::Tensor& x, const at::Tensor& dy, double scale) const;
   void send_angles();
 
   const EncoderSpec spec_;

@@ -25,7 +25,8 @@ namespace {
 using at::Tensor;
 using OptionalTensor = std::optional<Tensor>;
 
-/// q, k, v [tokens × heads × size] with the first token of each text.
+/// q, k, v [tokens × heads × size] with the first token of each text; k and v may have fewer heads, each for as many
+/// neighbouring ones of q.
 struct Packed {
   Tensor q, k, v;
   std::vector<int32_t> starts;
@@ -43,7 +44,10 @@ struct Packed {
     }
     TORCH_CHECK(cu.is_cuda() && cu.scalar_type() == at::kInt && cu.dim() == 1 && cu.is_contiguous(),
                 "cu_seqlens must be contiguous int32 on the GPU");
-    q = on_cpu(query), k = on_cpu(key), v = on_cpu(value);
+    TORCH_CHECK(key.sizes() == value.sizes() && query.size(1) % key.size(1) == 0,
+                "the heads of keys and values must divide those of queries");
+    key_heads = key.size(1);
+    q = on_cpu(query), k = spread(on_cpu(key)), v = spread(on_cpu(value));
     const Tensor host = on_cpu(cu);
     starts.assign(host.const_data_ptr<int32_t>(), host.const_data_ptr<int32_t>() + host.numel());
     TORCH_CHECK(starts.front() == 0 && starts.back() == query.size(0), "cu_seqlens must go from 0 to the tokens");
@@ -51,6 +55,13 @@ struct Packed {
       TORCH_CHECK(starts[i] >= starts[i - 1] && starts[i] - starts[i - 1] <= longest,
                   "a text is longer than max_seqlen");
     scale = s.value_or(1.0 / std::sqrt(static_cast<double>(query.size(2))));
+  }
+
+  int64_t key_heads = 0;
+  Tensor spread(const Tensor& t) const { return t.repeat_interleave(q.size(1) / key_heads, 1); }
+  /// Of a gradient with all heads: that of the heads that keys and values have.
+  Tensor gathered(const Tensor& t) const {
+    return t.view({t.size(0), key_heads, -1, t.size(2)}).sum(2).to(t.scalar_type());
   }
 
   size_t texts() const { return starts.size() - 1; }
@@ -104,7 +115,7 @@ std::tuple<Tensor, Tensor, Tensor> attend_backward(const Packed& p, const Tensor
     put(dk, at::matmul(ds.transpose(1, 2), p.of(p.q, text)));
     put(dv, at::matmul(probabilities.mul(mask).transpose(1, 2), d));
   }
-  return {on_gpu(dq), on_gpu(dk), on_gpu(dv)};
+  return {on_gpu(dq), on_gpu(p.gathered(dk)), on_gpu(p.gathered(dv))};
 }
 
 // --- flash: half types; lse [heads × tokens]; rng_state [2]
@@ -113,7 +124,7 @@ void check_flash(const Tensor& q, bool causal) {
   TORCH_CHECK(q.scalar_type() == at::kHalf || q.scalar_type() == at::kBFloat16,
               "FlashAttention only supports fp16 and bf16");
   TORCH_CHECK(q.size(2) % 8 == 0 && q.size(2) <= 256, "head_size must be a multiple of 8, at most 256");
-  TORCH_CHECK(!causal, "encoders see all tokens");
+  TORCH_CHECK(!causal, "what is seen is said by the window");
 }
 
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> flash_forward(
@@ -160,9 +171,10 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, c10::SymInt, c10::SymInt> efficient_f
     int64_t mask_type, bool with_lse, std::optional<double> scale, const OptionalTensor&, std::optional<int64_t>) {
   TORCH_CHECK(q.dim() == 4 && q.size(0) == 1 && cu_q && cu_k && max_q && max_k,
               "packed texts have a batch of 1, cu_seqlens and max_seqlen");
-  TORCH_CHECK(!bias.has_value() && mask_type == 0, "encoders see all tokens");
+  TORCH_CHECK(!bias.has_value() && (mask_type == 0 || mask_type == 1), "all tokens, or those before the query");
   TORCH_CHECK(q.size(3) % (q.scalar_type() == at::kFloat ? 4 : 8) == 0, "rows must be aligned");
-  const Packed p(q[0], k[0], v[0], *cu_q, *max_q, scale);
+  TORCH_CHECK(k.sizes() == q.sizes() && v.sizes() == q.sizes(), "there must be as many heads of keys as of queries");
+  const Packed p(q[0], k[0], v[0], *cu_q, *max_q, scale, -1, mask_type == 1 ? 0 : -1);
   const int64_t longest = (*max_q + 31) / 32 * 32;
   const Tensor lse = at::full({static_cast<int64_t>(p.texts()), with_lse ? q.size(2) : 0, with_lse ? longest : 0},
                               INFINITY, at::kFloat);
@@ -180,9 +192,10 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> efficient_backward(
     double dropout, const Tensor& seed, const Tensor& offset, int64_t mask_type, bool bias_gradient,
     std::optional<double> scale, std::optional<int64_t>, std::optional<int64_t>, bool) {
   TORCH_CHECK(dout.sizes() == q.sizes() && out.sizes() == q.sizes() && cu_q, "out and its gradient must be as query");
-  TORCH_CHECK(!bias.has_value() && mask_type == 0 && !bias_gradient, "encoders see all tokens");
+  TORCH_CHECK(!bias.has_value() && (mask_type == 0 || mask_type == 1) && !bias_gradient,
+              "all tokens, or those before the query");
   TORCH_CHECK(seed.is_cuda() && offset.is_cuda(), "seed and offset must be what the forward pass gave");
-  const Packed p(q[0], k[0], v[0], *cu_q, max_q, scale);
+  const Packed p(q[0], k[0], v[0], *cu_q, max_q, scale, -1, mask_type == 1 ? 0 : -1);
   TORCH_CHECK(lse.size(0) == static_cast<int64_t>(p.texts()) && lse.size(1) == q.size(2),
               "logsumexp must be what the forward pass gave");
   const Tensor host = on_cpu(lse);

@@ -19,7 +19,7 @@ describe('an architecture', () => {
       code,
       file,
       message:
-        /the architecture "deberta"; vectune runs .*bert, camembert, distilbert, electra, gte, modernbert, mpnet, nomic_bert, roberta, xlm-roberta/,
+        /the architecture "deberta"; vectune runs .*bert, camembert, distilbert, electra, gemma3_text, gte, modernbert, mpnet, nomic_bert, qwen3, roberta, xlm-roberta/,
     },
     {
       title: 'whose name is one of JavaScript’s own',

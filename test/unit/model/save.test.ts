@@ -41,6 +41,10 @@ const MODULES: Record<(typeof CASES)[number], string[]> = {
   'nomic_bert-mean': [],
   'gte-cls': ['2_Normalize'],
   'gte-mean': [],
+  'qwen3-lasttoken': ['2_Normalize'],
+  'qwen3-mean': [],
+  'gemma3_text-mean': [...DENSE, '3_Dense', '3_Dense/config.json', '3_Dense/model.safetensors', '4_Normalize'],
+  'gemma3_text-lasttoken': [],
 };
 
 function layoutOf(name: (typeof CASES)[number], vocabulary: string[]): string[] {
@@ -49,7 +53,7 @@ function layoutOf(name: (typeof CASES)[number], vocabulary: string[]): string[] 
 }
 
 function vocabularyOf(name: (typeof CASES)[number]): string[] {
-  if (name === 'bert-unigram' || /^(?:camembert|modernbert|gte)-/.test(name)) return [];
+  if (name === 'bert-unigram' || /^(?:camembert|modernbert|gte|qwen3|gemma3_text)-/.test(name)) return [];
   if (name === 'xlm-roberta-mean') return ['sentencepiece.bpe.model'];
   return name.startsWith('roberta') ? ['vocab.json', 'merges.txt'] : ['vocab.txt'];
 }

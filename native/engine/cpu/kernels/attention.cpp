@@ -6,7 +6,8 @@
 #include "cpu/kernels/words.h"
 #include "model/relative_buckets.h"
 
-// Attention of one (text, head) at a time, tile by tile of queries, in a small scratch:
+// Attention of one (text, head) at a time, tile by tile of queries, in a small scratch (heads that share keys and
+// values one after the other):
 //   S = QKᵀ/√d + B   P = softmax(S)   O = (mask∘P) V, B a bias by distance or nothing
 // Only log Σ eˢ of each query is kept; backward makes P again from it, so that memory grows with the
 // number of tokens and not with its square (Dao et al. 2022, FlashAttention).
@@ -209,20 +210,29 @@ inline void sum_buckets(const float* distances, int64_t tokens, float* buckets) 
   for (int64_t d = 1 - tokens; d < tokens; ++d) buckets[relative_bucket(d)] += distances[d + tokens - 1];
 }
 
+/// Where a row has queries, keys and values of a head of keys, in elements of it.
+struct HeadPlaces {
+  int64_t group, row, query, key, value;  // heads of queries that share the keys; the row's width; of the first of them
+
+  template <typename Args>
+  HeadPlaces(const Args& a, int64_t key_head) {
+    const int64_t d = a.head_size, keys = key_heads_of(a);
+    group = a.heads / keys;
+    row = (a.heads + 2 * keys) * d;
+    query = key_head * group * d;
+    key = (a.heads + key_head) * d;
+    value = (a.heads + keys + key_head) * d;
+  }
+  template <typename Args>
+  static int64_t key_heads_of(const Args& a) {
+    return a.key_heads > 0 ? a.key_heads : a.heads;
+  }
+};
+
 template <typename W, bool kWhole, typename T>
-void forward_head(const AttentionForward<T>& a, int64_t text, int64_t head, float* base) {
+void forward_queries(const AttentionForward<T>& a, const Scratch<W>& s, int64_t text, int64_t head) {
   const int64_t first = a.rows.starts[text], tokens = a.rows.starts[text + 1] - first;
   const int64_t hidden = a.heads * a.head_size, d = a.head_size;
-  const Scratch<W> s(base, tokens, d);
-  const T* qkv = a.qkv + first * 3 * hidden + head * d;
-  const float* bias = a.bias + head * d;
-  const float scale = 1.0f / std::sqrt(static_cast<float>(d));
-  gather(qkv, 3 * hidden, bias, scale, tokens, d, s.width, s.q.rows);
-  gather(qkv + hidden, 3 * hidden, bias + hidden, 1.0f, tokens, d, s.width, s.k.rows);
-  gather(qkv + 2 * hidden, 3 * hidden, bias + 2 * hidden, 1.0f, tokens, d, s.width, s.v.rows);
-  transpose_rows(s.k.rows, tokens, s.width, s.keys, s.k_t);
-  make_pairs(s.v, tokens, s.width);
-
   for (int64_t from = 0; from < tokens; from += kTile) {
     const int64_t queries = std::min(kTile, tokens - from);
     const KeySpan span = span_of<kWhole>(a.reach, from, queries, tokens, s.keys);
@@ -261,26 +271,29 @@ void forward_head(const AttentionForward<T>& a, int64_t text, int64_t head, floa
 }
 
 template <typename W, bool kWhole, typename T>
-void backward_head(const AttentionBackward<T>& a, int64_t text, int64_t head, float* base) {
-  const int64_t first = a.rows.starts[text], tokens = a.rows.starts[text + 1] - first;
-  const int64_t hidden = a.heads * a.head_size, d = a.head_size;
+void forward_head(const AttentionForward<T>& a, int64_t text, int64_t key_head, float* base) {
+  const int64_t first = a.rows.starts[text], tokens = a.rows.starts[text + 1] - first, d = a.head_size;
+  const HeadPlaces at(a, key_head);
   const Scratch<W> s(base, tokens, d);
-  const T* qkv = a.qkv + first * 3 * hidden + head * d;
-  const float* bias = a.bias + head * d;
+  const T* qkv = a.qkv + first * at.row;
   const float scale = 1.0f / std::sqrt(static_cast<float>(d));
-  gather(qkv, 3 * hidden, bias, scale, tokens, d, s.width, s.q.rows);
-  gather(qkv + hidden, 3 * hidden, bias + hidden, 1.0f, tokens, d, s.width, s.k.rows);
-  gather(qkv + 2 * hidden, 3 * hidden, bias + 2 * hidden, 1.0f, tokens, d, s.width, s.v.rows);
-  gather(a.dout + first * hidden + head * d, hidden, nullptr, 1.0f, tokens, d, s.width, s.dout.rows);
+  gather(qkv + at.key, at.row, a.bias + at.key, 1.0f, tokens, d, s.width, s.k.rows);
+  gather(qkv + at.value, at.row, a.bias + at.value, 1.0f, tokens, d, s.width, s.v.rows);
   transpose_rows(s.k.rows, tokens, s.width, s.keys, s.k_t);
-  transpose_rows(s.v.rows, tokens, s.width, s.keys, s.v_t);
-  for (const auto& operand : {s.q, s.k, s.dout}) make_pairs(operand, tokens, s.width);
-  std::memset(s.dk, 0, sizeof(float) * static_cast<size_t>(tokens * s.width));
-  std::memset(s.dv, 0, sizeof(float) * static_cast<size_t>(tokens * s.width));
+  make_pairs(s.v, tokens, s.width);
+  for (int64_t i = 0; i < at.group; ++i) {
+    const int64_t query = at.query + i * d;
+    gather(qkv + query, at.row, a.bias + query, scale, tokens, d, s.width, s.q.rows);
+    forward_queries<W, kWhole>(a, s, text, key_head * at.group + i);
+  }
+}
 
+template <typename W, bool kWhole, typename T>
+void backward_queries(const AttentionBackward<T>& a, const Scratch<W>& s, int64_t text, int64_t head, T* dqkv,
+                      int64_t row_width) {
+  const int64_t first = a.rows.starts[text], tokens = a.rows.starts[text + 1] - first, d = a.head_size;
+  const float scale = 1.0f / std::sqrt(static_cast<float>(d));
   if (a.drelative) std::memset(s.distances, 0, sizeof(float) * static_cast<size_t>(2 * s.keys));
-
-  T* dqkv = a.dqkv + first * 3 * hidden + head * d;
   for (int64_t from = 0; from < tokens; from += kTile) {
     const int64_t queries = std::min(kTile, tokens - from), at = from * s.width;
     const KeySpan span = span_of<kWhole>(a.reach, from, queries, tokens, s.keys);
@@ -328,11 +341,36 @@ void backward_head(const AttentionBackward<T>& a, int64_t text, int64_t head, fl
              s.width, false);
     multiply(span.seen, s.width, words<W>(queries), s.ds.pairs, kInWord<W>, keys * kInWord<W>, s.q.pairs + at, s.width,
              s.dk + first_key, s.width, true);
-    scatter(s.dq, s.width, scale, queries, d, dqkv + from * 3 * hidden, 3 * hidden);
+    scatter(s.dq, s.width, scale, queries, d, dqkv + from * row_width, row_width);
   }
-  scatter(s.dk, s.width, 1.0f, tokens, d, dqkv + hidden, 3 * hidden);  // q carries the scale already
-  scatter(s.dv, s.width, 1.0f, tokens, d, dqkv + 2 * hidden, 3 * hidden);
   if (a.drelative) sum_buckets(s.distances, tokens, a.drelative + (text * a.heads + head) * kRelativeBuckets);
+}
+
+template <typename W, bool kWhole, typename T>
+void backward_head(const AttentionBackward<T>& a, int64_t text, int64_t key_head, float* base) {
+  const int64_t first = a.rows.starts[text], tokens = a.rows.starts[text + 1] - first;
+  const int64_t hidden = a.heads * a.head_size, d = a.head_size;
+  const HeadPlaces at(a, key_head);
+  const Scratch<W> s(base, tokens, d);
+  const T* qkv = a.qkv + first * at.row;
+  T* dqkv = a.dqkv + first * at.row;
+  const float scale = 1.0f / std::sqrt(static_cast<float>(d));
+  gather(qkv + at.key, at.row, a.bias + at.key, 1.0f, tokens, d, s.width, s.k.rows);
+  gather(qkv + at.value, at.row, a.bias + at.value, 1.0f, tokens, d, s.width, s.v.rows);
+  transpose_rows(s.k.rows, tokens, s.width, s.keys, s.k_t);
+  transpose_rows(s.v.rows, tokens, s.width, s.keys, s.v_t);
+  make_pairs(s.k, tokens, s.width);
+  std::memset(s.dk, 0, sizeof(float) * static_cast<size_t>(tokens * s.width));
+  std::memset(s.dv, 0, sizeof(float) * static_cast<size_t>(tokens * s.width));
+  for (int64_t i = 0; i < at.group; ++i) {
+    const int64_t query = at.query + i * d;
+    gather(qkv + query, at.row, a.bias + query, scale, tokens, d, s.width, s.q.rows);
+    gather(a.dout + first * hidden + query, hidden, nullptr, 1.0f, tokens, d, s.width, s.dout.rows);
+    for (const auto& operand : {s.q, s.dout}) make_pairs(operand, tokens, s.width);
+    backward_queries<W, kWhole>(a, s, text, key_head * at.group + i, dqkv + query, at.row);
+  }
+  scatter(s.dk, s.width, 1.0f, tokens, d, dqkv + at.key, at.row);  // q carries the scale already
+  scatter(s.dv, s.width, 1.0f, tokens, d, dqkv + at.value, at.row);
 }
 
 /// work(W{}): what a text's heads are multiplied in. Of a short one, making pairs takes longer than is gained.
@@ -349,12 +387,12 @@ bool covers(const Args& a, int64_t text) {
   return a.reach.covers(a.rows.starts[text + 1] - a.rows.starts[text]);
 }
 
-/// Every (text, head) writes its own part of the output, so any thread may take any of them.
+/// Every (text, head of keys) writes its own part of the output, so any thread may take any of them.
 template <typename Args, typename Head>
 void for_heads(const Args& a, Head head_of) {
-  const int64_t tasks = a.rows.texts * a.heads;
-  for_each_when_free(tasks, 4, [&](int64_t task, int thread) {
-    head_of(a, task / a.heads, task % a.heads, a.scratch + thread * a.scratch_stride);
+  const int64_t heads = HeadPlaces::key_heads_of(a), tasks = a.rows.texts * heads;
+  for_each_when_free(tasks, heads == a.heads ? 4 : 1, [&](int64_t task, int thread) {
+    head_of(a, task / heads, task % heads, a.scratch + thread * a.scratch_stride);
   });
 }
 
@@ -377,7 +415,7 @@ void attention_backward(const AttentionBackward<T>& a) {
       else backward_head<decltype(word), false>(all, text, head, scratch);
     });
   });
-  zero_rows(a.dqkv, a.rows.rows, a.rows.padded, 3 * a.heads * a.head_size);
+  zero_rows(a.dqkv, a.rows.rows, a.rows.padded, HeadPlaces(a, 0).row);
 }
 
 }  // namespace

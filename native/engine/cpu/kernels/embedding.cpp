@@ -38,6 +38,18 @@ void embedding_forward(const EmbeddingForward<T>& a) {
   if (a.y_t) zero_rows(a.y_t, a.rows.rows, a.rows.padded, width);
 }
 
+void embedding_lookup(const EmbeddingLookup& a) {
+  const int64_t width = a.hidden;
+  for_parts(a.rows.rows, [&](int64_t begin, int64_t end, int) {
+    for (int64_t r = begin; r < end; ++r) {
+      const float* word = a.words + int64_t{a.rows.ids[r]} * width;
+      float* y = a.y + r * width;
+      for_lanes(width, [&](int64_t i, auto n) { store(y + i, load(word + i, n) * a.scale, n); });
+    }
+  });
+  zero_rows(a.y, a.rows.rows, a.rows.padded, width);
+}
+
 void embedding_backward(const EmbeddingBackward& a) {
   const int64_t width = a.hidden;
   ColumnPartials partials(a.partials, 2 * width);
@@ -118,6 +130,7 @@ void bag_backward(const BagBackward& a) {
 void register_embedding(Table& t) {
   t.fp32.embedding_forward = embedding_forward<float>;
   t.bf16_.embedding_forward = embedding_forward<bf16>;
+  t.common.embedding_lookup = embedding_lookup;
   t.common.embedding_backward = embedding_backward;
   t.common.embedding_scatter = embedding_scatter;
   t.common.bag_forward = bag_forward;

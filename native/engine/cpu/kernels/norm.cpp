@@ -17,7 +17,7 @@ void norm_forward(const NormForward<T>& a) {
         a.stats[2 * r + 1] = stats.rstd;
       }
       for_lanes(width, [&](int64_t i, auto n) {
-        const F v = (load(x + i, n) - stats.mean) * stats.rstd * load(a.gamma + i, n) + load(a.beta + i, n);
+        const F v = (load(x + i, n) - stats.mean) * stats.rstd * (load(a.gamma + i, n) + a.shift) + load(a.beta + i, n);
         if (a.y) store(a.y + r * width + i, v, n);
         if (a.y_t) store(a.y_t + r * width + i, v, n);
       });
@@ -37,11 +37,12 @@ void norm_backward(const NormBackward<T>& a) {
       const T* dy = a.dy + r * width;
       const float* x = a.x + r * width;
       float* dx = a.dx + r * width;
-      RowBackward back = row_backward(x, a.stats + 2 * r, a.gamma, width, line, line + width,
+      const auto gamma = [&](int64_t i, auto n) { return load(a.gamma + i, n) + a.shift; };
+      RowBackward back = row_backward(x, a.stats + 2 * r, gamma, width, line, line + width,
                                       [&](int64_t i, auto n) { return load(dy + i, n); });
       if (a.kind == NormKind::kRms) back.c1 = 0.0f;  // there is no mean to go back through
       for_lanes(width, [&](int64_t i, auto n) {
-        F d = back.dx(load(dy + i, n) * load(a.gamma + i, n), load(x + i, n));
+        F d = back.dx(load(dy + i, n) * gamma(i, n), load(x + i, n));
         if (a.add) d += load(dx + i, n);
         store(dx + i, d, n);
       });

@@ -26,7 +26,8 @@ inline RowStats row_stats(const float* x, int64_t width, float eps) {
 }
 
 /// Of the root mean square norm, which is a layer norm with a mean of 0: y = x/σ · γ, σ² = mean(x²) + eps.
-inline RowStats rms_stats(const float* x, int64_t width, float eps) {
+template <typename X>
+inline RowStats rms_stats(const X* x, int64_t width, float eps) {
   F v{};
   for_lanes(width, [&](int64_t i, auto n) {
     const F e = load(x + i, n);
@@ -46,16 +47,17 @@ struct RowBackward {
   }
 };
 
-/// One pass over the row that also adds dy·x̂ and dy to the row's share of dγ and dβ. `dy_at(i, n)` gives dy.
-template <typename Dy>
-inline RowBackward row_backward(const float* x, const float* stats, const float* gamma, int64_t width, float* dgamma,
+/// One pass over the row that also adds dy·x̂ and dy to the row's share of dγ and dβ. `dy_at(i, n)` gives dy, and
+/// `gamma_at` γ.
+template <typename Gamma, typename Dy>
+inline RowBackward row_backward(const float* x, const float* stats, Gamma gamma_at, int64_t width, float* dgamma,
                                 float* dbeta, Dy dy_at) {
   const float mean = stats[0], rstd = stats[1];
   F s1{}, s2{};
   for_lanes(width, [&](int64_t i, auto n) {
     const F dy = dy_at(i, n);
     const F xhat = (load(x + i, n) - mean) * rstd;
-    const F g = dy * load(gamma + i, n);
+    const F g = dy * gamma_at(i, n);
     s1 += g;
     s2 += g * xhat;
     store(dgamma + i, load(dgamma + i, n) + dy * xhat, n);
@@ -63,6 +65,11 @@ inline RowBackward row_backward(const float* x, const float* stats, const float*
   });
   const float w = static_cast<float>(width);
   return {mean, rstd, sum(s1) / w, sum(s2) / w};
+}
+template <typename Dy>
+inline RowBackward row_backward(const float* x, const float* stats, const float* gamma, int64_t width, float* dgamma,
+                                float* dbeta, Dy dy_at) {
+  return row_backward(x, stats, [gamma](int64_t i, auto n) { return load(gamma + i, n); }, width, dgamma, dbeta, dy_at);
 }
 
 }  // namespace vectune::kernels::VECTUNE_SIMD

@@ -20,6 +20,8 @@ const Table& table() {
     register_activation(t);
     register_gate(t);
     register_norm(t);
+    register_normed_residual(t);
+    register_head_norms(t);
     register_residual(t);
     register_rotate(t);
     register_elementwise(t);

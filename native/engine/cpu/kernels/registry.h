@@ -20,6 +20,8 @@ void register_attention(Table& t);
 void register_activation(Table& t);
 void register_gate(Table& t);
 void register_norm(Table& t);
+void register_normed_residual(Table& t);
+void register_head_norms(Table& t);
 void register_residual(Table& t);
 void register_rotate(Table& t);
 void register_elementwise(Table& t);

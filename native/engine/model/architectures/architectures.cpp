@@ -9,8 +9,8 @@ namespace vectune {
 
 const std::vector<const Architecture*>& architectures() {
   static const auto all = [] {
-    static const Architecture plans[] = {bert(),    camembert(),        distilbert(), electra(),
-                                         gte(),     modernbert(),       mpnet(),      nomic_bert(),
+    static const Architecture plans[] = {bert(),    camembert(),        distilbert(), electra(),    gemma3_text(),
+                                         gte(),     modernbert(),       mpnet(),      nomic_bert(), qwen3(),
                                          roberta(), static_embedding(), xlm_roberta()};
     std::vector<const Architecture*> list;
     for (const Architecture& plan : plans) list.push_back(&plan);
