@@ -94,7 +94,7 @@ TEST(attentions_packed_kernels_take_the_arguments_that_they_are_given) {
     CHECK_EQ(batch.rows, 128);
     for (const auto& [kernel, type] : {std::pair(PackedAttention::Kernel::kFlash, at::kBFloat16),
                                        std::pair(PackedAttention::Kernel::kEfficient, at::kFloat)}) {
-      const PackedAttention attention(kernel, kHeads, kSize);
+      const PackedAttention attention(kernel, kHeads, kHeads, kSize);
       const at::Tensor qkv = at::zeros({batch.rows, 3 * kHeads * kSize}, at::TensorOptions().dtype(type));
       const at::Tensor out = at::zeros({batch.rows, kHeads * kSize}, qkv.options()),
                        heads = out.view({batch.rows, kHeads, kSize});

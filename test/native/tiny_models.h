@@ -66,7 +66,8 @@ inline std::shared_ptr<Model> lively_model(const ModelSpec& spec) {
   for (const auto& p : model->parameters().all())
     if (!p.decays && p.name.ends_with("weight"))
       for (int64_t i = 0; i < p.elements; ++i)
-        model->data()[p.offset + i] = 1.0f + 0.1f * std::sin(static_cast<float>(i));
+        model->data()[p.offset + i] =
+            (spec.encoder.architecture->norms_add_one ? 0.0f : 1.0f) + 0.1f * std::sin(static_cast<float>(i));
   model->weights_changed();
   return model;
 }
