@@ -146,7 +146,7 @@ function checkManifest(root, files, faults) {
     if (manifest[field] !== own[field])
       faults.push(`package.json says ${field} ${manifest[field]}, the repository ${own[field]}`);
   }
-  for (const field of ['dependencies', 'optionalDependencies', 'peerDependencies', 'peerDependenciesMeta']) {
+  for (const field of ['dependencies', 'peerDependencies', 'peerDependenciesMeta']) {
     if (JSON.stringify(manifest[field]) !== JSON.stringify(own[field]))
       faults.push(`package.json's ${field} are not the repository's`);
   }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Models, ServedRequest, ServeOptions } from '../serve/server';
+import type { Models, ServedRequest, ServeOptions } from '../serve/create-server';
 import { InvalidArgumentError } from '../system/errors';
 import { TextVectorisation } from '../text-vectorisation';
 import { addFlags, typedOptions } from './flags';
@@ -42,7 +42,7 @@ async function serve(flags: Flags, command: Command): Promise<void> {
       ? only![1]
       : Object.fromEntries(opened.map(([name, tv]) => [name!, tv]));
   // Only who serves loads what it takes to serve.
-  const { createServer } = await import('../serve/server.js');
+  const { createServer } = await import('../serve/create-server.js');
   const server = createServer(models, {
     ...(typedOptions(command, serveFlags) as ServeOptions),
     ...(flags.logRequests && { onRequest: logRequest }),

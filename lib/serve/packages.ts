@@ -1,33 +1,36 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { PACKAGE_ROOT } from '../engine/addons';
 import { ServerError } from '../system/errors';
 import { say } from '../system/wording';
 
 /**
- * What the server is made of, and nothing else of vectune needs: optional dependencies, which npm installs unless it is told
- * to leave such out. Is imported before they are.
+ * What the server is made of, and nothing else of vectune needs, by major version. They are optional peers of any version,
+ * since a project that only embeds may have others; so they are looked at here, before they are imported.
  */
-const manifest = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8')) as {
-  optionalDependencies: Record<string, string>;
-};
+const PACKAGES = { fastify: 5, 'prom-client': 15, zod: 4 };
 
-const missing = Object.entries(manifest.optionalDependencies).filter(([name]) => {
+/** Undefined where there is none. */
+function installedVersion(name: string): string | undefined {
   try {
-    require.resolve(name);
-    return false;
+    const file = require.resolve(`${name}/package.json`);
+    return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
   } catch {
-    return true;
+    return undefined;
   }
-});
+}
 
-if (missing.length > 0) {
-  const wanted = missing.map(([name, range]) => `'${name}@${range}'`).join(' ');
+/** @throws ServerError ERR_SERVER_PACKAGES, with what to type */
+export function checkServerPackages(): void {
+  const lacking = Object.entries(PACKAGES).flatMap(([name, major]) => {
+    const version = installedVersion(name);
+    if (version !== undefined && Number.parseInt(version, 10) === major) return [];
+    const found = version === undefined ? 'not installed' : `here ${version}`;
+    return [{ wanted: `${name}@${major}`, found: `${name} ${major} (${found})` }];
+  });
+  if (lacking.length === 0) return;
+  const wanted = lacking.map((one) => one.wanted).join(' ');
   throw new ServerError(
     'ERR_SERVER_PACKAGES',
-    `The server needs packages that are not installed: ${missing.map(([name]) => name).join(', ')}.`,
-    {
-      remedy: say`They are optional dependencies of vectune, which were left out when it was installed. This installs them: npm install ${wanted}`,
-    },
+    `The server needs packages that vectune does not bring: ${lacking.map(({ found }) => found).join(', ')}.`,
+    { remedy: say`This installs them: npm install ${wanted}` },
   );
 }

@@ -1,5 +1,3 @@
-import './packages';
-
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -19,33 +17,12 @@ import { serveMisnomers, serveTable, type ServedRequest, type ServeOptions } fro
 import { BodyReader } from './read-body';
 import { checkModel, checkModels, ServedModel, ServedModels, type Models } from './served-model';
 
-export type { Models } from './served-model';
-export type { ServedRequest, ServeOptions } from './options';
-
 type Options = ResolvedOf<typeof serveTable>;
 
 /** What the server keeps of a request while it is on. */
 interface Kept {
   start: number;
   facts: Pick<ServedRequest, 'model' | 'texts' | 'tokens' | 'error'>;
-}
-
-/**
- * Makes an HTTP server of one model, or of several by name. It answers as OpenAI's API does (/v1/embeddings, /v1/models)
- * and as text-embeddings-inference does (/embed, /similarity, /tokenize, /info, /health, /metrics); docs/server.md has
- * the whole of it. It listens once `listen` is called. The models stay the caller's, to be disposed of after `close`.
- *
- * ```ts
- * import { createServer } from 'vectune/serve';
- *
- * const server = createServer(new TextVectorisation('my-model'), { port: 8080 });
- * console.log(await server.listen()); // http://127.0.0.1:8080
- * ```
- *
- * @throws InvalidArgumentError: something else than models; an option
- */
-export function createServer(models: Models, options?: ServeOptions): VectuneServer {
-  return new VectuneServer(models, options);
 }
 
 /** A server of models; `createServer` makes it. */

@@ -87,7 +87,7 @@ export type FileErrorCode = 'ERR_FILE';
 export type ServerErrorCode =
   /** The port is taken, or this address or port may not be used. */
   | 'ERR_LISTEN'
-  /** Packages that the server is made of, vectune's optional dependencies, are not installed. */
+  /** Packages that the server is made of, optional peers of vectune, are not installed, or are others than it needs. */
   | 'ERR_SERVER_PACKAGES';
 
 /** Codes of `CheckpointError`. */

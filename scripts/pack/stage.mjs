@@ -22,7 +22,7 @@ const FIELDS = [
     'exports',
     'typesVersions',
   ],
-  ...['bin', 'files', 'dependencies', 'optionalDependencies', 'peerDependencies', 'peerDependenciesMeta'],
+  ...['bin', 'files', 'dependencies', 'peerDependencies', 'peerDependenciesMeta'],
 ];
 
 /** Puts the package together in `folder`, which is made anew, with `ready` addons or new ones; dist must be compiled. */

@@ -70,8 +70,26 @@ function removeOrphans(folder) {
  */
 function writeModules() {
   for (const { import: esm, require: cjs } of Object.values(packageJson().exports)) {
-    if (esm !== undefined) writeModule(join(ROOT, cjs.default), join(ROOT, esm.default));
+    if (esm === undefined) continue;
+    const [commonJs, module] = [join(ROOT, cjs.default), join(ROOT, esm.default)];
+    if (OF_ITS_OWN.includes(basename(commonJs, '.js'))) writeOwnModule(commonJs, module);
+    else writeModule(commonJs, module);
   }
+}
+
+/** Entries with a class that extends one of another package: as an ES module it must extend that of the ES module there. */
+const OF_ITS_OWN = ['langchain'];
+
+/** The source as an ES module; it imports nothing of vectune's but types. */
+function writeOwnModule(commonJs, module) {
+  const ts = require('typescript');
+  const name = basename(commonJs, '.js');
+  const source = readFileSync(join(ROOT, 'lib', `${name}.ts`), 'utf8');
+  const compilerOptions = { module: ts.ModuleKind.ES2022, target: ts.ScriptTarget.ES2022 };
+  writeFileSync(module, ts.transpileModule(source, { compilerOptions }).outputText);
+  const types = readFileSync(commonJs.replace(/\.js$/, '.d.ts'), 'utf8');
+  const own = types.replace(/^\/\/# sourceMappingURL.*$/m, '').replaceAll(/ from '(\.[^']*)'/g, " from '$1.js'");
+  writeFileSync(module.replace(/\.mjs$/, '.d.mts'), `${own.trimEnd()}\n`);
 }
 
 function writeModule(commonJs, module) {

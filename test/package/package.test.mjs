@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { HERE, libtorchRoot, MODEL, roomWithPackage, ROOT, run, TOOLS } from './room.mjs';
+import { HERE, libtorchRoot, MODEL, roomWithPackage, ROOT, run, SERVER_PACKAGES, TOOLS } from './room.mjs';
 
 let room, versions, remove, libtorch;
 before(async () => {
@@ -45,7 +45,11 @@ test('neither require nor import loads anything of the server or of a framework'
   }
 });
 
-test('vectune/serve answers, and has its page', async () => {
+test('vectune/serve says which packages it needs; with them it answers, and has its page', async () => {
+  const { code, message } = await room.tell(room.program('lean.mjs'), []);
+  assert.equal(code, 'ERR_SERVER_PACKAGES');
+  assert.ok(message.endsWith(`This installs them: npm install ${SERVER_PACKAGES.join(' ')}`), message);
+  await room.add(SERVER_PACKAGES, room.project);
   const told = await room.tell(room.program('serve.mjs'), [MODEL], withLibTorch());
   assert.deepEqual(told.statuses, [200, 200]);
   assert.equal(told.page, 200);

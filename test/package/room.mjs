@@ -19,6 +19,8 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const HERE = dirname(fileURLToPath(import.meta.url));
 export const MODEL = join(ROOT, 'test', 'parity', 'fixtures', 'bert-dense', 'model');
+/** What docs/server.md has one install before serving. */
+export const SERVER_PACKAGES = ['fastify@5', 'prom-client@15', 'zod@4'];
 const PROGRAMS = ['node', 'npm', 'npx', 'sh', 'env'];
 export const TOOLS = [
   'cc',

@@ -51,6 +51,7 @@ test('by the name of the package too', async () => {
 test('vectune/serve is a way in of its own', async () => {
   const { createServer } = await import('vectune/serve');
   assert.equal(createServer, require('vectune/serve').createServer);
+  assert.throws(() => createServer({}), { code: 'ERR_INVALID_ARGUMENT' });
   assert.ok(Object.keys(require.cache).some((path) => /[\\/]node_modules[\\/]fastify[\\/]/.test(path)));
 });
 

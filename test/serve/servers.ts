@@ -1,7 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import { TextVectorisation } from '../../lib';
 import type { CaseName } from '../parity/cases';
-import { createServer, type Models, type ServeOptions, type VectuneServer } from '../../lib/serve/server';
+import { createServer, type Models, type ServeOptions, type VectuneServer } from '../../lib/serve/create-server';
 import { fixture } from '../public/models';
 
 /** Servers and models of one test file, on ports of 127.0.0.1 that are free; all are closed after each test. */

@@ -2,8 +2,8 @@ import { connect } from 'node:net';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadedModel, type TextVectorisation } from '../../lib/text-vectorisation';
-import { createServer } from '../../lib/serve/server';
-import type { ServedRequest } from '../../lib/serve/server';
+import { createServer } from '../../lib/serve/create-server';
+import type { ServedRequest } from '../../lib/serve/create-server';
 import { bits, PROBE_TEXTS } from '../public/models';
 import { get, open, post, useServers, type Answered } from './servers';
 

@@ -2,7 +2,7 @@
 // asks for its memory.
 const { join } = require('node:path');
 const { TextVectorisation } = require(join(__dirname, '../../../dist/index.js'));
-const { createServer } = require(join(__dirname, '../../../dist/serve/server.js'));
+const { createServer } = require(join(__dirname, '../../../dist/serve/create-server.js'));
 
 const [folder, options] = process.argv.slice(2);
 const open = () => new TextVectorisation(folder, { device: 'cpu' });

@@ -1,6 +1,6 @@
 // A stranger's program with the AI SDK and LangChain: the adapters are what their packages declare.
 import { embedMany, type EmbeddingModel } from 'ai';
-import type { Embeddings, EmbeddingsInterface } from '@langchain/core/embeddings';
+import { Embeddings, type EmbeddingsInterface } from '@langchain/core/embeddings';
 import { cosineSimilarity, TextVectorisation, VectuneError } from 'vectune';
 import { embeddingModel, type EmbeddingModelOptions } from 'vectune/ai-sdk';
 import { VectuneEmbeddings } from 'vectune/langchain';
@@ -19,4 +19,4 @@ try {
 } catch (error) {
   if (error instanceof VectuneError) code = error.code;
 }
-console.log(JSON.stringify({ many: embeddings.length, alike, code }));
+console.log(JSON.stringify({ many: embeddings.length, alike, extends: langchain instanceof Embeddings, code }));
