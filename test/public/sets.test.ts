@@ -190,6 +190,22 @@ test('a fitted threshold is of each set; what the card says is of all', async ()
   }
 });
 
+test('where a set has no measure but its loss, all go by their losses', async () => {
+  const related = pairs
+    .slice(0, 12)
+    .map(({ text1, text2 }, i) => ({ premise: text1, hypothesis: text2, label: i % 3 }));
+  const mixed: DataSets = { questions, related: { data: related, loss: 'softmax' } };
+  const { report } = await finish(models.open(fixture('bert-mean')), mixed, { ...options, epochs: 1 });
+  expect(report).toMatchObject({
+    measure: 'loss',
+    sets: { questions: { measure: 'loss' }, related: { form: 'classified-pairs', measure: 'loss' } },
+  });
+  expect(report.before!.loss).toBeGreaterThan(0);
+  const asked: DataSets = { ...mixed, questions: { data: questions, measure: 'mrr10' } };
+  const { run } = start(models.open(fixture('bert-mean')), asked, options);
+  expect(((await rejection(run)) as Error).message).toMatch(/is the loss for "related" alone/);
+});
+
 test('what only a set can say is refused of the run, and faults name the set', async () => {
   const live = await liveObjects();
   const refused = async (data: DataSets | readonly TrainingRow[], more: FinetuneOptions = {}) => {

@@ -94,16 +94,43 @@ export async function readSets(
       const seed = seedOf(options.seed, number);
       const split = await splitData(own, data.form, { share, seed, grouped }, check);
       const repeats = await countRepeats(own, data, check);
-      const found = applyRecipe({ ...options, loss, measure }, data, split.train.length, split.validation.length > 0);
+      const set = { name, number, first, data, groups: own, split, repeats };
+      const found = settingsOf({ data, split }, { ...options, loss, measure });
       checkFits(found.loss ?? logistic(0), data);
       checkMeasure(found.measure, data);
       const warnings = checkRows(data, split, options.allowConstantScores);
       settings.push(found);
-      sets.push({ name, number, first, data, groups: own, split, repeats, warnings, ...found });
+      sets.push({ ...set, warnings, ...found });
       first += data.rows.length;
     });
   }
-  return { sets, groups, settings: sets.length === 1 ? settings[0]! : settingsOfAll(sets, options) };
+  if (sets.length === 1) return { sets, groups, settings: settings[0]! };
+  const comparable = alike(sets, jobs, options);
+  return { sets: comparable, groups, settings: settingsOfAll(comparable, options) };
+}
+
+function settingsOf({ data, split }: Pick<TrainingSet, 'data' | 'split'>, options: ResolvedOptions): RunSettings {
+  return applyRecipe(options, data, split.train.length, split.validation.length > 0);
+}
+
+/**
+ * The sets, all measured or none: where a set has no measure but its loss, the others go by theirs too, unless a
+ * measure was asked for.
+ */
+function alike(sets: readonly TrainingSet[], jobs: readonly SetJob[], options: ResolvedOptions): TrainingSet[] {
+  const byLoss = sets.filter(({ measure }) => measure === 'loss');
+  if (byLoss.length === 0 || byLoss.length === sets.length) return [...sets];
+  if (jobs.some(({ measure }) => measure !== null)) {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      say`A run of several data sets goes by the losses of all or by measures of all, but ${option('measure')} is the loss for ${byLoss.map(({ name }) => `"${name}"`).join(', ')} alone.`,
+      { remedy: say`Give ${option('measure', 'loss')} for the run, or another measure for each set.` },
+    );
+  }
+  return sets.map((set) => {
+    const { loss } = jobs[set.number]!;
+    return { ...set, ...settingsOf(set, { ...options, loss, measure: 'loss' }) };
+  });
 }
 
 /**
@@ -111,17 +138,9 @@ export async function readSets(
  * the most training rows has it, for as many rows as there are in all; each set's loss and measure are its own.
  */
 function settingsOfAll(sets: readonly TrainingSet[], options: ResolvedOptions): RunSettings {
-  const byLoss = sets.filter(({ measure }) => measure === 'loss');
-  if (byLoss.length > 0 && byLoss.length < sets.length) {
-    throw new InvalidArgumentError(
-      'ERR_INVALID_OPTION',
-      say`A run of several data sets goes by the losses of all or by measures of all, but ${option('measure')} is the loss for ${byLoss.map(({ name }) => `"${name}"`).join(', ')} alone.`,
-      { remedy: say`Give ${option('measure', 'loss')} for the run, or another measure for each set.` },
-    );
-  }
   const largest = sets.reduce((most, set) => (set.split.train.length > most.split.train.length ? set : most));
   const rows = sets.reduce((sum, { split }) => sum + split.train.length, 0);
   const validates = sets.some(({ split }) => split.validation.length > 0);
   const found = applyRecipe(options, largest.data, rows, validates);
-  return { ...found, loss: null, measure: byLoss.length > 0 ? 'loss' : 'average', folds: 1 };
+  return { ...found, loss: null, measure: sets[0]!.measure === 'loss' ? 'loss' : 'average', folds: 1 };
 }
