@@ -332,6 +332,10 @@ function lossName({ name, ...options }: Loss): string {
     return Object.entries(options['sets'] as Record<string, Loss>)
       .map(([set, loss]) => `${lossName(loss)} for ${set}`)
       .join(', ');
+  if (name === 'sum')
+    return (options['losses'] as (Loss & { weight: number })[])
+      .map(({ weight, ...one }) => `${weight === 1 ? '' : `${weight} `}${lossName(one)}`)
+      .join(' + ');
   const set = Object.entries(options).map(([option, value]) => {
     const inner = typeof value === 'object' && value !== null && 'name' in value ? value.name : value;
     return `${option} ${typeof inner === 'object' ? JSON.stringify(inner) : String(inner)}`;

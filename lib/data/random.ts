@@ -23,6 +23,7 @@ export enum Stream {
   Turns = 8,
   Folds = 9,
   Search = 10,
+  Searched = 11,
   Bootstrap = 100,
 }
 

@@ -44,6 +44,7 @@ import { keptPrompts, promptsOf, toldPrompts } from './prompts';
 import { RandomPairsWatch, reported } from './random-pairs';
 import { RunReport } from './run-report';
 import { engineRows, type EngineRows } from './sets/engine-rows';
+import { searchedRows } from './searched-rows';
 import { checkSampler } from './sets/options';
 import { readSets, type SetJob } from './sets/read';
 import { gainsOf, setReports } from './sets/report';
@@ -232,7 +233,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
         lengths: ofSet(lengths, set),
         groups: { columns: tokens.columns, sources: tokens.sources, rowOffsets: ofSet(tokens.rowOffsets, set, 1) },
         sampler: samplerOf(losses[i]!, set.data),
-        among: null,
+        among: searchedRows(set.data.form, set.split, options.seed),
         ownLoss: losses[i]!.own === undefined ? null : new OwnLossCaller(losses[i]!.own!, control.signal),
       }),
     );

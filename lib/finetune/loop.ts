@@ -43,7 +43,7 @@ export interface LoopSet {
   /** The texts of the rows. */
   groups: Pick<TokenisedRows, 'columns' | 'rowOffsets' | 'sources'>;
   sampler: Sampler;
-  /** Rows whose texts the validation rows search among; null: their own. */
+  /** Rows whose texts the validation rows search among, their own too; null: those alone. */
   among: Int32Array | null;
   /** What its validation rows are measured by. */
   measure: MeasureName;

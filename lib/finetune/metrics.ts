@@ -5,7 +5,7 @@ import { atOnce, type Work } from '../evaluate/work';
 
 type Numbers = ArrayLike<number>;
 
-/** Retrieval among the texts of the validation rows. */
+/** Retrieval among what belongs to the anchors of the validation rows, and of training rows. */
 export interface RetrievalQuality {
   /** Mean of 1 / rank of the first text that belongs to the query, 0 from rank 11 on; from 0 to 1. */
   mrr10: number;

@@ -38,8 +38,10 @@ export function neededTexts(given: ValidationRows): Int32Array {
   const { form } = given.data;
   if (isPairs(form) || form === 'classified-pairs' || form === 'candidates') return new Int32Array(0);
   const needed = new Set<number>();
-  for (const rows of [given.rows, given.among ?? []])
-    for (const row of rows) for (const text of textsOf(given, row)) needed.add(text);
+  for (const row of given.rows) for (const text of textsOf(given, row)) needed.add(text);
+  // What is searched among is all but the anchors.
+  const first = form === 'positive-pairs' || form === 'triplets' ? 1 : 0;
+  for (const row of given.among ?? []) for (const text of textsOf(given, row).subarray(first)) needed.add(text);
   return Int32Array.from(needed);
 }
 

@@ -225,7 +225,7 @@ export async function searchSettings(request: SettingsSearchRequest): Promise<Se
       const result = await trial(ground, {
         settings: { ...settings, ...point, epochs },
         split: part,
-        among: null,
+        among: ground.set.among,
         control,
         onStep: (step) =>
           emit({

@@ -10,8 +10,22 @@ const MEASURES = [
   ['mrr', 'MRR@10', 100],
 ];
 
+/** Vectors that were computed are not computed again. */
+export function remembering(tv) {
+  const known = new Map();
+  return {
+    async embed(texts, options) {
+      const missing = [...new Set(texts)].filter((text) => !known.has(text));
+      const vectors = await tv.embed(missing, options);
+      missing.forEach((text, i) => known.set(text, vectors[i]));
+      return texts.map((text) => known.get(text));
+    },
+  };
+}
+
 /** Numbers of one model, by name. @param own graded rows of the set's own */
-export async function measure(vectune, tv, { quora, sts }, own) {
+export async function measure(vectune, model, { quora, sts }, own) {
+  const tv = remembering(model);
   const options = { intervals: false, maxInputLength: MAX_INPUT_LENGTH };
   const labelled = quora.map(({ text1, text2, score }) => ({ text1, text2, label: score }));
   const found = {};

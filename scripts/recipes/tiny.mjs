@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readPairs } from '../quickstart/data.mjs';
-import { MAX_INPUT_LENGTH } from './measure.mjs';
+import { MAX_INPUT_LENGTH, remembering } from './measure.mjs';
 import { positivesOf, QUORA_TRAINING, testsOf } from './sets.mjs';
 
 export const SIZES = [8, 32, 100];
@@ -39,19 +39,6 @@ function drawn(pool, count, seed) {
   };
   const rows = pool.slice();
   return Array.from({ length: count }, () => rows.splice(next(rows.length), 1)[0]);
-}
-
-/** Vectors that were computed are not computed again. */
-function remembering(tv) {
-  const known = new Map();
-  return {
-    async embed(texts, options) {
-      const missing = [...new Set(texts)].filter((text) => !known.has(text));
-      const vectors = await tv.embed(missing, options);
-      missing.forEach((text, i) => known.set(text, vectors[i]));
-      return texts.map((text) => known.get(text));
-    },
-  };
 }
 
 /** @param options of every run @param say is given a line for each form and size; gives whether none became worse */

@@ -40,7 +40,13 @@ describe.each(['proportional', 'round-robin'] as const)('%s', (multiDatasetSampl
         pairs: { name: 'softmax' },
         questions: { name: 'multiple-negatives-ranking' },
         topics: report.sets!.topics!.loss,
-        graded: { name: 'pearson' },
+        graded: {
+          name: 'sum',
+          losses: [
+            { name: 'pearson', weight: 1 },
+            { name: 'global-orthogonal-regularization', weight: 1 },
+          ],
+        },
       },
     });
     expect(report.sets!.topics!.loss.name).toBe('batch-all-triplet');
