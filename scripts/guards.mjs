@@ -27,6 +27,7 @@ import { installPackages } from './setup/packages.mjs';
 import { ROOT } from './setup/paths.mjs';
 import { mustRun, run, tail } from './setup/run.mjs';
 import { runScript, SetupError } from './setup/step.mjs';
+import { transpiler } from './setup/typescript.mjs';
 
 const require = createRequire(import.meta.url);
 /** In the copy's folder: that it is one, and may be written to. */
@@ -68,6 +69,12 @@ async function copyTracked(folder) {
 /** What TypeScript or the addons need anew. @throws SetupError */
 async function build(folder) {
   await mustRun(process.execPath, [join(folder, 'scripts', 'setup.mjs'), '--build-only'], { cwd: folder });
+}
+
+/** What a file that changed needs anew. Types are not checked: what takes a guard out may leave a name unused. */
+async function rebuild(folder, file) {
+  if (file.startsWith('lib/')) transpiler(folder)(join(folder, file));
+  else await build(folder);
 }
 
 /** Runs the tests of guards; gives for each what became of those with its name. `ended`: not by themselves. */
@@ -122,7 +129,7 @@ async function tryWithout(folder, guard) {
     text.replace(guard.from, () => guard.to),
   );
   try {
-    await build(folder);
+    await rebuild(folder, guard.file);
     const [{ failed, ended }] = await runTests(folder, [guard]);
     if (ended !== undefined) return { verdict: 'error', told: ended };
     if (failed.length === 0) return { verdict: 'survived', told: 'SURVIVED' };
@@ -138,6 +145,7 @@ async function tryWithout(folder, guard) {
     return { verdict: 'error', told: error.message };
   } finally {
     writeFileSync(path, text);
+    if (guard.file.startsWith('lib/')) await rebuild(folder, guard.file);
   }
 }
 
