@@ -3,7 +3,7 @@ import type { Recipe, RecipeEntry } from './recipe';
 
 /**
  * Pairs with graded scores. Some hundred teach most in few large steps of a loss that wants their order alone, of which a
- * share is taken; of thousands a share of the base's weights loses on every measure (docs/recipes.md).
+ * smaller share is taken; of thousands a share of the base's weights loses on every measure (docs/recipes.md).
  */
 export const scores: RecipeEntry = {
   about:
@@ -25,10 +25,9 @@ const many = {
   merge: { shares: [1, 0.7], unmeasured: 1 },
 } as const satisfies Partial<Recipe>;
 
-/** Vectors that stay spread over all directions keep more of what the base could do: the same is learned for less of it. */
 const few = {
-  loss: { name: 'sum', losses: ['pearson', 'global-orthogonal-regularization'] },
+  loss: 'pearson',
   learningRate: 2e-4,
   epochs: 2,
-  merge: { shares: [0.7, 0.5], unmeasured: 0.5 },
+  merge: { shares: [0.5, 0.35], unmeasured: 0.5 },
 } as const satisfies Partial<Recipe>;
