@@ -75,7 +75,9 @@ class Comparison {
 
   async export(tv, format, name, precision) {
     const report = await tv.export(format, join(this.folder, name), { precision });
-    this.files.push(...report.files.map(({ path }) => join(report.folder, path)));
+    // Not those of weights beside a graph.
+    const checked = report.files.filter(({ path }) => /\.(?:onnx|gguf)$/.test(path));
+    this.files.push(...checked.map(({ path }) => join(report.folder, path)));
     return report;
   }
 
