@@ -265,8 +265,17 @@ test('close: what was accepted is answered, new connections are refused, a clien
   const accepted = Array.from({ length: 20 }, () => post(`${url}/v1/embeddings`, { input: 'rain' }));
   const endless = open(url, '/embed', { 'content-type': 'application/json', 'content-length': 100 });
   endless.write('{"inputs":');
+  // One whose head is half there when the server is told to stop.
+  const { hostname, port } = new URL(url);
+  const late = connect(Number(port), hostname);
+  const answer = once(late, 'data');
+  const body = '{"input":"rain"}';
+  await once(late, 'connect');
+  late.write(`POST /v1/embeddings HTTP/1.1\r\nHost: ${hostname}\r\nContent-Type: application/json\r\n`);
   await until(async () => (await queued(url)) === 20);
   const closing = server.close();
+  late.write(`Content-Length: ${body.length}\r\n\r\n${body}`);
+  expect(String((await answer)[0])).toMatch(/^HTTP\/1\.1 200 /);
   for (const { status } of await Promise.all(accepted)) expect(status).toBe(200);
   await over;
   await closing;
