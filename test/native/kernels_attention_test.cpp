@@ -21,6 +21,7 @@ struct Shape {
   double scale = 1.5;  // of queries and keys
   double tolerance = kFp32;
   Reach reach = {};
+  int64_t group = 1;  // heads of queries that share a head of keys and values
 };
 
 /// What attention computes, and its gradients, for one head of one text: [tokens × head size].
@@ -74,25 +75,27 @@ struct Head {
 template <typename T>
 void attention(const Shape& shape, Random& random) {
   const Batch batch(shape.lengths, shape.padding, random);
-  const int64_t d = shape.head_size, heads = shape.heads, hidden = heads * d;
+  const int64_t d = shape.head_size, heads = shape.heads, hidden = heads * d, keys = heads / shape.group,
+                width = (heads + 2 * keys) * d;
   const int64_t rows = batch.count(), extra = shape.padding;
-  auto qkv = random.normals<T>(rows * 3 * hidden);
-  for (int64_t i = 0; i < rows * 3 * hidden; ++i)
-    if (i % (3 * hidden) < 2 * hidden) qkv[i] = narrow<T>(widen(qkv[i]) * shape.scale);
-  const auto bias = random.normals(3 * hidden, 0.3);
+  auto qkv = random.normals<T>(rows * width);
+  for (int64_t i = 0; i < rows * width; ++i)
+    if (i % width < hidden + keys * d) qkv[i] = narrow<T>(widen(qkv[i]) * shape.scale);
+  const auto bias = random.normals(width, 0.3);
   const auto dout = random.normals<T>(rows * hidden);
   const kernels::Dropout dropout = dropout_of(shape.dropout, random.bits());
 
-  Matrix out(batch.padded * hidden), dqkv(batch.padded * 3 * hidden), logsumexp(heads * rows);
+  Matrix out(batch.padded * hidden), dqkv(batch.padded * width), logsumexp(heads * rows);
   for (int64_t text = 0; text < batch.texts(); ++text)
     for (int64_t head = 0; head < heads; ++head) {
       const int64_t first = batch.starts[text], tokens = batch.starts[text + 1] - first;
+      const int64_t key = head / shape.group, places[] = {head * d, hidden + key * d, hidden + (keys + key) * d};
       Matrix x[4];  // q, k, v, dout
       for (int64_t i = 0; i < tokens; ++i)
         for (int64_t c = 0; c < d; ++c) {
           for (int64_t part = 0; part < 3; ++part) {
-            const int64_t column = part * hidden + head * d + c;
-            x[part].push_back(widen(qkv[(first + i) * 3 * hidden + column]) + bias[column]);
+            const int64_t column = places[part] + c;
+            x[part].push_back(widen(qkv[(first + i) * width + column]) + bias[column]);
           }
           x[3].push_back(widen(dout[(first + i) * hidden + head * d + c]));
         }
@@ -102,11 +105,11 @@ void attention(const Shape& shape, Random& random) {
       for (int64_t i = 0; i < tokens; ++i) {
         logsumexp[head * rows + first + i] = h.logsumexp[i];
         for (int64_t c = 0; c < d; ++c) {
-          const int64_t column = head * d + c, at = (first + i) * 3 * hidden + column;
-          out[(first + i) * hidden + column] = h.out[i * d + c];
-          dqkv[at] = h.dq[i * d + c];
-          dqkv[at + hidden] = h.dk[i * d + c];
-          dqkv[at + 2 * hidden] = h.dv[i * d + c];
+          const int64_t at = (first + i) * width + c;
+          out[(first + i) * hidden + head * d + c] = h.out[i * d + c];
+          dqkv[at + places[0]] = h.dq[i * d + c];
+          dqkv[at + places[1]] += h.dk[i * d + c];
+          dqkv[at + places[2]] += h.dv[i * d + c];
         }
       }
     }
@@ -119,35 +122,35 @@ void attention(const Shape& shape, Random& random) {
   std::vector<std::pair<int64_t, int64_t>> pieces;
   for (int64_t t = 0; t < batch.texts(); ++t) pieces.emplace_back(batch.starts[t], batch.starts[t + 1]);
   pieces.emplace_back(rows, batch.padded);
-  const auto expect = [&](std::vector<Expected>& all, const char* name, const Matrix& values, int64_t width) {
+  const auto expect = [&](std::vector<Expected>& all, const char* name, const Matrix& values, int64_t columns) {
     for (const auto& [begin, end] : pieces) {
-      const int64_t zeros = begin == rows ? extra * width : 0;
+      const int64_t zeros = begin == rows ? extra * columns : 0;
       all.push_back(Expected::near<T>(name + (" of rows from " + std::to_string(begin)),
-                                      Matrix(values.begin() + begin * width, values.begin() + end * width), zeros,
+                                      Matrix(values.begin() + begin * columns, values.begin() + end * columns), zeros,
                                       tolerance(begin, end)));
     }
   };
-  const auto find = [&](Found& all, const Guarded<T>& values, int64_t width) {
-    for (const auto& [begin, end] : pieces) all.push_back(values.values(begin * width, (end - begin) * width));
+  const auto find = [&](Found& all, const Guarded<T>& values, int64_t columns) {
+    for (const auto& [begin, end] : pieces) all.push_back(values.values(begin * columns, (end - begin) * columns));
   };
   std::vector<Expected> forward, backward;
   expect(forward, "out", out, hidden);
   forward.push_back(Expected::near("logsumexp", logsumexp, 0, tolerance(0, batch.longest())));
   expect(forward, "out without logsumexp", out, hidden);
-  expect(backward, "dqkv", dqkv, 3 * hidden);
+  expect(backward, "dqkv", dqkv, width);
 
-  const auto qkv_padded = with_nans(qkv, extra * 3 * hidden), dout_padded = with_nans(dout, extra * hidden);
+  const auto qkv_padded = with_nans(qkv, extra * width), dout_padded = with_nans(dout, extra * hidden);
   const int64_t stride = kernels::attention_scratch(batch.longest(), d);
-  const std::string what = std::to_string(heads) + " heads of " + std::to_string(d) + ", " +
-                           std::to_string(batch.texts()) + " texts up to " + std::to_string(batch.longest()) +
-                           ", dropout " + std::to_string(shape.dropout) + ", reach " +
+  const std::string what = std::to_string(heads) + " heads of " + std::to_string(d) + " in groups of " +
+                           std::to_string(shape.group) + ", " + std::to_string(batch.texts()) + " texts up to " +
+                           std::to_string(batch.longest()) + ", dropout " + std::to_string(shape.dropout) + ", reach " +
                            std::to_string(shape.reach.before) + " and " + std::to_string(shape.reach.after);
   check_levels("attention_forward, " + what, forward, [&](const kernels::Table& table, int threads) {
     Guarded<T> y(batch.padded * hidden), inference(batch.padded * hidden);
     Guarded<float> lse(heads * rows), scratch(threads * stride);
-    kernels::AttentionForward<T> a{batch.rows(),   heads,   d,        qkv_padded.data(),
-                                   bias.data(),    dropout, y.data(), lse.data(),
-                                   scratch.data(), stride,  {},       shape.reach};
+    kernels::AttentionForward<T> a{batch.rows(), heads,       d,          qkv_padded.data(), bias.data(),
+                                   dropout,      y.data(),    lse.data(), scratch.data(),    stride,
+                                   {},           shape.reach, keys};
     kernels::of<T>(table).attention_forward(a);
     a.logsumexp = nullptr;
     a.out = inference.data();
@@ -160,7 +163,7 @@ void attention(const Shape& shape, Random& random) {
     return found;
   });
   check_levels("attention_backward, " + what, backward, [&](const kernels::Table& table, int threads) {
-    Guarded<T> dx(batch.padded * 3 * hidden), y(batch.padded * hidden);
+    Guarded<T> dx(batch.padded * width), y(batch.padded * hidden);
     Guarded<float> lse(heads * rows), scratch(threads * stride);
     // what its own forward leaves: the gradient is that of the probabilities which were used
     kernels::of<T>(table).attention_forward({batch.rows(),
@@ -174,7 +177,8 @@ void attention(const Shape& shape, Random& random) {
                                              scratch.data(),
                                              stride,
                                              {},
-                                             shape.reach});
+                                             shape.reach,
+                                             keys});
     kernels::of<T>(table).attention_backward({batch.rows(),
                                               heads,
                                               d,
@@ -188,10 +192,11 @@ void attention(const Shape& shape, Random& random) {
                                               stride,
                                               {},
                                               nullptr,
-                                              shape.reach});
+                                              shape.reach,
+                                              keys});
     scratch.check_guards();
     Found found;
-    find(found, dx, 3 * hidden);
+    find(found, dx, width);
     return found;
   });
 }
@@ -245,6 +250,16 @@ TEST(kernels_attention_within_reach_is_the_formula) {
     attention<float>(within(shape, before, after), random);
     attention<bf16>(within(shape, before, after), random);
   }
+}
+TEST(kernels_attention_of_grouped_heads_is_the_formula) {
+  Random random(16);
+  for (const auto& [heads, group] : {std::pair<int64_t, int64_t>{4, 2}, {3, 3}, {8, 4}})
+    for (const int64_t after : {Reach::kAll, int64_t{0}}) {
+      Shape shape{random_lengths(random, 130), heads, random.whole(0, 1) ? 20 : 64, 3, 0.1};
+      shape.group = group;
+      attention<float>(within(shape, Reach::kAll, after), random);
+      attention<bf16>(within(shape, Reach::kAll, after), random);
+    }
 }
 TEST(kernels_attention_within_reach_does_work_in_proportion_to_the_length) {
   const auto products = [](const Reach& reach, int64_t tokens) {

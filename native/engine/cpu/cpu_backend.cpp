@@ -62,6 +62,14 @@ int64_t CpuBackend<T>::widest() const {
 template <typename T>
 void CpuBackend<T>::set_weights(const FlatView<const float>& fp32, const Matrices<T>& matrices) {
   weights_ = fp32;
+  half_ = nullptr;
+  matrices_ = &matrices;
+}
+
+template <typename T>
+void CpuBackend<T>::set_weights(const HalfWeights& half, const Matrices<T>& matrices) {
+  weights_ = {};
+  half_ = &half;
   matrices_ = &matrices;
 }
 
@@ -121,7 +129,8 @@ void CpuBackend<T>::embed(const NormAt& norm, const Dropout& dropout) {
   auto& a = activations_;
   if (table_.relative_bias >= 0) lay_out_relative();
   if (!norm.exists()) {
-    kernels::table().common.embedding_lookup({batch_.rows(), spec_.hidden_size, weights_.words, word_scale(), a.y0});
+    kernels::table().common.embedding_lookup(
+        {batch_.rows(), spec_.hidden_size, weights_.words, word_scale(), a.y0, half_words()});
     x_ = a.y0;
     return;
   }
@@ -129,7 +138,7 @@ void CpuBackend<T>::embed(const NormAt& norm, const Dropout& dropout) {
                                      table_.position_embeddings < 0 ? nullptr : vector(table_.position_embeddings),
                                      table_.type_embeddings < 0 ? nullptr : vector(table_.type_embeddings),
                                      vector(norm.weight), vector(norm.bias), spec_.layer_norm_eps, dropout, a.sum0,
-                                     a.stats0, a.y0, copy_of(a.y0_t)});
+                                     a.stats0, a.y0, copy_of(a.y0_t), half_words()});
   x_ = a.y0;
   x_t_ = a.y0_t;
 }

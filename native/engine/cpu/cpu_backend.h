@@ -4,6 +4,7 @@
 #include "cpu/activations.h"
 #include "cpu/linear.h"
 #include "cpu/packed_batch.h"
+#include "model/half_weights.h"
 #include "nn/backend.h"
 #include "nn/gradient_places.h"
 #include "nn/rotary_tables.h"
@@ -20,6 +21,8 @@ class CpuBackend final : public Backend {
 
   /// What operations read, until it is given again.
   void set_weights(const FlatView<const float>& fp32, const Matrices<T>& matrices);
+  /// Of a model that keeps its weights in bf16.
+  void set_weights(const HalfWeights& half, const Matrices<T>& matrices);
   /// Where backward operations write the gradients, or with `add` add to them; the embedding tables' are always added
   /// to. `places` outlives the operations.
   void set_gradients(float* gradients, const GradientPlaces& places, bool add);
@@ -64,7 +67,7 @@ class CpuBackend final : public Backend {
   const Layer& layer(int64_t i) const { return activations_.layers[static_cast<size_t>(i)]; }
   /// Zeros where there is none.
   const float* vector(int64_t offset) const {
-    return offset < 0 ? zeros_.const_data_ptr<float>() : weights_.at(offset);
+    return offset < 0 ? zeros_.const_data_ptr<float>() : half_ ? half_->fp32(offset) : weights_.at(offset);
   }
   /// Null where it is frozen.
   float* gradient_of(int64_t offset) const {
@@ -128,7 +131,12 @@ class CpuBackend final : public Backend {
   at::Tensor drelative_;            // [texts × heads × kRelativeBuckets]
   at::Tensor dbag_;                 // of a bag [texts × hidden]
 
+  const bf16* half_words() const {
+    return half_ ? static_cast<const bf16*>(half_->half(table_.word_embeddings)) : nullptr;
+  }
+
   FlatView<const float> weights_;
+  const HalfWeights* half_ = nullptr;  // in its place
   const Matrices<T>* matrices_ = nullptr;
   float* gradients_ = nullptr;
   const GradientPlaces* places_ = nullptr;

@@ -24,7 +24,8 @@ std::string simd_name(kernels::SimdLevel level) {
   return "plain";
 }
 
-// A processor that multiplies bf16 itself, and may: elsewhere bf16 would only be converted to and fro.
+}  // namespace
+
 bool processor_has_bf16() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
@@ -33,8 +34,6 @@ bool processor_has_bf16() {
   return false;
 #endif
 }
-
-}  // namespace
 
 // One byte each for major, minor and patch stand at the top: 0x020b0000… is 2.11.0.
 std::string libtorch_version() {

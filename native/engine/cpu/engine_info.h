@@ -13,6 +13,8 @@ struct EngineInfo {
   int threads;
 };
 EngineInfo engine_info();
+/// A processor that multiplies bf16 itself, and may: elsewhere bf16 would only be converted to and fro.
+bool processor_has_bf16();
 
 /// EngineInfo::libtorch alone; Error(kNative) where the library does not tell it.
 std::string libtorch_version();

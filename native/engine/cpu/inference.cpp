@@ -3,9 +3,11 @@
 #include <ATen/ops/empty.h>
 #include <c10/util/Exception.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "cpu/cpu_backend.h"
+#include "cpu/engine_info.h"
 #include "cpu/kernels.h"
 #include "cpu/packed_matrices.h"
 #include "cpu/quantised.h"
@@ -17,8 +19,11 @@ namespace vectune::cpu {
 namespace {
 
 /// Tokens that are packed at once: enough rows for full GEMM speed, few enough to stay in cache and to keep the buffers
-/// small.
-constexpr int64_t kTokensPerPack = 4096;
+/// small. Of wide layers a quarter: theirs are as large then.
+int64_t tokens_per_pack(const EncoderSpec& spec) {
+  const int64_t inner = (spec.architecture->gated() ? 2 : 1) * spec.intermediate_size;
+  return std::max(spec.qkv_width(), inner) <= 4096 ? 4096 : 1024;
+}
 
 FlatView<const float> view_of(const Model& model) {
   const int64_t words = model.spec().encoder.vocab_size * model.spec().encoder.hidden_size;
@@ -45,6 +50,44 @@ class RoundedMatrices {
   PlainMatrices<bf16> matrices_;
 };
 
+/// The encoder's matrices where the model keeps them in bf16: no copy of any.
+class KeptMatrices final : public Matrices<bf16> {
+ public:
+  KeptMatrices(const ParameterTable& table, const HalfWeights& half) {
+    for (const LinearAt* l : table.linears())
+      add(std::make_unique<PlainLinear<bf16>>(static_cast<const bf16*>(half.half(l->weight)), l->in, l->out));
+  }
+};
+
+/// The same where bf16 is not multiplied: each is made fp32, which changes no number, for the time of its product.
+class WidenedMatrices final : public Matrices<float> {
+ public:
+  WidenedMatrices(const ParameterTable& table, const HalfWeights& half) {
+    int64_t largest = 0;
+    for (const LinearAt* l : table.linears()) largest = std::max(largest, l->in * l->out);
+    wide_.carve([&](Arena::Carver& carver) { carver.take<float>(largest); });
+    for (const LinearAt* l : table.linears())
+      add(std::make_unique<Widened>(static_cast<const bf16*>(half.half(l->weight)), l->in, l->out,
+                                    static_cast<float*>(wide_.data())));
+  }
+
+ private:
+  class Widened final : public Linear<float> {
+   public:
+    Widened(const bf16* half, int64_t in, int64_t out, float* wide)
+        : Linear<float>(in, out), half_(half), wide_(wide) {}
+    void forward(const float* x, float* y, int64_t rows, const LinearScratch& scratch) const override {
+      kernels::of<bf16>(kernels::table()).store(wide_, half_, in() * out(), false);
+      Gemm<float>::forward(x, wide_, y, rows, in(), out(), scratch.products);
+    }
+
+   private:
+    const bf16* half_;
+    float* wide_;
+  };
+  Arena wide_;
+};
+
 template <typename T>
 class CpuInference : public Inference {
  public:
@@ -55,8 +98,8 @@ class CpuInference : public Inference {
   void embed(const Model& model, const int32_t* ids, const int32_t* offsets, int64_t texts, int64_t unpooled,
              float* out) override {
     const int64_t dimension = model.spec().dimension();
-    backend_.set_weights(view_of(model), matrices(model));
-    for_packs(offsets, texts, kTokensPerPack, [&](int64_t first, int64_t count) {
+    take_weights(model);
+    for_packs(offsets, texts, tokens_per_pack(model.spec().encoder), [&](int64_t first, int64_t count) {
       const at::Tensor vectors = encoder_.forward(Texts::of(ids, offsets + first, count, unpooled), {}, false, {});
       std::memcpy(out + first * dimension, vectors.const_data_ptr<float>(),
                   sizeof(float) * static_cast<size_t>(count * dimension));
@@ -65,7 +108,7 @@ class CpuInference : public Inference {
 
   void trace(const Model& model, const int32_t* ids, const int32_t* offsets, int64_t texts,
              const Observer& observe) override {
-    backend_.set_weights(view_of(model), matrices(model));
+    take_weights(model);
     const at::Tensor vectors = encoder_.forward(Texts::of(ids, offsets, texts), {}, false, {}, {}, [&](int64_t layer) {
       observe("hidden." + std::to_string(layer), backend_.hidden_states());
     });
@@ -74,9 +117,16 @@ class CpuInference : public Inference {
   }
 
  protected:
+  /// In the form of the precision. That of weights which the model keeps in bf16 may leave these as they are.
   virtual const Matrices<T>& matrices(const Model& model) = 0;
 
  private:
+  void take_weights(const Model& model) {
+    const Matrices<T>& all = matrices(model);
+    if (const HalfWeights* half = model.half()) backend_.set_weights(*half, all);
+    else backend_.set_weights(view_of(model), all);
+  }
+
   CpuBackend<T> backend_;
   SentenceEncoder encoder_;
 };
@@ -110,6 +160,10 @@ class Bf16Inference final : public CpuInference<bf16> {
  private:
   const Matrices<bf16>& matrices(const Model& model) override {
     const ParameterTable& table = model.parameters();
+    if (const HalfWeights* half = model.half()) {
+      kept_.follow(model.weights_version(), [&] { return std::make_unique<KeptMatrices>(table, *half); });
+      return *kept_.get();
+    }
     if (PackedMatrices<bf16>::suits(table)) {
       packed_.follow(model.weights_version(),
                      [&] { return std::make_unique<PackedMatrices<bf16>>(table, model.data()); });
@@ -118,8 +172,50 @@ class Bf16Inference final : public CpuInference<bf16> {
     rounded_.follow(model.weights_version(), [&] { return std::make_unique<RoundedMatrices>(model); });
     return rounded_.get()->matrices();
   }
+  Derived<KeptMatrices> kept_;
   Derived<PackedMatrices<bf16>> packed_;
   Derived<RoundedMatrices> rounded_;
+};
+
+/// Of a model that keeps its weights in bf16.
+class WidenedInference final : public CpuInference<float> {
+ public:
+  using CpuInference::CpuInference;
+
+ private:
+  const Matrices<float>& matrices(const Model& model) override {
+    widened_.follow(model.weights_version(),
+                    [&] { return std::make_unique<WidenedMatrices>(model.parameters(), *model.half()); });
+    return *widened_.get();
+  }
+  Derived<WidenedMatrices> widened_;
+};
+
+/// bf16 on a processor that does not multiply it: weights that the model keeps so as the fp32 numbers they are, others
+/// rounded, and products by a library.
+class EmulatedBf16Inference final : public Inference {
+ public:
+  void embed(const Model& model, const int32_t* ids, const int32_t* offsets, int64_t texts, int64_t unpooled,
+             float* out) override {
+    of(model).embed(model, ids, offsets, texts, unpooled, out);
+  }
+  void trace(const Model& model, const int32_t* ids, const int32_t* offsets, int64_t texts,
+             const Observer& observe) override {
+    of(model).trace(model, ids, offsets, texts, observe);
+  }
+
+ private:
+  Inference& of(const Model& model) {
+    const bool kept = model.half() != nullptr;
+    if (inference_ && kept == kept_) return *inference_;
+    inference_.reset();
+    if (kept) inference_ = std::make_unique<WidenedInference>(model);
+    else inference_ = std::make_unique<Bf16Inference>(model);
+    kept_ = kept;
+    return *inference_;
+  }
+  std::unique_ptr<Inference> inference_;
+  bool kept_ = false;
 };
 
 class Int8Inference final : public CpuInference<float> {
@@ -140,7 +236,9 @@ class Int8Inference final : public CpuInference<float> {
 std::unique_ptr<Inference> make_inference(const Model& model, Precision precision) {
   switch (precision) {
     case Precision::kFp32: return std::make_unique<Fp32Inference>(model);
-    case Precision::kBf16: return std::make_unique<Bf16Inference>(model);
+    case Precision::kBf16:
+      if (processor_has_bf16()) return std::make_unique<Bf16Inference>(model);
+      return std::make_unique<EmulatedBf16Inference>();
     case Precision::kInt8:
       if (QuantisedMatrices::supported()) return std::make_unique<Int8Inference>(model);
       throw Error(ErrorCode::kInvalidArgument, "This processor does not multiply int8 exactly.");

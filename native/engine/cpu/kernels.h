@@ -45,9 +45,10 @@ struct EmbeddingForward {
   const float *gamma, *beta;
   float eps;
   Dropout dropout;
-  float *sum, *stats;  // [rows × hidden], [rows × 2] (mean, 1/σ) for backward; null in inference
-  float* y;            // [padded × hidden]
-  T* y_t;              // the same as T; null when T is float
+  float *sum, *stats;                // [rows × hidden], [rows × 2] (mean, 1/σ) for backward; null in inference
+  float* y;                          // [padded × hidden]
+  T* y_t;                            // the same as T; null when T is float
+  const bf16* half_words = nullptr;  // in place of `words`
 };
 
 /// y = scale · word[id]
@@ -56,7 +57,8 @@ struct EmbeddingLookup {
   int64_t hidden;
   const float* words;
   float scale;
-  float* y;  // [padded × hidden]
+  float* y;                          // [padded × hidden]
+  const bf16* half_words = nullptr;  // in place of `words`
 };
 
 /// In place: dy → d(sum); dgamma and dbeta.

@@ -372,6 +372,14 @@ File::~File() {
   if (map_) ::munmap(map_, map_bytes_);
 }
 
+void File::done_with(const Entry& entry) const noexcept {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  // Whole pages of it alone; its first bytes may stand in the page of the one before, which is done with as well.
+  const auto begin = reinterpret_cast<uintptr_t>(entry.data) / page * page,
+             end = (reinterpret_cast<uintptr_t>(entry.data) + static_cast<uintptr_t>(entry.bytes)) / page * page;
+  if (end > begin) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
 const Entry* File::find(const std::string& name) const {
   const auto found = index_.find(name);
   return found == index_.end() ? nullptr : &entries_[found->second];

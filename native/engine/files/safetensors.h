@@ -52,6 +52,8 @@ class File {
   /// In the order of their data.
   const std::vector<Entry>& entries() const { return entries_; }
   const Entry* find(const std::string& name) const;
+  /// The pages of a tensor that has been read need not stay in memory; reading it again is possible.
+  void done_with(const Entry& entry) const noexcept;
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
  private:

@@ -10,11 +10,22 @@
 #include "runtime/split_mix.h"
 #include "runtime/thread_team.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 namespace vectune {
 
 namespace {
 
 std::atomic<int64_t> live_models{0};
+
+/// What others have freed, such as what a large tokenizer was read with, goes back to the system first.
+void return_freed_memory() {
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
+}
 
 /// Memory for all parameters. Systems promise more than they have and then end who uses it: what is beyond that is
 /// refused.
@@ -43,21 +54,27 @@ void fill_normal(float* x, int64_t count, float sigma, uint64_t seed) {
 
 Model::Model(ModelSpec spec, const std::vector<ModuleFile>& files)
     : spec_(std::move(spec)), table_((spec_.validate(), spec_)) {
-  flat_ = parameters_buffer(table_.elements());
+  const auto of_module = [&](int module) {
+    std::vector<ModuleFile> own;
+    std::copy_if(files.begin(), files.end(), std::back_inserter(own),
+                 [&](const auto& f) { return f.module == module; });
+    return own;
+  };
+  return_freed_memory();
+  if (has_bf16_matrices(of_module(ModuleFile::kEncoder), table_)) half_ = std::make_unique<HalfWeights>(table_);
+  else flat_ = parameters_buffer(table_.elements());
   std::vector<int> modules{ModuleFile::kEncoder};
   for (size_t i = 0; i < spec_.head.size(); ++i)
     if (table_.head[i].out > 0) modules.push_back(static_cast<int>(i));
   for (const int module : modules) {
-    std::vector<ModuleFile> own;
-    std::copy_if(files.begin(), files.end(), std::back_inserter(own),
-                 [&](const auto& f) { return f.module == module; });
+    const std::vector<ModuleFile> own = of_module(module);
     if (own.empty())
       throw Error(
           ErrorCode::kInvalidArgument,
           "No weights file was given for " +
               (module == ModuleFile::kEncoder ? std::string("the encoder") : "head[" + std::to_string(module) + "]") +
               ".");
-    auto [unused, former_names] = read_weights(own, module, table_, data());
+    auto [unused, former_names] = read_weights(own, module, table_, half_ ? nullptr : data(), half_.get());
     std::move(unused.begin(), unused.end(), std::back_inserter(unused_));
     former_names_ |= former_names;
   }
@@ -82,9 +99,23 @@ Model::Model(ModelSpec spec, uint32_t seed) : spec_(std::move(spec)), table_((sp
 
 Model::Model(const Model& other)
     : spec_(other.spec_), table_(spec_), unused_(other.unused_), former_names_(other.former_names_) {
-  flat_ = parameters_buffer(table_.elements());
-  std::copy(other.data(), other.data() + table_.elements(), data());
+  if (other.half_) {
+    half_ = std::make_unique<HalfWeights>(other.half_->clone());
+  } else {
+    flat_ = parameters_buffer(table_.elements());
+    std::copy(other.data(), other.data() + table_.elements(), data());
+  }
   ++live_models;
+}
+
+const at::Tensor& Model::in_fp32() const {
+  if (half_) {
+    flat_ = parameters_buffer(table_.elements());
+    half_->widen(flat_.mutable_data_ptr<float>());
+    half_.reset();
+    ++weights_version_;  // who has places in the bf16 numbers looks for others
+  }
+  return flat_;
 }
 
 Model::~Model() { --live_models; }

@@ -6,13 +6,15 @@
 #include <string>
 #include <vector>
 
+#include "model/half_weights.h"
 #include "model/parameters.h"
 #include "model/spec.h"
 #include "model/weights_file.h"
 
 namespace vectune {
 
-/// A model: its spec and one flat fp32 buffer in which every parameter is a view.
+/// A model: its spec and one flat fp32 buffer in which every parameter is a view, or, until somebody asks for that, the
+/// bf16 numbers of its files (HalfWeights).
 /// All methods but the accessors run on the engine thread.
 class Model {
  public:
@@ -28,8 +30,12 @@ class Model {
 
   const ModelSpec& spec() const { return spec_; }
   const ParameterTable& parameters() const { return table_; }
-  float* data() { return flat_.mutable_data_ptr<float>(); }
-  const float* data() const { return flat_.const_data_ptr<float>(); }
+  /// The flat buffer. Where the weights are kept in bf16 this makes it, in twice the memory, and they are in fp32 from
+  /// then on; Error(kOutOfMemory). Engine thread.
+  float* data() { return in_fp32().mutable_data_ptr<float>(); }
+  const float* data() const { return in_fp32().const_data_ptr<float>(); }
+  /// The weights as the files have them, where they are kept so; else null.
+  const HalfWeights* half() const { return half_.get(); }
   /// Most tokens that a text may have.
   int64_t longest_text() const { return spec_.encoder.positions - spec_.encoder.position_offset; }
 
@@ -51,11 +57,14 @@ class Model {
  private:
   ModelSpec spec_;
   ParameterTable table_;
-  at::Tensor flat_;
+  const at::Tensor& in_fp32() const;
+  // What `data` makes of the weights is another form of the same values.
+  mutable at::Tensor flat_;
+  mutable std::unique_ptr<HalfWeights> half_;
   std::vector<UnusedTensor> unused_;
   bool former_names_ = false;  // of the encoder's tensors where they were read, and so where they are written
   std::unique_ptr<Attachment> attachment_;
-  uint64_t weights_version_ = 1;
+  mutable uint64_t weights_version_ = 1;
 };
 
 }  // namespace vectune

@@ -107,17 +107,21 @@ struct Stacked {
   }
 };
 
-void read_tensor(const std::string& path, const safetensors::Entry& entry, const Stacked& parameter, float* to) {
+/// To fp32 numbers; or to bf16 ones, of a BF16 tensor alone.
+void read_tensor(const std::string& path, const safetensors::Entry& entry, const Stacked& parameter, void* to,
+                 bool to_half) {
   const std::string where = path + ": tensor '" + entry.name + "'";
   if (entry.shape != parameter.shape)
     throw Error(ErrorCode::kSafetensors, where + " must have shape " + safetensors::text_of(parameter.shape) +
                                              " by the model's "
                                              "configuration; found " +
                                              safetensors::text_of(entry.shape) + ".");
+  if (to_half || entry.dtype == safetensors::Dtype::kF32)
+    return void(std::memcpy(to, entry.data, static_cast<size_t>(entry.bytes)));
   switch (entry.dtype) {
-    case safetensors::Dtype::kF32: std::memcpy(to, entry.data, static_cast<size_t>(entry.bytes)); return;
-    case safetensors::Dtype::kF16: return convert<c10::Half>(entry.data, parameter.elements, to);
-    case safetensors::Dtype::kBf16: return convert<c10::BFloat16>(entry.data, parameter.elements, to);
+    case safetensors::Dtype::kF16: return convert<c10::Half>(entry.data, parameter.elements, static_cast<float*>(to));
+    case safetensors::Dtype::kBf16:
+      return convert<c10::BFloat16>(entry.data, parameter.elements, static_cast<float*>(to));
     default:
       throw Error(ErrorCode::kSafetensors,
                   where + " must be F32, F16 or BF16; found " + std::string(safetensors::name(entry.dtype)) + ".");
@@ -143,6 +147,14 @@ Claim claim_of(const safetensors::Entry& entry, int module, const ParameterTable
   return claim;
 }
 
+std::vector<std::unique_ptr<const safetensors::File>> open_all(const std::vector<ModuleFile>& files) {
+  std::vector<std::unique_ptr<const safetensors::File>> opened;
+  for (const ModuleFile& file : files)
+    opened.push_back(file.tensors ? std::make_unique<const safetensors::File>(file.path, *file.tensors)
+                                  : std::make_unique<const safetensors::File>(file.path));
+  return opened;
+}
+
 /// What no parameter claims has any size, and a file with holes costs its maker nothing: copying it must not take what
 /// the machine has not.
 void check_unused_fit(const std::vector<std::unique_ptr<const safetensors::File>>& files, int module,
@@ -161,11 +173,30 @@ void check_unused_fit(const std::vector<std::unique_ptr<const safetensors::File>
 
 }  // namespace
 
-ReadWeights read_weights(const std::vector<ModuleFile>& files, int module, const ParameterTable& table, float* flat) {
-  std::vector<std::unique_ptr<const safetensors::File>> opened;
-  for (const ModuleFile& file : files)
-    opened.push_back(file.tensors ? std::make_unique<const safetensors::File>(file.path, *file.tensors)
-                                  : std::make_unique<const safetensors::File>(file.path));
+bool has_bf16_matrices(const std::vector<ModuleFile>& files, const ParameterTable& table) {
+  if (files.empty() || table.architecture().is_bag) return false;
+  std::unordered_set<int64_t> matrices{table.word_embeddings};
+  const auto opened = open_all(files);
+  for (const LinearAt* linear : table.linears()) matrices.insert(linear->weight);
+  size_t found = 0;
+  for (const auto& file : opened)
+    for (const auto& entry : file->entries()) {
+      const Claim claim = claim_of(entry, ModuleFile::kEncoder, table);
+      for (const Parameter* parameter : claim.parameters) {
+        // Of a product of several tensors all must be, each of which is a matrix.
+        if (parameter->shape.size() != 2 || parameter->offset == table.position_embeddings ||
+            parameter->offset == table.type_embeddings || parameter->offset == table.relative_bias)
+          continue;
+        if (entry.dtype != safetensors::Dtype::kBf16) return false;
+        found += matrices.count(parameter->offset);
+      }
+    }
+  return found == matrices.size();
+}
+
+ReadWeights read_weights(const std::vector<ModuleFile>& files, int module, const ParameterTable& table, float* flat,
+                         HalfWeights* half) {
+  const auto opened = open_all(files);
   if (module == ModuleFile::kEncoder && table.architecture().is_bag && has_model2vec(opened)) {
     const Parameter& words = table.all().front();
     read_model2vec(opened, words, flat + words.offset);
@@ -196,10 +227,15 @@ ReadWeights read_weights(const std::vector<ModuleFile>& files, int module, const
                                                  "' are both the parameter '" + parameter->name + "'.");
     }
     result.former_names |= claim.by_former_name;
-    read_tensor(path, entry, Stacked(claim.parameters), flat + claim.parameters.front()->offset);
+    const int64_t offset = claim.parameters.front()->offset;
+    read_tensor(path, entry, Stacked(claim.parameters), half ? half->at(offset) : flat + offset,
+                half && half->is_half(offset));
   };
   for (const auto& file : opened)
-    for (const auto& entry : file->entries()) read(file->path(), entry);
+    for (const auto& entry : file->entries()) {
+      read(file->path(), entry);
+      file->done_with(entry);
+    }
   const std::string& path = files.front().path;
   for (const auto& parameter : table.all())
     if (parameter.module == module && !claimed.count(parameter.name))

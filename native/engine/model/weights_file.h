@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "files/safetensors.h"
+#include "model/half_weights.h"
 #include "model/parameters.h"
 
 namespace vectune {
@@ -26,7 +27,12 @@ struct ReadWeights {
   std::vector<UnusedTensor> unused;  // what is left over, prefix taken off
   bool former_names = false;         // whether the encoder's tensors had them
 };
-ReadWeights read_weights(const std::vector<ModuleFile>& files, int module, const ParameterTable& table, float* flat);
+ReadWeights read_weights(const std::vector<ModuleFile>& files, int module, const ParameterTable& table, float* flat,
+                         HalfWeights* half = nullptr);
+
+/// Whether all matrices and the table of words of an encoder with layers are BF16 in these files: then `half` takes
+/// them in place of `flat`.
+bool has_bf16_matrices(const std::vector<ModuleFile>& files, const ParameterTable& table);
 
 /// Writes one module's parameters (F32) and its unused tensors; the encoder's with `former_names` under these.
 void write_weights(const std::string& path, int module, const ParameterTable& table, const float* flat,

@@ -5,12 +5,12 @@
 namespace vectune::kernels::VECTUNE_SIMD {
 namespace {
 
-template <typename T>
-void embedding_forward(const EmbeddingForward<T>& a) {
+template <typename T, typename Word>
+void embed_words(const EmbeddingForward<T>& a, const Word* words) {
   const int64_t width = a.hidden;
   for_parts(a.rows.rows, [&](int64_t begin, int64_t end, int) {
     for (int64_t r = begin; r < end; ++r) {
-      const float* word = a.words + int64_t{a.rows.ids[r]} * width;
+      const Word* word = words + int64_t{a.rows.ids[r]} * width;
       const float* position = a.positions ? a.positions + int64_t{a.rows.positions[r]} * width : nullptr;
       float* y = a.y + r * width;
       float* sum = a.sum ? a.sum + r * width : y;
@@ -38,16 +38,28 @@ void embedding_forward(const EmbeddingForward<T>& a) {
   if (a.y_t) zero_rows(a.y_t, a.rows.rows, a.rows.padded, width);
 }
 
-void embedding_lookup(const EmbeddingLookup& a) {
+template <typename T>
+void embedding_forward(const EmbeddingForward<T>& a) {
+  if (a.half_words) embed_words(a, a.half_words);
+  else embed_words(a, a.words);
+}
+
+template <typename Word>
+void look_up(const EmbeddingLookup& a, const Word* words) {
   const int64_t width = a.hidden;
   for_parts(a.rows.rows, [&](int64_t begin, int64_t end, int) {
     for (int64_t r = begin; r < end; ++r) {
-      const float* word = a.words + int64_t{a.rows.ids[r]} * width;
+      const Word* word = words + int64_t{a.rows.ids[r]} * width;
       float* y = a.y + r * width;
       for_lanes(width, [&](int64_t i, auto n) { store(y + i, load(word + i, n) * a.scale, n); });
     }
   });
   zero_rows(a.y, a.rows.rows, a.rows.padded, width);
+}
+
+void embedding_lookup(const EmbeddingLookup& a) {
+  if (a.half_words) look_up(a, a.half_words);
+  else look_up(a, a.words);
 }
 
 void embedding_backward(const EmbeddingBackward& a) {
