@@ -13,7 +13,6 @@
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 
 #include "runtime/alone.h"
@@ -27,7 +26,7 @@ constexpr int64_t kScoresAlone = int64_t{1} << 16;  // of so few the products ar
 
 at::Tensor on_device(const std::vector<int64_t>& numbers, at::Device device) {
   at::Tensor host = at::empty({static_cast<int64_t>(numbers.size())}, at::TensorOptions().dtype(at::kLong));
-  std::memcpy(host.mutable_data_ptr<int64_t>(), numbers.data(), sizeof(int64_t) * numbers.size());
+  std::copy(numbers.begin(), numbers.end(), host.mutable_data_ptr<int64_t>());
   return host.to(device, /*non_blocking=*/true);
 }
 

@@ -30,8 +30,10 @@ LossRows Step::rows_of(const GroupBatch& batch, int64_t in_step, std::vector<int
   // Places and labels in one copy.
   const auto places = static_cast<int64_t>(batch.places.size()), labels = static_cast<int64_t>(batch.labels.size());
   at::Tensor both = at::empty({places + labels}, at::TensorOptions().dtype(at::kInt));
-  std::memcpy(both.mutable_data_ptr<int32_t>(), batch.places.data(), sizeof(int32_t) * batch.places.size());
-  std::memcpy(both.mutable_data_ptr<int32_t>() + places, batch.labels.data(), sizeof(float) * batch.labels.size());
+  auto* to = both.mutable_data_ptr<int32_t>();
+  std::memcpy(to, batch.places.data(), sizeof(int32_t) * batch.places.size());
+  // memcpy takes no null pointer, even of nothing.
+  if (labels > 0) std::memcpy(to + places, batch.labels.data(), sizeof(float) * batch.labels.size());
   both = passes_.send(both);
   rows.places = both.narrow(0, 0, places);
   if (labels > 0) rows.labels = both.narrow(0, places, labels).view(at::kFloat).view({rows.count, -1});
