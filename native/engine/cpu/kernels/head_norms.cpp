@@ -37,7 +37,7 @@ void head_norms_forward(const HeadNormsForward<T>& a) {
   });
 }
 
-// Back by the opposite angles, then x̂ = x/σ   g = d·γ   dγ = d·x̂   dx = (g − x̂·mean(g·x̂))/σ
+// Back by the opposite angles, then through the norm.
 template <typename T>
 void head_norms_backward(const HeadNormsBackward<T>& a) {
   const HeadNorms& norms = a.norms;
@@ -61,17 +61,8 @@ void head_norms_backward(const HeadNormsBackward<T>& a) {
           store(d + i, (u * cosine + v * sine) * scale, n);
           store(d + half + i, (v * cosine - u * sine) * scale, n);
         });
-        F dot{};
-        for_lanes(size, [&](int64_t i, auto n) {
-          const F xhat = load(x + i, n) * rstd, g = load(d + i, n);
-          store(dgamma + i, load(dgamma + i, n) + g * xhat, n);
-          dot += g * (load(gamma + i, n) + norms.shift) * xhat;
-        });
-        const float mean = sum(dot) / static_cast<float>(size);
-        for_lanes(size, [&](int64_t i, auto n) {
-          const F g = load(d + i, n) * (load(gamma + i, n) + norms.shift), xhat = load(x + i, n) * rstd;
-          store(dy + i, (g - xhat * mean) * rstd, n);
-        });
+        rms_row_backward(
+            x, rstd, [&](int64_t i, auto n) { return load(gamma + i, n) + norms.shift; }, size, d, dgamma, dy);
       }
     }
   });

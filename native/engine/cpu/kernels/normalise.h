@@ -72,4 +72,22 @@ inline RowBackward row_backward(const float* x, const float* stats, const float*
   return row_backward(x, stats, [gamma](int64_t i, auto n) { return load(gamma + i, n); }, width, dgamma, dbeta, dy_at);
 }
 
+/// The whole backward of one row's root mean square norm: with x̂ = x/σ and g = dy·γ, adds dy·x̂ to the row's share of dγ
+/// and gives dx = (g − x̂·mean(g·x̂))/σ. `gamma_at(i, n)` gives γ.
+template <typename X, typename Gamma>
+inline void rms_row_backward(const X* x, float rstd, Gamma gamma_at, int64_t width, const float* dy, float* dgamma,
+                             X* dx) {
+  F dot{};
+  for_lanes(width, [&](int64_t i, auto n) {
+    const F d = load(dy + i, n), xhat = load(x + i, n) * rstd;
+    store(dgamma + i, load(dgamma + i, n) + d * xhat, n);
+    dot += d * gamma_at(i, n) * xhat;
+  });
+  const float mean = sum(dot) / static_cast<float>(width);
+  for_lanes(width, [&](int64_t i, auto n) {
+    const F g = load(dy + i, n) * gamma_at(i, n), xhat = load(x + i, n) * rstd;
+    store(dx + i, (g - xhat * mean) * rstd, n);
+  });
+}
+
 }  // namespace vectune::kernels::VECTUNE_SIMD

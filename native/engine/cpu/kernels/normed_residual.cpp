@@ -23,7 +23,6 @@ void normed_residual_forward(const NormedResidualForward<T>& a) {
   });
 }
 
-// x̂ = x/σ   g = dy·γ   dγ = dy·x̂   dx = (g − x̂·mean(g·x̂))/σ
 template <typename T>
 void normed_residual_backward(const NormedResidualBackward<T>& a) {
   const int64_t width = a.hidden;
@@ -31,21 +30,9 @@ void normed_residual_backward(const NormedResidualBackward<T>& a) {
   for_parts(a.rows.rows, [&](int64_t begin, int64_t end, int thread) {
     float* dgamma = partials.line(thread);
     for (int64_t r = begin; r < end; ++r) {
-      const T* x = a.branch + r * width;
-      const float* dy = a.dsum + r * width;
-      T* dx = a.dbranch + r * width;
-      const float rstd = a.stats[r];
-      F dot{};
-      for_lanes(width, [&](int64_t i, auto n) {
-        const F d = load(dy + i, n), xhat = load(x + i, n) * rstd;
-        store(dgamma + i, load(dgamma + i, n) + d * xhat, n);
-        dot += d * (load(a.gamma + i, n) + a.shift) * xhat;
-      });
-      const float mean = sum(dot) / static_cast<float>(width);
-      for_lanes(width, [&](int64_t i, auto n) {
-        const F g = load(dy + i, n) * (load(a.gamma + i, n) + a.shift), xhat = load(x + i, n) * rstd;
-        store(dx + i, (g - xhat * mean) * rstd, n);
-      });
+      const auto gamma = [&](int64_t i, auto n) { return load(a.gamma + i, n) + a.shift; };
+      rms_row_backward(a.branch + r * width, a.stats[r], gamma, width, a.dsum + r * width, dgamma,
+                       a.dbranch + r * width);
     }
   });
   zero_rows(a.dbranch, a.rows.rows, a.rows.padded, width);
