@@ -147,8 +147,8 @@ export const finetuneTable = {
   }),
   /**
    * What is trained: the name of a loss, or `{ name, … }` with its options under sentence-transformers' names, as
-   * `{ name: 'cosent', scale: 30 }`. Which fit which rows, and the options of each: docs/losses.md. Default, by the rows:
-   * cosine-mse for two texts with a score or a label, multiple-negatives-ranking for anchors with positives,
+   * `{ name: 'cosent', scale: 30 }`. Which fit which rows, and the options of each: docs/losses.md. Default: the recipe's,
+   * logistic for labels 0 and 1, cosine-mse or pearson for scores, multiple-negatives-ranking for anchors with positives,
    * batch-all-triplet for classes, mse for a teacher's vectors, distill-kl-div for its scores of candidates. Or a loss of
    * your own: `{ name, version, compute(vectors, batch) }`, which gives the loss of the vectors and its gradient
    * (OwnLoss); an error in it, or what is no loss or no gradient, ends the run with a LossError.
@@ -175,8 +175,8 @@ export const finetuneTable = {
    * name on the hub or folder; an address of /v1/embeddings; or a file of its vectors (JSON Lines or Parquet with text and
    * vector, as `vectune embed` writes them, or .npy with a row for each different text in the order of the data). Its
    * vectors are computed before training. The rows, which may be texts alone (a list, a .txt), are each different text with
-   * its vector, for the losses mse (the default) and embed-distill; or, for distill-kl-div and margin-mse, a query with its
-   * candidates and their cosines. Default: none.
+   * its vector, for the losses mse (the default) and embed-distill; for distill-kl-div and margin-mse, a query with its
+   * candidates and their cosines; for gist, whose guide it is, what they are. Default: none.
    */
   teacher: optional(teacherCheck, null, {
     flag: '--teacher <model|file|address>',

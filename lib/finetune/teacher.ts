@@ -29,6 +29,7 @@ const lossesOf = (form: DataForm): SimpleLossName[] =>
   );
 const ofVectors = lossesOf('vectors');
 const ofScores = lossesOf('candidates');
+const guided = (Object.keys(losses) as SimpleLossName[]).filter((name) => losses[name].guided);
 
 /** Texts that are embedded, and rows that are made, before the event loop gets its turn. */
 const TEXTS_AT_ONCE = 1024;
@@ -60,7 +61,8 @@ export async function collectTexts(source: readonly string[] | string, signal: A
 /**
  * The rows with the teacher's numbers, whatever their own labels: for mse and embed-distill, and where no loss is named,
  * each different text with its vector; for distill-kl-div and margin-mse each row's first text with the others as
- * candidates, and their cosines with it under the teacher as scores.
+ * candidates, and their cosines with it under the teacher as scores; for gist the rows as they are, with the vectors of
+ * their texts.
  */
 export async function taught(
   data: CollectedData,
@@ -71,12 +73,14 @@ export async function taught(
 ): Promise<CollectedData> {
   const parts = loss?.parts ?? ofVectors.slice(0, 1);
   const scores = parts.some((name) => ofScores.includes(name));
-  if (!scores && !parts.some((name) => ofVectors.includes(name))) {
+  const guides = parts.some((name) => guided.includes(name));
+  if (!scores && !guides && !parts.some((name) => ofVectors.includes(name))) {
     throw new InvalidArgumentError(
       'ERR_INVALID_OPTION',
-      say`${option('teacher')} is for losses of a teacher's vectors or scores, ${[...ofVectors, ...ofScores].join(', ')}, but ${option('loss')} is ${parts.join(' + ')}.`,
+      say`${option('teacher')} is for losses of a teacher's vectors or scores, ${[...ofVectors, ...ofScores, ...guided].join(', ')}, but ${option('loss')} is ${parts.join(' + ')}.`,
     );
   }
+  if (guides) checkEven(data.rows, "A guide's vectors");
   const short = scores ? data.rows.findIndex((row) => row.length < 3) : -1;
   if (short >= 0) {
     throw new InvalidArgumentError(
@@ -96,11 +100,11 @@ export async function taught(
       : await ofModel(source.model, texts, emit, signal);
   if (keep !== null && !kept) await write(keep, texts, vectors, signal);
   const width = vectors[0]!.length;
-  const notes = [
-    ...data.facts.notes,
-    `The teacher gives vectors of ${width} numbers; what stood in the place of labels was not used.`,
-  ];
-  const facts = { ...data.facts, notes };
+  const told = guides
+    ? `The guide gives vectors of ${width} numbers.`
+    : `The teacher gives vectors of ${width} numbers; what stood in the place of labels was not used.`;
+  const facts = { ...data.facts, notes: [...data.facts.notes, told] };
+  if (guides) return { ...data, ...(await withVectors(data.rows, places, vectors, signal)), facts };
   return scores
     ? { ...(await scored(data, places, vectors, signal)), facts }
     : { form: 'vectors', rows: texts.map((text) => [text]), labels: flat(vectors, width), labelWidth: width, facts };
@@ -193,30 +197,55 @@ function flat(vectors: readonly Vector[], width: number): Float32Array {
   return all;
 }
 
+function checkEven(rows: TrainingData['rows'], what: string): void {
+  const other = rows.findIndex((row) => row.length !== rows[0]!.length);
+  if (other < 0) return;
+  throw new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    `${what} need rows of as many texts each, but row 0 has ${rows[0]!.length} and row ${other} has ${rows[other]!.length}.`,
+    { row: other },
+  );
+}
+
+/** Rows between which the event loop gets its turn. */
+async function eachRow<Row>(rows: readonly Row[], signal: AbortSignal, visit: (row: Row, r: number) => void) {
+  for (const [r, row] of rows.entries()) {
+    visit(row, r);
+    if (r % ROWS_AT_ONCE !== 0) continue;
+    await new Promise(setImmediate);
+    signal.throwIfAborted();
+  }
+}
+
+/** The vectors of each row's texts, one after the other. */
+async function withVectors(
+  rows: TrainingData['rows'],
+  places: ReadonlyMap<string, number>,
+  vectors: readonly Vector[],
+  signal: AbortSignal,
+): Promise<Pick<TrainingData, 'labels' | 'labelWidth'>> {
+  const labelWidth = rows[0]!.length * vectors[0]!.length;
+  const labels = new Float32Array(rows.length * labelWidth);
+  await eachRow(rows, signal, (row, r) => {
+    row.forEach((text, i) => labels.set(vectors[places.get(text)!]!, r * labelWidth + i * vectors[0]!.length));
+  });
+  return { labels, labelWidth };
+}
+
 async function scored(
   { rows }: TrainingData,
   places: ReadonlyMap<string, number>,
   vectors: readonly Vector[],
   signal: AbortSignal,
 ): Promise<TrainingData> {
+  checkEven(rows, "The teacher's scores");
   const labelWidth = rows[0]!.length - 1;
-  const other = rows.findIndex((row) => row.length !== rows[0]!.length);
-  if (other >= 0) {
-    throw new InvalidArgumentError(
-      'ERR_INVALID_OPTION',
-      `The teacher's scores need rows of as many texts each, but row 0 has ${rows[0]!.length} and row ${other} has ${rows[other]!.length}.`,
-      { row: other },
-    );
-  }
   const labels = new Float32Array(rows.length * labelWidth);
-  for (const [r, [query, ...candidates]] of rows.entries()) {
+  await eachRow(rows, signal, ([query, ...candidates], r) => {
     const of = vectors[places.get(query!)!]!;
     candidates.forEach((text, c) => {
       labels[r * labelWidth + c] = cosine(of, vectors[places.get(text)!]!);
     });
-    if (r % ROWS_AT_ONCE !== 0) continue;
-    await new Promise(setImmediate);
-    signal.throwIfAborted();
-  }
+  });
   return { form: 'candidates', rows, labels, labelWidth };
 }

@@ -94,6 +94,42 @@ test('candidates get the cosines under the teacher as scores', async () => {
   }
 });
 
+test('the guide of gist: what it finds closer than the positive is no negative', async () => {
+  const triplets = [
+    [texts[0]!, texts[3]!, texts[2]!],
+    [texts[1]!, texts[4]!, texts[3]!],
+    [texts[5]!, texts[1]!, texts[0]!],
+    [texts[2]!, texts[5]!, texts[4]!],
+  ];
+  const plain = { name: 'gist', temperature: 0.05, contrast_anchors: false, contrast_positives: false } as const;
+  const run = { ...options, validationSplit: 0, groupedSplit: false };
+  // To whom all texts are as far apart nothing is closer.
+  const apart = {
+    embed: (list: readonly string[]) => Promise.resolve(list.map((text) => texts.map((one) => Number(one === text)))),
+  };
+  const ranking = await learnt((tv) => tv.finetune(triplets, { ...run, loss: 'multiple-negatives-ranking' }));
+  expect(await learnt((tv) => tv.finetune(triplets, { ...run, loss: plain, teacher: apart }))).toEqual(ranking);
+
+  // To whom all texts are the same but for the positive, each row's negative is the anchor itself.
+  const alone = [triplets[0]!, triplets[3]!];
+  const nearer = {
+    embed: (list: readonly string[]) =>
+      Promise.resolve(list.map((text) => (alone.some((row) => row[1] === text) ? [1, 1] : [1, 0]))),
+  };
+  const single = { ...run, effectiveBatchSize: 1, batchSize: 1, epochs: 1 };
+  const lossOf = async (guide: typeof nearer) => {
+    const report = await student().finetune(alone, { ...single, loss: plain, teacher: guide });
+    return report.epochs[0]!.trainingLoss;
+  };
+  expect(await lossOf(nearer)).toBe(0);
+  expect(await lossOf(apart)).toBeGreaterThan(0);
+
+  const files = { ...run, loss: 'gist' as const, teacherFile: models.path('guide.jsonl') };
+  const first = await learnt((tv) => tv.finetune(triplets, { ...files, teacher: teacher() }));
+  expect(await learnt((tv) => tv.finetune(triplets, { ...files, teacher: apart }))).toEqual(first);
+  expect(first).not.toEqual(ranking);
+});
+
 test('what a teacher cannot teach is refused before training', async () => {
   const refused = async (source: unknown, more: object, code: string, message: string) => {
     const run = student().finetune(source as string[], { ...options, teacher: teacher(), ...more });
@@ -116,6 +152,9 @@ test('what a teacher cannot teach is refused before training', async () => {
     'ERR_INVALID_OPTION',
     'at least 2 candidates, but row 0 has 2 texts',
   );
+  const uneven = [...pairs, [texts[0]!, texts[4]!, texts[5]!]];
+  await refused(uneven, { loss: 'gist' }, 'ERR_INVALID_OPTION', 'but row 0 has 2 and row 2 has 3');
+  await refused(pairs, { loss: 'gist', teacher: undefined }, 'ERR_INVALID_OPTION', 'needs a guide');
   await refused(texts, { teacher: 3 }, 'ERR_INVALID_OPTION', 'a model with embed');
   await refused([], {}, 'ERR_EMPTY_DATA', '');
   const few = models.write('few.jsonl', `${JSON.stringify({ text: texts[0], vector: [1, 2] })}\n`);

@@ -151,6 +151,8 @@ const otherNames: Readonly<Record<string, LossName>> = {
   infonce: 'multiple-negatives-ranking',
   ntxent: 'multiple-negatives-ranking',
   cachedmultiplenegativesranking: 'multiple-negatives-ranking',
+  gistembed: 'gist',
+  cachedgistembed: 'gist',
   cosinesimilarity: 'cosine-mse',
   cosine: 'cosine-mse',
   distillkldivergence: 'distill-kl-div',

@@ -1,6 +1,6 @@
 import { formWords, widths, type TrainingData } from '../../data/form';
 import { InvalidArgumentError } from '../../system/errors';
-import { option, say } from '../../system/wording';
+import { option, say, type Wording } from '../../system/wording';
 import type { ResolvedLoss } from './choice';
 import { losses, type Sampler, type SimpleLossName } from './table';
 
@@ -26,10 +26,11 @@ export function defaultLoss(data: Pick<TrainingData, 'form' | 'rows' | 'labelWid
 }
 
 /** Why a loss cannot train on the data; undefined where it can. */
-function misfit(name: SimpleLossName, { form, rows, labelWidth }: TrainingData): string | undefined {
-  const { forms, texts, even } = losses[name];
+function misfit(name: SimpleLossName, { form, rows, labelWidth }: TrainingData): string | Wording | undefined {
+  const { forms, texts, even, guided } = losses[name];
   const needs = forms.map((one) => formWords[one]).join(' or ');
   if (!forms.includes(form)) return `needs ${needs}, but the data is ${formWords[form]}`;
+  if (guided && labelWidth === 0) return say`needs a guide: give a model or a file of its vectors as ${option('teacher')}`;
   if (texts === undefined && even === undefined) return undefined;
   const [least, most] = texts ?? [1, Infinity];
   const wrong = rows.findIndex(({ length }) => length < least || length > most);

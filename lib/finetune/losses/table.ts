@@ -9,7 +9,9 @@ import {
   type OptionsOf,
   type OptionTable,
 } from '../../system/option-table';
+import { InvalidArgumentError } from '../../system/errors';
 import { invalidOption } from '../../system/options';
+import { option, say } from '../../system/wording';
 
 /** How rows come together in batches: see order.ts. */
 export type Sampler = 'any' | 'no-duplicates' | 'by-class';
@@ -24,6 +26,8 @@ interface LossEntry<Table extends OptionTable> {
   /** Whether all rows must have as many. */
   even?: true;
   sampler?: Sampler;
+  /** Whether its labels are a guide's vectors of the row's texts, which the option `teacher` gives. */
+  guided?: true;
   /** Whether it teaches nothing by itself, and stands in a sum beside another. */
   addition?: true;
   /** Its options, under sentence-transformers' names; what is left out is the engine's default, which is theirs. */
@@ -139,6 +143,32 @@ const table = {
       hardness_mode: optional(choice('in_batch_negatives', 'hard_negatives', 'all_negatives'), undefined),
       /** By how much; needs hardness_mode. */
       hardness_strength: optional(number(0, 1e6), undefined),
+    },
+  }),
+  gist: entry({
+    words: 'multiple negatives ranking without what a guide finds closer than the positive',
+    forms: ranking,
+    even: true,
+    sampler: 'no-duplicates',
+    guided: true,
+    options: {
+      /** Divides cosines. Default 0.01. */
+      temperature: optional(positive, undefined),
+      /** What `margin` is taken from: the guide's cosine of anchor and positive, or a share of it. Default 'absolute'. */
+      margin_strategy: optional(choice('absolute', 'relative'), undefined),
+      /** A text is left out where the guide finds it closer than the positive less so much. Default 0. */
+      margin: optional(number(0, 2), undefined),
+      /** Anchors are told apart from each other too. Default true. */
+      contrast_anchors: optional(flag, undefined),
+      /** And positives. Default true. */
+      contrast_positives: optional(flag, undefined),
+      /** sentence-transformers' place of the guide, which here is the option `teacher`. */
+      guide: optional(
+        custom<never>('program', (path) => {
+          throw new InvalidArgumentError('ERR_INVALID_OPTION', say`${option(path)} is given as ${option('teacher')}.`);
+        }),
+        undefined,
+      ),
     },
   }),
   'mega-batch-margin': entry({

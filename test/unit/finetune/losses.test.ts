@@ -118,6 +118,9 @@ test.each<[unknown, RegExp]>([
   [{ name: 'softmax', num_labels: 1 }, /loss\.num_labels must be a whole number from 2/],
   ['multiple-negative-ranking', /Did you mean \{ loss: 'multiple-negatives-ranking' \}/],
   ['TripletLoss', /Did you mean \{ loss: 'triplet' \}/],
+  ['CachedGISTEmbedLoss', /Did you mean \{ loss: 'gist' \}/],
+  [{ name: 'gist', guide: {} }, /loss\.guide is given as teacher/],
+  [{ name: 'gist', margin_strategy: 'percent' }, /loss\.margin_strategy must be/],
   ['MNRL', /Did you mean \{ loss: 'multiple-negatives-ranking' \}/],
   ['CosineSimilarityLoss', /Did you mean \{ loss: 'cosine-mse' \}/],
   ['xyz', /There is cosine-mse, cosent/],
@@ -151,6 +154,9 @@ test('numbers of texts are part of it', () => {
   ]);
   expect(refusal(() => checkFits(resolve('triplet'), more)).message).toMatch(/rows of 3 texts, but row 1 has 4/);
   expect(fitting(more)).toEqual(['multiple-negatives-ranking']);
+  expect(refusal(() => checkFits(resolve('gist'), sets.triplets)).message).toMatch(/The loss gist needs a guide/);
+  const guided = data('triplets', [['a', 'b', 'c']], [1, 0, 0, 1, 1, 1]);
+  expect(fitting(guided)).toContain('gist');
   const mixed = data('vectors', [['a'], ['b', 'c']], [1, 2]);
   expect(refusal(() => checkFits(resolve('mse'), mixed)).message).toMatch(/row 0 has 1 and row 1 has 2/);
   const alone = refusal(() => checkFits(resolve('global-orthogonal-regularization'), sets['positive-pairs']));
