@@ -4,7 +4,7 @@
 //   npm run recipes -- --seeds 1 --dev           one seed, measured on the development rows, by which recipes are chosen
 //   npm run recipes -- --model all-mpnet-base-v2 another model: all-MiniLM-L6-v2, all-mpnet-base-v2, a name on the hub, a folder
 //   npm run recipes -- --peer vectune            sentence-transformers beside, at three learning rates; `vectune` installs it,
-//                                                anything else is the Python interpreter that has it
+//                                                anything else is the Python interpreter that has it; --peer-rates 5e-5
 //   npm run recipes -- tiny --draws 20           sets of 8, 32 and 100 rows; --sizes 8,32; --forms labels,scores
 //   npm run recipes -- quora-4000 --recipe notebook --rows 200 --data FOLDER --log runs.jsonl
 // A run that was ended goes on from its last checkpoint when it is asked for again; what --log has is not run again.
@@ -38,6 +38,8 @@ const { values: given, positionals } = parseArgs({
     epochs: { type: 'string' },
     rate: { type: 'string' },
     batch: { type: 'string' },
+    measure: { type: 'string' },
+    'peer-rates': { type: 'string', default: PEER_RATES.join(',') },
     data: { type: 'string' },
     log: { type: 'string' },
   },
@@ -51,6 +53,7 @@ const OPTIONS = {
   ...(given.epochs !== undefined && { epochs: Number(given.epochs) }),
   ...(given.rate !== undefined && { learningRate: Number(given.rate) }),
   ...(given.batch !== undefined && { effectiveBatchSize: Number(given.batch) }),
+  ...(given.measure !== undefined && { measure: given.measure }),
 };
 
 function modelOf(vectune, name) {
@@ -166,7 +169,7 @@ async function peers(vectune, model, name, seeds, data, tests, what, [{ precisio
   const python = await peerPython(given.peer);
   const { folder } = await require(join(DIST, 'model', 'open.js')).openModel(model);
   const trainers = [];
-  for (const learningRate of PEER_RATES) {
+  for (const learningRate of given['peer-rates'].split(',').map(Number)) {
     const runs = [];
     for (const seed of seeds) {
       const { rows, own } = turnOf(name, seed, data);
