@@ -128,7 +128,7 @@ export const engine = {
       from: 'if (!add) std::memset(',
       to: 'if (!add && state.steps == 0) std::memset(',
       test: 'parity/adamw',
-      name: 'bert-dense has the losses and updates of ten steps',
+      name: 'bert-dense on cpu has the losses and updates of ten steps',
     },
     {
       guard: 'moments stand before the update',
