@@ -24,10 +24,15 @@ export function applyRecipe(
     maxGradientNorm: options.maxGradientNorm === undefined ? recipe.maxGradientNorm : options.maxGradientNorm,
     epochs: options.epochs ?? recipe.epochs,
     earlyStopping: stoppingOf(options, recipe, validates),
-    merge: options.merge ?? (validates ? recipe.merge.shares : [recipe.merge.unmeasured]),
+    merge: options.merge ?? sharesOf(options, recipe, validates),
     measure: options.measure ?? recipe.measure,
     folds: foldsOf(options, recipe, validates),
   };
+}
+
+function sharesOf({ keep }: ResolvedOptions, { merge }: Recipe, validates: boolean): readonly number[] {
+  if (!validates) return [merge.unmeasured];
+  return keep === null ? merge.shares : (merge.keeping ?? merge.shares);
 }
 
 /** A loss has no interval by which a gain shows. */

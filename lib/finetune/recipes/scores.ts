@@ -1,4 +1,4 @@
-import { course, foldsOf } from './course';
+import { course, foldsOf, someOfBase } from './course';
 import type { Recipe, RecipeEntry } from './recipe';
 
 /**
@@ -22,7 +22,7 @@ const many = {
   loss: 'cosine-mse',
   learningRate: 5e-5,
   epochs: 1,
-  merge: { shares: [1, 0.7], unmeasured: 1 },
+  merge: { shares: [1], keeping: someOfBase.shares, unmeasured: 1 },
 } as const satisfies Partial<Recipe>;
 
 const few = {
