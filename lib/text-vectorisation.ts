@@ -312,7 +312,7 @@ export class TextVectorisation {
    * JSON or Parquet file or of a BEIR folder, or `hub:owner/name` (`hub:owner/name/config`, `hub:owner/name@revision`), a data
    * set of the hub, by its Parquet files and with the model's own options of the hub, or an (async) iterable of rows `{ text1, text2, score }`, `{ anchor, positive, negative }`,
    * `{ text, label }` and the like; the event 'data' tells how it was understood. The form of the rows chooses the loss,
-   * unless the option `loss` does: by default the cosine similarity of each pair comes near its score.
+   * unless the option `loss` does (docs/recipes.md, docs/losses.md).
    *
    * Several data sets are trained on together where they are given by their names: `finetune({ questions: 'questions.csv',
    * pairs: { data: rows, loss: 'cosent' } })`. Each has its form, its loss and its measure; the rows of a step are of one set,
@@ -360,13 +360,7 @@ export class TextVectorisation {
       const options = resolveOptions(asLists ? third : second, [constructorOptions]);
       const sets = several
         ? this.#setsOf(source, options)
-        : [
-            this.#setOf(
-              source,
-              asLists ? listRows(source, second, wantsPairClasses(options.loss)) : undefined,
-              options,
-            ),
-          ];
+        : [this.#setOf(source, asLists ? listRows(source, second, wantsPairClasses(options)) : undefined, options)];
       let ended: () => void = () => undefined;
       claim.ended = new Promise((resolve) => {
         ended = resolve;
@@ -395,7 +389,8 @@ export class TextVectorisation {
   #setsOf(source: DataSets, options: ResolvedOptions): SetJob[] {
     return resolveSets(source, options).map((set) => {
       const { name, loss, measure } = set;
-      return { name, loss, measure, ...this.#reading(set.data, undefined, { ...set, onBadRow: options.onBadRow }) };
+      const { recipe, onBadRow } = options;
+      return { name, loss, measure, ...this.#reading(set.data, undefined, { ...set, recipe, onBadRow }) };
     });
   }
 
@@ -403,7 +398,7 @@ export class TextVectorisation {
   #reading(
     source: SetSource,
     lists: ListRows | undefined,
-    options: Pick<ResolvedOptions, 'loss' | 'teacher' | 'teacherFile' | 'file' | 'split' | 'onBadRow'>,
+    options: Pick<ResolvedOptions, 'recipe' | 'loss' | 'teacher' | 'teacherFile' | 'file' | 'split' | 'onBadRow'>,
   ): Pick<SetJob, 'data' | 'teacher'> {
     const { teacher, teacherFile, onBadRow } = options;
     const rows = lists ?? (areTextRows(source) ? textRows(source) : undefined);
@@ -429,7 +424,7 @@ export class TextVectorisation {
               }),
               signal,
             );
-      const pairClasses = wantsPairClasses(options.loss);
+      const pairClasses = wantsPairClasses(options);
       return collectRows(source as DataSource, { ...options, files, pairClasses }, signal);
     };
     return { data, teacher: teacher === null ? undefined : () => teacherOf(teacher, teacherFile) };

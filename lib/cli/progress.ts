@@ -4,6 +4,7 @@ import type { BatchEvent } from '../embed/batches';
 import type { EventContent } from '../finetune/events';
 import type { Gain } from '../finetune/gain';
 import type { KeptReport } from '../finetune/keep';
+import { lossName } from '../finetune/losses/told';
 import { measures, measureValue, type MeasureName } from '../finetune/measure';
 import type { ValidationMetrics } from '../finetune/metrics';
 import { driftWords } from '../finetune/random-pairs';
@@ -17,7 +18,6 @@ import { animates, type ProgressStream } from './terminal';
 
 type Step = Extract<EventContent, { type: 'step' }>;
 type TrialStep = Extract<EventContent, { type: 'trial-step' }>;
-type Loss = Extract<EventContent, { type: 'summary' }>['loss'];
 
 /**
  * Shows a run's events to a person. On a terminal one bar stands for the epoch at work and gives way to a line when the
@@ -326,23 +326,6 @@ function describeRecipe({ recipe, loss, settings }: Extract<EventContent, { type
   );
 }
 
-/** The loss's name with what was set of it, as `triplet (triplet_margin 1)`. */
-function lossName({ name, ...options }: Loss): string {
-  if (name === 'several')
-    return Object.entries(options['sets'] as Record<string, Loss>)
-      .map(([set, loss]) => `${lossName(loss)} for ${set}`)
-      .join(', ');
-  if (name === 'sum')
-    return (options['losses'] as (Loss & { weight: number })[])
-      .map(({ weight, ...one }) => `${weight === 1 ? '' : `${weight} `}${lossName(one)}`)
-      .join(' + ');
-  const set = Object.entries(options).map(([option, value]) => {
-    const inner = typeof value === 'object' && value !== null && 'name' in value ? value.name : value;
-    return `${option} ${typeof inner === 'object' ? JSON.stringify(inner) : String(inner)}`;
-  });
-  return set.length === 0 ? name : `${name} (${set.join(', ')})`;
-}
-
 function describeDeviceMemory(event: Extract<EventContent, { type: 'device-memory' }>): string {
   const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(1);
   return `the GPU's memory: ${gigabytes(event.peak)} GB at most of ${gigabytes(event.total)} GB, ${gigabytes(event.free)} GB free`;
@@ -369,10 +352,10 @@ function describeValidation(
 /** The measure that the run goes by, and of a run that goes by its loss one that the rows have. */
 function measured(metrics: ValidationMetrics, measure: MeasureName, pairs: boolean): string {
   if (measure !== 'loss') return `${measures[measure].words} ${number(measureValue(measure, metrics))}`;
-  const { spearman, tripletAccuracy, mrr10 } = metrics;
+  const { spearman, tripletAccuracy, ownMrr10 } = metrics;
   if (pairs) return `Spearman ${number(spearman)}`;
   if (tripletAccuracy === undefined) return '';
-  return `triplets right ${number(tripletAccuracy)}  MRR@10 ${number(mrr10 ?? null)}`;
+  return `triplets right ${number(tripletAccuracy)}  MRR@10 of own texts ${number(ownMrr10 ?? null)}`;
 }
 
 /** What training changed in the measure of the run, and whether that is more than chance. */

@@ -9,6 +9,7 @@ import { openDataSet } from '../evaluate/data-set';
 import { embedderOf } from '../evaluate/evaluation';
 import { evaluateTable } from '../evaluate/options';
 import { pairSimilarities } from '../evaluate/pairs';
+import { lossWords } from '../finetune/losses/told';
 import { compareRows } from '../report/comparison';
 import { RunEvents } from '../report/events';
 import { recordIn } from '../report/read';
@@ -108,7 +109,7 @@ async function run(path: string, flags: Flags, command: Command): Promise<void> 
 /** What makes the record of a log, or changes that of a report. */
 async function readRun(path: string): Promise<(comparison: RunComparison | null, flags: Flags) => RunRecord> {
   const source = await TextSource.open(path, path, {});
-  const events = new RunEvents();
+  const events = new RunEvents(lossWords);
   let isLog = true;
   let lines = 0;
   for await (const piece of splitLines(source.pieces())) {

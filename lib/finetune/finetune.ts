@@ -29,7 +29,7 @@ import { beforehand, checkBeforehand } from './beforehand';
 import { megabytes, told, type EventContent, type FinetuneEvent } from './events';
 import { CrossCheck } from './cross-check';
 import { blends, train, type LoopSet } from './loop';
-import { fittedThreshold, logistic } from './fitted-threshold';
+import { withFittedThresholds, withThresholdsOf } from './fitted-threshold';
 import { KeepSet, keptReport, readKeep } from './keep';
 import type { ResolvedLoss } from './losses/choice';
 import { samplerOf } from './losses/fit';
@@ -162,22 +162,20 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     control.check();
     const losses: ResolvedLoss[] = [];
     for (const set of sets) {
+      // Of a run that goes on the threshold is what it began with: the model may have other weights now.
+      const then = lossOfSet(found?.checkpoint.run.options['loss'] as NativeLoss | undefined, set.name);
       losses.push(
-        set.loss ??
-          // Of a run that goes on it is what it began with: the model may have other weights now.
-          logisticOf(found, set.name) ??
-          logistic(
-            await fittedThreshold({
-              addon,
-              model: model.handle,
-              device: chosen.device,
-              precision,
-              tokens: { ...tokens, rowOffsets: ofSet(tokens.rowOffsets, set, 1) },
-              labels: set.data.labels,
-              rows: set.split.train,
-              check: () => control.check(),
-            }),
-          ),
+        withThresholdsOf(set.loss, then) ??
+          (await withFittedThresholds(set.loss, {
+            addon,
+            model: model.handle,
+            device: chosen.device,
+            precision,
+            tokens: { ...tokens, rowOffsets: ofSet(tokens.rowOffsets, set, 1) },
+            labels: set.data.labels,
+            rows: set.split.train,
+            check: () => control.check(),
+          })),
       );
     }
     const loss = toldLosses(sets, losses);
@@ -470,12 +468,6 @@ function nativeLosses(losses: readonly ResolvedLoss[], { sets }: EngineRows): Na
   const natives = losses.map(({ native }) => native);
   if (sets === undefined) return natives[0]!;
   return sets.length === natives.length ? natives : [...natives, firstLoss];
-}
-
-/** What a checkpoint's run was trained with, where that was a fitted threshold. */
-function logisticOf(found: FoundCheckpoint | null, set: string | null): ResolvedLoss | undefined {
-  const then = lossOfSet(found?.checkpoint.run.options['loss'] as NativeLoss | undefined, set);
-  return then?.name === 'logistic' && typeof then['threshold'] === 'number' ? logistic(then['threshold']) : undefined;
 }
 
 function nothingToResume(folder: string): EventContent {

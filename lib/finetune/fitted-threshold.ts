@@ -1,6 +1,6 @@
 import { cosineSimilarity } from '../embed/similarity';
-import type { EngineAddon, ModelHandle, NativePrecision } from '../engine/addon';
-import { resolveLoss, type ResolvedLoss } from './losses/choice';
+import type { EngineAddon, ModelHandle, NativeLoss, NativePrecision } from '../engine/addon';
+import type { ResolvedLoss } from './losses/choice';
 import type { TokenisedRows } from './tokens';
 
 /** Rows that the threshold is of, at most, and texts of one call of the engine. */
@@ -23,10 +23,55 @@ export interface ThresholdRequest {
 }
 
 /**
- * The cosine from which on the untrained model finds two texts the same: where the logistic loss of the labels, of a
- * thousand training rows at equal distances, is least. Each model has a range of cosines of its own.
+ * The loss with a threshold for each logistic in it that has none: the cosine from which on the untrained model finds two
+ * texts the same, where the logistic loss of the labels, of a thousand training rows at equal distances, is least. Each
+ * model has a range of cosines of its own; cut vectors and hidden layers get the threshold of the whole model.
  */
-export async function fittedThreshold(request: ThresholdRequest): Promise<number> {
+export async function withFittedThresholds(loss: ResolvedLoss, request: ThresholdRequest): Promise<ResolvedLoss> {
+  if (logisticsIn(loss.native).every(hasThreshold)) return loss;
+  const { similarities, labels } = await labelledSimilarities(request);
+  return filled(loss, (scale) => leastLogisticLoss(similarities, labels, scale));
+}
+
+/** The loss with the thresholds of an earlier run of it, `then`; undefined where that was another loss. */
+export function withThresholdsOf(loss: ResolvedLoss, then: NativeLoss | undefined): ResolvedLoss | undefined {
+  const [wanted, known] = [logisticsIn(loss.native), then === undefined ? [] : logisticsIn(then)];
+  if (known.length !== wanted.length || !known.every(hasThreshold)) return undefined;
+  const thresholds = wanted.flatMap((one, i) => (hasThreshold(one) ? [] : [known[i]!['threshold'] as number]));
+  return filled(loss, () => thresholds.shift()!);
+}
+
+const hasThreshold = (loss: NativeLoss): boolean => typeof loss['threshold'] === 'number';
+
+/** The losses within a loss. */
+function within({ loss, losses }: NativeLoss): NativeLoss[] {
+  return [loss, losses].flat().filter((one): one is NativeLoss => typeof one === 'object' && one !== null);
+}
+
+function logisticsIn(loss: NativeLoss): NativeLoss[] {
+  return loss.name === 'logistic' ? [loss] : within(loss).flatMap(logisticsIn);
+}
+
+/** With what `thresholdAt` gives for the scale of each logistic without a threshold, from the first to the last. */
+function filled(loss: ResolvedLoss, thresholdAt: (scale: number) => number): ResolvedLoss {
+  const fill = (one: NativeLoss): NativeLoss => {
+    if (one.name === 'logistic' && !hasThreshold(one)) {
+      const { scale = SCALE } = one;
+      return { ...one, threshold: thresholdAt(scale as number), scale };
+    }
+    const { loss: inner, losses } = one;
+    return {
+      ...one,
+      ...(inner !== undefined && { loss: fill(inner as NativeLoss) }),
+      ...(losses !== undefined && { losses: (losses as NativeLoss[]).map(fill) }),
+    };
+  };
+  return { ...loss, native: fill(loss.native) };
+}
+
+async function labelledSimilarities(
+  request: ThresholdRequest,
+): Promise<{ similarities: readonly number[]; labels: readonly number[] }> {
   const { tokens, labels, rows } = request;
   const every = Math.max(1, rows.length / MOST_ROWS);
   const some = Array.from({ length: Math.min(rows.length, MOST_ROWS) }, (_, i) => rows[Math.floor(i * every)]!);
@@ -38,10 +83,7 @@ export async function fittedThreshold(request: ThresholdRequest): Promise<number
     const [a, b] = [0, 1].map((k) => texts.get(tokens.columns[tokens.rowOffsets[row]! + k]!)!);
     return cosineSimilarity(a!, b!);
   });
-  return leastLogisticLoss(
-    similarities,
-    some.map((row) => labels[row]!),
-  );
+  return { similarities, labels: some.map((row) => labels[row]!) };
 }
 
 async function embedInto(texts: Map<number, Float32Array>, request: ThresholdRequest): Promise<void> {
@@ -69,21 +111,16 @@ async function embedInto(texts: Map<number, Float32Array>, request: ThresholdReq
 }
 
 /** The threshold t of the least mean of log(1 + e^(-±scale (cosine - t))), to a thousandth; the loss is convex in t. */
-export function leastLogisticLoss(similarities: readonly number[], labels: readonly number[]): number {
+export function leastLogisticLoss(similarities: readonly number[], labels: readonly number[], scale = SCALE): number {
   let [low, high] = [-1, 1];
   while (high - low > 5e-4) {
     const middle = (low + high) / 2;
     // The derivative: too many find each other the same, and the threshold must be higher, where it is negative.
     let slope = 0;
     for (let i = 0; i < similarities.length; ++i)
-      slope += labels[i]! - 1 / (1 + Math.exp(-SCALE * (similarities[i]! - middle)));
+      slope += labels[i]! - 1 / (1 + Math.exp(-scale * (similarities[i]! - middle)));
     if (slope < 0) low = middle;
     else high = middle;
   }
   return Math.round(500 * (low + high)) / 1000;
-}
-
-/** The loss with such a threshold. */
-export function logistic(threshold: number): ResolvedLoss {
-  return resolveLoss('loss', { name: 'logistic', threshold, scale: SCALE });
 }

@@ -5,7 +5,7 @@ import { atOnce, type Work } from '../evaluate/work';
 
 type Numbers = ArrayLike<number>;
 
-/** Retrieval among what belongs to the anchors of the validation rows, and of training rows. */
+/** Retrieval among all texts but the anchors, negatives too, of up to 2,000 rows: the validation rows and training rows. */
 export interface RetrievalQuality {
   /** Mean of 1 / rank of the first text that belongs to the query, 0 from rank 11 on; from 0 to 1. */
   mrr10: number;
@@ -52,7 +52,10 @@ export interface ValidationMetrics {
    * Absent for other data.
    */
   tripletAccuracy?: number;
-  /** Of rows of an anchor and what belongs to it: retrieval among all texts of the validation rows. Absent for other data. */
+  /**
+   * Of rows of an anchor and what belongs to it: retrieval among the texts of up to 2,000 rows, the validation rows and
+   * training rows. Absent for other data.
+   */
   retrieval?: RetrievalQuality;
   /** Of classes: share of texts whose class most of their 5 nearest others have, from 0 to 1. Absent for other data. */
   knnAccuracy?: number;
@@ -64,7 +67,7 @@ export interface ValidationMetrics {
    */
   teacherAgreement?: number;
   /** Of rows with negatives: mean of 1 / rank of the positive among the row's own texts, 0 from rank 11 on. Absent for other data. */
-  mrr10?: number;
+  ownMrr10?: number;
   /**
    * Of several data sets: the mean of the measures that their recipes go by, each by its set's weight: its share of the
    * training rows, or with turns in 'round-robin' the same for all. `loss` is such a mean too. Absent for one data set, and
@@ -87,7 +90,7 @@ export function lossAlone(loss: number): ValidationMetrics {
 export function rankingOf(
   similarities: Numbers,
   widths: Int32Array,
-): Pick<ValidationMetrics, 'tripletAccuracy' | 'mrr10'> {
+): Pick<ValidationMetrics, 'tripletAccuracy' | 'ownMrr10'> {
   let rows = 0;
   let right = 0;
   let reciprocal = 0;
@@ -102,7 +105,7 @@ export function rankingOf(
     }
     at += width;
   }
-  return rows === 0 ? {} : { tripletAccuracy: right / rows, mrr10: reciprocal / rows };
+  return rows === 0 ? {} : { tripletAccuracy: right / rows, ownMrr10: reciprocal / rows };
 }
 
 /** The two values of two-valued scores, lower first; null where there are fewer or more. */

@@ -4,6 +4,7 @@ import { RunEvents } from '../report/events';
 import { renderReport } from '../report/report';
 import { AtomicFile } from '../system/atomic-file';
 import type { EventContent } from './events';
+import { lossWords } from './losses/told';
 import type { FinetuneReport } from './report';
 
 /** What the page is made of beside the events. */
@@ -21,7 +22,7 @@ export interface RunFacts {
 /** The page that the option `report` asks for: follows the run, and is written when it is over. */
 export class RunReport {
   readonly #file: string;
-  readonly #events = new RunEvents();
+  readonly #events = new RunEvents(lossWords);
   /** Similarities of the validation rows: of the untrained model, of the last measurement, of the best one. */
   #before: Float32Array | undefined;
   #last: Float32Array | undefined;

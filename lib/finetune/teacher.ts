@@ -102,7 +102,7 @@ export async function taught(
   const width = vectors[0]!.length;
   const told = guides
     ? `The guide gives vectors of ${width} numbers.`
-    : `The teacher gives vectors of ${width} numbers; what stood in the place of labels was not used.`;
+    : `The teacher gives vectors of ${width} numbers${data.labelWidth === 0 ? '' : '; what stood in the place of labels was not used'}.`;
   const facts = { ...data.facts, notes: [...data.facts.notes, told] };
   if (guides) return { ...data, ...(await withVectors(data.rows, places, vectors, signal)), facts };
   return scores

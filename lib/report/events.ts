@@ -1,9 +1,12 @@
 import { isObject, type JsonObject } from '../system/json';
 import { integer } from './numbers';
-import type { RunComparison, RunEpoch, RunRecord, RunStep } from './record';
+import type { RunComparison, RunEpoch, RunGain, RunRecord, RunStep } from './record';
 
 /** Steps that are kept; of a longer run every second, fourth, … one. */
 const MOST_STEPS = 2000;
+
+/** What people read of a loss and its options. */
+type WordsOfLoss = (loss: { name: string; [option: string]: unknown }) => string;
 
 /**
  * Follows a run by its events, whether they come as it goes on or from a log of an earlier one, and makes its record.
@@ -22,6 +25,12 @@ export class RunEvents {
   #summary: JsonObject = {};
   #report: JsonObject | undefined;
   readonly #notes: string[] = [];
+  readonly #wordsOfLoss: WordsOfLoss;
+
+  /** @param wordsOfLoss what people read of a loss that events tell; default: its name */
+  constructor(wordsOfLoss: WordsOfLoss = ({ name }) => name) {
+    this.#wordsOfLoss = wordsOfLoss;
+  }
 
   /** Whether anything of a run came. */
   get any(): boolean {
@@ -144,7 +153,7 @@ export class RunEvents {
       created: created.toISOString(),
       ...rest,
       data: describeData(this.#data),
-      settings: settingsOf({ ...this.#summary, ...this.#data, ...report }),
+      settings: settingsOf({ ...this.#summary, ...this.#data, ...report }, this.#wordsOfLoss),
       versions: {
         ...rest.versions,
         ...(typeof report['libtorch'] === 'string' && { LibTorch: report['libtorch'] }),
@@ -157,6 +166,7 @@ export class RunEvents {
       stoppedEarly: report['stoppedEarly'] === true || this.#stoppedEarly,
       seconds: number(report['seconds']),
       comparison,
+      gain: gainOf(report['gain']),
       drift:
         typeof pairs === 'number' && typeof before === 'number' && typeof after === 'number'
           ? { pairs, before, after, spearman: number(random['spearman']) }
@@ -188,7 +198,9 @@ function texts(value: unknown): string[] {
 function flatMeasures(metrics: JsonObject): Record<string, number | null> {
   const flat: Record<string, number | null> = {};
   for (const [name, value] of Object.entries(metrics)) {
-    if (value === null || typeof value === 'number') flat[name] = number(value);
+    // Earlier versions had two of this name.
+    if (name === 'mrr10') flat['ownMrr10'] = number(value);
+    else if (value === null || typeof value === 'number') flat[name] = number(value);
     else if (name === 'retrieval' && isObject(value)) {
       for (const [inner, found] of Object.entries(value)) if (/\d$/.test(inner)) flat[inner] = number(found);
     } else if (name === 'sets' && isObject(value)) {
@@ -203,6 +215,28 @@ function flatMeasures(metrics: JsonObject): Record<string, number | null> {
   }
   return flat;
 }
+
+/** What a run's report tells of its gain. */
+function gainOf(told: unknown): RunGain | null {
+  if (!isObject(told) || typeof told['measure'] !== 'string') return null;
+  const [a, b, difference, confidence] = ['before', 'after', 'difference', 'confidence'].map((name) =>
+    number(told[name]),
+  );
+  const { interval } = told;
+  const [low, high] = isObject(interval) ? [number(interval['low']), number(interval['high'])] : [null, null];
+  const verdict = verdicts.find((one) => one === told['verdict']) ?? null;
+  return {
+    measure: told['measure'],
+    a: a!,
+    b: b!,
+    difference: difference!,
+    interval: low === null || high === null ? null : { low, high },
+    verdict,
+    confidence: confidence!,
+  };
+}
+
+const verdicts = ['better', 'worse', 'within noise'] as const satisfies readonly RunGain['verdict'][];
 
 /** The measure that the run went by; of a run that does not tell, the one that its data asks for. */
 function primaryOf(report: JsonObject, epochs: readonly RunEpoch[]): string {
@@ -256,13 +290,15 @@ const settingNames: Record<string, string> = {
   trainableParameters: 'Parameters trained',
 };
 
-function settingsOf(facts: JsonObject): Record<string, string | number | boolean | null> {
+function settingsOf(facts: JsonObject, wordsOfLoss: WordsOfLoss): Record<string, string | number | boolean | null> {
   const settings: Record<string, string | number | boolean | null> = {};
   for (const [name, title] of Object.entries(settingNames)) {
     const value = facts[name];
     const finite = number(value);
     if (finite !== null) settings[title] = Number.isInteger(finite) ? integer(finite) : finite;
     else if (typeof value === 'string' || typeof value === 'boolean') settings[title] = value;
+    else if (name === 'loss' && isObject(value) && typeof value['name'] === 'string')
+      settings[title] = wordsOfLoss({ ...value, name: value['name'] });
   }
   const { optimizer } = facts;
   if (isObject(optimizer)) {

@@ -13,16 +13,35 @@ const titles: Record<string, string> = {
   knnAccuracy: 'Accuracy of neighbours',
   silhouette: 'Silhouette',
   map: 'MAP',
+  mrr10: 'MRR@10',
+  ndcg10: 'NDCG@10',
+  recall10: 'Recall@10',
+  accuracy1: 'Accuracy@1',
+  tripletAccuracy: 'Triplet accuracy',
+  ownMrr10: 'MRR@10 among own negatives',
+  teacherAgreement: 'Agreement with the teacher',
+  average: "Mean of the sets' measures",
 };
+
+/** A measure of one of several data sets: `questions: mrr10`. */
+const ofSet = /^(.*: )(\w[^:]*)$/s;
 
 /** A measure as a heading has it. */
 export function measureTitle(name: string): string {
+  const [, set, own] = ofSet.exec(name) ?? [];
+  if (set !== undefined) return set + measureTitle(own!);
   const at = /^(mrr|ndcg|map)(@\d+)$/.exec(name);
   if (at !== null) return at[1]!.toUpperCase() + at[2]!;
   return titles[name] ?? name.charAt(0).toUpperCase() + name.slice(1);
 }
 
+/** The same within a sentence. */
+export function measureWords(name: string): string {
+  const title = measureTitle(name);
+  return /^(?:Spearman|Pearson|Matthews|[A-Z]{2})/.test(title) ? title : title.charAt(0).toLowerCase() + title.slice(1);
+}
+
 /** Of which less is better. */
 export function lowerIsBetter(name: string): boolean {
-  return name === 'loss';
+  return name === 'loss' || ofSet.exec(name)?.[2] === 'loss';
 }

@@ -31,6 +31,8 @@ export interface RunRecord {
   seconds: number | null;
   /** Validation rows under both models; null without them. */
   comparison: RunComparison | null;
+  /** What training changed in the measure that the run went by; null where that is not known. Absent in earlier records. */
+  gain?: RunGain | null;
   /** How far similarities of random pairs of the data's texts moved; null where it was not measured. */
   drift: RunDrift | null;
   /** What is worth knowing, a sentence each. */
@@ -66,6 +68,14 @@ export interface RunComparison {
   confidence: number | null;
   better: ComparedRow[];
   worse: ComparedRow[];
+}
+
+/** Before (a) and after (b), with the bounds of the difference. */
+export interface RunGain extends MeasureDifference {
+  /** A name in `epochs[].measures`. */
+  measure: string;
+  /** Share of the resamples between the bounds; null where that is not known. */
+  confidence: number | null;
 }
 
 /** A row with its similarities under both models. */

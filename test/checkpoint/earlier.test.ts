@@ -1,6 +1,7 @@
-import { cpSync, readFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FinetuneOptions, ScoredRow } from '../../lib';
+import { readDescription, writeDescription } from '../../lib/finetune/checkpoint/content';
 import { fixture, useModels } from '../public/models';
 import { finish, rejection, start } from '../public/runs';
 
@@ -36,4 +37,17 @@ test('goes on with allowInexact: the state is read, and the rest of the run done
   expect(of('step').map(({ totalSteps }) => totalSteps)).toEqual([3, 4]);
   expect(report.epochs.map(({ epoch }) => epoch)).toEqual([1, 2]);
   expect(report.after!.loss).toBeLessThan(report.before!.loss);
+});
+
+test('metrics under a name that they had before are read under that of now', async () => {
+  const metrics = { loss: 1, tripletAccuracy: 0.5, mrr10: 0.7, retrieval: { mrr10: 0.4 } };
+  const folder = models.path('renamed');
+  mkdirSync(folder);
+  await writeDescription(folder, { progress: { before: metrics }, format: 1 } as never);
+  expect((await readDescription(folder)).progress.before).toEqual({
+    loss: 1,
+    tripletAccuracy: 0.5,
+    ownMrr10: 0.7,
+    retrieval: { mrr10: 0.4 },
+  });
 });

@@ -8,7 +8,8 @@ import {
   type TrainingRow,
 } from '../../lib';
 import { loadEngine } from '../../lib/engine/load';
-import { losses } from '../../lib/finetune/losses/table';
+import { lossNames, resolveLoss } from '../../lib/finetune/losses/choice';
+import { losses, type SimpleLossName } from '../../lib/finetune/losses/table';
 import { fixture, useModels } from './models';
 import { scoredRows, topicOf } from './rows';
 import { rejection } from './runs';
@@ -66,7 +67,12 @@ test.each<[keyof typeof forms, LossChoice | undefined, string]>([
   ['labelled-pairs', 'cosent', 'cosent'],
   ['labelled-pairs', 'angle', 'angle'],
   ['labelled-pairs', 'pearson', 'pearson'],
+  ['labelled-pairs', 'logistic', 'logistic'],
   ['labelled-pairs', { name: 'logistic', threshold: 0.5 }, 'logistic'],
+  ['labelled-pairs', { name: 'logistic', scale: 10 }, 'logistic'],
+  ['labelled-pairs', { name: 'sum', losses: ['logistic', { loss: 'cosent', weight: 0.5 }] }, 'sum'],
+  ['labelled-pairs', { name: 'matryoshka', loss: 'logistic', matryoshka_dims: [32, 16] }, 'matryoshka'],
+  ['labelled-pairs', { name: 'adaptive-layer', loss: 'logistic' }, 'adaptive-layer'],
   ['labelled-pairs', { name: 'contrastive', margin: 0.4, size_average: false }, 'contrastive'],
   ['labelled-pairs', { name: 'online-contrastive', distance_metric: 'euclidean' }, 'online-contrastive'],
   ['positive-pairs', undefined, 'multiple-negatives-ranking'],
@@ -152,14 +158,41 @@ test('what is learned: texts of a class come together, and the card names the lo
   expect(card).toMatch(/Rows \(texts with a class\) trained on/);
 });
 
-test('the engine has every loss of the table', async () => {
+test('a threshold that is not given is fitted, at the scale that is, and wherever the loss stands', async () => {
+  const lossOf = async (loss?: LossChoice) => (await train('labelled-pairs', loss)).report.loss;
+  const fitted = await lossOf();
+  expect(fitted).toEqual({ name: 'logistic', threshold: expect.any(Number), scale: 20 });
+  expect(await lossOf('logistic')).toEqual(fitted);
+  const wide = await lossOf({ name: 'logistic', scale: 2 });
+  expect(wide).toEqual({ name: 'logistic', threshold: expect.any(Number), scale: 2 });
+  expect(wide['threshold']).not.toBe(fitted['threshold']);
+  expect(await lossOf({ name: 'logistic', threshold: 0.5 })).toEqual({ name: 'logistic', threshold: 0.5 });
+  expect(await lossOf({ name: 'sum', losses: ['cosent', { loss: 'logistic', weight: 2 }] })).toEqual({
+    name: 'sum',
+    losses: [
+      { name: 'cosent', weight: 1 },
+      { ...fitted, weight: 2 },
+    ],
+  });
+  expect(await lossOf({ name: 'matryoshka', loss: 'logistic', matryoshka_dims: [32] })).toMatchObject({ loss: fitted });
+});
+
+test('every loss that the engine knows can be asked for by its name, and the engine has all that can be', async () => {
   const addon = await loadEngine();
   const spy = jest.spyOn(addon, 'createTrainer').mockImplementationOnce((model, dataset, given) => {
     spy.mockRestore();
     return addon.createTrainer(model, dataset, { ...given, loss: { name: 'none' } });
   });
   const refused = (await rejection(train('positive-pairs'))) as Error;
-  for (const name of [...Object.keys(losses), 'matryoshka', 'sum']) expect(refused.message).toContain(`'${name}'`);
+  const [, list] = /There is no loss 'none'; there is (.*?)\./.exec(refused.message) ?? [];
+  const known = [...list!.matchAll(/'([^']+)'/g)].map(([, name]) => name!);
+  // 'given' is what the engine calls a loss of the caller's own.
+  expect(known.filter((name) => name !== 'given').sort()).toEqual([...lossNames].sort());
+});
+
+test('every loss without an option that must be given is resolved by its bare name', () => {
+  for (const name of Object.keys(losses) as SimpleLossName[])
+    expect(resolveLoss('loss', name).native).toEqual({ name });
 });
 
 test('a loss that does not fit is refused before the model is loaded', async () => {

@@ -102,6 +102,30 @@ test('the same from lists, from words, from a file, and with names of its own', 
   expect(report.epochs.map(({ trainingLoss }) => trainingLoss)).toEqual(expected);
 });
 
+test('the recipe by its name reads classes, from rows, lists, files and in a set', async () => {
+  const asked: FinetuneOptions = { recipe: 'pair-classes', epochs: 1, effectiveBatchSize: 8 };
+  const told = { form: 'classified-pairs', rows: 60 };
+  const expected = { recipe: 'pair-classes', loss: { name: 'softmax' } };
+  const file = models.write(
+    'nli.csv',
+    ['premise,hypothesis,label', ...rows.map((row) => Object.values(row).join(','))].join('\n'),
+  );
+  for (const data of [rows, file]) {
+    const { of, report } = await finish(models.open(fixture('bert-mean')), data as never, asked);
+    expect(of('data')).toMatchObject([told]);
+    expect(report).toMatchObject(expected);
+  }
+  const lists = rows.map(({ premise, hypothesis }) => [premise, hypothesis] as [string, string]);
+  const labels = rows.map(({ label }) => label);
+  expect(await models.open(fixture('bert-mean')).finetune(lists, labels, asked)).toMatchObject(expected);
+  const sets = await finish(models.open(fixture('bert-mean')), { one: rows, other: rows.slice(20) }, asked);
+  expect(sets.report.sets).toMatchObject({ one: expected, other: expected });
+  // A loss that is named counts for more than the recipe.
+  const other = { ...asked, loss: 'multiple-negatives-ranking' } as const;
+  const { of } = await finish(models.open(fixture('bert-mean')), rows, other);
+  expect(of('data')[0]!.form).toBe('positive-pairs');
+});
+
 test('rows that people did not agree on are left out; without softmax the rows are anchors and positives', async () => {
   const more = [...rows, { premise: 'the rain', hypothesis: 'the kite', label: -1 }];
   const { of } = await finish(models.open(fixture('bert-mean')), more, { ...options, epochs: 1 });

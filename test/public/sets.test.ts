@@ -185,9 +185,15 @@ test('a fitted threshold is of each set; what the card says is of all', async ()
   const folder = await model.save(models.path('tuned'));
   const card = readFileSync(join(folder, 'README.md'), 'utf8');
   if (report.bestEpoch > 0) {
-    expect(card).toContain('logistic regression of the label on the cosine similarity (pairs)');
+    expect(card).toContain('pairs: logistic regression of the label on the cosine similarity (threshold ');
     expect(card).toContain('pairs: Average precision');
   }
+});
+
+test('a fitted threshold can be asked for by name, in a set too', async () => {
+  const asked: DataSets = { pairs: { data: pairs, loss: { name: 'logistic', scale: 5 } }, questions };
+  const { report } = await finish(models.open(fixture('bert-mean')), asked, { ...options, epochs: 1 });
+  expect(report.sets!.pairs!.loss).toEqual({ name: 'logistic', threshold: expect.any(Number), scale: 5 });
 });
 
 test('where a set has no measure but its loss, all go by their losses', async () => {

@@ -32,6 +32,9 @@ test("a teacher's vectors are what rows of texts and vectors are, from a model, 
   expect(events.filter(({ type }) => type === 'teacher')).toMatchObject([{ done: 6, texts: 6 }]);
   expect(readFileSync(kept, 'utf8').split('\n')).toHaveLength(7);
   // What is kept is used: this teacher would fail.
+  // There were none.
+  for (const event of events)
+    if (event.type === 'data') expect(event.notes.join(' ')).not.toContain('in the place of labels');
   const failing = { embed: () => Promise.reject(new Error('asked')) };
   expect(await learnt((tv) => tv.finetune(texts, { ...more, teacher: failing }))).toEqual(byHand);
   expect(await learnt((tv) => tv.finetune(texts, { ...options, teacher: kept }))).toEqual(byHand);

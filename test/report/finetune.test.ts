@@ -47,6 +47,22 @@ test('the page has the run, and the similarities of both models on the validatio
   expect(comparison.better.length + comparison.worse.length).toBeGreaterThan(0);
 });
 
+test('the page of positives names the loss, the measures, and what chance makes of so few rows', async () => {
+  const positives = rows
+    .filter(({ score }) => score === 1)
+    .map(({ text1, text2 }) => ({ anchor: text1, positive: text2 }));
+  const file = models.path('positives.html');
+  const { recipe: _, ...more } = learns;
+  const report = await models.open(fixture('bert-mean')).finetune(positives, { ...more, folds: 1, report: file });
+  const page = readFileSync(file, 'utf8');
+  const record = recordIn(page)!;
+  expect(record.settings['Loss']).toMatch(/^multiple negatives ranking: /);
+  expect(record.gain).toMatchObject({ measure: 'mrr10', a: report.gain!.before, b: report.gain!.after });
+  expect(page).toContain('<td>MRR@10</td>');
+  expect(page).not.toMatch(/Mrr10|Ndcg10|Recall10|Accuracy1/);
+  if (report.bestEpoch > 0 && report.gain!.verdict === 'within noise') expect(page).toContain('That is within noise');
+});
+
 test('a place that cannot be written is refused before anything is done', async () => {
   const model = models.open(fixture('bert-mean'));
   const run = model.finetune(rows, { ...learns, report: models.path('no', 'such', 'run.html') });

@@ -1,5 +1,7 @@
 import { compareRows } from '../../lib/report/comparison';
+import { lossWords } from '../../lib/finetune/losses/told';
 import { RunEvents } from '../../lib/report/events';
+import { lowerIsBetter, measureTitle } from '../../lib/report/names';
 import { recordIn } from '../../lib/report/read';
 import type { RunRecord } from '../../lib/report/record';
 import { renderReport } from '../../lib/report/report';
@@ -224,6 +226,69 @@ test('a gain within noise is called so, and an untrained model that was kept', a
   const none = await recordOf(list.slice(0, -1));
   expect(none.bestEpoch).toBe(0);
   expect(renderReport(none)).toContain('Nothing got better');
+});
+
+/** A run on rows of another form than pairs, as its log has it. */
+function rankingEvents(verdict: string | null, loss: object = { name: 'triplet', triplet_margin: 0.3 }): object[] {
+  const metrics = (epoch: number, own = 'ownMrr10') => ({
+    loss: 0.5,
+    spearman: null,
+    tripletAccuracy: 0.7,
+    [own]: 0.61,
+    retrieval: { mrr10: 0.5 + epoch / 50, ndcg10: 0.52, recall10: 0.6, accuracy1: 0.4, queries: 20, documents: 90 },
+  });
+  const gain = { measure: 'mrr10', before: 0.5, after: 0.52, difference: 0.02, confidence: 0.95, verdict };
+  const interval = verdict === null ? null : { low: -0.01, high: 0.05 };
+  return [
+    { type: 'data', rows: 100, trainingRows: 80, validationRows: 20, tokens: 1000, longest: 30, notes: [] },
+    { type: 'summary', loss },
+    { type: 'validation', epoch: 0, trainingLoss: null, metrics: metrics(0, 'mrr10'), best: true },
+    { type: 'validation', epoch: 1, trainingLoss: 0.1, metrics: metrics(1), best: true },
+    { type: 'done', report: { bestEpoch: 1, measure: 'mrr10', gain: { ...gain, interval } } },
+  ];
+}
+
+test('a run on another form than pairs is judged too, and its measures have their names', async () => {
+  const page = async (list: object[]) => {
+    const run = new RunEvents(lossWords);
+    for (const event of list) run.note(event);
+    return renderReport(run.record({ model: 'm', folder: null, comparison: null, versions: {}, created: new Date(0) }));
+  };
+  const noisy = await page(rankingEvents('within noise'));
+  expect(noisy).toContain('MRR@10 on the validation rows went from 0.5000 to <strong>0.5200</strong> (+0.0200)');
+  expect(noisy).toContain('That is within noise');
+  expect(noisy).toContain('95 % interval −0.0100 to +0.0500');
+  expect(await page(rankingEvents('better'))).toContain('more than chance would make');
+  expect(await page(rankingEvents('worse'))).toContain('that is worse');
+  expect(await page(rankingEvents(null))).toContain('too few rows to tell from chance');
+  // The row's own negatives under the name that earlier versions had for them too.
+  for (const title of [
+    'MRR@10',
+    'MRR@10 among own negatives',
+    'NDCG@10',
+    'Recall@10',
+    'Accuracy@1',
+    'Triplet accuracy',
+  ])
+    expect(noisy).toContain(`<td>${title}</td>`);
+  expect(noisy).toContain(
+    '<td>Loss</td><td>triplet: the positive nearer than the negative by a margin (triplet_margin 0.3)',
+  );
+  expect(await page(rankingEvents(null, { name: 'of another version' }))).toContain(
+    '<td>Loss</td><td>of another version',
+  );
+});
+
+test('names of measures, of sets too', () => {
+  expect(['knnAccuracy', 'teacherAgreement', 'average', 'mcc', 'several: sets: mrr10'].map(measureTitle)).toEqual([
+    'Accuracy of neighbours',
+    'Agreement with the teacher',
+    "Mean of the sets' measures",
+    "Matthews' correlation there",
+    'several: sets: MRR@10',
+  ]);
+  expect(lowerIsBetter('one: loss')).toBe(true);
+  expect(lowerIsBetter('one: mrr10')).toBe(false);
 });
 
 test('a log that goes on from a checkpoint is one run, a new one begins anew', async () => {

@@ -27,6 +27,11 @@ function encode(_: string, value: unknown): unknown {
 
 function decode(_: string, value: unknown): unknown {
   const keys = typeof value === 'object' && value !== null ? Object.keys(value) : [];
+  if (keys.includes('tripletAccuracy') && keys.includes('mrr10')) {
+    // As metrics of earlier versions named it.
+    const { mrr10: ownMrr10, ...metrics } = value as { mrr10: number };
+    return { ...metrics, ownMrr10 };
+  }
   return keys.length === 1 && keys[0] === 'number' ? Number((value as { number: string }).number) : value;
 }
 

@@ -76,7 +76,7 @@ export interface ValidationEvent {
   trainingLoss: number | null;
   /** Of the validation rows. */
   metrics: ValidationMetrics;
-  /** What the run goes by: a name in `metrics`. */
+  /** What the run goes by, of `metrics`: `mrr10` is their `retrieval.mrr10`, the others are of the same name. */
   measure: MeasureName;
   /** How much of the trained weights was taken, the rest being what the model was; null for epoch 0. */
   share: number | null;

@@ -134,7 +134,8 @@ const sumTable = {
   ),
 };
 
-const names: readonly LossName[] = [
+/** Every loss that the option `loss` may name. */
+export const lossNames: readonly LossName[] = [
   ...(Object.keys(losses) as SimpleLossName[]),
   'matryoshka',
   'adaptive-layer',
@@ -161,7 +162,7 @@ const otherNames: Readonly<Record<string, LossName>> = {
 /** The loss that is meant by a name that is none. */
 function meantLoss(name: string): LossName | undefined {
   const bare = name.replace(/[_-]?loss$/i, '');
-  return otherNames[plain(bare)] ?? (nearest(bare, names) as LossName | undefined);
+  return otherNames[plain(bare)] ?? (nearest(bare, lossNames) as LossName | undefined);
 }
 
 /** @throws InvalidArgumentError ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION: names the near miss */
@@ -174,12 +175,14 @@ export function resolveLoss(path: string, value: unknown): ResolvedLoss {
     const compute: OwnLoss['compute'] = (vectors, batch) => own.compute.call(value, vectors, batch);
     return { native: { name: 'given' }, parts: [], own: { ...(known(own) as typeof own), compute } as OwnLoss };
   }
-  if (typeof name !== 'string' || !(names as readonly string[]).includes(name)) {
+  if (typeof name !== 'string' || !(lossNames as readonly string[]).includes(name)) {
     const near = typeof name === 'string' ? meantLoss(name) : undefined;
     throw new InvalidArgumentError(
       'ERR_INVALID_OPTION',
       say`${option(path)} must be the name of a loss, or an object with its name and options, but is ${show(value)}.`,
-      { remedy: near === undefined ? say`There is ${names.join(', ')}.` : say`Did you mean ${option(path, near)}?` },
+      {
+        remedy: near === undefined ? say`There is ${lossNames.join(', ')}.` : say`Did you mean ${option(path, near)}?`,
+      },
     );
   }
   const owner = { name: say`The loss ${name}`, path };

@@ -30,7 +30,8 @@ function misfit(name: SimpleLossName, { form, rows, labelWidth }: TrainingData):
   const { forms, texts, even, guided } = losses[name];
   const needs = forms.map((one) => formWords[one]).join(' or ');
   if (!forms.includes(form)) return `needs ${needs}, but the data is ${formWords[form]}`;
-  if (guided && labelWidth === 0) return say`needs a guide: give a model or a file of its vectors as ${option('teacher')}`;
+  if (guided && labelWidth === 0)
+    return say`needs a guide: give a model or a file of its vectors as ${option('teacher')}`;
   if (texts === undefined && even === undefined) return undefined;
   const [least, most] = texts ?? [1, Infinity];
   const wrong = rows.findIndex(({ length }) => length < least || length > most);
@@ -79,12 +80,10 @@ export function checkFits(loss: ResolvedLoss, data: TrainingData): void {
   }
 }
 
-/** Whether a label of two texts is one of several classes for a loss. */
-export function wantsPairClasses(loss: ResolvedLoss | null): boolean {
-  return (
-    loss !== null &&
-    loss.parts.some((name) => losses[name].forms.includes('classified-pairs') && !losses[name].addition)
-  );
+/** Whether a label of two texts is one of several classes for a loss, or for a recipe that says the loss. */
+export function wantsPairClasses({ loss, recipe }: { loss: ResolvedLoss | null; recipe: string }): boolean {
+  if (loss === null) return recipe === 'pair-classes';
+  return loss.parts.some((name) => losses[name].forms.includes('classified-pairs') && !losses[name].addition);
 }
 
 /** How batches are put together for a loss; for one of the caller's own as for the data's usual one. */

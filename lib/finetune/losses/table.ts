@@ -1,14 +1,5 @@
 import { formWords, type DataForm } from '../../data/form';
-import {
-  choice,
-  custom,
-  flag,
-  numeric,
-  optional,
-  required,
-  type OptionsOf,
-  type OptionTable,
-} from '../../system/option-table';
+import { choice, custom, flag, numeric, optional, type OptionsOf, type OptionTable } from '../../system/option-table';
 import { InvalidArgumentError } from '../../system/errors';
 import { invalidOption } from '../../system/options';
 import { option, say } from '../../system/wording';
@@ -98,8 +89,11 @@ const table = {
     words: 'logistic regression of the label on the cosine similarity',
     forms: pairs,
     options: {
-      /** The cosine above which the model finds two texts the same. */
-      threshold: required(number(-1, 1)),
+      /**
+       * The cosine above which the model finds two texts the same. Default: fitted, where this loss of up to 1,000 training
+       * rows is least for the model as it is before training.
+       */
+      threshold: optional(number(-1, 1), undefined),
       /** Default 20. */
       scale: optional(positive, undefined),
     },

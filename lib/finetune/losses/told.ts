@@ -12,17 +12,57 @@ export function toldLoss({ native, own }: ResolvedLoss): NativeLoss {
   return { name: 'own', own: nameOf(own), ...(own.version !== undefined && { version: own.version }) };
 }
 
-/** What people read of a loss, as `toldLoss` has it. */
+/** The parts of a loss as `toldLoss` has it, which may come from a log of another version. */
+const partsOf = (parts: unknown): readonly NativeLoss[] => (Array.isArray(parts) ? parts.filter(isLoss) : []);
+const setsOf = (sets: unknown): (readonly [string, NativeLoss])[] =>
+  Object.entries(sets ?? {}).flatMap(([set, loss]) => (isLoss(loss) ? [[set, loss] as const] : []));
+const isLoss = (value: unknown): value is NativeLoss => typeof value === 'object' && value !== null && 'name' in value;
+
+/** What people read of a loss, as `toldLoss` has it, with the options that it was given. */
 export function lossWords({ name, ...options }: NativeLoss): string {
+  const around = (more: string, { loss, ...own }: typeof options): string =>
+    `${partsOf([loss]).map(lossWords).join('')}, ${more}${given(own)}`;
+  switch (name) {
+    case 'several':
+      return setsOf(options['sets'])
+        .map(([set, loss]) => `${set}: ${lossWords(loss)}`)
+        .join('; ');
+    case 'own':
+      return `a loss of one's own, ${options['own'] as string}`;
+    case 'matryoshka': {
+      const { matryoshka_dims: dims, ...rest } = options;
+      return around(`of vectors cut to ${String(dims).replaceAll(',', ', ')} numbers`, rest);
+    }
+    case 'adaptive-layer':
+      return around('of hidden layers too', options);
+    case 'sum':
+      return partsOf(options['losses'])
+        .map(({ weight, ...one }) => `${weight === 1 ? '' : `${String(weight)} × `}${lossWords(one as NativeLoss)}`)
+        .join(' + ');
+    default:
+      return `${(losses[name as SimpleLossName] as { words: string } | undefined)?.words ?? name}${given(options)}`;
+  }
+}
+
+/** The loss's name with the options that it was given, as `triplet (triplet_margin 1)`. */
+export function lossName({ name, ...options }: NativeLoss): string {
   if (name === 'several')
-    return Object.entries(options.sets as Record<string, NativeLoss>)
-      .map(([set, loss]) => `${lossWords(loss)} (${set})`)
-      .join('; ');
-  if (name === 'own') return `a loss of one's own, ${options.own as string}`;
-  const of = (part: unknown): string => lossWords(part as NativeLoss);
-  if (name === 'matryoshka')
-    return `${of(options.loss)}, of vectors cut to ${(options.matryoshka_dims as readonly number[]).join(', ')} numbers`;
-  if (name === 'adaptive-layer') return `${of(options.loss)}, of hidden layers too`;
-  if (name === 'sum') return (options.losses as readonly unknown[]).map(of).join(' + ');
-  return losses[name as SimpleLossName].words;
+    return setsOf(options['sets'])
+      .map(([set, loss]) => `${lossName(loss)} for ${set}`)
+      .join(', ');
+  if (name === 'sum')
+    return partsOf(options['losses'])
+      .map(({ weight, ...one }) => `${weight === 1 ? '' : `${String(weight)} `}${lossName(one as NativeLoss)}`)
+      .join(' + ');
+  return `${name}${given(options)}`;
+}
+
+/** Options in brackets; none where there are none. */
+function given(options: Record<string, unknown>): string {
+  const told = Object.entries(options).map(([option, value]) => {
+    if (isLoss(value)) return `${option} ${lossName(value)}`;
+    if (Array.isArray(value)) return `${option} [${value.join(', ')}]`;
+    return `${option} ${typeof value === 'string' ? value : JSON.stringify(value)}`;
+  });
+  return told.length === 0 ? '' : ` (${told.join(', ')})`;
 }

@@ -3,7 +3,7 @@ import { resolveLoss } from '../losses/choice';
 import type { ResolvedOptions } from '../resolved-options';
 import type { Recipe } from './recipe';
 import { recipeFor } from './recipes';
-import type { RunSettings } from './settings';
+import type { RunSettings, SetSettings } from './settings';
 
 /** Fills in what the options leave to the recipe. */
 export function applyRecipe(
@@ -11,11 +11,11 @@ export function applyRecipe(
   data: TrainingData,
   trainingRows: number,
   validates: boolean,
-): RunSettings {
+): SetSettings {
   const recipe = recipeFor(options.recipe, { data, trainingRows });
   return {
     recipe: recipe.name,
-    loss: options.loss ?? (recipe.loss === 'fitted-logistic' ? null : resolveLoss('loss', recipe.loss)),
+    loss: options.loss ?? resolveLoss('loss', recipe.loss),
     effectiveBatchSize: batchOf(options, recipe),
     learningRate: options.learningRate ?? recipe.learningRate,
     schedule: options.schedule ?? recipe.schedule,

@@ -11,7 +11,7 @@ export const labels: RecipeEntry = {
   forms: ['labelled-pairs'],
   of: ({ trainingRows }) => ({
     ...course,
-    loss: 'fitted-logistic',
+    loss: 'logistic',
     effectiveBatchSize: 16,
     learningRate: trainingRows < 200 ? 5e-5 : 1e-4,
     epochs: trainingRows > 50_000 ? 1 : 2,

@@ -7,8 +7,7 @@ import type { ScheduleKind } from '../schedule';
 /** How a run trains and what it goes by, where the options do not say it. */
 export interface Recipe {
   name: RecipeName;
-  /** 'fitted-logistic': 'logistic' with the threshold that the untrained model's similarities of the training rows have. */
-  loss: LossChoice | 'fitted-logistic';
+  loss: LossChoice;
   /** Rows of one optimiser step; null leaves it to the batch-size finder, up to 32. */
   effectiveBatchSize: number | null;
   learningRate: number;

@@ -5,12 +5,11 @@ import { InvalidArgumentError, saidBy } from '../../system/errors';
 import { option, say } from '../../system/wording';
 import { checkMeasure } from '../checks';
 import type { EventContent } from '../events';
-import { logistic } from '../fitted-threshold';
 import type { ResolvedLoss } from '../losses/choice';
 import { checkFits } from '../losses/fit';
 import type { MeasureName } from '../measure';
 import { applyRecipe } from '../recipes/apply';
-import type { RunSettings } from '../recipes/settings';
+import type { RunSettings, SetSettings } from '../recipes/settings';
 import type { ResolvedOptions } from '../resolved-options';
 import type { RunControl } from '../run-control';
 import { splitData } from '../split';
@@ -96,7 +95,7 @@ export async function readSets(
       const repeats = await countRepeats(own, data, check);
       const set = { name, number, first, data, groups: own, split, repeats };
       const found = settingsOf({ data, split }, { ...options, loss, measure });
-      checkFits(found.loss ?? logistic(0), data);
+      checkFits(found.loss, data);
       checkMeasure(found.measure, data);
       const warnings = checkRows(data, split, options.allowConstantScores);
       settings.push(found);
@@ -109,7 +108,7 @@ export async function readSets(
   return { sets: comparable, groups, settings: settingsOfAll(comparable, options) };
 }
 
-function settingsOf({ data, split }: Pick<TrainingSet, 'data' | 'split'>, options: ResolvedOptions): RunSettings {
+function settingsOf({ data, split }: Pick<TrainingSet, 'data' | 'split'>, options: ResolvedOptions): SetSettings {
   return applyRecipe(options, data, split.train.length, split.validation.length > 0);
 }
 

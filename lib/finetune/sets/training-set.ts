@@ -20,8 +20,8 @@ export interface TrainingSet {
   repeats: Repeats;
   warnings: readonly DataWarning[];
   recipe: RecipeName;
-  /** null: logistic, with a threshold that the model has yet to give. */
-  loss: ResolvedLoss | null;
+  /** Its thresholds are yet to be fitted, where it has such. */
+  loss: ResolvedLoss;
   /** What its validation rows are measured by. */
   measure: MeasureName;
 }

@@ -1,7 +1,7 @@
 import { lineChart } from '../charts/lines';
 import { html, type Html } from '../html';
 import { measure } from '../numbers';
-import { lowerIsBetter, measureTitle } from '../names';
+import { lowerIsBetter, measureTitle, measureWords } from '../names';
 import type { RunRecord, RunStep } from '../record';
 import { drift } from './drift';
 import { half } from './half';
@@ -55,7 +55,7 @@ export function curves(record: RunRecord): Html {
     charts.push(
       half(
         measureTitle(primary),
-        `On the validation rows; ${lowerIsBetter(primary) ? 'lower' : 'higher'} is better.${record.chosenBy === primary ? ' It chose the epoch.' : ` The epoch was chosen by the ${measureTitle(record.chosenBy).toLowerCase()}.`}`,
+        `On the validation rows; ${lowerIsBetter(primary) ? 'lower' : 'higher'} is better.${record.chosenBy === primary ? ' It chose the epoch.' : ` The epoch was chosen by the ${measureWords(record.chosenBy)}.`}`,
         lineChart({
           description: `${measureTitle(primary)} by epoch: ${measured.map(([epoch, value]) => `epoch ${epoch} ${measure(value)}`).join(', ')}.`,
           xLabel: 'epoch',

@@ -31,7 +31,7 @@ export function head(record: RunRecord): Html {
 }
 
 function verdict(
-  { primary, bestEpoch, comparison, stoppedEarly }: RunRecord,
+  { primary, bestEpoch, comparison, gain, stoppedEarly }: RunRecord,
   before: number | null,
   after: number | null,
 ): Html {
@@ -44,10 +44,16 @@ function verdict(
     return html`<strong>Nothing got better</strong>: no epoch had a better ${name} than the untrained model, whose weights were kept.${early}`;
   }
   const change = html`${name} on the validation rows went from ${measure(before)} to <strong>${measure(after)}</strong> (${signed(after - before)})`;
-  const found = comparison?.measures[primary];
+  const told = gain?.measure === primary ? gain : undefined;
+  const compared = comparison?.measures[primary];
+  const found = compared ?? told;
   const interval = found?.interval;
-  if (interval === undefined || interval === null) return html`${change}.${early}`;
-  const share = Math.round(100 * (comparison?.confidence ?? 0.95));
+  if (interval === undefined || interval === null) {
+    // Of several data sets the parts are judged, not their mean.
+    const few = found !== undefined && primary !== 'average' ? ' That is too few rows to tell from chance.' : '';
+    return html`${change}.${few}${early}`;
+  }
+  const share = Math.round(100 * ((compared === undefined ? told : comparison)?.confidence ?? 0.95));
   const bounds = `${signed(interval.low)} to ${signed(interval.high)}`;
   if (found?.verdict === 'worse') {
     return html`${change}: <strong>that is worse</strong>, by more than chance would make of so many rows (${share} % interval ${bounds}).${early}`;

@@ -1,7 +1,8 @@
 import type { DataForm, TrainingData } from '../../../lib/data/form';
 import { resolveLoss } from '../../../lib/finetune/losses/choice';
 import { checkFits, defaultLoss, fitting, samplerOf } from '../../../lib/finetune/losses/fit';
-import { lossWords, toldLoss } from '../../../lib/finetune/losses/told';
+import { withThresholdsOf } from '../../../lib/finetune/fitted-threshold';
+import { lossName, lossWords, toldLoss } from '../../../lib/finetune/losses/told';
 import { checkRows } from '../../../lib/finetune/training-rows';
 import { InvalidArgumentError } from '../../../lib/system/errors';
 
@@ -65,13 +66,61 @@ test('a name, or an object with options of which those that were given are passe
   });
 });
 
+test('what people read of a loss has its options, and the weights of a sum', () => {
+  const words = (value: unknown) => lossWords(resolve(value).native);
+  expect(words({ name: 'triplet', distance_metric: 'cosine', triplet_margin: 0.3 })).toMatch(
+    /^triplet: .* \(distance_metric cosine, triplet_margin 0\.3\)$/,
+  );
+  const directions = ['query_to_doc', 'doc_to_doc'];
+  const sum = {
+    name: 'sum',
+    losses: [
+      { name: 'multiple-negatives-ranking', directions },
+      { loss: 'global-orthogonal-regularization', weight: 0.1 },
+    ],
+  };
+  expect(words(sum)).toMatch(/\(directions \[query_to_doc, doc_to_doc\]\) \+ 0\.1 × vectors spread/);
+  expect(words({ name: 'adaptive-layer', loss: 'cosent', n_layers_per_step: 2 })).toMatch(
+    /too \(n_layers_per_step 2\)$/,
+  );
+  expect(lossName(resolve(sum).native)).toBe(
+    'multiple-negatives-ranking (directions [query_to_doc, doc_to_doc]) + 0.1 global-orthogonal-regularization',
+  );
+  const several = { name: 'several', sets: { a: { name: 'cosent', scale: 3 }, b: { name: 'mse' } } };
+  expect(lossWords(several)).toMatch(/^a: CoSENT.*\(scale 3\); b: mean squared error to/);
+  // Of a log of another version.
+  for (const odd of [{ name: 'new' }, { name: 'several' }, { name: 'matryoshka' }, { name: 'sum', losses: 3 }])
+    expect(lossWords(odd)).not.toContain('undefined [');
+});
+
+test('a logistic without a threshold is known, and gets that of the run that is gone on with', () => {
+  expect(resolve('logistic').native).toEqual({ name: 'logistic' });
+  const loss = resolve({
+    name: 'sum',
+    losses: [{ name: 'logistic', scale: 10 }, { loss: { name: 'logistic', threshold: 0.2 }, weight: 2 }, 'cosent'],
+  });
+  const then = (first: object) => ({ name: 'sum', losses: [first, { name: 'logistic', threshold: 0.2, weight: 2 }] });
+  expect(withThresholdsOf(loss, then({ name: 'logistic', threshold: 0.7, scale: 10 }))!.native).toEqual({
+    name: 'sum',
+    losses: [
+      { name: 'logistic', threshold: 0.7, scale: 10, weight: 1 },
+      { name: 'logistic', threshold: 0.2, weight: 2 },
+      { name: 'cosent', weight: 1 },
+    ],
+  });
+  expect(withThresholdsOf(loss, then({ name: 'cosent' }))).toBeUndefined();
+  expect(withThresholdsOf(loss, undefined)).toBeUndefined();
+});
+
 test('adaptive-layer is around another one, and sees hidden layers', () => {
   const adaptive = resolve({ name: 'adaptive-layer', loss: 'multiple-negatives-ranking', n_layers_per_step: -1 });
   expect(adaptive).toEqual({
     native: { name: 'adaptive-layer', loss: { name: 'multiple-negatives-ranking' }, n_layers_per_step: -1 },
     parts: ['multiple-negatives-ranking'],
   });
-  expect(lossWords(adaptive.native)).toMatch(/^multiple negatives ranking.*, of hidden layers too$/);
+  expect(lossWords(adaptive.native)).toMatch(
+    /^multiple negatives ranking.*, of hidden layers too \(n_layers_per_step -1\)$/,
+  );
   expect(samplerOf(adaptive, sets['positive-pairs'])).toBe('no-duplicates');
 });
 
@@ -127,7 +176,7 @@ test.each<[unknown, RegExp]>([
   [7, /but is 7/],
   [{ name: 'cosent', scal: 3 }, /The loss cosent has no option "scal"\. Did you mean "scale"/],
   [{ name: 'cosent', scale: 0 }, /loss\.scale must be a number above 0/],
-  [{ name: 'logistic' }, /loss\.threshold is missing/],
+  [{ name: 'logistic', threshold: 2 }, /loss\.threshold must be a number from -1 to 1/],
   [{ name: 'multiple-negatives-ranking', directions: [] }, /loss\.directions must be a list of/],
   [{ name: 'matryoshka', loss: 'mse', matryoshka_dims: [8, 4], matryoshka_weights: [1] }, /as many weights/],
   [{ name: 'sum', losses: [] }, /a list of losses/],
