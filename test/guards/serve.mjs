@@ -54,7 +54,7 @@ export const serve = {
       from: 'return this.#leases === 0 ? Promise.resolve()',
       to: 'return this.#leases >= 0 ? Promise.resolve()',
       test: 'serve/traffic',
-      name: 'swap under load',
+      name: 'a swap waits for requests',
     },
   ],
   'lib/serve/server.ts': [

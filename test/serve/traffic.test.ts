@@ -315,6 +315,18 @@ test('swap under load: not one request fails, the old model can be disposed of a
   expect((await post(`${url}/embed`, { inputs: texts })).status).toBe(200);
 });
 
+test('a swap waits for requests that are between two batches', async () => {
+  const [first, second] = [servers.model('bert-mean'), servers.model('roberta-mean')];
+  const { server, url } = await servers.start({ live: first }, { maxBatchTokens: 8 });
+  const { over } = await occupy(first);
+  const asked = post(`${url}/embed`, { inputs: Array.from({ length: 40 }, (_, i) => `rain ${i} on the boats`) });
+  await until(async () => (await batches(url)) === 1);
+  expect(await server.swap('live', second)).toBe(first);
+  await Promise.all([over, first.dispose()]);
+  expect((await asked).status).toBe(200);
+  expect(await batches(url)).toBeGreaterThan(10);
+});
+
 test('keys, origins, the port, the options', async () => {
   const { url } = await servers.start(undefined, { apiKeys: ['open-sesame'], cors: ['https://example.org'] });
   for (const path of ['/v1/models', '/info', '/metrics']) {
