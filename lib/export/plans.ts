@@ -15,13 +15,17 @@ export interface TensorNames {
   positions?: string;
   /** Where there are token types; read only where the model has some. */
   types?: string;
-  embeddingNorm: string;
+  /** Left out: the embeddings have no norm. */
+  embeddingNorm?: string;
   /** Before a layer's number. */
   layer: string;
   /** All three, one above the other, where `key` and `value` are not named. */
   query: string;
   key?: string;
   value?: string;
+  /** Of each head of queries and keys, before they are turned. */
+  queryNorm?: string;
+  keyNorm?: string;
   attentionOut: string;
   attentionNorm: string;
   /** Both halves, one above the other, where there is a gate and `gate` is not named. */
@@ -29,13 +33,16 @@ export interface TensorNames {
   gate?: string;
   down: string;
   outputNorm: string;
+  /** Of what the parts give, where norms stand around them. */
+  attentionBranchNorm?: string;
+  outputBranchNorm?: string;
   /** Behind all layers. */
   finalNorm?: string;
 }
 
 /**
- * A transformer with full attention within a text. Which products and norms have a bias, and whether the first layer has a
- * norm before its attention, the weights say; windows and thetas of the layers, the model's spec.
+ * A transformer. Which products and norms have a bias, and whether the first layer has a norm before its attention, the
+ * weights say; windows and thetas of the layers, which keys a query sees and how many heads share them, the model's spec.
  */
 export interface TransformerPlan {
   kind: 'transformer';
@@ -53,6 +60,14 @@ export interface TransformerPlan {
   normsBefore?: boolean;
   /** Which half of what goes up passes the activation, to be multiplied by the other; a `gate` is the second. None: all. */
   gate?: 'first' | 'second';
+  /**
+   * Root mean square norms, which multiply by weight + shift; computed in fp32, as is the sum that the parts are added to.
+   */
+  rms?: { shift: 0 | 1 };
+  /** Whether a word's row is multiplied by the root of its width. */
+  scalesWords?: boolean;
+  /** Whether what it computes goes beyond fp16's range: there its weights alone are fp16. */
+  isWide?: boolean;
 }
 
 /** A table of words, whose rows are what an encoder would give. */
@@ -97,6 +112,31 @@ const GATED_NAMES: TensorNames = {
   gate: 'mlp.gate_proj',
   down: 'mlp.down_proj',
   outputNorm: 'post_mlp_layernorm',
+};
+
+const QWEN3: TransformerPlan = {
+  kind: 'transformer',
+  names: {
+    words: 'embed_tokens',
+    layer: 'layers.',
+    query: 'self_attn.q_proj',
+    key: 'self_attn.k_proj',
+    value: 'self_attn.v_proj',
+    queryNorm: 'self_attn.q_norm',
+    keyNorm: 'self_attn.k_norm',
+    attentionOut: 'self_attn.o_proj',
+    attentionNorm: 'input_layernorm',
+    up: 'mlp.up_proj',
+    gate: 'mlp.gate_proj',
+    down: 'mlp.down_proj',
+    outputNorm: 'post_attention_layernorm',
+    finalNorm: 'norm',
+  },
+  positions: 'rotary',
+  tokenTypes: false,
+  normsBefore: true,
+  gate: 'second',
+  rms: { shift: 0 },
 };
 
 const PLANS: Readonly<Record<string, EncoderPlan>> = {
@@ -157,6 +197,19 @@ const PLANS: Readonly<Record<string, EncoderPlan>> = {
   },
   nomic_bert: { kind: 'transformer', names: GATED_NAMES, positions: 'rotary', tokenTypes: true, gate: 'second' },
   gte: { kind: 'transformer', names: GATED_NAMES, positions: 'rotary', tokenTypes: false, gate: 'second' },
+  qwen3: QWEN3,
+  gemma3_text: {
+    ...QWEN3,
+    names: {
+      ...QWEN3.names,
+      attentionBranchNorm: 'post_attention_layernorm',
+      outputNorm: 'pre_feedforward_layernorm',
+      outputBranchNorm: 'post_feedforward_layernorm',
+    },
+    rms: { shift: 1 },
+    scalesWords: true,
+    isWide: true, // "EmbeddingGemma activations do not support float16", its model card says
+  },
   [STATIC]: { kind: 'bag', words: 'embedding' },
 };
 

@@ -1,6 +1,9 @@
-import type { OnnxFile, OnnxNode } from './onnx-file';
+import { TYPES, type OnnxFile, type OnnxNode } from './onnx-file';
 
-/** Runs ONNX graphs by the definitions of the operators (opset 17), in double precision and without haste, for tests. */
+/**
+ * Runs ONNX graphs by the definitions of the operators (opset 17), in double precision and without haste, for tests; what is
+ * fp16 is rounded to it.
+ */
 
 export interface Value {
   shape: number[];
@@ -150,6 +153,8 @@ type Operator = (inputs: Value[], attributes: OnnxNode['attributes']) => Value |
 const OPERATORS: Record<string, Operator> = {
   Identity: ([x]) => x!,
   Add: ([a, b]) => broadcast((x, y) => x + y, a!, b!),
+  And: ([a, b]) => broadcast((x, y) => Number(x !== 0 && y !== 0), a!, b!),
+  Pow: ([a, b]) => broadcast(Math.pow, a!, b!),
   Neg: ([x]) => each((one) => -one, x!),
   Abs: ([x]) => each(Math.abs, x!),
   Cos: ([x]) => each(Math.cos, x!),
@@ -196,6 +201,11 @@ const OPERATORS: Record<string, Operator> = {
     for (const axis of [...axes!.data].sort((a, b) => a - b)) shape.splice(axis, 0, 1);
     return { shape, data: x!.data };
   },
+  Expand: ([x, shape]) =>
+    broadcast((one) => one, x!, {
+      shape: [...shape!.data],
+      data: new Float64Array(size([...shape!.data])),
+    }),
   Squeeze: ([x, axes]) => ({ shape: x!.shape.filter((_, axis) => !axes!.data.includes(axis)), data: x!.data }),
   Transpose: ([x], { perm }) => transpose(x!, perm as number[]),
   Range: ([from, to, step]) => {
@@ -253,6 +263,10 @@ const OPERATORS: Record<string, Operator> = {
       );
     }),
   ReduceSum: ([x, axes], { keepdims }) => reduce(x!, [...axes!.data], keepdims !== 0, 0, (a, b) => a + b),
+  ReduceMean: ([x], { axes, keepdims }) => {
+    const total = reduce(x!, axes as number[], keepdims !== 0, 0, (a, b) => a + b);
+    return each((one) => (one * total.data.length) / x!.data.length, total);
+  },
   ReduceMax: ([x], { axes, keepdims }) => reduce(x!, axes as number[], keepdims !== 0, -Infinity, Math.max),
   ReduceL2: ([x], { axes, keepdims }) =>
     each(
@@ -261,26 +275,65 @@ const OPERATORS: Record<string, Operator> = {
     ),
 };
 
-/** The graph's outputs, by name. Checks that every value is made once and before it is used. */
+/** Operators all of whose inputs are of one type, and those that give another type than their first input's. */
+const ALIKE = new Set(
+  'Add Sub Mul Div Pow Max Min Equal LessOrEqual And MatMul Concat LayerNormalization ReduceMean'.split(' '),
+);
+const GIVEN: Record<string, (types: string[], attributes: OnnxNode['attributes']) => string[]> = {
+  Cast: (_, { to }) => [TYPES[to as number]!],
+  Shape: () => ['int64'],
+  Equal: () => ['bool'],
+  LessOrEqual: () => ['bool'],
+  Where: (types) => [types[1]!],
+  DynamicQuantizeLinear: () => ['uint8', 'float32', 'uint8'],
+  MatMulInteger: () => ['int32'],
+};
+
+/** The types of what an operator gives. */
+function typesOf({ type, outputs, attributes }: OnnxNode, types: string[]): string[] {
+  const alike = type === 'Where' ? types.slice(1) : ALIKE.has(type) ? types : [];
+  if (new Set(alike).size > 1) throw new Error(`${type} of ${types}`);
+  return GIVEN[type]?.(types, attributes) ?? outputs.map(() => types[0]!);
+}
+
+function toHalf(x: number): number {
+  if (x === 0 || !Number.isFinite(x)) return x;
+  const step = 2 ** (Math.max(Math.floor(Math.log2(Math.abs(x))), -14) - 10);
+  const half = rounded(x / step) * step;
+  return Math.abs(half) > 65504 ? Math.sign(half) * Infinity : half;
+}
+
+/** The graph's outputs, by name. Checks that every value is made once and before it is used, that constants are, and types. */
 export function runOnnx(file: OnnxFile, feeds: Record<string, Value>): Record<string, Value> {
   const values = new Map<string, Value>(file.constants);
+  const types = new Map([...file.constants, ...Object.entries(file.inputs)].map(([name, { type }]) => [name, type]));
   for (const name of Object.keys(file.inputs)) {
     if (feeds[name] === undefined) throw new Error(`the input ${name} is not given`);
     values.set(name, feeds[name]);
   }
-  for (const { type, inputs, outputs, attributes } of file.nodes) {
+  for (const node of file.nodes) {
+    const { type, inputs, outputs, attributes } = node;
     const given = inputs.map((name) => {
       const value = values.get(name);
       if (value === undefined) throw new Error(`${name} is used before it is made`);
       return value;
     });
-    const made = OPERATORS[type];
-    if (made === undefined) throw new Error(`there is no operator ${type}`);
-    const results = [made(given, attributes)].flat();
+    const operator = OPERATORS[type];
+    if (operator === undefined) throw new Error(`there is no operator ${type}`);
+    const results = [operator(given, attributes)].flat();
+    const made = typesOf(
+      node,
+      inputs.map((name) => types.get(name)!),
+    );
     outputs.forEach((name, i) => {
       if (values.has(name)) throw new Error(`${name} is made twice`);
-      values.set(name, results[i]!);
+      types.set(name, made[i]!);
+      values.set(name, made[i] === 'float16' ? each(toHalf, results[i]!) : results[i]!);
     });
   }
+  const used = new Set(file.nodes.flatMap(({ inputs }) => inputs));
+  for (const name of file.constants.keys()) if (!used.has(name)) throw new Error(`nothing uses ${name}`);
+  for (const [name, { type }] of Object.entries(file.outputs))
+    if (types.get(name) !== type) throw new Error(`${name} is ${types.get(name)}, and not ${type}`);
   return Object.fromEntries(Object.keys(file.outputs).map((name) => [name, values.get(name)!]));
 }

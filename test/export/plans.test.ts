@@ -1,7 +1,13 @@
 import type { EncoderSpec } from '../../lib/engine/addon';
 import { EXPORTED_ARCHITECTURES, planOf } from '../../lib/export/plans';
+import { ARCHITECTURE_NAMES } from '../../lib/model/architectures';
+import { STATIC } from '../../lib/model/folder/static-embedding';
 
 const spec = (architecture: string) => ({ architecture }) as EncoderSpec;
+
+test('every architecture that is run has a plan', () => {
+  expect([...EXPORTED_ARCHITECTURES].sort()).toEqual([...ARCHITECTURE_NAMES, STATIC].sort());
+});
 
 test('an architecture without a plan is refused by its name, with those that have one', () => {
   for (const name of ['t5', 'toString', 'modernbert-of-tomorrow']) {

@@ -17,6 +17,16 @@ export const exported = {
     },
   ],
 
+  'lib/export/plans.ts': [
+    {
+      guard: 'activations that fp16 cannot hold',
+      from: 'isWide: true,',
+      to: 'isWide: false,',
+      test: 'export/onnx',
+      name: 'what a part gives beyond its largest number are right',
+    },
+  ],
+
   'lib/export/onnx/model-file.ts': [
     {
       guard: 'weights outside of a file that would be too large',

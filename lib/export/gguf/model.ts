@@ -24,7 +24,7 @@ function refusal(model: OpenedModel, why: string): ModelError {
 
 /** A plan of BERT's kind. */
 export interface BertPlan extends TransformerPlan {
-  names: TensorNames & Record<'positions' | 'types' | 'key' | 'value', string>;
+  names: TensorNames & Record<'positions' | 'types' | 'embeddingNorm' | 'key' | 'value', string>;
 }
 
 /** @throws ModelError ERR_EXPORT: the model is of another kind */

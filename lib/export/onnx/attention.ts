@@ -13,8 +13,11 @@ export class Attention {
   readonly #plan: TransformerPlan;
   readonly #spec: EncoderSpec;
   readonly #inputs: Inputs;
+  /** Numbers of a head. */
   readonly #width: number;
-  readonly #biases = new Map<number | null, Value>();
+  /** Heads of keys and values. */
+  readonly #keyHeads: number;
+  readonly #biases = new Map<string, Value>();
   readonly #turns = new Map<string, Turn>();
   #counted: Value | undefined;
   #between: Value | undefined;
@@ -25,42 +28,70 @@ export class Attention {
     this.#plan = plan;
     this.#spec = spec;
     this.#inputs = inputs;
-    this.#width = spec.hiddenSize / spec.heads;
+    this.#width = spec.headDim ?? spec.hiddenSize / spec.heads;
+    this.#keyHeads = spec.keyValueHeads ?? spec.heads;
   }
 
   /** softmax(q·kᵀ / √d + bias) · v of a layer, the heads side by side. */
   of(layer: number, x: Value): Value {
     const graph = this.#graph;
-    const { hiddenSize, heads } = this.#spec;
+    const { names } = this.#plan;
+    const { heads, queryScale = 1 } = this.#spec;
     const own = this.#spec.attention?.[layer];
-    const [query, key, value] = this.#projected(layer, x).map((all) =>
-      graph.op('Reshape', [all, graph.integers([0, 0, heads, this.#width])]),
-    );
     const turn = this.#plan.positions === 'rotary' ? this.#turn(own!) : undefined;
+    const counts = [heads, this.#keyHeads, this.#keyHeads];
+    const [query, key, value] = this.#projected(layer, x).map((all, i) =>
+      graph.op('Reshape', [all, graph.integers([0, 0, counts[i]!, this.#width])]),
+    );
     const place = (heads: Value, perm: number[]) => graph.op('Transpose', [heads], { perm: { ints: perm } });
-    const at = (x: Value) => (turn === undefined ? x : turned(graph, x, this.#width, turn));
-    const [queries, keys] = [place(at(query!), [0, 2, 1, 3]), place(at(key!), [0, 2, 3, 1])];
+    const root = Math.sqrt(this.#width);
+    const queries = place(this.#ready(layer, query!, names.queryNorm, turn, queryScale / root), [0, 2, 1, 3]);
+    const keys = place(this.#shared(this.#ready(layer, key!, names.keyNorm, turn)), [0, 2, 3, 1]);
     const products = graph.op('MatMul', [queries, keys]);
-    const scores = graph.op('Div', [products, graph.number(Math.sqrt(this.#width))]);
-    const biased = graph.op('Add', [scores, this.#bias(own?.window ?? null)]);
+    // A norm of queries has the scale already.
+    const scores = names.queryNorm === undefined ? graph.op('Div', [products, graph.number(root)]) : products;
+    const biased = graph.op('Add', [scores, this.#bias(own?.window ?? null, own?.causal === true)]);
     const shares = graph.op('Softmax', [biased], { axis: { int: -1 } });
-    const mixed = place(graph.op('MatMul', [shares, place(value!, [0, 2, 1, 3])]), [0, 2, 1, 3]);
-    return graph.op('Reshape', [mixed, graph.integers([0, 0, hiddenSize])]);
+    const mixed = graph.op('MatMul', [shares, place(this.#shared(value!), [0, 2, 1, 3])]);
+    return graph.op('Reshape', [place(mixed, [0, 2, 1, 3]), graph.integers([0, 0, heads * this.#width])]);
   }
 
-  /** Queries, keys and values, each [batch × sequence × hidden]. */
+  /** Queries, keys and values, each [batch × sequence × width of its heads]. */
   #projected(layer: number, x: Value): Value[] {
     const { names } = this.#plan;
-    const { hiddenSize } = this.#spec;
     const product = (part: string) => this.#weights.linear(`${names.layer}${layer}.${part}`, x);
     if (names.key !== undefined && names.value !== undefined) return [names.query, names.key, names.value].map(product);
-    const sizes = this.#graph.integers([hiddenSize, hiddenSize, hiddenSize]);
-    return this.#graph.ops('Split', [product(names.query), sizes], 3, { axis: { int: -1 } });
+    const widths = [this.#spec.heads, this.#keyHeads, this.#keyHeads].map((heads) => heads * this.#width);
+    return this.#graph.ops('Split', [product(names.query), this.#graph.integers(widths)], 3, { axis: { int: -1 } });
+  }
+
+  /** Heads as they are multiplied: normed, in fp32 and by `scale`, where they have a norm, and turned. */
+  #ready(layer: number, heads: Value, norm: string | undefined, turn: Turn | undefined, scale = 1): Value {
+    const graph = this.#graph;
+    const at = (x: Value) => (turn === undefined ? x : turned(graph, x, this.#width, turn));
+    if (norm === undefined) return at(heads);
+    const name = `${this.#plan.names.layer}${layer}.${norm}`;
+    const normed = this.#weights.rmsNorm(name, graph.toSingle(heads), this.#spec.layerNormEps, {
+      ...this.#plan.rms,
+      scale,
+    });
+    return graph.fromSingle(at(normed));
+  }
+
+  /** Heads of keys or values, each as often as there are neighbouring heads of queries to it. */
+  #shared(heads: Value): Value {
+    const graph = this.#graph;
+    const each = this.#spec.heads / this.#keyHeads;
+    if (each === 1) return heads;
+    const apart = graph.op('Unsqueeze', [heads, graph.integers([3])]);
+    const repeated = graph.op('Expand', [apart, graph.integers([1, 1, 1, each, 1])]);
+    return graph.op('Reshape', [repeated, graph.integers([0, 0, this.#spec.heads, this.#width])]);
   }
 
   #turn(rope: LayerAttention): Turn {
     const key = `${rope.ropeTheta} ${rope.ropeDivisor}`;
-    const made = this.#turns.get(key) ?? turnOf(this.#graph, rope, this.#width, this.#places());
+    const type = this.#plan.names.queryNorm === undefined ? this.#graph.float : 'float32';
+    const made = this.#turns.get(key) ?? turnOf(this.#graph, rope, this.#width, this.#places(), type);
     this.#turns.set(key, made);
     return made;
   }
@@ -84,14 +115,14 @@ export class Attention {
   }
 
   /**
-   * Added to the scores [batch × heads × queries × keys], and broadcast to them: what is no token, and what lies outside of
-   * a query's window, is as good as left out.
+   * Added to the scores [batch × heads × queries × keys], and broadcast to them: what is no token, what lies outside of a
+   * query's window, and behind a query that sees no key there, is as good as left out.
    */
-  #bias(window: number | null): Value {
-    const known = this.#biases.get(window);
-    if (known !== undefined) return known;
-    const made = window === null ? this.#wholeBias() : this.#windowBias(window);
-    this.#biases.set(window, made);
+  #bias(window: number | null, causal: boolean): Value {
+    const key = `${window} ${causal}`;
+    const made =
+      this.#biases.get(key) ?? (window === null && !causal ? this.#wholeBias() : this.#reach(window, causal));
+    this.#biases.set(key, made);
     return made;
   }
 
@@ -104,10 +135,15 @@ export class Attention {
       : graph.op('Add', [masked, this.#distanceBias(this.#plan.relativeBias)]);
   }
 
-  #windowBias(window: number): Value {
+  #reach(window: number | null, causal: boolean): Value {
     const graph = this.#graph;
-    const near = graph.op('LessOrEqual', [graph.op('Abs', [this.#distances()]), graph.integers(window)]);
-    return graph.op('Where', [near, this.#bias(null), graph.number(lowest(graph))]);
+    const between = this.#distances();
+    const atMost = (x: Value, y: Value) => graph.op('LessOrEqual', [x, y]);
+    const seen = causal ? [atMost(between, graph.integers(0))] : [];
+    if (window !== null && causal) seen.push(atMost(graph.integers(-window), between));
+    else if (window !== null) seen.push(atMost(graph.op('Abs', [between]), graph.integers(window)));
+    const near = seen.length === 1 ? seen[0]! : graph.op('And', seen);
+    return graph.op('Where', [near, this.#bias(null, false), graph.number(lowest(graph))]);
   }
 
   /** MPNet's, [1 × heads × queries × keys]. */

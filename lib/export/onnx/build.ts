@@ -20,10 +20,10 @@ export function buildGraph(
   precision: ExportPrecision,
 ): Graph {
   const { spec } = model;
-  const graph = new Graph(precision === 'fp16' ? 'float16' : 'float32');
+  const wide = precision !== 'fp16' || (plan.kind === 'transformer' && plan.isWide === true);
+  const graph = new Graph(wide ? 'float32' : 'float16');
   const inputs = encoderInputs(graph, plan, spec.encoder);
-  let hidden = encoder(new ModuleWeights(graph, weights.get('encoder')!, precision), plan, spec.encoder, inputs);
-  if (precision === 'fp16') hidden = graph.cast(hidden, 'float32');
+  const hidden = encoder(new ModuleWeights(graph, weights.get('encoder')!, precision), plan, spec.encoder, inputs);
 
   let x = hidden;
   spec.head.forEach((module, i) => {

@@ -6,27 +6,41 @@ import type { Value } from './graph';
 import { sequenceLength, type Inputs } from './inputs';
 import type { ModuleWeights } from './numbers';
 
-/** Hidden states [batch × sequence × hidden] of the encoder that a plan describes; of what is no token they say nothing. */
+/**
+ * Hidden states of fp32 [batch × sequence × hidden] of the encoder that a plan describes; of what is no token they say
+ * nothing.
+ */
 export function encoder(weights: ModuleWeights, plan: EncoderPlan, spec: EncoderSpec, inputs: Inputs): Value {
-  if (plan.kind === 'bag') return weights.rows(`${plan.words}.weight`, inputs.ids);
   const { graph } = weights;
-  const { names, normsBefore = false } = plan;
-  const norm = (name: string, value: Value) => weights.norm(name, value, spec.layerNormEps);
-  let x = norm(names.embeddingNorm, embeddings(weights, plan, spec, inputs));
+  if (plan.kind === 'bag') return graph.toSingle(weights.rows(`${plan.words}.weight`, inputs.ids));
+  const { names, normsBefore = false, rms } = plan;
+  // What the parts are added to is fp32 where norms are computed so, else of the parts' own kind.
+  const read = rms === undefined ? (x: Value) => x : (x: Value) => graph.fromSingle(x);
+  const given = rms === undefined ? (x: Value) => x : (x: Value) => graph.toSingle(x);
+  const norm = (name: string, x: Value) =>
+    rms === undefined ? weights.norm(name, x, spec.layerNormEps) : weights.rmsNorm(name, x, spec.layerNormEps, rms);
+  const words = embeddings(weights, plan, spec, inputs);
+  let x = given(names.embeddingNorm === undefined ? words : norm(names.embeddingNorm, words));
+  if (plan.scalesWords === true) x = graph.op('Mul', [x, graph.number(Math.sqrt(spec.hiddenSize), 'float32')]);
   const attention = new Attention(weights, plan, spec, inputs);
   for (let i = 0; i < spec.layers; ++i) {
     const name = (part: string) => `${names.layer}${i}.${part}`;
+    /** What a part gives, with the norm behind it where there is one. */
+    const branch = (product: string, x: Value, behind: string | undefined) => {
+      const all = given(weights.linear(name(product), x));
+      return behind === undefined ? all : norm(name(behind), all);
+    };
     // A first layer without a norm of its own reads what comes out of the embeddings'.
     const isNormed = normsBefore && weights.weights.has(`${name(names.attentionNorm)}.weight`);
-    const read = isNormed ? norm(name(names.attentionNorm), x) : x;
-    const attended = weights.linear(name(names.attentionOut), attention.of(i, read));
-    x = graph.op('Add', [attended, x]);
+    const attended = attention.of(i, read(isNormed ? norm(name(names.attentionNorm), x) : x));
+    x = graph.op('Add', [branch(names.attentionOut, attended, names.attentionBranchNorm), x]);
     if (!normsBefore) x = norm(name(names.attentionNorm), x);
-    const wide = widened(weights, plan, spec, name, normsBefore ? norm(name(names.outputNorm), x) : x);
-    x = graph.op('Add', [weights.linear(name(names.down), wide), x]);
+    const wide = widened(weights, plan, spec, name, read(normsBefore ? norm(name(names.outputNorm), x) : x));
+    x = graph.op('Add', [branch(names.down, wide, names.outputBranchNorm), x]);
     if (!normsBefore) x = norm(name(names.outputNorm), x);
   }
-  return names.finalNorm === undefined ? x : norm(names.finalNorm, x);
+  if (names.finalNorm !== undefined) x = norm(names.finalNorm, x);
+  return rms === undefined ? graph.toSingle(x) : x;
 }
 
 /** What goes up, activated; with a gate, one half activated times the other. */
@@ -40,10 +54,10 @@ function widened(
   const { graph } = weights;
   const up = weights.linear(name(names.up), x);
   if (gate === undefined) return activate(graph, up, spec.hiddenActivation);
-  const sizes = graph.integers([spec.intermediateSize, spec.intermediateSize]);
+  const halves = () => graph.integers([spec.intermediateSize, spec.intermediateSize]);
   const [first, second] =
     names.gate === undefined
-      ? graph.ops('Split', [up, sizes], 2, { axis: { int: -1 } })
+      ? graph.ops('Split', [up, halves()], 2, { axis: { int: -1 } })
       : [up, weights.linear(name(names.gate), x)];
   const [through, beside] = gate === 'first' ? [first!, second!] : [second!, first!];
   return graph.op('Mul', [activate(graph, through, spec.hiddenActivation), beside]);

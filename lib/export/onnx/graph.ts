@@ -70,6 +70,16 @@ export class Graph {
     return this.op('Cast', [value], { to: { int: TYPES[type] } });
   }
 
+  /** What is fp32, in what the encoder computes in. */
+  fromSingle(value: Value): Value {
+    return this.float === 'float32' ? value : this.cast(value, this.float);
+  }
+
+  /** What is of the kind that the encoder computes in, in fp32. */
+  toSingle(value: Value): Value {
+    return this.float === 'float32' ? value : this.cast(value, 'float32');
+  }
+
   /** A constant that is written when its turn comes. */
   initializer(name: string, type: ElementType, shape: readonly number[], pieces: () => Pieces): Value {
     const elements = shape.reduce((product, size) => product * size, 1);

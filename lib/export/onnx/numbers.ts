@@ -15,10 +15,15 @@ import type { Graph, Value } from './graph';
 /** A product's input as uint8, with its step and zero. */
 type Quantised = readonly [numbers: Value, scale: Value, zero: Value];
 
-/** The weights of a module as constants of a graph, and what multiplies by them, in one precision. */
+/**
+ * The weights of a module as constants of a graph, and what multiplies by them, in one precision. In fp16 they are used as what
+ * the graph computes in.
+ */
 export class ModuleWeights {
   readonly #quantised = new Map<Value, Quantised>();
   readonly #float: 'float32' | 'float16';
+  /** Whether fp16 numbers are made fp32 where they are used. */
+  readonly #widens: boolean;
 
   /** @param place before the names of the module's tensors in the graph */
   constructor(
@@ -28,11 +33,12 @@ export class ModuleWeights {
     readonly place = '',
   ) {
     this.#float = precision === 'fp16' ? 'float16' : 'float32';
+    this.#widens = precision === 'fp16' && graph.float === 'float32';
   }
 
   /** A vector, or a matrix as it is. */
   tensor(name: string): Value {
-    return this.#constant(this.weights.tensor(name), name);
+    return this.#used(this.#constant(this.weights.tensor(name), name));
   }
 
   /** One row of a matrix. */
@@ -44,16 +50,18 @@ export class ModuleWeights {
 
   /** Numbers that are computed when their turn comes. */
   numbers(name: string, shape: readonly number[], make: () => Promise<Float32Array<ArrayBuffer>>): Value {
-    return this.#pieces(name, shape, async function* () {
-      yield await make();
-    });
+    return this.#used(
+      this.#pieces(name, shape, async function* () {
+        yield await make();
+      }),
+    );
   }
 
   /** Rows of a table by their numbers; quantised by row in int8. */
   rows(name: string, ids: Value): Value {
     const { graph } = this;
     const tensor = this.weights.tensor(name);
-    if (this.precision !== 'int8') return graph.op('Gather', [this.tensor(name), ids]);
+    if (this.precision !== 'int8') return this.#used(graph.op('Gather', [this.#constant(tensor, name), ids]));
     const table = graph.initializer(`${this.place}${name}_quantized`, 'int8', tensor.shape, () =>
       quantisedRows(tensor),
     );
@@ -83,11 +91,32 @@ export class ModuleWeights {
     return this.graph.op('LayerNormalization', inputs, { axis: { int: -1 }, epsilon: { float: epsilon } });
   }
 
+  /**
+   * x · (weight + shift) · scale over the root of x's mean square (Zhang & Sennrich 2019), along the last axis; all in fp32, in
+   * the operators in which runtimes know it again.
+   */
+  rmsNorm(name: string, x: Value, epsilon: number, { shift = 0, scale = 1 } = {}): Value {
+    const { graph } = this;
+    const tensor = this.weights.tensor(`${name}.weight`);
+    const factors = graph.initializer(`${this.place}${name}.factors`, 'float32', tensor.shape, async function* () {
+      yield bytesOf((await tensor.whole()).map((one) => (one + shift) * scale));
+    });
+    const square = graph.op('Pow', [x, graph.number(2, 'float32')]);
+    const mean = graph.op('ReduceMean', [square], { axes: { ints: [-1] }, keepdims: { int: 1 } });
+    const root = graph.op('Sqrt', [graph.op('Add', [mean, graph.number(epsilon, 'float32')])]);
+    return graph.op('Mul', [graph.op('Div', [x, root]), factors]);
+  }
+
   #product(name: string, x: Value): Value {
     const tensor = this.weights.tensor(`${name}.weight`);
     const [out, into] = tensor.shape as [number, number];
     const weight = this.#pieces(`${name}.weight_transposed`, [into, out], () => transposed(tensor));
-    return this.graph.op('MatMul', [x, weight]);
+    return this.graph.op('MatMul', [x, this.#used(weight)]);
+  }
+
+  /** Numbers of the weights' precision as what is computed with. */
+  #used(value: Value): Value {
+    return this.#widens ? this.graph.cast(value, 'float32') : value;
   }
 
   /**

@@ -14,8 +14,15 @@ export type Rope = Pick<LayerAttention, 'ropeTheta' | 'ropeDivisor'>;
  * position · theta^(−2i/d) / divisor. Angles are computed in fp32, as transformers and the engine have them.
  *
  * @param places int64 [sequence]: a token's number in its text
+ * @param type of the heads that are turned
  */
-export function turnOf(graph: Graph, { ropeTheta, ropeDivisor }: Rope, width: number, places: Value): Turn {
+export function turnOf(
+  graph: Graph,
+  { ropeTheta, ropeDivisor }: Rope,
+  width: number,
+  places: Value,
+  type: 'float32' | 'float16',
+): Turn {
   const single = Math.fround;
   const frequencies = Array.from({ length: width / 2 }, (_, i) => {
     const power = single(Math.pow(ropeTheta, single((2 * i) / width)));
@@ -26,7 +33,7 @@ export function turnOf(graph: Graph, { ropeTheta, ropeDivisor }: Rope, width: nu
   const [cosines, sines] = ['Cos', 'Sin'].map((type) => graph.op(type, [angles]));
   const wide = (halves: Value[]) => {
     const whole = graph.op('Concat', halves, { axis: { int: -1 } });
-    const typed = graph.float === 'float32' ? whole : graph.cast(whole, graph.float);
+    const typed = type === 'float32' ? whole : graph.cast(whole, type);
     return graph.op('Unsqueeze', [typed, graph.integers([1])]);
   };
   return {

@@ -7,13 +7,15 @@ import type { OpenedModel } from '../../model/types';
 const TEXTS = "['How old are you?', 'What is your age?']";
 
 /** Poolings as transformers.js names them; it has no other. */
-const PIPELINE_POOLINGS: Readonly<Record<string, string>> = { mean: 'mean', cls: 'cls' };
+const PIPELINE_POOLINGS: Readonly<Record<string, string>> = { mean: 'mean', cls: 'cls', lasttoken: 'last_token' };
 
 /** @param dtype transformers.js' name of the precision @param file the graph of that precision */
 export function onnxUsage(model: OpenedModel, facts: ModelFacts, dtype: string, file: string): string {
   const [first, ...rest] = model.spec.head;
-  const pooling =
-    first?.kind === 'pooling' && first.modes.length === 1 ? PIPELINE_POOLINGS[first.modes[0]!] : undefined;
+  const mode = first?.kind === 'pooling' && first.modes.length === 1 ? first.modes[0]! : undefined;
+  // It takes the last place, which is a text's own where shorter ones are filled up on the left.
+  const isLast = mode !== 'lasttoken' || model.layout.tokenizerConfig['padding_side'] === 'left';
+  const pooling = mode !== undefined && isLast ? PIPELINE_POOLINGS[mode] : undefined;
   const plain = rest.every(({ kind }) => kind === 'normalize') && model.dimension === model.width;
   const pipeline = pooling !== undefined && plain;
   const normalize = rest.length > 0;
@@ -52,7 +54,8 @@ export function onnxUsage(model: OpenedModel, facts: ModelFacts, dtype: string, 
         ]),
     '',
     'In any ONNX runtime: `input_ids`, `attention_mask` and, where the graph has it, `token_type_ids`, int64 ' +
-      '[batch × sequence], texts filled up on the right; `sentence_embedding` is what vectune computes, ' +
+      `[batch × sequence], texts filled up on the right${model.spec.encoder.attention === undefined ? '' : ' or left'}; ` +
+      '`sentence_embedding` is what vectune computes, ' +
       '`last_hidden_state` is before the pooling.',
     ...promptLines(facts),
   ].join('\n');
