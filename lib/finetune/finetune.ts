@@ -33,7 +33,6 @@ import { withFittedThresholds, withThresholdsOf } from './fitted-threshold';
 import { KeepSet, keptReport, readKeep } from './keep';
 import type { ResolvedLoss } from './losses/choice';
 import { samplerOf } from './losses/fit';
-import { firstLoss } from './losses/told';
 import { OwnLossCaller } from './own-loss';
 import { defaultMemoryLimit, MemoryFollower } from './memory-limit';
 import type { ResolvedOptions } from './resolved-options';
@@ -41,9 +40,9 @@ import type { Progress } from './progress';
 import type { CheckpointReport, FinetuneReport } from './report';
 import type { RunControl } from './run-control';
 import { keptPrompts, promptsOf, toldPrompts } from './prompts';
-import { RandomPairsWatch, reported } from './random-pairs';
+import { drawRandomPairs, RandomPairsWatch, reported } from './random-pairs';
 import { RunReport } from './run-report';
-import { engineRows, type EngineRows } from './sets/engine-rows';
+import { engineRows, trainingRows } from './sets/engine-rows';
 import { searchedRows } from './searched-rows';
 import { checkSampler } from './sets/options';
 import { readSets, type SetJob } from './sets/read';
@@ -133,7 +132,8 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     const asked = chosen.limit === null ? options.memoryLimit : Math.min(chosen.limit, options.memoryLimit ?? Infinity);
     const memoryLimit = onGpu(chosen) ? null : (asked ?? defaultMemoryLimit(addon.memory()));
     await turn();
-    const rows = await inTurns(engineRows(sets, tokens, options.seed), check);
+    const rows = await inTurns(engineRows(sets), check);
+    const randomPairs = await inTurns(drawRandomPairs(tokens, trainingRows(sets), options.seed), check);
     await turn();
     const kept =
       keep === null
@@ -153,8 +153,8 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     dataset = await addon.createDataset(
       texts.ids,
       texts.offsets,
-      rows.columns,
-      rows.rowOffsets,
+      tokens.columns,
+      tokens.rowOffsets,
       rows.labels,
       rows.sets,
       texts.promptTokens,
@@ -183,7 +183,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     const trainerOptions: TrainerOptions = {
       device: chosen.device,
       precision,
-      loss: nativeLosses(losses, rows),
+      loss: losses.length === 1 ? losses[0]!.native : losses.map(({ native }) => native),
       seed: options.seed,
       dropout: options.dropout,
       ...settings.optimizer,
@@ -335,8 +335,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
         watch: new RandomPairsWatch({
           addon,
           trainer,
-          rows: rows.random,
-          pairsOfRow: rows.pairsOfRow,
+          texts: randomPairs,
           stopped: () => control.stopped,
           emit,
         }),
@@ -352,7 +351,6 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     const {
       before,
       after,
-      randomPairs,
       epochs,
       bestEpoch,
       steps,
@@ -373,7 +371,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       share: bestEpoch === 0 ? 0 : (share ?? 1),
       before,
       after,
-      randomPairs: reported(randomPairs),
+      randomPairs: reported(progress.randomPairs),
       epochs,
       bestEpoch,
       stoppedEarly: result.stoppedEarly,
@@ -461,13 +459,6 @@ function searchedOf({ checkpoint }: FoundCheckpoint): Partial<SettingsPoint> {
 
 function allRows({ rows }: Pick<TrainingData, 'rows'>): Int32Array {
   return Int32Array.from(rows, (_, row) => row);
-}
-
-/** What the engine is told: nobody trains on the random pairs, which are a set of their own where there are several. */
-function nativeLosses(losses: readonly ResolvedLoss[], { sets }: EngineRows): NativeLoss | NativeLoss[] {
-  const natives = losses.map(({ native }) => native);
-  if (sets === undefined) return natives[0]!;
-  return sets.length === natives.length ? natives : [...natives, firstLoss];
 }
 
 function nothingToResume(folder: string): EventContent {

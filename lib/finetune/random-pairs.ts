@@ -1,9 +1,11 @@
 import { Random, Stream } from '../data/random';
+import { cosineSimilarity } from '../embed/similarity';
 import type { EngineAddon, TrainerHandle } from '../engine/addon';
 import type { Turns } from '../system/turns';
 import { spearman } from '../evaluate/metrics/correlation';
 import type { EventContent } from './events';
 import type { RandomPairs } from './report';
+import type { TokenisedRows } from './tokens';
 import { fromText, toText } from './units';
 
 /** Pairs that are compared, at most and (where there are so many) at least; between them, one for 16 training rows. */
@@ -19,25 +21,16 @@ const pairsAtOnce = 16;
  */
 export const COLLAPSE_BOUND = 0.25;
 
-/** Rows by the texts that they name, and their labels; see `TokenisedRows` and `TrainingData`. */
-export interface LabelledGroups {
-  columns: Int32Array;
-  rowOffsets: Int32Array;
-  labels: ArrayLike<number>;
-  labelWidth: number;
-}
-
 /**
- * The rows, and behind them, in `random`, rows of different texts of training rows, drawn by the seed alone; nobody trains on
- * those. They have `width` texts, as the loss wants them: pairs of the first with each other; none where rows have one text.
+ * Pairs of different texts of training rows, one behind the other, drawn by the seed alone: rows' first texts, whatever
+ * their form. None where all begin with one text.
  */
-export function* withRandomPairs(
-  { columns, rowOffsets, labels, labelWidth }: LabelledGroups,
-  width: number,
+export function* drawRandomPairs(
+  { columns, rowOffsets }: Pick<TokenisedRows, 'columns' | 'rowOffsets'>,
   training: Int32Array,
   seed: number,
-): Turns<{ columns: Int32Array; rowOffsets: Int32Array; labels: Float32Array; random: Int32Array }> {
-  const wanted = width < 2 ? 0 : width * Math.min(mostPairs, Math.max(fewestPairs, training.length >> 4));
+): Turns<Int32Array> {
+  const wanted = 2 * Math.min(mostPairs, Math.max(fewestPairs, training.length >> 4));
   const drawn = new Set<number>();
   // Where almost all rows begin with one text, the search for others ends some time.
   const shuffled = yield* Random.of(seed, Stream.RandomPairs).shuffling(training.slice());
@@ -45,33 +38,14 @@ export function* withRandomPairs(
     drawn.add(columns[rowOffsets[row]!]!);
     if (drawn.size === wanted) break;
   }
-  const texts = wanted === 0 ? [] : [...drawn].slice(0, drawn.size - (drawn.size % width));
-  const added = texts.length / Math.max(1, width);
-  const rows = rowOffsets.length - 1;
-  const allColumns = new Int32Array(columns.length + texts.length);
-  allColumns.set(columns);
-  allColumns.set(texts, columns.length);
-  const allOffsets = new Int32Array(rowOffsets.length + added);
-  allOffsets.set(rowOffsets);
-  for (let i = 0; i < added; ++i) allOffsets[rowOffsets.length + i] = columns.length + width * (i + 1);
-  yield;
-  const allLabels = new Float32Array((rows + added) * labelWidth);
-  allLabels.set(labels);
-  yield;
-  return {
-    columns: allColumns,
-    rowOffsets: allOffsets,
-    labels: allLabels,
-    random: Int32Array.from({ length: added }, (_, i) => rows + i),
-  };
+  return Int32Array.from([...drawn].slice(0, drawn.size - (drawn.size % 2)));
 }
 
 export interface RandomPairsRequest {
-  addon: Pick<EngineAddon, 'evaluate'>;
+  addon: Pick<EngineAddon, 'embedTexts'>;
   trainer: TrainerHandle;
-  /** Rows of the trainer's data set, and pairs in each: of its first text with each other. */
-  rows: Int32Array;
-  pairsOfRow: number;
+  /** Texts of the trainer's data set: pairs, one behind the other. */
+  texts: Int32Array;
   /** Whether the run is to stop: nothing more is begun then. */
   stopped: () => boolean;
   emit: (event: EventContent) => void;
@@ -88,12 +62,12 @@ export class RandomPairsWatch {
 
   /** The untrained model; null where there are no two different texts. */
   async begin(): Promise<WatchedPairs | null> {
-    const { rows } = this.#request;
-    if (rows.length === 0) return null;
+    const { texts } = this.#request;
+    if (texts.length === 0) return null;
     const before = await this.#measure();
     const mean = meanOf(before);
     return {
-      pairs: rows.length * this.#request.pairsOfRow,
+      pairs: texts.length / 2,
       before: mean,
       after: mean,
       spearman: before === null ? null : 1,
@@ -126,15 +100,17 @@ export class RandomPairsWatch {
 
   /** Never rejects: what is only looked at must not end a run. */
   async #measure(): Promise<Float32Array | null> {
-    const { addon, trainer, rows, stopped } = this.#request;
+    const { addon, trainer, texts, stopped } = this.#request;
     const similarities: number[] = [];
-    for (let first = 0; first < rows.length; first += pairsAtOnce) {
+    for (let first = 0; first < texts.length; first += 2 * pairsAtOnce) {
       if (stopped()) return null;
-      const part = rows.subarray(first, first + pairsAtOnce);
+      const part = texts.subarray(first, first + 2 * pairsAtOnce);
       // One pair at once needs the least memory, and takes hardly longer.
-      const measured = await addon.evaluate(trainer, part, 1, 1).catch(() => null);
-      if (measured === null) return null;
-      for (const cosine of measured.similarities) similarities.push(cosine);
+      const vectors = await addon.embedTexts(trainer, part, 2).catch(() => null);
+      if (vectors === null) return null;
+      const width = vectors.length / part.length;
+      const of = (i: number): Float32Array => vectors.subarray(i * width, (i + 1) * width);
+      for (let i = 0; i < part.length; i += 2) similarities.push(cosineSimilarity(of(i), of(i + 1)));
     }
     return similarities.every(Number.isFinite) ? Float32Array.from(similarities) : null;
   }

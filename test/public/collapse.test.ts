@@ -1,16 +1,25 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { TextVectorisation, models as presets, readRows, type FinetuneEvent, type ScoredRow } from '../../lib';
+import {
+  TextVectorisation,
+  models as presets,
+  readRows,
+  type FinetuneEvent,
+  type FinetuneOptions,
+  type FinetuneReport,
+  type ScoredRow,
+} from '../../lib';
 import { hasCollapsed } from '../../lib/finetune/random-pairs';
 import { cacheRoot } from '../../lib/system/cache-root';
 import { fixture, useModels } from './models';
-import { scoredRows } from './rows';
+import { scoredRows, topicOf } from './rows';
 import { finish } from './runs';
 
 /** Whether training makes all texts alike is watched on every run. */
 
 const models = useModels();
 const positives = scoredRows(120).map((row) => ({ ...row, score: 1 }));
+const gentle: FinetuneOptions = { epochs: 1, learningRate: 1e-3, validationSplit: 0, precision: 'fp32' };
 const much = { allowConstantScores: true, epochs: 12, learningRate: 2e-3, earlyStopping: false };
 
 test('pairs that are all alike make all texts alike: an event, once, and the report', async () => {
@@ -21,6 +30,60 @@ test('pairs that are all alike make all texts alike: an event, once, and the rep
   const [event, ...more] = of('collapse');
   expect(more).toEqual([]);
   expect(event).toMatchObject({ type: 'collapse', before, message: expect.stringMatching(/^Texts that have nothing/) });
+});
+
+const texts = [...new Set(scoredRows(80).flatMap(({ text1, text2 }) => [text1, text2]))];
+const vector = (i: number) => Array.from({ length: 32 }, (_, at) => Math.sin(3 * i + at));
+
+test('rows of one text are watched too: of a teacher that gives all texts one vector an event, once', async () => {
+  const rows = texts.map((text) => ({ text, vector: vector(1) }));
+  const { report, of } = await finish(models.open(fixture('bert-mean')), rows, { ...much, folds: 1 });
+  const { before, after, pairs, spearman, meanChange } = report.randomPairs!;
+  expect(pairs).toBeGreaterThanOrEqual(8);
+  expect(of('collapse')).toHaveLength(1);
+  expect(of('collapse')[0]).toMatchObject({ before });
+  expect(after).toBeGreaterThan(0.9);
+  expect(spearman).toEqual(expect.any(Number));
+  expect(meanChange).toBeCloseTo(after! - before!, 2);
+});
+
+test.each<[string, (tv: ReturnType<typeof models.open>) => PromiseLike<FinetuneReport>]>([
+  [
+    'classes',
+    (tv) =>
+      tv.finetune(
+        texts.map((text) => ({ text, label: topicOf(text) })),
+        gentle,
+      ),
+  ],
+  [
+    'texts alone with a teacher',
+    (tv) => tv.finetune(texts, { ...gentle, teacher: models.open(fixture('roberta-mean')) }),
+  ],
+  [
+    'a projection',
+    (tv) =>
+      tv.finetune(
+        texts.map((text, i) => ({ text, vector: vector(i).slice(8) })),
+        { ...gentle, loss: { name: 'mse', projection_dim: 24 } },
+      ),
+  ],
+  [
+    "a loss of one's own",
+    (tv) =>
+      tv.finetune(
+        texts.map((text) => ({ text, label: topicOf(text) })),
+        { ...gentle, loss: { compute: (all) => ({ loss: 0, gradient: Float32Array.from(all, (x) => x / 100) }) } },
+      ),
+  ],
+])('drift is measured of %s, as far as it goes', async (_, run) => {
+  const tv = models.open(fixture('bert-mean'));
+  const { randomPairs, bestEpoch } = await run(tv);
+  expect(randomPairs!.pairs).toBeGreaterThanOrEqual(8);
+  expect(Math.abs(randomPairs!.before!)).toBeLessThan(1);
+  expect(bestEpoch).toBe(1);
+  expect(randomPairs!.after).not.toBe(randomPairs!.before);
+  expect(randomPairs!.meanChange).toBeGreaterThan(0);
 });
 
 test('a normal run has the numbers and no event; the same seed draws the same texts, another others', async () => {

@@ -127,8 +127,7 @@ test('rows of a step are rows of one set, by their texts', async () => {
     for (const spy of spies) spy.mockRestore();
   }
   expect(new Set(seen.map(({ set }) => set)).size).toBe(4);
-  // The random pairs are a set behind them, which nobody trains on.
-  expect(bounds).toHaveLength(5);
+  expect(bounds).toHaveLength(4);
 });
 
 test('a step that runs out of memory is split and done, in whatever set it is', async () => {

@@ -17,8 +17,6 @@ import type { TrainableModel } from '../../../lib/finetune/trainable-model';
 export class FakeEngine {
   /** Rows that fit at once. */
   capacity = Infinity;
-  /** Rows of the data; those behind them are random pairs, which no one trains on or validates with. */
-  rows = Infinity;
   /** Turns of the event loop that a call takes. */
   turns = 1;
   /** Validation error by number of committed or pending epochs: similarity = score + error. */
@@ -136,13 +134,14 @@ export class FakeEngine {
         this.#need(rows.length);
       }),
     evaluate: (_: TrainerHandle, rows: Int32Array, microBatch: number) =>
-      rows[0]! >= this.rows
-        ? Promise.resolve({ loss: 0, similarities: Float32Array.from(rows, () => 0.1) })
-        : this.#run('evaluate', () => {
-            this.#need(Math.min(microBatch, rows.length));
-            const error = this.errors[this.#evaluations++] ?? 0;
-            return { loss: error ** 2, similarities: Float32Array.from(rows, (row) => this.#scores[row]! + error) };
-          }),
+      this.#run('evaluate', () => {
+        this.#need(Math.min(microBatch, rows.length));
+        const error = this.errors[this.#evaluations++] ?? 0;
+        return { loss: error ** 2, similarities: Float32Array.from(rows, (row) => this.#scores[row]! + error) };
+      }),
+    // Of random pairs of texts, of which the loop only wants to know how near they are.
+    embedTexts: (_: TrainerHandle, texts: Int32Array) =>
+      Promise.resolve(Float32Array.from(texts, (_text, i) => 1 + (i % 2))),
     commit: () =>
       this.#run('commit', () => {
         this.committed = this.applied.length;

@@ -17,7 +17,6 @@ function pairs(rows: number): TrainingData {
 }
 
 function start(engine: FakeEngine, options: FinetuneOptions, rows = 100) {
-  engine.rows = rows;
   const events: FinetuneEvent[] = [];
   const resolved = resolveOptions({
     recipe: 'notebook',
