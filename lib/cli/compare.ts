@@ -4,7 +4,7 @@ import type { EvaluateDataOptions } from '../evaluate/evaluate';
 import { openAny } from './any-model';
 import { dataHelp, fixed, interruptible } from './evaluate';
 import { addFlags, typedOptions } from './flags';
-import { counted, measureName, oneLine, shortNumber, unitsOf } from './measures';
+import { counted, measureName, notesOf, oneLine, shortNumber, unitsOf } from './measures';
 import { comparedFlags, evaluateFlags } from './tables';
 
 interface Flags {
@@ -70,6 +70,7 @@ export function describeComparison(a: string, b: string, found: Comparison): str
     cost('milliseconds a text', (which) => shortNumber(Number((1000 * costs[which].secondsPerText).toPrecision(3)))),
     ...changes('better with b, most first', found.better),
     ...changes('worse with b, most first', found.worse),
+    ...notesOf(found),
     '',
   ].join('\n');
 }

@@ -1,11 +1,10 @@
 import type { Command } from 'commander';
-import { evaluate, type EvaluateDataOptions, type Measures } from '../evaluate/evaluate';
-import type { Evaluation } from '../evaluate/evaluation';
+import { evaluate, type DataEvaluation, type EvaluateDataOptions } from '../evaluate/evaluate';
 import type { EvaluateEvent } from '../evaluate/events';
 import { AbortError } from '../system/errors';
 import { openAny } from './any-model';
 import { addFlags, typedOptions } from './flags';
-import { counted, measureName, shortNumber, unitsOf } from './measures';
+import { counted, measureName, notesOf, shortNumber, unitsOf } from './measures';
 import { DownloadDisplay } from './progress';
 import { StopSignals } from './stop-signals';
 import { evaluateFlags, modelFlags } from './tables';
@@ -13,7 +12,7 @@ import { animates, type ProgressStream } from './terminal';
 import { requireFlags } from './usage';
 
 export const dataHelp =
-  'rows of two texts with scores or labels 0/1, triplets, questions with answers, texts with classes, or a BEIR folder';
+  'rows of two texts with scores or labels 0/1, questions with answers, triplets, texts with classes, or whatever else is trained on; a BEIR folder; hub:owner/name';
 
 interface Flags {
   model: string;
@@ -106,7 +105,7 @@ class EvaluateDisplay {
 }
 
 /** The measures, a line each, the one to go by first. */
-export function describe(model: string, found: Evaluation<Measures>): string {
+export function describe(model: string, found: DataEvaluation): string {
   const { metrics, intervals, confidence, primary } = found;
   const names = [primary, ...Object.keys(metrics).filter((name) => name !== primary)];
   const width = Math.max(...names.map((name) => measureName(name).length)) + 2;
@@ -121,6 +120,7 @@ export function describe(model: string, found: Evaluation<Measures>): string {
     '',
     `${' '.repeat(width)}${'value'.padStart(8)}${head}`,
     ...lines,
+    ...notesOf(found),
     '',
   ].join('\n');
 }

@@ -32,6 +32,11 @@ export function unitsOf({ form, unit }: Pick<Evaluation<object>, 'form' | 'unit'
   return unit;
 }
 
+/** What is worth knowing of the data, below an empty line. */
+export function notesOf({ notes }: { notes: readonly string[] }): string[] {
+  return notes.length === 0 ? [] : ['', ...notes.map((note) => oneLine(note, 500))];
+}
+
 export function counted(n: number): string {
   return n.toLocaleString('en');
 }

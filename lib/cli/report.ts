@@ -1,11 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import type { Command } from 'commander';
-import type { ReadOptions } from '../data/read-options';
 import { splitLines } from '../data/text/lines';
 import { TextSource } from '../data/text/text-source';
 import { ADDON_VERSION } from '../engine/load';
-import { openDataSet } from '../evaluate/data-set';
+import { openDataSet, type DataSetOptions } from '../evaluate/data-set';
 import { embedderOf } from '../evaluate/evaluation';
 import { evaluateTable } from '../evaluate/options';
 import { pairSimilarities } from '../evaluate/pairs';
@@ -63,16 +62,22 @@ async function run(path: string, flags: Flags, command: Command): Promise<void> 
   await interruptible(async (signal, onProgress, onLoad) => {
     let comparison: RunComparison | null = null;
     if (flags.data !== undefined) {
-      const { file, ...length } = typedOptions(command, reportFlags) as { file?: ReadOptions; maxInputLength?: number };
-      const set = await openDataSet(flags.data, { file, signal });
+      const { maxInputLength, ...reading } = typedOptions(command, reportFlags) as DataSetOptions & {
+        maxInputLength?: number;
+      };
+      const set = await openDataSet(flags.data, { ...reading, signal });
       if (set.form !== 'similarity' && set.form !== 'binary') {
         throw new InvalidArgumentError(
           'ERR_INVALID_OPTION',
-          `A report compares rows of two texts with scores or labels, but ${flags.data} is for ${set.form}. vectune compare takes every form.`,
+          `A report compares rows of two texts with scores or labels, but ${flags.data} holds ${set.understood}. vectune compare takes every form.`,
         );
       }
       const rows = set.form === 'binary' ? set.rows.map((row) => ({ ...row, score: Number(row.label) })) : set.rows;
-      const options = resolveTable(evaluateTable, { ...length, signal, onProgress }, { name: 'report', path: '' });
+      const options = resolveTable(
+        evaluateTable,
+        { ...(maxInputLength !== undefined && { maxInputLength }), signal, onProgress },
+        { name: 'report', path: '' },
+      );
       const similarities = async (named: string): Promise<Float32Array> => {
         const { model, dispose } = openAny(named, { ...typedOptions(command, comparedFlags), onProgress: onLoad });
         try {

@@ -30,7 +30,8 @@ export const evaluateFlags = evaluateDataTable;
 export const comparedFlags = { precision, device, memoryFraction };
 
 /** The options that `vectune report` gives to both models and to the reading of the data. */
-export const reportFlags = { file: evaluateDataTable.file, maxInputLength: evaluateDataTable.maxInputLength };
+const { file, split, onBadRow, maxInputLength: mostTokens } = evaluateDataTable;
+export const reportFlags = { file, split, onBadRow, maxInputLength: mostTokens };
 
 /** The options that `vectune mine` gives to `mineHardNegatives`. */
 export const mineFlags = mineTable;

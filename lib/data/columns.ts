@@ -24,21 +24,21 @@ export const columnsTable = {
   text2: optional(column, undefined, { flag: '--text2 <column>', help: 'column of the second text' }),
   /** Column of the score. Default: one of the usual names. */
   score: optional(column, undefined, { flag: '--score <column>', help: 'column of the score' }),
-  /** Training: column of the query, or of a text that others are compared with. Default: anchor, query or question. */
+  /** Of another form: column of the query, or of a text that others are compared with. Default: anchor, query or question. */
   anchor: optional(column, undefined),
-  /** Training: column of the text, or of the list of texts, that belongs to it. Default: positive, pos, answer, passage. */
+  /** Of another form: column of the text, or of the list of texts, that belongs to it. Default: positive, pos, answer, passage. */
   positive: optional(column, undefined),
-  /** Training: columns of texts, or of lists of texts, that do not. Default: negative, neg, negative_1, negative_2 and so on. */
+  /** Of another form: columns of texts, or of lists of texts, that do not. Default: negative, neg, negative_1, negative_2 and so on. */
   negative: optional(columnList, undefined),
-  /** Training: columns of the texts that have a class or a teacher's vector. Default: text or sentence. */
+  /** Of another form: columns of the texts that have a class or a teacher's vector. Default: text or sentence. */
   text: optional(columnList, undefined),
-  /** Training: column of the class, a word or a whole number. Default: label, class or category. */
+  /** Of another form: column of the class, a word or a whole number. Default: label, class or category. */
   label: optional(column, undefined),
-  /** Training: column of the teacher's vector, a list of numbers. Default: vector or embedding. */
+  /** Of another form: column of the teacher's vector, a list of numbers. Default: vector or embedding. */
   vector: optional(column, undefined),
-  /** Training: column of the list of texts that a teacher has scored for the query in `anchor`. Default: candidates. */
+  /** Of another form: column of the list of texts that a teacher has scored for the query in `anchor`. Default: candidates. */
   candidates: optional(column, undefined),
-  /** Training: column of the teacher's scores, as many as candidates. Default: scores. */
+  /** Of another form: column of the teacher's scores, as many as candidates. Default: scores. */
   scores: optional(column, undefined),
 };
 

@@ -154,7 +154,15 @@ export class FormReader {
     const rows = this.#rows;
     const labelWidth = rows.length === 0 ? 0 : this.#labels.length / rows.length;
     const labels = this.#labels.all();
-    return { form: this.#form(labels, labelWidth), rows, labels, labelWidth };
+    const form = this.#form(labels, labelWidth);
+    return {
+      form,
+      rows,
+      labels,
+      labelWidth,
+      ...(form === 'classes' && { classes: [...this.#classes.keys()] }),
+      ...(form === 'candidates' && this.#plan.kind !== 'candidates' && { positiveFirst: true as const }),
+    };
   }
 
   notes(): string[] {

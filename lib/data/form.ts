@@ -36,6 +36,10 @@ export interface TrainingData {
   labels: ArrayLike<number>;
   /** Numbers of each row; 0 where there are none. */
   labelWidth: number;
+  /** Of 'classes': what each number stands for. */
+  classes?: readonly string[];
+  /** Of 'candidates': a column or its place says that the first of them belongs to the query. Else none is known to. */
+  positiveFirst?: true;
 }
 
 /** Fewest and most texts of a row. */

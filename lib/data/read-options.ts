@@ -64,8 +64,8 @@ export const readTable = {
     unset: "by the file's extension",
   }),
   /**
-   * Default: text1/sentence1/question1, text2/sentence2/question2, score/similarity/label/is_duplicate; for training also
-   * those of the other forms, and else as sentence-transformers has it: the first of label, labels, score and scores is the
+   * Default: text1/sentence1/question1, text2/sentence2/question2, score/similarity/label/is_duplicate; for training,
+   * evaluation and mining also those of the other forms, and else as sentence-transformers has it: the first of label, labels, score and scores is the
    * label, and all others are texts, in their order.
    */
   columns: optional(columns, undefined, {

@@ -232,7 +232,8 @@ export function noSplit(): InvalidArgumentError {
   );
 }
 
-function notAFile(folder: string): InvalidArgumentError {
+/** For a BEIR folder, of which the option `file` says nothing. */
+export function notAFile(folder: string): InvalidArgumentError {
   return new InvalidArgumentError(
     'ERR_INVALID_OPTION',
     say`${option('file')} tells how to read a data file, but ${folder} is a folder in BEIR's layout, whose files are read as they are.`,

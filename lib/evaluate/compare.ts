@@ -1,15 +1,10 @@
-import { resolveTable } from '../system/option-table';
+import type { LabelList, TextList } from '../data/lists';
 import { bootstrap, verdictOf, type Interval, type Verdict } from './bootstrap';
-import { openDataSet, type DataSet } from './data-set';
+import type { RowSource } from './collect';
+import type { DataSet } from './data-set';
 import type { EmbeddingModel } from './embedding';
 import { evaluation, numbersOf, type Evaluation, type Observation, type Observed } from './evaluation';
-import {
-  evaluateDataTable,
-  observe,
-  type EvaluateDataOptions,
-  type Measures,
-  type ResolvedEvaluateData,
-} from './evaluate';
+import { observe, opened, type EvaluateDataOptions, type Measures, type ResolvedEvaluateData } from './evaluate';
 import { inPieces, type Work } from './work';
 
 /** One measure of two models on the same rows. */
@@ -28,7 +23,7 @@ export interface MeasureDifference {
 
 /** A row that the second model answers otherwise than the first. */
 export interface ChangedRow {
-  /** Its number in the data, from 0. */
+  /** Its number, from 0, among what is measured: the pairs, triplets or texts, or the different queries. */
   row: number;
   /** How much better the second model answers it: of places among all rows for pairs, of similarity for triplets, of the primary measure else. */
   change: number;
@@ -68,6 +63,10 @@ export interface Comparison {
   better: ChangedRow[];
   /** Rows that got worse most, ten at most. */
   worse: ChangedRow[];
+  /** What the data is, in a line. */
+  understood: string;
+  /** What else is worth knowing of it: what was left out, which columns were not read. */
+  notes: readonly string[];
   /** What the two models cost. */
   costs: {
     /** The first model. */
@@ -83,19 +82,33 @@ const TOLD = 10;
 const isThreshold = (name: string): boolean => /threshold$/i.test(name);
 
 /**
- * Measures two models on one file or folder: the same evaluator, the same rows, and for each measure an interval of the
- * difference by the paired bootstrap.
+ * Measures two models on the same data, which is understood as by `evaluate`: the same evaluator, the same rows, and for each
+ * measure an interval of the difference by the paired bootstrap.
  *
- * @throws InvalidArgumentError: the data or an option; AbortError; and what a model's `embed` rejects with
+ * @throws InvalidArgumentError: the data or an option; DownloadError: a data set of the hub; AbortError; and what a model's `embed` rejects with
  */
+export function compare(
+  a: EmbeddingModel,
+  b: EmbeddingModel,
+  data: RowSource,
+  options?: EvaluateDataOptions,
+): Promise<Comparison>;
+export function compare(
+  a: EmbeddingModel,
+  b: EmbeddingModel,
+  texts: TextList,
+  labels: LabelList,
+  options?: EvaluateDataOptions,
+): Promise<Comparison>;
 export async function compare(
   a: EmbeddingModel,
   b: EmbeddingModel,
-  path: string,
-  options?: EvaluateDataOptions,
+  source: RowSource | TextList,
+  second?: LabelList | EvaluateDataOptions,
+  third?: EvaluateDataOptions,
 ): Promise<Comparison> {
-  const resolved = resolveTable(evaluateDataTable, options, { name: 'compare', path: '' });
-  return compareOn(a, b, await openDataSet(path, resolved), resolved);
+  const { set, resolved } = await opened('compare', source, second, third);
+  return compareOn(a, b, set, resolved);
 }
 
 export async function compareOn(
@@ -137,6 +150,8 @@ async function comparison(
     measures,
     better: better.map(told),
     worse: worse.map(told),
+    understood: set.understood,
+    notes: [...set.notes, ...(before.notes ?? [])],
     costs: { a: costOf(one), b: costOf(other) },
   };
 }
@@ -242,6 +257,8 @@ function contentOf(set: DataSet, row: number): Pick<ChangedRow, 'texts' | 'wante
       return { texts: [set.rows[row]!.text], wanted: set.rows[row]!.label };
     case 'retrieval':
       return { texts: [set.queries[row]!.text], wanted: null };
+    case 'paraphrase-mining':
+      return { texts: [set.texts[row]!.text], wanted: null };
   }
 }
 

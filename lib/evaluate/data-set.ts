@@ -1,142 +1,269 @@
 import { stat } from 'node:fs/promises';
-import { hasColumns } from '../data/columns';
 import { isBeir, openBeir } from '../data/formats/beir';
-import { tableError } from '../data/formats/table';
-import { openTable, readScored } from '../data/read';
-import { resolveReadOptions, type ReadOptions } from '../data/read-options';
+import { counted, describeForm, formWords, widths, type TrainingData } from '../data/form';
+import type { LabelList, TextList } from '../data/lists';
+import type { ReadOptions } from '../data/read-options';
+import { notAFile } from '../data/source';
 import { InvalidArgumentError } from '../system/errors';
+import { option, say, words } from '../system/wording';
 import type { BinaryRow } from './binary';
 import type { ClassRow } from './classes';
+import { collect, type RowSource } from './collect';
+import type { MiningData, MiningText } from './paraphrase-mining';
 import type { RerankingSample } from './reranking';
 import type { RetrievalData, RetrievalText } from './retrieval';
 import type { SimilarityRow } from './similarity';
+import { tasksOf, type EvaluationTask } from './tasks';
 import type { TripletRow } from './triplet';
+import { inPieces, type Work } from './work';
 
-/** Data on disk, in the form that an evaluator takes. */
-export type DataSet =
+/** How data was understood. */
+interface Understood {
+  /** What it is, in a line. */
+  understood: string;
+  /** What else is worth knowing: what was left out, which columns were not read. */
+  notes: readonly string[];
+}
+
+/** Rows in the form that an evaluator takes. */
+type Rows =
   | { form: 'similarity'; rows: readonly SimilarityRow[] }
   | { form: 'binary'; rows: readonly BinaryRow[] }
   | { form: 'triplet'; rows: readonly TripletRow[] }
   | { form: 'reranking'; rows: readonly RerankingSample[] }
   | { form: 'classes'; rows: readonly ClassRow[] }
-  | { form: 'retrieval'; data: RetrievalData; queries: readonly RetrievalText[] };
+  | { form: 'retrieval'; data: RetrievalData; queries: readonly RetrievalText[] }
+  | { form: 'paraphrase-mining'; data: MiningData; texts: readonly MiningText[] };
+
+/** Data in the form that an evaluator takes. */
+export type DataSet = Rows & Understood;
 
 export interface DataSetOptions {
   /** How a file is read. */
   file?: ReadOptions | undefined;
-  /** Of a BEIR folder. */
+  /** Of a BEIR folder, or of a data set of the hub. */
   split?: string | undefined;
+  onBadRow?: 'refuse' | 'skip' | undefined;
+  /** Which of the evaluators of its form. Default: the first of `tasksOf`. */
+  task?: EvaluationTask | undefined;
   signal?: AbortSignal | undefined;
 }
 
-const usual = {
-  anchor: ['anchor', 'query', 'question'],
-  positive: ['positive', 'pos', 'positives', 'answer', 'passage', 'document'],
-  negative: ['negative', 'neg', 'negatives'],
-  text: ['text', 'sentence'],
-  label: ['label', 'class', 'category', 'topic'],
-};
-type Part = keyof typeof usual;
+/** Splits that evaluation is meant for, of a data set of the hub. */
+const usualSplits = ['test', 'validation', 'dev'];
+/** Rows that are put in form between two pauses. */
+const AT_ONCE = 1 << 12;
 
 /**
- * Opens what a path names; the form follows from it: a folder in BEIR's layout is retrieval; of files, two texts with
- * scores are similarity, with two different scores (0 and 1) binary; anchor, positive and negative triplets, or reranking
- * where negatives are lists; anchor and positive retrieval among all positives; text and label classes.
+ * Opens data, understood as `finetune` understands it; the evaluator follows from the form of its rows (`tasksOf`). A folder in
+ * BEIR's layout is retrieval in its own corpus, which is read as it is searched.
  *
- * @throws InvalidArgumentError names the file, and what is wrong in which row
+ * @throws InvalidArgumentError names file and row of what is wrong, or says that rows of the form are not measured so;
+ *   DownloadError: a data set of the hub; AbortError
  */
-export async function openDataSet(path: string, options: DataSetOptions = {}): Promise<DataSet> {
-  const { signal } = options;
-  const found = await stat(path).catch(() => undefined);
-  if (found?.isDirectory() === true) {
-    if (!(await isBeir(path))) {
+export async function openDataSet(
+  source: RowSource | TextList,
+  options: DataSetOptions = {},
+  labels?: LabelList,
+): Promise<DataSet> {
+  const { file, split, task, onBadRow = 'refuse', signal } = options;
+  if (typeof source === 'string' && (await stat(source).catch(() => undefined))?.isDirectory() === true) {
+    if (!(await isBeir(source))) {
       throw new InvalidArgumentError(
         'ERR_DATA_FILE',
-        `${path} is a folder; a file of rows is wanted, or a folder with corpus.jsonl, queries.jsonl and qrels/*.tsv.`,
-        { file: path },
+        `${source} is a folder; a file of rows is wanted, or a folder with corpus.jsonl, queries.jsonl and qrels/*.tsv.`,
+        { file: source },
       );
     }
-    const data = await openBeir(path, { split: options.split, signal });
-    const queries: RetrievalText[] = [];
-    for await (const query of data.queries) queries.push(query);
-    return { form: 'retrieval', data: { ...data, queries }, queries };
+    return openFolder(source, options);
   }
-  const file: ReadOptions = { ...options.file, ...(signal && { signal }) };
-  const resolved = resolveReadOptions(path, file);
-  const table = await openTable(path, resolved);
-  const { columns } = table;
-  if (hasColumns(columns, resolved.columns) || Object.keys(resolved.columns).length > 0) {
-    await table.close();
-    return pairs(path, file);
-  }
-  const at = (part: Part): number => columns.findIndex((name) => usual[part].includes(plain(name)));
-  const forms: Part[][] = [
-    ['anchor', 'positive', 'negative'],
-    ['anchor', 'positive'],
-    ['text', 'label'],
-  ];
-  const parts = forms.find((form) => form.every((part) => at(part) >= 0));
-  if (parts === undefined) {
-    // Whose error says what columns there are and what may be meant.
-    await table.close();
-    return pairs(path, file);
-  }
-  const rows: unknown[][] = [];
-  for await (const piece of table.rows(parts.map(at), () => true)) {
-    for (const { cells, line, fault } of piece) {
-      if (fault !== undefined) throw fault;
-      const missing = cells.indexOf(undefined);
-      if (missing >= 0) {
-        const place = { file: path, row: rows.length, line };
-        throw tableError(place, `there is no "${columns[at(parts[missing]!)]!}", which the first row has.`);
-      }
-      rows.push([...cells]);
-    }
-  }
-  return formed(parts.join(' '), rows);
+  const data = await collect(source, labels, { file, split, usual: usualSplits, onBadRow, signal });
+  const name = typeof source === 'string' ? source : undefined;
+  const chosen = taskOf(data, task, name);
+  const notes = [...data.facts.notes];
+  const rows = await inPieces(formed(chosen, data, notes), signal);
+  return { ...rows, understood: describeForm(data), notes };
 }
 
-/** The evaluators check each value, and name its row. */
-function formed(parts: string, rows: readonly unknown[][]): DataSet {
-  if (parts === 'text label') {
-    return { form: 'classes', rows: rows.map(([text, label]) => ({ text, label })) as unknown as ClassRow[] };
+async function openFolder(folder: string, options: DataSetOptions): Promise<DataSet> {
+  const { file, split, task, onBadRow, signal } = options;
+  if (file !== undefined && Object.keys(file).some((name) => name !== 'signal')) throw notAFile(folder);
+  if (onBadRow === 'skip') {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      say`${option('onBadRow', 'skip')} is for rows, but ${folder} is a folder in BEIR's layout, which is measured whole or not at all.`,
+      { file: folder },
+    );
   }
-  if (parts === 'anchor positive negative') {
-    if (rows.some((cells) => Array.isArray(cells[1]) || Array.isArray(cells[2]))) {
-      const samples = rows.map(([query, positive, negative]) => ({ query, positive, negative }));
-      return { form: 'reranking', rows: samples as unknown as RerankingSample[] };
-    }
-    const triplets = rows.map(([anchor, positive, negative]) => ({ anchor, positive, negative }));
-    return { form: 'triplet', rows: triplets as unknown as TripletRow[] };
-  }
-  return amongPositives(rows as [string, string][]);
+  if (task !== undefined && task !== 'retrieval')
+    throw notMeasuredSo(task, ['retrieval'], "a folder in BEIR's layout is");
+  const data = await openBeir(folder, { split, signal });
+  const queries: RetrievalText[] = [];
+  for await (const query of data.queries) queries.push(query);
+  return {
+    form: 'retrieval',
+    data: { ...data, queries },
+    queries,
+    understood: `${counted(queries.length, 'query', 'queries')} and a corpus in BEIR's layout, judgements of ${data.split}`,
+    notes: [],
+  };
 }
 
-/** Each anchor is searched with among all positives; equal texts are one. */
-function amongPositives(rows: readonly (readonly [string, string])[]): DataSet {
-  const numbered = (texts: readonly string[]): Map<string, RetrievalText> =>
-    new Map([...new Set(texts)].map((text, i) => [text, { id: `${i}`, text }]));
-  const queries = numbered(rows.map(([anchor]) => anchor));
-  const corpus = numbered(rows.map(([, positive]) => positive));
+function taskOf(data: TrainingData, task: EvaluationTask | undefined, file: string | undefined): EvaluationTask {
+  const { form } = data;
+  const tasks = tasksOf(form, widths(data.rows).most, data.positiveFirst === true);
+  if (tasks.length === 0) {
+    throw new InvalidArgumentError('ERR_INVALID_ARGUMENT', `There is no evaluator for ${formWords[form]}.`, {
+      file,
+      remedy: say`They are to train on: ${words('finetune', 'vectune finetune')} measures how far the model agrees with them.`,
+    });
+  }
+  if (task === undefined) return tasks[0]!;
+  if (tasks.includes(task)) return task;
+  throw notMeasuredSo(task, tasks, `${formWords[form]} are`, file);
+}
+
+function notMeasuredSo(
+  task: EvaluationTask,
+  tasks: readonly EvaluationTask[],
+  what: string,
+  file?: string,
+): InvalidArgumentError {
+  return new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    say`${option('task')} is ${task}, but ${what} measured by ${tasks.join(', ')}.`,
+    { file },
+  );
+}
+
+function* formed(task: EvaluationTask, data: TrainingData, notes: string[]): Work<Rows> {
+  switch (task) {
+    case 'similarity':
+      return { form: task, rows: yield* scoredPairs(data) };
+    case 'binary': {
+      const rows = yield* scoredPairs(data);
+      return { form: task, rows: yield* each(rows, ({ text1, text2, score }) => ({ text1, text2, label: score })) };
+    }
+    case 'triplet':
+      return { form: task, rows: yield* triplets(data, notes) };
+    case 'reranking':
+      return { form: task, rows: yield* samples(data, notes) };
+    case 'classes': {
+      const { rows, labels, classes } = data;
+      return { form: task, rows: yield* each(rows, ([text], i) => ({ text: text!, label: classes![labels[i]!]! })) };
+    }
+    case 'retrieval':
+      return yield* amongTexts(data);
+    case 'paraphrase-mining':
+      return yield* duplicates(data);
+  }
+}
+
+function* each<A, B>(rows: readonly A[], change: (row: A, i: number) => B): Work<B[]> {
+  const changed: B[] = [];
+  for (const [i, row] of rows.entries()) {
+    changed.push(change(row, i));
+    if (i % AT_ONCE === 0) yield;
+  }
+  return changed;
+}
+
+/** Two texts and a score; of a query with candidates a row for each of them. */
+function* scoredPairs({ form, rows, labels, labelWidth }: TrainingData): Work<SimilarityRow[]> {
+  if (form !== 'candidates')
+    return yield* each(rows, ([text1, text2], i) => ({ text1: text1!, text2: text2!, score: labels[i]! }));
+  const pairs: SimilarityRow[] = [];
+  for (const [i, [query, ...candidates]] of rows.entries()) {
+    candidates.forEach((text, c) => pairs.push({ text1: query!, text2: text, score: labels[i * labelWidth + c]! }));
+    if (i % AT_ONCE === 0) yield;
+  }
+  return pairs;
+}
+
+/** Each negative with its row's anchor and positive. */
+function* triplets({ form, rows }: TrainingData, notes: string[]): Work<TripletRow[]> {
+  const found: TripletRow[] = [];
+  let without = 0;
+  for (const [i, [anchor, positive, ...negatives]] of rows.entries()) {
+    if (negatives.length === 0) ++without;
+    for (const negative of negatives) found.push({ anchor: anchor!, positive: positive!, negative });
+    if (i % AT_ONCE === 0) yield;
+  }
+  if (without > 0) notes.push(`${counted(without, 'row has', 'rows have')} no negative and ${left(without)}.`);
+  if (form === 'candidates') notes.push(unusedScores);
+  return found;
+}
+
+const unusedScores = "The teacher's scores were not used, only which text is the positive.";
+const left = (count: number): string => `${count === 1 ? 'is' : 'are'} left out`;
+
+/** An anchor's positives and negatives, of all rows that have it. */
+function* samples({ form, rows }: TrainingData, notes: string[]): Work<RerankingSample[]> {
+  const found = new Map<string, { positive: Set<string>; negative: Set<string> }>();
+  for (const [i, [anchor, positive, ...negatives]] of rows.entries()) {
+    let of = found.get(anchor!);
+    if (of === undefined) found.set(anchor!, (of = { positive: new Set(), negative: new Set() }));
+    of.positive.add(positive!);
+    for (const negative of negatives) of.negative.add(negative);
+    if (i % AT_ONCE === 0) yield;
+  }
+  let both = 0;
+  const all = yield* each([...found], ([query, { positive, negative }]) => {
+    const wrong = [...negative].filter((text) => !positive.has(text));
+    both += negative.size - wrong.length;
+    return { query, positive: [...positive], negative: wrong };
+  });
+  const kept = all.filter(({ negative }) => negative.length > 0);
+  const without = all.length - kept.length;
+  if (both > 0)
+    notes.push(
+      `${counted(both, 'text is', 'texts are')} both positive and negative of the same anchor, and counted as positive.`,
+    );
+  if (without > 0) notes.push(`${counted(without, 'anchor has', 'anchors have')} no negative and ${left(without)}.`);
+  if (form === 'candidates') notes.push(unusedScores);
+  return kept;
+}
+
+/**
+ * Each anchor is searched with among all positives and negatives; equal texts are one, and have one id, so that
+ * `ignoreSameId` leaves out the document that is the query itself.
+ */
+function* amongTexts({ rows }: TrainingData): Work<Rows> {
+  const corpus = new Map<string, RetrievalText>();
+  const positives = new Map<string, Set<string>>();
+  for (const [i, [anchor, positive, ...negatives]] of rows.entries()) {
+    for (const text of [positive!, ...negatives])
+      if (!corpus.has(text)) corpus.set(text, { id: `${corpus.size}`, text });
+    const of = positives.get(anchor!);
+    if (of === undefined) positives.set(anchor!, new Set([positive!]));
+    else of.add(positive!);
+    if (i % AT_ONCE === 0) yield;
+  }
   const relevant = new Map<string, string[]>();
-  for (const [anchor, positive] of rows) {
-    const { id } = queries.get(anchor)!;
-    const list = relevant.get(id);
-    if (list === undefined) relevant.set(id, [corpus.get(positive)!.id]);
-    else list.push(corpus.get(positive)!.id);
+  const queries = yield* each([...positives], ([text, of], i) => {
+    const id = corpus.get(text)?.id ?? `q${i}`;
+    relevant.set(
+      id,
+      [...of].map((one) => corpus.get(one)!.id),
+    );
+    return { id, text };
+  });
+  return { form: 'retrieval', data: { queries, corpus: [...corpus.values()], relevant }, queries };
+}
+
+/** All texts of the pairs, and which pairs of them mean the same: those with label 1, or all where there are no labels. */
+function* duplicates({ rows, labels, labelWidth }: TrainingData): Work<Rows> {
+  const texts = new Map<string, MiningText>();
+  const same: (readonly [string, string])[] = [];
+  for (const [i, row] of rows.entries()) {
+    const [a, b] = row.slice(0, 2).map((text) => {
+      let known = texts.get(text);
+      if (known === undefined) texts.set(text, (known = { id: `${texts.size}`, text }));
+      return known.id;
+    });
+    if (labelWidth === 0 || labels[i] === 1) same.push([a!, b!]);
+    if (i % AT_ONCE === 0) yield;
   }
-  const list = [...queries.values()];
-  return { form: 'retrieval', data: { queries: list, corpus: [...corpus.values()], relevant }, queries: list };
-}
-
-async function pairs(path: string, file: ReadOptions): Promise<DataSet> {
-  const rows: SimilarityRow[] = [];
-  for await (const piece of readScored(path, file)) for (const row of piece) rows.push(row);
-  const labelled = rows.every(({ score }) => score === 0 || score === 1);
-  if (!labelled) return { form: 'similarity', rows };
-  return { form: 'binary', rows: rows.map(({ text1, text2, score }) => ({ text1, text2, label: score })) };
-}
-
-function plain(name: string): string {
-  return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
+  const all = [...texts.values()];
+  return { form: 'paraphrase-mining', data: { texts: all, duplicates: same }, texts: all };
 }

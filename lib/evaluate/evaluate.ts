@@ -1,14 +1,20 @@
+import type { LabelList, TextList } from '../data/lists';
 import { readTable, type ReadOptions } from '../data/read-options';
-import { custom, optional, resolveTable, text, type OptionsOf, type ResolvedOf } from '../system/option-table';
+import { InvalidArgumentError } from '../system/errors';
+import { choice, custom, optional, resolveTable, text, type OptionsOf, type ResolvedOf } from '../system/option-table';
+import { option, say } from '../system/wording';
 import { observeBinary } from './binary';
 import { classTable, observeClasses } from './classes';
+import { passed, type RowSource } from './collect';
 import { openDataSet, type DataSet } from './data-set';
 import type { EmbeddingModel } from './embedding';
 import { evaluation, type Evaluation, type Observation } from './evaluation';
 import { evaluateTable } from './options';
+import { miningTable, observeParaphraseMining } from './paraphrase-mining';
 import { observeReranking, rerankingTable } from './reranking';
 import { observeRetrieval, retrievalTable } from './retrieval';
 import { observeSimilarity } from './similarity';
+import { evaluationTasks, type EvaluationTask } from './tasks';
 import { observeTriplet, tripletTable } from './triplet';
 
 export const evaluateDataTable = {
@@ -18,11 +24,31 @@ export const evaluateDataTable = {
     custom<ReadOptions, ReadOptions>('program', (_, value) => value as ReadOptions, readTable),
     undefined,
   ),
-  /** Of a BEIR folder: whose judgements, `qrels/<split>.tsv`. Default: test, else dev, else the only one. */
+  /**
+   * Of a BEIR folder: whose judgements, `qrels/<split>.tsv`; of a data set of the hub: which split. Default: test, else
+   * (validation,) dev, else the only one.
+   */
   split: optional(text(), undefined, {
     flag: '--split <name>',
-    help: 'of a BEIR folder: whose judgements, qrels/<name>.tsv',
+    help: 'of a BEIR folder: whose judgements, qrels/<name>.tsv; of a data set of the hub: which split',
     unset: 'test',
+  }),
+  /** What happens to rows that cannot be used: 'refuse' all, or 'skip' those, which `notes` tells. Default 'refuse'. */
+  onBadRow: optional(choice('refuse', 'skip'), 'refuse', {
+    flag: '--on-bad-row <refuse|skip>',
+    help: 'what happens to rows that cannot be used',
+    aliases: ['onBadRows', 'badRows', 'onError', 'skipBadRows'],
+  }),
+  /**
+   * By which evaluator, where rows of the form can be measured by several (docs/evaluate.md): pairs with label 0/1 also as
+   * 'paraphrase-mining' or 'similarity', anchors and positives as 'paraphrase-mining', rows with negatives as 'triplet',
+   * 'reranking' or 'retrieval'. Default: the form's own.
+   */
+  task: optional(choice(...evaluationTasks), undefined, {
+    flag: '--task <name>',
+    help: `the evaluator, where there are several for the data: ${evaluationTasks.join(', ')}`,
+    unset: "by the data's form",
+    aliases: ['evaluator'],
   }),
   /** Of triplets: by how much the positive must be nearer. Default 0. */
   margin: {
@@ -30,41 +56,119 @@ export const evaluateDataTable = {
     flag: '--margin <m>',
     help: 'of triplets: by how much the positive must be nearer',
   },
+  /** Of retrieval: places at which is measured; see `evaluateRetrieval`. */
+  cutoffs: retrievalTable.cutoffs,
   /** Of retrieval: whether a document with the query's own id is no answer. Default false. */
   ignoreSameId: retrievalTable.ignoreSameId,
+  /** Of reranking: places of a list that MRR and nDCG look at. Default 10. */
+  at: { ...rerankingTable.at, flag: '--at <n>', help: 'of reranking: places that MRR and nDCG look at' },
+  /** Of classes: neighbours that vote. Default 5. */
+  k: { ...classTable.k, flag: '--k <n>', help: 'of classes: neighbours that vote' },
+  /** Of paraphrase mining: nearest texts of each text that may be its duplicates. Default 100. */
+  topK: {
+    ...miningTable.topK,
+    flag: '--top-k <n>',
+    help: 'of paraphrase mining: nearest texts of each that may be its duplicates',
+  },
+  /** Of paraphrase mining: pairs that are kept, the most similar. Default 500,000. */
+  maxPairs: {
+    ...miningTable.maxPairs,
+    flag: '--max-pairs <n>',
+    help: 'of paraphrase mining: pairs that are kept, the most similar',
+  },
+  /** Of paraphrase mining: whether duplicates of duplicates are duplicates too. Default false. */
+  transitive: {
+    ...miningTable.transitive,
+    flag: '--transitive',
+    help: 'of paraphrase mining: duplicates of duplicates are duplicates too',
+  },
 };
 
 /** Options of `evaluate`. */
 export interface EvaluateDataOptions extends OptionsOf<typeof evaluateDataTable> {}
 export type ResolvedEvaluateData = ResolvedOf<typeof evaluateDataTable>;
 
+/** Options that one evaluator has, and the data that it is for. */
+const ownOptions: Partial<Record<keyof EvaluateDataOptions, EvaluationTask>> = {
+  margin: 'triplet',
+  cutoffs: 'retrieval',
+  ignoreSameId: 'retrieval',
+  at: 'reranking',
+  k: 'classes',
+  topK: 'paraphrase-mining',
+  maxPairs: 'paraphrase-mining',
+  transitive: 'paraphrase-mining',
+};
+
 /** Numbers by the name of a measure; null where one is not defined. */
 export type Measures = Record<string, number | null>;
 
+/** What `evaluate` found. */
+export interface DataEvaluation extends Evaluation<Measures> {
+  /** What the data is, in a line. */
+  understood: string;
+  /** What else is worth knowing: what was left out, which columns were not read. */
+  notes: readonly string[];
+}
+
 /**
- * Measures a model on a data file or folder by the evaluator that its form asks for: two texts with scores, with labels 0
- * and 1; anchor, positive and negative; anchor and positive; text and label; a folder in BEIR's layout.
+ * Measures a model on data by the evaluator that its form asks for: pairs with scores or labels 0 and 1, anchors with
+ * positives and perhaps negatives, texts with classes, queries with scored candidates, a folder in BEIR's layout. The data is
+ * understood as `finetune` understands it: the path of a file or folder, `hub:owner/name` (fetched as the environment says),
+ * rows as objects, lists of texts, or texts and their labels. docs/evaluate.md tells which evaluator is for what.
  *
- * @throws InvalidArgumentError: the data or an option; AbortError; and what the model's `embed` rejects with
+ * @throws InvalidArgumentError: the data or an option; DownloadError: a data set of the hub; AbortError; and what the model's
+ *   `embed` rejects with
  */
+export function evaluate(
+  model: EmbeddingModel,
+  data: RowSource,
+  options?: EvaluateDataOptions,
+): Promise<DataEvaluation>;
+export function evaluate(
+  model: EmbeddingModel,
+  texts: TextList,
+  labels: LabelList,
+  options?: EvaluateDataOptions,
+): Promise<DataEvaluation>;
 export async function evaluate(
   model: EmbeddingModel,
-  path: string,
-  options?: EvaluateDataOptions,
-): Promise<Evaluation<Measures>> {
-  const resolved = resolveTable(evaluateDataTable, options, { name: 'evaluate', path: '' });
-  const set = await openDataSet(path, resolved);
-  return evaluation(await observe(model, set, resolved), resolved);
+  source: RowSource | TextList,
+  second?: LabelList | EvaluateDataOptions,
+  third?: EvaluateDataOptions,
+): Promise<DataEvaluation> {
+  const { set, resolved } = await opened('evaluate', source, second, third);
+  const observation = await observe(model, set, resolved);
+  const notes = [...set.notes, ...(observation.notes ?? [])];
+  return { ...(await evaluation(observation, resolved)), understood: set.understood, notes };
+}
+
+/** Checks the options of `who`, and opens the data that it was called with. */
+export async function opened(
+  who: string,
+  source: RowSource | TextList,
+  second: unknown,
+  third: unknown,
+): Promise<{ set: DataSet; resolved: ResolvedEvaluateData }> {
+  const { labels, options } = passed<EvaluateDataOptions>(who, second, third);
+  const resolved = resolveTable(evaluateDataTable, options, { name: who, path: '' });
+  const set = await openDataSet(source, resolved, labels);
+  for (const [name, task] of Object.entries(ownOptions)) {
+    if (options?.[name as keyof EvaluateDataOptions] === undefined || task === set.form) continue;
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      say`${option(name)} is an option of ${task}, but the data (${set.understood}) is measured by ${set.form}.`,
+    );
+  }
+  return { set, resolved };
 }
 
 /** What a model does on data of any form. */
 export async function observe(
   model: EmbeddingModel,
   set: DataSet,
-  options: ResolvedEvaluateData,
+  resolved: ResolvedEvaluateData,
 ): Promise<Observation<Measures>> {
-  const own = { cutoffs: retrievalTable.cutoffs.default, k: classTable.k.default, at: rerankingTable.at.default };
-  const resolved = { ...options, ...own };
   switch (set.form) {
     case 'similarity':
       return (await observeSimilarity(model, set.rows, resolved)) as unknown as Observation<Measures>;
@@ -78,5 +182,7 @@ export async function observe(
       return (await observeClasses(model, set.rows, resolved)) as unknown as Observation<Measures>;
     case 'retrieval':
       return (await observeRetrieval(model, set.data, resolved)) as unknown as Observation<Measures>;
+    case 'paraphrase-mining':
+      return (await observeParaphraseMining(model, set.data, resolved)) as unknown as Observation<Measures>;
   }
 }

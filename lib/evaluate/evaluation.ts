@@ -3,12 +3,13 @@ import { bootstrap, type Interval } from './bootstrap';
 import { BlockEmbedder, type EmbeddingModel, type TextRole } from './embedding';
 import type { ResolvedEvaluateOptions } from './options';
 import type { SimilarityName } from './similarities';
+import type { EvaluationTask } from './tasks';
 import { inPieces, type Work } from './work';
 
 /** What an evaluator found. Plain data: it survives JSON. */
 export interface Evaluation<Metrics> {
   /** The evaluator. */
-  form: 'similarity' | 'binary' | 'triplet' | 'retrieval' | 'reranking' | 'paraphrase-mining' | 'classes';
+  form: EvaluationTask;
   /** Rows, queries or texts that were measured. */
   count: number;
   /** What `count` counts. */
@@ -58,6 +59,8 @@ export interface Observation<Metrics> {
   begun: number;
   /** The number of each unit in the data, where some of the data was left out. */
   units?: readonly number[];
+  /** What is worth knowing of the data, a sentence each. */
+  notes?: readonly string[];
 }
 
 /** An embedder that tells its progress. */

@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { counted } from '../data/form';
 import { checkText } from '../data/validate';
 import { InvalidArgumentError } from '../system/errors';
 import { checkInteger, checkOptionNames, invalidOption, show } from '../system/options';
@@ -34,12 +35,18 @@ export interface RetrievalData {
 export const retrievalTable = {
   ...evaluateTable,
   /**
-   * Places at which is measured. Default: accuracy, precision and recall at 1, 3, 5, 10 and 100, mrr and ndcg at 10, map
-   * at 100.
+   * Places at which is measured: by measure, or a list for all of them, of which the largest is that of the primary measure.
+   * Default: accuracy, precision and recall at 1, 3, 5, 10 and 100, mrr and ndcg at 10, map at 100.
    */
   cutoffs: optional(
-    custom<Partial<Cutoffs>, Cutoffs>('program', (_, value) => resolveCutoffs(value)),
+    custom<Partial<Cutoffs> | readonly number[], Cutoffs>('numbers', (_, value) => resolveCutoffs(value)),
     defaultCutoffs,
+    {
+      flag: '--cutoffs <n,…>',
+      help: 'of retrieval: places at which every measure is taken, as 1,10,100; the largest is that of the primary measure',
+      unset: '1,3,5,10,100; MRR and nDCG at 10, MAP at 100',
+      aliases: ['kValues'],
+    },
   ),
   /** Whether a document with the query's own id is no answer, as in BEIR. Default false, as in sentence-transformers. */
   ignoreSameId: optional(flag, false, {
@@ -64,6 +71,11 @@ export interface RetrievalEvaluation extends Evaluation<RetrievalMetrics> {
 
 function resolveCutoffs(value: unknown): Cutoffs {
   const names = Object.keys(defaultCutoffs) as (keyof Cutoffs)[];
+  if (Array.isArray(value)) {
+    if (value.length === 0) throw invalidOption('cutoffs', 'a list of at least one integer from 1', value);
+    const list = value.map((k, i) => checkInteger(`cutoffs[${i}]`, k, 1, 1e6));
+    return Object.fromEntries(names.map((name) => [name, list])) as unknown as Cutoffs;
+  }
   const given = checkOptionNames(value, names, 'cutoffs');
   const cutoffs = { ...defaultCutoffs };
   for (const name of names) {
@@ -113,7 +125,7 @@ function* observedOf(
 export function retrievalMetrics(
   rankings: readonly (readonly string[])[],
   relevant: readonly Iterable<string>[],
-  cutoffs?: Partial<Cutoffs>,
+  cutoffs?: Partial<Cutoffs> | readonly number[],
 ): RetrievalMetrics {
   if (rankings.length !== relevant.length) {
     throw new InvalidArgumentError(
@@ -220,7 +232,16 @@ export async function observeRetrieval(
   }
   const missing = new Set(relevant.flatMap((set) => [...set].filter((id) => !documentIds.has(id))));
   const facts = { documents: ids.length, withoutRelevant, missingDocuments: missing.size };
-  return { observed, embedder, begun, units, facts };
+  const notes: string[] = [];
+  if (withoutRelevant > 0)
+    notes.push(
+      `${counted(withoutRelevant, 'query has', 'queries have')} no relevant document and ${withoutRelevant === 1 ? 'is' : 'are'} left out.`,
+    );
+  if (missing.size > 0)
+    notes.push(
+      `${counted(missing.size, 'relevant document is', 'relevant documents are')} not in the corpus and ${missing.size === 1 ? 'counts' : 'count'} as not found.`,
+    );
+  return { observed, embedder, begun, units, facts, notes };
 }
 
 /** Texts with ids that are strings and occur once. */

@@ -39,6 +39,52 @@ test('evaluate --json, with flags of the evaluation and of the file', async () =
   });
 });
 
+test('evaluate and compare take columns of any form, and tell what they did not read', async () => {
+  const file = models.write(
+    'odd.csv',
+    `x,y,z\n${texts.map((text, i) => `${text},${texts[(i + 1) % 6]!},7`).join('\n')}\n`,
+  );
+  const flags = ['--columns', 'anchor=x,positive=y', '--no-intervals'];
+  const one = await vectune(['evaluate', file, '--model', fixture('bert-mean'), ...flags]);
+  expect(one).toMatchObject({ code: 0 });
+  expect(one.stdout).toContain('6 queries');
+  expect(one.stdout).toContain('\nNot read: "z".\n');
+  const two = await vectune(['compare', fixture('bert-mean'), fixture('bert-mean'), file, ...flags, '--json']);
+  expect(two).toMatchObject({ code: 0 });
+  expect(JSON.parse(two.stdout)).toMatchObject({
+    form: 'retrieval',
+    count: 6,
+    understood: '6 pairs of anchor and positive',
+    notes: ['Not read: "z".'],
+  });
+  const none = await vectune(['evaluate', file, '--model', fixture('bert-mean'), '--columns', 'anchor=x,positive=w']);
+  expect(none).toMatchObject({ code: 2, stdout: '' });
+  expect(none.stderr).toContain('There is no column "w" (--columns positive)');
+});
+
+test('task and cutoffs are flags', async () => {
+  const found = async (file: string, ...flags: string[]) => {
+    const { code, stdout, stderr } = await vectune([
+      'evaluate',
+      file,
+      '--model',
+      fixture('bert-mean'),
+      '--json',
+      ...flags,
+    ]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    return JSON.parse(stdout) as { metrics: object };
+  };
+  const mining = ['--task', 'paraphrase-mining', '--top-k', '2', '--max-pairs', '3', '--transitive'];
+  expect(await found(pairs(), ...mining)).toMatchObject({ form: 'paraphrase-mining', count: 6 });
+  const file = models.write('found.csv', `query,positive\n${texts.map((text) => `${text},${text}`).join('\n')}\n`);
+  const { metrics } = await found(file, '--cutoffs', '1,3', '--ignore-same-id');
+  expect(metrics).toMatchObject({ 'ndcg@3': 0, 'map@1': 0, 'recall@3': 0 });
+  const wrong = await vectune(['evaluate', pairs(), '--model', fixture('bert-mean'), '--cutoffs', '1,3']);
+  expect(wrong).toMatchObject({ code: 2, stdout: '' });
+  expect(wrong.stderr).toContain('--cutoffs is an option of retrieval');
+});
+
 test('compare tells what differs between a folder and an address, with the key of the environment', async () => {
   const server = new EmbeddingsServer((text) => [text.length, 1, text.charCodeAt(0)]);
   const address = await server.start();
@@ -83,6 +129,8 @@ test('texts of the data cannot move the cursor', () => {
     measures: { averagePrecision: { a: 0.5, b: null, difference: null, interval: null, verdict: null } },
     better: [row],
     worse: [],
+    understood: '2 pairs with label 0/1: 1 one',
+    notes: ['Not read: "\u001b[31mred".'],
     costs: {
       a: { texts: 1, dimensions: 2, secondsPerText: 0.001 },
       b: { texts: 1, dimensions: 3, secondsPerText: 0.002 },

@@ -55,7 +55,19 @@ test('a run is logged, reported, and reported again with what changed', async ()
   expect(second.steps).toEqual(first.steps);
   expect(second.comparison!.before).toHaveLength(scoredRows().length);
   expect(second.comparison!.before).not.toEqual(second.comparison!.after);
-});
+
+  // Two texts and a label by other names, or by those that are typed.
+  const compared = async (head: string, flags: string[]) => {
+    const file = models.write('labelled.csv', `${head}\nrain fell,the boats,0\nbridge,the old bridge,1\n`);
+    const ends = ['--before', fixture('bert-mean'), '--after', tuned, '--out', models.path('labels.html')];
+    const { code, stderr } = await vectune(['report', models.path('run.html'), ...ends, '--data', file, ...flags]);
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    return recordIn(readFileSync(models.path('labels.html'), 'utf8'))!.comparison!;
+  };
+  expect((await compared('question,answer,label', [])).before).toHaveLength(2);
+  const named = await compared('a,b,c', ['--columns', 'anchor=a,positive=b,score=c']);
+  expect(named.before).toHaveLength(2);
+}, 60_000);
 
 test('what is no run is refused, and nothing is written', async () => {
   const file = models.write('notes.txt', 'no run\n');

@@ -40,6 +40,8 @@ export interface FetchDataSetOptions extends Omit<HubOptions, 'revision' | 'onPr
   /** Where fetched data sets are kept; default the folder that `cacheRoot` gives. */
   cacheFolder?: string | undefined;
   offline?: boolean | undefined;
+  /** Splits of which the first that is there is taken where none is named; default train. */
+  usual?: readonly string[] | undefined;
   onProgress?: HubOptions['onProgress'];
 }
 
@@ -65,7 +67,7 @@ export function parquetFiles(paths: readonly string[]): Map<string, Map<string, 
  * Fetches the Parquet files of a split of a data set into the cache, whole or not at all, and gives their paths. What is in
  * the cache is not asked for again.
  *
- * @param split default: train, else the only one
+ * @param split default: the first of `usual` that is there, else the only one
  * @throws DownloadError, AbortError, FileError: as for a model; InvalidArgumentError ERR_DATA_FILE: the repository has no
  *   Parquet files, ERR_INVALID_OPTION: not the configuration or the split, or several of which none is named
  */
@@ -74,7 +76,9 @@ export async function fetchDataSet(
   split: string | undefined,
   options: FetchDataSetOptions,
 ): Promise<string[]> {
-  const parts = [id.replace('/', '--'), config ?? '', split ?? '', revision?.replaceAll('/', '--') ?? ''];
+  const usual = options.usual ?? ['train'];
+  const meant = split ?? (options.usual === undefined ? '' : usual.join('+'));
+  const parts = [id.replace('/', '--'), config ?? '', meant, revision?.replaceAll('/', '--') ?? ''];
   const folder = join(options.cacheFolder ?? cacheRoot(), 'datasets', parts.join('@').replace(/@+$/, ''));
   const kept = await cached(folder);
   if (kept !== undefined) return kept;
@@ -87,7 +91,7 @@ export async function fetchDataSet(
   const fetchAt = (at: string, otherwise?: () => Promise<string[]>): Promise<string[]> =>
     withRepository('dataset', id, { ...options, revision: at }, async (repository) => {
       const files = await repository.files();
-      const wanted = choose(id, files, config, split);
+      const wanted = choose(id, files, config, split, usual);
       if (wanted === undefined) {
         if (otherwise !== undefined) return otherwise();
         throw new InvalidArgumentError(
@@ -135,6 +139,7 @@ function choose(
   files: readonly ListFileEntry[],
   config: string | undefined,
   split: string | undefined,
+  usual: readonly string[],
 ): ListFileEntry[] | undefined {
   const configs = parquetFiles(files.map(({ path }) => path));
   if (configs.size === 0) return undefined;
@@ -151,13 +156,13 @@ function choose(
     );
   }
   const there = [...splits.keys()];
-  const wanted = split ?? (there.includes('train') ? 'train' : there.length === 1 ? there[0] : undefined);
+  const wanted = split ?? usual.find((name) => there.includes(name)) ?? (there.length === 1 ? there[0] : undefined);
   const paths = wanted === undefined ? undefined : splits.get(wanted);
   if (paths === undefined) {
     throw new InvalidArgumentError(
       'ERR_INVALID_OPTION',
       split === undefined
-        ? `The data set ${id} has several splits, none of them train: ${there.join(', ')}.`
+        ? `The data set ${id} has several splits, none of them ${usual.join(' or ')}: ${there.join(', ')}.`
         : `The data set ${id} has no split ${split}; it has ${there.join(', ')}.`,
       { remedy: say`Say which is meant, as ${option('split', there[0] ?? placeholder)}.` },
     );

@@ -1,0 +1,41 @@
+import type { DataForm } from '../data/form';
+
+/** The evaluators, by the names that `Evaluation.form` has for them. */
+export const evaluationTasks = [
+  'similarity',
+  'binary',
+  'triplet',
+  'reranking',
+  'retrieval',
+  'classes',
+  'paraphrase-mining',
+] as const;
+export type EvaluationTask = (typeof evaluationTasks)[number];
+
+/**
+ * How rows of a form can be measured, the evaluator that is taken unless another is asked for first; none where there is
+ * none for them.
+ *
+ * @param width most texts of a row
+ * @param positiveFirst whether the first of a query's candidates is known to belong to it
+ */
+export function tasksOf(form: DataForm, width: number, positiveFirst: boolean): readonly EvaluationTask[] {
+  switch (form) {
+    case 'scored-pairs':
+      return ['similarity'];
+    case 'labelled-pairs':
+      return ['binary', 'similarity', 'paraphrase-mining'];
+    case 'positive-pairs':
+      return ['retrieval', 'paraphrase-mining'];
+    case 'candidates':
+      if (!positiveFirst) return ['similarity'];
+      return tasksOf('triplets', width, true);
+    case 'triplets':
+      return width === 3 ? ['triplet', 'reranking', 'retrieval'] : ['reranking', 'triplet', 'retrieval'];
+    case 'classes':
+      return ['classes'];
+    case 'vectors':
+    case 'classified-pairs':
+      return [];
+  }
+}
