@@ -37,7 +37,7 @@ export { readRows, streamRows } from './data/read';
 export type { DataFormat, ReadOptions } from './data/read-options';
 export type { ColumnChoice } from './data/columns';
 export type { FileFacts } from './data/facts';
-export type { PairData, ScoredRow, TextPair } from './data/pair';
+export type { LabelledRow, PairData, ScoredRow, TextPair } from './data/pair';
 export type { DataForm } from './data/form';
 export type { LabelList, TextList } from './data/lists';
 export type {

@@ -37,7 +37,7 @@ import { prepareTokenizers } from './tokenisation/tokeniser';
 import { Embedder } from './embed/embedder';
 import { areTextsAlone, collectTexts, isVectorFile, type TeacherJob } from './finetune/teacher';
 import { areDataSets, resolveSets, type DataSets, type SetSource } from './finetune/sets/options';
-import type { SetJob } from './finetune/sets/read';
+import { errorOfSet, type SetJob } from './finetune/sets/read';
 import { inputLength } from './finetune/trainable-model';
 import { TrainingRecord } from './finetune/training-record';
 import { EmbeddingsEndpoint } from './embed/endpoint';
@@ -360,7 +360,13 @@ export class TextVectorisation {
       const options = resolveOptions(asLists ? third : second, [constructorOptions]);
       const sets = several
         ? this.#setsOf(source, options)
-        : [this.#setOf(source, asLists ? listRows(source, second, wantsPairClasses(options)) : undefined, options)];
+        : [
+            this.#setOf(
+              source,
+              asLists ? listRows(source, second, wantsPairClasses(options), options.file) : undefined,
+              options,
+            ),
+          ];
       let ended: () => void = () => undefined;
       claim.ended = new Promise((resolve) => {
         ended = resolve;
@@ -388,9 +394,14 @@ export class TextVectorisation {
 
   #setsOf(source: DataSets, options: ResolvedOptions): SetJob[] {
     return resolveSets(source, options).map((set) => {
-      const { name, loss, measure } = set;
+      const { name, loss, measure, data, labels, file } = set;
       const { recipe, onBadRow } = options;
-      return { name, loss, measure, ...this.#reading(set.data, undefined, { ...set, recipe, onBadRow }) };
+      try {
+        const lists = labels === undefined ? undefined : listRows(data, labels, wantsPairClasses({ loss, recipe }), file);
+        return { name, loss, measure, ...this.#reading(data, lists, { ...set, recipe, onBadRow }) };
+      } catch (error) {
+        throw errorOfSet(name, error);
+      }
     });
   }
 
@@ -401,13 +412,7 @@ export class TextVectorisation {
     options: Pick<ResolvedOptions, 'recipe' | 'loss' | 'teacher' | 'teacherFile' | 'file' | 'split' | 'onBadRow'>,
   ): Pick<SetJob, 'data' | 'teacher'> {
     const { teacher, teacherFile, onBadRow } = options;
-    const rows = lists ?? (areTextRows(source) ? textRows(source) : undefined);
-    if (rows !== undefined && options.file !== undefined) {
-      throw new InvalidArgumentError(
-        'ERR_INVALID_OPTION',
-        'The option file tells how to read a data file, but the data ' + 'is two lists.',
-      );
-    }
+    const rows = lists ?? (areTextRows(source) ? textRows(source, options.file) : undefined);
     if (rows !== undefined && options.split !== null) throw noSplit();
     const named = rows === undefined ? hubDataSet(source) : null;
     const data: SetJob['data'] = async (signal) => {

@@ -159,11 +159,13 @@ export function hasColumns(names: readonly string[], choice: ColumnChoice): bool
 }
 
 /**
- * Finds each role's position among a file's column names. A column that was not chosen is found by its alias; two
+ * Finds each role's position among the names of columns. A column that was not chosen is found by its alias; two
  * candidates for one role are refused, since a guess could train on the wrong column. All that is wrong is said at once.
+ *
+ * @param file undefined of rows that are objects, whose members are the columns
  */
 export function resolveColumns(
-  file: string,
+  file: string | undefined,
   names: readonly string[],
   choice: ColumnChoice,
   where: ColumnNames,
@@ -231,7 +233,7 @@ export function resolveColumns(
   }
   if (problems.length > 0) throw columnsError(file, names, problems, named, where);
   if (new Set(roles.map((role) => found[role])).size < 3) {
-    throw tableError({ file }, 'two of text1, text2 and score are the same column.');
+    throw refusal(file, say`two of text1, text2 and score are the same column.`);
   }
   return found;
 }
@@ -240,8 +242,13 @@ function capitalised([first, ...rest]: Wording): Wording {
   return typeof first === 'string' ? [first.charAt(0).toUpperCase() + first.slice(1), ...rest] : [first!, ...rest];
 }
 
+function refusal(file: string | undefined, message: Wording, remedy?: Wording): InvalidArgumentError {
+  if (file !== undefined) return tableError({ file }, message, remedy);
+  return new InvalidArgumentError('ERR_INVALID_ARGUMENT', say`The rows: ${message}`, { remedy });
+}
+
 function columnsError(
-  file: string,
+  file: string | undefined,
   names: readonly string[],
   problems: readonly Wording[],
   named: Record<string, unknown>,
@@ -251,7 +258,7 @@ function columnsError(
   const byNumber = { 'file.columns.text1': 0, 'file.columns.text2': 1, 'file.columns.score': 2 };
   if (where === 'none') {
     const remedy = say`Say which columns they are, as ${options(byNumber)}.`;
-    return tableError({ file }, say`${message}The columns have numbers only, 0 to ${names.length - 1}.`, remedy);
+    return refusal(file, say`${message}The columns have numbers only, 0 to ${names.length - 1}.`, remedy);
   }
   const listed = names
     .slice(0, 30)
@@ -268,5 +275,5 @@ function columnsError(
       ? say` If the first row is data already, pass ${options({ 'file.header': false, ...byNumber })}, with the numbers of your columns.`
       : []),
   ];
-  return tableError({ file }, say`${message}The columns are: ${listed}${more}.`, remedy);
+  return refusal(file, say`${message}The columns are: ${listed}${more}.`, remedy);
 }

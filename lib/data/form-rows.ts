@@ -26,6 +26,9 @@ export interface FormReaderOptions {
 export class FormReader {
   readonly #options: FormReaderOptions;
   readonly #plan: FormPlan;
+  /** Positions of the columns that `read` wants, in its order. */
+  readonly positions: readonly number[];
+  readonly textPositions: readonly number[];
   readonly #rows: (readonly string[])[] = [];
   readonly #labels = new Numbers();
   readonly #score: ScoreColumn;
@@ -42,18 +45,14 @@ export class FormReader {
 
   constructor(options: FormReaderOptions) {
     this.#options = options;
-    this.#plan = options.plan;
+    const { plan } = options;
+    this.#plan = plan;
+    this.textPositions = plan.kind === 'pairs' ? [plan.text1, plan.text2] : plan.texts;
+    const others = plan.kind === 'pairs' ? [plan.score] : plan.kind === 'ranking' ? plan.scores : [plan.label];
+    this.positions = [...this.textPositions, ...(others ?? [])];
     this.#kind = options.plan.kind;
     this.#score = new ScoreColumn(options.score);
     this.#numeric = this.textPositions.map(() => 'byOrder' in options.plan);
-  }
-
-  /** Positions of the columns that `read` wants, in its order. */
-  get positions(): readonly number[] {
-    const { plan } = this.#options;
-    if (plan.kind === 'pairs') return [plan.text1, plan.text2, plan.score];
-    if (plan.kind === 'ranking') return [...plan.texts, ...(plan.scores ?? [])];
-    return [...plan.texts, plan.label];
   }
 
   /** Their names. */
@@ -61,9 +60,15 @@ export class FormReader {
     return this.positions.map((position) => this.#options.names[position]!);
   }
 
-  get textPositions(): readonly number[] {
-    const { plan } = this.#options;
-    return plan.kind === 'pairs' ? [plan.text1, plan.text2] : plan.texts;
+  /** Whether rows are two texts and a score by names that say so. */
+  get isScored(): boolean {
+    return this.#plan.kind === 'pairs';
+  }
+
+  /** That columns were not read, where there are such. */
+  unread(): string[] {
+    const names = this.#options.names.filter((_, at) => !this.positions.includes(at));
+    return unreadNotes(names);
   }
 
   /** The words that stood for 0 and for 1. */
@@ -355,6 +360,11 @@ export class FormReader {
       { file },
     );
   }
+}
+
+/** That columns were not read. */
+export function unreadNotes(names: readonly string[]): string[] {
+  return names.length === 0 ? [] : [`Not read: ${names.map((name) => `"${name}"`).join(', ')}.`];
 }
 
 /** What a label is, by its first value. */

@@ -11,6 +11,16 @@ export interface ScoredRow {
   score: number;
 }
 
+/** Two texts and how similar they are, as data has it before it is read: what `finetune` takes. */
+export interface LabelledRow {
+  /** The first text. */
+  text1: string;
+  /** The second text. */
+  text2: string;
+  /** A number from 0 to 1, or of `file.scoreRange`; true or false; or one of two words, as 'duplicate' and 'not duplicate'. */
+  score: number | bigint | boolean | string;
+}
+
 /** Training data as two lists of equal length; `scores[i]` belongs to `pairs[i]`. */
 export interface PairData {
   /** The texts. */

@@ -15,6 +15,7 @@ import {
 import { invalidOption, show } from '../system/options';
 import { option, say, words } from '../system/wording';
 import { columnsTable, roles, type ColumnChoice, type Role } from './columns';
+import type { ScoreOptions } from './scores';
 import { containerByExtension } from './text/containers';
 import { checkEncoding } from './text/encoding';
 
@@ -64,8 +65,9 @@ export const readTable = {
     unset: "by the file's extension",
   }),
   /**
-   * Default: text1/sentence1/question1, text2/sentence2/question2, score/similarity/label/is_duplicate; for training,
-   * evaluation and mining also those of the other forms, and else as sentence-transformers has it: the first of label, labels, score and scores is the
+   * Also the members of rows that are objects. Default: text1/sentence1/question1, text2/sentence2/question2,
+   * score/similarity/label/is_duplicate; for training, evaluation and mining also those of the other forms, and else as
+   * sentence-transformers has it: the first of label, labels, score and scores is the
    * label, and all others are texts, in their order.
    */
   columns: optional(columns, undefined, {
@@ -100,15 +102,16 @@ export const readTable = {
     unset: 'by the byte order mark, else utf-8',
     aliases: ['charset'],
   }),
-  /** The lowest and highest score of the file, brought to 0 and 1 linearly. Default [0, 1]. */
+  /** The lowest and highest score, brought to 0 and 1 linearly. Of rows in memory too. Default [0, 1]. */
   scoreRange: optional(scoreRange, undefined, {
     flag: '--score-range <low,high>',
     help: 'lowest and highest score of the file',
     unset: '0,1',
   }),
   /**
-   * The two words of the column of scores: the one that stands for 0, then the one that stands for 1. Default: true and
-   * false, yes and no, duplicate and not duplicate, and their like are known; an event of `finetune` tells what was taken.
+   * The two words of the column of scores: the one that stands for 0, then the one that stands for 1. Of rows in memory too.
+   * Default: true and false, yes and no, duplicate and not duplicate, and their like are known; an event of `finetune` tells
+   * what was taken.
    */
   labels: optional(labels, undefined, {
     flag: '--labels <zero,one>',
@@ -119,7 +122,10 @@ export const readTable = {
   signal: optional(signal, undefined),
 };
 
-/** How a data file is read: options of `readRows` and `streamRows`, and `file` of `finetune`. */
+/**
+ * How a data file is read: options of `readRows` and `streamRows`, and `file` of `finetune`. Of rows that are objects
+ * `columns`, `scoreRange` and `labels` are meant too, of lists `scoreRange` and `labels`.
+ */
 export interface ReadOptions extends OptionsOf<typeof readTable> {}
 
 /** `ReadOptions` after checks, with every default filled in; null where the file is to show it. */
@@ -166,10 +172,10 @@ function formatOf(file: string): DataFormat {
 
 /** Whether all that is looked for is named by number, so that there need be no names. */
 function allNumbers(columns: ColumnChoice): boolean {
-  const chosen = Object.entries(columns).filter(([, one]) => one !== undefined);
-  if (chosen.length === 0 || chosen.some(([, one]) => [one].flat().some((name) => typeof name !== 'number')))
+  const given = Object.entries(columns).filter(([, one]) => one !== undefined);
+  if (given.length === 0 || given.some(([, one]) => [one].flat().some((name) => typeof name !== 'number')))
     return false;
-  return !chosen.some(([part]) => roles.includes(part as Role)) || roles.every((role) => columns[role] !== undefined);
+  return !given.some(([part]) => roles.includes(part as Role)) || roles.every((role) => columns[role] !== undefined);
 }
 
 export function resolveReadOptions(file: string, options: unknown): ResolvedReadOptions {
@@ -186,15 +192,10 @@ export function resolveReadOptions(file: string, options: unknown): ResolvedRead
   };
   for (const name of ['header', 'quoting', 'delimiter'] as const) only(name, delimited, 'CSV and TSV files');
   only('encoding', format !== 'parquet', 'text files');
-  if (given.labels !== undefined && given.scoreRange !== undefined) {
-    throw new InvalidArgumentError(
-      'ERR_INVALID_OPTION',
-      say`${option('file.labels')} is for scores that are words, ${option('file.scoreRange')} for numbers; give one of them.`,
-    );
-  }
+  checkScoreOptions(given);
   return {
     format,
-    columns: Object.fromEntries(Object.entries(columns).filter(([, chosen]) => chosen !== undefined)),
+    columns: chosen(columns),
     header: given.header ?? !allNumbers(columns),
     quoting: given.quoting ?? true,
     quotingAsked: given.quoting === true,
@@ -204,4 +205,57 @@ export function resolveReadOptions(file: string, options: unknown): ResolvedRead
     labels: given.labels ?? null,
     signal: given.signal,
   };
+}
+
+function chosen(columns: ResolvedOf<typeof columnsTable> | ColumnChoice): ColumnChoice {
+  return Object.fromEntries(Object.entries(columns).filter(([, one]) => one !== undefined));
+}
+
+function checkScoreOptions({ labels, scoreRange }: Pick<ResolvedOf<typeof readTable>, 'labels' | 'scoreRange'>): void {
+  if (labels === undefined || scoreRange === undefined) return;
+  throw new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    say`${option('file.labels')} is for scores that are words, ${option('file.scoreRange')} for numbers; give one of them.`,
+  );
+}
+
+/** How rows that are no file's are read: what of `ReadOptions` does not belong to a file alone. */
+export interface RowOptions {
+  columns: ColumnChoice;
+  score: ScoreOptions;
+  signal: AbortSignal | undefined;
+}
+
+/** What rows in memory may be, for messages, and the options that they have no use for. */
+const inMemory = {
+  objects: { are: 'rows that are objects', without: ['format', 'header', 'quoting', 'delimiter', 'encoding'] },
+  lists: { are: 'lists', without: ['format', 'header', 'quoting', 'delimiter', 'encoding', 'columns'] },
+} as const;
+
+/** @throws InvalidArgumentError ERR_INVALID_OPTION: an option of a file, and what `resolveReadOptions` throws */
+export function resolveRowOptions(options: unknown, rows: keyof typeof inMemory): RowOptions {
+  const given = resolveTable(readTable, options, { name: say`${option('file')}`, path: 'file' });
+  const { are, without } = inMemory[rows];
+  const other = without.find((name) => given[name] !== undefined);
+  if (other !== undefined) {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      other === 'columns'
+        ? say`${option('file.columns')} names columns, but the data is lists, in which the order says what is what.`
+        : say`${option(`file.${other}`)} tells how to read a data file, but the data is ${are}.`,
+    );
+  }
+  checkScoreOptions(given);
+  return {
+    columns: chosen(given.columns ?? {}),
+    score: { range: given.scoreRange ?? [0, 1], labels: given.labels ?? null },
+    signal: given.signal,
+  };
+}
+
+/** Of the options of a run those that mean something to rows in memory, where the run has files as well. */
+export function rowOptionsOf(file: ReadOptions | undefined, rows: keyof typeof inMemory): ReadOptions | undefined {
+  if (file === undefined) return undefined;
+  const without: readonly string[] = inMemory[rows].without;
+  return Object.fromEntries(Object.entries(file).filter(([name]) => !without.includes(name)));
 }

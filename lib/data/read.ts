@@ -4,6 +4,7 @@ import type { BadRows } from './bad-rows';
 import { resolveColumns, roles } from './columns';
 import type { FileFacts } from './facts';
 import { fitsForm } from './form-columns';
+import { unreadNotes } from './form-rows';
 import { openDelimited } from './formats/delimited';
 import { openJson } from './formats/json';
 import { openParquet } from './formats/parquet';
@@ -110,7 +111,8 @@ export async function* scoredRows(
     const columns = { text1: column('text1'), text2: column('text2'), score: column('score') };
     reading.file = { format, encoding, delimiter, columns, labels };
     reading.columns = positions.map((at) => table.columns[at]!);
-    reading.notes.push(...tableNotes(table, resolved), ...score.notes());
+    const unread = unreadNotes(table.columns.filter((_, at) => !positions.includes(at)));
+    reading.notes.push(...tableNotes(table, resolved), ...unread, ...score.notes());
   } finally {
     await table.close();
   }

@@ -1,18 +1,12 @@
 import type { TrainingData } from './form';
-import type { TextPair } from './pair';
-import { checkRow, type RowPlace } from './validate';
+import type { ScoredRow, TextPair } from './pair';
 
 /** Collects rows of two texts and a score. */
 export class ScoredRows {
   readonly #rows: TextPair[] = [];
   readonly #scores: number[] = [];
 
-  read(value: unknown, place: RowPlace): void {
-    const { text1, text2, score } = checkRow(value, place);
-    this.add(text1, text2, score);
-  }
-
-  add(text1: string, text2: string, score: number): void {
+  add({ text1, text2, score }: ScoredRow): void {
     this.#rows.push([text1, text2]);
     this.#scores.push(score);
   }

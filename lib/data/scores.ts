@@ -51,7 +51,7 @@ function meaningOf(word: string): 0 | 1 | undefined {
 const decimal = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 const decimalComma = /^[+-]?\d*,\d+$/;
 
-/** How the scores of a file are written. */
+/** How scores are written. */
 export interface ScoreOptions {
   /** The lowest and the highest of them. */
   range: readonly [number, number];
@@ -154,10 +154,10 @@ export class ScoreColumn {
       const bound = [1, 5, 10, 100].find((high) => Math.abs(number) <= high);
       if (bound === undefined) return undefined;
       const range = [number < 0 ? -bound : 0, bound];
-      return say`If the file's scores go further, say so, for example with ${option('file.scoreRange', range)}.`;
+      return say`If the scores go further, say so, for example with ${option('file.scoreRange', range)}, which brings them to 0 to 1.`;
     }
     if (typeof text !== 'string' || text === '' || /\d/.test(text) || /^[+-]?(nan|inf|infinity|null|none)$/i.test(text))
       return undefined;
-    return say`If the column holds two words, say which stands for 0 and which for 1 with ${option('file.labels')}, as ${option('file.labels', ['different', 'same'])}.`;
+    return say`If they are two words, say which stands for 0 and which for 1 with ${option('file.labels')}, as ${option('file.labels', ['different', 'same'])}.`;
   }
 }

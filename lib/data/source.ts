@@ -3,7 +3,7 @@ import { checkSignal, show } from '../system/options';
 import { option, say } from '../system/wording';
 import { BadRows } from './bad-rows';
 import { beirRows } from './beir-rows';
-import { isUsual, resolveColumns, roles } from './columns';
+import { isUsual, resolveColumns, roles, type ColumnChoice, type Role } from './columns';
 import { TextCounts, type DataFacts, type FileFacts } from './facts';
 import type { TrainingData } from './form';
 import { asPairClasses, isId, planOf, type FormPlan } from './form-columns';
@@ -13,12 +13,12 @@ import { JoinedTable } from './formats/joined';
 import type { Table } from './formats/table';
 import type { ListRows } from './lists';
 import { Members } from './members';
-import type { PairData, ScoredRow } from './pair';
+import type { LabelledRow, PairData, ScoredRow } from './pair';
 import { openTable, scoredRows, tableNotes, type Reading } from './read';
-import { resolveReadOptions, type ReadOptions } from './read-options';
+import { resolveReadOptions, resolveRowOptions, type ReadOptions, type RowOptions } from './read-options';
 import { ScoredRows } from './scored-rows';
 import { checkIsFile } from './text/text-source';
-import { checkRow, emptyData, placeName, type RowPlace } from './validate';
+import { checkRow, emptyData, missingMembers, placeName, type RowPlace } from './validate';
 
 /** A text and one that belongs to it, with texts that do not: as many as there are, `negative_1`, `negative_2` and so on. */
 export interface RankingRow {
@@ -65,6 +65,7 @@ export type OtherRow = Readonly<
     string,
     | string
     | number
+    | bigint
     | boolean
     | null
     | readonly string[]
@@ -75,7 +76,7 @@ export type OtherRow = Readonly<
 >;
 
 /** One row of training data. */
-export type TrainingRow = ScoredRow | RankingRow | ClassifiedRow | VectorRow | CandidatesRow | OtherRow;
+export type TrainingRow = ScoredRow | LabelledRow | RankingRow | ClassifiedRow | VectorRow | CandidatesRow | OtherRow;
 
 /** Where training data may come from, besides lists: a file's path, or rows one after another. */
 export type DataSource = string | Iterable<TrainingRow> | AsyncIterable<TrainingRow>;
@@ -136,6 +137,7 @@ async function collected(
 
 /** How a source is read. */
 export interface SourceOptions {
+  /** Of a file; `columns`, `scoreRange` and `labels` of rows that are objects, too. */
   file: ReadOptions | undefined;
   onBadRow: 'refuse' | 'skip';
   /** Of a BEIR folder: whose judgements. */
@@ -174,33 +176,30 @@ export async function collectRows(
     if (data.rows.length === 0) throw emptyData(`not one row of ${source} can be used`, source);
     return collected(data, reading, bad, signal);
   }
-  if (file !== undefined) {
-    throw new InvalidArgumentError(
-      'ERR_INVALID_OPTION',
-      'The option file tells how to read a data file, but the data is not the path of one.',
-    );
-  }
+  const options = resolveRowOptions(file, 'objects');
   if (split !== null) throw noSplit();
+  const stop = options.signal === undefined ? signal : AbortSignal.any([signal, options.signal]);
   let row = 0;
-  let reader: ScoredRows | FormReader | undefined;
+  let reader: FormReader | undefined;
   let members: Members | undefined;
   const take = async (value: unknown): Promise<void> => {
     bad.read(() => {
       // One that is no object says nothing of those behind it.
       const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
       if (reader === undefined && !isObject) checkRow(value, { row });
-      members ??= new Members(value as object);
-      reader ??= readerFor(value as object, members, reading, pairClasses);
-      if (reader instanceof ScoredRows) reader.read(value, { row });
-      else readObject(reader, members, value, { row });
+      if (reader === undefined || members === undefined) {
+        members = new Members(value as object);
+        reader = readerFor(value as object, row, members, options, pairClasses);
+      }
+      readObject(reader, members, value, { row });
     });
     if (++row % rowsAtOnce !== 0) return;
     await new Promise(setImmediate);
-    signal.throwIfAborted();
+    stop.throwIfAborted();
   };
   const rows = source as Partial<Iterable<TrainingRow> & AsyncIterable<TrainingRow>> | null;
   if (typeof rows?.[Symbol.asyncIterator] === 'function') {
-    for await (const one of untilAborted(rows as AsyncIterable<TrainingRow>, signal)) await take(one);
+    for await (const one of untilAborted(rows as AsyncIterable<TrainingRow>, stop)) await take(one);
   } else if (typeof rows?.[Symbol.iterator] === 'function') {
     for (const one of rows as Iterable<TrainingRow>) await take(one);
   } else {
@@ -219,9 +218,10 @@ export async function collectRows(
   }
   if (row === 0) throw emptyData('the iterable gave no rows');
   const data = reader?.finish();
-  if (data === undefined || data.rows.length === 0) throw emptyData('not one row can be used');
-  if (reader instanceof FormReader) reading.notes.push(...reader.notes());
-  return collected(data, reading, bad, signal);
+  if (reader === undefined || data === undefined || data.rows.length === 0) throw emptyData('not one row can be used');
+  reading.columns = reader.columns;
+  reading.notes.push(...reader.unread(), ...reader.notes());
+  return collected(data, reading, bad, stop);
 }
 
 /** For data to which the option `split` says nothing. */
@@ -241,30 +241,38 @@ export function notAFile(folder: string): InvalidArgumentError {
   );
 }
 
-/** Two texts and a label under the usual names of scored pairs; null where one is missing. */
-function pairPlan(names: readonly string[]): FormPlan | null {
-  const [text1, text2, score] = roles.map((role) => names.findIndex((name) => isUsual(role, name)));
-  return text1! < 0 || text2! < 0 || score! < 0 ? null : { kind: 'pairs', text1: text1!, text2: text2!, score: score! };
+/** By the first row that says it: what the members of the others are, as the columns of a file. */
+function readerFor(
+  value: object,
+  row: number,
+  { names }: Members,
+  { columns, score }: RowOptions,
+  pairClasses: boolean,
+): FormReader {
+  const pairsPlan = (): FormPlan => ({ kind: 'pairs', ...pairMembers(value, row, names, columns) });
+  const plan = planOf(names, columns, true) ?? pairsPlan();
+  return new FormReader({
+    plan: pairClasses ? asPairClasses(plan) : plan,
+    names,
+    score,
+    unclear: () => thrownBy(pairsPlan),
+  });
 }
 
-/** By the first row: what the members of the others are. Rows that name a part of a scored pair are such pairs. */
-function readerFor(value: object, { names }: Members, reading: Reading, pairClasses: boolean): ScoredRows | FormReader {
-  const scored = roles.some((role) => names.includes(role));
-  let plan = scored ? null : planOf(names, {}, true);
-  if (pairClasses) {
-    const found = plan ?? pairPlan(names);
-    plan = found === null ? null : asPairClasses(found);
+/** Where two texts and a score stand. Rows that name all three exactly are those, whatever else they have. */
+function pairMembers(
+  value: object,
+  row: number,
+  names: readonly string[],
+  columns: ColumnChoice,
+): Record<Role, number> {
+  if (Object.keys(columns).length === 0) {
+    const at = (role: Role): number => names.indexOf(role);
+    if (roles.every((role) => at(role) >= 0)) return { text1: at('text1'), text2: at('text2'), score: at('score') };
+    const missing = roles.filter((role) => !names.some((name) => isUsual(role, name)));
+    if (missing.length > 0) throw missingMembers(value, missing, { row });
   }
-  if (plan === null) {
-    reading.columns = roles;
-    return new ScoredRows();
-  }
-  const unclear = () => thrownBy(() => checkRow(value, { row: 0 }));
-  const reader = new FormReader({ plan, names, score: { range: [0, 1], labels: null }, unclear });
-  const unread = names.filter((_, at) => !reader.positions.includes(at));
-  if (unread.length > 0) reading.notes.push(`Not read: ${unread.join(', ')}.`);
-  reading.columns = reader.columns;
-  return reader;
+  return resolveColumns(undefined, names, columns, 'format');
 }
 
 /** With how rows of other forms are asked for, which two columns of texts may be. */
@@ -296,11 +304,13 @@ function readObject(reader: FormReader, members: Members, value: unknown, place:
     );
   }
   const record = value as Record<string, unknown>;
-  reader.read(
-    reader.positions.map((position) => members.at(record, position)),
-    place,
-    record,
-  );
+  const { positions } = reader;
+  const cells = positions.map((position) => members.at(record, position));
+  if (reader.isScored && cells.includes(undefined)) {
+    const missing = roles.filter((_, i) => !members.has(record, positions[i]!));
+    if (missing.length > 0) throw missingMembers(record, missing, place, reader.columns);
+  }
+  reader.read(cells, place, record);
 }
 
 async function collectFile(
@@ -343,7 +353,7 @@ async function collectFile(
   if (plan === null) {
     const collector = new ScoredRows();
     for await (const rows of untilAborted(scoredRows(file, table, resolved, reading, bad), signal)) {
-      for (const { text1, text2, score } of rows) collector.add(text1, text2, score);
+      for (const one of rows) collector.add(one);
     }
     return collector.finish();
   }
@@ -370,9 +380,7 @@ async function collectFile(
   const { encoding, delimiter } = table;
   reading.columns = reader.columns;
   reading.file = { format, encoding, delimiter, columns: partsOf(plan, column), labels: reader.words };
-  const unread = names.filter((_, at) => !reader.positions.includes(at));
-  const told = unread.length === 0 ? [] : [`Not read: ${unread.map((name) => `"${name}"`).join(', ')}.`];
-  reading.notes.push(...tableNotes(table, resolved), ...told, ...reader.notes());
+  reading.notes.push(...tableNotes(table, resolved), ...reader.unread(), ...reader.notes());
   return data;
 }
 
@@ -428,14 +436,16 @@ export async function collectLists(
   signal: AbortSignal,
 ): Promise<CollectedData> {
   const bad = new BadRows(onBadRow === 'skip', null);
+  const stop = lists.signal === undefined ? signal : AbortSignal.any([signal, lists.signal]);
   let row = 0;
+  stop.throwIfAborted();
   for (const read of lists.rows) {
     bad.read(read);
     if (++row % rowsAtOnce !== 0) continue;
     await new Promise(setImmediate);
-    signal.throwIfAborted();
+    stop.throwIfAborted();
   }
   const data = lists.finish();
   if (data.rows.length === 0) throw emptyData('not one row can be used');
-  return collected(data, { file: null, columns: [], notes: [] }, bad, signal);
+  return collected(data, { file: null, columns: [], notes: lists.notes() }, bad, stop);
 }

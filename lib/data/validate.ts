@@ -39,7 +39,7 @@ export function emptyData(what: string, file?: string): InvalidArgumentError {
   return new InvalidArgumentError('ERR_EMPTY_DATA', `There is nothing to train on: ${what}.`, { file });
 }
 
-/** A row as it comes from an iterable. */
+/** A row of two texts and a score, as `readRows` gives it. */
 export function checkRow(value: unknown, place: RowPlace): ScoredRow {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     const list = Array.isArray(value) && value.length >= 3;
@@ -64,11 +64,34 @@ export function checkRow(value: unknown, place: RowPlace): ScoredRow {
   };
 }
 
-/** Which members a row has in place of those that it should have, and the code that renames them. */
-function missingMembers(row: object, missing: readonly Role[], place: RowPlace): InvalidArgumentError {
-  const names = Object.keys(row);
+/**
+ * Which members a row has in place of those that it should have, and the code that renames them.
+ *
+ * @param names of the parts in the rows before; by default those of `ScoredRow`
+ */
+export function missingMembers(
+  row: object,
+  missing: readonly Role[],
+  place: RowPlace,
+  names: readonly string[] = roles,
+): InvalidArgumentError {
+  const own = Object.keys(row);
+  const titles = missing.map((role) => names[roles.indexOf(role)]!);
+  const title = titles.length === 1 ? titles[0]! : `${titles.slice(0, -1).join(', ')} and ${titles.at(-1)!}`;
+  return new InvalidArgumentError(
+    missing.some((role) => role !== 'score') ? 'ERR_TEXT_TYPE' : 'ERR_SCORE_RANGE',
+    `A row must be an object { ${names.join(', ')} }, but ${placeName(place)} has no ${title}; ` +
+      (own.length === 0 ? 'it is empty.' : `it has ${own.slice(0, 12).join(', ')}${own.length > 12 ? ', …' : ''}.`),
+    {
+      ...place,
+      remedy: own.length === 0 || roles.some((role, i) => role !== names[i]) ? undefined : renamed(own, missing),
+    },
+  );
+}
+
+/** The code that gives members the names of a scored pair's parts. */
+function renamed(names: readonly string[], missing: readonly Role[]): Wording {
   const meant = suggestColumns(names, missing);
-  const title = missing.length === 1 ? missing[0]! : `${missing.slice(0, -1).join(', ')} and ${missing.at(-1)!}`;
   const taken = roles.flatMap((role) =>
     missing.includes(role) ? (meant[role] === undefined ? [] : [meant[role]]) : [role],
   );
@@ -78,38 +101,22 @@ function missingMembers(row: object, missing: readonly Role[], place: RowPlace):
     missing.includes(role) ? `${role}: ${meant[role] === undefined ? '…' : code(meant[role])}` : role,
   );
   const from = simple && taken.length > 0 ? `{ ${taken.join(', ')} }` : 'row';
-  return new InvalidArgumentError(
-    missing.some((role) => role !== 'score') ? 'ERR_TEXT_TYPE' : 'ERR_SCORE_RANGE',
-    `A row must be an object { text1, text2, score }, but ${placeName(place)} has no ${title}; ` +
-      (names.length === 0
-        ? 'it is empty.'
-        : `it has ${names.slice(0, 12).join(', ')}${names.length > 12 ? ', …' : ''}.`),
-    {
-      ...place,
-      remedy: names.length === 0 ? undefined : say`Did you mean rows.map((${from}) => ({ ${members.join(', ')} }))?`,
-    },
-  );
+  return say`Did you mean rows.map((${from}) => ({ ${members.join(', ')} }))?`;
 }
 
-/**
- * The rows of two lists, each of which is checked when it is called. The lists themselves are checked and copied at once; the
- * pairs in them are not, since a million of them would keep the event loop waiting.
- */
-export function pairRows(
-  pairs: unknown,
-  scores: unknown,
-): Generator<() => [text1: string, text2: string, score: number], void, undefined> {
-  if (!Array.isArray(pairs)) {
+/** @throws InvalidArgumentError ERR_INVALID_ARGUMENT: they are no lists of rows and of what belongs to each */
+export function checkLists(rows: unknown, labels: unknown): void {
+  if (!Array.isArray(rows)) {
     throw new InvalidArgumentError(
       'ERR_INVALID_ARGUMENT',
-      `pairs must be a list of [text, text], but is ` + `${show(pairs)}.`,
+      `pairs must be a list of [text, text], but is ` + `${show(rows)}.`,
     );
   }
-  if (!Array.isArray(scores) && !(ArrayBuffer.isView(scores) && !(scores instanceof DataView))) {
-    const first: unknown = pairs[0];
+  if (!Array.isArray(labels) && !(ArrayBuffer.isView(labels) && !(labels instanceof DataView))) {
+    const first: unknown = rows[0];
     throw new InvalidArgumentError(
       'ERR_INVALID_ARGUMENT',
-      `scores must be a list of numbers, one for each pair, but is ${show(scores)}.`,
+      `scores must be a list of numbers, one for each pair, but is ${show(labels)}.`,
       {
         remedy:
           Array.isArray(first) && first.length === 3
@@ -118,36 +125,20 @@ export function pairRows(
       },
     );
   }
-  const scoreList = scores as ArrayLike<unknown>;
-  if (pairs.length !== scoreList.length) {
-    throw new InvalidArgumentError(
-      'ERR_LENGTH_MISMATCH',
-      `There must be one score for each pair, but there are ` + `${pairs.length} pairs and ${scoreList.length} scores.`,
-    );
-  }
-  if (pairs.length === 0) throw emptyData('the list of pairs is empty');
-  return eachPair(pairs.slice(), (scores as unknown[]).slice());
 }
 
-function* eachPair(pairs: readonly unknown[], scores: readonly unknown[]): ReturnType<typeof pairRows> {
-  for (let row = 0; row < pairs.length; ++row) {
-    yield () => {
-      const pair = pairs[row];
-      if (!Array.isArray(pair) || pair.length !== 2) {
-        throw new InvalidArgumentError(
-          'ERR_INVALID_ARGUMENT',
-          `A pair must be a list of two texts, but pairs[${row}] is ${show(pair)}.`,
-          { row, remedy: pairRemedy(pair) },
-        );
-      }
-      const text1 = checkText(pair[0], 'text 0', { row });
-      return [text1, checkText(pair[1], 'text 1', { row }), checkScore(scores[row], { row })];
-    };
-  }
+/** @throws InvalidArgumentError ERR_INVALID_ARGUMENT: it is no list of two */
+export function checkPair(pair: unknown, row: number): void {
+  if (Array.isArray(pair) && pair.length === 2) return;
+  throw new InvalidArgumentError(
+    'ERR_INVALID_ARGUMENT',
+    `A pair must be a list of two texts, but pairs[${row}] is ${show(pair)}.`,
+    { row, remedy: pairRemedy(pair) },
+  );
 }
 
 function pairRemedy(pair: unknown): Wording | undefined {
-  if (Array.isArray(pair) && pair.length === 3 && typeof pair[2] === 'number') {
+  if (Array.isArray(pair) && pair.length === 3 && typeof pair[2] !== 'string') {
     return say`Pass objects in place of the two lists: finetune(rows.map(([text1, text2, score]) => ({ text1, text2, score }))).`;
   }
   if (typeof pair !== 'object' || pair === null || Array.isArray(pair)) return undefined;

@@ -9,7 +9,8 @@ const lib = (name) => require(`../../dist/${name}.js`);
 /** @returns {Promise<{ title: string, error: Error, program: boolean }[]>} `program`: on the command line it cannot be made */
 export async function raised() {
   const { readScored } = lib('data/read');
-  const { pairRows, checkRow } = lib('data/validate');
+  const { listRows } = lib('data/lists');
+  const { checkRow } = lib('data/validate');
   const { resolveOptions } = lib('finetune/resolved-options');
   const { checkTrainingRows } = lib('finetune/training-rows');
   const { resolveLoss } = lib('finetune/losses/choice');
@@ -84,7 +85,7 @@ export async function raised() {
   await texts('embed --jsonl: no JSON', 'texts.jsonl', '"one"\nhello\n', { json: true });
   await texts('embed --jsonl: no text', 'texts.jsonl', '"one"\n{"txt":"two"}\n', { json: true });
 
-  const lists = (pairs, scores) => [...pairRows(pairs, scores)].map((read) => read());
+  const lists = (pairs, scores) => [...listRows(pairs, scores).rows].map((read) => read());
   await raise('pairs without scores', () => lists([['a', 'b']], undefined), true);
   await raise('triples in place of pairs', () => lists([['a', 'b', 1]], undefined), true);
   await raise('triples beside scores', () => lists([['a', 'b', 1]], [1]), true);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { balance } from '../../lib/data/balance';
-import { checkRow, pairRows } from '../../lib/data/validate';
+import { listRows } from '../../lib/data/lists';
+import { checkRow } from '../../lib/data/validate';
 import { resolveReadOptions } from '../../lib/data/read-options';
 import { InvalidArgumentError } from '../../lib/system/errors';
 import { resolveOptions } from '../../lib/finetune/resolved-options';
@@ -210,8 +211,15 @@ test(
     both(
       () =>
         fc.property(lists, scores, (pairs, given) => {
-          if (refused(() => [...pairRows(pairs, given)].map((read) => read()))) return;
-          for (const read of pairRows(pairs, given)) expect(read()[2] >= 0 && read()[2] <= 1).toBe(true);
+          const all = () => {
+            const lists = listRows(pairs, given);
+            for (const read of lists.rows) read();
+            return lists.finish();
+          };
+          if (refused(all)) return;
+          const { form, labels } = all();
+          const scores = form === 'scored-pairs' || form === 'labelled-pairs' ? Array.from(labels) : [];
+          expect(scores.every((score) => score >= 0 && score <= 1)).toBe(true);
         }),
       3000,
     );

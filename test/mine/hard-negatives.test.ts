@@ -1,3 +1,5 @@
+import { collectRows, type TrainingRow } from '../../lib/data/source';
+import { InvalidArgumentError } from '../../lib/system/errors';
 import { mineHardNegatives } from '../../lib/mine/hard-negatives';
 import type { MineOptions } from '../../lib/mine/options';
 
@@ -135,4 +137,28 @@ test('what cannot be mined is refused', async () => {
   await refused({}, 'ERR_INVALID_ARGUMENT', [{ text1: 'q', text2: 'p75', score: 0.5 }]);
   await refused({}, 'ERR_EMPTY_DATA', [{ text1: 'q', text2: 'p75', score: 0 }]);
   await refused({ signal: AbortSignal.abort() }, 'ERR_ABORTED');
+});
+
+test('mined pairs with similarities are rows to train on; one below 0 is told, with what makes a score of it', async () => {
+  const reading = (rows: unknown, file?: { scoreRange: [number, number] }) =>
+    collectRows(rows as TrainingRow[], { file, onBadRow: 'refuse' }, new AbortController().signal);
+  const pairs = { outputFormat: 'labeled-pair', outputScores: true, numNegatives: 1 } as const;
+  const { rows } = await mine(pairs);
+  const found = await reading(rows);
+  expect({ ...found, labels: Array.from(found.labels) }).toMatchObject({
+    form: 'scored-pairs',
+    rows: [
+      ['q', 'p75'],
+      ['q', 't90'],
+    ],
+    labels: [expect.closeTo(0.75, 5), expect.closeTo(0.9, 5)],
+  });
+  const opposite = { embed: (texts: readonly string[]) => Promise.resolve(texts.map((t) => [t === 'far' ? -1 : 1])) };
+  const below = (await mineHardNegatives(opposite, data, { ...pairs, corpus: ['far'] })).rows;
+  expect(below[1]).toEqual({ anchor: 'q', positive: 'far', score: expect.closeTo(-1, 5) });
+  const error: unknown = await reading(below).catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(InvalidArgumentError);
+  expect(error).toMatchObject({ code: 'ERR_SCORE_RANGE', row: 1 });
+  expect((error as Error).message).toMatch(/is -1\. If the scores go further.*scoreRange: \[-1, 1\]/);
+  expect(Array.from((await reading(below, { scoreRange: [-1, 1] })).labels)).toEqual([1, 0]);
 });

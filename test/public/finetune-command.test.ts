@@ -31,7 +31,7 @@ test('lines of progress, a log of every event, and the next command, which works
   expect(refused.stderr).toMatch(/Did you mean --score points\? \[ERR_DATA_FILE\]\n$/);
   const range = await vectune([...run, ...named.slice(0, -1), 'points']);
   expect(range.stderr).toMatch(
-    /for example with --score-range 0,5\.\nIn all 30 rows of .*--on-bad-row skip .* \[ERR_SCORE_RANGE\]\n$/s,
+    /for example with --score-range 0,5, which brings them to 0 to 1\.\nIn all 30 rows of .*--on-bad-row skip .* \[ERR_SCORE_RANGE\]\n$/s,
   );
 
   const { code, stdout, stderr } = await vectune([...run, ...read, '--log-every', '0.000001', '--log', log]);

@@ -250,3 +250,37 @@ test('a set of texts learns from its own teacher, beside one that does not', asy
   expect(report.sets!.taught).toMatchObject({ form: 'vectors', loss: { name: 'mse' }, measure: 'teacherAgreement' });
   expect(events.filter(({ type }) => type === 'teacher').length).toBeGreaterThan(0);
 });
+
+test('a set takes lists and objects as one set alone does: two lists, words, a range, other names', async () => {
+  const texts = pairs.map(({ text1, text2 }): [string, string] => [text1, text2]);
+  const mixed: DataSets = {
+    lists: { data: texts, labels: pairs.map(({ score }) => (score === 1 ? 'duplicate' : 'not duplicate')) },
+    stars: { data: texts, labels: graded.map(({ score }) => 5 * score).concat(pairs.slice(24).map(() => 5)) },
+    quora: pairs.map(({ text1, text2, score }) => ({ question1: text1, question2: text2, is_duplicate: score === 1 })),
+    classes: { data: texts.map(([text]) => text), labels: texts.map((_, i) => `topic ${i % 3}`) },
+    alone: same.map(({ text1, text2 }) => [text1, text2]),
+  };
+  const quick = { ...options, epochs: 1, file: { scoreRange: [0, 5] as const } };
+  const { of } = await finish(models.open(fixture('bert-mean')), mixed, quick);
+  expect(of('data').map(({ set, form }) => [set!.name, form])).toEqual([
+    ['lists', 'labelled-pairs'],
+    ['stars', 'scored-pairs'],
+    ['quora', 'labelled-pairs'],
+    ['classes', 'classes'],
+    ['alone', 'positive-pairs'],
+  ]);
+  const notes = of('data').map((event) => event.notes.join(' '));
+  expect(notes[0]).toMatch(/"duplicate" is taken as 1/);
+  expect(notes[2]).toMatch(/"true" is taken as 1/);
+  expect(of('data')[1]!.understood).toBe('40 pairs with scores from 0 to 1');
+});
+
+test('a set with lists that do not belong together is refused by its name', async () => {
+  const model = models.open(fixture('bert-mean'));
+  const refused = async (wrong: object, given: FinetuneOptions = {}) =>
+    ((await rejection(model.finetune({ pairs, wrong } as DataSets, given))) as Error).message;
+  expect(await refused({ data: [['a', 'b']], labels: [1, 0] })).toMatch(/^Data set "wrong": .* 1 pairs and 2 scores/);
+  expect(await refused({ data: 'pairs.csv', labels: [1] })).toMatch(/wrong\.labels belongs to lists .* is a file/);
+  expect(await refused({ data: [['a', 'b']], labels: 'ones' })).toMatch(/wrong\.labels must be a list of scores/);
+  expect(await refused({ data: [['a', 'b']], file: { scoreRange: [0, 5] } })).toMatch(/^Data set "wrong": .*have none/);
+});

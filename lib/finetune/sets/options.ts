@@ -1,4 +1,5 @@
-import { readTable, type ReadOptions } from '../../data/read-options';
+import { areTextRows, isList, type LabelList } from '../../data/lists';
+import { readTable, rowOptionsOf, type ReadOptions } from '../../data/read-options';
 import type { DataSource } from '../../data/source';
 import type { EmbeddingModel } from '../../evaluate/embedding';
 import { InvalidArgumentError } from '../../system/errors';
@@ -13,6 +14,12 @@ import type { ResolvedOptions } from '../resolved-options';
 /** Where the rows of a set may come from: a path, rows of objects, or rows of texts. */
 export type SetSource = DataSource | readonly string[] | readonly (readonly string[])[];
 
+/** The second of two lists. */
+export const labelsCheck = custom<LabelList, LabelList>('program', (path, value) => {
+  if (isList(value)) return value as LabelList;
+  throw invalidOption(path, 'a list of scores, classes or lists of numbers, one for each row', value);
+});
+
 export const setTable = {
   /** A file, a BEIR folder or a data set of the hub, rows of objects, or rows of texts, as `finetune` takes them. */
   data: required(
@@ -21,11 +28,16 @@ export const setTable = {
       throw invalidOption(path, 'the path of a file, or rows', value);
     }),
   ),
+  /**
+   * Where `data` is a list of texts, or of rows of texts: of each a score, a class, or a list of a teacher's numbers, as the
+   * second list of `finetune`.
+   */
+  labels: optional(labelsCheck, undefined, { aliases: ['scores'] }),
   /** What is trained on its rows. Default: the run's `loss`, else by the form of the rows. */
   loss: optional(lossCheck, null),
   /** What its validation rows are measured by. Default: the run's `measure`, else the recipe's for its form. */
   measure: optional(choice(...measureNames), null),
-  /** Where its data is a file: its format and columns. Default: the run's `file`. */
+  /** How a file, or rows, are read: format, columns, how scores are written. Default: the run's `file`. */
   file: optional(
     custom<ReadOptions, ReadOptions>('program', (_, value) => value as ReadOptions, readTable),
     undefined,
@@ -48,6 +60,7 @@ export type DataSets = Readonly<Record<string, SetSource | DataSetOptions>>;
 export interface AskedSet {
   name: string;
   data: SetSource;
+  labels: LabelList | undefined;
   loss: ResolvedLoss | null;
   measure: MeasureName | null;
   file: ReadOptions | undefined;
@@ -68,7 +81,7 @@ export function areDataSets(source: unknown): source is DataSets {
   const sets: unknown[] = Object.values(source);
   const isSource = (value: unknown): boolean => {
     if (typeof value === 'string') return true;
-    if (isRows(value)) return !Array.isArray(value) || typeof value[0] !== 'number';
+    if (isRows(value)) return !Array.isArray(value) || !['number', 'boolean', 'bigint'].includes(typeof value[0]);
     return typeof value === 'object' && value !== null && 'data' in value;
   };
   return sets.length > 0 && sets.every(isSource);
@@ -86,18 +99,45 @@ export function resolveSets(given: DataSets, options: ResolvedOptions): AskedSet
       },
     );
   }
-  return Object.entries(given).map(([name, value]) => {
+  const sets = Object.entries(given).map(([name, value]) => {
     const whole = typeof value === 'string' || isRows(value) ? { data: value } : value;
     const set = resolveTable(setTable, whole, { name: say`The data set "${name}"`, path: name });
+    if (set.labels !== undefined && !Array.isArray(set.data)) {
+      throw new InvalidArgumentError(
+        'ERR_INVALID_OPTION',
+        say`${option(`${name}.labels`)} belongs to lists of texts, or of rows of texts, but the data of the set is ${typeof set.data === 'string' ? 'a file' : 'no list'}.`,
+      );
+    }
     return {
       ...set,
       name,
       loss: set.loss ?? options.loss,
       measure: set.measure ?? options.measure,
-      file: set.file ?? (typeof set.data === 'string' ? options.file : undefined),
+      file: set.file ?? ofRun(options.file, set),
       split: set.split ?? options.split,
+      ownFile: set.file !== undefined,
     };
   });
+  const inherited = sets.flatMap(({ file, ownFile }) => (ownFile ? [] : Object.keys(file ?? {})));
+  const unused = Object.keys(options.file ?? {}).find((name) => !inherited.includes(name));
+  if (unused === undefined) return sets;
+  throw new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    say`${option(`file.${unused}`)} tells how data is read, but none of the data sets ${sets.map(({ name }) => name).join(', ')} has a use for it: they are rows, or have an option ${option('file')} of their own.`,
+  );
+}
+
+/** What of the run's option `file` means something to a set. */
+function ofRun(
+  file: ReadOptions | undefined,
+  { data, labels }: Pick<AskedSet, 'data' | 'labels'>,
+): ReadOptions | undefined {
+  if (typeof data === 'string') return file;
+  if (labels === undefined && !areTextRows(data)) return rowOptionsOf(file, 'objects');
+  // Lists of two texts and a number, a truth value or a word.
+  const scored =
+    labels !== undefined && Array.isArray(data) && isList(data[0]) && data[0].length === 2 && !isList(labels[0]);
+  return scored ? rowOptionsOf(file, 'lists') : file?.signal === undefined ? undefined : { signal: file.signal };
 }
 
 /** Refuses an option that says how several sets take turns, where there is one. */

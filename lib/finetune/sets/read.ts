@@ -38,20 +38,24 @@ export interface ReadSets {
 }
 
 /** An error of a set that has a name, with it. */
+export function errorOfSet(name: string | null, error: unknown): unknown {
+  if (name === null || !(error instanceof InvalidArgumentError)) return error;
+  const { said, remedy } = saidBy(error);
+  const { row, file, line } = error;
+  return new InvalidArgumentError(error.code, say`Data set "${name}": ${said}`, {
+    row,
+    file,
+    line,
+    remedy,
+    cause: error,
+  });
+}
+
 async function inSet<T>(name: string | null, work: () => T | Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (name === null || !(error instanceof InvalidArgumentError)) throw error;
-    const { said, remedy } = saidBy(error);
-    const { row, file, line } = error;
-    throw new InvalidArgumentError(error.code, say`Data set "${name}": ${said}`, {
-      row,
-      file,
-      line,
-      remedy,
-      cause: error,
-    });
+    throw errorOfSet(name, error);
   }
 }
 

@@ -42,7 +42,7 @@ describe('lists of pairs and scores', () => {
     ['scores that are no list', pairs, 'ones', { code: 'ERR_INVALID_ARGUMENT' }],
     ['no scores at all', pairs, undefined, { code: 'ERR_INVALID_ARGUMENT', message: /scores/ }],
     ['nothing at all', undefined, undefined, { code: 'ERR_INVALID_ARGUMENT', message: /two lists|pairs/ }],
-    ...([NaN, Infinity, -Number.MIN_VALUE, 1 + Number.EPSILON, '1', null, undefined, true, 1n, {}] as unknown[]).map(
+    ...([NaN, Infinity, -Number.MIN_VALUE, 1 + Number.EPSILON, 'one', '', null, undefined, 2n, {}] as unknown[]).map(
       (score, i) =>
         [`score ${i}: ${String(score)}`, pairs, scoresWith(3, score), { code: 'ERR_SCORE_RANGE', row: 3 }] as [
           string,
@@ -167,11 +167,21 @@ describe('data files', () => {
     });
   });
 
-  test('the option file without a file', async () => {
-    const refusal: Refusal = { code: 'ERR_INVALID_OPTION', message: /option file/ };
-    await expectUntouched((model) => model.finetune(pairs, scores, { ...quick, file: { format: 'csv' } }), refusal);
-    await expectUntouched((model) => model.finetune(rows, { ...quick, file: { format: 'csv' } }), refusal);
-    await expectUntouched((model) => model.finetune(oneByOne(rows), { ...quick, file: {} }), refusal);
+  test('what the option file says of a file alone, without a file', async () => {
+    const refusal: Refusal = { code: 'ERR_INVALID_OPTION', message: /file\.format tells how to read a data file, but/ };
+    const file = { format: 'csv' } as const;
+    await expectUntouched((model) => model.finetune(pairs, scores, { ...quick, file }), refusal);
+    await expectUntouched((model) => model.finetune(rows, { ...quick, file }), refusal);
+    await expectUntouched((model) => model.finetune(oneByOne(rows), { ...quick, file }), refusal);
+    const columns = { text1: 'a' };
+    await expectUntouched((model) => model.finetune(pairs, scores, { ...quick, file: { columns } }), {
+      code: 'ERR_INVALID_OPTION',
+      message: /file\.columns names columns, but the data is lists/,
+    });
+    await expectUntouched((model) => model.finetune({ first: rows, second: rows }, { ...quick, file }), {
+      code: 'ERR_INVALID_OPTION',
+      message: /none of the data sets first, second has a use for it/,
+    });
   });
 
   test.each<[object, ErrorCode, RegExp]>([

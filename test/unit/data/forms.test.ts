@@ -7,7 +7,6 @@ import type { PairData } from '../../../lib/data/pair';
 import { collectLists, collectRows, type CollectedData, type DataSource } from '../../../lib/data/source';
 import type { ReadOptions } from '../../../lib/data/read-options';
 import { readScored } from '../../../lib/data/read';
-import { pairRows } from '../../../lib/data/validate';
 import { InvalidArgumentError } from '../../../lib/system/errors';
 
 /** Data as people have it, and what is told of how it was understood. */
@@ -155,7 +154,8 @@ test.each<[string, string, string, string]>([
   });
   const names: Record<string, string> = { ',': 'commas', '\t': 'tabs', ';': 'semicolons', '|': 'bars' };
   const comma = 'The scores have a decimal comma, as 0,5.';
-  expect(facts.notes).toEqual([`The fields are separated by ${names[delimiter]!}.`, comma]);
+  const unread = name === 'x.csv' && text.startsWith('id;') ? ['Not read: "id", "note".'] : [];
+  expect(facts.notes).toEqual([`The fields are separated by ${names[delimiter]!}.`, ...unread, comma]);
 });
 
 test('an encoding that a mark says is told', async () => {
@@ -391,16 +391,13 @@ test('rows and lists that are nearly right get the code that makes them right', 
   expect((await of([{ left: 'a', right: 'b', gold: 1 }])).message).toMatch(
     /row 0 \(counted from 0\) has no text1, text2 and score; it has left, right, gold\. Did you mean rows\.map\(\(\{ left, right, gold \}\) => \(\{ text1: left, text2: right, score: gold \}\)\)\?/,
   );
-  expect((await of([{ text1: 'a', text2: 'b', label: 1 }])).message).toMatch(/has no score; .*score: label/);
-  expect((await of([{ 'text 1': 'a', text2: 'b', score: 1 }])).message).toMatch(/text1: row\["text 1"\]/);
+  expect((await of([{ text1: 'a', text2: 'b', scor: 1 }])).message).toMatch(/has no score; .*score: scor/);
+  expect((await of([{ 'text a': 'a', text2: 'b', gold: 1 }])).message).toMatch(/text1: row\["text a"\]/);
   expect((await of({ pairs: [['a', 'b']], scores: [1] })).message).toMatch(/finetune\(data\.pairs, data\.scores\)/);
-  expect(() => pairRows([['a', 'b', 1]], undefined)).toThrow(/pass objects: finetune\(rows\.map/);
-  expect(() => [...pairRows([['a', 'b', 1]], [1])].map((read) => read())).toThrow(
-    /pairs\[0\] is \[ 'a', 'b', 1 \]\. Pass objects/,
-  );
-  expect(() => [...pairRows([{ text1: 'a' }], [1])].map((read) => read())).toThrow(
-    /pass the rows alone: finetune\(rows\)/,
-  );
+  const read = (pairs: unknown, scores: unknown) => [...listRows(pairs, scores).rows].map((one) => one());
+  expect(() => read([['a', 'b', 1]], undefined)).toThrow(/pass objects: finetune\(rows\.map/);
+  expect(() => read([['a', 'b', 1]], [1])).toThrow(/pairs\[0\] is \[ 'a', 'b', 1 \]\. Pass objects/);
+  expect(() => read([{ text1: 'a' }], [1])).toThrow(/pass the rows alone: finetune\(rows\)/);
 });
 
 describe('in pieces', () => {
