@@ -397,7 +397,8 @@ export class TextVectorisation {
       const { name, loss, measure, data, labels, file } = set;
       const { recipe, onBadRow } = options;
       try {
-        const lists = labels === undefined ? undefined : listRows(data, labels, wantsPairClasses({ loss, recipe }), file);
+        const lists =
+          labels === undefined ? undefined : listRows(data, labels, wantsPairClasses({ loss, recipe }), file);
         return { name, loss, measure, ...this.#reading(data, lists, { ...set, recipe, onBadRow }) };
       } catch (error) {
         throw errorOfSet(name, error);
