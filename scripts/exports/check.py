@@ -12,9 +12,11 @@ for path in sys.argv[1:]:
     reader = gguf.GGUFReader(path)
     names = {tensor.name for tensor in reader.tensors}
     expected = set()
-    for tensor in gguf.MODEL_TENSORS[gguf.MODEL_ARCH.BERT]:
+    architecture = reader.fields["general.architecture"].contents()
+    kind = {name: kind for kind, name in gguf.MODEL_ARCH_NAMES.items()}[architecture]
+    for tensor in gguf.MODEL_TENSORS[kind]:
         expected.add(gguf.TENSOR_NAMES[tensor])
-    blocks = reader.fields["bert.block_count"].contents()
+    blocks = reader.fields[f"{architecture}.block_count"].contents()
     known = {name.format(bid=i) for name in expected for i in range(blocks)}
     strange = [name for name in names if name.rsplit(".", 1)[0] not in known]
     if strange:

@@ -26,6 +26,21 @@ function plain(name: CaseName): string {
 
 const single = (data: Buffer) => [...new Float32Array(Uint8Array.from(data).buffer)];
 
+const END = { SpecialToken: { id: '<|endoftext|>', type_id: 0 } };
+const bothEnds = (id: string) => ({
+  type: 'TemplateProcessing',
+  single: [END, { Sequence: { id, type_id: 0 } }, END],
+  pair: [END, { Sequence: { id, type_id: 0 } }, END, { Sequence: { id: 'B', type_id: 1 } }, END],
+  special_tokens: { '<|endoftext|>': { id: '<|endoftext|>', ids: [280], tokens: ['<|endoftext|>'] } },
+});
+const OTHER = {
+  type: 'Sequence',
+  pretokenizers: [
+    { type: 'Split', pattern: { Regex: '\\p{L}+' }, behavior: 'Isolated', invert: false },
+    { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false },
+  ],
+};
+
 const NAMES = {
   bert: ['attention.self.query', 'attention.self.key', 'attention.self.value', 'attention.output.dense'],
   distilbert: ['attention.q_lin', 'attention.k_lin', 'attention.v_lin', 'attention.out_lin'],
@@ -81,6 +96,104 @@ test('describes the model', async () => {
     'bert.attention.causal': false,
     'bert.pooling_type': 1,
   });
+});
+
+describe('qwen3-lasttoken', () => {
+  test('has its tensors under the names that llama.cpp looks for', async () => {
+    const { tensors } = await exported(fixture('qwen3-lasttoken'));
+    const weights = readTensors(join(fixture('qwen3-lasttoken'), 'model.safetensors'));
+    const theirs = (layer: string): Record<string, string> => ({
+      attn_norm: `${layer}.input_layernorm`,
+      attn_q: `${layer}.self_attn.q_proj`,
+      attn_k: `${layer}.self_attn.k_proj`,
+      attn_v: `${layer}.self_attn.v_proj`,
+      attn_q_norm: `${layer}.self_attn.q_norm`,
+      attn_k_norm: `${layer}.self_attn.k_norm`,
+      attn_output: `${layer}.self_attn.o_proj`,
+      ffn_norm: `${layer}.post_attention_layernorm`,
+      ffn_gate: `${layer}.mlp.gate_proj`,
+      ffn_up: `${layer}.mlp.up_proj`,
+      ffn_down: `${layer}.mlp.down_proj`,
+    });
+    const expected = new Map([
+      ['token_embd', 'embed_tokens'],
+      ['output_norm', 'norm'],
+      ...[0, 1].flatMap((i) =>
+        Object.entries(theirs(`layers.${i}`)).map(([mine, name]): [string, string] => [`blk.${i}.${mine}`, name]),
+      ),
+    ]);
+    expect([...tensors.keys()].sort()).toEqual([...expected.keys()].map((name) => `${name}.weight`).sort());
+    for (const [mine, name] of expected)
+      expect(single(tensors.get(`${mine}.weight`)!.data)).toEqual([...weights.get(`${name}.weight`)!.data]);
+  });
+
+  test('is described, and what its tokenizer puts behind a text', async () => {
+    const folder = models.copy('qwen3-lasttoken');
+    editJson<Record<string, unknown>>(join(folder, 'config.json'), (config) => {
+      config['rope_parameters'] = { rope_type: 'linear', rope_theta: 1e6, factor: 4 };
+    });
+    const { fields } = await exported(folder);
+    expect(Object.fromEntries([...fields].filter(([name]) => name.startsWith('qwen3.')))).toEqual({
+      'qwen3.block_count': 2,
+      'qwen3.context_length': 512,
+      'qwen3.embedding_length': 16,
+      'qwen3.feed_forward_length': 24,
+      'qwen3.attention.head_count': 4,
+      'qwen3.attention.head_count_kv': 2,
+      'qwen3.attention.key_length': 6,
+      'qwen3.attention.value_length': 6,
+      'qwen3.attention.layer_norm_rms_epsilon': Math.fround(1e-6),
+      'qwen3.attention.causal': true,
+      'qwen3.rope.dimension_count': 6,
+      'qwen3.rope.freq_base': 1e6,
+      'qwen3.rope.scaling.type': 'linear',
+      'qwen3.rope.scaling.factor': 4,
+      'qwen3.pooling_type': 3,
+    });
+    const own = Object.fromEntries([...fields].filter(([name]) => name.startsWith('tokenizer.ggml.')));
+    expect(own).toMatchObject({
+      'tokenizer.ggml.model': 'gpt2',
+      'tokenizer.ggml.pre': 'qwen2',
+      'tokenizer.ggml.bos_token_id': 280,
+      'tokenizer.ggml.eos_token_id': 280,
+      'tokenizer.ggml.padding_token_id': 280,
+      'tokenizer.ggml.add_bos_token': false,
+      'tokenizer.ggml.add_eos_token': true,
+    });
+    expect((own['tokenizer.ggml.tokens'] as string[]).slice(279)).toEqual([
+      'Ġbridge',
+      '<|endoftext|>',
+      '<|im_start|>',
+      '<|im_end|>',
+    ]);
+    expect((own['tokenizer.ggml.merges'] as string[]).slice(0, 2)).toEqual(['h e', 't he']);
+  });
+
+  test('whose tokens see both sides, and whose tokenizer adds nothing, says so', async () => {
+    const folder = models.copy('qwen3-lasttoken');
+    editJson<Record<string, unknown>>(join(folder, 'config.json'), (config) => {
+      config['is_causal'] = false;
+    });
+    editJson<Record<string, unknown>>(join(folder, 'tokenizer.json'), (json) => {
+      json['post_processor'] = null;
+    });
+    const { fields } = await exported(folder);
+    expect(fields.get('qwen3.attention.causal')).toBe(false);
+    expect(fields.get('tokenizer.ggml.add_eos_token')).toBe(false);
+    expect(fields.has('tokenizer.ggml.eos_token_id')).toBe(false);
+  });
+
+  test.each([
+    ['begins texts', /puts more than one token around a text/, (json) => (json['post_processor'] = bothEnds('A'))],
+    ['splits otherwise', /does not split texts as RoBERTa's or Qwen's does/, (json) => (json['pre_tokenizer'] = OTHER)],
+  ] as [string, RegExp, (json: Record<string, unknown>) => void][])(
+    'is refused where its tokenizer %s',
+    async (_, message, change) => {
+      const folder = models.copy('qwen3-lasttoken');
+      editJson(join(folder, 'tokenizer.json'), change);
+      await expect(models.open(folder).export('gguf', models.path('out'))).rejects.toThrow(message);
+    },
+  );
 });
 
 describe('the tokenizer', () => {
@@ -170,8 +283,10 @@ describe('precision', () => {
 describe('refused, with nothing written', () => {
   test.each([
     ['mpnet-mean', /llama\.cpp has no mpnet/],
-    ['modernbert-mean', /modernbert has rotary positions/],
-    ['static-dense', /static-embedding has a table of words and no encoder/],
+    ['modernbert-mean', /vectune writes BERT and its like, and Qwen3, as GGUF, and no modernbert yet/],
+    ['gemma3_text-lasttoken', /no gemma3_text yet/],
+    ['static-dense', /no static-embedding yet/],
+    ['qwen3-mean', /some of its layers see a window of the text/],
     ['bert-dense', /its activation is ReLU/],
     ['distilbert-dense', /llama\.cpp runs no Dense/],
     ['bert-residual', /llama\.cpp runs no Dense/],

@@ -4,8 +4,11 @@ import { modelCard, promptLines, type ModelFacts } from '../../model/save/card';
 import { factsOf } from '../../model/save/save';
 import type { OpenedModel } from '../../model/types';
 import type { ExportJob, Format } from '../format';
+import type { EncoderPlan } from '../plans';
+import { bert } from './bert';
 import { writeGguf, type Field } from './file';
-import { bertPlan, describe, ggufTensors, KINDS, type BertPlan } from './model';
+import { KINDS, refusal, type GgufModel } from './model';
+import { qwen3 } from './qwen3';
 import { tokenizerFields } from './tokenizer';
 
 /** One file for llama.cpp and what is built on it, and a model card. */
@@ -18,10 +21,9 @@ export const GGUF: Format = {
     entries: [/\.gguf$/, /^(README\.md|LICENSE|\.gitattributes|\.DS_Store|Thumbs\.db)$/],
   },
   async prepare(opened, plan) {
-    const bert = bertPlan(opened, plan);
-    const described = describe(opened);
+    const model = ggufModel(opened, plan);
     const tokenizer = await tokenizerFields(opened);
-    return (job) => write(job, bert, new Map([...described, ...tokenizer]));
+    return (job) => write(job, model, new Map([...model.fields, ...tokenizer]));
   },
   keepsModules: () => false,
   notes(opened) {
@@ -30,23 +32,35 @@ export const GGUF: Format = {
       notes.push(`llama.cpp gives all ${opened.width} numbers of a vector; take the first ${opened.dimension}.`);
     if (!opened.layout.includePrompt)
       notes.push("The model's pooling leaves a prompt's tokens out, and llama.cpp's pools them too.");
+    if (opened.spec.encoder.architecture === 'qwen3')
+      notes.push("llama.cpp takes texts as they come; the model's tokenizer brings them into the form NFC before.");
     return notes;
   },
 };
 
-async function write(job: ExportJob, plan: BertPlan, fields: ReadonlyMap<string, Field>): Promise<string[]> {
+/** @throws ModelError ERR_EXPORT: there is none */
+function ggufModel(opened: OpenedModel, plan: EncoderPlan): GgufModel {
+  const { architecture } = opened.spec.encoder;
+  if (plan.kind === 'transformer') {
+    if (architecture === 'qwen3') return qwen3(opened, plan);
+    if (plan.positions !== 'rotary') return bert(opened, plan);
+  }
+  throw refusal(opened, `vectune writes BERT and its like, and Qwen3, as GGUF, and no ${architecture} yet`);
+}
+
+async function write(job: ExportJob, model: GgufModel, fields: ReadonlyMap<string, Field>): Promise<string[]> {
   const { opened, precisions, folder, weights, card, onBytes } = job;
   const files: string[] = [];
   for (const precision of precisions) {
     const { type, file: kind } = KINDS[precision];
     const file = `${fileName(opened)}-${type}.gguf`;
-    const tensors = ggufTensors(opened, plan, weights.get('encoder')!, precision);
+    const tensors = model.tensors(weights.get('encoder')!, precision);
     const own = new Map<string, Field>([...fields, ['general.file_type', { u32: kind }]]);
     await writeGguf(join(folder, file), own, tensors, (written, total) => onBytes(file, written, total));
     files.push(file);
   }
   const facts = factsOf(opened);
-  await writeFile(join(folder, 'README.md'), modelCard(facts, card, usage(facts, files[0]!)), { flag: 'wx' });
+  await writeFile(join(folder, 'README.md'), modelCard(facts, card, usage(opened, facts, files[0]!)), { flag: 'wx' });
   return files;
 }
 
@@ -54,7 +68,8 @@ function fileName({ id }: OpenedModel): string {
   return basename(id).replaceAll(/[^\w.-]+/g, '-') || 'model';
 }
 
-function usage(facts: ModelFacts, file: string): string {
+function usage({ spec }: OpenedModel, facts: ModelFacts, file: string): string {
+  const approximates = spec.encoder.hiddenActivation === 'gelu';
   return [
     'With llama.cpp:',
     '',
@@ -63,7 +78,7 @@ function usage(facts: ModelFacts, file: string): string {
     `llama-embedding -m ${file} -p 'How old are you?'`,
     '```',
     '',
-    'Its vectors have length 1. Its GELU is the approximation by tanh: the cosine to the vectors of the model is some 0.99999.',
+    `Its vectors have length 1.${approximates ? ' Its GELU is the approximation by tanh: the cosine to the vectors of the model is some 0.99999.' : ''}`,
     ...promptLines(facts),
   ].join('\n');
 }

@@ -42,6 +42,10 @@ export async function tokenizerFields(model: OpenedModel): Promise<Map<string, F
   await turn();
   const idOf = (token: string) => added.find(({ content }) => content === token)?.id ?? table.idOf(token);
 
+  if (isQwens(run)) {
+    behindTexts(model, run, roles, idOf, put);
+    return fields;
+  }
   put('token_type_count', { u32: Math.max(1, model.spec.encoder.typeVocabSize) });
   const [first, last] = [roles['cls_token'] ?? roles['bos_token'], roles['sep_token'] ?? roles['eos_token']].map(
     (token) => (token === undefined ? undefined : idOf(token)),
@@ -139,14 +143,56 @@ function wordPiece(model: OpenedModel, own: JsonObject, { tokens, kinds }: Rows,
   if (!strip) put('normalizer.strip_accents', { bool: false });
 }
 
+/** What Qwen2's tokenizer, which is Qwen3's, cuts texts by. */
+const QWENS =
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+
+function isQwens(run: JsonObject): boolean {
+  const [split, bytes, ...more] = steps(run['pre_tokenizer'], 'pretokenizers');
+  const pattern = split?.['pattern'];
+  return (
+    more.length === 0 &&
+    split?.['type'] === 'Split' &&
+    isObject(pattern) &&
+    pattern['Regex'] === QWENS &&
+    bytes?.['type'] === 'ByteLevel' &&
+    bytes['add_prefix_space'] !== true
+  );
+}
+
+/** Where a tokenizer puts nothing but one token behind a text, or nothing. */
+function behindTexts(
+  model: OpenedModel,
+  run: JsonObject,
+  roles: Readonly<Record<string, string>>,
+  idOf: (token: string) => number | undefined,
+  put: Put,
+): void {
+  const template = steps(run['post_processor'], 'processors').find(({ type }) => type === 'TemplateProcessing');
+  const [first, last, ...more] = (template?.['single'] ?? [{ Sequence: {} }]) as JsonObject[];
+  const special = isObject(last?.['SpecialToken']) ? idOf(String(last['SpecialToken']['id'])) : undefined;
+  if (first?.['Sequence'] === undefined || more.length > 0 || (last !== undefined && special === undefined))
+    throw refusal(model, 'it puts more than one token around a text');
+  const pad = roles['pad_token'] === undefined ? undefined : idOf(roles['pad_token']);
+  // What llama.cpp puts behind a text is its end token; node-llama-cpp does so where there is a begin token too.
+  if (special !== undefined) for (const name of ['bos', 'eos']) put(`${name}_token_id`, { u32: special });
+  if (pad !== undefined) put('padding_token_id', { u32: pad });
+  put('add_bos_token', { bool: false });
+  put('add_eos_token', { bool: special !== undefined });
+}
+
 function byteLevel(model: OpenedModel, own: JsonObject, { tokens, kinds }: Rows, put: Put, run: JsonObject): void {
   const split = steps(run['pre_tokenizer'], 'pretokenizers');
-  if (isObject(run['normalizer'])) throw refusal(model, 'it changes texts before it splits them');
-  if (split.length !== 1 || split[0]!['type'] !== 'ByteLevel')
-    throw refusal(model, "it does not split texts as RoBERTa's does");
+  const qwens = isQwens(run);
+  if (!qwens && (split.length !== 1 || split[0]!['type'] !== 'ByteLevel'))
+    throw refusal(model, "it does not split texts as RoBERTa's or Qwen's does");
   if (split[0]!['add_prefix_space'] === true) throw refusal(model, 'it puts a space before each text');
+  // llama.cpp leaves texts as they are, which the export's notes say of Qwen's.
+  const normalizer = run['normalizer'];
+  if (isObject(normalizer) && !(qwens && normalizer['type'] === 'NFC'))
+    throw refusal(model, 'it changes texts before it splits them');
   put('model', { text: 'gpt2' });
-  put('pre', { text: 'roberta-bpe' });
+  put('pre', { text: qwens ? 'qwen2' : 'roberta-bpe' });
   put('tokens', { texts: tokens });
   put('token_type', { i32s: kinds });
   const merges = own['merges'] as (string | [string, string])[];
