@@ -388,18 +388,18 @@ export class TextVectorisation {
 
   /** The one set of a run. */
   #setOf(source: unknown, lists: ListRows | undefined, options: ResolvedOptions): SetJob {
-    const { loss, measure } = options;
-    return { name: null, loss, measure, ...this.#reading(source as SetSource, lists, options) };
+    const { loss, sampler, measure } = options;
+    return { name: null, loss, sampler, measure, ...this.#reading(source as SetSource, lists, options) };
   }
 
   #setsOf(source: DataSets, options: ResolvedOptions): SetJob[] {
     return resolveSets(source, options).map((set) => {
-      const { name, loss, measure, data, labels, file } = set;
+      const { name, loss, sampler, measure, data, labels, file } = set;
       const { recipe, onBadRow } = options;
       try {
         const lists =
           labels === undefined ? undefined : listRows(data, labels, wantsPairClasses({ loss, recipe }), file);
-        return { name, loss, measure, ...this.#reading(data, lists, { ...set, recipe, onBadRow }) };
+        return { name, loss, sampler, measure, ...this.#reading(data, lists, { ...set, recipe, onBadRow }) };
       } catch (error) {
         throw errorOfSet(name, error);
       }

@@ -5,6 +5,7 @@ import type { EventContent } from '../finetune/events';
 import type { Gain } from '../finetune/gain';
 import type { KeptReport } from '../finetune/keep';
 import { lossName } from '../finetune/losses/told';
+import { optimizerPresets } from '../finetune/optimizer';
 import { measures, measureValue, type MeasureName } from '../finetune/measure';
 import type { ValidationMetrics } from '../finetune/metrics';
 import { driftWords } from '../finetune/random-pairs';
@@ -312,18 +313,51 @@ function describeSummary(event: Extract<EventContent, { type: 'summary' }>): str
   );
 }
 
-/** Everything that the recipe and the options came to, in two lines. */
+/** Everything that the recipe and the options came to, in some lines. */
 function describeRecipe({ recipe, loss, settings }: Extract<EventContent, { type: 'summary' }>): string {
-  const { effectiveBatchSize, learningRate, schedule, epochs, merge, measure, earlyStopping } = settings;
-  const batch = effectiveBatchSize === null ? 'batch up to 32' : `batch ${effectiveBatchSize}`;
+  const { effectiveBatchSize, sampler, learningRate, schedule, warmup, epochs, merge, measure, earlyStopping } =
+    settings;
+  const batch = `batch ${effectiveBatchSize ?? 'up to 32'}${samplerWords(sampler)}`;
   const rate = `learning rate ${learningRate < 1e-3 ? learningRate.toExponential() : learningRate} ${schedule}`;
   const ends = earlyStopping === null ? '' : `, patience ${earlyStopping.patience}`;
   const shares = merge[0] === 1 && merge.length === 1 ? 'all' : merge.join(', ').replace(/, ([^,]*)$/, ' or $1');
+  const parts = settings.folds === 1 ? '' : `, in ${settings.folds} parts of the rows`;
+  const clipped = settings.maxGradientNorm === null ? '' : `, gradients clipped to ${settings.maxGradientNorm}`;
   return (
     `recipe ${recipe}: loss ${lossName(loss)}\n` +
-    `${batch}, ${rate}, ${count(epochs, 'epoch')}${ends}\n` +
-    `chosen by ${measures[measure].words}; ${shares} of the trained weights`
+    `${batch}, ${rate}${warmupWords(warmup)}, ${count(epochs, 'epoch')}${ends}\n` +
+    `AdamW (${optimizerWords(settings.optimizer)})${clipped}\n` +
+    `chosen by ${measures[measure].words}${parts}; ${shares} of the trained weights`
   );
+}
+
+type Settings = Extract<EventContent, { type: 'summary' }>['settings'];
+
+const samplerNames = { any: '', 'no-duplicates': ' without duplicates', 'by-class': ' by class' };
+
+function samplerWords(sampler: Settings['sampler']): string {
+  if (typeof sampler === 'string') return samplerNames[sampler];
+  const told = Object.entries(sampler).filter(([, one]) => one !== 'any');
+  return told.length === 0 ? '' : ` (${told.map(([set, one]) => `${set}${samplerNames[one]}`).join(', ')})`;
+}
+
+function warmupWords(warmup: Settings['warmup']): string {
+  if ('ratio' in warmup) return warmup.ratio === 0 ? '' : ` after ${number100(warmup.ratio)} % of warm-up`;
+  return warmup.steps === 0 ? '' : ` after ${count(warmup.steps, 'step')} of warm-up`;
+}
+
+/** A preset by its name, else what differs from torch's. */
+function optimizerWords(constants: Settings['optimizer']): string {
+  const names = Object.keys(constants) as (keyof typeof constants)[];
+  const differing = (preset: typeof constants) => names.filter((name) => constants[name] !== preset[name]);
+  for (const [name, preset] of Object.entries(optimizerPresets)) if (differing(preset).length === 0) return name;
+  return differing(optimizerPresets.torch)
+    .map((name) => `${name} ${String(constants[name])}`)
+    .join(', ');
+}
+
+function number100(share: number): string {
+  return String(Number((100 * share).toPrecision(3)));
 }
 
 function describeDeviceMemory(event: Extract<EventContent, { type: 'device-memory' }>): string {

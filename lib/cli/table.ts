@@ -14,6 +14,7 @@ const measures: readonly Measure[] = [
   { label: 'average precision', of: (m) => m.averagePrecision },
   { label: 'best F1', of: (m) => m.f1?.value },
   { label: 'best accuracy', of: (m) => m.accuracy?.value },
+  { label: 'MCC at best F1', of: (m) => m.mcc },
   { label: 'triplet accuracy', of: (m) => m.tripletAccuracy },
   { label: 'MRR@10 among own negatives', of: (m) => m.ownMrr10 },
   { label: 'MRR@10', of: (m) => m.retrieval?.mrr10 },

@@ -32,7 +32,6 @@ import { blends, train, type LoopSet } from './loop';
 import { withFittedThresholds, withThresholdsOf } from './fitted-threshold';
 import { KeepSet, keptReport, readKeep } from './keep';
 import type { ResolvedLoss } from './losses/choice';
-import { samplerOf } from './losses/fit';
 import { OwnLossCaller } from './own-loss';
 import { defaultMemoryLimit, MemoryFollower } from './memory-limit';
 import type { ResolvedOptions } from './resolved-options';
@@ -230,7 +229,6 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
         ...set,
         lengths: ofSet(lengths, set),
         groups: { columns: tokens.columns, sources: tokens.sources, rowOffsets: ofSet(tokens.rowOffsets, set, 1) },
-        sampler: samplerOf(losses[i]!, set.data),
         among: searchedRows(set.data.form, set.split, options.seed),
         ownLoss: losses[i]!.own === undefined ? null : new OwnLossCaller(losses[i]!.own!, control.signal),
       }),
@@ -362,6 +360,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     const gains = await gainsOf(sets, measuredRows, { measure, units, before, after }, control.signal);
     const report: FinetuneReport = {
       recipe: settings.recipe,
+      settings: told,
       measure: measure ?? null,
       gain: gains.all,
       prompts: toldPrompts(prompts, sets),

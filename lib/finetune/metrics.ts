@@ -47,6 +47,8 @@ export interface ValidationMetrics {
   f1: ThresholdMetric | null;
   /** Best share of rows on their right side, from 0 to 1; null as `averagePrecision` is. */
   accuracy: ThresholdMetric | null;
+  /** Matthews' correlation coefficient at the threshold of `f1`, from -1 to 1; null as `averagePrecision` is. */
+  mcc: number | null;
   /**
    * Of rows with negatives: share of those whose positive is nearer to the anchor than all of its negatives, from 0 to 1.
    * Absent for other data.
@@ -80,7 +82,7 @@ export interface ValidationMetrics {
 
 /** Of data whose similarities are not compared with anything. */
 export function lossAlone(loss: number): ValidationMetrics {
-  return { loss, pearson: null, spearman: null, averagePrecision: null, f1: null, accuracy: null };
+  return { loss, pearson: null, spearman: null, averagePrecision: null, f1: null, accuracy: null, mcc: null };
 }
 
 /**
@@ -142,5 +144,6 @@ export function* measuring(
   metrics.averagePrecision = binary.averagePrecision;
   metrics.f1 = { value: binary.f1, threshold: binary.f1Threshold };
   metrics.accuracy = { value: binary.accuracy, threshold: binary.accuracyThreshold };
+  metrics.mcc = binary.mcc;
   return metrics;
 }

@@ -20,6 +20,7 @@ import type { EmbeddingModel } from '../evaluate/embedding';
 import type { FinetuneEvent } from './events';
 import { resolveLoss, type LossChoice, type ResolvedLoss } from './losses/choice';
 import type { OwnLoss } from './own-loss';
+import { samplers } from './losses/table';
 import { keeping } from './keep';
 import { measureNames } from './measure';
 import { adamW } from './optimizer';
@@ -158,6 +159,18 @@ export const finetuneTable = {
     help: 'what is trained; its options with --loss-option',
     unset: 'by the form of the rows',
     aliases: ['lossFunction', 'lossFn', 'objective', 'criterion'],
+  }),
+  /**
+   * How rows come together in batches. 'any': as the seed draws them. 'no-duplicates': no text of a row is any text of
+   * another row of its batch. 'by-class': two rows of each class in turn; of texts with classes alone. As
+   * sentence-transformers' `batch_sampler`. Default: as the loss wants them, no duplicates for multiple-negatives-ranking,
+   * gist and mega-batch-margin, by class for losses of classes, else any.
+   */
+  sampler: optional(choice(...samplers), null, {
+    flag: '--sampler <name>',
+    help: 'how rows come together in batches: any, no-duplicates or by-class',
+    unset: 'as the loss wants them',
+    aliases: ['batchSampler', 'batchSamplers'],
   }),
   /**
    * Several data sets: whose batches the steps of an epoch take. 'proportional': all of them, in an order drawn by the seed;

@@ -1,7 +1,9 @@
 import type { Gain } from './gain';
 import type { KeptReport } from './keep';
 import type { MeasureName } from './measure';
+import type { Sampler } from './losses/table';
 import type { RecipeName } from './recipes/recipe';
+import type { ToldSettings } from './recipes/settings';
 import type { PromptChoice } from './prompts';
 import type { SettingsSearchReport } from './settings-trials';
 import type { TriedShare } from './share';
@@ -80,6 +82,8 @@ export interface SetReport {
   recipe: RecipeName;
   /** The loss that was trained on its rows. */
   loss: NativeLoss;
+  /** How its rows came together in batches. */
+  sampler: Sampler;
   /** What its validation rows are measured by. */
   measure: MeasureName;
   /** What training changed in it; null where it cannot be told. */
@@ -116,6 +120,11 @@ export interface FinetuneReport {
   prompts: PromptChoice | null;
   /** The recipe. */
   recipe: RecipeName;
+  /**
+   * Everything that the recipe says, with what the options say instead, as the event 'summary' tells it: warm-up, epochs,
+   * early stopping, clipping, sampler, shares to choose from, folds and the rest.
+   */
+  settings: ToldSettings;
   /** How much of the trained weights the model has, the rest being what it was: from 0 (untrained) to 1. */
   share: number;
   /** The epoch whose weights the model has; 0 where training made nothing better, and the model is as before. */

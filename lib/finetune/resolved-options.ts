@@ -8,6 +8,7 @@ import type { EmbeddingModel } from '../evaluate/embedding';
 import type { ResolvedCheckpoint } from './checkpoint/options';
 import type { FinetuneEvent } from './events';
 import type { ResolvedLoss } from './losses/choice';
+import type { Sampler } from './losses/table';
 import type { ResolvedKeep } from './keep';
 import type { MeasureName } from './measure';
 import type { ResolvedAdamW } from './optimizer';
@@ -29,6 +30,7 @@ export interface ResolvedOptions {
   keep: ResolvedKeep | null;
   /** null where it was left to the form of the data. */
   loss: ResolvedLoss | null;
+  sampler: Sampler | null;
   /** null where it was not asked for. */
   multiDatasetSampler: MultiDatasetSampler | null;
   teacher: EmbeddingModel | string | null;

@@ -16,6 +16,7 @@ const measures: readonly [string, (metrics: ValidationMetrics) => number | null 
   ['Average precision', (m) => m.averagePrecision],
   ['Best F1', (m) => m.f1?.value],
   ['Best accuracy', (m) => m.accuracy?.value],
+  ["Matthews' correlation at best F1", (m) => m.mcc],
   ['Triplet accuracy', (m) => m.tripletAccuracy],
   ['MRR@10 among own negatives', (m) => m.ownMrr10],
   ['MRR@10', (m) => m.retrieval?.mrr10],
@@ -37,10 +38,29 @@ function compared(before: ValidationMetrics, after: ValidationMetrics): NonNulla
 
 type Of<Type extends FinetuneEvent['type']> = Extract<FinetuneEvent, { type: Type }>;
 
+function samplerWords(sampler: Of<'summary'>['settings']['sampler']): string {
+  if (typeof sampler === 'string') return sampler;
+  return Object.entries(sampler)
+    .map(([set, one]) => `${set}: ${one}`)
+    .join(', ');
+}
+
 /** Of what was set, what a card tells. */
 function cardSettings({ settings }: Of<'summary'>): Record<string, string | number | boolean | null> {
-  const { learningRate, schedule, optimizer, maxGradientNorm } = settings;
-  return { learningRate, schedule, ...optimizer, ...(maxGradientNorm !== null && { maxGradientNorm }) };
+  const { epochs, sampler, learningRate, schedule, warmup, optimizer, maxGradientNorm, earlyStopping, merge, folds } =
+    settings;
+  return {
+    epochs,
+    sampler: samplerWords(sampler),
+    learningRate,
+    schedule,
+    ...('ratio' in warmup ? { warmupRatio: warmup.ratio } : { warmupSteps: warmup.steps }),
+    ...optimizer,
+    ...(maxGradientNorm !== null && { maxGradientNorm }),
+    ...(earlyStopping !== null && earlyStopping),
+    merge: merge.join(', '),
+    ...(folds > 1 && { folds }),
+  };
 }
 
 /** Follows one run so that the model's card can say what was done, also where the run was stopped before its end. */

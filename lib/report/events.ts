@@ -153,7 +153,10 @@ export class RunEvents {
       created: created.toISOString(),
       ...rest,
       data: describeData(this.#data),
-      settings: settingsOf({ ...this.#summary, ...this.#data, ...report }, this.#wordsOfLoss),
+      settings: settingsOf(
+        { ...objectOf(this.#summary['settings']), ...this.#summary, ...this.#data, ...report },
+        this.#wordsOfLoss,
+      ),
       versions: {
         ...rest.versions,
         ...(typeof report['libtorch'] === 'string' && { LibTorch: report['libtorch'] }),
@@ -290,6 +293,30 @@ const settingNames: Record<string, string> = {
   trainableParameters: 'Parameters trained',
 };
 
+/** Of what a recipe and the options came to, what is no number or word. */
+function askedFor({ warmup, epochs, earlyStopping, maxGradientNorm, merge, folds, sampler }: JsonObject) {
+  const rise = objectOf(warmup);
+  const [ratio, steps, patience] = [rise['ratio'], rise['steps'], objectOf(earlyStopping)['patience']].map(number);
+  const [most, norm, parts] = [epochs, maxGradientNorm, folds].map(number);
+  const shares = Array.isArray(merge) ? merge.filter((share) => typeof share === 'number') : [];
+  const samplers = Object.entries(objectOf(sampler)).map(([set, name]) => `${set}: ${String(name)}`);
+  return {
+    ...(ratio != null && { 'Warm-up, share of the steps': ratio }),
+    ...(steps != null && { 'Warm-up, steps': integer(steps) }),
+    ...(most != null && { 'Epochs, at most': integer(most) }),
+    ...(patience != null && { 'Patience, epochs': integer(patience) }),
+    ...(norm != null && { 'Gradients clipped to': norm }),
+    ...(shares.length > 0 && { 'Shares to choose from': shares.join(', ') }),
+    ...(parts != null && parts > 1 && { 'Parts of the rows measured in turn': integer(parts) }),
+    ...(typeof sampler === 'string' && { Batches: sampler }),
+    ...(samplers.length > 0 && { Batches: samplers.join(', ') }),
+  };
+}
+
+function objectOf(value: unknown): JsonObject {
+  return isObject(value) ? value : {};
+}
+
 function settingsOf(facts: JsonObject, wordsOfLoss: WordsOfLoss): Record<string, string | number | boolean | null> {
   const settings: Record<string, string | number | boolean | null> = {};
   for (const [name, title] of Object.entries(settingNames)) {
@@ -300,6 +327,7 @@ function settingsOf(facts: JsonObject, wordsOfLoss: WordsOfLoss): Record<string,
     else if (name === 'loss' && isObject(value) && typeof value['name'] === 'string')
       settings[title] = wordsOfLoss({ ...value, name: value['name'] });
   }
+  Object.assign(settings, askedFor(objectOf(facts['settings'])));
   const { optimizer } = facts;
   if (isObject(optimizer)) {
     settings['AdamW'] = Object.entries(optimizer)

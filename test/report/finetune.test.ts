@@ -57,6 +57,13 @@ test('the page of positives names the loss, the measures, and what chance makes 
   const page = readFileSync(file, 'utf8');
   const record = recordIn(page)!;
   expect(record.settings['Loss']).toMatch(/^multiple negatives ranking: /);
+  expect(record.settings).toMatchObject({
+    Batches: 'no-duplicates',
+    'Warm-up, share of the steps': 0.1,
+    'Epochs, at most': '3',
+    'Gradients clipped to': 1,
+    'Shares to choose from': '1, 0.85, 0.7, 0.5',
+  });
   expect(record.gain).toMatchObject({ measure: 'mrr10', a: report.gain!.before, b: report.gain!.after });
   expect(page).toContain('<td>MRR@10</td>');
   expect(page).not.toMatch(/Mrr10|Ndcg10|Recall10|Accuracy1/);

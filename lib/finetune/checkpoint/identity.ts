@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import type { TrainingData } from '../../data/form';
 import { CheckpointError } from '../../system/errors';
+import { losses, type Sampler, type SimpleLossName } from '../losses/table';
 import { firstLoss } from '../losses/told';
 import type { ResolvedOptions } from '../resolved-options';
 import type { RunSettings } from '../recipes/settings';
@@ -138,6 +139,20 @@ const untoldOptions = {
   folds: 1,
 };
 
+/** How batches came together in versions that did not say it: as the loss wants them. */
+function usualSampler({ name, ...options }: NativeLoss): Sampler | Record<string, Sampler> {
+  if (name === 'several')
+    return Object.fromEntries(
+      Object.entries(options['sets'] as Record<string, NativeLoss>).map(([set, loss]) => [
+        set,
+        usualSampler(loss) as Sampler,
+      ]),
+    );
+  const own = (losses[name as SimpleLossName] as { sampler?: Sampler } | undefined)?.sampler;
+  const parts = [options['loss'], options['losses']].flat().filter((part) => part !== undefined) as NativeLoss[];
+  return own ?? (parts.map(usualSampler).find((sampler) => sampler !== 'any') as Sampler | undefined) ?? 'any';
+}
+
 /** What a model does with its weights in training, as a checkpoint keeps it: every field of the spec. */
 export function computationOf({ encoder, head }: NativeModelSpec, dropout: number | null): Computation {
   // The run's own dropout stands in for both of the model's.
@@ -233,7 +248,7 @@ function ofOption(difference: string): Wording {
   const given: Record<string, string> = { 'warmup.steps': 'warmupSteps', 'warmup.ratio': 'warmupRatio' };
   const [owner, member] = name.split('.');
   const named =
-    (owner === 'optimizer' || owner === 'prompts') && member !== undefined
+    (owner === 'optimizer' || owner === 'prompts' || owner === 'sampler') && member !== undefined
       ? words(name, say`${option(owner)} (${member})`)
       : option(given[name] ?? name);
   return say`${named}${difference.slice(colon)}`;
@@ -268,7 +283,11 @@ export function checkSameRun(
     const [then, here] = [before.model.computes, now.model.computes!];
     found.push(...commonDifferences(then.encoder, here.encoder), ...differences(then.head, here.head, 'model.head'));
   }
-  const { epochs: epochsBefore, ...optionsBefore } = { ...untoldOptions, ...before.options } as RunIdentity['options'];
+  const { epochs: epochsBefore, ...optionsBefore } = {
+    ...untoldOptions,
+    sampler: usualSampler((before.options['loss'] as NativeLoss | undefined) ?? firstLoss),
+    ...before.options,
+  } as RunIdentity['options'];
   const { epochs: epochsNow, ...optionsNow } = now.options;
   found.push(...differences(optionsBefore, optionsNow).map(ofOption));
   // A steady learning rate does not know how many epochs there will be.

@@ -1,5 +1,5 @@
 import type { DeviceMemory, NativeLoss } from '../../engine/addon';
-import type { RunSettings } from '../recipes/settings';
+import type { RunSettings, ToldSettings } from '../recipes/settings';
 
 /** Where the run computes. */
 export interface DeviceEvent {
@@ -34,7 +34,7 @@ export interface SummaryEvent {
   /** The recipe, and what it and the options came to. */
   recipe: RunSettings['recipe'];
   /** Everything that the recipe says, with what the options say instead. */
-  settings: Omit<RunSettings, 'recipe' | 'loss'>;
+  settings: ToldSettings;
   /** The loss that is trained, and the options that it was given. */
   loss: NativeLoss;
   /** Numbers that the model is made of. */

@@ -1,5 +1,6 @@
 import { formWords, widths, type TrainingData } from '../../data/form';
 import { InvalidArgumentError } from '../../system/errors';
+import { show } from '../../system/options';
 import { option, say, type Wording } from '../../system/wording';
 import type { ResolvedLoss } from './choice';
 import { losses, type Sampler, type SimpleLossName } from './table';
@@ -84,6 +85,25 @@ export function checkFits(loss: ResolvedLoss, data: TrainingData): void {
 export function wantsPairClasses({ loss, recipe }: { loss: ResolvedLoss | null; recipe: string }): boolean {
   if (loss === null) return recipe === 'pair-classes';
   return loss.parts.some((name) => losses[name].forms.includes('classified-pairs') && !losses[name].addition);
+}
+
+/** What a sampler other than the loss's own costs; undefined where it is the loss's own, or costs nothing. */
+export function samplerNote(sampler: Sampler, loss: ResolvedLoss, data: TrainingData): string | undefined {
+  const usual = samplerOf(loss, data);
+  if (sampler === usual || usual === 'any') return undefined;
+  return usual === 'no-duplicates'
+    ? `Rows of a batch may share a text (sampler ${sampler}), which the loss then takes for a negative of what it belongs to.`
+    : `Texts of a class may not meet in a batch (sampler ${sampler}), and the loss learns from those that do.`;
+}
+
+/** @throws InvalidArgumentError ERR_INVALID_OPTION: there is nothing that the sampler goes by */
+export function checkBatches(sampler: Sampler, { form }: Pick<TrainingData, 'form'>): void {
+  if (sampler !== 'by-class' || form === 'classes') return;
+  throw new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    say`${option('sampler')} is ${show(sampler)}, which needs texts with a class, but the data is ${formWords[form]}.`,
+    { remedy: say`Leave it out, or give ${option('sampler', 'any')} or ${option('sampler', 'no-duplicates')}.` },
+  );
 }
 
 /** How batches are put together for a loss; for one of the caller's own as for the data's usual one. */

@@ -5,7 +5,8 @@ import { invalidOption } from '../../system/options';
 import { option, say } from '../../system/wording';
 
 /** How rows come together in batches: see order.ts. */
-export type Sampler = 'any' | 'no-duplicates' | 'by-class';
+export const samplers = ['any', 'no-duplicates', 'by-class'] as const;
+export type Sampler = (typeof samplers)[number];
 
 interface LossEntry<Table extends OptionTable> {
   /** What people read of it. */

@@ -1,5 +1,6 @@
 import type { TrainingData } from '../../data/form';
 import { resolveLoss } from '../losses/choice';
+import { samplerOf } from '../losses/fit';
 import type { ResolvedOptions } from '../resolved-options';
 import type { Recipe } from './recipe';
 import { recipeFor } from './recipes';
@@ -13,9 +14,11 @@ export function applyRecipe(
   validates: boolean,
 ): SetSettings {
   const recipe = recipeFor(options.recipe, { data, trainingRows });
+  const loss = options.loss ?? resolveLoss('loss', recipe.loss);
   return {
     recipe: recipe.name,
-    loss: options.loss ?? resolveLoss('loss', recipe.loss),
+    loss,
+    sampler: options.sampler ?? recipe.sampler ?? samplerOf(loss, data),
     effectiveBatchSize: batchOf(options, recipe),
     learningRate: options.learningRate ?? recipe.learningRate,
     schedule: options.schedule ?? recipe.schedule,

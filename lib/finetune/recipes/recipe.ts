@@ -1,6 +1,7 @@
 import type { DataForm, TrainingData } from '../../data/form';
 import type { ResolvedAdamW } from '../optimizer';
 import type { LossChoice } from '../losses/choice';
+import type { Sampler } from '../losses/table';
 import type { MeasureName } from '../measure';
 import type { ScheduleKind } from '../schedule';
 
@@ -8,6 +9,8 @@ import type { ScheduleKind } from '../schedule';
 export interface Recipe {
   name: RecipeName;
   loss: LossChoice;
+  /** How rows come together in batches. Default: as the loss wants them. */
+  sampler?: Sampler;
   /** Rows of one optimiser step; null leaves it to the batch-size finder, up to 32. */
   effectiveBatchSize: number | null;
   learningRate: number;

@@ -7,6 +7,7 @@ import { choice, custom, optional, required, resolveTable, text, type OptionsOf 
 import { invalidOption, show } from '../../system/options';
 import { option, say, words } from '../../system/wording';
 import type { ResolvedLoss } from '../losses/choice';
+import { samplers, type Sampler } from '../losses/table';
 import { measureNames, type MeasureName } from '../measure';
 import { lossCheck, teacherCheck } from '../options';
 import type { ResolvedOptions } from '../resolved-options';
@@ -35,6 +36,8 @@ export const setTable = {
   labels: optional(labelsCheck, undefined, { aliases: ['scores'] }),
   /** What is trained on its rows. Default: the run's `loss`, else by the form of the rows. */
   loss: optional(lossCheck, null),
+  /** How its rows come together in batches. Default: the run's `sampler`, else as its loss wants them. */
+  sampler: optional(choice(...samplers), null),
   /** What its validation rows are measured by. Default: the run's `measure`, else the recipe's for its form. */
   measure: optional(choice(...measureNames), null),
   /** How a file, or rows, are read: format, columns, how scores are written. Default: the run's `file`. */
@@ -62,6 +65,7 @@ export interface AskedSet {
   data: SetSource;
   labels: LabelList | undefined;
   loss: ResolvedLoss | null;
+  sampler: Sampler | null;
   measure: MeasureName | null;
   file: ReadOptions | undefined;
   split: string | null;
@@ -112,6 +116,7 @@ export function resolveSets(given: DataSets, options: ResolvedOptions): AskedSet
       ...set,
       name,
       loss: set.loss ?? options.loss,
+      sampler: set.sampler ?? options.sampler,
       measure: set.measure ?? options.measure,
       file: set.file ?? ofRun(options.file, set),
       split: set.split ?? options.split,

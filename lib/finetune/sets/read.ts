@@ -6,7 +6,8 @@ import { option, say } from '../../system/wording';
 import { checkMeasure } from '../checks';
 import type { EventContent } from '../events';
 import type { ResolvedLoss } from '../losses/choice';
-import { checkFits } from '../losses/fit';
+import { checkBatches, checkFits } from '../losses/fit';
+import type { Sampler } from '../losses/table';
 import type { MeasureName } from '../measure';
 import { applyRecipe } from '../recipes/apply';
 import type { RunSettings, SetSettings } from '../recipes/settings';
@@ -25,6 +26,7 @@ export interface SetJob {
   /** Reads and checks them. */
   data: (signal: AbortSignal) => Promise<CollectedData>;
   loss: ResolvedLoss | null;
+  sampler: Sampler | null;
   measure: MeasureName | null;
   /** Whose vectors take the place of labels, and what frees it. */
   teacher?: (() => TeacherJob & { release: () => Promise<void> }) | undefined;
@@ -89,7 +91,7 @@ export async function readSets(
   const sets: TrainingSet[] = [];
   const settings: RunSettings[] = [];
   let first = 0;
-  for (const [number, { name, loss, measure }] of jobs.entries()) {
+  for (const [number, { name, loss, sampler, measure }] of jobs.entries()) {
     await inSet(name, async () => {
       const data = datas[number]!;
       const own = { columns: groups.columns, offsets: ofSet(groups.offsets, { first, data }, 1) };
@@ -98,8 +100,9 @@ export async function readSets(
       const split = await splitData(own, data.form, { share, seed, grouped }, check);
       const repeats = await countRepeats(own, data, check);
       const set = { name, number, first, data, groups: own, split, repeats };
-      const found = settingsOf({ data, split }, { ...options, loss, measure });
+      const found = settingsOf({ data, split }, { ...options, loss, sampler, measure });
       checkFits(found.loss, data);
+      checkBatches(found.sampler, data);
       checkMeasure(found.measure, data);
       const warnings = checkRows(data, split, options.allowConstantScores);
       settings.push(found);
@@ -131,8 +134,8 @@ function alike(sets: readonly TrainingSet[], jobs: readonly SetJob[], options: R
     );
   }
   return sets.map((set) => {
-    const { loss } = jobs[set.number]!;
-    return { ...set, ...settingsOf(set, { ...options, loss, measure: 'loss' }) };
+    const { loss, sampler } = jobs[set.number]!;
+    return { ...set, ...settingsOf(set, { ...options, loss, sampler, measure: 'loss' }) };
   });
 }
 
@@ -145,5 +148,6 @@ function settingsOfAll(sets: readonly TrainingSet[], options: ResolvedOptions): 
   const rows = sets.reduce((sum, { split }) => sum + split.train.length, 0);
   const validates = sets.some(({ split }) => split.validation.length > 0);
   const found = applyRecipe(options, largest.data, rows, validates);
-  return { ...found, loss: null, measure: sets[0]!.measure === 'loss' ? 'loss' : 'average', folds: 1 };
+  const sampler = Object.fromEntries(sets.map((set) => [set.name!, set.sampler]));
+  return { ...found, loss: null, sampler, measure: sets[0]!.measure === 'loss' ? 'loss' : 'average', folds: 1 };
 }

@@ -44,13 +44,14 @@ export function setReports(
   gains: Gains['sets'],
 ): Record<string, SetReport> {
   return Object.fromEntries(
-    sets.map(({ name, data, split, recipe, measure }, i): [string, SetReport] => [
+    sets.map(({ name, data, split, recipe, sampler, measure }, i): [string, SetReport] => [
       name!,
       {
         form: data.form,
         rows: { training: split.train.length, validation: split.validation.length },
         recipe,
         loss: toldLoss(losses[i]!),
+        sampler,
         measure,
         gain: gains[i]!,
       },

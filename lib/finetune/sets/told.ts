@@ -5,6 +5,7 @@ import type { CollectedData } from '../../data/source';
 import type { NativeLoss } from '../../engine/addon';
 import type { EventContent } from '../events';
 import type { ResolvedLoss } from '../losses/choice';
+import { samplerNote } from '../losses/fit';
 import { toldLoss } from '../losses/told';
 import type { TokenisedRows } from '../tokens';
 import { ofSet, type TrainingSet } from './training-set';
@@ -24,6 +25,7 @@ export function dataEvent(
   unprompted: string | undefined,
 ): EventContent & { type: 'data' } {
   const { data, split, repeats, name, number } = set;
+  const shared = samplerNote(set.sampler, set.loss, data);
   let longest = 0;
   const own = ofSet(rowOffsets, set, 1);
   for (let i = own[0]!; i < own.at(-1)!; ++i)
@@ -49,6 +51,7 @@ export function dataEvent(
       ...data.facts.notes,
       ...repeatNotes(repeats, data.form),
       ...split.notes,
+      ...(shared === undefined ? [] : [shared]),
       ...smallSetNotes(split.train.length, split.validation.length),
       ...(unprompted === undefined ? [] : [unprompted]),
     ],

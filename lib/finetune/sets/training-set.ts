@@ -2,6 +2,7 @@ import type { Groups } from '../../data/groups';
 import type { Repeats } from '../../data/repeats';
 import type { CollectedData } from '../../data/source';
 import type { ResolvedLoss } from '../losses/choice';
+import type { Sampler } from '../losses/table';
 import type { MeasureName } from '../measure';
 import type { RecipeName } from '../recipes/recipe';
 import type { GroupedSplit } from '../split';
@@ -22,6 +23,8 @@ export interface TrainingSet {
   recipe: RecipeName;
   /** Its thresholds are yet to be fitted, where it has such. */
   loss: ResolvedLoss;
+  /** How its rows come together in batches. */
+  sampler: Sampler;
   /** What its validation rows are measured by. */
   measure: MeasureName;
 }

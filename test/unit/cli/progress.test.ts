@@ -40,6 +40,7 @@ const metrics = (loss: number, spearman: number | null): ValidationMetrics => ({
   averagePrecision: null,
   f1: null,
   accuracy: null,
+  mcc: null,
 });
 
 const report = {
@@ -62,6 +63,7 @@ const settled = {
   recipe: 'notebook',
   settings: {
     effectiveBatchSize: null,
+    sampler: 'any',
     learningRate: 2e-5,
     schedule: 'constant',
     warmup: { steps: 0 },
@@ -192,6 +194,7 @@ test('elsewhere than on a terminal there is a line for what is worth one', () =>
     '135,127,808 parameters (540.511 MB), all trained',
     'recipe notebook: loss cosine-mse',
     'batch up to 32, learning rate 2e-5 constant, 20 epochs, patience 1',
+    'AdamW (notebook)',
     'chosen by loss; all of the trained weights',
     'cpu, fp32, 2 threads, at most 123.5 GB of memory, seed 4294967295',
     'Batch size 2 succeeded, trying batch size 4',
@@ -202,6 +205,44 @@ test('elsewhere than on a terminal there is a line for what is worth one', () =>
     'no better for 1 epoch: stopped, back to the weights of epoch 1',
     '2 epochs, 40 steps, 12,345 tokens in 1:01; kept the weights of epoch 1',
     '',
+  ]);
+});
+
+test('what the recipe and the options came to is told in few words', () => {
+  const summary = events.find(({ type }) => type === 'summary') as Extract<EventContent, { type: 'summary' }>;
+  const said = (settings: Partial<(typeof summary)['settings']>): string[] =>
+    shown([{ ...summary, settings: { ...summary.settings, ...settings } }], false)
+      .split('\n')
+      .slice(2, 5);
+  const torch = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01, biasCorrection: true };
+  const auto = {
+    effectiveBatchSize: 64,
+    schedule: 'linear',
+    epochs: 2,
+    earlyStopping: null,
+    optimizer: torch,
+  } as const;
+  expect(
+    said({
+      ...auto,
+      sampler: 'no-duplicates',
+      warmup: { ratio: 0.1 },
+      maxGradientNorm: 1,
+      merge: [1, 0.85, 0.7, 0.5],
+      measure: 'mrr10',
+      folds: 5,
+    }),
+  ).toEqual([
+    'batch 64 without duplicates, learning rate 2e-5 linear after 10 % of warm-up, 2 epochs',
+    'AdamW (torch), gradients clipped to 1',
+    'chosen by MRR@10, in 5 parts of the rows; 1, 0.85, 0.7 or 0.5 of the trained weights',
+  ]);
+  const own = { ...torch, weightDecay: 0.1 };
+  expect(
+    said({ ...auto, warmup: { steps: 100 }, optimizer: own, sampler: { a: 'any', b: 'by-class' } }).slice(0, 2),
+  ).toEqual([
+    'batch 64 (b by class), learning rate 2e-5 linear after 100 steps of warm-up, 2 epochs',
+    'AdamW (weightDecay 0.1)',
   ]);
 });
 
@@ -249,6 +290,7 @@ test("a GPU's name and memory are told; which processor is used is not worth a l
     '10 parameters (0.000 MB), all trained',
     'recipe notebook: loss triplet (triplet_margin 1)',
     'batch up to 32, learning rate 2e-5 constant, 20 epochs, patience 1',
+    'AdamW (notebook)',
     'chosen by loss; all of the trained weights',
     'cuda:0 (NVIDIA A2), bf16, 2 threads, seed 1',
     "the GPU's memory: 12.3 GB at most of 16.0 GB, 2.0 GB free",

@@ -8,6 +8,7 @@ const metrics = (loss: number, pearson: number | null, spearman: number | null):
   averagePrecision: null,
   f1: null,
   accuracy: null,
+  mcc: null,
 });
 
 test("says better, worse and the same of each measure, in the measure's own direction", () => {

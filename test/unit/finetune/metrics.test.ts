@@ -43,7 +43,10 @@ test('a perfect ranking', () => {
     averagePrecision: 1,
     f1: { value: 1, threshold: 0.5 },
     accuracy: { value: 1, threshold: 0.5 },
+    mcc: 1,
   });
+  // Two right and one wrong are named similar, the fourth row rightly is not: 2 / √(3 · 2 · 2 · 1).
+  expect(validationMetrics(0, [0.9, 0.8, 0.7, 0.1], [1, 0, 1, 0], [0, 1]).mcc).toBeCloseTo(2 / Math.sqrt(12), 12);
 });
 
 test('where nothing is named similar by the best threshold, none reaches it', () => {
@@ -62,11 +65,13 @@ test('what is not defined is null', () => {
     averagePrecision: null,
     f1: null,
     accuracy: null,
+    mcc: null,
   });
   expect(validationMetrics(0, [0.1, 0.2], [0.3, 1], null)).toMatchObject({
     averagePrecision: null,
     f1: null,
     accuracy: null,
+    mcc: null,
   });
   expect(validationMetrics(NaN, [NaN, 0.2], [0, 1], [0, 1])).toMatchObject({ loss: NaN, averagePrecision: null });
 });

@@ -11,6 +11,7 @@ test('what is left out is left to the recipe', () => {
     search: null,
     keep: null,
     loss: null,
+    sampler: null,
     teacher: null,
     teacherFile: null,
     multiDatasetSampler: null,
