@@ -461,6 +461,7 @@ describe('steps', () => {
           effectiveBatchSize: null,
           learningRate: 0.01,
           schedule: 'constant',
+          sampler: 'any',
           warmup: { steps: 0 },
           optimizer: { beta1: 0.9, beta2: 0.999, eps: 1e-6, weightDecay: 0, biasCorrection: false },
           maxGradientNorm: null,

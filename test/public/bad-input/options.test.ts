@@ -18,6 +18,7 @@ describe('options of finetune', () => {
     earlyStopping: ['yes', 1, null, { patience: 0 }, { patience: 1.5 }, { minDelta: -1 }, { minDelta: '0' }],
     learningRate: [0, -1e-5, '2e-5', NaN, Infinity, null],
     schedule: ['Linear', 'step', 1, null],
+    sampler: ['batch', 'no_duplicates', 1, null],
     recipe: ['best', 1, null],
     measure: ['f1', 1, null],
     merge: [0, 1.1, '1', [], [1, 0], [NaN], null],
