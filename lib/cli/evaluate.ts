@@ -51,7 +51,7 @@ async function run(data: string, flags: Flags, command: Command): Promise<void> 
 export async function interruptible(
   work: (
     signal: AbortSignal,
-    onProgress: (event: EvaluateEvent) => void,
+    onProgress: NonNullable<EvaluateDataOptions['onProgress']>,
     onLoad: (event: Parameters<DownloadDisplay['show']>[0]) => void,
   ) => Promise<string>,
 ): Promise<void> {
@@ -62,6 +62,7 @@ export async function interruptible(
     const printed = await work(
       stop.signal,
       (event) => {
+        if (event.type === 'model-download') return download.show(event);
         download.end();
         display.show(event);
       },

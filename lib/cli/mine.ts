@@ -1,5 +1,6 @@
 import { extname } from 'node:path';
 import type { Command } from 'commander';
+import { isBeir } from '../data/formats/beir';
 import { readTexts } from '../data/texts';
 import type { EvaluateEvent } from '../evaluate/events';
 import { mineHardNegatives, type MinedRow } from '../mine/hard-negatives';
@@ -36,7 +37,7 @@ export function registerMine(program: Command): void {
     .description('Find hard negatives for pairs of a text and one that belongs to it, as rows to train on.')
     .argument(
       '<data>',
-      'rows of an anchor and a positive, rows with label 0/1 (those with 1 are used), or a BEIR folder',
+      'rows of an anchor and a positive, rows with label 0/1 (those with 1 are used), a BEIR folder (whose corpus is searched), or hub:owner/name',
     )
     .option('--model <id|folder|address>', 'a name on the hub, a folder, or an address of /v1/embeddings')
     .option(
@@ -65,9 +66,10 @@ async function mine(data: string, flags: Flags, command: Command): Promise<void>
   try {
     const { rows, report } = await mineHardNegatives(model, data, {
       ...(typedOptions(command, mineFlags) as MineOptions),
-      ...(flags.corpus !== undefined && { corpus: textsOf(flags.corpus, stop.signal) }),
+      ...(flags.corpus !== undefined && { corpus: textsOf(flags.corpus, await isBeir(data), stop.signal) }),
       signal: stop.signal,
       onProgress: (event) => {
+        if (event.type === 'model-download') return download.show(event);
         download.end();
         display.show(event);
       },
@@ -97,9 +99,10 @@ async function mine(data: string, flags: Flags, command: Command): Promise<void>
   }
 }
 
-async function* textsOf(file: string, signal: AbortSignal): AsyncGenerator<string, void> {
+/** @param titles whether the positives have them, as those of a BEIR folder: a text must be the same to be known as one */
+async function* textsOf(file: string, titles: boolean, signal: AbortSignal): AsyncGenerator<string, void> {
   const json = /\.(jsonl|ndjson)(\.gz)?$/i.test(file);
-  for await (const texts of readTexts(file, { json, encoding: undefined, signal })) yield* texts;
+  for await (const texts of readTexts(file, { json, titles, encoding: undefined, signal })) yield* texts;
 }
 
 interface RowWriter {

@@ -65,7 +65,7 @@ async function run(path: string, flags: Flags, command: Command): Promise<void> 
       const { maxInputLength, ...reading } = typedOptions(command, reportFlags) as DataSetOptions & {
         maxInputLength?: number;
       };
-      const set = await openDataSet(flags.data, { ...reading, signal });
+      const set = await openDataSet(flags.data, { ...reading, onProgress, signal });
       if (set.form !== 'similarity' && set.form !== 'binary') {
         throw new InvalidArgumentError(
           'ERR_INVALID_OPTION',

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
 import type { Wording } from '../system/wording';
+import { titledText } from './formats/beir';
 import { jsonTexts } from './text/json-texts';
 import { JsonShapeError } from './text/json-values';
 import { LongLineError, splitLines } from './text/lines';
@@ -11,6 +12,8 @@ import { checkIsFile, TextSource, UndecodableError } from './text/text-source';
 export interface TextsOptions {
   /** Whether each line (or each element of one list) is JSON: a string, or an object with a member "text". */
   json?: boolean | undefined;
+  /** Of objects: whether a member "title" goes before the text, as in a corpus in BEIR's layout. */
+  titles?: boolean | undefined;
   /** As `checkEncoding` gave it. Default: as the byte order mark says, else UTF-8. */
   encoding?: string | undefined;
   /** Is told the bytes of each piece that was read, packed as they lie. */
@@ -69,7 +72,9 @@ export async function* readTexts(
       throw fail(`line ${line}`, `this is not JSON: ${(cause as Error).message}.`, cause);
     }
     const found: unknown = typeof value === 'object' && value !== null ? (value as { text?: unknown }).text : value;
-    if (typeof found === 'string') return found;
+    if (typeof found === 'string') {
+      return options.titles === true ? titledText((value as { title?: unknown }).title, found) : found;
+    }
     throw new InvalidArgumentError(
       'ERR_TEXT_TYPE',
       `${name}, line ${line}: there must be a string, or an object with a string "text", but there is ${show(value)}.`,

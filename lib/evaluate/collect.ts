@@ -2,6 +2,7 @@ import { areTextRows, listRows, textRows, type LabelList, type TextList } from '
 import type { ReadOptions } from '../data/read-options';
 import { collectLists, collectRows, noSplit, type CollectedData, type DataSource } from '../data/source';
 import { fetchDataSet, hubDataSet } from '../model/fetch/data-set';
+import type { ModelDownloadEvent } from '../model/types';
 import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
 import { throwIfAborted } from './work';
@@ -35,6 +36,8 @@ export interface CollectOptions {
   split?: string | undefined;
   /** Splits of a data set of the hub of which the first that is there is taken where none is named; default train. */
   usual?: readonly string[] | undefined;
+  /** Is told while a data set of the hub is fetched. */
+  onProgress?: ((event: ModelDownloadEvent) => void) | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -48,7 +51,7 @@ export async function collect(
   labels: LabelList | undefined,
   options: CollectOptions,
 ): Promise<CollectedData> {
-  const { file, split, usual, onBadRow } = options;
+  const { file, split, usual, onBadRow, onProgress } = options;
   const signal = options.signal ?? new AbortController().signal;
   throwIfAborted(options.signal);
   try {
@@ -72,7 +75,9 @@ export async function collect(
       );
     }
     const files =
-      named === null ? undefined : await fetchDataSet(named, split, { environment: process.env, usual, signal });
+      named === null
+        ? undefined
+        : await fetchDataSet(named, split, { environment: process.env, usual, onProgress, signal });
     return await collectRows(source as DataSource, { file, onBadRow, split: split ?? null, files }, signal);
   } catch (error) {
     throwIfAborted(options.signal);

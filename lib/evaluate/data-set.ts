@@ -8,7 +8,7 @@ import { InvalidArgumentError } from '../system/errors';
 import { option, say, words } from '../system/wording';
 import type { BinaryRow } from './binary';
 import type { ClassRow } from './classes';
-import { collect, type RowSource } from './collect';
+import { collect, type CollectOptions, type RowSource } from './collect';
 import type { MiningData, MiningText } from './paraphrase-mining';
 import type { RerankingSample } from './reranking';
 import type { RetrievalData, RetrievalText } from './retrieval';
@@ -46,6 +46,8 @@ export interface DataSetOptions {
   onBadRow?: 'refuse' | 'skip' | undefined;
   /** Which of the evaluators of its form. Default: the first of `tasksOf`. */
   task?: EvaluationTask | undefined;
+  /** Is told while a data set of the hub is fetched. */
+  onProgress?: CollectOptions['onProgress'];
   signal?: AbortSignal | undefined;
 }
 
@@ -66,7 +68,7 @@ export async function openDataSet(
   options: DataSetOptions = {},
   labels?: LabelList,
 ): Promise<DataSet> {
-  const { file, split, task, onBadRow = 'refuse', signal } = options;
+  const { file, split, task, onBadRow = 'refuse', onProgress, signal } = options;
   if (typeof source === 'string' && (await stat(source).catch(() => undefined))?.isDirectory() === true) {
     if (!(await isBeir(source))) {
       throw new InvalidArgumentError(
@@ -77,7 +79,7 @@ export async function openDataSet(
     }
     return openFolder(source, options);
   }
-  const data = await collect(source, labels, { file, split, usual: usualSplits, onBadRow, signal });
+  const data = await collect(source, labels, { file, split, usual: usualSplits, onBadRow, onProgress, signal });
   const name = typeof source === 'string' ? source : undefined;
   const chosen = taskOf(data, task, name);
   const notes = [...data.facts.notes];

@@ -1,7 +1,17 @@
 import type { LabelList, TextList } from '../data/lists';
 import { readTable, type ReadOptions } from '../data/read-options';
+import type { ModelDownloadEvent } from '../model/types';
 import { InvalidArgumentError } from '../system/errors';
-import { choice, custom, optional, resolveTable, text, type OptionsOf, type ResolvedOf } from '../system/option-table';
+import {
+  callback,
+  choice,
+  custom,
+  optional,
+  resolveTable,
+  text,
+  type OptionsOf,
+  type ResolvedOf,
+} from '../system/option-table';
 import { option, say } from '../system/wording';
 import { observeBinary } from './binary';
 import { classTable, observeClasses } from './classes';
@@ -9,6 +19,7 @@ import { passed, type RowSource } from './collect';
 import { openDataSet, type DataSet } from './data-set';
 import type { EmbeddingModel } from './embedding';
 import { evaluation, type Evaluation, type Observation } from './evaluation';
+import type { EvaluateEvent } from './events';
 import { evaluateTable } from './options';
 import { miningTable, observeParaphraseMining } from './paraphrase-mining';
 import { observeReranking, rerankingTable } from './reranking';
@@ -16,6 +27,9 @@ import { observeRetrieval, retrievalTable } from './retrieval';
 import { observeSimilarity } from './similarity';
 import { evaluationTasks, type EvaluationTask } from './tasks';
 import { observeTriplet, tripletTable } from './triplet';
+
+/** What is told. */
+type Progress = (event: EvaluateEvent | ModelDownloadEvent) => void;
 
 export const evaluateDataTable = {
   ...evaluateTable,
@@ -82,6 +96,10 @@ export const evaluateDataTable = {
     flag: '--transitive',
     help: 'of paraphrase mining: duplicates of duplicates are duplicates too',
   },
+  /** Is told while a data set of the hub is fetched, and while the evaluation goes on. */
+  onProgress: optional(callback<Progress>(), undefined, {
+    aliases: ['callback', 'progress', 'onEvent', 'showProgressBar'],
+  }),
 };
 
 /** Options of `evaluate`. */

@@ -1,16 +1,15 @@
 import { Random, Stream } from '../data/random';
-import { collectRows, type DataSource } from '../data/source';
+import { formWords } from '../data/form';
+import { openBeir } from '../data/formats/beir';
+import type { LabelList, TextList } from '../data/lists';
 import { checkText } from '../data/validate';
-import { cosine, type Vector } from '../embed/similarity';
-import { loadEngine } from '../engine/load';
+import { collect, passed, type RowSource } from '../evaluate/collect';
 import { blocks, BlockEmbedder, type EmbeddingModel, type TextRole } from '../evaluate/embedding';
 import { throwIfAborted } from '../evaluate/work';
-import { formWords } from '../data/form';
-import { VectorSource } from '../search/matrix';
-import { NativeVectors } from '../search/native-vectors';
 import { InvalidArgumentError } from '../system/errors';
 import { resolveTable } from '../system/option-table';
 import { option, say } from '../system/wording';
+import { CorpusVectors } from './corpus-vectors';
 import { mineTable, type MineOptions, type ResolvedMineOptions } from './options';
 import { statisticsOf, type Dropped, type MineReport } from './report';
 
@@ -31,7 +30,7 @@ export interface MinedNegatives {
   report: MineReport;
 }
 
-/** Texts that are embedded at the same time. */
+/** Texts whose vectors are held at the same time, besides those that are searched. */
 const TEXTS_AT_ONCE = 8192;
 /** Queries after which the event loop gets its turn. */
 const QUERIES_AT_ONCE = 64;
@@ -63,15 +62,30 @@ interface Negatives {
  * ```
  *
  * @param model a TextVectorisation, an EmbeddingsEndpoint, or any object with such an `embed`
- * @param data rows of an anchor and a positive: a file, a BEIR folder, or rows `{ anchor, positive }`; of rows with label
- *   0/1 those with 1; an anchor may have several. Negatives that rows have already are not used.
- * @throws InvalidArgumentError: the data or an option; AbortError; LibTorchError; what the model's `embed` rejects with
+ * @param data rows of an anchor and a positive, as `finetune` takes them: a file, a BEIR folder (whose corpus is searched),
+ *   `hub:owner/name` (fetched as the environment says), rows `{ anchor, positive }`, or lists; of rows with label 0/1 those
+ *   with 1; an anchor may have several. Negatives that rows have already are not used.
+ * @throws InvalidArgumentError: the data or an option; DownloadError: a data set of the hub; AbortError; LibTorchError;
+ *   OutOfMemoryError; what the model's `embed` rejects with
  */
+export function mineHardNegatives(
+  model: EmbeddingModel,
+  data: RowSource,
+  options?: MineOptions,
+): Promise<MinedNegatives>;
+export function mineHardNegatives(
+  model: EmbeddingModel,
+  pairs: TextList,
+  labels: LabelList,
+  options?: MineOptions,
+): Promise<MinedNegatives>;
 export async function mineHardNegatives(
   model: EmbeddingModel,
-  data: DataSource,
-  options?: MineOptions,
+  source: RowSource | TextList,
+  second?: LabelList | MineOptions,
+  third?: MineOptions,
 ): Promise<MinedNegatives> {
+  const { labels, options } = passed<MineOptions>('mineHardNegatives', second, third);
   const resolved = resolveTable(mineTable, options, { name: 'mineHardNegatives', path: '' });
   const { signal, onProgress, numNegatives, rangeMin } = resolved;
   if (resolved.includePositives && resolved.outputFormat !== undefined && resolved.outputFormat !== 'n-tuple') {
@@ -81,8 +95,8 @@ export async function mineHardNegatives(
     );
   }
   throwIfAborted(signal);
-  const { pairs, notes } = await readPairs(data, resolved);
-  const groups = await group(pairs, resolved.corpus);
+  const { pairs, notes, corpus } = await readPairs(source, labels, resolved);
+  const groups = await group(pairs, resolved.corpus ?? corpus);
   const rangeMax = rangeOf(resolved, groups.mostPositives);
 
   const done: Record<TextRole, number> = { text: 0, query: 0, document: 0 };
@@ -91,16 +105,8 @@ export async function mineHardNegatives(
     signal,
     onTexts: (role, texts) => onProgress?.({ type: 'embedding', role, done: (done[role] += texts) }),
   });
-  const embed = async (texts: readonly string[], prompt: string | undefined, role: TextRole): Promise<Vector[]> => {
-    const vectors: Vector[] = [];
-    for await (const block of blocks(texts, TEXTS_AT_ONCE)) {
-      const prompted = prompt === undefined ? block : block.map((text) => prompt + text);
-      for (const vector of await embedder.embed(prompted, role)) vectors.push(vector);
-    }
-    return vectors;
-  };
-  const corpus = await embed(groups.texts, resolved.corpusPrompt, 'document');
-  const queries = await embed(groups.anchors, resolved.queryPrompt, 'query');
+  const embed = (texts: readonly string[], prompt: string | undefined, role: TextRole) =>
+    embedder.embed(prompt === undefined ? texts : texts.map((text) => prompt + text), role);
 
   // What a search has room for: the range, and as many positives as may stand in it.
   const wanted = rangeMax + groups.mostPositives;
@@ -108,20 +114,41 @@ export async function mineHardNegatives(
   const random = Random.of(resolved.seed, Stream.Mining);
   const found: Negatives[] = [];
   const positiveScores: number[][] = [];
-  const total = queries.length * corpus.length;
-  await search(queries, corpus, wanted, resolved, (comparisons) =>
-    onProgress?.({ type: 'searching', done: comparisons, total }),
-  )(async (query, texts, scores) => {
-    const own = groups.positives[query]!;
-    const ofOwn = own.map((text) => Math.fround(cosine(queries[query]!, corpus[text]!)));
-    positiveScores.push(ofOwn);
-    const kept = filter.negatives(texts, scores, own, Math.min(...ofOwn));
+  const choose = (query: number, texts: Int32Array, scores: Float32Array): void => {
+    const kept = filter.negatives(texts, scores, groups.positives[query]!, Math.min(...positiveScores[query]!));
     const candidates = Math.min(kept.texts.length, rangeMax);
     const order = range(Math.min(rangeMin, candidates), candidates);
     const chosen =
       resolved.samplingStrategy === 'top' ? order.slice(0, numNegatives) : draw(order, numNegatives, random);
     found.push({ texts: chosen.map((i) => kept.texts[i]!), scores: chosen.map((i) => kept.scores[i]!) });
-  });
+  };
+
+  const vectors = new CorpusVectors(resolved.vectorPrecision, signal);
+  try {
+    for await (const block of blocks(groups.texts, TEXTS_AT_ONCE)) {
+      await vectors.append(await embed(block, resolved.corpusPrompt, 'document'));
+    }
+    const total = groups.anchors.length * groups.texts.length;
+    for (let first = 0; first < groups.anchors.length; first += TEXTS_AT_ONCE) {
+      const anchors = groups.anchors.slice(first, first + TEXTS_AT_ONCE);
+      const queries = await embed(anchors, resolved.queryPrompt, 'query');
+      const own = groups.positives.slice(first, first + TEXTS_AT_ONCE);
+      for await (const scores of vectors.similarities(queries, own)) positiveScores.push(scores);
+      const told = (comparisons: number) =>
+        onProgress?.({ type: 'searching', done: first * groups.texts.length + comparisons, total });
+      for await (const hits of vectors.search(queries, wanted, told)) {
+        for (let q = 0; q < hits.queries; ++q) {
+          const [from, to] = [q * hits.k, (q + 1) * hits.k];
+          choose(first + hits.first + q, hits.rows.subarray(from, to), hits.similarities.subarray(from, to));
+          if (q % QUERIES_AT_ONCE !== 0) continue;
+          await new Promise(setImmediate);
+          throwIfAborted(signal);
+        }
+      }
+    }
+  } finally {
+    vectors.dispose();
+  }
   const made = rowsOf(groups, found, positiveScores, resolved, pairs.length);
   return {
     rows: made.rows,
@@ -144,15 +171,17 @@ export async function mineHardNegatives(
 
 /** Anchors with their positives, in the order of the data. */
 async function readPairs(
-  data: DataSource,
-  { file, signal }: ResolvedMineOptions,
-): Promise<{ pairs: (readonly [string, string])[]; notes: string[] }> {
-  const never = new AbortController().signal;
-  const { form, rows, labels, facts } = await collectRows(data, { file, onBadRow: 'refuse' }, signal ?? never);
+  source: RowSource | TextList,
+  given: LabelList | undefined,
+  { file, split, onBadRow, onProgress, signal }: ResolvedMineOptions,
+): Promise<{ pairs: (readonly [string, string])[]; notes: string[]; corpus?: AsyncIterable<string> }> {
+  const { form, rows, labels, facts } = await collect(source, given, { file, split, onBadRow, onProgress, signal });
   const notes = [...facts.notes];
   if (form === 'positive-pairs' || form === 'triplets') {
     if (form === 'triplets') notes.push('Negatives that rows have already were not used.');
-    return { pairs: rows.map((row) => [row[0]!, row[1]!]), notes };
+    const pairs = rows.map((row) => [row[0]!, row[1]!] as const);
+    if (facts.file?.format !== 'beir') return { pairs, notes };
+    return { pairs, notes, corpus: corpusOf(source as string, split, signal) };
   }
   if (form !== 'labelled-pairs') {
     throw new InvalidArgumentError(
@@ -168,6 +197,16 @@ async function readPairs(
     notes.push(`Of ${rows.length} pairs the ${pairs.length} with label 1 are positives; the others were not used.`);
   }
   return { pairs, notes };
+}
+
+/** All documents of a BEIR folder, as its positives are: with their titles. */
+async function* corpusOf(
+  folder: string,
+  split: string | undefined,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<string, void, undefined> {
+  const { corpus } = await openBeir(folder, { split, usual: ['train'], signal });
+  for await (const { text } of corpus) yield text;
 }
 
 async function group(
@@ -270,39 +309,6 @@ class Filter {
     }
     return all;
   }
-}
-
-type Take = (query: number, texts: Int32Array, scores: Float32Array) => void | Promise<void>;
-
-/** Each query's nearest texts, in the order of the queries. */
-function search(
-  queries: readonly Vector[],
-  corpus: readonly Vector[],
-  k: number,
-  { signal }: ResolvedMineOptions,
-  onDone: (comparisons: number) => void,
-): (take: Take) => Promise<void> {
-  return async (take) => {
-    const source = VectorSource.of(corpus, 'The vectors');
-    const vectors = await NativeVectors.of(await loadEngine(), source.width, source.type, 'cosine');
-    try {
-      for await (const { numbers } of source.pieces()) {
-        throwIfAborted(signal);
-        await vectors.append(numbers);
-      }
-      for await (const hits of vectors.search(VectorSource.of(queries, 'The vectors'), k, signal, onDone)) {
-        for (let q = 0; q < hits.queries; ++q) {
-          const [from, to] = [q * hits.k, (q + 1) * hits.k];
-          await take(hits.first + q, hits.rows.subarray(from, to), hits.similarities.subarray(from, to));
-          if (q % QUERIES_AT_ONCE !== 0) continue;
-          await new Promise(setImmediate);
-          throwIfAborted(signal);
-        }
-      }
-    } finally {
-      vectors.dispose();
-    }
-  };
 }
 
 function range(from: number, to: number): number[] {

@@ -1,5 +1,6 @@
 import { readTable, type ReadOptions } from '../data/read-options';
 import type { EvaluateEvent } from '../evaluate/events';
+import type { ModelDownloadEvent } from '../model/types';
 import type { SearchEvent } from '../search/vector-index';
 import {
   callback,
@@ -31,7 +32,7 @@ const corpus = custom<Iterable<string> | AsyncIterable<string>>('program', (path
 
 /** Options of `mineHardNegatives`, named as those of sentence-transformers 6.2.0's `mine_hard_negatives`. */
 export const mineTable = {
-  /** Texts that may be negatives, besides the positives. Default: the positives alone. */
+  /** Texts that may be negatives, besides the positives. Default: of a BEIR folder its corpus, else the positives alone. */
   corpus: optional(corpus, undefined),
   /** So many of the most similar texts are left out, after all others that may not be negatives. Default 0. */
   rangeMin: optional(integer(0), 0, {
@@ -108,14 +109,35 @@ export const mineTable = {
     custom<ReadOptions, ReadOptions>('program', (_, value) => value as ReadOptions, readTable),
     undefined,
   ),
+  /** Of a BEIR folder: whose judgements, `qrels/<split>.tsv`; of a data set of the hub: which split. Default: train, else the only one. */
+  split: optional(text(), undefined, {
+    flag: '--split <name>',
+    help: 'of a BEIR folder: whose judgements, qrels/<name>.tsv; of a data set of the hub: which split',
+    unset: 'train',
+  }),
+  /** What happens to rows that cannot be used: 'refuse' all, or 'skip' those, which `notes` tells. Default 'refuse'. */
+  onBadRow: optional(choice('refuse', 'skip'), 'refuse', {
+    flag: '--on-bad-row <refuse|skip>',
+    help: 'what happens to rows that cannot be used',
+    aliases: ['onBadRows', 'badRows', 'onError', 'skipBadRows'],
+  }),
+  /**
+   * How the vectors of the texts that are searched are kept: 'fp32', or a quarter of it, 'int8', between the ranges of the
+   * first 8,192; similarities are then those of what is kept. Default 'fp32'.
+   */
+  vectorPrecision: optional(choice('fp32', 'int8'), 'fp32', {
+    flag: '--vector-precision <kind>',
+    help: 'how the vectors that are searched are kept in memory: fp32 or int8',
+    aliases: ['corpusPrecision', 'quantization'],
+  }),
   /** Most tokens of a text, special tokens included. Default: the model's own limit. */
   maxInputLength: optional(integer(3), undefined, {
     flag: '--max-input-length <tokens>',
     help: 'most tokens of a text',
     unset: "the model's own limit",
   }),
-  /** Is told while texts are embedded and compared. */
-  onProgress: optional(callback<(event: EvaluateEvent | SearchEvent) => void>(), undefined),
+  /** Is told while a data set of the hub is fetched, and while texts are embedded and compared. */
+  onProgress: optional(callback<(event: EvaluateEvent | SearchEvent | ModelDownloadEvent) => void>(), undefined),
   /** Stops between small pieces; the promise rejects with an AbortError. */
   signal: optional(signal, undefined),
 };

@@ -19,6 +19,7 @@ import { VectorSource, type Vectors } from './matrix';
 import { NativeVectors, stopped, type FlatHits } from './native-vectors';
 import { ranges, type QuantizationRanges } from './quantize';
 import { Quantizer, type CodedQueries, type IndexPrecision } from './quantizer';
+import { rescored } from './rescore';
 
 /** A vector that was found. */
 export interface SearchHit {
@@ -99,8 +100,6 @@ export interface IndexOptions extends OptionsOf<typeof indexTable> {}
 /** Options of a search. */
 export interface SearchOptions extends OptionsOf<typeof searchTable> {}
 
-/** Numbers of candidates that are compared again before the event loop gets its turn. */
-const RESCORED_AT_ONCE = 1 << 20;
 /** Hits that become objects before the event loop gets its turn. */
 const OBJECTS_AT_ONCE = 1 << 14;
 
@@ -265,7 +264,9 @@ export class VectorIndex {
     const told = (done: number) => onProgress?.({ type: 'searching', done, total });
     let made = 0;
     for await (const batch of vectors.search(coded?.source ?? source, k, signal, told)) {
-      const found = again ? await this.#rescored(vectors, source, batch, topK, signal) : meant(batch, coded);
+      const found = again
+        ? await rescored(vectors, this.#quantizer!, source, batch, topK, signal)
+        : meant(batch, coded);
       for (let q = 0; q < found.queries; ++q) {
         const of = hits[found.first + q]!;
         for (let i = q * found.k; i < (q + 1) * found.k; ++i) {
@@ -281,40 +282,6 @@ export class VectorIndex {
       }
     }
     return hits;
-  }
-
-  /** The best of a batch's candidates by the queries' own numbers. */
-  async #rescored(
-    vectors: NativeVectors,
-    source: VectorSource,
-    { first, queries, k, rows }: FlatHits,
-    topK: number,
-    signal: AbortSignal | undefined,
-  ): Promise<FlatHits> {
-    const quantizer = this.#quantizer!;
-    const kept = Math.min(topK, k);
-    const found = { first, queries, k: kept, rows: new Int32Array(queries * kept) };
-    const similarities = new Float32Array(queries * kept);
-    const some = Math.max(1, Math.floor(RESCORED_AT_ONCE / (k * quantizer.dimensions)));
-    for (let from = 0; from < queries; from += some) {
-      stopped(signal);
-      const to = Math.min(queries, from + some);
-      const codes = await vectors.read(rows.subarray(from * k, to * k));
-      const numbers = source.flat(first + from, first + to) as Float32Array;
-      for (let q = from; q < to; ++q) {
-        const query = numbers.subarray((q - from) * source.width, (q - from + 1) * source.width);
-        const scores = Float32Array.from({ length: k }, (_, i) =>
-          quantizer.rescored(query, codes, ((q - from) * k + i) * quantizer.width),
-        );
-        const row = (i: number) => rows[q * k + i]!;
-        const order = Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || row(a) - row(b));
-        for (let i = 0; i < kept; ++i) {
-          found.rows[q * kept + i] = row(order[i]!);
-          similarities[q * kept + i] = scores[order[i]!]!;
-        }
-      }
-    }
-    return { ...found, similarities };
   }
 
   #checkLike(source: VectorSource): void {

@@ -16,14 +16,23 @@ const [first, second] = ['pairs-0.parquet', 'pairs-1.parquet'].map((name) =>
 const model = new EmbeddingsServer((text) => [Math.cos(Number(/\d+/.exec(text))), Math.sin(Number(/\d+/.exec(text)))]);
 let hub: HubServer;
 let address: string;
+/** Where it is found without a cache of the test's own. */
+let libtorch: string;
 beforeAll(async () => {
+  libtorch = (await vectune(['libtorch', 'path'])).stdout.trim();
   hub = await HubServer.start();
   address = await model.start();
 });
 afterAll(() => Promise.all([hub.stop(), model.stop()]));
 
 async function run(command: string, source: string, ...flags: string[]) {
-  const environment = { HF_ENDPOINT: hub.url, VECTUNE_CACHE: temporaryFolder(), HF_HUB_OFFLINE: '', HF_TOKEN: '' };
+  const environment = {
+    HF_ENDPOINT: hub.url,
+    VECTUNE_CACHE: temporaryFolder(),
+    HF_HUB_OFFLINE: '',
+    HF_TOKEN: '',
+    VECTUNE_LIBTORCH: libtorch,
+  };
   const { code, stdout, stderr } = await vectune(
     [command, source, '--model', address, ...flags],
     undefined,
@@ -55,6 +64,7 @@ test('the rows of test, of the split that is named, or of the only one', async (
       },
     ],
   });
+  expect(found.stderr).toMatch(/^fetching owner\/questions from the hub: data\/test-00000-of-00001\.parquet/);
   expect(hub.fetched).toEqual(['data/test-00000-of-00001.parquet']);
   expect(await evaluate('hub:owner/questions', '--split', 'train')).toMatchObject({ code: 0, rows: [{ count: 8 }] });
   hub.add('owner/one', { 'data/train-00000-of-00001.parquet': second });
@@ -63,4 +73,12 @@ test('the rows of test, of the split that is named, or of the only one', async (
   const unclear = await evaluate('hub:owner/two');
   expect(unclear).toMatchObject({ code: 2, rows: [] });
   expect(unclear.stderr).toContain('none of them test or validation or dev: extra, train');
+}, 60_000);
+
+test('negatives are mined of its rows, of train unless another split is named', async () => {
+  const found = await run('mine', 'hub:owner/questions', '--num-negatives', '1');
+  expect(found).toMatchObject({ code: 0, stderr: expect.stringContaining('8 pairs') as string });
+  expect(found.rows).toHaveLength(8);
+  expect(found.rows[0]).toMatchObject({ anchor: 'question 12', positive: 'answer 12' });
+  expect((await run('mine', 'hub:owner/questions', '--num-negatives', '1', '--split', 'test')).rows).toHaveLength(12);
 }, 60_000);

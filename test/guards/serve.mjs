@@ -110,7 +110,7 @@ export const serve = {
       name: 'whole or not at all',
     },
   ],
-  'lib/search/vector-index.ts': [
+  'lib/search/rescore.ts': [
     {
       guard: 'of equal scores the lower number, after the second comparison too',
       from: 'scores[b]! - scores[a]! || row(a) - row(b)',

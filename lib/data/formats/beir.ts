@@ -185,6 +185,10 @@ function namedText(json: string, place: { file: string; row: number; line: numbe
     throw tableError(place, `"_id" must be a string, but is ${show(id)}.`);
   }
   if (typeof text !== 'string') throw tableError(place, `"text" must be a string, but is ${show(text)}.`);
-  const titled = typeof title === 'string' && title.trim() !== '';
-  return { id: String(id), text: titled ? `${title} ${text}`.trim() : text };
+  return { id: String(id), text: titledText(title, text) };
+}
+
+/** Title, space, text, where there is a title. */
+export function titledText(title: unknown, text: string): string {
+  return typeof title === 'string' && title.trim() !== '' ? `${title} ${text}`.trim() : text;
 }
