@@ -12,6 +12,7 @@ import { option, say } from './system/wording';
 import { fromNative, hasCode, InvalidArgumentError, StateError } from './system/errors';
 import type { FinetuneEvent } from './finetune/events';
 import { finetune } from './finetune/finetune';
+import type { KeepReading } from './finetune/keep';
 import { finetuneTable, type FinetuneOptions } from './finetune/options';
 import { wantsPairClasses } from './finetune/losses/fit';
 import { resolveOptions, type ResolvedOptions } from './finetune/resolved-options';
@@ -415,25 +416,23 @@ export class TextVectorisation {
     const { teacher, teacherFile, onBadRow } = options;
     const rows = lists ?? (areTextRows(source) ? textRows(source, options.file) : undefined);
     if (rows !== undefined && options.split !== null) throw noSplit();
-    const named = rows === undefined ? hubDataSet(source) : null;
+    if (rows === undefined) hubDataSet(source); // refuses a wrong name
     const data: SetJob['data'] = async (signal) => {
       if (teacher !== null && lists === undefined && areTextsAlone(source)) return collectTexts(source, signal);
       if (rows !== undefined) return collectLists(rows, onBadRow, signal);
-      const files =
-        named === null
-          ? undefined
-          : await orAborted(
-              fetchDataSet(named, options.split ?? undefined, {
-                ...this.#options,
-                environment: process.env,
-                signal,
-              }),
-              signal,
-            );
+      const files = await this.#hubFiles(source, options.split, signal);
       const pairClasses = wantsPairClasses(options);
       return collectRows(source as DataSource, { ...options, files, pairClasses }, signal);
     };
     return { data, teacher: teacher === null ? undefined : () => teacherOf(teacher, teacherFile) };
+  }
+
+  /** The files of a data set of the hub; undefined of another source. */
+  async #hubFiles(source: unknown, split: string | null, signal: AbortSignal): Promise<readonly string[] | undefined> {
+    const named = hubDataSet(source);
+    if (named === null) return undefined;
+    const options = { ...this.#options, environment: process.env, signal };
+    return orAborted(fetchDataSet(named, split ?? undefined, options), signal);
   }
 
   #train(sets: readonly SetJob[], options: ResolvedOptions, control: RunControl): Promise<FinetuneReport> {
@@ -453,7 +452,8 @@ export class TextVectorisation {
       const unprompted = opened.layout.needsPrompt ? untrainedPromptNote(opened) : undefined;
       return { addon, handle, device, memoryFraction, promptOf, unprompted, ...opened };
     };
-    return finetune({ sets, model, options: { ...options, onProgress } }, control);
+    const hubFiles: KeepReading['hubFiles'] = (source, split, signal) => this.#hubFiles(source, split, signal);
+    return finetune({ sets, model, options: { ...options, onProgress }, hubFiles }, control);
   }
 
   /**

@@ -30,9 +30,9 @@ function toColumn(typed: string): string | number {
   return /^#\d+$/.test(typed) ? Number(typed.slice(1)) : typed;
 }
 
-/** `anchor=question,negative=n1,negative=n2`; a part that is there twice is a list. */
-function toColumns(typed: string): Record<string, string | number | (string | number)[]> {
-  const columns: Record<string, string | number | (string | number)[]> = {};
+/** `anchor=question,negative=n1,negative=n2`, beside those before it; a part that is there twice is a list. */
+function toColumns(typed: string, given: unknown): Record<string, string | number | (string | number)[]> {
+  const columns = { ...(given as Record<string, string | number | (string | number)[]> | undefined) };
   for (const setting of typed.split(',')) {
     const [, part, name] = /^\s*(\w+)\s*=(.+)$/.exec(setting) ?? [];
     if (part === undefined) throw new NotThat('Expected part=column, as anchor=question,positive=answer.');

@@ -6,8 +6,8 @@ import { entries } from './tables';
 function given(path: string): string {
   if (path.startsWith('loss.')) return `--loss-option ${path.slice('loss.'.length)}`;
   // All parts but those of a scored pair have one flag together.
-  const part = /^file\.columns\.([^.]+)$/.exec(path)?.[1];
-  if (part !== undefined && entries.get(path)?.flag === undefined) return `--columns ${part}`;
+  const [, all, part] = /^(.*\.columns)\.([^.]+)$/.exec(path) ?? [];
+  if (part !== undefined && entries.get(path)?.flag === undefined) return `${given(all!)} ${part}`;
   const entry = entries.get(path);
   return (entry === undefined ? undefined : (flagName(entry) ?? entry.variable)) ?? path;
 }
@@ -41,7 +41,7 @@ function typed(path: string, value: unknown): string {
   if (!name.startsWith('--'))
     return `${name}=${typeof value === 'boolean' ? Number(value) : value === undefined ? '…' : spelled(path, value)}`;
   // As the help writes it: `--checkpoint <folder>`.
-  if (name.startsWith('--loss-option ') || name.startsWith('--columns '))
+  if (/^--(loss-option|columns|keep-columns) /.test(name))
     return `${name}=${value === undefined ? '…' : spelled(path, value)}`;
   if (value === undefined) return (entries.get(path)?.flag ?? name).replace(/\[(.*)\]$/, '<$1>');
   if (typeof value === 'boolean') return value ? name.replace('--no-', '--') : name.replace(/^--(no-)?/, '--no-');

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from '../system/errors';
-import { show } from '../system/options';
+import { custom } from '../system/option-table';
+import { invalidOption, show } from '../system/options';
 import { option, say } from '../system/wording';
 import type { TrainingData } from './form';
 import type { FormPlan } from './form-columns';
@@ -17,6 +18,12 @@ export type LabelList =
   | ArrayLike<number>
   | readonly (string | number | bigint | boolean)[]
   | readonly ArrayLike<number>[];
+
+/** The second of two lists, as an option. */
+export const labelsCheck = custom<LabelList, LabelList>('program', (path, value) => {
+  if (isList(value)) return value as LabelList;
+  throw invalidOption(path, 'a list of scores, classes or lists of numbers, one for each row', value);
+});
 
 /** Lists whose rows are read one by one, each when it is called. */
 export interface ListRows {

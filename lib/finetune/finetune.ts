@@ -30,7 +30,7 @@ import { megabytes, told, type EventContent, type FinetuneEvent } from './events
 import { CrossCheck } from './cross-check';
 import { blends, train, type LoopSet } from './loop';
 import { withFittedThresholds, withThresholdsOf } from './fitted-threshold';
-import { KeepSet, keptReport, readKeep } from './keep';
+import { KeepSet, keptReport, readKeep, type KeepReading } from './keep';
 import type { ResolvedLoss } from './losses/choice';
 import { OwnLossCaller } from './own-loss';
 import { defaultMemoryLimit, MemoryFollower } from './memory-limit';
@@ -61,6 +61,8 @@ export interface FinetuneJob {
   /** Loads the model, if that has not been done. */
   model: () => Promise<TrainableModel>;
   options: ResolvedOptions;
+  /** Of the rows to keep: see `readKeep`. */
+  hubFiles?: KeepReading['hubFiles'];
 }
 
 /** Whether an event is told of a run that is stopped already: its last checkpoint is written after that. */
@@ -101,7 +103,10 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     let { settings } = read;
     checkBeforehand(options, settings, sets.length);
     const check = (): void => control.check();
-    const keep = options.keep === null ? null : await readKeep(options.keep, options.seed, control.signal);
+    const keep =
+      options.keep === null
+        ? null
+        : await readKeep(options.keep, { ...options, hubFiles: job.hubFiles }, control.signal);
     control.check();
     const model = await job.model();
     addon = model.addon;
@@ -124,7 +129,8 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     const { lengths } = tokens;
     for (const [i, set] of sets.entries()) {
       const unprompted = prompts[i]!.prompts.every(({ text }) => text === '') ? model.unprompted : undefined;
-      emit(dataEvent(set, sets.length, tokens, maxInputLength, unprompted));
+      const event = dataEvent(set, sets.length, tokens, maxInputLength, unprompted);
+      emit(i > 0 || keep === null ? event : { ...event, notes: [...event.notes, ...keep.facts.notes] });
     }
     for (const warning of sets.flatMap(({ warnings }) => warnings)) emit(warning);
     emit({ type: 'device', device: chosen.device, gpu: chosen.gpu, message: chosen.message });

@@ -1,33 +1,76 @@
 import { describeForm, isPairs, type TrainingData } from '../data/form';
+import { areTextRows, labelsCheck, listRows, type LabelList, type TextList } from '../data/lists';
 import { Random, Stream } from '../data/random';
-import { collectLists, collectRows, type CollectedData, type DataSource } from '../data/source';
-import { areTextRows, textRows } from '../data/lists';
+import { readTable, type ReadOptions } from '../data/read-options';
+import { collectLists, collectRows, type CollectedData, type DataSource, type SourceOptions } from '../data/source';
 import { cosineSimilarity } from '../embed/similarity';
 import { binaryMetrics } from '../evaluate/metrics/classification';
 import { spearman } from '../evaluate/metrics/correlation';
-import { InvalidArgumentError } from '../system/errors';
-import { custom, numeric, optional, required, resolveTable, type OptionsOf } from '../system/option-table';
+import { InvalidArgumentError, saidBy } from '../system/errors';
+import {
+  custom,
+  numeric,
+  optional,
+  required,
+  resolveTable,
+  text,
+  type OptionsOf,
+  type OptionTable,
+} from '../system/option-table';
 import { invalidOption } from '../system/options';
-import { option, say } from '../system/wording';
+import { option, placeholder, remention, say, words, type Setting, type Wording } from '../system/wording';
 import type { TokenisedRows } from './tokens';
+
+/** Where the rows to keep may come from. */
+export type KeepSource = DataSource | TextList;
+
+/** The options of reading with flags of their own; the parts of `columns` have one together. */
+const fileTable: OptionTable = Object.fromEntries(
+  Object.entries(readTable as OptionTable).map(([name, entry]) => {
+    const { members = {}, flag, help, ...rest } = entry;
+    const parts = Object.entries(members).map(([part, { flag: _, ...one }]) => [part, one] as const);
+    const own = flag === undefined ? {} : { flag: flag.replace(/^--(no-)?/, '--$1keep-'), help: `of --keep: ${help!}` };
+    return [name, { ...rest, ...own, ...(parts.length > 0 && { members: Object.fromEntries(parts) }) }];
+  }),
+);
 
 export const keepTable = {
   /**
-   * Pairs of texts with scores or labels 0 and 1: a file, as `finetune` takes it, or rows `{ text1, text2, score }`. Of more
-   * than 2,000 rows as many are drawn by the seed.
+   * Pairs of texts with scores or labels 0 and 1: a file or `hub:owner/name`, rows of objects, or with `labels` a list of
+   * pairs, as `finetune` takes them. Of more than 2,000 rows as many are drawn by the seed.
    */
   data: required(
-    custom<DataSource, DataSource>('text', (path, value) => {
+    custom<KeepSource, KeepSource>('text', (path, value) => {
       if (typeof value === 'string' ? value !== '' : typeof value === 'object' && value !== null)
-        return value as DataSource;
+        return value as KeepSource;
       throw invalidOption(path, 'the path of a file, or rows', value);
     }),
     {
       flag: '--keep <file>',
       help: 'pairs with scores or labels on which the model must not become worse than by a margin',
-      aliases: ['file', 'rows', 'path'],
+      aliases: ['rows', 'path'],
     },
   ),
+  /** Where `data` is a list of pairs: their scores, as the second list of `finetune`. */
+  labels: optional(labelsCheck, undefined),
+  /** How a file, or rows, are read, as the option `file` of `finetune`: format, columns, how scores are written. */
+  file: optional(
+    custom<ReadOptions, ReadOptions>(
+      'program',
+      (path, value) => {
+        resolveTable(readTable, value, { name: say`${option(path)}`, path });
+        return value as ReadOptions;
+      },
+      fileTable,
+    ),
+    undefined,
+  ),
+  /** Of a data set of the hub: which split. Default: train, else the only one. */
+  split: optional(text(), null, {
+    flag: '--keep-split <name>',
+    help: 'of --keep: which split of a data set of the hub',
+    unset: 'train',
+  }),
   /** By how much their measure (Spearman for scores, average precision for labels) may fall, from 0. Default 0.01. */
   margin: optional(
     numeric('a number from 0 to 1', (n) => n >= 0 && n <= 1),
@@ -44,7 +87,10 @@ export const keepTable = {
 export interface KeepOptions extends OptionsOf<typeof keepTable> {}
 
 export interface ResolvedKeep {
-  data: DataSource;
+  data: KeepSource;
+  labels: LabelList | undefined;
+  file: ReadOptions | undefined;
+  split: string | null;
   margin: number;
 }
 
@@ -64,22 +110,30 @@ export const keeping = custom<DataSource | KeepOptions, ResolvedKeep>(
 const MOST_ROWS = 2000;
 const TEXTS_AT_ONCE = 512;
 
+/** How a run reads the rows to keep. */
+export interface KeepReading extends Pick<SourceOptions, 'onBadRow'> {
+  seed: number;
+  /** The files of a data set of the hub; undefined of another source. */
+  hubFiles:
+    | ((source: unknown, split: string | null, signal: AbortSignal) => Promise<readonly string[] | undefined>)
+    | undefined;
+}
+
 /** @throws InvalidArgumentError: the rows cannot be read, or are no pairs with scores or labels that differ */
-export async function readKeep(keep: ResolvedKeep, seed: number, signal: AbortSignal): Promise<TrainingData> {
-  const options = { file: undefined, onBadRow: 'refuse' as const };
-  const found: CollectedData = areTextRows(keep.data)
-    ? await collectLists(textRows(keep.data), 'refuse', signal)
-    : await collectRows(keep.data, options, signal);
-  const labels = Array.from({ length: found.rows.length }, (_, row) => found.labels[row]!);
-  if (!isPairs(found.form) || new Set(labels).size < 2) {
-    throw new InvalidArgumentError(
-      'ERR_INVALID_OPTION',
-      say`${option('keep')} must be pairs of texts with scores, or labels 0 and 1, that differ, but is ${describeForm(found)}.`,
-      { remedy: say`Take a set of pairs that the model is good at, such as the STS Benchmark's.` },
-    );
+export async function readKeep(keep: ResolvedKeep, reading: KeepReading, signal: AbortSignal): Promise<CollectedData> {
+  const { data } = keep;
+  if (keep.labels === undefined && (areTextRows(data) || (Array.isArray(data) && typeof data[0] === 'string'))) {
+    const remedy = say`Give their scores beside them, as keep: { data: pairs, labels: scores }.`;
+    throw noPairs('texts without them', remedy);
   }
-  if (found.rows.length <= MOST_ROWS) return { form: found.form, rows: found.rows, labels, labelWidth: 1 };
-  const drawn = Random.of(seed, Stream.Keep)
+  const found = await collect(keep, reading, signal).catch((error: unknown) => {
+    throw errorOfKeep(error, keep);
+  });
+  const labels = Array.from({ length: found.rows.length }, (_, row) => found.labels[row]!);
+  if (!isPairs(found.form) || new Set(labels).size < 2) throw noPairs(describeForm(found));
+  const facts = { ...found.facts, notes: told(found) };
+  if (found.rows.length <= MOST_ROWS) return { form: found.form, rows: found.rows, labels, labelWidth: 1, facts };
+  const drawn = Random.of(reading.seed, Stream.Keep)
     .shuffle(Int32Array.from(found.rows, (_, row) => row))
     .slice(0, MOST_ROWS)
     .sort();
@@ -88,7 +142,59 @@ export async function readKeep(keep: ResolvedKeep, seed: number, signal: AbortSi
     rows: Array.from(drawn, (row) => found.rows[row]!),
     labels: Array.from(drawn, (row) => labels[row]!),
     labelWidth: 1,
+    facts,
   };
+}
+
+async function collect(
+  { data, labels, file, split }: ResolvedKeep,
+  { onBadRow, hubFiles }: KeepReading,
+  signal: AbortSignal,
+): Promise<CollectedData> {
+  if (labels !== undefined) return collectLists(listRows(data, labels, false, file), onBadRow, signal);
+  const files = await hubFiles?.(data, split, signal);
+  return collectRows(data as DataSource, { file, onBadRow, split, files }, signal);
+}
+
+function noPairs(found: string, remedy?: Wording): InvalidArgumentError {
+  return new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    say`${words('keep', '--keep')} must be pairs of texts with scores, or labels 0 and 1, that differ, but is ${found}.`,
+    { remedy: remedy ?? say`Take a set of pairs that the model is good at, such as the STS Benchmark's.` },
+  );
+}
+
+/** How the rows were understood, and what is worth knowing of them. */
+function told(data: CollectedData): string[] {
+  const { columns, notes } = data.facts;
+  const of = columns.length === 0 ? '' : `; columns ${columns.join(', ')}`;
+  return [`To keep: ${describeForm(data)}${of}.`, ...notes.map((note) => `To keep: ${note}`)];
+}
+
+/** What is wrong with the rows to keep, in the words of the option: theirs are of the run's own data. */
+function errorOfKeep(error: unknown, { data }: ResolvedKeep): unknown {
+  if (!(error instanceof InvalidArgumentError)) return error;
+  const { said, remedy } = saidBy(error);
+  const { row, file, line } = error;
+  const own = /^(?:file|split)\b/;
+  const source: Setting = { path: 'keep.data', value: typeof data === 'string' ? data : placeholder };
+  const reworded = (message: Wording): Wording =>
+    remention(message, (mention) => {
+      if (mention.type === 'option')
+        return own.test(mention.path) ? { ...mention, path: `keep.${mention.path}` } : mention;
+      if (!mention.settings.every(({ path }) => own.test(path))) return mention;
+      return {
+        ...mention,
+        settings: [source, ...mention.settings.map((one) => ({ ...one, path: `keep.${one.path}` }))],
+      };
+    });
+  return new InvalidArgumentError(error.code, say`${words('keep', '--keep')}: ${reworded(said)}`, {
+    row,
+    file,
+    line,
+    remedy: remedy === undefined ? undefined : reworded(remedy),
+    cause: error,
+  });
 }
 
 /** What became of the rows to keep. */

@@ -255,12 +255,6 @@ export const finetuneTable = {
     aliases: ['crossValidation', 'crossValidate', 'kFold', 'kFolds', 'nSplits', 'nFolds', 'cv'],
   }),
   /**
-   * What the model must go on being good at: pairs with scores or labels (a file or rows, or `{ data, margin }`) whose
-   * measure may fall by no more than `margin`. Epoch and share are chosen under that bound, and an event says where none
-   * keeps it. Default: none; what moved is measured all the same (`drift` of the report).
-   */
-  keep: optional(keeping, null),
-  /**
    * Looks for learning rate and batch before training: short trainings of a part of the rows, for so many minutes at most,
    * each measured on validation rows. What is given as an option is not searched for. What was tried is in the report; with
    * `checkpoint` it is kept on disk, and `resume` goes on with it. Default: none.
@@ -419,11 +413,18 @@ export const finetuneTable = {
     help: 'of a BEIR folder: whose judgements, qrels/<name>.tsv; of a data set of the hub: which split',
     unset: 'train',
   }),
-  /** Where the data is a file: its format and columns. */
+  /** How a file, or rows, are read: format, columns, how scores are written. */
   file: optional(
     custom<ReadOptions, ReadOptions>('program', (_, value) => value as ReadOptions, readTable),
     undefined,
   ),
+  /**
+   * What the model must go on being good at: pairs with scores or labels (a file, `hub:owner/name` or rows, or `{ data, margin }`
+   * with `labels`, `file` and `split` as `finetune` takes its own data) whose measure may fall by no more than `margin`. Epoch
+   * and share are chosen under that bound, and an event says where none keeps it. Default: none; what moved is measured all
+   * the same (`drift` of the report).
+   */
+  keep: optional(keeping, null),
   /** Writes the run's state to a folder as it goes on, so that it can be resumed. Default: no checkpoints. */
   checkpoint: optional(checkpointing, null),
   /**

@@ -123,6 +123,20 @@ export function mentioning(text: string, ...paths: readonly string[]): Wording {
     .map((part) => (paths.includes(part) ? option(part) : part));
 }
 
+/** The same message with every mention of options changed. */
+export function remention(
+  message: Wording,
+  change: (mention: OptionMention | SettingsMention) => OptionMention | SettingsMention,
+): Wording {
+  return message.map((part) => {
+    if (typeof part === 'string') return part;
+    if (part.type === 'option' || part.type === 'settings') return change(part);
+    return part.type === 'words'
+      ? { ...part, api: remention(part.api, change), cli: remention(part.cli, change) }
+      : part;
+  });
+}
+
 function wording(value: Wording | WordingPart | number): Wording {
   if (Array.isArray(value)) return value as Wording;
   return [typeof value === 'number' ? String(value) : (value as WordingPart)];

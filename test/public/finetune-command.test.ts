@@ -1,5 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { FinetuneReport } from '../../lib';
+import { vectune as online } from '../checkpoint/vectune';
 import { vectune } from '../unit/cli/run';
+import { HubServer } from '../unit/model/support/hub-server';
 import { fixture, useModels } from './models';
 import { scoredRows } from './rows';
 
@@ -88,3 +92,44 @@ test('several files are data sets by their names, each with its loss', async () 
   expect(await refused(['finetune', pairs, pairs, '--model', 'm'])).toMatch(/would both be the data set "pairs"/);
   expect(await refused(['finetune', pairs, '--model', 'm', '--set-loss', 'pairs=cosent'])).toMatch(/there is one/);
 });
+
+test('rows to keep have flags of their own, as the guide says of the STS Benchmark; a data set of the hub', async () => {
+  const rows = scoredRows();
+  const lines = rows.map(({ text1, text2, score }) => `${text1},${text2},${score}`);
+  const file = models.write('rows.csv', `text1,text2,score\n${lines.join('\n')}\n`);
+  const fields = scoredRows(30, true).map((row, i) => ['main', 'f', '2012', i, 5 * row.score, row.text1, row.text2]);
+  const sts = models.write('sts-test.csv', `${fields.map((row) => row.join('\t')).join('\n')}\n`);
+  const run = [
+    'finetune',
+    file,
+    '--model',
+    fixture('bert-mean'),
+    '--out',
+    models.path('kept'),
+    '--epochs',
+    '1',
+    '--json',
+  ];
+  const more = ['--keep-columns', 'text1=#5,text2=#6', '--keep-columns', 'score=#4', '--no-keep-quoting'];
+  const refused = await vectune([...run, '--keep', sts, ...more]);
+  expect(refused).toMatchObject({ code: 1, stdout: '' });
+  expect(refused.stderr).toContain(`with --keep ${sts} --keep-score-range 0,5, which`);
+  const { stdout, stderr } = await vectune([...run, '--keep', sts, ...more, '--keep-score-range', '0,5']);
+  expect(stderr).toContain('To keep: 30 pairs with scores from 0 to 1; columns 5, 6, 4.');
+  expect((JSON.parse(stdout) as FinetuneReport).kept).toMatchObject({ measure: 'spearman', rows: 30, margin: 0.01 });
+
+  const hub = await HubServer.start();
+  try {
+    const parquet = readFileSync(join(__dirname, '../unit/data/fixtures/scored.parquet'));
+    hub.add('owner/sts', { 'data/test.parquet': parquet, 'data/train.parquet': Buffer.from('not read') });
+    // Where it is found without a cache of the test's own.
+    const libtorch = (await vectune(['libtorch', 'path'])).stdout.trim();
+    const own = { VECTUNE_CACHE: models.path('cache'), VECTUNE_LIBTORCH: libtorch };
+    const environment = { ...own, HF_ENDPOINT: hub.url, HF_HUB_OFFLINE: '', HF_TOKEN: '' };
+    const kept = await online([...run, '--keep', 'hub:owner/sts', '--keep-split', 'test'], undefined, environment);
+    expect(kept).toMatchObject({ code: 0, stderr: expect.stringContaining('To keep: 11 pairs') });
+    expect((JSON.parse(kept.stdout) as FinetuneReport).kept).toMatchObject({ measure: 'spearman', rows: 11 });
+  } finally {
+    await hub.stop();
+  }
+}, 120_000);

@@ -1,4 +1,4 @@
-import { areTextRows, isList, type LabelList } from '../../data/lists';
+import { areTextRows, isList, labelsCheck, type LabelList } from '../../data/lists';
 import { readTable, rowOptionsOf, type ReadOptions } from '../../data/read-options';
 import type { DataSource } from '../../data/source';
 import type { EmbeddingModel } from '../../evaluate/embedding';
@@ -14,12 +14,6 @@ import type { ResolvedOptions } from '../resolved-options';
 
 /** Where the rows of a set may come from: a path, rows of objects, or rows of texts. */
 export type SetSource = DataSource | readonly string[] | readonly (readonly string[])[];
-
-/** The second of two lists. */
-export const labelsCheck = custom<LabelList, LabelList>('program', (path, value) => {
-  if (isList(value)) return value as LabelList;
-  throw invalidOption(path, 'a list of scores, classes or lists of numbers, one for each row', value);
-});
 
 export const setTable = {
   /** A file, a BEIR folder or a data set of the hub, rows of objects, or rows of texts, as `finetune` takes them. */
