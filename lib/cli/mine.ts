@@ -46,7 +46,7 @@ export function registerMine(program: Command): void {
     )
     .option(
       '--corpus <file>',
-      'more texts that may be negatives: one in each line, .jsonl with strings or members "text"',
+      'more texts that may be negatives: one in each line, .jsonl with strings or members "text"; of a BEIR folder in place of its corpus',
     );
   requireFlags(command, 'model');
   addFlags(command, modelFlags);
