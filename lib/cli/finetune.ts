@@ -29,9 +29,9 @@ interface Flags {
   checkpoint?: string;
   device?: string;
   memoryFraction?: number;
-  loss?: string;
+  loss?: string | Record<string, unknown>;
   lossOption?: Record<string, unknown>;
-  setLoss?: Record<string, string>;
+  setLoss?: Record<string, string | Record<string, unknown>>;
 }
 
 /**
@@ -130,6 +130,12 @@ function lossOf({ loss, lossOption }: Flags): FinetuneOptions {
     throw new InvalidArgumentError(
       'ERR_INVALID_OPTION',
       '--loss-option needs --loss, which says whose options they are.',
+    );
+  }
+  if (typeof loss !== 'string') {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      '--loss-option is for a --loss that is given by its name. Give its options in the JSON.',
     );
   }
   return { loss: { name: loss, ...lossOption } as never };

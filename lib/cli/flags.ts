@@ -1,5 +1,6 @@
 import { InvalidArgumentError as NotThat, Option, type Command } from 'commander';
 import { InvalidArgumentError } from '../system/errors';
+import { isObject } from '../system/json';
 import { flattened, type OptionEntry, type OptionTable, type Typed } from '../system/option-table';
 
 /*
@@ -23,6 +24,7 @@ const parsers: Partial<Record<Typed, (typed: string, before: unknown) => unknown
   // `#2` is a column by its number from 0, anything else a name.
   columns: toColumns,
   prompts: toPrompts,
+  loss: toLoss,
   column: toColumn,
 };
 
@@ -71,15 +73,30 @@ export function toLossOption(typed: string, before: Record<string, unknown> = {}
   return { ...before, [name]: words.length > 1 || lists.has(name) ? words.map(value) : value(text!) };
 }
 
+/** A name, or JSON of a loss with its options. */
+export function toLoss(typed: string): string | Record<string, unknown> {
+  if (!/^\s*[{[]/.test(typed)) return typed;
+  try {
+    const loss: unknown = JSON.parse(typed);
+    if (isObject(loss)) return loss;
+  } catch {
+    // Said below.
+  }
+  throw new NotThat('Expected a name or JSON, as \'{"name":"triplet","triplet_margin":1}\'.');
+}
+
 /** `name=loss` of one of several data sets, beside those before it. */
-export function toSetLoss(typed: string, before: Record<string, string> = {}): Record<string, string> {
-  const [, name, loss] = /^\s*(.+?)\s*=\s*([\w-]+)\s*$/.exec(typed) ?? [];
+export function toSetLoss(
+  typed: string,
+  before: Record<string, string | Record<string, unknown>> = {},
+): Record<string, string | Record<string, unknown>> {
+  const [, name, loss] = /^\s*(.+?)\s*=\s*(\{.*\}|[\w-]+)\s*$/s.exec(typed) ?? [];
   if (name === undefined) throw new NotThat('Expected file=loss, as questions=cosent.');
-  return { ...before, [name]: loss! };
+  return { ...before, [name]: toLoss(loss!) };
 }
 
 /** Options of losses that are lists, also of one. */
-const lists = new Set(['matryoshka_dims', 'matryoshka_weights', 'directions']);
+const lists = new Set(['matryoshka_dims', 'matryoshka_weights', 'directions', 'losses']);
 
 /** One or several names, as `fp32,int8`. */
 function toNames(typed: string): string[] {

@@ -4,7 +4,11 @@ import { entries } from './tables';
 
 /** What gives an option: a flag, or a variable of the environment. */
 function given(path: string): string {
-  if (path.startsWith('loss.')) return `--loss-option ${path.slice('loss.'.length)}`;
+  if (path.startsWith('loss.')) {
+    const own = path.slice('loss.'.length);
+    // Only JSON has losses within a loss.
+    return /[.[]/.test(own) ? `${own} of --loss` : `--loss-option ${own}`;
+  }
   // All parts but those of a scored pair have one flag together.
   const [, all, part] = /^(.*\.columns)\.([^.]+)$/.exec(path) ?? [];
   if (part !== undefined && entries.get(path)?.flag === undefined) return `${given(all!)} ${part}`;

@@ -1,6 +1,7 @@
 import { cosineSimilarity } from '../embed/similarity';
 import type { EngineAddon, ModelHandle, NativeLoss, NativePrecision } from '../engine/addon';
 import type { ResolvedLoss } from './losses/choice';
+import { within } from './losses/within';
 import type { TokenisedRows } from './tokens';
 
 /** Rows that the threshold is of, at most, and texts of one call of the engine. */
@@ -42,11 +43,6 @@ export function withThresholdsOf(loss: ResolvedLoss, then: NativeLoss | undefine
 }
 
 const hasThreshold = (loss: NativeLoss): boolean => typeof loss['threshold'] === 'number';
-
-/** The losses within a loss. */
-function within({ loss, losses }: NativeLoss): NativeLoss[] {
-  return [loss, losses].flat().filter((one): one is NativeLoss => typeof one === 'object' && one !== null);
-}
 
 function logisticsIn(loss: NativeLoss): NativeLoss[] {
   return loss.name === 'logistic' ? [loss] : within(loss).flatMap(logisticsIn);

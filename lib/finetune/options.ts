@@ -156,7 +156,7 @@ export const finetuneTable = {
    */
   loss: optional(lossCheck, null, {
     flag: '--loss <name>',
-    help: 'what is trained; its options with --loss-option',
+    help: 'what is trained: a name, its options with --loss-option, or JSON',
     unset: 'by the form of the rows',
     aliases: ['lossFunction', 'lossFn', 'objective', 'criterion'],
   }),

@@ -133,3 +133,40 @@ test('rows to keep have flags of their own, as the guide says of the STS Benchma
     await hub.stop();
   }
 }, 120_000);
+
+test('a loss within a loss is typed as JSON, and one within a list as it stands', async () => {
+  const rows = scoredRows(40);
+  const pairs = models.write(
+    'pairs.csv',
+    `text1,text2,score\n${rows.map(({ text1, text2, score }) => `${text1},${text2},${score}`).join('\n')}\n`,
+  );
+  const run = ['finetune', pairs, '--model', fixture('bert-mean'), '--out', models.path('out'), '--epochs', '1'];
+  const angle = { name: 'angle', scale: 30 };
+  const sum = { name: 'sum', losses: ['cosent', { loss: angle, weight: 0.5 }] };
+  const typed = await vectune([...run, '--json', '--loss', JSON.stringify(sum)]);
+  expect({ code: typed.code, stderr: typed.stderr }).toMatchObject({ code: 0 });
+  const parts = [
+    { name: 'cosent', weight: 1 },
+    { ...angle, weight: 0.5 },
+  ];
+  expect(JSON.parse(typed.stdout)).toMatchObject({ loss: { name: 'sum', losses: parts } });
+  expect(typed.stderr).toContain('loss cosent + 0.5 angle (scale 30)');
+
+  const one = await vectune([...run, '--json', '--loss', 'sum', '--loss-option', 'losses=cosent']);
+  expect(JSON.parse(one.stdout)).toMatchObject({ loss: { name: 'sum', losses: [parts[0]] } });
+
+  const other = models.write('other.csv', readFileSync(pairs));
+  const set = ['--set-loss', `other=${JSON.stringify(sum)}`];
+  const several = await vectune([run[0]!, other, ...run.slice(1), '--json', ...set]);
+  expect(JSON.parse(several.stdout)).toMatchObject({ sets: { other: { loss: { name: 'sum', losses: parts } } } });
+
+  const refused = async (...args: string[]) => (await vectune([...run, ...args])).stderr;
+  expect(await refused('--loss', '{"name": "sum"')).toContain(`Expected a name or JSON, as '{"name":"triplet"`);
+  expect(await refused('--loss', JSON.stringify(sum), '--loss-option', 'scale=3')).toContain(
+    'Give its options in the JSON',
+  );
+  const wrong = { ...sum, losses: [{ loss: { ...angle, scale: 0 }, weight: 1 }] };
+  expect(await refused('--loss', JSON.stringify(wrong))).toMatch(
+    /losses\[0\]\.loss\.scale of --loss must be a number above 0/,
+  );
+});

@@ -5,6 +5,7 @@ import type { TrainingData } from '../../data/form';
 import { CheckpointError } from '../../system/errors';
 import { losses, type Sampler, type SimpleLossName } from '../losses/table';
 import { firstLoss } from '../losses/told';
+import { within } from '../losses/within';
 import type { ResolvedOptions } from '../resolved-options';
 import type { RunSettings } from '../recipes/settings';
 import type { TrainingSet } from '../sets/training-set';
@@ -140,17 +141,16 @@ const untoldOptions = {
 };
 
 /** How batches came together in versions that did not say it: as the loss wants them. */
-function usualSampler({ name, ...options }: NativeLoss): Sampler | Record<string, Sampler> {
-  if (name === 'several')
-    return Object.fromEntries(
-      Object.entries(options['sets'] as Record<string, NativeLoss>).map(([set, loss]) => [
-        set,
-        usualSampler(loss) as Sampler,
-      ]),
-    );
-  const own = (losses[name as SimpleLossName] as { sampler?: Sampler } | undefined)?.sampler;
-  const parts = [options['loss'], options['losses']].flat().filter((part) => part !== undefined) as NativeLoss[];
-  return own ?? (parts.map(usualSampler).find((sampler) => sampler !== 'any') as Sampler | undefined) ?? 'any';
+function usualSampler(loss: NativeLoss): Sampler | Record<string, Sampler> {
+  const of = (one: NativeLoss): Sampler =>
+    (losses[one.name as SimpleLossName] as { sampler?: Sampler } | undefined)?.sampler ??
+    within(one)
+      .map(of)
+      .find((sampler) => sampler !== 'any') ??
+    'any';
+  if (loss.name !== 'several') return of(loss);
+  const sets = Object.entries(loss['sets'] as Record<string, NativeLoss>);
+  return Object.fromEntries(sets.map(([set, own]) => [set, of(own)]));
 }
 
 /** What a model does with its weights in training, as a checkpoint keeps it: every field of the spec. */

@@ -1,9 +1,11 @@
 import { formWords, widths, type TrainingData } from '../../data/form';
+import type { NativeLoss } from '../../engine/addon';
 import { InvalidArgumentError } from '../../system/errors';
 import { show } from '../../system/options';
 import { option, say, type Wording } from '../../system/wording';
 import type { ResolvedLoss } from './choice';
 import { losses, type Sampler, type SimpleLossName } from './table';
+import { within } from './within';
 
 /** What is trained where the option `loss` does not say it. */
 export function defaultLoss(data: Pick<TrainingData, 'form' | 'rows' | 'labelWidth'>): ResolvedLoss {
@@ -53,6 +55,18 @@ export function fitting(data: TrainingData): SimpleLossName[] {
   );
 }
 
+/** Every loss that is inside of a matryoshka, at any depth. */
+function withinMatryoshka(loss: NativeLoss, inside = false): NativeLoss[] {
+  return [
+    ...(inside ? [loss] : []),
+    ...within(loss).flatMap((one) => withinMatryoshka(one, inside || loss.name === 'matryoshka')),
+  ];
+}
+
+/** Whether a loss has parameters of its own, trained beside the model. */
+const hasParameters = ({ name, projection_dim }: NativeLoss): boolean =>
+  name === 'softmax' || projection_dim !== undefined;
+
 /** @throws InvalidArgumentError ERR_INVALID_OPTION: the loss does not train on such rows; names those that do */
 export function checkFits(loss: ResolvedLoss, data: TrainingData): void {
   if (loss.own !== undefined) {
@@ -69,6 +83,19 @@ export function checkFits(loss: ResolvedLoss, data: TrainingData): void {
       'ERR_INVALID_OPTION',
       say`The loss ${loss.parts[0]!} is an addition to another one: make a sum of both.`,
       { remedy: say`Losses that fit: ${fitting(data).join(', ')}.` },
+    );
+  }
+  const ownParameters = withinMatryoshka(loss.native).find(hasParameters);
+  if (ownParameters !== undefined) {
+    const others = fitting(data).filter((name) => !hasParameters({ name }));
+    const what = ownParameters.name === 'softmax' ? 'classifier' : `projection (projection_dim)`;
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      say`The loss matryoshka cannot be around ${ownParameters.name}, whose ${what} is for vectors of one length.`,
+      {
+        remedy:
+          others.length === 0 ? say`Train it alone.` : say`Losses that it can be around here: ${others.join(', ')}.`,
+      },
     );
   }
   for (const name of loss.parts) {

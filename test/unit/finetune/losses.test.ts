@@ -196,6 +196,25 @@ test('each form has a default that fits it, and a loss that does not fit names t
   expect(defaultLoss(data('candidates', [['a', 'b', 'c']], [2])).native.name).toBe('margin-mse');
 });
 
+test('matryoshka is not around what is for vectors of one length, at any depth, and says what it can be around', () => {
+  const refused = (value: unknown, set: TrainingData) => refusal(() => checkFits(resolve(value), set)).message;
+  const around = (loss: unknown) => ({ name: 'matryoshka', loss, matryoshka_dims: [8, 4] });
+  const message = refused(around('softmax'), sets['labelled-pairs']);
+  expect(message).toMatch(
+    /^The loss matryoshka cannot be around softmax, whose classifier is for vectors of one length\./,
+  );
+  expect(message).toMatch(/Losses that it can be around here: .*logistic/);
+  expect(message).not.toMatch(/here: .*softmax/);
+  expect(refused(around({ name: 'sum', losses: ['cosent', 'softmax'] }), sets['labelled-pairs'])).toContain('softmax');
+  const projected = { name: 'mse', projection_dim: 4 };
+  expect(refused(around(projected), sets.vectors)).toMatch(/around mse, whose projection \(projection_dim\) is for/);
+  expect(refused({ name: 'adaptive-layer', loss: around(projected) }, sets.vectors)).toContain('cannot be around mse');
+  // Beside each other they are trained.
+  checkFits(resolve({ name: 'sum', losses: ['softmax', around('cosent')] }), sets['labelled-pairs']);
+  checkFits(resolve(around('mse')), sets.vectors);
+  checkFits(resolve(projected), sets.vectors);
+});
+
 test('numbers of texts are part of it', () => {
   const more = data('triplets', [
     ['a', 'b', 'c'],
