@@ -93,7 +93,7 @@ export class FormReader {
     if (this.#read === 0 && cells.some((cell, i) => this.#numeric[i] === true && typeof cell === 'number'))
       this.#unclear();
     const label = cells[columns];
-    if (this.#kind === 'labelled') this.#kind = kindOf(label, columns);
+    if (this.#kind === 'labelled') this.#kind = kindOf(label, cells.slice(0, columns));
     switch (this.#kind) {
       case 'pairs': {
         const texts = this.#texts(cells, columns, place);
@@ -368,8 +368,15 @@ export function unreadNotes(names: readonly string[]): string[] {
 }
 
 /** What a label is, by its first value. */
-function kindOf(label: unknown, columns: number): FormPlan['kind'] | 'margins' {
+function kindOf(label: unknown, texts: readonly unknown[]): FormPlan['kind'] | 'margins' {
+  const columns = texts.length;
   const list = parsed(label);
+  if (isList(list) && columns === 2) {
+    // A 0 or a 1 for each text of a list.
+    const among = parsed(texts[1]);
+    const marks = Array.from(list).every((mark) => mark === 0 || mark === 1);
+    if (marks && Array.isArray(among) && among.length === list.length) return 'selected';
+  }
   if (isList(list))
     return columns >= 3 && (list.length === columns - 1 || list.length === columns - 2) ? 'candidates' : 'vectors';
   return columns === 1 ? 'classes' : columns === 2 ? 'pairs' : 'margins';

@@ -31,6 +31,7 @@ export function passed<Options>(who: string, second: unknown, third: unknown): P
 }
 
 export interface CollectOptions {
+  /** How a file is read, or the rows of lists and objects. */
   file: ReadOptions | undefined;
   onBadRow: 'refuse' | 'skip';
   split?: string | undefined;
@@ -55,16 +56,11 @@ export async function collect(
   const signal = options.signal ?? new AbortController().signal;
   throwIfAborted(options.signal);
   try {
-    const rows = labels === undefined && areTextRows(source) ? textRows(source) : undefined;
-    const lists = rows ?? (labels !== undefined || listOfLists(source) ? listRows(source, labels) : undefined);
+    const rows = labels === undefined && areTextRows(source) ? textRows(source, file) : undefined;
+    const lists =
+      rows ?? (labels !== undefined || listOfLists(source) ? listRows(source, labels, false, file) : undefined);
     if (lists !== undefined) {
       if (split !== undefined) throw noSplit();
-      if (file !== undefined) {
-        throw new InvalidArgumentError(
-          'ERR_INVALID_OPTION',
-          'The option file tells how to read a data file, but the data is in lists.',
-        );
-      }
       return await collectLists(lists, onBadRow, signal);
     }
     const named = hubDataSet(source);

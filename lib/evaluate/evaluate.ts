@@ -33,7 +33,7 @@ type Progress = (event: EvaluateEvent | ModelDownloadEvent) => void;
 
 export const evaluateDataTable = {
   ...evaluateTable,
-  /** How the file is read. */
+  /** How a file is read; of lists and objects, which member is which column, and how scores are written. */
   file: optional(
     custom<ReadOptions, ReadOptions>('program', (_, value) => value as ReadOptions, readTable),
     undefined,

@@ -14,7 +14,7 @@ import { mineTable, type MineOptions, type ResolvedMineOptions } from './options
 import { statisticsOf, type Dropped, type MineReport } from './report';
 
 /**
- * A row that was mined, by `outputFormat`; all but 'labeled-list' with labels can be given to `finetune`:
+ * A row that was mined, by `outputFormat`; all can be given to `finetune` and `evaluate`:
  * - 'triplet': `anchor`, `positive`, `negative`, and with `outputScores` `scores` of positive and negative
  * - 'n-tuple': `anchor`, `positive`, `negative_1` … `negative_n`, and `scores` of positive and negatives
  * - 'labeled-pair': `anchor`, `positive` (which may be a negative), and `label` 1 or 0, or `score`

@@ -104,7 +104,7 @@ export const mineTable = {
     flag: '--output-scores',
     help: 'rows have similarities, in the place of labels where there are labels',
   }),
-  /** How a data file is read. */
+  /** How a file is read; of lists and objects, which member is which column, and how scores are written. */
   file: optional(
     custom<ReadOptions, ReadOptions>('program', (_, value) => value as ReadOptions, readTable),
     undefined,

@@ -467,3 +467,47 @@ test('options of an evaluator go through to it, and to no other', async () => {
     'cutoffs is an option of retrieval, but the data (4 pairs with label 0/1: 3 ones) is measured by binary.',
   );
 });
+
+test('how rows in memory are written is said as for files', async () => {
+  const rows: [string, string][] = [
+    ['x', 'y'],
+    ['y', 'z'],
+  ];
+  expect(await openDataSet(rows, { file: { scoreRange: [0, 4] } }, [1, 4])).toMatchObject({
+    form: 'similarity',
+    rows: [{ score: 0.25 }, { score: 1 }],
+  });
+  expect(await openDataSet(rows, {}, ['no', 'yes'])).toMatchObject({
+    form: 'binary',
+    rows: [{ label: 0 }, { label: 1 }],
+  });
+  const objects = [{ a: 'q', b: 'p', c: 'n' }];
+  expect(await openDataSet(objects, { file: { columns: { anchor: 'b', positive: 'a' } } })).toMatchObject({
+    form: 'retrieval',
+    queries: [{ text: 'p' }],
+  });
+});
+
+test('who stops gets an AbortError, before and while rows are read', async () => {
+  const model = new Table({});
+  const stop = new AbortController();
+  await expect(evaluate(model, [['a', 'b']], { signal: AbortSignal.abort() })).rejects.toMatchObject({
+    code: 'ERR_ABORTED',
+  });
+  let closed = false;
+  const endless = async function* () {
+    try {
+      for (let i = 0; ; ++i) {
+        yield { anchor: `${i}`, positive: 'p' };
+        if (i === 10) stop.abort();
+        await new Promise(setImmediate);
+      }
+    } finally {
+      closed = true;
+    }
+  };
+  const run = evaluate(model, endless(), { signal: stop.signal });
+  await expect(run).rejects.toMatchObject({ name: 'AbortError', code: 'ERR_ABORTED' });
+  await new Promise(setImmediate);
+  expect([closed, model.asked]).toEqual([true, []]);
+});

@@ -34,6 +34,22 @@ export const evaluate = {
       name: 'what is no vector, not finite, of another width or type is refused by its number',
     },
   ],
+  'lib/evaluate/data-set.ts': [
+    {
+      guard: 'pairs with label 0 are no duplicates',
+      from: 'if (labelWidth === 0 || labels[i] === 1) same.push',
+      to: 'same.push',
+      test: 'evaluate/data-set',
+      name: 'task chooses the evaluator',
+    },
+    {
+      guard: 'what is positive of an anchor in any row is no negative of it',
+      from: '[...negative].filter((text) => !positive.has(text))',
+      to: '[...negative]',
+      test: 'evaluate/data-set',
+      name: 'what was left out is told',
+    },
+  ],
   'lib/mine/hard-negatives.ts': [
     {
       guard: "an anchor's positives are no negatives of it",

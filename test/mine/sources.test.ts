@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { mineHardNegatives } from '../../lib';
+import { evaluate, mineHardNegatives } from '../../lib';
 import { vectune } from '../checkpoint/vectune';
 import { EmbeddingsServer } from '../evaluate/embeddings-server';
 
@@ -107,6 +107,18 @@ test('lists of pairs, with labels too', async () => {
   );
   expect(labelled.rows).toEqual(expected);
   expect(labelled.report.notes).toContain('Of 2 pairs the 1 with label 1 are positives; the others were not used.');
+});
+
+test('every format that is written is data to measure', async () => {
+  const forms = { triplet: 'triplet', 'n-tuple': 'reranking', 'labeled-pair': 'binary', 'labeled-list': 'reranking' };
+  for (const [outputFormat, form] of Object.entries(forms) as [keyof typeof forms, string][]) {
+    const options = { corpus: ['t90', 't80', 't70'], numNegatives: 2, outputFormat };
+    const { rows } = await mineHardNegatives(model, [['q', 'p95']], options);
+    const found = await evaluate(model, rows, { intervals: false });
+    expect(found).toMatchObject({ form });
+    // The positive is nearer than all negatives.
+    expect(found.metrics[found.primary]).toBe(1);
+  }
 });
 
 /** Unlike directions, but not quite at random: those of one tens' place are near each other. */
