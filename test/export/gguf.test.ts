@@ -27,12 +27,12 @@ function plain(name: CaseName): string {
 const single = (data: Buffer) => [...new Float32Array(Uint8Array.from(data).buffer)];
 
 const END = { SpecialToken: { id: '<|endoftext|>', type_id: 0 } };
-const bothEnds = (id: string) => ({
+const TWICE = {
   type: 'TemplateProcessing',
-  single: [END, { Sequence: { id, type_id: 0 } }, END],
-  pair: [END, { Sequence: { id, type_id: 0 } }, END, { Sequence: { id: 'B', type_id: 1 } }, END],
+  single: [{ Sequence: { id: 'A', type_id: 0 } }, END, END],
+  pair: [{ Sequence: { id: 'A', type_id: 0 } }, END, END, { Sequence: { id: 'B', type_id: 1 } }, END],
   special_tokens: { '<|endoftext|>': { id: '<|endoftext|>', ids: [280], tokens: ['<|endoftext|>'] } },
-});
+};
 const OTHER = {
   type: 'Sequence',
   pretokenizers: [
@@ -184,7 +184,7 @@ describe('qwen3-lasttoken', () => {
   });
 
   test.each([
-    ['begins texts', /puts more than one token around a text/, (json) => (json['post_processor'] = bothEnds('A'))],
+    ['ends texts twice', /more than one token before or behind a text/, (json) => (json['post_processor'] = TWICE)],
     ['splits otherwise', /does not split texts as RoBERTa's or Qwen's does/, (json) => (json['pre_tokenizer'] = OTHER)],
   ] as [string, RegExp, (json: Record<string, unknown>) => void][])(
     'is refused where its tokenizer %s',
@@ -194,6 +194,140 @@ describe('qwen3-lasttoken', () => {
       await expect(models.open(folder).export('gguf', models.path('out'))).rejects.toThrow(message);
     },
   );
+});
+
+describe('gemma3_text-mean', () => {
+  function changed(change: (config: Record<string, unknown>) => void): string {
+    const folder = models.copy('gemma3_text-mean');
+    editJson(join(folder, 'config.json'), change);
+    return folder;
+  }
+
+  test('has its tensors under the names that llama.cpp looks for, the 1 and the scale of scores in its norms', async () => {
+    const folder = fixture('gemma3_text-mean');
+    const { tensors } = await exported(folder);
+    const weights = readTensors(join(folder, 'model.safetensors'));
+    const same = (mine: string, theirs: string, as: (one: number) => number = (one) => one) =>
+      expect(single(tensors.get(`${mine}.weight`)!.data)).toEqual(
+        Array.from(weights.get(`${theirs}.weight`)!.data, (one) => Math.fround(as(one))),
+      );
+    const add = (one: number) => one + 1;
+    same('token_embd', 'embed_tokens');
+    same('output_norm', 'norm', add);
+    for (const i of [0, 1]) {
+      same(`blk.${i}.attn_norm`, `layers.${i}.input_layernorm`, add);
+      same(`blk.${i}.attn_q`, `layers.${i}.self_attn.q_proj`);
+      same(`blk.${i}.attn_k`, `layers.${i}.self_attn.k_proj`);
+      same(`blk.${i}.attn_v`, `layers.${i}.self_attn.v_proj`);
+      same(`blk.${i}.attn_q_norm`, `layers.${i}.self_attn.q_norm`, (one) => (one + 1) * Math.sqrt(8 / 12));
+      same(`blk.${i}.attn_k_norm`, `layers.${i}.self_attn.k_norm`, add);
+      same(`blk.${i}.attn_output`, `layers.${i}.self_attn.o_proj`);
+      same(`blk.${i}.post_attention_norm`, `layers.${i}.post_attention_layernorm`, add);
+      same(`blk.${i}.ffn_norm`, `layers.${i}.pre_feedforward_layernorm`, add);
+      same(`blk.${i}.ffn_gate`, `layers.${i}.mlp.gate_proj`);
+      same(`blk.${i}.ffn_up`, `layers.${i}.mlp.up_proj`);
+      same(`blk.${i}.ffn_down`, `layers.${i}.mlp.down_proj`);
+      same(`blk.${i}.post_ffw_norm`, `layers.${i}.post_feedforward_layernorm`, add);
+    }
+    for (const number of [2, 3]) {
+      const dense = readTensors(join(folder, `${number}_Dense`, 'model.safetensors')).get('linear.weight')!;
+      expect(single(tensors.get(`dense_${number}.weight`)!.data)).toEqual([...dense.data]);
+    }
+    expect(tensors.size).toBe(2 + 2 * 13 + 2);
+  });
+
+  test('is described with its windows, thetas and Dense', async () => {
+    const { fields } = await exported(
+      changed((config) => {
+        config['sliding_window'] = 20;
+        config['rope_parameters'] = {
+          full_attention: { rope_type: 'linear', rope_theta: 50, factor: 2 },
+          sliding_attention: { rope_type: 'default', rope_theta: 30 },
+        };
+      }),
+    );
+    expect(Object.fromEntries([...fields].filter(([name]) => name.startsWith('gemma-embedding.')))).toEqual({
+      'gemma-embedding.block_count': 2,
+      'gemma-embedding.context_length': 512,
+      'gemma-embedding.embedding_length': 16,
+      'gemma-embedding.feed_forward_length': 24,
+      'gemma-embedding.attention.head_count': 2,
+      'gemma-embedding.attention.head_count_kv': 1,
+      'gemma-embedding.attention.key_length': 8,
+      'gemma-embedding.attention.value_length': 8,
+      'gemma-embedding.attention.layer_norm_rms_epsilon': Math.fround(1e-6),
+      'gemma-embedding.attention.causal': false,
+      'gemma-embedding.attention.sliding_window': 20,
+      'gemma-embedding.attention.sliding_window_pattern': 2,
+      'gemma-embedding.rope.dimension_count': 8,
+      'gemma-embedding.rope.freq_base': 50,
+      'gemma-embedding.rope.freq_base_swa': 30,
+      'gemma-embedding.rope.scaling.type': 'linear',
+      'gemma-embedding.rope.scaling.factor': 2,
+      'gemma-embedding.dense_2_feat_in': 16,
+      'gemma-embedding.dense_2_feat_out': 32,
+      'gemma-embedding.dense_3_feat_in': 32,
+      'gemma-embedding.dense_3_feat_out': 16,
+      'gemma-embedding.pooling_type': 1,
+    });
+  });
+
+  test('has the pieces of its tokenizer with scores by the order of its merges', async () => {
+    const folder = fixture('gemma3_text-mean');
+    const { fields } = await exported(folder);
+    const own = (name: string) => fields.get(`tokenizer.ggml.${name}`);
+    expect(['model', 'pre', 'add_space_prefix', 'add_bos_token', 'add_eos_token'].map(own)).toEqual([
+      'llama',
+      'default',
+      false,
+      true,
+      true,
+    ]);
+    expect(['bos', 'eos', 'unknown', 'padding'].map((name) => own(`${name}_token_id`))).toEqual([2, 1, 3, 0]);
+    expect((own('token_type') as number[]).slice(0, 6)).toEqual([3, 3, 3, 2, 3, 6]);
+    const { vocab, merges } = (
+      JSON.parse(readFileSync(join(folder, 'tokenizer.json'), 'utf8')) as {
+        model: { vocab: Record<string, number>; merges: [string, string][] };
+      }
+    ).model;
+    const scores = own('scores') as number[];
+    const ofPiece = (piece: string) => merges.findIndex((pair) => pair.join('') === piece);
+    for (const piece of ['bridge', 'old\u2581', 'an']) expect(scores[vocab[piece]!]).toBe(-ofPiece(piece));
+    expect(ofPiece('bridge')).toBeGreaterThan(ofPiece('an'));
+  });
+
+  test.each([
+    ['tokens see none behind them', /its tokens see none behind them/, { use_bidirectional_attention: false }],
+    [
+      'a first layer sees all',
+      /do not stand at equal distances/,
+      { layer_types: ['full_attention', 'sliding_attention'] },
+    ],
+    [
+      'no layer sees a window',
+      /do not stand at equal distances/,
+      { layer_types: ['full_attention', 'full_attention'] },
+    ],
+  ])('is refused where %s', async (_, message, change) => {
+    const folder = changed((config) => Object.assign(config, change));
+    await expect(models.open(folder).export('gguf', models.path('out'))).rejects.toThrow(message);
+  });
+
+  test('is refused where its merges are fewer than SentencePiece would do', async () => {
+    const folder = models.copy('gemma3_text-mean');
+    editJson<{ model: { merges: unknown[] } }>(join(folder, 'tokenizer.json'), ({ model }) => model.merges.pop());
+    await expect(models.open(folder).export('gguf', models.path('out'))).rejects.toThrow(
+      /its merges are not all that its vocabulary allows/,
+    );
+  });
+
+  test('is refused with a Dense that llama.cpp does not run', async () => {
+    const folder = models.copy('gemma3_text-mean');
+    editJson<Record<string, unknown>>(join(folder, '2_Dense', 'config.json'), (config) => {
+      config['activation_function'] = 'torch.nn.modules.activation.Tanh';
+    });
+    await expect(models.open(folder).export('gguf', models.path('out'))).rejects.toThrow(/runs two Dense without bias/);
+  });
 });
 
 describe('the tokenizer', () => {
@@ -283,8 +417,8 @@ describe('precision', () => {
 describe('refused, with nothing written', () => {
   test.each([
     ['mpnet-mean', /llama\.cpp has no mpnet/],
-    ['modernbert-mean', /vectune writes BERT and its like, and Qwen3, as GGUF, and no modernbert yet/],
-    ['gemma3_text-lasttoken', /no gemma3_text yet/],
+    ['modernbert-mean', /vectune writes BERT and its like, Qwen3 and EmbeddingGemma as GGUF, and no modernbert yet/],
+    ['gemma3_text-lasttoken', /its tokens see none behind them/],
     ['static-dense', /no static-embedding yet/],
     ['qwen3-mean', /some of its layers see a window of the text/],
     ['bert-dense', /its activation is ReLU/],

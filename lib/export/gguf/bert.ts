@@ -23,7 +23,8 @@ export function bert(model: OpenedModel, plan: TransformerPlan): GgufModel {
   const { names } = plan as BertPlan;
   return {
     fields,
-    tensors(weights, precision) {
+    tensors(modules, precision) {
+      const weights = modules.get('encoder')!;
       const tensors = new Tensors(weights, precision);
       tensors.matrix('token_embd', names.words);
       // llama.cpp counts positions from 0.

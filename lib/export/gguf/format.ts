@@ -7,6 +7,7 @@ import type { ExportJob, Format } from '../format';
 import type { EncoderPlan } from '../plans';
 import { bert } from './bert';
 import { writeGguf, type Field } from './file';
+import { gemmaEmbedding } from './gemma-embedding';
 import { KINDS, refusal, type GgufModel } from './model';
 import { qwen3 } from './qwen3';
 import { tokenizerFields } from './tokenizer';
@@ -43,9 +44,13 @@ function ggufModel(opened: OpenedModel, plan: EncoderPlan): GgufModel {
   const { architecture } = opened.spec.encoder;
   if (plan.kind === 'transformer') {
     if (architecture === 'qwen3') return qwen3(opened, plan);
+    if (architecture === 'gemma3_text') return gemmaEmbedding(opened, plan);
     if (plan.positions !== 'rotary') return bert(opened, plan);
   }
-  throw refusal(opened, `vectune writes BERT and its like, and Qwen3, as GGUF, and no ${architecture} yet`);
+  throw refusal(
+    opened,
+    `vectune writes BERT and its like, Qwen3 and EmbeddingGemma as GGUF, and no ${architecture} yet`,
+  );
 }
 
 async function write(job: ExportJob, model: GgufModel, fields: ReadonlyMap<string, Field>): Promise<string[]> {
@@ -54,7 +59,7 @@ async function write(job: ExportJob, model: GgufModel, fields: ReadonlyMap<strin
   for (const precision of precisions) {
     const { type, file: kind } = KINDS[precision];
     const file = `${fileName(opened)}-${type}.gguf`;
-    const tensors = model.tensors(weights.get('encoder')!, precision);
+    const tensors = model.tensors(weights, precision);
     const own = new Map<string, Field>([...fields, ['general.file_type', { u32: kind }]]);
     await writeGguf(join(folder, file), own, tensors, (written, total) => onBytes(file, written, total));
     files.push(file);

@@ -1,7 +1,8 @@
 import type { PoolingMode } from '../../engine/addon';
 import { ModelError } from '../../system/errors';
 import type { OpenedModel } from '../../model/types';
-import { asHalf, asSingle, inBlocks, BLOCK, BLOCK_BYTES } from '../convert';
+import { asHalf, asSingle, bytesOf, inBlocks, BLOCK, BLOCK_BYTES, type Pieces } from '../convert';
+import type { WeightsOf } from '../format';
 import type { ExportPrecision } from '../options';
 import type { Tensor, Weights } from '../weights';
 import type { Field, GgufTensor, TensorType } from './file';
@@ -13,7 +14,7 @@ export interface GgufModel {
   /** All but the tokenizer's. */
   fields: ReadonlyMap<string, Field>;
   /** In the order of the forward pass. */
-  tensors: (weights: Weights, precision: ExportPrecision) => GgufTensor[];
+  tensors: (weights: WeightsOf, precision: ExportPrecision) => GgufTensor[];
 }
 
 const POOLINGS: Partial<Record<PoolingMode, number>> = { mean: 1, cls: 2, lasttoken: 3 };
@@ -32,16 +33,19 @@ export function refusal(model: OpenedModel, why: string): ModelError {
 /**
  * The description of a model of llama.cpp's `architecture`, with what is this one's `own`.
  *
+ * @param runsDense whether llama.cpp runs Dense behind the pooling of this architecture
  * @throws ModelError ERR_EXPORT: llama.cpp does not do what follows the encoder
  */
 export function describe(
   model: OpenedModel,
   architecture: string,
   own: Readonly<Record<string, Field>>,
+  runsDense = false,
 ): Map<string, Field> {
   const { encoder, head } = model.spec;
   const [pooling, ...rest] = head;
-  if (rest.some(({ kind }) => kind === 'dense')) throw refusal(model, 'llama.cpp runs no Dense behind the pooling');
+  if (!runsDense && rest.some(({ kind }) => kind === 'dense'))
+    throw refusal(model, 'llama.cpp runs no Dense behind the pooling');
   const modes = pooling?.kind === 'pooling' ? pooling.modes : [];
   const kind = modes.length === 1 ? POOLINGS[modes[0]!] : undefined;
   if (kind === undefined)
@@ -82,8 +86,8 @@ export class Tensors {
     this.all.push({ name, shape: tensor.shape, type: 'F32', bytes, pieces: () => asSingle(tensor) });
   }
 
-  matrix(name: string, from: string): void {
-    const tensor = this.#weights.tensor(`${from}.weight`);
+  matrix(name: string, from: string, weights = this.#weights): void {
+    const tensor = weights.tensor(`${from}.weight`);
     const [, columns] = tensor.shape as [number, number];
     // Rows that are not made of whole blocks stay fp16, as llama.cpp's own converter leaves them.
     const type = this.#wanted === 'Q8_0' && columns % BLOCK !== 0 ? 'F16' : this.#wanted;
@@ -97,6 +101,15 @@ export class Tensors {
   norm(name: string, from: string): void {
     this.single(`${name}.weight`, this.#weights.tensor(`${from}.weight`));
     this.#bias(name, from);
+  }
+
+  /** What a root mean square norm multiplies by: (weight + shift) · scale. */
+  rmsNorm(name: string, from: string, { shift = 0, scale = 1 } = {}): void {
+    const tensor = this.#weights.tensor(`${from}.weight`);
+    const pieces = async function* (): Pieces {
+      for await (const piece of tensor.pieces()) yield bytesOf(piece.map((one) => (one + shift) * scale));
+    };
+    this.all.push({ name: `${name}.weight`, shape: tensor.shape, type: 'F32', bytes: 4 * tensor.elements, pieces });
   }
 
   /** With a bias where there is one. */

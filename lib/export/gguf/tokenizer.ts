@@ -1,13 +1,15 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { ModelError } from '../../system/errors';
 import { isObject, type JsonObject } from '../../system/json';
+import { AT_ONCE, inTurns, type Turns } from '../../system/turns';
 import type { OpenedModel } from '../../model/types';
 import type { Field } from './file';
+import { pieceScores } from './piece-scores';
 
 /** The model's tokenizer as llama.cpp runs it; what it cannot is refused by name. Source: its conversion/bert.py, base.py. */
 
 /** llama.cpp's kinds of tokens. */
-const KIND = { normal: 1, unknown: 2, control: 3, own: 4, unused: 5 } as const;
+const KIND = { normal: 1, unknown: 2, control: 3, own: 4, unused: 5, byte: 6 } as const;
 
 /** The mark of a space before a word. */
 const SPACE = '\u2581';
@@ -36,14 +38,15 @@ export async function tokenizerFields(model: OpenedModel): Promise<Map<string, F
   const family = FAMILIES[String(own['type'])];
   if (family === undefined) throw refusal(model, `its algorithm is ${String(own['type'])}`);
   // Large vocabularies take some hundredths of a second for each of these.
-  const table = await rows(model, own, added);
   await turn();
-  family(model, own, table, put, run);
+  const table = await inTurns(rows(model, own, added), nothing);
   await turn();
-  const idOf = (token: string) => added.find(({ content }) => content === token)?.id ?? table.idOf(token);
+  await family(model, own, table, put, run);
+  await turn();
+  const idOf = (token: string) => added.find(({ content }) => content === token)?.id ?? table.vocabulary.get(token);
 
-  if (isQwens(run)) {
-    behindTexts(model, run, roles, idOf, put);
+  if (isQwens(run) || isGemmas(own)) {
+    aroundTexts(model, run, roles, idOf, put);
     return fields;
   }
   put('token_type_count', { u32: Math.max(1, model.spec.encoder.typeVocabSize) });
@@ -65,13 +68,16 @@ export async function tokenizerFields(model: OpenedModel): Promise<Map<string, F
 }
 
 /** Puts the fields of an algorithm; `run` is the whole tokenizer.json. */
-type Family = (model: OpenedModel, own: JsonObject, rows: Rows, put: Put, run: JsonObject) => void;
+type Family = (model: OpenedModel, own: JsonObject, rows: Rows, put: Put, run: JsonObject) => void | Promise<void>;
 
 const FAMILIES: Readonly<Record<string, Family>> = {
   WordPiece: wordPiece,
-  BPE: byteLevel,
+  BPE: (model, own, ...rest) => (isGemmas(own) ? sentencePiece : byteLevel)(model, own, ...rest),
   Unigram: unigram,
 };
+
+/** An export is not stopped while its tokenizer is read. */
+const nothing = (): void => undefined;
 
 type Put = (name: string, value: Field) => void;
 
@@ -86,23 +92,30 @@ function refusal(model: OpenedModel, why: string): ModelError {
 interface Rows {
   tokens: string[];
   kinds: number[];
-  /** By the vocabulary, without added tokens. */
-  idOf: (token: string) => number | undefined;
+  /** Without added tokens. */
+  vocabulary: ReadonlyMap<string, number>;
 }
 
-async function rows(model: OpenedModel, own: JsonObject, added: readonly AddedToken[]): Promise<Rows> {
-  const { vocabSize } = model.spec.encoder;
+function* rows({ spec }: OpenedModel, own: JsonObject, added: readonly AddedToken[]): Turns<Rows> {
+  const { vocabSize } = spec.encoder;
   const vocab = own['vocab'] as [string, number][] | Record<string, number>;
-  const entries = Array.isArray(vocab)
-    ? vocab.map(([token], id): [string, number] => [token, id])
-    : Object.entries(vocab);
-  await turn();
+  const listed = Array.isArray(vocab);
+  const names = listed ? vocab : Object.keys(vocab);
+  yield;
+  const vocabulary = new Map<string, number>();
+  for (let i = 0; i < names.length; ++i) {
+    const [token, id] = listed ? [vocab[i]![0], i] : [names[i] as string, vocab[names[i] as string]!];
+    if (!vocabulary.has(token)) vocabulary.set(token, id);
+    if (i % AT_ONCE === 0) yield;
+  }
   const tokens = Array.from({ length: vocabSize }, (_, id) => `[PAD${id}]`);
   const kinds = new Array<number>(vocabSize).fill(KIND.unused);
-  for (const [token, id] of entries) {
+  yield;
+  for (const [token, id] of vocabulary) {
     if (id >= vocabSize) continue;
     tokens[id] = token;
     kinds[id] = KIND.normal;
+    if (id % AT_ONCE === 0) yield;
   }
   for (const { id, content, special } of added) {
     tokens[id] = content;
@@ -110,11 +123,12 @@ async function rows(model: OpenedModel, own: JsonObject, added: readonly AddedTo
   }
   // llama.cpp refuses a text that is there twice; the first is the one that texts are cut into.
   const known = new Set<string>();
-  tokens.forEach((token, id) => {
+  for (const [id, token] of tokens.entries()) {
     if (known.has(token)) [tokens[id], kinds[id]] = [`[PAD${id}]`, KIND.unused];
     known.add(token);
-  });
-  return { tokens, kinds, idOf: (token) => entries.find(([one]) => one === token)?.[1] };
+    if (id % AT_ONCE === 0) yield;
+  }
+  return { tokens, kinds, vocabulary };
 }
 
 function steps(value: unknown, key: string): JsonObject[] {
@@ -160,8 +174,8 @@ function isQwens(run: JsonObject): boolean {
   );
 }
 
-/** Where a tokenizer puts nothing but one token behind a text, or nothing. */
-function behindTexts(
+/** The tokens that a template puts around a text: one before it, one behind it, or none. */
+function aroundTexts(
   model: OpenedModel,
   run: JsonObject,
   roles: Readonly<Record<string, string>>,
@@ -169,16 +183,25 @@ function behindTexts(
   put: Put,
 ): void {
   const template = steps(run['post_processor'], 'processors').find(({ type }) => type === 'TemplateProcessing');
-  const [first, last, ...more] = (template?.['single'] ?? [{ Sequence: {} }]) as JsonObject[];
-  const special = isObject(last?.['SpecialToken']) ? idOf(String(last['SpecialToken']['id'])) : undefined;
-  if (first?.['Sequence'] === undefined || more.length > 0 || (last !== undefined && special === undefined))
-    throw refusal(model, 'it puts more than one token around a text');
-  const pad = roles['pad_token'] === undefined ? undefined : idOf(roles['pad_token']);
-  // What llama.cpp puts behind a text is its end token; node-llama-cpp does so where there is a begin token too.
-  if (special !== undefined) for (const name of ['bos', 'eos']) put(`${name}_token_id`, { u32: special });
-  if (pad !== undefined) put('padding_token_id', { u32: pad });
-  put('add_bos_token', { bool: false });
-  put('add_eos_token', { bool: special !== undefined });
+  const parts = (template?.['single'] ?? [{ Sequence: {} }]) as JsonObject[];
+  const text = parts.findIndex((part) => part['Sequence'] !== undefined);
+  if (text > 1 || parts.length - text > 2) throw refusal(model, 'it puts more than one token before or behind a text');
+  const [first, last] = [text - 1, text + 1].map((at) => {
+    const token = parts[at]?.['SpecialToken'];
+    return isObject(token) ? idOf(String(token['id'])) : undefined;
+  });
+  // node-llama-cpp puts an end token where there is a begin token too, whether or not that is put.
+  const ids = { bos: first ?? last, eos: last ?? first };
+  for (const [name, id] of Object.entries(ids)) if (id !== undefined) put(`${name}_token_id`, { u32: id });
+  for (const [role, key] of [
+    ['unk_token', 'unknown_token_id'],
+    ['pad_token', 'padding_token_id'],
+  ] as const) {
+    const id = roles[role] === undefined ? undefined : idOf(roles[role]);
+    if (id !== undefined) put(key, { u32: id });
+  }
+  put('add_bos_token', { bool: first !== undefined });
+  put('add_eos_token', { bool: last !== undefined });
 }
 
 function byteLevel(model: OpenedModel, own: JsonObject, { tokens, kinds }: Rows, put: Put, run: JsonObject): void {
@@ -197,6 +220,39 @@ function byteLevel(model: OpenedModel, own: JsonObject, { tokens, kinds }: Rows,
   put('token_type', { i32s: kinds });
   const merges = own['merges'] as (string | [string, string])[];
   put('merges', { texts: merges.map((merge) => (typeof merge === 'string' ? merge : merge.join(' '))) });
+}
+
+/** Byte-pair encoding made of a SentencePiece model, as Gemma's: a token for each byte that no piece has. */
+function isGemmas(own: JsonObject): boolean {
+  return own['type'] === 'BPE' && own['byte_fallback'] === true;
+}
+
+async function sentencePiece(
+  model: OpenedModel,
+  own: JsonObject,
+  { tokens, kinds, vocabulary }: Rows,
+  put: Put,
+  run: JsonObject,
+): Promise<void> {
+  const normalizers = steps(run['normalizer'], 'normalizers');
+  const { pattern, content } = normalizers[0] ?? {};
+  const marks = isObject(pattern) && pattern['String'] === ' ' && content === SPACE;
+  if (normalizers.length !== 1 || !marks)
+    throw refusal(model, 'it changes texts otherwise than by a mark for each space');
+  const merges = own['merges'] as (string | [string, string])[];
+  const scores = await inTurns(pieceScores(vocabulary, merges), nothing);
+  if (scores === undefined) throw refusal(model, 'its merges are not all that its vocabulary allows');
+  tokens.forEach((token, id) => {
+    if (/^<0x[0-9A-F]{2}>$/.test(token)) kinds[id] = KIND.byte;
+    else if (token === own['unk_token']) kinds[id] = KIND.unknown;
+  });
+  await turn();
+  put('model', { text: 'llama' });
+  put('pre', { text: 'default' });
+  put('tokens', { texts: tokens });
+  put('scores', { f32s: tokens.map((token) => scores.get(token) ?? 0) });
+  put('token_type', { i32s: kinds });
+  put('add_space_prefix', { bool: false });
 }
 
 function unigram(model: OpenedModel, own: JsonObject, { tokens, kinds }: Rows, put: Put, run: JsonObject): void {
