@@ -174,11 +174,11 @@ export class FormReader {
     const notes = [...this.#score.notes(), ...(this.#pairClasses?.notes() ?? [])];
     if (this.#unselected > 0)
       notes.push(
-        `${counted(this.#unselected, 'row has', 'rows have')} no text that belongs to the query and ${this.#unselected === 1 ? 'is' : 'are'} not trained on.`,
+        `${counted(this.#unselected, 'row has', 'rows have')} no text that belongs to the query and ${this.#unselected === 1 ? 'is' : 'are'} not used.`,
       );
     if (this.#kind === 'nli') {
       notes.push(
-        `0 is entailment, 1 neutral, 2 contradiction: each premise has what it entails as positives and what it contradicts as negatives; ${counted(this.#neutral, 'neutral row')} and ${counted(this.#undecided, 'row')} without a label, or of a premise that entails nothing, are not trained on.`,
+        `0 is entailment, 1 neutral, 2 contradiction: each premise has what it entails as positives and what it contradicts as negatives; ${counted(this.#neutral, 'neutral row')} and ${counted(this.#undecided, 'row')} without a label, or of a premise that entails nothing, are not used.`,
       );
     }
     return notes;
@@ -226,10 +226,11 @@ export class FormReader {
     const plan = this.#plan as Extract<FormPlan, { kind: 'ranking' }>;
     const anchor = checkText(cells[0], this.#name(0), place);
     const positives = textList(cells[1], this.#name(1), place);
-    if (positives.length === 0)
-      throw new InvalidArgumentError('ERR_TEXT_TYPE', `${this.#name(1)} of ${placeName(place)} is an empty list.`, {
-        ...place,
-      });
+    if (positives.length === 0) {
+      // As where none of a row's passages is selected.
+      ++this.#unselected;
+      return;
+    }
     const negatives: string[] = [];
     const take = (cell: unknown, name: string): void => {
       if (cell === undefined || cell === null || cell === '') return;

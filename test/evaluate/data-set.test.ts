@@ -242,6 +242,16 @@ test('what was left out is told, and what no evaluator is for is refused', async
     understood: '2 rows of anchor, positive and 0 to 1 negative',
     notes: ['1 row has no negative and is left out.'],
   });
+  // Queries that nothing answers, as lists of candidates have them.
+  const answered = [
+    { query: 'q', pos: ['p'], neg: ['n', 'r'] },
+    { query: 'r', pos: [], neg: ['n', 'p'] },
+  ];
+  expect(await openDataSet(answered)).toMatchObject({
+    form: 'reranking',
+    rows: [{ query: 'q', positive: ['p'], negative: ['n', 'r'] }],
+    notes: ['1 row has no text that belongs to the query and is not used.'],
+  });
   const both = [
     { anchor: 'q', positive: 'p', negative: 'n' },
     { anchor: 'q', positive: 'n', negative: ['p', 'r'] },

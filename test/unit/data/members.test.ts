@@ -80,7 +80,7 @@ describe.each(sources)('%s', (_, passages, pairs) => {
     const { form, rows, facts } = await collect(passages());
     expect({ form, rows }).toEqual({ form: 'triplets', rows: selected });
     expect(facts.columns).toEqual(['query', 'passages.text', 'passages.is_selected']);
-    expect(facts.notes.join(' ')).toMatch(/1 row has no text that belongs to the query and is not trained on/);
+    expect(facts.notes.join(' ')).toMatch(/1 row has no text that belongs to the query and is not used/);
   });
 
   test('the two members of a translation are a pair', async () => {
