@@ -117,14 +117,15 @@ export class CrossCheck {
     return gainOf(measure, { data: this.#data, rows: this.rows }, before, after, { confidence: SHOWN, signal });
   }
 
-  #with(part: Part | null, { metrics: own, units: [similarities] }: AllMeasured): AllMeasured {
+  /** How close the texts of rows are is shown of the run's own validation rows. */
+  #with(part: Part | null, { metrics: own, units: [similarities], closeness }: AllMeasured): AllMeasured {
     const alone = { metrics: own, units: similarities! };
-    if (part === null) return { metrics: own, units: [alone.units] };
+    if (part === null) return { metrics: own, units: [alone.units], closeness };
     const { metrics, units } = part;
     const all = pooled(this.#data, [
       { rows: this.#validation, measured: alone },
       { rows: Int32Array.from(this.#checked.rows), measured: { metrics, units: fromText(units) } },
     ]);
-    return { metrics: all.metrics, units: [all.units] };
+    return { metrics: all.metrics, units: [all.units], closeness };
   }
 }

@@ -345,8 +345,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
         }),
         memory: followerOf(trainer),
         onDevice: chosen.device === 'cpu' ? null : tellMemory,
-        // Pairs are what the page compares row by row.
-        onMeasured: page && compared !== null ? ([similarities]) => page!.measured(similarities!) : undefined,
+        onMeasured: page && sets.length === 1 ? (measured) => page!.measured(measured) : undefined,
       },
       progress,
     );
@@ -404,7 +403,8 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       const { signal } = control;
       const validated = compared === null ? new Int32Array(0) : measuredRows;
       const scores = compared?.data.labels ?? [];
-      emit(await page.write({ report, model: model.id, rows: validated, scores, textsOf, signal }));
+      const form = sets.length === 1 ? first!.data.form : null;
+      emit(await page.write({ report, model: model.id, form, rows: validated, scores, textsOf, signal }));
       control.check();
     }
     emit({ type: 'done', report });

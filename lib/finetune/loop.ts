@@ -69,8 +69,8 @@ export interface LoopRequest {
   watch: Pick<RandomPairsWatch, 'begin' | 'look'>;
   /** On a GPU: tells its memory. */
   onDevice: ((after: 'epoch' | 'out-of-memory') => Promise<void>) | null;
-  /** Is given the similarities of the validation rows of each set, before the event of the validation. */
-  onMeasured: ((similarities: readonly Float32Array[]) => void) | undefined;
+  /** Is given what the validation rows came to, before the event of the validation. */
+  onMeasured: ((measured: AllMeasured) => void) | undefined;
   /** Is given what the validation rows came to: of the untrained model, epoch 0, and of each share of an epoch. */
   onTried?: (epoch: number, measured: AllMeasured) => void;
   /** null where none are written. */
@@ -254,7 +254,7 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
         const value = await kept();
         progress.kept = { before: value, after: value, bound: false };
       }
-      request.onMeasured?.(before.units);
+      request.onMeasured?.(before);
       emit({
         type: 'validation',
         epoch: 0,
@@ -379,7 +379,7 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
       stopping: stopping?.state ?? null,
       after: best ? validation : progress.after,
     });
-    if (chosen !== null) request.onMeasured?.(chosen.measured.units);
+    if (chosen !== null) request.onMeasured?.(chosen.measured);
     if (validation !== null)
       emit({
         type: 'validation',

@@ -13,11 +13,22 @@ import type { ValidationMetrics } from './metrics';
 export interface Measured {
   metrics: ValidationMetrics;
   units: Float32Array;
+  /** Of positives and triplets. */
+  closeness?: Closeness | undefined;
+}
+
+/** Cosines of anchors with what belongs to them, and with what does not. */
+export interface Closeness {
+  together: Float32Array;
+  /** Of triplets with the row's own negatives, of positives each with the positive of another row. */
+  apart: Float32Array;
 }
 
 /** Neighbours that vote, and queries that are searched with at most: each meets every document. */
 const NEIGHBOURS = 5;
 const MOST_QUERIES = 4096;
+/** Rows after one that are looked at for a text that does not belong to it. */
+const MOST_OTHERS = 8;
 const cutoffs: Cutoffs = { accuracy: [1], precision: [], recall: [10], mrr: [10], ndcg: [10], map: [] };
 
 /** Rows by the texts that they name. */
@@ -54,11 +65,13 @@ export async function qualityOf(
   vectors: ReadonlyMap<number, Vector>,
   similarities: Float32Array,
   signal?: AbortSignal,
-): Promise<{ metrics: Partial<ValidationMetrics>; units: Float32Array }> {
+): Promise<Omit<Measured, 'metrics'> & { metrics: Partial<ValidationMetrics> }> {
   switch (given.data.form) {
     case 'positive-pairs':
-    case 'triplets':
-      return inPieces(retrieval(given, vectors), signal);
+    case 'triplets': {
+      const found = await inPieces(retrieval(given, vectors), signal);
+      return { ...found, closeness: await inPieces(closenessOf(given, vectors, similarities), signal) };
+    }
     case 'classes':
       return inPieces(classes(given, vectors), signal);
     case 'vectors':
@@ -131,6 +144,37 @@ function* retrieval(
     },
     units,
   };
+}
+
+/** Of the first queries, as far as there are rows whose positive does not belong to an anchor. */
+function* closenessOf(
+  given: ValidationRows,
+  vectors: ReadonlyMap<number, Vector>,
+  similarities: Float32Array,
+): Work<Closeness> {
+  const rows = given.rows.subarray(0, MOST_QUERIES);
+  const belongs = new Map<number, Set<number>>();
+  for (const all of [rows, given.among ?? []])
+    for (const row of all) {
+      const [anchor, ...others] = textsOf(given, row);
+      const known = belongs.get(anchor!) ?? new Set([anchor!]);
+      belongs.set(anchor!, known.add(others[0]!));
+    }
+  const [together, apart]: [number[], number[]] = [[], []];
+  let at = 0;
+  for (const [i, row] of rows.entries()) {
+    if (i % 256 === 255) yield;
+    const [anchor, positive, ...negatives] = textsOf(given, row);
+    if (positive === undefined) continue;
+    together.push(similarities[at]!);
+    apart.push(...similarities.subarray(at + 1, at + 1 + negatives.length));
+    at += 1 + negatives.length;
+    if (given.data.form === 'triplets') continue;
+    const others = Array.from({ length: MOST_OTHERS }, (_, k) => textsOf(given, rows[(i + k + 1) % rows.length]!)[1]);
+    const other = others.find((text) => text !== undefined && !belongs.get(anchor!)!.has(text));
+    if (other !== undefined) apart.push(cosineSimilarity(vectors.get(anchor!)!, vectors.get(other)!));
+  }
+  return { together: Float32Array.from(together), apart: Float32Array.from(apart) };
 }
 
 function* classes(

@@ -1,18 +1,24 @@
+import type { DataForm } from '../data/form';
 import { ADDON_VERSION } from '../engine/load';
-import { compareRows } from '../report/comparison';
+import { compareRows, thinned } from '../report/comparison';
 import { RunEvents } from '../report/events';
+import type { RunCloseness } from '../report/record';
 import { renderReport } from '../report/report';
 import { AtomicFile } from '../system/atomic-file';
 import type { EventContent } from './events';
 import { lossWords } from './losses/told';
+import type { Closeness } from './quality';
 import type { FinetuneReport } from './report';
+import type { AllMeasured } from './sets/measured';
 
 /** What the page is made of beside the events. */
 export interface RunFacts {
   report: FinetuneReport;
   /** Name of the model that training began with. */
   model: string;
-  /** Rows that were validated with, and what they are compared with. */
+  /** Of the one set of a run. */
+  form: DataForm | null;
+  /** Pairs that were validated with, and what they are compared with. */
   rows: Int32Array;
   scores: ArrayLike<number>;
   textsOf: (row: number) => readonly [string, string];
@@ -23,10 +29,10 @@ export interface RunFacts {
 export class RunReport {
   readonly #file: string;
   readonly #events = new RunEvents(lossWords);
-  /** Similarities of the validation rows: of the untrained model, of the last measurement, of the best one. */
-  #before: Float32Array | undefined;
-  #last: Float32Array | undefined;
-  #best: Float32Array | undefined;
+  /** What the validation rows came to: of the untrained model, of the last measurement, of the best one. */
+  #before: AllMeasured | undefined;
+  #last: AllMeasured | undefined;
+  #best: AllMeasured | undefined;
 
   private constructor(file: string) {
     this.#file = file;
@@ -38,9 +44,9 @@ export class RunReport {
     return new RunReport(file);
   }
 
-  /** Validation rows were compared; whether these weights are the best an event tells. */
-  measured(similarities: Float32Array): void {
-    this.#last = similarities;
+  /** Validation rows were measured; whether these weights are the best an event tells. */
+  measured(measured: AllMeasured): void {
+    this.#last = measured;
   }
 
   note(event: EventContent): void {
@@ -52,18 +58,18 @@ export class RunReport {
 
   /** Writes the page. That it cannot be written is an event: the trained model is worth more. */
   async write(facts: RunFacts): Promise<EventContent> {
-    const { report, model, rows, scores, textsOf, signal } = facts;
+    const { report, model, form, rows, scores, textsOf, signal } = facts;
     this.#events.note({ type: 'done', report });
     try {
       const [before, after] = [this.#before, this.#best ?? this.#before];
       // A run that went on from a checkpoint has not seen the untrained model.
       const comparison =
-        before === undefined || after === undefined
+        before === undefined || after === undefined || rows.length === 0
           ? null
           : await compareRows({
               wanted: Array.from(rows, (row) => scores[row]!),
-              before,
-              after,
+              before: before.units[0]!,
+              after: after.units[0]!,
               texts: (i) => textsOf(rows[i]!),
               intervals: { samples: 1000, confidence: 0.95, seed: 1 },
               signal,
@@ -73,6 +79,8 @@ export class RunReport {
           model,
           folder: null,
           comparison,
+          closeness: closenessOf(before?.closeness, after?.closeness, form),
+          unshown: before === undefined && report.before !== null ? RESUMED : null,
           versions: { vectune: ADDON_VERSION, 'Node.js': process.versions.node },
           created: new Date(),
         }),
@@ -90,4 +98,19 @@ export class RunReport {
       return { type: 'report-failed', file: this.#file, error: error as Error, message };
     }
   }
+}
+
+/** Of the untrained model a checkpoint has measures alone. */
+const RESUMED =
+  'Similarities before and after are not shown: the run went on from a checkpoint, which has the measures of the untrained model alone.';
+
+function closenessOf(
+  before: Closeness | undefined,
+  after: Closeness | undefined,
+  form: DataForm | null,
+): RunCloseness | null {
+  if (before === undefined || after === undefined || before.together.length < 2 || before.apart.length < 2) return null;
+  const both = (of: keyof Closeness) => ({ before: thinned(before[of]), after: thinned(after[of]) });
+  const apartFrom = form === 'triplets' ? 'own negatives' : "another row's positive";
+  return { together: both('together'), apart: both('apart'), apartFrom };
 }

@@ -39,19 +39,21 @@ export async function compareRows(rows: ScoredSimilarities): Promise<RunComparis
     before: before[unit]!,
     after: after[unit]!,
   });
-  const kept = (list: ArrayLike<number>): number[] => {
-    const every = Math.max(1, list.length / MOST_ROWS);
-    const count = Math.min(list.length, MOST_ROWS);
-    return Array.from({ length: count }, (_, i) => Number(list[Math.floor(i * every)]!.toFixed(5)));
-  };
   return {
     kind,
-    wanted: kept(wanted),
-    before: kept(before),
-    after: kept(after),
+    wanted: thinned(wanted),
+    before: thinned(before),
+    after: thinned(after),
     measures: found.measures,
     confidence: found.confidence,
     better: found.better.map(told),
     worse: found.worse.map(told),
   };
+}
+
+/** As a record keeps them: of many some, to five decimals. */
+export function thinned(list: ArrayLike<number>): number[] {
+  const every = Math.max(1, list.length / MOST_ROWS);
+  const count = Math.min(list.length, MOST_ROWS);
+  return Array.from({ length: count }, (_, i) => Number(list[Math.floor(i * every)]!.toFixed(5)));
 }

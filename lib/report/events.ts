@@ -1,6 +1,6 @@
 import { isObject, type JsonObject } from '../system/json';
 import { integer } from './numbers';
-import type { RunComparison, RunEpoch, RunGain, RunRecord, RunStep } from './record';
+import type { RunCloseness, RunComparison, RunEpoch, RunGain, RunKept, RunRecord, RunShare, RunStep } from './record';
 
 /** Steps that are kept; of a longer run every second, fourth, … one. */
 const MOST_STEPS = 2000;
@@ -25,6 +25,8 @@ export class RunEvents {
   #summary: JsonObject = {};
   #report: JsonObject | undefined;
   readonly #notes: string[] = [];
+  /** How the data was understood, a line for each set. */
+  readonly #understood: string[] = [];
   readonly #wordsOfLoss: WordsOfLoss;
 
   /** @param wordsOfLoss what people read of a loss that events tell; default: its name */
@@ -51,8 +53,10 @@ export class RunEvents {
         // Of several sets each is told of.
         if (isObject(event['set']) && event['set']['number'] !== 0) {
           this.#data = joined(this.#data, event);
+          this.#understood.push(...understoodOf(event));
           return;
         }
+        this.#understood.splice(0, Infinity, ...understoodOf(event));
         // A log is appended to: another run begins.
         this.#earlier = { steps: this.#steps, epochs: this.#epochs };
         this.#steps = [];
@@ -77,6 +81,7 @@ export class RunEvents {
         this.#restored(event);
         if (typeof event['message'] === 'string') this.#notes.push(event['message']);
         return;
+      case 'data-warning':
       case 'keep-failed':
       case 'gain-not-shown':
       case 'search':
@@ -131,6 +136,8 @@ export class RunEvents {
       epoch,
       trainingLoss: number(event['trainingLoss']),
       measures: flatMeasures(event['metrics']),
+      share: number(event['share']),
+      tried: sharesOf(event['tried']),
     });
     if (event['best'] === true) this.#best = epoch;
   }
@@ -139,20 +146,24 @@ export class RunEvents {
     model: string;
     folder: string | null;
     comparison: RunComparison | null;
+    closeness?: RunCloseness | null;
+    unshown?: string | null;
     versions: Record<string, string>;
     created: Date;
   }): RunRecord {
     const report = this.#report ?? {};
-    const { comparison, created, ...rest } = more;
+    const { comparison, closeness = null, unshown = null, created, ...rest } = more;
     const epochs = [...this.#epochs.values()].sort((a, b) => a.epoch - b.epoch);
     const random = isObject(report['randomPairs']) ? report['randomPairs'] : {};
-    const [pairs, before, after] = [random['pairs'], random['before'], random['after']].map(number);
+    const [pairs, before, after, meanChange] = ['pairs', 'before', 'after', 'meanChange'].map((name) =>
+      number(random[name]),
+    );
     return {
       format: 'vectune-run',
       version: 1,
       created: created.toISOString(),
       ...rest,
-      data: describeData(this.#data),
+      data: [...this.#understood, ...describeData(this.#data)],
       settings: settingsOf(
         { ...objectOf(this.#summary['settings']), ...this.#summary, ...this.#data, ...report },
         this.#wordsOfLoss,
@@ -169,10 +180,13 @@ export class RunEvents {
       stoppedEarly: report['stoppedEarly'] === true || this.#stoppedEarly,
       seconds: number(report['seconds']),
       comparison,
+      closeness,
+      unshown,
+      kept: keptOf(report['kept']),
       gain: gainOf(report['gain']),
       drift:
         typeof pairs === 'number' && typeof before === 'number' && typeof after === 'number'
-          ? { pairs, before, after, spearman: number(random['spearman']) }
+          ? { pairs, before, after, spearman: number(random['spearman']), meanChange: meanChange! }
           : null,
       notes: [...new Set(this.#notes)],
     };
@@ -217,6 +231,33 @@ function flatMeasures(metrics: JsonObject): Record<string, number | null> {
     }
   }
   return flat;
+}
+
+function understoodOf({ set, understood }: JsonObject): string[] {
+  if (typeof understood !== 'string') return [];
+  return [isObject(set) && typeof set['name'] === 'string' ? `${set['name']}: ${understood}` : understood];
+}
+
+function sharesOf(tried: unknown): RunShare[] {
+  if (!Array.isArray(tried)) return [];
+  return tried.filter(isObject).flatMap(({ share, value, kept }) => {
+    const one = number(share);
+    return one === null ? [] : [{ share: one, value: number(value), kept: number(kept) }];
+  });
+}
+
+/** What a run's report tells of the rows to keep. */
+function keptOf(told: unknown): RunKept | null {
+  if (!isObject(told) || typeof told['measure'] !== 'string') return null;
+  const [rows, before, after, margin] = ['rows', 'before', 'after', 'margin'].map((name) => number(told[name]));
+  return {
+    measure: told['measure'],
+    rows: rows!,
+    before: before!,
+    after: after!,
+    margin: margin!,
+    bound: told['bound'] === true,
+  };
 }
 
 /** What a run's report tells of its gain. */

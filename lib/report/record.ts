@@ -31,6 +31,12 @@ export interface RunRecord {
   seconds: number | null;
   /** Validation rows under both models; null without them. */
   comparison: RunComparison | null;
+  /** Of positives and triplets: cosines of the validation rows' anchors; null where there are none. Absent in earlier records. */
+  closeness?: RunCloseness | null;
+  /** Why neither that nor a comparison is there; null where there is no more to say. Absent in earlier records. */
+  unshown?: string | null;
+  /** The rows that were to be kept; null without them. Absent in earlier records. */
+  kept?: RunKept | null;
   /** What training changed in the measure that the run went by; null where that is not known. Absent in earlier records. */
   gain?: RunGain | null;
   /** How far similarities of random pairs of the data's texts moved; null where it was not measured. */
@@ -53,6 +59,39 @@ export interface RunEpoch {
   trainingLoss: number | null;
   /** By name: `loss`, and those of the form. */
   measures: Record<string, number | null>;
+  /** The share of the trained weights that was taken, of those that were tried. Absent in earlier records. */
+  share?: number | null;
+  tried?: RunShare[];
+}
+
+/** A share of the trained weights, as it was measured. */
+export interface RunShare {
+  share: number;
+  /** In the measure that the run went by. */
+  value: number | null;
+  /** In that of the rows to keep; null without them. */
+  kept: number | null;
+}
+
+export interface RunCloseness {
+  /** Cosines of anchors with what belongs to them. */
+  together: { before: number[]; after: number[] };
+  /** With what does not. */
+  apart: { before: number[]; after: number[] };
+  /** What that is. */
+  apartFrom: string;
+}
+
+export interface RunKept {
+  /** A name of a measure. */
+  measure: string;
+  rows: number | null;
+  before: number | null;
+  after: number | null;
+  /** By how much it might fall. */
+  margin: number | null;
+  /** Whether less of the training was taken for it. */
+  bound: boolean;
 }
 
 export interface RunComparison {
@@ -92,6 +131,8 @@ export interface RunDrift {
   after: number;
   /** Rank correlation of their similarities before with those after; null where it is not defined. */
   spearman: number | null;
+  /** Mean of how far a pair's similarity moved; null where that is not known. Absent in earlier records. */
+  meanChange?: number | null;
 }
 
 export function isRunRecord(value: unknown): value is RunRecord {

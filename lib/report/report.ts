@@ -1,10 +1,12 @@
 import { embeddedJson, html, Html } from './html';
 import type { RunRecord } from './record';
+import { closeness } from './sections/closeness';
 import { curves } from './sections/curves';
 import { facts } from './sections/facts';
 import { head } from './sections/head';
 import { measures } from './sections/measures';
 import { rows } from './sections/rows';
+import { shares } from './sections/shares';
 import { similarities } from './sections/similarities';
 import { use } from './sections/use';
 import { style } from './style';
@@ -33,7 +35,10 @@ export function renderReport(record: RunRecord): string {
 ${head(record)}
 ${curves(record)}
 ${comparison === null ? null : similarities(comparison)}
+${record.closeness == null ? null : closeness(record.closeness)}
+${record.unshown == null ? null : html`<p class="soft">${record.unshown}</p>`}
 ${measures(record)}
+${shares(record)}
 ${comparison === null ? null : rows(comparison)}
 ${use(record)}
 ${facts(record)}

@@ -30,11 +30,13 @@ test('the page has the run, and the similarities of both models on the validatio
   expect(record.bestEpoch).toBeGreaterThan(0);
   expect(record.steps).toHaveLength(report.steps);
   expect(record.epochs[0]!.measures['loss']).toBe(report.before!.loss);
-  const { pairs, before, after } = report.randomPairs!;
-  expect(record.drift).toEqual({ pairs, before, after, spearman: report.randomPairs!.spearman });
+  const { pairs, before, after, meanChange } = report.randomPairs!;
+  expect(record.drift).toEqual({ pairs, before, after, spearman: report.randomPairs!.spearman, meanChange });
   expect(record.settings).toMatchObject({ 'Learning rate': 1e-3, 'Rows of a step': '8', Precision: 'fp32', Seed: '1' });
   expect(record.versions['LibTorch']).toBe(report.libtorch);
-  expect(record.data[0]).toContain('60 rows: 36 to train on, 24 to validate with');
+  expect(record.data[0]).toBe('60 pairs with label 0/1: 30 ones; columns text1, text2, score');
+  expect(record.data[1]).toContain('60 rows: 36 to train on, 24 to validate with');
+  expect(readFileSync(file, 'utf8')).toContain("a pair's moved by");
   const comparison = record.comparison!;
   expect(comparison.after).toHaveLength(report.rows.validation);
   const untrained = models.open(fixture('bert-mean'));
@@ -67,7 +69,52 @@ test('the page of positives names the loss, the measures, and what chance makes 
   expect(record.gain).toMatchObject({ measure: 'mrr10', a: report.gain!.before, b: report.gain!.after });
   expect(page).toContain('<td>MRR@10</td>');
   expect(page).not.toMatch(/Mrr10|Ndcg10|Recall10|Accuracy1/);
+  // How near what belongs together is, as the model itself has it.
+  expect(page).toContain('<h2>Similarities of the validation rows</h2>');
+  const { together, apart, apartFrom } = record.closeness!;
+  expect(apartFrom).toBe("another row's positive");
+  expect(together.after).toHaveLength(report.rows.validation);
+  const untrained = models.open(fixture('bert-mean'));
+  const own = await Promise.all(
+    positives.map(async ({ anchor, positive }) =>
+      cosineSimilarity(await untrained.embed(anchor), await untrained.embed(positive)),
+    ),
+  );
+  for (const one of together.before) expect(Math.min(...own.map((other) => Math.abs(one - other)))).toBeLessThan(1e-4);
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  expect(mean(together.before)).toBeGreaterThan(mean(apart.before));
   if (report.bestEpoch > 0 && report.gain!.verdict === 'within noise') expect(page).toContain('That is within noise');
+});
+
+test("of triplets the page has the row's own negatives, and what was kept and tried", async () => {
+  const same = rows.filter(({ score }) => score === 1);
+  const triplets = same.map(({ text1, text2 }, i) => ({
+    anchor: text1,
+    positive: text2,
+    negative: same[(i + 7) % same.length]!.text1,
+  }));
+  const file = models.path('triplets.html');
+  const { recipe: _, ...more } = learns;
+  const report = await models.open(fixture('bert-mean')).finetune(triplets, {
+    ...more,
+    epochs: 1,
+    folds: 1,
+    keep: { data: scoredRows(40, true), margin: 0.5 },
+    report: file,
+  });
+  const page = readFileSync(file, 'utf8');
+  const record = recordIn(page)!;
+  expect(record.closeness!.apartFrom).toBe('own negatives');
+  // As the metrics count them: of one negative each, those whose positive is nearer.
+  const { together, apart } = record.closeness!;
+  const right = together.before.filter((one, i) => one > apart.before[i]!).length / together.before.length;
+  expect(right).toBeCloseTo(report.before!.tripletAccuracy!, 6);
+  const { measure, before, after, margin, bound } = report.kept!;
+  expect(record.kept).toEqual({ measure, rows: 40, before, after, margin, bound });
+  expect(page).toContain('What was to be kept');
+  expect(record.epochs[1]!.tried!.map(({ share }) => share)).toEqual([1, 0.85, 0.7, 0.5]);
+  expect(page).toContain('<h2>Shares of the trained weights</h2>');
+  expect(page).toContain('<th class="n">rows to keep</th>');
 });
 
 test('a place that cannot be written is refused before anything is done', async () => {
@@ -133,5 +180,6 @@ test('a run without validation rows, and one that goes on from a checkpoint, hav
   await second.finetune(rows, { ...options, resume: true, report: file });
   const record = recordIn(readFileSync(file, 'utf8'))!;
   expect(record.comparison).toBeNull();
+  expect(readFileSync(file, 'utf8')).toContain('Similarities before and after are not shown: the run went on from');
   expect(record.notes.some((note) => note.includes('goes on'))).toBe(true);
 });

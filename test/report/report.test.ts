@@ -279,6 +279,23 @@ test('a run on another form than pairs is judged too, and its measures have thei
   );
 });
 
+test('what was understood of each set, and what is doubtful about rows, is on the page', async () => {
+  const set = (name: string, number: number) => ({ name, number, of: 2 });
+  const data = { type: 'data', rows: 10, trainingRows: 8, validationRows: 2, tokens: 100, longest: 9, notes: [] };
+  const record = await recordOf([
+    { ...data, set: null, understood: 'an earlier run' },
+    { ...data, set: set('one', 0), understood: '10 pairs with label 0/1: 5 ones' },
+    { ...data, set: set('other', 1), understood: '10 texts of 2 classes' },
+    { type: 'data-warning', reason: 'constant-text', message: 'The first text is the same in all rows.' },
+  ]);
+  expect(record.data.slice(0, 3)).toEqual([
+    'one: 10 pairs with label 0/1: 5 ones',
+    'other: 10 texts of 2 classes',
+    '20 rows: 16 to train on, 4 to validate with.',
+  ]);
+  expect(record.notes).toEqual(['The first text is the same in all rows.']);
+});
+
 test('names of measures, of sets too', () => {
   expect(['knnAccuracy', 'teacherAgreement', 'average', 'mcc', 'several: sets: mrr10'].map(measureTitle)).toEqual([
     'Accuracy of neighbours',

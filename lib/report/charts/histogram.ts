@@ -46,6 +46,21 @@ export function histogram(
   return html`<h4>${title}</h4>${chart({ description, x, y, xLabel: 'similarity', height: HEIGHT }, [...shapes, ...line])}`;
 }
 
+/** Of the same groups before and after, to one scale. */
+export function histograms(
+  groups: readonly [Group[], Group[]],
+  titles: readonly [string, string],
+  thresholds: readonly [number | null, number | null],
+): [Html, Html] {
+  let [least, most] = [0, 1];
+  for (const { values } of groups.flat())
+    for (const value of values) [least, most] = [Math.min(least, value), Math.max(most, value)];
+  const range = [Math.floor(10 * least) / 10, Math.ceil(10 * most - 1e-6) / 10] as const;
+  const highest = Math.max(...groups.flat().flatMap(({ values }) => binShares(values, range)));
+  const drawn = (i: 0 | 1): Html => histogram(titles[i], groups[i], range, highest, thresholds[i]);
+  return [drawn(0), drawn(1)];
+}
+
 /** Share of the values in each bin. */
 export function binShares(values: readonly number[], [low, high]: readonly [number, number]): number[] {
   const counts = new Array<number>(BINS).fill(0);

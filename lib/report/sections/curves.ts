@@ -5,6 +5,7 @@ import { lowerIsBetter, measureTitle, measureWords } from '../names';
 import type { RunRecord, RunStep } from '../record';
 import { drift } from './drift';
 import { half } from './half';
+import { kept } from './kept';
 
 /** Steps that a smoothed line averages over, as a share of all. */
 const SMOOTHED = 1 / 30;
@@ -88,6 +89,7 @@ export function curves(record: RunRecord): Html {
     );
   }
   if (record.drift !== null) charts.push(drift(record.drift));
+  if (record.kept != null) charts.push(kept(record.kept));
   return html`${charts.length > 0 ? html`<div class="halves">${charts}</div>` : null}`;
 }
 

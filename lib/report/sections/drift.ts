@@ -3,7 +3,7 @@ import { integer, measure, signed } from '../numbers';
 import type { RunDrift } from '../record';
 
 /** How far the model moved away from what it was, in words. */
-export function drift({ pairs, before, after, spearman }: RunDrift): Html {
+export function drift({ pairs, before, after, spearman, meanChange = null }: RunDrift): Html {
   const rise = after - before;
   const together =
     Math.abs(rise) < 0.02
@@ -21,5 +21,5 @@ export function drift({ pairs, before, after, spearman }: RunDrift): Html {
           : 'Which of them are nearer than others changed much: expect other uses of the model to be worse, and measure them.';
   return html`<div class="half"><h2>What else moved</h2>
 <p>${together} ${order}</p>
-<p class="soft">${integer(pairs)} random pairs of the data's own texts: mean cosine ${measure(before)} before, ${measure(after)} after (${signed(rise)})${spearman === null ? null : html`; Spearman of their similarities before and after ${measure(spearman)}`}.</p></div>`;
+<p class="soft">${integer(pairs)} random pairs of the data's own texts: mean cosine ${measure(before)} before, ${measure(after)} after (${signed(rise)})${meanChange === null ? null : html`; a pair's moved by ${measure(meanChange)} on average`}${spearman === null ? null : html`; Spearman of their similarities before and after ${measure(spearman)}`}.</p></div>`;
 }

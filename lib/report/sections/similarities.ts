@@ -1,6 +1,6 @@
 import { LabelledSimilarities } from '../../evaluate/metrics/classification';
 import { atOnce } from '../../evaluate/work';
-import { binShares, histogram, histogramLegend, type Group } from '../charts/histogram';
+import { histogramLegend, histograms, type Group } from '../charts/histogram';
 import { lineChart } from '../charts/lines';
 import { html, type Html } from '../html';
 import { measure } from '../numbers';
@@ -13,45 +13,26 @@ const CURVE_POINTS = 300;
 /** Where the similarities of the validation rows lay before and lie now; of labelled rows what a threshold would do. */
 export function similarities(comparison: RunComparison): Html {
   const { kind, wanted, before, after, measures } = comparison;
-  const all = [...before, ...after];
-  const range = [
-    Math.floor(10 * Math.min(...extremes(all), 0)) / 10,
-    Math.ceil(10 * Math.max(...extremes(all), 1) - 1e-6) / 10,
-  ] as const;
   const groups = (values: readonly number[]): Group[] =>
     kind === 'labels' ? byLabel(wanted, values) : byThird(wanted, values);
   const [one, other] = [groups(before), groups(after)];
-  const highest = Math.max(...[...one, ...other].flatMap(({ values }) => binShares(values, range)));
   const threshold = (which: 'a' | 'b'): number | null =>
     kind === 'labels' ? (measures['f1Threshold']?.[which] ?? null) : null;
-  const drawn = (title: string, which: 'a' | 'b'): Html =>
-    histogram(title, which === 'a' ? one : other, range, highest, threshold(which));
+  const drawn = (first: string, second: string): [Html, Html] =>
+    histograms([one, other], [first, second], [threshold('a'), threshold('b')]);
   if (kind === 'scores') {
     const text = 'Share of the rows of each third of the scores. The more the thirds lie in their order, the better.';
-    const cards = (['a', 'b'] as const).map((which) =>
-      half(
-        which === 'a' ? 'Similarities before' : 'Similarities after',
-        text,
-        html`${histogramLegend(other)}${drawn('Validation rows', which)}`,
-      ),
+    const cards = drawn('Validation rows', 'Validation rows').map((chart, i) =>
+      half(i === 0 ? 'Similarities before' : 'Similarities after', text, html`${histogramLegend(other)}${chart}`),
     );
     return html`<div class="halves">${cards}</div>`;
   }
-  const histograms = half(
+  const overlap = half(
     'Similarities of the validation rows',
     'Share of the rows of each label. The less the two overlap, the better they are told apart.',
-    html`${histogramLegend(other)}${drawn('Before', 'a')}${drawn('After', 'b')}`,
+    html`${histogramLegend(other)}${drawn('Before', 'After')}`,
   );
-  return html`<div class="halves">${histograms}${precisionRecall(comparison)}</div>`;
-}
-
-function extremes(values: readonly number[]): [number, number] {
-  let [least, most] = [Infinity, -Infinity];
-  for (const value of values) {
-    least = Math.min(least, value);
-    most = Math.max(most, value);
-  }
-  return least > most ? [0, 1] : [least, most];
+  return html`<div class="halves">${overlap}${precisionRecall(comparison)}</div>`;
 }
 
 function byLabel(labels: readonly number[], values: readonly number[]): Group[] {
