@@ -28,9 +28,8 @@ export function tasksOf(form: DataForm, width: number, positiveFirst: boolean): 
     case 'positive-pairs':
       return ['retrieval', 'paraphrase-mining'];
     case 'candidates':
-      if (!positiveFirst) return ['similarity'];
-      return tasksOf('triplets', width, true);
     case 'triplets':
+      if (form === 'candidates' && !positiveFirst) return ['similarity'];
       return width === 3 ? ['triplet', 'reranking', 'retrieval'] : ['reranking', 'triplet', 'retrieval'];
     case 'classes':
       return ['classes'];
