@@ -418,7 +418,8 @@ export class TextVectorisation {
     if (rows !== undefined && options.split !== null) throw noSplit();
     if (rows === undefined) hubDataSet(source); // refuses a wrong name
     const data: SetJob['data'] = async (signal) => {
-      if (teacher !== null && lists === undefined && areTextsAlone(source)) return collectTexts(source, signal);
+      if (teacher !== null && lists === undefined && areTextsAlone(source))
+        return collectTexts(source, options.file, signal);
       if (rows !== undefined) return collectLists(rows, onBadRow, signal);
       const files = await this.#hubFiles(source, options.split, signal);
       const pairClasses = wantsPairClasses(options);

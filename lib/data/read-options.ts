@@ -253,6 +253,25 @@ export function resolveRowOptions(options: unknown, rows: keyof typeof inMemory)
   };
 }
 
+/**
+ * How texts alone are read: of a file its encoding.
+ *
+ * @throws InvalidArgumentError ERR_INVALID_OPTION: a list of them has no use for any but `signal`
+ */
+export function resolveTextOptions(options: unknown, list: boolean): Pick<ResolvedReadOptions, 'encoding' | 'signal'> {
+  const { encoding, signal, ...others } = resolveTable(readTable, options, {
+    name: say`${option('file')}`,
+    path: 'file',
+  });
+  if (!list) return { encoding, signal };
+  const other = Object.entries({ encoding, ...others }).find(([, value]) => value !== undefined)?.[0];
+  if (other === undefined) return { encoding: undefined, signal };
+  throw new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    say`${option(`file.${other}`)} tells how data is read, but a list of texts alone is taken as it is.`,
+  );
+}
+
 /** Of the options of a run those that mean something to rows in memory, where the run has files as well. */
 export function rowOptionsOf(file: ReadOptions | undefined, rows: keyof typeof inMemory): ReadOptions | undefined {
   if (file === undefined) return undefined;

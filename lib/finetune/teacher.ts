@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { counted, type DataForm, type TrainingData } from '../data/form';
 import { readNpy } from '../data/formats/npy';
+import { resolveTextOptions, type ReadOptions } from '../data/read-options';
 import { collectRows, type CollectedData } from '../data/source';
 import { readTexts } from '../data/texts';
 import { checkText } from '../data/validate';
@@ -46,10 +47,18 @@ export function areTextsAlone(source: unknown): source is readonly string[] | st
   return Array.isArray(source) && typeof source[0] === 'string';
 }
 
-export async function collectTexts(source: readonly string[] | string, signal: AbortSignal): Promise<CollectedData> {
+/** @throws InvalidArgumentError: the texts, or options of the reading that they have no use for */
+export async function collectTexts(
+  source: readonly string[] | string,
+  file: ReadOptions | undefined,
+  stop: AbortSignal,
+): Promise<CollectedData> {
   const rows: string[][] = [];
+  const { encoding, signal: own } = resolveTextOptions(file, typeof source !== 'string');
+  const signal = own === undefined ? stop : AbortSignal.any([stop, own]);
+  signal.throwIfAborted();
   if (typeof source === 'string') {
-    for await (const lines of readTexts(source, { signal }))
+    for await (const lines of readTexts(source, { encoding, signal }))
       for (const line of lines) if (line !== '') rows.push([line]);
   } else for (const [row, text] of source.entries()) rows.push([checkText(text, 'text', { row })]);
   if (rows.length === 0)

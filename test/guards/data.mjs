@@ -30,6 +30,26 @@ export const data = {
     },
   ],
 
+  'lib/data/lists.ts': [
+    {
+      guard: 'scores in lists are written as those of files may be',
+      from: 'const reader = new FormReader({ plan, names, score });',
+      to: 'const reader = new FormReader({ plan, names, score: { ...score, range: [0, 1] } });',
+      test: 'unit/data/rows-as-files',
+      name: 'scores from 0 to 5',
+    },
+  ],
+
+  'lib/data/read.ts': [
+    {
+      guard: 'columns of scored files that were not read are named',
+      from: '...unread, ...score.notes()',
+      to: '...unread.slice(1), ...score.notes()',
+      test: 'unit/data/rows-as-files',
+      name: 'what is taken as 0 and 1, and what is not read, is told',
+    },
+  ],
+
   'lib/data/form-rows.ts': [
     {
       guard: 'numbers that single precision has not',

@@ -168,6 +168,16 @@ export const finetune = {
     },
   ],
 
+  'lib/finetune/keep.ts': [
+    {
+      guard: 'what is wrong with the rows to keep is told by their own options',
+      from: 'throw errorOfKeep(error, keep);',
+      to: 'throw error;',
+      test: 'unit/finetune/keep',
+      name: 'what is wrong with them is told in the words of the option',
+    },
+  ],
+
   'lib/text-vectorisation.ts': [
     {
       guard: 'busy model',

@@ -225,3 +225,21 @@ test('the command takes a teacher by its folder', async () => {
   expect(stderr).toContain('teacher: 6 of 6 texts');
   expect(code).toBe(0);
 });
+
+test('how texts alone are read: of a file its encoding, of a list nothing', async () => {
+  const asked: string[][] = [];
+  const listening = {
+    embed: (some: readonly string[]) => {
+      asked.push([...some]);
+      return teacher().embed(some);
+    },
+  };
+  const run: FinetuneOptions = { ...options, teacher: listening };
+  const latin = models.write('latin.txt', Buffer.from('caf\xe9\ncr\xeape\nthe\n', 'latin1'));
+  await student().finetune(latin, { ...run, epochs: 1, file: { encoding: 'windows-1252' } });
+  expect(asked.flat()).toEqual(['café', 'crêpe', 'the']);
+  await expect(student().finetune(texts, { ...run, file: { scoreRange: [0, 5] } })).rejects.toMatchObject({
+    code: 'ERR_INVALID_OPTION',
+    message: expect.stringMatching(/^file\.scoreRange tells how data is read, but a list of texts alone/),
+  });
+});

@@ -132,7 +132,8 @@ function ofRun(
   { data, labels }: Pick<AskedSet, 'data' | 'labels'>,
 ): ReadOptions | undefined {
   if (typeof data === 'string') return file;
-  if (labels === undefined && !areTextRows(data)) return rowOptionsOf(file, 'objects');
+  const texts = Array.isArray(data) && typeof data[0] === 'string';
+  if (labels === undefined && !areTextRows(data) && !texts) return rowOptionsOf(file, 'objects');
   // Lists of two texts and a number, a truth value or a word.
   const scored =
     labels !== undefined && Array.isArray(data) && isList(data[0]) && data[0].length === 2 && !isList(labels[0]);
