@@ -35,7 +35,7 @@ test('texts are tokenised 256 at a time and fewer where they are long, in embed 
 test('the engine gives back the vectors of 256 texts, the similarities of 512 pairs and the loss of one step at a time', () => {
   expect(sum(seen.embedded)).toBe(3040);
   expect(Math.max(...seen.embedded)).toBeLessThanOrEqual(256);
-  expect(sum(seen.evaluated)).toBe(2 * (600 + 1)); // rows to validate with, and the random pair that these few words give
+  expect(sum(seen.evaluated)).toBe(2 * 600); // rows to validate with, before and after
   expect(Math.max(...seen.evaluated)).toBeLessThanOrEqual(512);
   expect(sum(seen.stepped)).toBe(3400);
   expect(Math.max(...seen.stepped)).toBeLessThanOrEqual(64);
