@@ -2,9 +2,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { StateError } from '../system/errors';
+import { assembled, type ReadyFrame, type ReadyPart } from './ready-parts';
 import type { EncodedTexts, TextToken, TextTokenizer, TokenizerFacts, TokenizerSource } from './text-tokenizer';
 import type { ReadyTokenizer } from './tokenizer-json';
-import type { TokenizerAnswer, TokenizerQuestion } from './tokenizer-worker';
+import type { TokenizerAnswer, TokenizerCall, TokenizerQuestion } from './tokenizer-worker';
 
 /** Beside this file once it is compiled. */
 const threadFile = join(__dirname, 'tokenizer-worker.js');
@@ -50,8 +51,9 @@ export class ThreadTokenizer implements TextTokenizer {
     }
   }
 
-  ready(): Promise<ReadyTokenizer> {
-    return this.#answers.ask({ method: 'ready', texts: [], flag: false });
+  async ready(): Promise<ReadyTokenizer> {
+    const frame = await this.#answers.ask<ReadyFrame>({ method: 'ready' });
+    return assembled(frame, (part) => this.#answers.ask<ReadyPart>({ method: 'part', ...part }));
   }
 
   encode(texts: readonly string[], whole: boolean): Promise<EncodedTexts> {
@@ -96,10 +98,10 @@ class Answers {
     return this.#wait(FACTS);
   }
 
-  ask<T>(question: Omit<TokenizerQuestion, 'number'>): Promise<T> {
+  ask<T>(call: TokenizerCall): Promise<T> {
     const number = ++this.#asked;
     const answer = this.#wait<T>(number);
-    if (this.#ended === undefined) this.#worker.postMessage({ ...question, number } satisfies TokenizerQuestion);
+    if (this.#ended === undefined) this.#worker.postMessage({ ...call, number } satisfies TokenizerQuestion);
     return answer;
   }
 

@@ -1,20 +1,22 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { DirectTokenizer } from './direct-tokenizer';
-import type { TextTokenizer, TokenizerFacts, TokenizerSource } from './text-tokenizer';
+import { ReadyParts, type PartRequest, type ReadyFrame, type ReadyPart } from './ready-parts';
+import type { EncodedTexts, TextToken, TokenizerFacts, TokenizerSource } from './text-tokenizer';
 
-/** What the thread is asked for: a method of the tokenizer, answered under the same number. */
-export interface TokenizerQuestion {
-  number: number;
-  method: 'ready' | 'encode' | 'tokens';
-  texts: readonly string[];
-  /** `encode`'s `whole`, `tokens`' `addSpecialTokens`. */
-  flag: boolean;
-}
+/** What the thread is asked for; `flag` is `encode`'s `whole`, `tokens`' `addSpecialTokens`. */
+export type TokenizerCall =
+  | { method: 'encode'; texts: readonly string[]; flag: boolean }
+  | { method: 'tokens'; texts: readonly string[]; flag: boolean }
+  | { method: 'ready' }
+  | ({ method: 'part' } & PartRequest);
+
+/** Answered under the same number. */
+export type TokenizerQuestion = TokenizerCall & { number: number };
 
 /** What it answers: first the facts. */
 export type TokenizerAnswer =
   | { facts: TokenizerFacts }
-  | { number: number; value: Awaited<ReturnType<TextTokenizer[TokenizerQuestion['method']]>> }
+  | { number: number; value: EncodedTexts | TextToken[][] | ReadyFrame | ReadyPart }
   | { number: number; message: string };
 
 /** The thread in which a tokenizer of a large vocabulary is made and run: only this thread stands still meanwhile. */
@@ -31,9 +33,14 @@ async function main(): Promise<void> {
   const tokenizer = await DirectTokenizer.open({ ...source, files });
   const answer = (value: TokenizerAnswer, buffers: ArrayBufferLike[] = []) =>
     port.postMessage(value, buffers as ArrayBuffer[]);
-  port.on('message', ({ number, method, texts, flag }: TokenizerQuestion) => {
-    const value = method === 'ready' ? tokenizer.ready() : tokenizer[method](texts, flag);
-    value.then(
+  let parts: ReadyParts | undefined;
+  const answerTo = async (call: TokenizerCall): Promise<EncodedTexts | TextToken[][] | ReadyFrame | ReadyPart> => {
+    if (call.method === 'encode' || call.method === 'tokens') return tokenizer[call.method](call.texts, call.flag);
+    parts ??= new ReadyParts(await tokenizer.ready());
+    return call.method === 'ready' ? parts.frame : parts.part(call);
+  };
+  port.on('message', ({ number, ...call }: TokenizerQuestion) => {
+    answerTo(call).then(
       (of) => answer({ number, value: of }, 'offsets' in of ? [of.ids.buffer, of.offsets.buffer] : []),
       (error: Error) => answer({ number, message: error.message }),
     );
