@@ -398,7 +398,10 @@ export function describeGain({ measure, before, after, difference, interval, ver
   const bounds = interval === null ? '' : ` (95 % interval ${signed(interval.low)} to ${signed(interval.high)})`;
   const judged =
     verdict === null
-      ? ': too few rows to tell from chance'
+      ? // Of several data sets the parts are judged, not their mean.
+        measure === 'average'
+        ? ''
+        : ': too few rows to tell from chance'
       : verdict === 'within noise'
         ? ': within noise, chance alone makes differences like it on so few rows'
         : verdict === 'better'

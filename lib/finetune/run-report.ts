@@ -1,4 +1,4 @@
-import type { DataForm } from '../data/form';
+import { formWords, isPairs, type DataForm } from '../data/form';
 import { ADDON_VERSION } from '../engine/load';
 import { compareRows, thinned } from '../report/comparison';
 import { RunEvents } from '../report/events';
@@ -74,13 +74,14 @@ export class RunReport {
               intervals: { samples: 1000, confidence: 0.95, seed: 1 },
               signal,
             });
+      const closeness = closenessOf(before?.closeness, after?.closeness, form);
       const page = renderReport(
         this.#events.record({
           model,
           folder: null,
           comparison,
-          closeness: closenessOf(before?.closeness, after?.closeness, form),
-          unshown: before === undefined && report.before !== null ? RESUMED : null,
+          closeness,
+          unshown: comparison === null && closeness === null ? unshown(report, form) : null,
           versions: { vectune: ADDON_VERSION, 'Node.js': process.versions.node },
           created: new Date(),
         }),
@@ -100,9 +101,17 @@ export class RunReport {
   }
 }
 
-/** Of the untrained model a checkpoint has measures alone. */
-const RESUMED =
-  'Similarities before and after are not shown: the run went on from a checkpoint, which has the measures of the untrained model alone.';
+/** Why no similarities are shown of rows that were validated; null where there is no more to say. */
+function unshown({ before, checkpoint }: FinetuneReport, form: DataForm | null): string | null {
+  if (before === null) return null;
+  const not = 'Similarities before and after are not shown';
+  if (form === null) return `${not} of several data sets.`;
+  if (!isPairs(form) && form !== 'positive-pairs' && form !== 'triplets') return `${not} of ${formWords[form]}.`;
+  // Of the untrained model a checkpoint has measures alone.
+  return checkpoint == null || checkpoint.restoredFrom === null
+    ? `${not}: there are too few validation rows, or all are alike.`
+    : `${not}: the run went on from a checkpoint, which has the measures of the untrained model alone.`;
+}
 
 function closenessOf(
   before: Closeness | undefined,

@@ -9,7 +9,7 @@ const titles: Record<string, string> = {
   recall: 'Recall there',
   accuracy: 'Best accuracy',
   accuracyThreshold: 'Threshold of best accuracy',
-  mcc: "Matthews' correlation there",
+  mcc: "Matthews' correlation at best F1",
   knnAccuracy: 'Accuracy of neighbours',
   silhouette: 'Silhouette',
   map: 'MAP',

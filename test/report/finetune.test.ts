@@ -117,6 +117,20 @@ test("of triplets the page has the row's own negatives, and what was kept and tr
   expect(page).toContain('<th class="n">rows to keep</th>');
 });
 
+test('where no similarities are shown the page says why', async () => {
+  const { recipe: _, ...more } = learns;
+  const file = models.path('why.html');
+  const said = async (data: Parameters<ReturnType<typeof models.open>['finetune']>[0]) => {
+    await models.open(fixture('bert-mean')).finetune(data as never, { ...more, epochs: 1, folds: 1, report: file });
+    const record = recordIn(readFileSync(file, 'utf8'))!;
+    expect(readFileSync(file, 'utf8')).not.toMatch(/<h2>Similarities/);
+    return record.unshown;
+  };
+  const not = 'Similarities before and after are not shown';
+  expect(await said(rows.map(({ text1 }, i) => ({ text: text1, label: i % 3 })))).toBe(`${not} of texts with a class.`);
+  expect(await said({ one: rows, other: rows.slice(20) })).toBe(`${not} of several data sets.`);
+});
+
 test('a place that cannot be written is refused before anything is done', async () => {
   const model = models.open(fixture('bert-mean'));
   const run = model.finetune(rows, { ...learns, report: models.path('no', 'such', 'run.html') });

@@ -301,7 +301,7 @@ test('names of measures, of sets too', () => {
     'Accuracy of neighbours',
     'Agreement with the teacher',
     "Mean of the sets' measures",
-    "Matthews' correlation there",
+    "Matthews' correlation at best F1",
     'several: sets: MRR@10',
   ]);
   expect(lowerIsBetter('one: loss')).toBe(true);

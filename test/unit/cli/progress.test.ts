@@ -1,5 +1,5 @@
 import { Writable } from 'node:stream';
-import { barLine, DownloadDisplay, duration, FinetuneDisplay } from '../../../lib/cli/progress';
+import { barLine, describeGain, DownloadDisplay, duration, FinetuneDisplay } from '../../../lib/cli/progress';
 import type { ProgressStream } from '../../../lib/cli/terminal';
 import type { EventContent } from '../../../lib/finetune/events';
 import type { ValidationMetrics } from '../../../lib/finetune/metrics';
@@ -244,6 +244,16 @@ test('what the recipe and the options came to is told in few words', () => {
     'batch 64 (b by class), learning rate 2e-5 linear after 100 steps of warm-up, 2 epochs',
     'AdamW (weightDecay 0.1)',
   ]);
+});
+
+test('a mean over data sets is not called too few rows', () => {
+  const gain = { measure: 'average', before: 0.2, after: 0.3, difference: 0.1, confidence: 0.95 } as const;
+  expect(describeGain({ ...gain, interval: null, verdict: null })).toBe(
+    "mean of the sets' measures 0.2000 → 0.3000, +0.1000",
+  );
+  expect(describeGain({ ...gain, measure: 'mrr10', interval: null, verdict: null })).toMatch(
+    /: too few rows to tell from chance$/,
+  );
 });
 
 test("a GPU's name and memory are told; which processor is used is not worth a line", () => {
