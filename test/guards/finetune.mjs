@@ -168,6 +168,26 @@ export const finetune = {
     },
   ],
 
+  'lib/finetune/fitted-threshold.ts': [
+    {
+      guard: 'a run that goes on keeps the thresholds that it began with',
+      from: 'const [wanted, known] = [logisticsIn(loss.native), then === undefined ? [] : logisticsIn(then)];',
+      to: 'const [wanted, known] = [logisticsIn(loss.native), then === undefined ? [] : []];',
+      test: 'public/losses',
+      name: 'a run that goes on keeps its fitted thresholds, though the model has other weights by now',
+    },
+  ],
+
+  'lib/finetune/losses/fit.ts': [
+    {
+      guard: 'pairs with classes by the name of their recipe',
+      from: "if (loss === null) return recipe === 'pair-classes';",
+      to: 'if (loss === null) return (false as boolean) && recipe !== null;',
+      test: 'public/pair-classes',
+      name: 'the recipe by its name reads classes, from rows, lists, files and in a set',
+    },
+  ],
+
   'lib/finetune/keep.ts': [
     {
       guard: 'what is wrong with the rows to keep is told by their own options',

@@ -177,6 +177,38 @@ test('a threshold that is not given is fitted, at the scale that is, and whereve
   expect(await lossOf({ name: 'matryoshka', loss: 'logistic', matryoshka_dims: [32] })).toMatchObject({ loss: fitted });
 });
 
+test('a run that goes on keeps its fitted thresholds, though the model has other weights by now', async () => {
+  const model = models.open(fixture('bert-mean'));
+  const loss = {
+    name: 'sum',
+    losses: [
+      { name: 'logistic', scale: 5 },
+      { loss: 'cosent', weight: 0.1 },
+    ],
+  } as const;
+  const more: FinetuneOptions = {
+    ...options,
+    loss,
+    epochs: 3,
+    validationSplit: 0,
+    merge: 1,
+    checkpoint: { folder: models.path('fitted'), everyEpoch: true },
+  };
+  let told: unknown;
+  const run = model.finetune(pairs, {
+    ...more,
+    onProgress: (event) => {
+      if (event.type === 'summary') told = event.loss;
+      if (event.type === 'checkpoint') run.abort();
+    },
+  });
+  expect(await rejection(run)).toMatchObject({ code: 'ERR_ABORTED' });
+  const report = await model.finetune(pairs, { ...more, resume: true });
+  expect(report.epochs).toHaveLength(3);
+  expect(report.loss).toEqual(told);
+  expect(report.loss).toMatchObject({ losses: [{ name: 'logistic', threshold: expect.any(Number), scale: 5 }, {}] });
+});
+
 test('every loss that the engine knows can be asked for by its name, and the engine has all that can be', async () => {
   const addon = await loadEngine();
   const spy = jest.spyOn(addon, 'createTrainer').mockImplementationOnce((model, dataset, given) => {
