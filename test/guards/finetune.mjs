@@ -81,6 +81,13 @@ export const finetune = {
       test: 'public/losses',
       name: 'a loss that does not fit is refused',
     },
+    {
+      guard: 'pairs with classes by the name of their recipe',
+      from: "if (loss === null) return recipe === 'pair-classes';",
+      to: 'if (loss === null) return (false as boolean) && recipe !== null;',
+      test: 'public/pair-classes',
+      name: 'the recipe by its name reads classes, from rows, lists, files and in a set',
+    },
   ],
 
   'lib/finetune/finetune.ts': [
@@ -175,16 +182,6 @@ export const finetune = {
       to: 'const [wanted, known] = [logisticsIn(loss.native), then === undefined ? [] : []];',
       test: 'public/losses',
       name: 'a run that goes on keeps its fitted thresholds, though the model has other weights by now',
-    },
-  ],
-
-  'lib/finetune/losses/fit.ts': [
-    {
-      guard: 'pairs with classes by the name of their recipe',
-      from: "if (loss === null) return recipe === 'pair-classes';",
-      to: 'if (loss === null) return (false as boolean) && recipe !== null;',
-      test: 'public/pair-classes',
-      name: 'the recipe by its name reads classes, from rows, lists, files and in a set',
     },
   ],
 
