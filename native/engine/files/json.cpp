@@ -159,7 +159,9 @@ class Reader {
     }
     // from_chars for a double came late to the C++ libraries: GLIBCXX_3.4.29, and later still to Apple's.
     double real = 0;
-    std::istringstream in{std::string(first, last)};
+    // Of an lvalue: a stream of an rvalue needs a newer libstdc++ (native/glibc_floor.cpp).
+    const std::string number(first, last);
+    std::istringstream in{number};
     in.imbue(std::locale::classic());
     if (!(in >> real)) {
       at_ = start;

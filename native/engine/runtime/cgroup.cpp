@@ -45,7 +45,8 @@ std::optional<Mount> find_mount(const std::string& root, const std::string& cont
   for (std::string line; std::getline(in, line);) {
     const size_t dash = line.find(" - ");
     if (dash == std::string::npos) continue;
-    std::istringstream left(line.substr(0, dash)), right(line.substr(dash + 3));
+    const std::string before = line.substr(0, dash), behind = line.substr(dash + 3);
+    std::istringstream left(before), right(behind);
     std::string id, parent, device, type, source, options;
     Mount mount;
     left >> id >> parent >> device >> mount.root >> mount.point;
