@@ -128,6 +128,19 @@ export const readTable = {
  */
 export interface ReadOptions extends OptionsOf<typeof readTable> {}
 
+/** The option `file` of whoever takes data; it is checked where it is known what it is to read. */
+export const fileOption = optional(
+  custom<ReadOptions, ReadOptions>('program', (_, value) => value as ReadOptions, readTable),
+  undefined,
+);
+
+/** The option `onBadRow`. */
+export const onBadRowOption = optional(choice('refuse', 'skip'), 'refuse', {
+  flag: '--on-bad-row <refuse|skip>',
+  help: 'what happens to rows that cannot be used',
+  aliases: ['onBadRows', 'badRows', 'onError', 'skipBadRows'],
+});
+
 /** `ReadOptions` after checks, with every default filled in; null where the file is to show it. */
 export interface ResolvedReadOptions {
   format: DataFormat;

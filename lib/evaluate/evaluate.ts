@@ -1,11 +1,10 @@
 import type { LabelList, TextList } from '../data/lists';
-import { readTable, type ReadOptions } from '../data/read-options';
+import { fileOption, onBadRowOption } from '../data/read-options';
 import type { ModelDownloadEvent } from '../model/types';
 import { InvalidArgumentError } from '../system/errors';
 import {
   callback,
   choice,
-  custom,
   optional,
   resolveTable,
   text,
@@ -34,10 +33,7 @@ type Progress = (event: EvaluateEvent | ModelDownloadEvent) => void;
 export const evaluateDataTable = {
   ...evaluateTable,
   /** How a file is read; of lists and objects, which member is which column, and how scores are written. */
-  file: optional(
-    custom<ReadOptions, ReadOptions>('program', (_, value) => value as ReadOptions, readTable),
-    undefined,
-  ),
+  file: fileOption,
   /**
    * Of a BEIR folder: whose judgements, `qrels/<split>.tsv`; of a data set of the hub: which split. Default: test, else
    * (validation,) dev, else the only one.
@@ -48,11 +44,7 @@ export const evaluateDataTable = {
     unset: 'test',
   }),
   /** What happens to rows that cannot be used: 'refuse' all, or 'skip' those, which `notes` tells. Default 'refuse'. */
-  onBadRow: optional(choice('refuse', 'skip'), 'refuse', {
-    flag: '--on-bad-row <refuse|skip>',
-    help: 'what happens to rows that cannot be used',
-    aliases: ['onBadRows', 'badRows', 'onError', 'skipBadRows'],
-  }),
+  onBadRow: onBadRowOption,
   /**
    * By which evaluator, where rows of the form can be measured by several (docs/evaluate.md): pairs with label 0/1 also as
    * 'paraphrase-mining' or 'similarity', anchors and positives as 'paraphrase-mining', rows with negatives as 'triplet',

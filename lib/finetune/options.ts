@@ -13,7 +13,7 @@ import {
 } from '../system/option-table';
 import { checkInteger, invalidOption } from '../system/options';
 import { checkpointing } from './checkpoint/options';
-import { readTable, type ReadOptions } from '../data/read-options';
+import { fileOption, onBadRowOption } from '../data/read-options';
 import { option, say, words } from '../system/wording';
 import { deviceOption, memoryFractionOption } from '../engine/devices';
 import type { EmbeddingModel } from '../evaluate/embedding';
@@ -204,11 +204,7 @@ export const finetuneTable = {
    * What happens to rows that cannot be used: 'refuse' ends the run, for a file when all of its faults are known; 'skip'
    * leaves them out, and the event 'data' tells how many. Default 'refuse'.
    */
-  onBadRow: optional(choice('refuse', 'skip'), 'refuse', {
-    flag: '--on-bad-row <refuse|skip>',
-    help: 'what happens to rows that cannot be used',
-    aliases: ['onBadRows', 'badRows', 'onError', 'skipBadRows'],
-  }),
+  onBadRow: onBadRowOption,
   /**
    * What trains where no other option says it: loss, batch, learning rate, schedule, epochs, merging, measure. 'auto' goes by
    * the form and the number of the rows; the event 'summary' and the report tell what it came to. 'notebook' is the job of
@@ -414,10 +410,7 @@ export const finetuneTable = {
     unset: 'train',
   }),
   /** How a file, or rows, are read: format, columns, how scores are written. */
-  file: optional(
-    custom<ReadOptions, ReadOptions>('program', (_, value) => value as ReadOptions, readTable),
-    undefined,
-  ),
+  file: fileOption,
   /**
    * What the model must go on being good at: pairs with scores or labels (a file, `hub:owner/name` or rows, or `{ data, margin }`
    * with `labels`, `file` and `split` as `finetune` takes its own data) whose measure may fall by no more than `margin`. Epoch

@@ -1,4 +1,4 @@
-import { readTable, type ReadOptions } from '../data/read-options';
+import { fileOption, onBadRowOption } from '../data/read-options';
 import type { EvaluateEvent } from '../evaluate/events';
 import type { ModelDownloadEvent } from '../model/types';
 import type { SearchEvent } from '../search/vector-index';
@@ -105,10 +105,7 @@ export const mineTable = {
     help: 'rows have similarities, in the place of labels where there are labels',
   }),
   /** How a file is read; of lists and objects, which member is which column, and how scores are written. */
-  file: optional(
-    custom<ReadOptions, ReadOptions>('program', (_, value) => value as ReadOptions, readTable),
-    undefined,
-  ),
+  file: fileOption,
   /** Of a BEIR folder: whose judgements, `qrels/<split>.tsv`; of a data set of the hub: which split. Default: train, else the only one. */
   split: optional(text(), undefined, {
     flag: '--split <name>',
@@ -116,11 +113,7 @@ export const mineTable = {
     unset: 'train',
   }),
   /** What happens to rows that cannot be used: 'refuse' all, or 'skip' those, which `notes` tells. Default 'refuse'. */
-  onBadRow: optional(choice('refuse', 'skip'), 'refuse', {
-    flag: '--on-bad-row <refuse|skip>',
-    help: 'what happens to rows that cannot be used',
-    aliases: ['onBadRows', 'badRows', 'onError', 'skipBadRows'],
-  }),
+  onBadRow: onBadRowOption,
   /**
    * How the vectors of the texts that are searched are kept: 'fp32', or a quarter of it, 'int8', between the ranges of the
    * first 8,192; similarities are then those of what is kept. Default 'fp32'.

@@ -1,5 +1,5 @@
 import { areTextRows, isList, labelsCheck, type LabelList } from '../../data/lists';
-import { readTable, rowOptionsOf, type ReadOptions } from '../../data/read-options';
+import { fileOption, rowOptionsOf, type ReadOptions } from '../../data/read-options';
 import type { DataSource } from '../../data/source';
 import type { EmbeddingModel } from '../../evaluate/embedding';
 import { InvalidArgumentError } from '../../system/errors';
@@ -35,10 +35,7 @@ export const setTable = {
   /** What its validation rows are measured by. Default: the run's `measure`, else the recipe's for its form. */
   measure: optional(choice(...measureNames), null),
   /** How a file, or rows, are read: format, columns, how scores are written. Default: the run's `file`. */
-  file: optional(
-    custom<ReadOptions, ReadOptions>('program', (_, value) => value as ReadOptions, readTable),
-    undefined,
-  ),
+  file: fileOption,
   /** Of a BEIR folder: whose judgements; of a data set of the hub: which split. Default: the run's `split`. */
   split: optional(text(), null),
   /** A model that its rows learn from, as the run's option `teacher`. Default: none. */

@@ -89,9 +89,9 @@ export async function readSets(
   for (const job of jobs) datas.push(await inSet(job.name, () => learnt(job, emit, control.signal)));
   const groups = await groupTexts(datas.length === 1 ? datas[0]!.rows : datas.flatMap(({ rows }) => rows), check);
   const sets: TrainingSet[] = [];
-  const settings: RunSettings[] = [];
   let first = 0;
-  for (const [number, { name, loss, sampler, measure }] of jobs.entries()) {
+  for (const [number, job] of jobs.entries()) {
+    const { name } = job;
     await inSet(name, async () => {
       const data = datas[number]!;
       const own = { columns: groups.columns, offsets: ofSet(groups.offsets, { first, data }, 1) };
@@ -100,23 +100,27 @@ export async function readSets(
       const split = await splitData(own, data.form, { share, seed, grouped }, check);
       const repeats = await countRepeats(own, data, check);
       const set = { name, number, first, data, groups: own, split, repeats };
-      const found = settingsOf({ data, split }, { ...options, loss, sampler, measure });
+      const found = settingsOf(set, job, options);
       checkFits(found.loss, data);
       checkBatches(found.sampler, data);
       checkMeasure(found.measure, data);
       const warnings = checkRows(data, split, options.allowConstantScores);
-      settings.push(found);
       sets.push({ ...set, warnings, ...found });
       first += data.rows.length;
     });
   }
-  if (sets.length === 1) return { sets, groups, settings: settings[0]! };
+  if (sets.length === 1) return { sets, groups, settings: settingsOf(sets[0]!, jobs[0]!, options) };
   const comparable = alike(sets, jobs, options);
   return { sets: comparable, groups, settings: settingsOfAll(comparable, options) };
 }
 
-function settingsOf({ data, split }: Pick<TrainingSet, 'data' | 'split'>, options: ResolvedOptions): SetSettings {
-  return applyRecipe(options, data, split.train.length, split.validation.length > 0);
+function settingsOf(
+  { data, split }: Pick<TrainingSet, 'data' | 'split'>,
+  { loss, sampler, measure }: Pick<SetJob, 'loss' | 'sampler' | 'measure'>,
+  options: ResolvedOptions,
+): SetSettings {
+  const own = { ...options, loss, sampler, measure };
+  return applyRecipe(own, data, split.train.length, split.validation.length > 0);
 }
 
 /**
@@ -133,10 +137,7 @@ function alike(sets: readonly TrainingSet[], jobs: readonly SetJob[], options: R
       { remedy: say`Give ${option('measure', 'loss')} for the run, or another measure for each set.` },
     );
   }
-  return sets.map((set) => {
-    const { loss, sampler } = jobs[set.number]!;
-    return { ...set, ...settingsOf(set, { ...options, loss, sampler, measure: 'loss' }) };
-  });
+  return sets.map((set) => ({ ...set, ...settingsOf(set, { ...jobs[set.number]!, measure: 'loss' }, options) }));
 }
 
 /**
