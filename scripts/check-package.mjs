@@ -33,8 +33,10 @@ const EXPECTED = [
   'LICENSE',
   'CHANGELOG.md',
   'THIRD_PARTY_NOTICES.md',
-  // The server's page.
-  ...['page.html', 'page.css', 'page.mjs', 'projection.mjs'].map((file) => `lib/serve/page/${file}`),
+  // The server's pages.
+  ...['page.html', 'api.html', 'page.css', 'page.mjs', 'api.mjs', 'projection.mjs'].map(
+    (file) => `lib/serve/page/${file}`,
+  ),
   // The ES modules beside the CommonJS ones.
   ...leaves(packageJson().exports)
     .filter((path) => /\.m(?:js|ts)$/.test(path))

@@ -1,14 +1,16 @@
 import type { Command } from 'commander';
-import type { Models, ServedRequest, ServeOptions } from '../serve/create-server';
-import { InvalidArgumentError } from '../system/errors';
-import { TextVectorisation } from '../text-vectorisation';
+import type { ServedRequest, ServeOptions, VectuneServer } from '../serve/create-server';
+import { FailureLog } from './failure-log';
 import { addFlags, typedOptions } from './flags';
+import { namedModels, settingsByModel, type ByModel } from './named-models';
 import { DownloadDisplay } from './progress';
+import { ServedModels } from './served-models';
 import { StopSignals } from './stop-signals';
 import { modelFlags, serveFlags } from './tables';
+import { TerminalLoss } from './terminal-loss';
 import { requireFlags } from './usage';
 
-interface Flags {
+interface Flags extends ByModel {
   model: string[];
   logRequests?: boolean;
 }
@@ -20,37 +22,46 @@ export function registerServe(program: Command): void {
     .description("Answer HTTP requests for vectors, as OpenAI's API and text-embeddings-inference do.")
     .option('--model <[name=]id|folder...>', 'names on the hub, or folders; several need a name each');
   requireFlags(command, 'model');
+  command
+    .option(
+      '--prompt <[name=]prompt...>',
+      "one of the model's prompts by its name, or a text, before every text of a request that names none; name= is one of the models (default: the model's default, mostly none)",
+    )
+    .option('--dimensions <[name=]n...>', 'numbers of a vector, from the first on (default: all)')
+    .option('--max-input-length <[name=]tokens...>', "most tokens of a text (default: the model's own limit)");
   addFlags(command, modelFlags);
   addFlags(command, serveFlags)
     .option('--log-requests', 'a line of JSON on standard output for every request')
     .addHelpText(
       'after',
-      '\nKeys that requests must bring: VECTUNE_API_KEYS=key1,key2. Ctrl-C or SIGTERM: answers what was accepted, and ends.',
+      '\nKeys that requests must bring: VECTUNE_API_KEYS=key1,key2. Ctrl-C or SIGTERM: answers what was accepted, and ends with 0.' +
+        '\nSIGHUP: opens the models anew whose folders have changed; no request is dropped.',
     )
     .action(serve);
 }
 
 async function serve(flags: Flags, command: Command): Promise<void> {
   const download = new DownloadDisplay();
-  const options = { ...typedOptions(command, modelFlags), onProgress: download.show.bind(download) };
-  const named = flags.model.map(namedModel);
-  checkNames(named.map(([name]) => name));
-  const opened = named.map(([name, source]) => [name, new TextVectorisation(source, options)] as const);
-  const [only] = opened;
-  const models: Models =
-    opened.length === 1 && only![0] === undefined
-      ? only![1]
-      : Object.fromEntries(opened.map(([name, tv]) => [name!, tv]));
+  const named = namedModels(flags.model);
+  const served = await ServedModels.open(named, settingsByModel(named, flags), {
+    ...typedOptions(command, modelFlags),
+    onProgress: download.show.bind(download),
+  });
   // Only who serves loads what it takes to serve.
   const { createServer } = await import('../serve/create-server.js');
-  const server = createServer(models, {
+  const failures = new FailureLog((line) => process.stderr.write(line));
+  const server = createServer(served.models, {
     ...(typedOptions(command, serveFlags) as ServeOptions),
-    ...(flags.logRequests && { onRequest: logRequest }),
+    onRequest(request) {
+      failures.tell(request);
+      if (flags.logRequests) logRequest(request);
+    },
   });
-  const stop = new StopSignals();
+  const stop = new StopSignals(['SIGINT', 'SIGTERM']);
   const stopped = new Promise<void>((resolve) =>
     stop.signal.addEventListener('abort', () => resolve(), { once: true }),
   );
+  const reloads = new Reloads(served, server, () => stop.stop('SIGHUP'));
   try {
     const listening = server.listen();
     listening.catch(() => undefined); // a signal may come first
@@ -58,40 +69,53 @@ async function serve(flags: Flags, command: Command): Promise<void> {
     download.end();
     if (address !== undefined) {
       process.stderr.write(`${address}\n`);
-      if (!server.asksForKey && !/^http:\/\/(?:127\.|localhost|\[::1\])/.test(address)) {
-        process.stderr.write('Whoever reaches this address can use it. VECTUNE_API_KEYS=key1,key2 asks for a key.\n');
-      }
+      for (const note of server.notes) process.stderr.write(`${note}\n`);
       await stopped;
     }
-    process.exitCode = stop.exitCode;
     await server.close();
   } finally {
     await server.close();
+    await reloads.end();
     stop.release();
     download.end();
-    await Promise.all(opened.map(([, tv]) => tv.dispose()));
+    await served.dispose();
   }
 }
 
-/** `name=folder`, or a folder or id alone. */
-function namedModel(given: string): [string | undefined, string] {
-  const [, name, source] = /^([\w.:-]+)=(.+)$/.exec(given) ?? [];
-  return name === undefined ? [undefined, given] : [name, source!];
-}
+/** Opens models anew at SIGHUP, one time after the other. */
+class Reloads {
+  readonly #terminal = new TerminalLoss();
+  #running: Promise<void> | undefined;
+  #again = false;
 
-function checkNames(names: readonly (string | undefined)[]): void {
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (names.length > 1 && names.includes(undefined)) {
-    throw new InvalidArgumentError(
-      'ERR_INVALID_OPTION',
-      'Several models need a name each: --model base=all-MiniLM-L6-v2 tuned=./my-model.',
-    );
+  constructor(
+    readonly served: ServedModels,
+    readonly server: VectuneServer,
+    readonly onTerminalLost: () => void,
+  ) {
+    process.on('SIGHUP', this.#onSignal);
   }
-  if (twice !== undefined) {
-    throw new InvalidArgumentError(
-      'ERR_INVALID_OPTION',
-      `Two models have the name "${twice}": --model gives each its own.`,
-    );
+
+  readonly #onSignal = (): void => {
+    if (this.#terminal.happened) return this.onTerminalLost();
+    if (this.server.address === undefined) return;
+    this.#again = true;
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+    });
+  };
+
+  async #run(): Promise<void> {
+    while (this.#again) {
+      this.#again = false;
+      for (const line of await this.served.reload(this.server)) process.stderr.write(`${line}\n`);
+    }
+  }
+
+  async end(): Promise<void> {
+    this.#again = false;
+    process.off('SIGHUP', this.#onSignal);
+    await this.#running;
   }
 }
 
@@ -101,7 +125,7 @@ function logRequest(request: ServedRequest): void {
     time: new Date().toISOString(),
     ...rest,
     milliseconds: Number(milliseconds.toFixed(2)),
-    ...(error !== undefined && { error: String(error) }),
+    ...(error !== undefined && { error: String(error), stack: error instanceof Error ? error.stack : undefined }),
   };
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 
-const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 
 /**
  * What stops a run from outside: Ctrl-C, `kill` (and whoever stops a container or a service), the end of the terminal. The
@@ -11,7 +11,8 @@ export class StopSignals {
   /** What a shell takes for the signal that came: 128 and its number; 0 where none came. */
   exitCode = 0;
 
-  constructor() {
+  /** @param names the signals that stop it */
+  constructor(readonly names: readonly StopSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     for (const name of names) process.on(name, this.#onSignal);
   }
 
@@ -20,7 +21,12 @@ export class StopSignals {
   }
 
   release(): void {
-    for (const name of names) process.off(name, this.#onSignal);
+    for (const name of this.names) process.off(name, this.#onSignal);
+  }
+
+  /** As if the signal had come. */
+  stop(name: StopSignal): void {
+    this.#onSignal(name);
   }
 
   readonly #onSignal = (name: NodeJS.Signals): void => {

@@ -131,6 +131,16 @@ function promptList({ layout }: OpenedModel): string {
     .join(', ');
 }
 
+/** What people should know who serve a model that has prompts without one; undefined where it has none. */
+export function unservedPromptNote(model: OpenedModel): string | undefined {
+  const prompts = promptList(model);
+  if (prompts === '') return undefined;
+  return (
+    `${model.id} ${model.layout.needsPrompt ? 'was trained with a prompt before each text' : 'has prompts'} (${prompts}), and ` +
+    'a request that says neither prompt_name nor input_type gets none: serve it with a prompt, under a name for each.'
+  );
+}
+
 /** What people should know who embed without a prompt. */
 export function unpromptedNote(model: OpenedModel): string {
   return (

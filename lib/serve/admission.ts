@@ -44,10 +44,10 @@ export class Admission {
     let left = false;
     return {
       take: (tokens) => {
-        if (tokens > this.maxTokens) {
+        if (own + tokens > this.maxTokens) {
           throw new HttpError(
             'large',
-            `The request has ${tokens} tokens, and the server takes at most ${this.maxTokens} at a time. Send the texts in several requests.`,
+            `The request has ${own + tokens} tokens, and the server takes at most ${this.maxTokens} at a time. Send the texts in several requests.`,
           );
         }
         if (this.#tokens + tokens > this.maxTokens) throw this.#full(`${this.#tokens} tokens wait`);
@@ -78,7 +78,7 @@ export class Admission {
 
 /** A request's place. */
 export interface Place {
-  /** Adds the request's tokens. @throws HttpError 429, or 413 for more than there can ever be room for */
+  /** Adds tokens of the request. @throws HttpError 429, or 413 for more than there can ever be room for */
   take(tokens: number): void;
   /** May be called twice. */
   leave(computed: boolean): void;

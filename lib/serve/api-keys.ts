@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { InvalidArgumentError } from '../system/errors';
 import { HttpError } from './http-error';
 
 const digest = (key: string) => createHash('sha256').update(key).digest();
@@ -27,4 +28,23 @@ export class ApiKeys {
     for (const known of this.#digests) matches += Number(timingSafeEqual(known, found));
     if (matches === 0) throw new HttpError('unauthorized', 'This key is not one of the server.');
   }
+}
+
+/**
+ * The keys of VECTUNE_API_KEYS, with commas between; none where it is not set.
+ *
+ * @throws InvalidArgumentError: it is set and has no key; a server that is open because a secret got lost tells nobody
+ */
+export function keysOfEnvironment(): string[] {
+  const variable = process.env['VECTUNE_API_KEYS'];
+  if (variable === undefined) return [];
+  const keys = variable
+    .split(',')
+    .map((key) => key.trim())
+    .filter((key) => key !== '');
+  if (keys.length > 0) return keys;
+  throw new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    'VECTUNE_API_KEYS is set and has no key in it. Give a key, as key1,key2, or unset it for a server that asks for none.',
+  );
 }

@@ -36,10 +36,13 @@ const truncation_direction = z
   .enum(['Left', 'Right', 'left', 'right'])
   .nullish()
   .meta({ description: "Where they are cut. Default: the model's own side." });
-const prompt_name = z
-  .string()
-  .nullish()
-  .meta({ description: "Name of a prompt of the model's, to put before every text. Default: the model's default." });
+const prompt_name = z.string().nullish().meta({
+  description: "Name of a prompt of the model's, to put before every text. Default: what the model is served with.",
+});
+const input_type = z.enum(['query', 'document', 'passage']).nullish().meta({
+  description:
+    "Whether the texts are searched for or found: the model's own prompt for that is put before them, if it has one. Default: what the model is served with.",
+});
 const dimensions = z.int().min(1).nullish().meta({ description: 'Only the first so many numbers of each vector.' });
 
 export const embeddingsBody = z.strictObject({
@@ -50,6 +53,8 @@ export const embeddingsBody = z.strictObject({
     .nullish()
     .meta({ description: 'base64 is of float32, little-endian. Default float.' }),
   dimensions,
+  prompt_name,
+  input_type,
   user: z.string().nullish().meta({ description: 'Taken, as OpenAI does, and used for nothing.' }),
 });
 

@@ -3,6 +3,7 @@ import { checkServerPackages } from './packages';
 import type { Models } from './served-model';
 import type { VectuneServer } from './server';
 
+export type { ModelToServe } from './model-to-serve';
 export type { Models } from './served-model';
 export type { ServedRequest, ServeOptions } from './options';
 export type { VectuneServer } from './server';
@@ -18,6 +19,9 @@ export type { VectuneServer } from './server';
  * const server = createServer(new TextVectorisation('my-model'), { port: 8080 });
  * console.log(await server.listen()); // http://127.0.0.1:8080
  * ```
+ *
+ * A model that tells questions and passages apart is served under two names, `{ questions: { model: tv, prompt: 'query' },
+ * passages: { model: tv, prompt: 'document' } }`, so that clients that know of no prompts choose by the model's name.
  *
  * @throws InvalidArgumentError: something else than models; an option; ServerError ERR_SERVER_PACKAGES: fastify, prom-client
  *   or zod is not installed, or another version than the server needs

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import type { Readable } from 'node:stream';
 import type { z } from 'zod';
 import { ADDON_VERSION } from '../engine/load';
@@ -5,18 +6,25 @@ import { cosine } from '../embed/similarity';
 import { asBase64, asList, listOf } from './answers';
 import { checkBody, embedBody, embeddingsBody, inputsOf, similarityBody, textsOf, tokenizeBody } from './bodies';
 import { embedInputs, held, promptOf, type EmbedRequest, type Workplace } from './embed-inputs';
+import type { HeldBytes, Holding } from './held-bytes';
 import { HttpError, type ErrorForm } from './http-error';
 import type { ServedModel, ServedModels } from './served-model';
+import { answerOf, checkLengths, tokenLists } from './tokenize';
 
 /** What endpoints work with. */
 export interface Desk extends Workplace {
   models: ServedModels;
+  held: HeldBytes;
   limits: { maxTexts: number; truncate: boolean; maxQueuedRequests: number; maxBodyBytes: number };
 }
 
 /** One request, as an endpoint sees it. */
 export interface Call {
   body: unknown;
+  /** What stands for the * of the endpoint's path; '' where there is none. */
+  rest: string;
+  /** What of memory the request holds. */
+  holding: Holding;
   /** Aborted where the client leaves or the time is over. */
   signal: AbortSignal;
   /** For `onRequest`. */
@@ -25,6 +33,7 @@ export interface Call {
 
 export interface Endpoint {
   method: 'GET' | 'POST';
+  /** One that ends in /* is for all that begin so. */
   path: string;
   form: ErrorForm;
   summary: string;
@@ -32,6 +41,8 @@ export interface Endpoint {
   works: boolean;
   /** Of the request's body. */
   schema?: z.ZodType;
+  /** A body, for people to try. */
+  example?: object;
   /** JSON as text or as a stream, or a value that becomes JSON. */
   answer(desk: Desk, call: Call): Promise<string | Readable | object> | object;
 }
@@ -55,9 +66,9 @@ function sideOf(direction: string | null | undefined): 'left' | 'right' | undefi
   return direction?.toLowerCase() as 'left' | 'right' | undefined;
 }
 
-function vectorsOf(desk: Desk, model: ServedModel, call: Call, request: Omit<EmbedRequest, 'signal'>) {
+function vectorsOf(desk: Desk, model: ServedModel, call: Call, request: Omit<EmbedRequest, 'signal' | 'holding'>) {
   call.note({ model: model.name, texts: (request.inputs.texts ?? request.inputs.ids).length });
-  return embedInputs(desk, model, { ...request, signal: call.signal }).then((embedded) => {
+  return embedInputs(desk, model, { ...request, signal: call.signal, holding: call.holding }).then((embedded) => {
     call.note({ tokens: embedded.tokens });
     return embedded;
   });
@@ -65,20 +76,29 @@ function vectorsOf(desk: Desk, model: ServedModel, call: Call, request: Omit<Emb
 
 const DTYPES: Record<string, string> = { fp32: 'float32', fp16: 'float16', bf16: 'bfloat16' };
 
+/** Text-embeddings-inference's words for what has another name in model folders. */
+const POOLINGS: Partial<Record<string, string>> = { lasttoken: 'last_token' };
+
 /** A model in text-embeddings-inference's words. */
-function infoOf({ name, loaded: { opened, embedder } }: ServedModel) {
+function infoOf({ name, prompt, dimensions, maxInputLength, notes, loaded: { opened, embedder } }: ServedModel) {
   const pooling = opened.spec.head.find((part) => part.kind === 'pooling');
   return {
     model_id: opened.id,
     model_sha: opened.revision ?? null,
     model_dtype: DTYPES[embedder.precision] ?? embedder.precision,
     served_model_name: name,
-    model_type: { embedding: { pooling: pooling?.modes.join('+') ?? 'mean' } },
-    max_input_length: opened.maxInputLength,
-    dimension: opened.dimension,
+    model_type: { embedding: { pooling: pooling?.modes.map((mode) => POOLINGS[mode] ?? mode).join('+') ?? 'mean' } },
+    max_input_length: maxInputLength,
+    dimension: dimensions,
     device: embedder.device,
     prompts: Object.keys(opened.layout.prompts),
+    default_prompt: prompt,
+    notes,
   };
+}
+
+function listed({ name, created }: ServedModel) {
+  return { id: name, object: 'model', created, owned_by: 'vectune' };
 }
 
 export const ENDPOINTS: readonly Endpoint[] = [
@@ -89,6 +109,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     summary: "Vectors of texts, in OpenAI's form. They are of length 1.",
     works: true,
     schema: embeddingsBody,
+    example: { input: ['How old are you?', 'What is your age?'] },
     async answer(desk, call) {
       const body = checkBody(embeddingsBody, call.body);
       const model = modelOf(desk, body.model);
@@ -97,7 +118,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
         param: 'input',
         truncate: desk.limits.truncate,
         side: undefined,
-        promptName: undefined,
+        prompt: { name: body.prompt_name, kind: body.input_type === 'passage' ? 'document' : body.input_type },
         dimensions: body.dimensions ?? undefined,
         normalize: true,
       });
@@ -117,10 +138,15 @@ export const ENDPOINTS: readonly Endpoint[] = [
     form: 'openai',
     summary: "The models, in OpenAI's form.",
     works: false,
-    answer: ({ models }) => ({
-      object: 'list',
-      data: models.all.map(({ name, created }) => ({ id: name, object: 'model', created, owned_by: 'vectune' })),
-    }),
+    answer: ({ models }) => ({ object: 'list', data: models.all.map(listed) }),
+  },
+  {
+    method: 'GET',
+    path: '/v1/models/*',
+    form: 'openai',
+    summary: "A model by its name, in OpenAI's form.",
+    works: false,
+    answer: (desk, { rest }) => listed(modelOf(desk, rest)),
   },
   {
     method: 'POST',
@@ -129,6 +155,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     summary: "Vectors of texts, in text-embeddings-inference's form.",
     works: true,
     schema: embedBody,
+    example: { inputs: ['How old are you?', 'What is your age?'] },
     async answer(desk, call) {
       const body = checkBody(embedBody, call.body);
       const { vectors } = await vectorsOf(desk, modelOf(desk, body.model), call, {
@@ -136,7 +163,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
         param: 'inputs',
         truncate: body.truncate ?? desk.limits.truncate,
         side: sideOf(body.truncation_direction),
-        promptName: body.prompt_name ?? undefined,
+        prompt: { name: body.prompt_name },
         dimensions: body.dimensions ?? undefined,
         normalize: body.normalize ?? true,
       });
@@ -150,6 +177,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     summary: 'Cosines of the angles between the vectors of one text and of others.',
     works: true,
     schema: similarityBody,
+    example: { inputs: { source_sentence: 'How old are you?', sentences: ['What is your age?', 'It rains.'] } },
     async answer(desk, call) {
       const { inputs, parameters, model } = checkBody(similarityBody, call.body);
       const { maxTexts, truncate } = desk.limits;
@@ -163,7 +191,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
         param: 'inputs',
         truncate: parameters?.truncate ?? truncate,
         side: sideOf(parameters?.truncation_direction),
-        promptName: parameters?.prompt_name ?? undefined,
+        prompt: { name: parameters?.prompt_name },
         dimensions: undefined,
         normalize: false,
       });
@@ -175,18 +203,24 @@ export const ENDPOINTS: readonly Endpoint[] = [
     method: 'POST',
     path: '/tokenize',
     form: 'tei',
-    summary: 'The tokens of texts, none cut off; start and stop count characters (code points).',
+    summary:
+      'The tokens of texts with what is put before them, none cut off; start and stop count characters (code points).',
     works: true,
     schema: tokenizeBody,
+    example: { inputs: ['How old are you?'] },
     async answer(desk, call) {
       const body = checkBody(tokenizeBody, call.body);
       const model = modelOf(desk, body.model);
-      const { texts } = textsOf(body.inputs, 'inputs', desk.limits.maxTexts);
-      const prompt = body.prompt_name ? promptOf(model, body.prompt_name) : '';
-      call.note({ model: model.name, texts: texts.length });
+      const { texts, single } = textsOf(body.inputs, 'inputs', desk.limits.maxTexts);
+      checkLengths(texts, single);
+      const prompt = promptOf(model, { name: body.prompt_name });
       const prompted = texts.map((text) => prompt + text);
-      const work = () => model.loaded.opened.tokeniser.tokens(prompted, body.add_special_tokens ?? true, call.signal);
-      return await held(work, desk.admission.enter(), model.lease(), () => false, call.signal);
+      call.note({ model: model.name, texts: texts.length });
+      const place = desk.admission.enter();
+      const { tokeniser } = model.loaded.opened;
+      const work = () => tokenLists(tokeniser, prompted, body.add_special_tokens ?? true, { ...call, place });
+      const release = model.lease();
+      return answerOf(await held(work, { ...call, place, release, computed: () => false }));
     },
   },
   {
@@ -195,7 +229,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     form: 'tei',
     summary: 'What the models are and what the server takes.',
     works: false,
-    answer({ models, limits, maxBatchTokens }) {
+    answer({ models, limits, maxBatchTokens, held: { most } }) {
       const all = models.all.map(infoOf);
       return {
         ...all[0],
@@ -204,7 +238,9 @@ export const ENDPOINTS: readonly Endpoint[] = [
         max_batch_requests: null,
         max_client_batch_size: limits.maxTexts,
         max_body_bytes: limits.maxBodyBytes,
+        max_queued_bytes: most,
         auto_truncate: limits.truncate,
+        tokenization_workers: availableParallelism(),
         version: ADDON_VERSION,
         models: all,
       };

@@ -19,6 +19,7 @@ const KINDS = {
     code: 'invalid_api_key',
     teiType: 'Unauthorized',
   },
+  host: { openai: 403, tei: 403, type: 'invalid_request_error', code: 'host_not_allowed', teiType: 'Validation' },
   'not-found': { openai: 404, tei: 404, type: 'invalid_request_error', code: 'not_found', teiType: 'Validation' },
   method: { openai: 405, tei: 405, type: 'invalid_request_error', code: 'method_not_allowed', teiType: 'Validation' },
   slow: { openai: 408, tei: 408, type: 'invalid_request_error', code: 'request_timeout', teiType: 'Validation' },
@@ -45,6 +46,8 @@ interface Details {
   code?: string;
   /** Seconds after which it may be tried again. */
   retryAfter?: number;
+  /** Methods that would be answered. */
+  allow?: string;
   cause?: unknown;
 }
 

@@ -65,16 +65,22 @@ const ERRORS = {
 
 const json = (schema: object) => ({ 'application/json': { schema } });
 
+/** What stands for the rest of a path. */
+const REST = { name: 'model', in: 'path', required: true, schema: { type: 'string' } };
+
 /** The description of the API: OpenAPI 3.1, made of the table of endpoints and the schemas that bodies are checked by. */
-export function openApi(): object {
+export function openApi(asksForKey: boolean): object {
   const paths: Record<string, Record<string, object>> = {};
-  for (const { method, path, summary, form, schema } of ENDPOINTS) {
+  for (const { method, path, summary, form, schema, example } of ENDPOINTS) {
     const { $schema: _, ...body } =
       schema === undefined ? {} : (z.toJSONSchema(schema, { io: 'input' }) as Record<string, unknown>);
-    paths[path] = {
+    paths[path.replace('*', '{model}')] = {
       [method.toLowerCase()]: {
         summary,
-        ...(schema !== undefined && { requestBody: { required: true, content: json(body) } }),
+        ...(path.endsWith('*') && { parameters: [REST] }),
+        ...(schema !== undefined && {
+          requestBody: { required: true, content: { 'application/json': { schema: body, example } } },
+        }),
         responses: {
           200: { description: 'Done.', content: json(ANSWERS[path] ?? object) },
           default: { description: 'Refused or failed.', content: json(ERRORS[form]) },
@@ -104,6 +110,6 @@ export function openApi(): object {
       '/metrics': plain("Numbers for Prometheus, by text-embeddings-inference's names.", 'text/plain'),
     },
     components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
-    security: [{ key: [] }, {}],
+    security: asksForKey ? [{ key: [] }] : [],
   };
 }

@@ -28,14 +28,22 @@ export interface ServedRequest {
   texts?: number;
   /** Tokens that were computed; absent where there were none. */
   tokens?: number;
-  /** What went wrong inside, where the status is 500 or 424; never what a client did wrong. */
+  /** What went wrong inside, where the status is 500, 503 or 424; never what a client did wrong. */
   error?: unknown;
 }
 
+const areTexts = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((one) => typeof one === 'string' && one !== '');
+
 const list = custom<readonly string[]>('texts', (path, value) => {
-  if (Array.isArray(value) && value.every((one) => typeof one === 'string' && one !== ''))
-    return [...value] as string[];
+  if (areTexts(value)) return [...value];
   throw invalidOption(path, 'a list of texts that are not empty', value);
+});
+
+/** An empty list opens the server as much as none would, and is mostly a variable that somewhere got lost. */
+const keys = custom<readonly string[]>('texts', (path, value) => {
+  if (areTexts(value) && value.length > 0) return [...value];
+  throw invalidOption(path, 'a list of keys with one at least (left out, the server asks for none)', value);
 });
 
 const seconds = numeric('a number of seconds above 0', (value) => value > 0 && value <= 86_400);
@@ -51,15 +59,27 @@ export const serveTable = {
   port: optional(integer(0, 65_535), 8080, { flag: '--port <n>', help: 'port; 0 takes a free one' }),
   /**
    * Keys of which a request must bring one as `Authorization: Bearer …`; /health, the page and the API's description need
-   * none. Default: those of VECTUNE_API_KEYS, with commas between; without it none is asked for.
+   * none. Default: those of VECTUNE_API_KEYS, with commas between; where it is not set none is asked for, and where it is
+   * set and empty the server is not made.
    */
-  apiKeys: optional(list, undefined, { variable: 'VECTUNE_API_KEYS', aliases: ['apiKey', 'keys', 'tokens'] }),
+  apiKeys: optional(keys, undefined, { variable: 'VECTUNE_API_KEYS', aliases: ['apiKey', 'keys', 'tokens'] }),
   /** Origins whose pages may ask, as ['https://example.org'], or ['*']. Default: none. */
   cors: optional(list, undefined, {
     flag: '--cors <origin...>',
     help: 'origins whose pages may ask, or *',
     unset: 'none',
     aliases: ['corsOrigins', 'corsAllowOrigin', 'allowedOrigins'],
+  }),
+  /**
+   * Names that requests may be for, by their Host header, besides localhost and addresses; ['*'] is every one. Without keys
+   * and on an address of this machine only, others are refused with 403, so that no page whose name leads to this machine
+   * can ask; else every name is answered unless this is given.
+   */
+  allowedHosts: optional(list, undefined, {
+    flag: '--allowed-hosts <name...>',
+    help: 'names that requests may be for, or *',
+    unset: 'localhost where only this machine reaches the server and no key is asked for, else all',
+    aliases: ['hosts', 'trustedHosts'],
   }),
   /** Most bytes of a request's body; a larger one is refused with 413. Default 2,000,000. */
   maxBodyBytes: optional({ ...integer(1024), typed: 'bytes' as const }, 2_000_000, {
@@ -89,6 +109,15 @@ export const serveTable = {
     flag: '--max-queued-tokens <n>',
     help: 'most tokens of those requests',
   }),
+  /**
+   * Bytes that requests hold in memory, at most: their bodies from the first byte that comes, and their answers until the
+   * last is gone; others get 429. At least `maxBodyBytes`. Default 128,000,000, or four bodies where that is more.
+   */
+  maxQueuedBytes: optional({ ...integer(1024), typed: 'bytes' as const }, undefined, {
+    flag: '--max-queued-bytes <size>',
+    help: 'most bytes of bodies and answers that are held',
+    unset: '128MB, or four bodies where that is more',
+  }),
   /** Connections that are open at the same time, at most; others are closed at once. Default 4,096. */
   maxConnections: optional(integer(1), 4096, { flag: '--max-connections <n>', help: 'most open connections' }),
   /** Seconds that a client may take to send a request; then 408. Default 30. */
@@ -103,7 +132,10 @@ export const serveTable = {
     help: 'for an accepted request to be computed',
     aliases: ['timeout'],
   }),
-  /** Seconds that `close` waits for clients to take their answers; then it closes their connections. Default 30. */
+  /**
+   * Seconds that `close` waits for clients to take their answers once all are computed, which takes at most `answerTimeout`;
+   * then it closes their connections. Default 30.
+   */
   stopTimeout: optional(seconds, 30, {
     flag: '--stop-timeout <seconds>',
     help: 'for clients to take their answers when the server stops',

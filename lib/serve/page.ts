@@ -6,12 +6,14 @@ const FOLDER = join(__dirname, '..', '..', 'lib', 'serve', 'page');
 
 const FILES = {
   '/': ['page.html', 'text/html; charset=utf-8'],
+  '/docs': ['api.html', 'text/html; charset=utf-8'],
+  '/page/api.mjs': ['api.mjs', 'text/javascript; charset=utf-8'],
   '/page/page.css': ['page.css', 'text/css; charset=utf-8'],
   '/page/page.mjs': ['page.mjs', 'text/javascript; charset=utf-8'],
   '/page/projection.mjs': ['projection.mjs', 'text/javascript; charset=utf-8'],
 } as const;
 
-/** What a browser may do with the page: load what the server itself has, ask it, and nothing else. */
+/** What a browser may do with the pages: load what the server itself has, ask it, and nothing else. */
 export const PAGE_HEADERS = {
   'content-security-policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -20,10 +22,10 @@ export const PAGE_HEADERS = {
   'cache-control': 'no-cache',
 };
 
-/** Paths of the page at / and of what it loads. */
+/** Paths of the pages and of what they load. */
 export const PAGE_PATHS: readonly string[] = Object.keys(FILES);
 
-/** The files of the page at /, by path. Throws where the package is not whole. */
+/** The files of the pages at / and /docs, by path. Throws where the package is not whole. */
 export function pageFiles(): { path: string; type: string; content: Buffer }[] {
   return Object.entries(FILES).map(([path, [file, type]]) => ({
     path,

@@ -1,18 +1,15 @@
 import type { IncomingMessage } from 'node:http';
+import type { Holding } from './held-bytes';
 import { HttpError } from './http-error';
 
-/** Bodies that are being received may take so many times one body's limit, all together. */
-const BODIES_AT_ONCE = 32;
-
-/** Reads bodies of JSON within a limit for each and one for all that are on their way. */
+/** Reads bodies of JSON, each within a limit and within what the server holds of all. */
 export class BodyReader {
-  #receiving = 0;
   readonly #decoder = new TextDecoder('utf-8', { fatal: true });
 
   constructor(readonly maxBytes: number) {}
 
-  /** @throws HttpError: too large, cut off, not UTF-8 or not JSON */
-  async read(request: IncomingMessage): Promise<unknown> {
+  /** @throws HttpError: too large, no room for it, cut off, not UTF-8 or not JSON */
+  async read(request: IncomingMessage, holding: Holding): Promise<unknown> {
     const encoding = request.headers['content-encoding'];
     if (encoding !== undefined && encoding !== 'identity') {
       throw new HttpError('media', `A body with Content-Encoding ${encoding} is not taken: send it unpacked.`);
@@ -23,18 +20,13 @@ export class BodyReader {
     try {
       for await (const chunk of request as AsyncIterable<Buffer>) {
         bytes += chunk.length;
-        this.#receiving += chunk.length;
         if (bytes > this.maxBytes) throw this.#tooLarge();
-        if (this.#receiving > BODIES_AT_ONCE * this.maxBytes) {
-          throw new HttpError('overloaded', 'The server is receiving too many large requests.', { retryAfter: 1 });
-        }
+        holding.take(chunk.length);
         chunks.push(chunk);
       }
     } catch (error) {
       if (error instanceof HttpError) throw error;
       throw new HttpError('left', 'The request ended before its body did.', { cause: error });
-    } finally {
-      this.#receiving -= bytes;
     }
     return this.#parse(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes));
   }

@@ -1,23 +1,44 @@
-import { InvalidArgumentError, StateError } from '../system/errors';
+import { unservedPromptNote } from '../model/prompts';
+import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
 import { loadedModel, TextVectorisation, type LoadedModel } from '../text-vectorisation';
+import { checkModel, settingsOf, type GivenModel, type ModelToServe } from './model-to-serve';
 
 /** A model under its name, with those who are using it. */
 export class ServedModel {
   #leases = 0;
   #whenUnused: (() => void)[] = [];
+  readonly tv: TextVectorisation;
+  /** Put before every text where a request does not say. */
+  readonly prompt: string;
+  /** Numbers of a vector where a request does not say. */
+  readonly dimensions: number;
+  /** Most tokens of a text. */
+  readonly maxInputLength: number;
+  /** What people should know of how it is served. */
+  readonly notes: readonly string[];
 
-  constructor(
+  private constructor(
     readonly name: string,
-    readonly tv: TextVectorisation,
+    given: GivenModel,
     readonly loaded: LoadedModel,
     /** Seconds since 1970. */
     readonly created: number,
-  ) {}
+  ) {
+    const { opened } = loaded;
+    const { prompt, dimensions, maxInputLength } = settingsOf(opened, given);
+    this.tv = given.model;
+    this.prompt = prompt;
+    this.dimensions = dimensions;
+    this.maxInputLength = maxInputLength;
+    const without = prompt === '' && given.prompt === undefined ? unservedPromptNote(opened) : undefined;
+    this.notes = [...opened.layout.notes, ...(without === undefined ? [] : [without])];
+  }
 
-  /** Loads the model. Rejects as TextVectorisation's `load` does. */
-  static async load(name: string, tv: TextVectorisation): Promise<ServedModel> {
-    return new ServedModel(name, tv, await loadedModel(tv, 'serve'), Math.floor(Date.now() / 1000));
+  /** Loads the model. Rejects as TextVectorisation's `load` does; InvalidArgumentError for what the model does not have. */
+  static async load(name: string | undefined, given: GivenModel): Promise<ServedModel> {
+    const loaded = await loadedModel(given.model, 'serve');
+    return new ServedModel(name ?? loaded.opened.id, given, loaded, Math.floor(Date.now() / 1000));
   }
 
   /** To be released when its vectors are there. */
@@ -37,12 +58,12 @@ export class ServedModel {
   }
 }
 
-/** What `createServer` takes: one model, under its own id, or several under names. */
-export type Models = TextVectorisation | Readonly<Record<string, TextVectorisation>>;
+/** What `createServer` takes: one model, under its own id, or several under names, each with what it is served with. */
+export type Models = TextVectorisation | ModelToServe | Readonly<Record<string, TextVectorisation | ModelToServe>>;
 
 /** The models by name as they were given; undefined is the name of one that goes by its own id. */
-export function checkModels(models: unknown): [string | undefined, TextVectorisation][] {
-  if (models instanceof TextVectorisation) return [[undefined, models]];
+export function checkModels(models: unknown): [string | undefined, GivenModel][] {
+  if (models instanceof TextVectorisation) return [[undefined, checkModel(undefined, models)]];
   if (typeof models !== 'object' || models === null || Array.isArray(models)) {
     throw new InvalidArgumentError(
       'ERR_INVALID_ARGUMENT',
@@ -50,25 +71,16 @@ export function checkModels(models: unknown): [string | undefined, TextVectorisa
     );
   }
   const entries = Object.entries(models);
+  // What one model is served with is texts and numbers; behind names there are none.
+  if (Object.hasOwn(models, 'model') && entries.some(([, value]) => ['string', 'number'].includes(typeof value)))
+    return [[undefined, checkModel(undefined, models)]];
   if (entries.length === 0) throw new InvalidArgumentError('ERR_INVALID_ARGUMENT', 'createServer was given no model.');
   return entries.map(([name, model]) => [name, checkModel(name, model)]);
-}
-
-export function checkModel(name: string, model: unknown): TextVectorisation {
-  if (model instanceof TextVectorisation) return model;
-  throw new InvalidArgumentError(
-    'ERR_INVALID_ARGUMENT',
-    `The model "${name}" must be a TextVectorisation, but is ${show(model)}.`,
-  );
 }
 
 /** The models of a server; the first is the one that is meant where a request names none. */
 export class ServedModels {
   readonly #byName = new Map<string, ServedModel>();
-
-  add(model: ServedModel): void {
-    this.#byName.set(model.name, model);
-  }
 
   get all(): readonly ServedModel[] {
     return [...this.#byName.values()];
@@ -78,18 +90,46 @@ export class ServedModels {
     return name === null || name === undefined ? this.all[0] : this.#byName.get(name);
   }
 
+  /** @throws InvalidArgumentError: there is one of the name */
+  add(model: ServedModel): void {
+    this.mustLack(model.name);
+    this.#byName.set(model.name, model);
+  }
+
   /** Puts another model in the place of one; gives the one that was there. */
   replace(model: ServedModel): ServedModel {
-    const old = this.#byName.get(model.name);
-    if (old === undefined) throw this.unknown(model.name);
+    const old = this.must(model.name);
     this.#byName.set(model.name, model);
     return old;
   }
 
-  unknown(name: string): StateError | InvalidArgumentError {
-    if (this.#byName.size === 0)
-      return new StateError('ERR_BUSY', 'The server has no models yet: await listen() first.');
-    const names = this.all.map((model) => `"${model.name}"`).join(', ');
-    return new InvalidArgumentError('ERR_INVALID_ARGUMENT', `The server has no model "${name}". It has: ${names}.`);
+  /** Takes a model out; gives it. @throws InvalidArgumentError: it is not there, or the last one */
+  remove(name: string): ServedModel {
+    const model = this.must(name);
+    if (this.#byName.size === 1) {
+      throw new InvalidArgumentError(
+        'ERR_INVALID_ARGUMENT',
+        `"${name}" is the server's only model: add another one first, or close the server.`,
+      );
+    }
+    this.#byName.delete(name);
+    return model;
+  }
+
+  /** @throws InvalidArgumentError: there is none of the name */
+  must(name: string): ServedModel {
+    const model = this.#byName.get(name);
+    if (model !== undefined) return model;
+    const names = this.all.map((one) => `"${one.name}"`).join(', ');
+    throw new InvalidArgumentError('ERR_INVALID_ARGUMENT', `The server has no model "${name}". It has: ${names}.`);
+  }
+
+  /** @throws InvalidArgumentError: there is one of the name */
+  mustLack(name: string): void {
+    if (!this.#byName.has(name)) return;
+    throw new InvalidArgumentError(
+      'ERR_INVALID_ARGUMENT',
+      `The server has a model "${name}" already: swap puts another in its place.`,
+    );
   }
 }

@@ -2,26 +2,32 @@ import type { IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { defineAsyncDispose } from '../system/dispose';
-import { ServerError, StateError } from '../system/errors';
+import { InvalidArgumentError, ServerError, StateError } from '../system/errors';
 import { resolveTable, type ResolvedOf } from '../system/option-table';
 import { systemReason } from '../system/system-error';
+import { option, say } from '../system/wording';
 import type { TextVectorisation } from '../text-vectorisation';
 import { Admission } from './admission';
-import { ApiKeys } from './api-keys';
+import { ApiKeys, keysOfEnvironment } from './api-keys';
+import { allowOrigin } from './cors';
 import { ENDPOINTS, type Desk, type Endpoint } from './endpoints';
+import { HeldBytes, type Holding } from './held-bytes';
+import { Hosts, isLoopback } from './hosts';
 import { HttpError, toHttpError, type ErrorForm } from './http-error';
 import { Metrics } from './metrics';
+import { checkModel, type GivenModel, type ModelToServe } from './model-to-serve';
 import { openApi } from './openapi';
-import { PAGE_HEADERS, PAGE_PATHS, pageFiles } from './page';
 import { serveMisnomers, serveTable, type ServedRequest, type ServeOptions } from './options';
+import { PAGE_HEADERS, PAGE_PATHS, pageFiles } from './page';
 import { BodyReader } from './read-body';
-import { checkModel, checkModels, ServedModel, ServedModels, type Models } from './served-model';
+import { checkModels, ServedModel, ServedModels, type Models } from './served-model';
 
 type Options = ResolvedOf<typeof serveTable>;
 
 /** What the server keeps of a request while it is on. */
 interface Kept {
   start: number;
+  holding: Holding;
   facts: Pick<ServedRequest, 'model' | 'texts' | 'tokens' | 'error'>;
 }
 
@@ -29,17 +35,21 @@ interface Kept {
 export class VectuneServer {
   /** `close`, for `await using`; not there in a Node that does not know it (before 20.5). */
   declare readonly [Symbol.asyncDispose]: () => Promise<void>;
-  readonly #given: [string | undefined, TextVectorisation][];
+  readonly #given: [string | undefined, GivenModel][];
   readonly #options: Options;
   readonly #models = new ServedModels();
   readonly #desk: Desk;
   readonly #keys: ApiKeys;
   readonly #bodies: BodyReader;
+  /** Undefined where every name is answered to. */
+  #hosts: Hosts | undefined;
   readonly #kept = new WeakMap<FastifyRequest, Kept>();
   readonly #app: FastifyInstance;
-  readonly #description = JSON.stringify(openApi());
+  readonly #description: string;
   #listening: Promise<string> | undefined;
   #address: string | undefined;
+  /** Whether others than this machine reach it and need no key. */
+  #open = false;
   #closing: Promise<void> | undefined;
 
   /** @internal */
@@ -48,14 +58,17 @@ export class VectuneServer {
     this.#options = resolveTable(serveTable, options, { name: 'createServer', path: '', misnomers: serveMisnomers });
     const { maxQueuedRequests, maxQueuedTokens, maxBatchTokens, maxTexts, truncate, maxBodyBytes } = this.#options;
     const admission = new Admission(maxQueuedRequests, maxQueuedTokens);
+    const held = new HeldBytes(mostBytes(this.#options));
     this.#desk = {
       admission,
-      metrics: new Metrics(admission),
+      held,
+      metrics: new Metrics(admission, held),
       maxBatchTokens,
       models: this.#models,
       limits: { maxTexts, truncate, maxQueuedRequests, maxBodyBytes },
     };
-    this.#keys = new ApiKeys(this.#options.apiKeys ?? keysOf(process.env['VECTUNE_API_KEYS']));
+    this.#keys = new ApiKeys(this.#options.apiKeys ?? keysOfEnvironment());
+    this.#description = JSON.stringify(openApi(this.#keys.any));
     this.#bodies = new BodyReader(maxBodyBytes);
     this.#app = this.#makeApp();
   }
@@ -68,6 +81,23 @@ export class VectuneServer {
   /** Whether a request must bring a key. */
   get asksForKey(): boolean {
     return this.#keys.any;
+  }
+
+  /** Names of the models; the first is meant where a request names none. Empty before `listen` has loaded them. */
+  get models(): readonly string[] {
+    return this.#models.all.map(({ name }) => name);
+  }
+
+  /**
+   * What people should know of how the server stands, in sentences: a model that is served without the prompt that it was
+   * trained with, an address that others reach where no key is asked for. Empty before `listen`.
+   */
+  get notes(): readonly string[] {
+    const several = this.#models.all.length > 1;
+    const ofModels = this.#models.all.flatMap(({ name, notes }) =>
+      notes.map((note) => (several ? `Model "${name}": ${note}` : note)),
+    );
+    return this.#open ? [OPEN_TO_OTHERS, ...ofModels] : ofModels;
   }
 
   /**
@@ -87,17 +117,58 @@ export class VectuneServer {
    * Puts a model in the place of the one that is served under a name: loads it, and then gives it every new request. No
    * request is dropped: those that the old one has taken are answered by it.
    *
+   * @param model the model, or one with what it is served with; what the old one was served with counts no longer
    * @returns the old model, once its last request is answered: to be disposed of, if it is used nowhere else
-   * @throws InvalidArgumentError: no such name, not a model; what TextVectorisation's `load` does, and the old one stays;
-   *   StateError: before `listen`, after `close`
+   * @throws InvalidArgumentError: no such name, not a model, the model that is served under the name already; what
+   *   TextVectorisation's `load` does, and the old one stays; StateError: before `listen`, after `close`
    */
-  async swap(name: string, model: TextVectorisation): Promise<TextVectorisation> {
-    if (this.#closing !== undefined) throw closed();
-    if (this.#models.get(name) === undefined) throw this.#models.unknown(name);
+  async swap(name: string, model: TextVectorisation | ModelToServe): Promise<TextVectorisation> {
+    this.#mustBeOpen();
+    this.#models.must(name);
     const next = await ServedModel.load(name, checkModel(name, model));
+    this.#mustBeOpen();
+    if (this.#models.must(name).tv === next.tv) {
+      throw new InvalidArgumentError(
+        'ERR_INVALID_ARGUMENT',
+        `This model is served as "${name}" already: whoever disposed of the old one would dispose of it. Make another TextVectorisation.`,
+      );
+    }
     const old = this.#models.replace(next);
     await old.unused();
     return old.tv;
+  }
+
+  /**
+   * Serves one more model: loads it, and then answers requests that name it.
+   *
+   * @throws InvalidArgumentError: the name is taken, not a model; what TextVectorisation's `load` does; StateError: before
+   *   `listen`, after `close`
+   */
+  async add(name: string, model: TextVectorisation | ModelToServe): Promise<void> {
+    this.#mustBeOpen();
+    this.#models.mustLack(name);
+    const added = await ServedModel.load(name, checkModel(name, model));
+    this.#mustBeOpen();
+    this.#models.add(added);
+  }
+
+  /**
+   * Serves a model no longer: requests that name it are refused, those that it has taken are answered.
+   *
+   * @returns the model, once its last request is answered: to be disposed of, if it is used nowhere else
+   * @throws InvalidArgumentError: no such name, the last model; StateError: before `listen`, after `close`
+   */
+  async remove(name: string): Promise<TextVectorisation> {
+    this.#mustBeOpen();
+    const model = this.#models.remove(name);
+    await model.unused();
+    return model.tv;
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closing !== undefined) throw closed();
+    if (this.#models.all.length === 0)
+      throw new StateError('ERR_BUSY', 'The server has no models yet: await listen() first.');
   }
 
   /**
@@ -110,19 +181,21 @@ export class VectuneServer {
   }
 
   async #listen(): Promise<string> {
-    const { host, port, maxConnections } = this.#options;
-    const loaded = await Promise.all(
-      this.#given.map(async ([name, tv]) => ServedModel.load(name ?? (await tv.info()).id, tv)),
-    );
+    const { host, port, maxConnections, allowedHosts } = this.#options;
+    const loaded = await Promise.all(this.#given.map(([name, given]) => ServedModel.load(name, given)));
     for (const model of loaded) this.#models.add(model);
     if (this.#closing !== undefined) throw closed();
     this.#app.server.maxConnections = maxConnections;
+    if (!this.#keys.any || allowedHosts !== undefined) this.#hosts = new Hosts([host, ...(allowedHosts ?? [])]);
     try {
       await this.#app.listen({ host, port });
     } catch (cause) {
       throw new ServerError('ERR_LISTEN', `Cannot listen on ${host}, port ${port}: ${systemReason(cause)}.`, { cause });
     }
     const bound = this.#app.server.address() as AddressInfo;
+    const reached = !isLoopback(bound.address);
+    this.#open = reached && !this.#keys.any;
+    if (reached && allowedHosts === undefined) this.#hosts = undefined;
     const shown = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
     this.#address = `http://${shown}:${bound.port}`;
     return this.#address;
@@ -159,14 +232,13 @@ export class VectuneServer {
       forceCloseConnections: 'idle',
       // A request that came in time is answered, also when the server is about to stop.
       return503OnClosing: false,
-      exposeHeadRoutes: false,
       http: { headersTimeout: receive, connectionsCheckingInterval: Math.max(50, Math.min(1000, receive / 2)) },
       clientErrorHandler: refuseRaw,
       frameworkErrors: (error, request, reply) => void this.#refuse(error, request, reply),
     });
     app.removeAllContentTypeParsers();
-    app.addContentTypeParser('application/json', (_: FastifyRequest, payload: IncomingMessage) =>
-      this.#bodies.read(payload),
+    app.addContentTypeParser('application/json', (request: FastifyRequest, payload: IncomingMessage) =>
+      this.#bodies.read(payload, this.#keptOf(request).holding),
     );
     app.addHook('onRequest', (request, reply) => this.#begin(request, reply));
     app.addHook('onResponse', (request, reply) => this.#end(request, reply.statusCode));
@@ -174,9 +246,9 @@ export class VectuneServer {
     app.setErrorHandler((error, request, reply) => this.#refuse(error, request, reply));
     app.setNotFoundHandler((request) => {
       const path = pathOf(request);
-      const other = ENDPOINTS.find((endpoint) => endpoint.path === path);
-      if (other !== undefined) {
-        throw new HttpError('method', `${path} answers ${other.method}, not ${request.method}.`);
+      const methods = methodsAt(path);
+      if (methods !== undefined) {
+        throw new HttpError('method', `${path} answers ${methods}, not ${request.method}.`, { allow: methods });
       }
       throw new HttpError('not-found', `There is nothing at ${path.slice(0, 200)}. /openapi.json says what there is.`);
     });
@@ -201,32 +273,20 @@ export class VectuneServer {
 
   /** Before the body is read: may it come in at all? */
   async #begin(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    this.#kept.set(request, { start: performance.now(), facts: {} });
+    const holding = this.#desk.held.open();
+    const letGo = holding.share();
+    this.#kept.set(request, { start: performance.now(), holding, facts: {} });
+    reply.raw.once('close', () => {
+      letGo();
+      void this.#end(request, reply.raw.writableFinished ? reply.statusCode : 499);
+    });
     if (this.#closing !== undefined) void reply.header('connection', 'close');
-    if (this.#allowOrigin(request, reply)) return;
+    this.#hosts?.check(request.headers.host);
+    if (allowOrigin(this.#options.cors ?? [], request, reply)) return;
     const path = pathOf(request);
     if (!OPEN.has(path)) this.#keys.check(request.headers.authorization);
     const endpoint = ENDPOINTS.find((one) => one.path === path && one.method === request.method);
     if (endpoint?.works === true) this.#desk.admission.check();
-  }
-
-  /** What pages of other origins are allowed; true where the request was the question for that, and is answered. */
-  #allowOrigin(request: FastifyRequest, reply: FastifyReply): boolean {
-    const { origin } = request.headers;
-    const cors = this.#options.cors ?? [];
-    if (origin === undefined || cors.length === 0) return false;
-    void reply.header('vary', 'Origin');
-    if (!cors.includes('*') && !cors.includes(origin)) return false;
-    void reply.header('access-control-allow-origin', cors.includes('*') ? '*' : origin);
-    void reply.header('access-control-expose-headers', 'Retry-After');
-    if (request.method !== 'OPTIONS' || request.headers['access-control-request-method'] === undefined) return false;
-    void reply
-      .header('access-control-allow-methods', 'GET, POST')
-      .header('access-control-allow-headers', 'authorization, content-type')
-      .header('access-control-max-age', '600')
-      .code(204)
-      .send();
-    return true;
   }
 
   async #answer(endpoint: Endpoint, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
@@ -249,6 +309,8 @@ export class VectuneServer {
     try {
       answer = await endpoint.answer(this.#desk, {
         body: request.body,
+        rest: (request.params as { '*'?: string })['*'] ?? '',
+        holding: this.#keptOf(request).holding,
         signal: stop.signal,
         note: (facts) => Object.assign(this.#kept.get(request)?.facts ?? {}, facts),
       });
@@ -270,17 +332,23 @@ export class VectuneServer {
     const status = error.status(form);
     this.#desk.metrics.failed.inc({ err: error.label });
     const kept = this.#kept.get(request);
-    if (kept !== undefined && error.kind === 'backend') kept.facts.error = error.cause ?? error;
-    const { retryAfter } = error.details;
+    if (kept !== undefined && FAULTS.has(error.kind)) kept.facts.error = error.cause ?? error;
+    const { retryAfter, allow } = error.details;
     if (retryAfter !== undefined) void reply.header('retry-after', String(retryAfter));
     if (error.kind === 'unauthorized') void reply.header('www-authenticate', 'Bearer');
-    if (error.kind === 'method') void reply.header('allow', error.message.includes('answers GET') ? 'GET' : 'POST');
+    if (allow !== undefined) void reply.header('allow', allow);
     // What is left of a body that nobody reads.
     if (!request.raw.complete) void reply.header('connection', 'close');
     return reply
       .code(status)
       .type('application/json')
       .send(JSON.stringify(error.body(form)));
+  }
+
+  #keptOf(request: FastifyRequest): Kept {
+    const kept = this.#kept.get(request);
+    if (kept === undefined) throw new HttpError('left', 'The client left.');
+    return kept;
   }
 
   async #end(request: FastifyRequest, status: number): Promise<void> {
@@ -304,19 +372,37 @@ defineAsyncDispose(VectuneServer.prototype, function (this: VectuneServer) {
 /** What needs no key: nothing of the models or of others' requests is in it. The page asks for one where it must. */
 const OPEN = new Set(['/health', '/openapi.json', ...PAGE_PATHS]);
 
+const OPEN_TO_OTHERS =
+  'Whoever reaches this address can use it, as no key is asked for: apiKeys (VECTUNE_API_KEYS=key1,key2) asks for one.';
+
+/** Reasons of which the server's owner hears, as they are no client's fault. */
+const FAULTS = new Set(['backend', 'unavailable']);
+
+/** What a path answers to; undefined where there is none. */
+function methodsAt(path: string): string | undefined {
+  const endpoint = ENDPOINTS.find((one) =>
+    one.path.endsWith('/*') ? path.startsWith(one.path.slice(0, -1)) : one.path === path,
+  );
+  if (endpoint?.method === 'POST') return 'POST';
+  return endpoint !== undefined || OPEN.has(path) || path === '/metrics' ? 'GET, HEAD' : undefined;
+}
+
+/** @throws InvalidArgumentError: less than one body */
+function mostBytes({ maxBodyBytes, maxQueuedBytes }: Options): number {
+  if (maxQueuedBytes === undefined) return Math.max(128_000_000, 4 * maxBodyBytes);
+  if (maxQueuedBytes >= maxBodyBytes) return maxQueuedBytes;
+  throw new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    say`${option('maxQueuedBytes')} must be ${maxBodyBytes} (${option('maxBodyBytes')}) or more, but is ${maxQueuedBytes}.`,
+  );
+}
+
 function pathOf(request: FastifyRequest): string {
   return request.url.split('?', 1)[0]!;
 }
 
 function formOf(path: string): ErrorForm {
   return path.startsWith('/v1/') ? 'openai' : 'tei';
-}
-
-function keysOf(variable: string | undefined): string[] {
-  return (variable ?? '')
-    .split(',')
-    .map((key) => key.trim())
-    .filter((key) => key !== '');
 }
 
 function closed(): StateError {

@@ -4,7 +4,7 @@ import { ModelError } from '../system/errors';
 import type { JsonObject } from '../system/json';
 import { AsciiWordPiece } from './ascii-word-piece';
 import { Ids } from './ids';
-import type { EncodedTexts, TextToken, TextTokenizer, TokenizerFacts, TokenizerSource } from './text-tokenizer';
+import type { EncodedTexts, PlacedTokens, TextTokenizer, TokenizerFacts, TokenizerSource } from './text-tokenizer';
 import { jsonFile } from './tokenizer-files';
 import { readyTokenizer, type ReadyTokenizer } from './tokenizer-json';
 
@@ -119,22 +119,18 @@ export class DirectTokenizer implements TextTokenizer {
     return { ids: ids.finish(), offsets, longer };
   }
 
-  async tokens(texts: readonly string[], addSpecialTokens: boolean): Promise<TextToken[][]> {
+  async tokens(texts: readonly string[], addSpecialTokens: boolean): Promise<PlacedTokens[]> {
     const tokenizer = await this.#untruncated();
     const encodings = await this.#encodings(tokenizer, texts, addSpecialTokens && this.facts.special);
-    return encodings.map((encoding, i) => {
-      const [ids, names, places, special] = [
-        encoding.getIds(),
-        encoding.getTokens(),
-        encoding.getOffsets(),
-        encoding.getSpecialTokensMask(),
-      ];
-      const characters = [...texts[i]!];
-      return ids.map((id, at) => {
-        if (special[at] === 1) return { id, text: names[at]!, special: true, start: null, stop: null };
-        const [start, stop] = places[at]! as [number, number];
-        return { id, text: characters.slice(start, stop).join(''), special: false, start, stop };
-      });
+    return encodings.map((encoding) => {
+      const ids = Int32Array.from(encoding.getIds());
+      const special = Uint8Array.from(encoding.getSpecialTokensMask());
+      const places = new Int32Array(2 * ids.length);
+      encoding.getOffsets().forEach((place, i) => places.set(place, 2 * i));
+      const names: string[] = [];
+      for (let i = special.indexOf(1); i >= 0; i = special.indexOf(1, i + 1))
+        names.push(tokenizer.idToToken(ids[i]!) ?? '');
+      return { ids, special, places, names };
     });
   }
 

@@ -31,15 +31,15 @@ export interface EncodedTexts extends TokenisedTexts {
   longer: readonly number[];
 }
 
-/** A token of a text, for people to read. */
-export interface TextToken {
-  id: number;
-  /** The part of the text that it stands for; of a special token its own name. */
-  text: string;
-  special: boolean;
-  /** Where that part begins and ends in the text, in characters (code points); null of a special token. */
-  start: number | null;
-  stop: number | null;
+/** The tokens of a text and where each stands in it, in columns. */
+export interface PlacedTokens {
+  ids: Int32Array;
+  /** 1 for a special token, else 0. */
+  special: Uint8Array;
+  /** Where each begins and ends in the text, in characters (code points), one token behind the other. */
+  places: Int32Array;
+  /** Names of the special tokens among them, in order. */
+  names: readonly string[];
 }
 
 /** A Hugging Face tokenizer that runs in this thread (DirectTokenizer) or in one of its own (ThreadTokenizer). */
@@ -50,7 +50,7 @@ export interface TextTokenizer {
   /** Ids of texts, cut to `positions` unless `whole`. Rejects with an Error where the library cannot tokenise a text. */
   encode(texts: readonly string[], whole: boolean): Promise<EncodedTexts>;
   /** All tokens of each text, however long it is. */
-  tokens(texts: readonly string[], addSpecialTokens: boolean): Promise<TextToken[][]>;
+  tokens(texts: readonly string[], addSpecialTokens: boolean): Promise<PlacedTokens[]>;
   /** Ends its thread, if it has one. Nothing may be asked of it afterwards. */
   close(): void;
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { StateError } from '../system/errors';
 import { assembled, type ReadyFrame, type ReadyPart } from './ready-parts';
-import type { EncodedTexts, TextToken, TextTokenizer, TokenizerFacts, TokenizerSource } from './text-tokenizer';
+import type { EncodedTexts, PlacedTokens, TextTokenizer, TokenizerFacts, TokenizerSource } from './text-tokenizer';
 import type { ReadyTokenizer } from './tokenizer-json';
 import type { TokenizerAnswer, TokenizerCall, TokenizerQuestion } from './tokenizer-worker';
 
@@ -60,7 +60,7 @@ export class ThreadTokenizer implements TextTokenizer {
     return this.#answers.ask({ method: 'encode', texts, flag: whole });
   }
 
-  tokens(texts: readonly string[], addSpecialTokens: boolean): Promise<TextToken[][]> {
+  tokens(texts: readonly string[], addSpecialTokens: boolean): Promise<PlacedTokens[]> {
     return this.#answers.ask({ method: 'tokens', texts, flag: addSpecialTokens });
   }
 

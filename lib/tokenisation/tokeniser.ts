@@ -5,7 +5,7 @@ import { show } from '../system/options';
 import { option, say } from '../system/wording';
 import { DirectTokenizer } from './direct-tokenizer';
 import { Ids } from './ids';
-import type { TextToken, TextTokenizer, TokenizerSource } from './text-tokenizer';
+import type { PlacedTokens, TextTokenizer, TokenizerSource } from './text-tokenizer';
 import { ThreadTokenizer } from './thread-tokenizer';
 import type { TokenisedTexts } from './tokenised-texts';
 import type { ReadyTokenizer } from './tokenizer-json';
@@ -36,6 +36,8 @@ export interface LimitedTexts extends TokenisedTexts {
 /** Texts and UTF-16 units that one call gives to the tokenizer's threads. */
 const PIECE_TEXTS = 256;
 const PIECE_UNITS = 1 << 18;
+/** The same where tokens come with their places, which are made in this thread. */
+const PLACED_UNITS = 1 << 16;
 
 /**
  * Does once what the tokenizers library does at its first use: it asks the linker for symbols, which makes who waits for it,
@@ -63,6 +65,8 @@ export class Tokeniser {
   readonly #tokenizer: TextTokenizer;
   /** Models that have it. */
   #users = 1;
+  /** The special tokens that every text gets, in a text that has no others. */
+  #frame: Promise<Int32Array> | undefined;
 
   private constructor(tokenizer: TextTokenizer) {
     this.#tokenizer = tokenizer;
@@ -163,13 +167,32 @@ export class Tokeniser {
     return { ids: ids.finish(), offsets, cut };
   }
 
-  /** All tokens of each text, however long it is, with the place of each. Rejects as `encode` does. */
-  async tokens(texts: readonly string[], addSpecialTokens: boolean, signal?: AbortSignal): Promise<TextToken[][]> {
-    const all: TextToken[][] = [];
-    for await (const { piece } of pieces(texts, signal)) {
-      for (const tokens of await this.#asked(() => this.#tokenizer.tokens(piece, addSpecialTokens))) all.push(tokens);
-    }
-    return all;
+  /**
+   * All tokens of each text, however long it is, with the place of each, one text after the other; a text of a megabyte
+   * holds the event loop for a second. Rejects as `encode` does.
+   */
+  async *tokens(
+    texts: readonly string[],
+    addSpecialTokens: boolean,
+    signal?: AbortSignal,
+  ): AsyncGenerator<PlacedTokens, void, undefined> {
+    for await (const { piece } of pieces(texts, signal, PLACED_UNITS))
+      yield* await this.#asked(() => this.#tokenizer.tokens(piece, addSpecialTokens));
+  }
+
+  /**
+   * What `encodeLimited` makes of the text that has these token ids: special tokens as every text gets them stay where the
+   * ids begin and end with them, else the ids are cut as they are.
+   */
+  async cutIds(ids: readonly number[], maxInputLength: number, side?: 'left' | 'right'): Promise<Int32Array> {
+    const { before, after, cutLeft } = this.#tokenizer.facts;
+    this.#frame ??= this.encode([''], this.positions).then((empty) => empty.ids);
+    const frame = await this.#frame;
+    const framed = frame.every((id, i) => id === (i < before ? ids[i] : ids[ids.length - frame.length + i]));
+    const [first, last] = framed ? [before, after] : [0, 0];
+    const kept = maxInputLength - first - last;
+    const from = (side === undefined ? cutLeft : side === 'left') ? ids.length - last - kept : first;
+    return Int32Array.from([...ids.slice(0, first), ...ids.slice(from, from + kept), ...ids.slice(ids.length - last)]);
   }
 
   /** Tokens that a prompt has at the beginning of a text, the special ones before it included, as sentence-transformers counts. */
@@ -222,10 +245,11 @@ export class Tokeniser {
 async function* pieces(
   texts: readonly string[],
   signal: AbortSignal | undefined,
+  mostUnits = PIECE_UNITS,
 ): AsyncGenerator<{ from: number; piece: readonly string[] }> {
   for (let from = 0; from < texts.length; ) {
     if (signal?.aborted) throw new AbortError('ERR_ABORTED', 'Tokenising was stopped.', { cause: signal.reason });
-    const to = pieceEnd(texts, from);
+    const to = pieceEnd(texts, from, mostUnits);
     yield { from, piece: texts.slice(from, to) };
     from = to;
     if (from < texts.length) await new Promise(setImmediate);
@@ -233,7 +257,7 @@ async function* pieces(
 }
 
 /** Where a piece that begins at `from` ends: bounded in texts and in length, one text at least. */
-function pieceEnd(texts: readonly string[], from: number): number {
+function pieceEnd(texts: readonly string[], from: number, mostUnits: number): number {
   let units = 0;
   let at = from;
   while (at < texts.length && at - from < PIECE_TEXTS) {
@@ -246,7 +270,7 @@ function pieceEnd(texts: readonly string[], from: number): number {
       );
     }
     units += text.length;
-    if (units > PIECE_UNITS && at > from) break;
+    if (units > mostUnits && at > from) break;
     ++at;
   }
   return at;

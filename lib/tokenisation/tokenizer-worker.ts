@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { DirectTokenizer } from './direct-tokenizer';
 import { ReadyParts, type PartRequest, type ReadyFrame, type ReadyPart } from './ready-parts';
-import type { EncodedTexts, TextToken, TokenizerFacts, TokenizerSource } from './text-tokenizer';
+import type { EncodedTexts, PlacedTokens, TokenizerFacts, TokenizerSource } from './text-tokenizer';
 
 /** What the thread is asked for; `flag` is `encode`'s `whole`, `tokens`' `addSpecialTokens`. */
 export type TokenizerCall =
@@ -16,7 +16,7 @@ export type TokenizerQuestion = TokenizerCall & { number: number };
 /** What it answers: first the facts. */
 export type TokenizerAnswer =
   | { facts: TokenizerFacts }
-  | { number: number; value: EncodedTexts | TextToken[][] | ReadyFrame | ReadyPart }
+  | { number: number; value: EncodedTexts | PlacedTokens[] | ReadyFrame | ReadyPart }
   | { number: number; message: string };
 
 /** The thread in which a tokenizer of a large vocabulary is made and run: only this thread stands still meanwhile. */
@@ -34,7 +34,7 @@ async function main(): Promise<void> {
   const answer = (value: TokenizerAnswer, buffers: ArrayBufferLike[] = []) =>
     port.postMessage(value, buffers as ArrayBuffer[]);
   let parts: ReadyParts | undefined;
-  const answerTo = async (call: TokenizerCall): Promise<EncodedTexts | TextToken[][] | ReadyFrame | ReadyPart> => {
+  const answerTo = async (call: TokenizerCall): Promise<EncodedTexts | PlacedTokens[] | ReadyFrame | ReadyPart> => {
     if (call.method === 'encode' || call.method === 'tokens') return tokenizer[call.method](call.texts, call.flag);
     parts ??= new ReadyParts(await tokenizer.ready());
     return call.method === 'ready' ? parts.frame : parts.part(call);

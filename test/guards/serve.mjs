@@ -10,7 +10,7 @@ export const serve = {
     },
     {
       guard: 'a request that there is never room for is told so',
-      from: 'if (tokens > this.maxTokens) {',
+      from: 'if (own + tokens > this.maxTokens) {',
       to: 'if (tokens < 0) {',
       test: 'serve/traffic',
       name: 'the bound in tokens',

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import OpenAI from 'openai';
 import { cosineSimilarity } from '../../lib';
 import { bits } from '../public/models';
@@ -68,6 +69,8 @@ test("the openai package's own client, with its default base64", async () => {
   const names: string[] = [];
   for await (const model of client.models.list()) names.push(model.id);
   expect(names).toEqual(['tuned']);
+  expect(await client.models.retrieve('tuned')).toMatchObject({ id: 'tuned', object: 'model' });
+  await expect(client.models.retrieve('BAAI/bge')).rejects.toMatchObject({ status: 404, code: 'model_not_found' });
   await expect(client.embeddings.create({ model: 'text-embedding-3-small', input: 'a' })).rejects.toMatchObject({
     status: 404,
     code: 'model_not_found',
@@ -109,7 +112,21 @@ test('/embed: normalised unless told, prompts, dimensions, truncation and its si
     const byIds = await post(`${url}/embed`, { inputs: [[first, ...part, last]] });
     near(byText.body[0], byIds.body[0]);
   }
+  // Ids without the special tokens are cut as they are.
+  const bare = await post(`${url}/embed`, { inputs: [own] });
+  near(bare.body[0], (await post(`${url}/embed`, { inputs: [own.slice(0, maxInputLength)] })).body[0]);
+  const whole = tokens.map(({ id }) => id);
+  for (const truncation_direction of ['Right', 'Left']) {
+    const [byText, byIds] = await Promise.all(
+      [long, [whole]].map((inputs) => post(`${url}/embed`, { inputs, truncation_direction })),
+    );
+    near(byIds!.body[0], byText!.body[0]);
+  }
   const strict = await servers.start(tv, { truncate: false });
+  expect(await post(`${strict.url}/v1/embeddings`, { input: whole })).toMatchObject({
+    status: 400,
+    body: { error: { code: 'context_length_exceeded', param: 'input' } },
+  });
   expect(await post(`${strict.url}/embed`, { inputs: long })).toMatchObject({ status: 422 });
   expect(await post(`${strict.url}/v1/embeddings`, { input: long })).toMatchObject({
     status: 400,
@@ -143,6 +160,7 @@ test('/similarity, /tokenize, /info, /health, /metrics, /v1/models, /openapi.jso
     max_input_length: maxInputLength,
     dimension,
     max_client_batch_size: 2048,
+    tokenization_workers: availableParallelism(),
     auto_truncate: true,
   });
   expect((await get(`${url}/health`)).status).toBe(200);
@@ -151,21 +169,42 @@ test('/similarity, /tokenize, /info, /health, /metrics, /v1/models, /openapi.jso
     data: [{ id: 'tuned', object: 'model' }],
   });
   const metrics = (await get(`${url}/metrics`)).body as string;
-  expect(metrics).toMatch(/^te_request_count\{method="batch"\} 1$/m);
-  expect(metrics).toMatch(/^te_embed_success 3$/m);
+  expect(metrics).toMatch(/^te_request_count\{model="tuned",method="batch"\} 1$/m);
+  expect(metrics).toMatch(/^te_embed_success\{model="tuned"\} 3$/m);
   for (const name of ['te_request_success', 'te_request_duration_bucket', 'te_request_tokenization_duration_sum'])
     expect(metrics).toContain(name);
-  for (const name of ['te_request_queue_duration_count 1', 'te_request_inference_duration_count 1', 'te_queue_size 0'])
-    expect(metrics).toContain(name);
-  expect(metrics).toMatch(/^te_batch_next_tokens_count 1$/m);
+  for (const name of ['te_request_queue_duration', 'te_request_inference_duration', 'te_batch_next_tokens'])
+    expect(metrics).toContain(`${name}_count{model="tuned"} 1\n`);
+  for (const name of ['te_queue_size', 'vectune_queue_tokens', 'vectune_held_bytes'])
+    expect(metrics).toContain(`${name} 0\n`);
+  const value = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(metrics)?.[1]);
+  expect(Math.abs(value('process_start_time_seconds') - (Date.now() / 1000 - process.uptime()))).toBeLessThan(5);
+  expect(value('process_cpu_seconds_total')).toBeGreaterThan(0);
+  expect(value('process_resident_memory_bytes')).toBeGreaterThan(value('nodejs_heap_size_used_bytes'));
 
   const { body: api } = await get(`${url}/openapi.json`);
   expect(api.openapi).toBe('3.1.0');
-  expect(Object.keys(api.paths).sort()).toEqual(
-    ['/embed', '/health', '/info', '/metrics', '/similarity', '/tokenize', '/v1/embeddings', '/v1/models'].sort(),
-  );
+  expect(Object.keys(api.paths).sort()).toEqual([
+    '/embed',
+    '/health',
+    '/info',
+    '/metrics',
+    '/similarity',
+    '/tokenize',
+    '/v1/embeddings',
+    '/v1/models',
+    '/v1/models/{model}',
+  ]);
   const { properties, required } = api.paths['/v1/embeddings'].post.requestBody.content['application/json'].schema;
-  expect(Object.keys(properties)).toEqual(['input', 'model', 'encoding_format', 'dimensions', 'user']);
+  expect(Object.keys(properties)).toEqual([
+    'input',
+    'model',
+    'encoding_format',
+    'dimensions',
+    'prompt_name',
+    'input_type',
+    'user',
+  ]);
   expect(required).toEqual(['input']);
   expect(properties.input.oneOf).toHaveLength(4);
 });

@@ -10,7 +10,11 @@ export class Servers {
   #models: TextVectorisation[] = [];
 
   model(name: CaseName = 'bert-mean'): TextVectorisation {
-    const tv = new TextVectorisation(fixture(name), { device: 'cpu' });
+    return this.open(fixture(name));
+  }
+
+  open(folder: string): TextVectorisation {
+    const tv = new TextVectorisation(folder, { device: 'cpu' });
     this.#models.push(tv);
     return tv;
   }

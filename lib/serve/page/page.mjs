@@ -110,8 +110,8 @@ function offerModels(found) {
 /** The prompts of a side's model. */
 function offerPrompts(side) {
   const { model, prompt } = sides[side];
-  const prompts = info.models[model.value]?.prompts ?? [];
-  const first = model.value === '' || prompts.length === 0 ? 'none' : 'its default';
+  const { prompts = [], default_prompt: byDefault = '' } = info.models[model.value] ?? {};
+  const first = byDefault === '' ? 'none' : `its default, ${JSON.stringify(byDefault)}`;
   prompt.replaceChildren(
     make('option', { value: '' }, first),
     ...prompts.map((name) => make('option', { value: name }, name)),
