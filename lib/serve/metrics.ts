@@ -44,6 +44,17 @@ export class Metrics {
   readonly embedded = this.#counter('te_embed_success', 'Texts whose vectors were computed', ['model']);
   readonly batchTexts = this.#histogram('te_batch_next_size', 'Texts that are computed together', POWERS);
   readonly batchTokens = this.#histogram('te_batch_next_tokens', 'Tokens that are computed together', POWERS);
+  /** Of the processor; what a counter gives out only goes up. */
+  readonly computed = new Counter({
+    name: 'process_cpu_seconds_total',
+    help: 'Seconds that the process has computed, on all processors',
+    registers: [this.registry],
+    collect() {
+      const { user, system } = process.cpuUsage();
+      this.reset();
+      this.inc((user + system) / 1e6);
+    },
+  });
 
   constructor(admission: Admission, held: HeldBytes) {
     const gauge = (name: string, help: string, value: () => number) =>
@@ -61,22 +72,6 @@ export class Metrics {
     gauge('process_start_time_seconds', 'Seconds since 1970 when the process began', () => STARTED);
     gauge('process_resident_memory_bytes', 'Memory of the process', () => process.memoryUsage.rss());
     gauge('nodejs_heap_size_used_bytes', "Memory of the process's JavaScript", () => process.memoryUsage().heapUsed);
-    this.#process();
-  }
-
-  /** What has been used of the processor; a counter, which only goes up. */
-  #process(): void {
-    const { registry } = this;
-    new Counter({
-      name: 'process_cpu_seconds_total',
-      help: 'Seconds that the process has computed, on all processors',
-      registers: [registry],
-      collect() {
-        const { user, system } = process.cpuUsage();
-        this.reset();
-        this.inc((user + system) / 1e6);
-      },
-    });
   }
 
   #counter<const Label extends string>(name: string, help: string, labelNames: readonly Label[]): Counter<Label> {

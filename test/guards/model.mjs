@@ -10,8 +10,8 @@ export const model = {
     },
     {
       guard: 'pieces of long texts',
-      from: 'if (units > PIECE_UNITS && at > from) break;',
-      to: 'if (units > PIECE_UNITS && at < from) break;',
+      from: 'if (units > mostUnits && at > from) break;',
+      to: 'if (units > mostUnits && at < from) break;',
       test: 'lifetime/event-loop',
       name: 'texts are tokenised 256 at a time',
     },

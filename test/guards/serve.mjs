@@ -23,7 +23,41 @@ export const serve = {
       name: 'an accepted request gives its tokens back',
     },
   ],
+  'lib/serve/held-bytes.ts': [
+    {
+      guard: 'no more bytes than there is room for',
+      from: 'if (this.#bytes + bytes > this.most) {',
+      to: 'if (bytes < 0) {',
+      test: 'serve/bounds',
+      name: 'bodies that come in count against the bound',
+    },
+  ],
+  'lib/serve/tokenize.ts': [
+    {
+      guard: 'the tokens of /tokenize count',
+      from: 'place.take(placed.ids.length);',
+      to: '',
+      test: 'serve/bounds',
+      name: 'tokens count against the bound',
+    },
+  ],
+  'lib/serve/hosts.ts': [
+    {
+      guard: 'a name that was made to lead to this machine',
+      from: 'if (isIP(host) !== 0 ||',
+      to: 'if (host !== undefined ||',
+      test: 'serve/traffic',
+      name: 'an unkeyed server of this machine answers to no other name',
+    },
+  ],
   'lib/serve/api-keys.ts': [
+    {
+      guard: 'a variable of keys that has none',
+      from: 'if (keys.length > 0) return keys;',
+      to: 'if (keys.length >= 0) return keys;',
+      test: 'serve/traffic',
+      name: 'a variable of keys that has none makes no server',
+    },
     {
       guard: 'a key that is none of the server',
       from: "if (matches === 0) throw new HttpError('unauthorized', 'This key is not one of the server.');",
