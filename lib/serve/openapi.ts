@@ -16,8 +16,20 @@ const token = {
   },
 };
 
+const model = {
+  type: 'object',
+  properties: {
+    id: { type: 'string' },
+    object: { const: 'model' },
+    created: { type: 'integer' },
+    owned_by: { type: 'string' },
+  },
+};
+
 /** What each endpoint answers with. */
 const ANSWERS: Record<string, object> = {
+  '/v1/models': { type: 'object', properties: { object: { const: 'list' }, data: { type: 'array', items: model } } },
+  '/v1/models/*': model,
   '/v1/embeddings': {
     type: 'object',
     properties: {

@@ -1,23 +1,30 @@
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { cosineSimilarity } from '../../lib';
 import { CHROMIUM, openBrowser } from './browser';
 import { get, useServers } from './servers';
 
 /**
- * The page at /, in a real browser. VECTUNE_PICTURES=folder keeps pictures of it, to be looked at.
+ * The pages at / and /docs, in a real browser. VECTUNE_PICTURES=folder keeps pictures of it, to be looked at.
  */
 
 const servers = useServers();
 const inBrowser = CHROMIUM === undefined ? test.skip : test;
+const CURL = spawnSync('curl', ['--version']).status === 0;
 const PICTURES = process.env['VECTUNE_PICTURES'];
 
 let browser: Browser | undefined;
 afterAll(() => browser?.close());
 
 /** A page, and what went wrong in it: errors, what it was forbidden, what it asked of others. */
-async function visit(url: string, options: BrowserContextOptions = {}): Promise<{ page: Page; faults: string[] }> {
+async function visit(
+  url: string,
+  options: BrowserContextOptions = {},
+  path = '/',
+): Promise<{ page: Page; faults: string[] }> {
   browser ??= await openBrowser();
   const context = await browser.newContext(options);
   const page = await context.newPage();
@@ -30,7 +37,7 @@ async function visit(url: string, options: BrowserContextOptions = {}): Promise<
   page.on('request', (request) => {
     if (!request.url().startsWith(url) && !request.url().startsWith('data:')) faults.push(request.url());
   });
-  await page.goto(`${url}/`);
+  await page.goto(`${url}${path}`);
   return { page, faults };
 }
 
@@ -54,13 +61,14 @@ const near = (page: Page) =>
 
 test('it needs no key, and may load and ask nothing but this server', async () => {
   const { url } = await servers.start(undefined, { apiKeys: ['open-sesame'] });
-  for (const path of ['/', '/page/page.css', '/page/page.mjs', '/page/projection.mjs']) {
+  for (const path of ['/', '/docs', '/page/page.css', '/page/page.mjs', '/page/api.mjs', '/page/projection.mjs']) {
     const { status, headers } = await get(`${url}${path}`);
     expect(status).toBe(200);
     expect(headers.get('content-security-policy')).toMatch(/^default-src 'none'; script-src 'self'; style-src 'self';/);
     expect(headers.get('x-content-type-options')).toBe('nosniff');
   }
-  expect((await get(`${url}/`)).body).not.toMatch(/https?:|style=|<script>|onclick/);
+  for (const path of ['/', '/docs'])
+    expect((await get(`${url}${path}`)).body).not.toMatch(/https?:|style=|<script>|onclick/);
   expect((await get(`${url}/page/served-model.ts`)).status).toBe(401);
   expect((await get(`${url}/page/..%2fserver.js`)).status).toBe(401);
 });
@@ -202,4 +210,58 @@ inBrowser('wide and narrow, light and dark: nothing is wider than the screen', a
       expect(light! > 128).toBe(colorScheme === 'light');
       expect(faults).toEqual([]);
     }
+});
+
+inBrowser('/docs: every endpoint with its fields, and a line of curl that works as it stands', async () => {
+  const { url } = await servers.start({ tuned: servers.model() }, { apiKeys: ["open-'sesame"] });
+  const { page, faults } = await visit(url, {}, '/docs');
+  await page.locator('#endpoints section').first().waitFor();
+  const { paths } = (await get(`${url}/openapi.json`)).body as { paths: Record<string, object> };
+  expect(await page.locator('#endpoints h2 code').allInnerTexts()).toEqual(Object.keys(paths));
+  expect(await page.locator('#contents a').count()).toBe(Object.keys(paths).length);
+  const lines = await page.locator('#endpoints pre').allInnerTexts();
+  if (!CURL) console.log('The lines of curl are not tried: there is no curl.');
+  const answers = await Promise.all(
+    (CURL ? lines : []).map(async (line, i) => {
+      const typed = line.replace('{model}', 'tuned');
+      const { stdout } = await promisify(execFile)('bash', ['-c', `${typed} -s -o /dev/null -w '%{http_code}'`], {
+        env: { ...process.env, KEY: "open-'sesame" },
+      });
+      return [Object.keys(paths)[i], stdout];
+    }),
+  );
+  if (CURL) expect(answers).toEqual(Object.keys(paths).map((path) => [path, '200']));
+  const body = page.locator('#v1-embeddings table.fields').first();
+  expect(await body.locator('tbody th code').allInnerTexts()).toEqual([
+    'input',
+    'model',
+    'encoding_format',
+    'dimensions',
+    'prompt_name',
+    'input_type',
+    'user',
+  ]);
+  expect(await body.locator('tbody tr').first().innerText()).toMatch(
+    /input required\s+text or list of texts or list of integers or list of lists of integers\s/,
+  );
+  // No key is asked for: none is in the lines.
+  const open = await servers.start();
+  const other = await visit(open.url, {}, '/docs');
+  await other.page.locator('#endpoints section').first().waitFor();
+  expect((await other.page.locator('#endpoints pre').allInnerTexts()).join()).not.toMatch(/Bearer/);
+  expect([...faults, ...other.faults]).toEqual([]);
+});
+
+inBrowser('/docs, wide and narrow, light and dark: nothing is wider than the screen', async () => {
+  const { url } = await servers.start();
+  for (const [width, height, colorScheme] of [
+    [1280, 900, 'light'],
+    [390, 844, 'dark'],
+  ] as const) {
+    const { page, faults } = await visit(url, { viewport: { width, height }, colorScheme }, '/docs');
+    await page.locator('#endpoints section').first().waitFor();
+    await picture(page, `docs-${width}-${colorScheme}`);
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
+    expect(faults).toEqual([]);
+  }
 });

@@ -10,7 +10,9 @@ function make(name, attributes = {}, ...children) {
   return made;
 }
 
-/** A schema in a few words: `text`, `list of numbers`, `one of 'a', 'b'`. */
+const WORDS = { string: 'text', integer: 'integer', number: 'number', object: 'object' };
+
+/** A schema in a few words: `text`, `list of numbers`, `"a", "b"`. */
 function typeOf(schema = {}) {
   const some = schema.oneOf ?? schema.anyOf;
   if (some !== undefined) {
@@ -19,16 +21,14 @@ function typeOf(schema = {}) {
   }
   if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (schema.enum !== undefined) return schema.enum.map((one) => JSON.stringify(one)).join(', ');
-  if (schema.type === 'array') return `list of ${typeOf(schema.items)}`;
+  if (schema.type === 'array') return `list of ${typeOf(schema.items).replace(/^(\w+)/, '$1s')}`;
+  if (schema.type === 'boolean') return 'true, false';
   if (Array.isArray(schema.type))
     return schema.type
       .filter((type) => type !== 'null')
       .map((type) => typeOf({ type }))
       .join(' or ');
-  return (
-    { string: 'text', integer: 'integer', number: 'number', boolean: 'true, false', object: 'object' }[schema.type] ??
-    'anything'
-  );
+  return WORDS[schema.type] ?? 'anything';
 }
 
 /** The schema that has the fields, through what may be null. */
@@ -90,7 +90,7 @@ function endpointOf(base, path, method, operation, general) {
   const verb = make('span', { class: `verb ${method}` }, method.toUpperCase());
   const answers = tableOf('Answer', answer?.type === 'array' ? answer.items : answer);
   const answered =
-    answer === undefined || answers.length > 0
+    answer === undefined || answer.type === 'object' || answers.length > 0
       ? []
       : [make('p', { class: 'soft' }, `The answer is a ${typeOf(answer)}.`)];
   return make(
