@@ -21,7 +21,8 @@ export type { EndpointOptions } from './embed/endpoint';
 export { embedBatches, embedMatrix } from './embed/batches';
 export type { BatchEvent, BatchModel, BatchOptions, EmbeddedBatch } from './embed/batches';
 export { embedFile } from './embed/embed-file';
-export type { EmbeddedFile, EmbedFileOptions } from './embed/embed-file';
+export type { EmbeddedFile, EmbedFileOptions, TextWithId } from './embed/embed-file';
+export type { TextFormat } from './data/text-rows';
 export type { VectorFormat } from './embed/vector-file/formats';
 export type { Matrix } from './embed/matrix';
 export { cosineSimilarity, dot, euclidean } from './embed/similarity';
@@ -101,21 +102,19 @@ export type { DataSetOptions, DataSets, SetSource } from './finetune/sets/option
 export type { MultiDatasetSampler } from './finetune/sets/turns';
 export { communityDetection } from './search/communities';
 export type { CommunityOptions } from './search/communities';
-export { dequantize, quantizationRanges, quantize, truncate } from './search/quantize';
-export type {
-  QuantizationRanges,
-  QuantizedPrecision,
-  QuantizedVectors,
-  QuantizeOptions,
-  TruncateOptions,
-} from './search/quantize';
+export { dequantize, quantize } from './search/quantize';
+export type { QuantizedBits, QuantizedPrecision, QuantizedVectors, QuantizeOptions } from './search/quantize';
+export { quantizationRanges } from './search/ranges';
+export type { RangesOptions } from './search/ranges';
+export { truncate } from './search/truncate';
+export type { TruncateOptions } from './search/truncate';
 export { paraphraseMining } from './mine/paraphrases';
 export type { ParaphraseOptions, ParaphrasePair } from './mine/paraphrases';
 export { semanticSearch } from './search/semantic-search';
 export type { SemanticSearchOptions } from './search/semantic-search';
 export { VectorIndex } from './search/vector-index';
-export type { IndexOptions, SearchEvent, SearchHit, SearchOptions } from './search/vector-index';
-export type { Vectors } from './search/matrix';
+export type { ClippedEvent, IndexOptions, SearchEvent, SearchHit, SearchOptions } from './search/vector-index';
+export type { QuantizationRanges, Vectors } from './search/matrix';
 export { mineHardNegatives } from './mine/hard-negatives';
 export type { MinedNegatives, MinedRow } from './mine/hard-negatives';
 export type { MineOptions } from './mine/options';

@@ -2,11 +2,13 @@ import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import type { Command } from 'commander';
 import { checkEncoding } from '../data/text/encoding';
-import { readTexts } from '../data/texts';
-import { embedFile, type EmbedFileOptions } from '../embed/embed-file';
+import { TextRows, type TextRow } from '../data/text-rows';
+import { embedOf } from '../embed/batches';
+import { embedFile, textRowsOptions, type EmbedFileOptions } from '../embed/embed-file';
 import { jsonLine } from '../embed/vector-file/json-lines';
 import { InvalidArgumentError } from '../system/errors';
-import { TextVectorisation } from '../text-vectorisation';
+import { unpromptedNote } from '../model/prompts';
+import { loadedModel, TextVectorisation } from '../text-vectorisation';
 import type { EmbedOptions } from '../text-vectorisation-options';
 import { addFlags, typedOptions } from './flags';
 import { Output } from './output';
@@ -26,21 +28,37 @@ interface Flags {
 }
 
 /** How the texts are read, and how their vectors are written. */
-type FileOptions = Pick<EmbedFileOptions, 'format' | 'text' | 'json' | 'encoding'>;
+type FileOptions = Pick<
+  EmbedFileOptions,
+  'format' | 'text' | 'json' | 'encoding' | 'inputFormat' | 'textColumn' | 'idColumn' | 'titleColumn' | 'file' | 'role'
+>;
+/** Of those the ones that say how a file of texts is read, and their flags. */
+const OF_FILES: readonly [keyof FileOptions, string][] = [
+  ['json', '--jsonl'],
+  ['encoding', '--encoding'],
+  ['inputFormat', '--input-format'],
+  ['textColumn', '--text-column'],
+  ['idColumn', '--id-column'],
+  ['titleColumn', '--title-column'],
+  ['file', '--no-header, --no-quoting or --delimiter'],
+];
 
 /**
- * `vectune embed --model <id|folder> [file]`: each line of the file (or of the standard input) is a text; .gz is
- * unpacked; each line of the output is `{"text": …, "vector": […]}`, in the same order. An empty line is an empty text.
- * What is there is answered at once: a line that a person types, or all that waits in a pipe. With `--out` the vectors go
+ * `vectune embed --model <id|folder> [file]`: each line of the file (or of the standard input) is a text, and of .csv, .tsv,
+ * .jsonl, .json and .parquet each row's column of texts; .gz is unpacked; each line of the output is
+ * `{"id": …, "text": …, "vector": […]}`, in the same order. An empty line is an empty text. What is there is answered at once: a line that a person types, or all that waits in a pipe. With `--out` the vectors go
  * to a file of JSON Lines, Parquet or .npy.
  */
 export function registerEmbed(program: Command): void {
   const command = program
     .command('embed')
     .description(
-      'Turn texts into vectors, as JSON Lines, Parquet or .npy: each line of a file or of the standard input, or arguments.',
+      'Turn texts into vectors, as JSON Lines, Parquet or .npy: each line or row of a file, of the standard input, or arguments.',
     )
-    .argument('[file or texts...]', 'a file with a text in each line, or the texts themselves; - is the standard input')
+    .argument(
+      '[file or texts...]',
+      'a file with a text in each line, .csv, .tsv, .jsonl, .json or .parquet, or the texts themselves; - is the standard input',
+    )
     .option('--model <id|folder>', 'a name on the hub, or a folder')
     .option('--texts <text...>', 'the texts themselves, whatever they look like');
   requireFlags(command, 'model');
@@ -78,8 +96,14 @@ async function embed(named: string[], flags: Flags, command: Command): Promise<v
       process.stderr.write('A text in each line; Ctrl-D ends. Other ways: npx vectune embed --help\n');
     }
     const work = { tv, source, fileOptions, options, signal: stop.signal, onBegun: () => download.end() };
+    embedOf(tv, { role: fileOptions.role, embed: options });
     if (flags.out === undefined) await print(work);
     else await writeFile(work, flags.out);
+    if (options.prompt === undefined && fileOptions.role === undefined) {
+      const { opened } = await loadedModel(tv, 'embed');
+      if (opened.layout.needsPrompt && opened.defaultPrompt === '')
+        process.stderr.write(`note: ${unpromptedNote(opened, '--role query or --role document, or --prompt')}\n`);
+    }
   } catch (error) {
     if (!stop.signal.aborted) throw error; // whatever the end of standard input is told as
     process.exitCode = stop.exitCode;
@@ -103,14 +127,19 @@ interface Work {
 
 /** To the standard output, what is there at once. */
 async function print({ tv, source, fileOptions, options, signal, onBegun }: Work): Promise<void> {
+  const embedTexts = embedOf(tv, { role: fileOptions.role, embed: options });
   const output = await Output.open(undefined);
   try {
-    for await (const waiting of waitingTexts(source, fileOptions, signal)) {
+    for await (const waiting of await waitingRows(source, fileOptions, signal)) {
       for (let i = 0; i < waiting.length; i += TEXTS_AT_ONCE) {
-        const texts = waiting.slice(i, i + TEXTS_AT_ONCE);
-        const vectors = await tv.embed(texts, { ...options, signal });
+        const rows = waiting.slice(i, i + TEXTS_AT_ONCE);
+        const texts = rows.map(({ text }) => text);
+        const vectors = (await embedTexts(texts, { ...options, signal })) as Float32Array[];
         onBegun();
-        const lines = vectors.map((vector, j) => jsonLine(vector, fileOptions.text === false ? undefined : texts[j]));
+        const lines = vectors.map((vector, j) => {
+          const { id, text } = rows[j]!;
+          return jsonLine(vector, { ...(id !== undefined && { id }), ...(fileOptions.text !== false && { text }) });
+        });
         if (!(await output.write(`${lines.join('\n')}\n`))) return;
       }
     }
@@ -123,9 +152,15 @@ async function writeFile(work: Work, file: string): Promise<void> {
   const { tv, source, fileOptions, options, signal, onBegun } = work;
   const display = new EmbedDisplay();
   try {
-    const texts = source === '-' ? oneByOne(waitingTexts(source, fileOptions, signal)) : source;
+    // What says how the standard input is read is used up here.
+    const { format, text, role, ...reading } = fileOptions;
+    const ofInput = source === '-';
+    const texts = ofInput ? oneByOne(await waitingRows(source, fileOptions, signal)) : source;
     const { count } = await embedFile(tv, texts, file, {
-      ...fileOptions,
+      ...(format !== undefined && { format }),
+      ...(text !== undefined && { text }),
+      ...(role !== undefined && { role }),
+      ...(ofInput ? {} : reading),
       embed: options,
       signal,
       onProgress: (event) => {
@@ -144,7 +179,7 @@ async function writeFile(work: Work, file: string): Promise<void> {
 async function sourceOf(
   named: string[],
   { texts = [] }: Flags,
-  { json, encoding }: FileOptions,
+  fileOptions: FileOptions,
 ): Promise<string | string[]> {
   const files = await Promise.all(named.map(looksLikeFile));
   const first = files.findIndex((isFile) => isFile);
@@ -156,10 +191,11 @@ async function sourceOf(
       `"${named[first]}" names a file, but other texts were given too: name one file and nothing else, or give all as --texts.`,
     );
   }
-  if (json === true || encoding !== undefined) {
+  const unused = OF_FILES.find(([name]) => fileOptions[name] !== undefined);
+  if (unused !== undefined) {
     throw new InvalidArgumentError(
       'ERR_INVALID_OPTION',
-      `${json === true ? '--jsonl' : '--encoding'} says how a file is read, but the texts are arguments.`,
+      `${unused[1]} says how a file is read, but the texts are arguments.`,
     );
   }
   return [...named, ...texts];
@@ -196,16 +232,19 @@ async function looksLikeFile(argument: string): Promise<boolean> {
 }
 
 /** The texts that are there so far, and then those that come. */
-function waitingTexts(
+async function waitingRows(
   source: string | string[],
-  { json, encoding }: FileOptions,
+  { format: _format, text: _text, role: _role, encoding, ...options }: FileOptions,
   signal: AbortSignal,
-): AsyncIterable<string[]> | string[][] {
-  if (Array.isArray(source)) return [source];
+): Promise<AsyncIterable<TextRow[]> | TextRow[][]> {
+  if (Array.isArray(source)) return [source.map((text) => ({ text, id: undefined }))];
   const checked = encoding === undefined ? undefined : checkEncoding('encoding', encoding);
-  return readTexts(source === '-' ? process.stdin : source, { json: json === true, encoding: checked, signal });
+  const reading = textRowsOptions({ ...options, encoding: checked, signal });
+  return (await TextRows.open(source === '-' ? process.stdin : source, reading)).pieces();
 }
 
-async function* oneByOne(lists: AsyncIterable<string[]> | string[][]): AsyncGenerator<string, void, undefined> {
+async function* oneByOne(
+  lists: AsyncIterable<TextRow[]> | TextRow[][],
+): AsyncGenerator<TextRow, void, undefined> {
   for await (const list of lists) yield* list;
 }

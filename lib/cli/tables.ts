@@ -20,9 +20,20 @@ const { device, memoryFraction, precision, revision } = textVectorisationTable;
 export const modelFlags = { precision, device, memoryFraction, revision };
 const { prompt, dimensions, maxInputLength } = embedTable;
 export const embedFlags = { prompt, dimensions, maxInputLength };
-/** The options that it gives to `embedFile`. */
-const { format, text, json, encoding } = embedFileTable;
-export const embedFileFlags = { json, encoding, text, format };
+/** The options that it gives to `embedFile`, and to the reading of its texts. */
+const { format, text, json, encoding, inputFormat, textColumn, idColumn, titleColumn, role } = embedFileTable;
+export const embedFileFlags = {
+  role,
+  inputFormat,
+  textColumn,
+  idColumn,
+  titleColumn,
+  json,
+  encoding,
+  file: embedFileTable.file,
+  text,
+  format,
+};
 
 /** The options that `vectune evaluate` and `vectune compare` give to the functions of these names. */
 export const evaluateFlags = evaluateDataTable;

@@ -15,7 +15,15 @@ import { ScoreColumn } from './scores';
 import { checkIsFile } from './text/text-source';
 import { checkText, emptyData } from './validate';
 
-export async function openTable(file: string, options: ResolvedReadOptions): Promise<Table> {
+/** What is looked for in a table, where it is not rows to train on. */
+export interface TableAim {
+  /** Whether these names of columns are those that are looked for. */
+  fits: (columns: readonly string[]) => boolean;
+  /** Is told the bytes of each piece of text that was read, packed as they lie. */
+  onBytes?: ((bytes: number) => void) | undefined;
+}
+
+export async function openTable(file: string, options: ResolvedReadOptions, aim?: TableAim): Promise<Table> {
   const { format } = options;
   const found = await checkIsFile(file, 'a data file');
   switch (format) {
@@ -24,7 +32,8 @@ export async function openTable(file: string, options: ResolvedReadOptions): Pro
       return openDelimited(file, {
         ...options,
         usual: format === 'csv' ? ',' : '\t',
-        fits: (columns) => fitsForm(columns, options.columns),
+        fits: aim?.fits ?? ((columns) => fitsForm(columns, options.columns)),
+        onBytes: aim?.onBytes,
       });
     case 'json':
     case 'jsonl':

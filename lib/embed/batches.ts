@@ -1,8 +1,18 @@
 import { performance } from 'node:perf_hooks';
 import { checkText } from '../data/validate';
-import { AbortError, InvalidArgumentError } from '../system/errors';
-import { callback, custom, integer, optional, resolveTable, signal, type OptionsOf } from '../system/option-table';
+import { AbortError, InvalidArgumentError, OutOfMemoryError } from '../system/errors';
+import {
+  callback,
+  choice,
+  custom,
+  integer,
+  optional,
+  resolveTable,
+  signal,
+  type OptionsOf,
+} from '../system/option-table';
 import { show } from '../system/options';
+import { option, say } from '../system/wording';
 import type { Matrix } from './matrix';
 import type { Vector } from './similarity';
 
@@ -10,6 +20,10 @@ import type { Vector } from './similarity';
 export interface BatchModel<Options = object> {
   /** A vector for each text, in order. */
   embed(texts: readonly string[], options?: Options): Promise<readonly Vector[]>;
+  /** The same for what is searched for, where the model treats it in a way of its own. */
+  embedQueries?(texts: readonly string[], options?: Options): Promise<readonly Vector[]>;
+  /** The same for what is to be found. */
+  embedDocuments?(texts: readonly string[], options?: Options): Promise<readonly Vector[]>;
 }
 
 /** Texts that were embedded together. */
@@ -41,6 +55,17 @@ export const batchesTable = {
   batchSize: optional(integer(1), 1024),
   /** How many texts there are, for the estimate of the time left. Default: a list's length. */
   total: optional(integer(0), undefined),
+  /**
+   * What the texts are in a search: 'query' is what is searched for, 'document' what is to be found. The model's
+   * `embedQueries` or `embedDocuments` embeds them, with the prompt that the model has for such. Default: `embed` does, with
+   * the prompt that `embed` names, mostly none.
+   */
+  role: optional(choice('query', 'document'), undefined, {
+    flag: '--role <query|document>',
+    help: "with the model's prompt for what is searched for, or for what is to be found",
+    unset: 'neither',
+    aliases: ['kind', 'inputType', 'task', 'promptRole'],
+  }),
   /** Options of the model's `embed`, as `prompt` or `dimensions`. */
   embed: optional(
     custom<object>('program', (_, value) => value as object),
@@ -54,6 +79,28 @@ export const batchesTable = {
 
 /** Options of `embedBatches` and `embedMatrix`. */
 export interface BatchOptions extends OptionsOf<typeof batchesTable> {}
+
+/** What the model embeds texts of a role with. @throws InvalidArgumentError: the model has none for it, or a prompt was named too */
+export function embedOf(
+  model: BatchModel,
+  { role, embed = {} }: { role?: 'query' | 'document' | undefined; embed?: object | undefined },
+): NonNullable<BatchModel['embed']> {
+  if (role === undefined) return (texts, options) => model.embed(texts, options);
+  if ((embed as { prompt?: unknown }).prompt !== undefined) {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      say`${option('role')} and ${option('prompt')} were both given, and each says what is put before the texts: leave one out.`,
+    );
+  }
+  const name = role === 'query' ? 'embedQueries' : 'embedDocuments';
+  if (typeof model[name] !== 'function') {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      say`${option('role')} is '${role}', but the model has no ${name}.`,
+    );
+  }
+  return (texts, options) => model[name]!(texts, options);
+}
 
 /**
  * Vectors of any number of texts, a batch after the other: a list, or an (async) iterable of any length, which is read only
@@ -73,11 +120,12 @@ export async function* embedBatches(
 ): AsyncGenerator<EmbeddedBatch, void, undefined> {
   const resolved = resolveTable(batchesTable, options, { name: 'embedBatches', path: '' });
   const { signal, onProgress } = resolved;
+  const embed = embedOf(model, resolved);
   const total = resolved.total ?? (Array.isArray(source) ? source.length : null);
   const begun = performance.now();
   let width = 0;
   const compute = async ({ first, texts }: { first: number; texts: string[] }): Promise<EmbeddedBatch> => {
-    const vectors = await model.embed(texts, { ...resolved.embed, ...(signal && { signal }) });
+    const vectors = await embed(texts, { ...resolved.embed, ...(signal && { signal }) });
     if (vectors.length !== texts.length) {
       throw new InvalidArgumentError(
         'ERR_LENGTH_MISMATCH',
@@ -129,9 +177,9 @@ export async function* embedBatches(
 
 /**
  * Vectors of all texts in one array, for millions of them: `semanticSearch`, `VectorIndex`, `quantize` and
- * `communityDetection` take it.
+ * `communityDetection` take it. Memory is for the array; where nothing tells how many texts there are, for two.
  *
- * @throws as `embedBatches`
+ * @throws as `embedBatches`; OutOfMemoryError: there is no array so large
  */
 export async function embedMatrix(
   model: BatchModel,
@@ -139,20 +187,48 @@ export async function embedMatrix(
   options?: BatchOptions,
 ): Promise<Matrix> {
   const total = options?.total ?? (Array.isArray(source) ? source.length : undefined);
-  let all = new Float32Array(0);
-  let [count, width] = [0, 0];
+  /** Where it is known how large it is. */
+  let all: Float32Array<ArrayBuffer> | undefined;
+  const pieces: Float32Array[] = [];
+  let [count, width, filled] = [0, 0, 0];
   for await (const { vectors } of embedBatches(model, source, options)) {
     width = vectors.shape[1];
-    const size = (count + vectors.shape[0]) * width;
-    if (size > all.length) {
-      const larger = new Float32Array(Math.max(size, total === undefined ? 2 * all.length : total * width));
-      larger.set(all.subarray(0, count * width));
-      all = larger;
-    }
-    all.set(vectors.data, count * width);
     count += vectors.shape[0];
+    if (total !== undefined) all ??= floats(total, width);
+    if (all !== undefined && pieces.length === 0 && filled + vectors.data.length <= all.length) {
+      all.set(vectors.data, filled);
+      filled += vectors.data.length;
+    } else pieces.push(vectors.data);
   }
-  return { data: all.length === count * width ? all : all.slice(0, count * width), shape: [count, width] };
+  if (all !== undefined && pieces.length === 0 && filled === all.length) return { data: all, shape: [count, width] };
+  if (all !== undefined && filled > 0) pieces.unshift(all.subarray(0, filled));
+  const data = floats(count, width);
+  let at = 0;
+  for (const [i, piece] of pieces.entries()) {
+    data.set(piece, at);
+    at += piece.length;
+    if (i % PIECES_AT_ONCE === PIECES_AT_ONCE - 1) await new Promise(setImmediate);
+  }
+  return { data, shape: [count, width] };
+}
+
+/** Batches that are copied before the event loop gets its turn. */
+const PIECES_AT_ONCE = 16;
+
+/** @throws OutOfMemoryError */
+function floats(count: number, width: number): Float32Array<ArrayBuffer> {
+  try {
+    return new Float32Array(count * width);
+  } catch (cause) {
+    throw new OutOfMemoryError(
+      'ERR_OUT_OF_MEMORY',
+      `${count} vectors of ${width} numbers are ${Math.ceil((4 * count * width) / 1e9)} GB, which no single array here can be.`,
+      {
+        cause,
+        remedy: say`Take them batch by batch: embedBatches, with add of VectorIndex or a store, or embedFile.`,
+      },
+    );
+  }
 }
 
 async function* batchesOf(

@@ -148,25 +148,46 @@ export async function minePairs(
 ): Promise<MinedPairs> {
   const engine = searchEngine(similarity);
   if (engine === undefined) return inPieces(minePairsHere(vectors, similarity, topK, maxPairs), signal);
-  const pairs = new PairList(vectors.length, maxPairs);
-  const source = VectorSource.of(vectors, 'The vectors');
-  const all = await NativeVectors.of(engine.addon, source.width, source.type, engine.similarity);
+  return searchedPairs(engine, VectorSource.of(vectors, 'The vectors'), { topK, maxPairs, signal });
+}
+
+/** How pairs are searched for. */
+interface PairSearch {
+  topK: number;
+  maxPairs: number;
+  /** What is less similar is no pair. */
+  scoreThreshold?: number | undefined;
+  signal?: AbortSignal | undefined;
+  /** Hears of each two vectors that were compared. */
+  onDone?: (comparisons: number) => void;
+}
+
+/** The same of vectors, by the engine. */
+export async function searchedPairs(
+  { addon, similarity }: NonNullable<ReturnType<typeof searchEngine>>,
+  source: VectorSource,
+  { topK, maxPairs, scoreThreshold = -Infinity, signal, onDone }: PairSearch,
+): Promise<MinedPairs> {
+  const pairs = new PairList(source.count, maxPairs);
+  const all = await NativeVectors.of(addon, source.width, source.type, similarity);
   try {
     for await (const { numbers } of source.pieces()) {
       throwIfAborted(signal);
       await all.append(numbers);
     }
     // One more than wanted: a text finds itself, unless so many that are equal to it come first.
-    for await (const found of all.search(source, topK + 1, signal)) {
+    for await (const found of all.search(source, topK + 1, signal, onDone)) {
       for (let q = 0; q < found.queries; ++q) {
         const text = found.first + q;
         let others = 0;
         for (let i = q * found.k; i < (q + 1) * found.k && others < topK; ++i) {
           const other = found.rows[i]!;
+          const score = found.similarities[i]!;
+          if (score < scoreThreshold) break;
           if (other === text) continue;
           ++others;
-          if (found.similarities[i]! <= pairs.least) break;
-          pairs.add(text, other, found.similarities[i]!);
+          if (score <= pairs.least) break;
+          pairs.add(text, other, score);
         }
         if (pairs.size > 2 * maxPairs) await inPieces(pairs.cut(), signal);
         if (q % 32 !== 0) continue;

@@ -1,10 +1,22 @@
 import { checkText } from '../data/validate';
 import { loadEngine } from '../engine/load';
 import { BlockEmbedder, type EmbeddingModel } from '../evaluate/embedding';
-import type { EvaluateEvent } from '../evaluate/events';
-import { minePairs } from '../evaluate/paraphrase-mining';
+import type { EmbeddingEvent } from '../evaluate/events';
+import { searchedPairs } from '../evaluate/paraphrase-mining';
+import { VectorSource, type Vectors } from '../search/matrix';
+import type { SearchEvent } from '../search/vector-index';
 import { InvalidArgumentError } from '../system/errors';
-import { callback, choice, integer, optional, resolveTable, signal, type OptionsOf } from '../system/option-table';
+import {
+  callback,
+  choice,
+  integer,
+  numeric,
+  optional,
+  resolveTable,
+  signal,
+  type OptionsOf,
+  type ResolvedOf,
+} from '../system/option-table';
 import { show } from '../system/options';
 
 const paraphraseTable = {
@@ -14,10 +26,16 @@ const paraphraseTable = {
   maxPairs: optional(integer(1, 1e7), 500_000),
   /** 'cosine' or 'dot'. Default 'cosine'. */
   similarity: optional(choice('cosine', 'dot'), 'cosine', { aliases: ['scoreFunction'] }),
-  /** Most tokens of a text, special tokens included. Default: the model's own limit. */
+  /** What is less similar is no pair. Default: everything is one. */
+  scoreThreshold: optional(
+    numeric('a number', () => true),
+    undefined,
+    { aliases: ['threshold', 'minScore', 'minimumScore', 'minSimilarity'] },
+  ),
+  /** Of texts: most tokens of one, special tokens included. Default: the model's own limit. */
   maxInputLength: optional(integer(3), undefined),
-  /** Is told while texts are embedded. */
-  onProgress: optional(callback<(event: EvaluateEvent) => void>(), undefined),
+  /** Is told while texts are embedded, and while each is compared with every other. */
+  onProgress: optional(callback<(event: EmbeddingEvent | SearchEvent) => void>(), undefined),
   /** Stops between small pieces; the promise rejects with an AbortError. */
   signal: optional(signal, undefined),
 };
@@ -35,24 +53,68 @@ export interface ParaphrasePair {
   score: number;
 }
 
-/** Texts of one call of the model, and pairs that become objects, before the event loop gets its turn. */
+/** Pairs that become objects before the event loop gets its turn. */
 const AT_ONCE = 8192;
 
 /**
  * The most similar pairs of texts, the most similar first, as sentence-transformers' `paraphrase_mining`: of each text its
- * `topK` nearest others, of all those the `maxPairs` most similar.
+ * `topK` nearest others, of all those the `maxPairs` most similar. Of vectors that are there already, as of
+ * `embedMatrix`, the same (`paraphrase_mining_embeddings`).
  *
- * @throws InvalidArgumentError: the texts or an option; AbortError; LibTorchError; what the model's `embed` rejects with
+ * @throws InvalidArgumentError: the texts, the vectors or an option; AbortError; LibTorchError; what the model's `embed`
+ *   rejects with
  */
 export async function paraphraseMining(
   model: EmbeddingModel,
   texts: readonly string[],
   options?: ParaphraseOptions,
+): Promise<ParaphrasePair[]>;
+export async function paraphraseMining(vectors: Vectors, options?: ParaphraseOptions): Promise<ParaphrasePair[]>;
+export async function paraphraseMining(
+  given: EmbeddingModel | Vectors,
+  second?: readonly string[] | ParaphraseOptions,
+  third?: ParaphraseOptions,
 ): Promise<ParaphrasePair[]> {
-  const { topK, maxPairs, similarity, maxInputLength, onProgress, signal } = resolveTable(paraphraseTable, options, {
+  const model = isModel(given) ? given : undefined;
+  const resolved = resolveTable(paraphraseTable, model === undefined ? second : third, {
     name: 'paraphraseMining',
     path: '',
   });
+  if (model === undefined && resolved.maxInputLength !== undefined) {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      'maxInputLength is for texts, but paraphraseMining was given vectors.',
+    );
+  }
+  const vectors = model === undefined ? (given as Vectors) : await vectorsOf(model, second, resolved);
+  const source = VectorSource.of(vectors, 'The vectors');
+  if (source.count < 2) return [];
+  const { similarity, topK, maxPairs, scoreThreshold, onProgress, signal } = resolved;
+  const total = source.count * source.count;
+  const pairs = await searchedPairs({ addon: await loadEngine(), similarity }, source, {
+    topK,
+    maxPairs,
+    scoreThreshold,
+    signal,
+    onDone: (done) => onProgress?.({ type: 'searching', done, total }),
+  });
+  const found: ParaphrasePair[] = [];
+  for (let i = 0; i < pairs.first.length; ++i) {
+    found.push({ first: pairs.first[i]!, second: pairs.second[i]!, score: pairs.similarities[i]! });
+    if (i % AT_ONCE === AT_ONCE - 1) await new Promise(setImmediate);
+  }
+  return found;
+}
+
+function isModel(given: unknown): given is EmbeddingModel {
+  return typeof (given as Partial<EmbeddingModel> | null | undefined)?.embed === 'function';
+}
+
+async function vectorsOf(
+  model: EmbeddingModel,
+  texts: unknown,
+  { maxInputLength, onProgress, signal }: ResolvedOf<typeof paraphraseTable>,
+): Promise<Vectors> {
   if (!Array.isArray(texts)) {
     throw new InvalidArgumentError(
       'ERR_INVALID_ARGUMENT',
@@ -67,13 +129,5 @@ export async function paraphraseMining(
     signal,
     onTexts: (role, some) => onProgress?.({ type: 'embedding', role, done: (done += some) }),
   });
-  const vectors = await embedder.embed(texts, 'text');
-  await loadEngine();
-  const pairs = await minePairs(vectors, similarity, topK, maxPairs, signal);
-  const found: ParaphrasePair[] = [];
-  for (let i = 0; i < pairs.first.length; ++i) {
-    found.push({ first: pairs.first[i]!, second: pairs.second[i]!, score: pairs.similarities[i]! });
-    if (i % AT_ONCE === AT_ONCE - 1) await new Promise(setImmediate);
-  }
-  return found;
+  return embedder.embed(texts as string[], 'text');
 }

@@ -141,10 +141,13 @@ export function unservedPromptNote(model: OpenedModel): string | undefined {
   );
 }
 
-/** What people should know who embed without a prompt. */
-export function unpromptedNote(model: OpenedModel): string {
+/** What people should know who embed without a prompt; `remedy` is what to use, and follows «use». */
+export function unpromptedNote(
+  model: OpenedModel,
+  remedy = 'embedQueries and embedDocuments, or the option prompt',
+): string {
   return (
     `${model.id} was trained with a prompt before each text (${promptList(model)}), ` +
-    'and texts were embedded without: use embedQueries and embedDocuments, or the option prompt.'
+    `and texts were embedded without: use ${remedy}.`
   );
 }

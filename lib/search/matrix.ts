@@ -2,9 +2,23 @@ import type { Matrix } from '../embed/matrix';
 import type { Vector } from '../embed/similarity';
 import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
+import { stopped } from './stopped';
 
-/** Vectors to search with or in: a list of them, or one array with its shape. */
-export type Vectors = readonly Vector[] | Matrix<Float32Array | Int8Array>;
+/** The lowest and the highest number of each dimension, between which a byte has its 256 steps. */
+export interface QuantizationRanges {
+  /** The lowest numbers. */
+  readonly low: Float32Array;
+  /** The highest. */
+  readonly high: Float32Array;
+}
+
+/**
+ * Vectors to search with or in: a list of them, or one array with its shape. Of int8 those of one search must be of the same
+ * `ranges`, where they have any. Bits (`QuantizedBits`) are none: they are no numbers.
+ */
+export type Vectors =
+  | readonly Vector[]
+  | (Matrix<Float32Array | Int8Array> & { readonly ranges?: QuantizationRanges | undefined });
 
 /** What an engine searches. */
 export type SearchType = 'fp32' | 'int8' | 'bits';
@@ -14,10 +28,20 @@ export type SearchNumbers = Float32Array | Int8Array | Uint8Array;
 /** Numbers that are copied before the event loop gets its turn. */
 const NUMBERS_AT_ONCE = 1 << 20;
 
+export function turn(): Promise<void> {
+  return new Promise(setImmediate);
+}
+
 /** By what it does: an array may come from another context of the virtual machine. */
-function isKind(value: unknown, kind: 'Float32Array' | 'Int8Array'): boolean {
+function isKind(value: unknown, kind: string): boolean {
   return ArrayBuffer.isView(value) && (value as Partial<Float32Array>)[Symbol.toStringTag] === kind;
 }
+
+/** Typed arrays that are no vector: bytes of any meaning (bits among them), and what is no number. */
+const NO_VECTORS = ['Uint8Array', 'Uint8ClampedArray', 'BigInt64Array', 'BigUint64Array'];
+
+const OF_BITS =
+  "bits are searched where the floats are given with the precision 'binary', and bytes as 'int8' of quantize.";
 
 /** Vectors, checked as far as it takes no time: how many of which width, and any run of them flat. */
 export class VectorSource {
@@ -29,13 +53,16 @@ export class VectorSource {
     readonly width: number,
     readonly type: SearchType,
     readonly flat: (from: number, to: number) => SearchNumbers,
+    /** Of bytes: what they stand for, where it is known. */
+    readonly ranges: QuantizationRanges | undefined = undefined,
+    /** Numbers of a vector that are looked at for those that `flat` gives. */
+    readonly looked = width,
   ) {}
 
   /** The same vectors, as something else; they are of fp32 now. */
   mapped(width: number, type: SearchType, map: (numbers: Float32Array, first: number) => SearchNumbers): VectorSource {
-    return new VectorSource(this.name, this.count, width, type, (from, to) =>
-      map(this.flat(from, to) as Float32Array, from),
-    );
+    const flat = (from: number, to: number) => map(this.flat(from, to) as Float32Array, from);
+    return new VectorSource(this.name, this.count, width, type, flat, undefined, Math.max(width, this.looked));
   }
 
   /** @throws InvalidArgumentError ERR_INVALID_ARGUMENT: not vectors; ERR_LENGTH_MISMATCH: a shape that is not the data's */
@@ -81,12 +108,20 @@ export class VectorSource {
     return new VectorSource(name, list.length, width, type, flat);
   }
 
-  static #ofMatrix({ data, shape }: Partial<Matrix<Float32Array | Int8Array>>, name: string): VectorSource {
+  static #ofMatrix(matrix: Partial<Matrix<Float32Array | Int8Array>>, name: string): VectorSource {
+    const { data, shape } = matrix;
+    const { ranges } = matrix as { ranges?: QuantizationRanges | null };
+    if (ranges === null) {
+      throw new InvalidArgumentError(
+        'ERR_INVALID_ARGUMENT',
+        `${name} are bits, eight in a byte, which are no numbers: ${OF_BITS}`,
+      );
+    }
     const int8 = isKind(data, 'Int8Array');
     if (!int8 && !isKind(data, 'Float32Array')) {
       throw new InvalidArgumentError(
         'ERR_INVALID_ARGUMENT',
-        `The data of ${name} must be a Float32Array or an Int8Array, but is ${show(data)}.`,
+        `The data of ${name} must be a Float32Array or an Int8Array, but is ${show(data)}.${isKind(data, 'Uint8Array') ? ` ${capital(OF_BITS)}` : ''}`,
       );
     }
     const numbers = data as Float32Array | Int8Array;
@@ -103,29 +138,61 @@ export class VectorSource {
         `The shape of ${name} must be [vectors, numbers of each], their product the ${numbers.length} numbers that there are, but is ${show(shape)}.`,
       );
     }
-    return new VectorSource(name, count as number, width as number, int8 ? 'int8' : 'fp32', (from, to) =>
-      numbers.subarray(from * (width as number), to * (width as number)),
-    );
+    const flat = (from: number, to: number) => numbers.subarray(from * (width as number), to * (width as number));
+    return new VectorSource(name, count as number, width as number, int8 ? 'int8' : 'fp32', flat, ranges);
   }
 
   /** All vectors, in flat pieces, and the number of each piece's first; between two the event loop has its turn. */
   async *pieces(signal?: AbortSignal): AsyncGenerator<{ first: number; numbers: SearchNumbers }, void> {
-    const some = Math.max(1, Math.floor(NUMBERS_AT_ONCE / Math.max(1, this.width)));
+    const some = Math.max(1, Math.floor(NUMBERS_AT_ONCE / Math.max(1, this.looked)));
     for (let first = 0; first < this.count; first += some) {
-      if (first > 0) await new Promise(setImmediate);
-      signal?.throwIfAborted();
+      if (first > 0) await turn();
+      stopped(signal, 'The work on vectors');
       yield { first, numbers: this.flat(first, Math.min(this.count, first + some)) };
     }
   }
 }
 
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 function widthOf(vector: unknown, name: string, number: number): number {
   const { length } = (vector ?? {}) as Partial<Vector>;
+  const odd = ArrayBuffer.isView(vector) ? NO_VECTORS.find((kind) => isKind(vector, kind)) : undefined;
+  if (odd !== undefined) {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_ARGUMENT',
+      `${name} must be vectors of floats or Int8Arrays, but number ${number} (counted from 0) is a ${odd}${odd.startsWith('Uint8') ? `: ${OF_BITS}` : '.'}`,
+      { row: number },
+    );
+  }
   if (typeof vector === 'object' && vector !== null && Number.isSafeInteger(length) && length! > 0) return length!;
   throw new InvalidArgumentError(
     'ERR_INVALID_ARGUMENT',
     `${name} must be vectors, lists of at least one number, but number ${number} (counted from 0) is ${show(vector)}.`,
     { row: number },
+  );
+}
+
+/** @throws InvalidArgumentError ERR_INVALID_ARGUMENT: no vectors, or quantised ones */
+export function floats(vectors: unknown, name: string): VectorSource {
+  const source = VectorSource.of(vectors, name);
+  if (source.type === 'fp32') return source;
+  throw new InvalidArgumentError('ERR_INVALID_ARGUMENT', `${name} must be of floats, but are int8 already.`);
+}
+
+/** @throws InvalidArgumentError ERR_INVALID_ARGUMENT: bytes that stand for other numbers than those that they are compared with */
+export function checkSameRanges(source: VectorSource, ranges: QuantizationRanges | undefined): void {
+  if (source.ranges === undefined || ranges === undefined || source.ranges === ranges) return;
+  const isSame = (['low', 'high'] as const).every((end) => {
+    const [a, b] = [source.ranges![end], ranges[end]];
+    return a.length === b.length && a.every((x, i) => x === b[i]);
+  });
+  if (isSame) return;
+  throw new InvalidArgumentError(
+    'ERR_INVALID_ARGUMENT',
+    `${source.name} were quantised by other ranges than the vectors of the index, so that their bytes stand for other numbers: give quantize the same ranges for both.`,
   );
 }
 

@@ -1,6 +1,7 @@
 import type { EngineAddon, SearchSimilarity, VectorsHandle } from '../engine/addon';
-import { AbortError, fromNative } from '../system/errors';
+import { fromNative } from '../system/errors';
 import { checkFinite, type SearchNumbers, type SearchType, type VectorSource } from './matrix';
+import { stopped } from './stopped';
 
 /** Hits that a batch of queries holds, and numbers of its queries, at most. */
 const HITS_AT_ONCE = 1 << 20;
@@ -14,12 +15,6 @@ export interface FlatHits {
   k: number;
   rows: Int32Array;
   similarities: Float32Array;
-}
-
-export function stopped(signal: AbortSignal | undefined): void {
-  if (signal?.aborted !== true) return;
-  const cause: unknown = signal.reason;
-  throw new AbortError('ERR_ABORTED', 'The search was stopped.', { cause });
 }
 
 /** Vectors in the engine's memory: what `VectorIndex` and the evaluators search. */

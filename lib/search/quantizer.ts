@@ -1,13 +1,12 @@
 import type { SearchSimilarity } from '../engine/addon';
-import { InvalidArgumentError } from '../system/errors';
-import { checkFinite, type SearchType, type VectorSource } from './matrix';
-import { quantize, type QuantizationRanges } from './quantize';
+import { bitCodes, byteCodes, stepsOf } from './codes';
+import { atLengthOne } from './length-one';
+import { checkFinite, type QuantizationRanges, type SearchType, type VectorSource } from './matrix';
+import { checkRangesWidth, rangesOf } from './ranges';
 
 /** What an index keeps of vectors of fp32. */
 export type IndexPrecision = 'fp32' | 'int8' | 'binary';
 
-/** Steps of a byte. */
-const STEPS = 255;
 /** Bytes of a word, of which an index holds whole ones. */
 const WORD = 8;
 
@@ -16,6 +15,14 @@ export interface CodedQueries {
   source: VectorSource;
   /** The similarity that the engine's number for query `q` stands for. */
   meant(q: number, similarity: number): number;
+}
+
+/** What became of a piece of vectors beside its codes. */
+export interface Lost {
+  /** Vectors of zeros, by their numbers in the piece. */
+  zeros: number[];
+  /** Numbers that lay outside the ranges. */
+  clipped: number;
 }
 
 /**
@@ -30,6 +37,7 @@ export class Quantizer {
   readonly type: SearchType;
   /** Elements of a vector in the engine. */
   readonly width: number;
+  readonly #byteSteps: Float32Array;
   readonly #steps: Float64Array;
   readonly #lows: Float64Array;
 
@@ -42,10 +50,8 @@ export class Quantizer {
   ) {
     this.type = precision === 'int8' ? 'int8' : 'bits';
     this.width = precision === 'int8' ? dimensions : WORD * Math.ceil(dimensions / (8 * WORD));
-    this.#steps = Float64Array.from(ranges?.low ?? [], (low, i) => {
-      const step = Math.fround(Math.fround(ranges!.high[i]! - low) / STEPS);
-      return step === 0 ? 1 : step;
-    });
+    this.#byteSteps = ranges === null ? new Float32Array(0) : stepsOf(ranges);
+    this.#steps = Float64Array.from(this.#byteSteps);
     // Of byte 0, which is the 128th.
     this.#lows = Float64Array.from(ranges?.low ?? [], (low, i) => low + 128 * this.#steps[i]!);
   }
@@ -63,22 +69,22 @@ export class Quantizer {
     signal: AbortSignal | undefined,
   ): Promise<Quantizer> {
     if (precision === 'binary') return new Quantizer(precision, dimensions, similarity, null);
-    const used = ranges ?? (await rangesOf(like, similarity, signal));
-    for (const { length } of [used.low, used.high]) {
-      if (length === dimensions) continue;
-      throw new InvalidArgumentError(
-        'ERR_LENGTH_MISMATCH',
-        `The vectors have ${dimensions} numbers each, but the ranges are of ${length}.`,
-      );
-    }
+    const used = ranges ?? (await rangesOf(like, similarity === 'cosine', signal));
+    checkRangesWidth(used, dimensions);
     return new Quantizer(precision, dimensions, similarity, used);
   }
 
-  /** Vectors as the index keeps them. */
-  vectors(source: VectorSource): VectorSource {
+  /** Vectors as the index keeps them; `lost` is told of each piece as it is made. */
+  vectors(source: VectorSource, lost: (piece: Lost) => void): VectorSource {
     return source.mapped(this.width, this.type, (numbers, first) => {
       checkFinite(numbers, source, first);
-      return this.#codes(this.similarity === 'cosine' ? atLengthOne(numbers, source.width) : numbers);
+      const zeros: number[] = [];
+      for (let i = 0; i < numbers.length / source.width; ++i) if (isZero(numbers, i, source.width)) zeros.push(i);
+      const { codes, clipped } = this.#codes(
+        this.similarity === 'cosine' ? atLengthOne(numbers, source.width) : numbers,
+      );
+      lost({ zeros, clipped });
+      return codes;
     });
   }
 
@@ -88,7 +94,7 @@ export class Quantizer {
     if (this.precision === 'binary') {
       const coded = source.mapped(this.width, this.type, (numbers, first) => {
         checkFinite(numbers, source, first);
-        return this.#codes(numbers);
+        return this.#codes(numbers).codes;
       });
       return { source: coded, meant: (_, differ) => 1 + (2 * differ) / dimensions };
     }
@@ -146,53 +152,14 @@ export class Quantizer {
     return squares === 0 || length === 0 ? 0 : product / Math.sqrt(squares * length);
   }
 
-  #codes(numbers: Float32Array): Int8Array | Uint8Array {
-    const matrix = { data: numbers, shape: [numbers.length / this.dimensions, this.dimensions] as const };
-    if (this.precision === 'int8') return quantize(matrix, 'int8', { ranges: this.ranges! }).data;
-    const { data, shape } = quantize(matrix, 'ubinary');
-    const [count, bytes] = shape;
-    if (bytes === this.width) return data;
-    const whole = new Uint8Array(count * this.width);
-    for (let i = 0; i < count; ++i) whole.set(data.subarray(i * bytes, (i + 1) * bytes), i * this.width);
-    return whole;
+  #codes(numbers: Float32Array): { codes: Int8Array | Uint8Array; clipped: number } {
+    if (this.precision === 'int8') return byteCodes(numbers, this.ranges!, this.#byteSteps, 'int8');
+    return { codes: bitCodes(numbers, this.dimensions, this.width), clipped: 0 };
   }
 }
 
-/** As `quantizationRanges`, with turns for the event loop, and for the cosine of vectors at length 1. */
-async function rangesOf(
-  source: VectorSource,
-  similarity: SearchSimilarity,
-  signal: AbortSignal | undefined,
-): Promise<QuantizationRanges> {
-  const { width, count } = source;
-  if (count < 2) {
-    throw new InvalidArgumentError(
-      'ERR_EMPTY_DATA',
-      `An index of int8 needs the ranges of its numbers: give it vectors (a hundred or more) to begin with, ranges, or calibration.`,
-    );
-  }
-  const low = new Float32Array(width).fill(Infinity);
-  const high = new Float32Array(width).fill(-Infinity);
-  for await (const { first, numbers } of source.pieces(signal)) {
-    checkFinite(numbers, source, first);
-    const used = similarity === 'cosine' ? atLengthOne(numbers as Float32Array, width) : (numbers as Float32Array);
-    for (let from = 0; from < used.length; from += width)
-      for (let i = 0; i < width; ++i) {
-        const number = used[from + i]!;
-        if (number < low[i]!) low[i] = number;
-        if (number > high[i]!) high[i] = number;
-      }
-  }
-  return { low, high };
-}
-
-function atLengthOne(numbers: Float32Array, width: number): Float32Array {
-  const result = new Float32Array(numbers.length);
-  for (let from = 0; from < numbers.length; from += width) {
-    let squares = 0;
-    for (let i = 0; i < width; ++i) squares += numbers[from + i]! ** 2;
-    const length = squares === 0 ? 1 : Math.sqrt(squares);
-    for (let i = 0; i < width; ++i) result[from + i] = numbers[from + i]! / length;
-  }
-  return result;
+/** Whether vector `i` of those is all zeros. */
+export function isZero(numbers: ArrayLike<number>, i: number, width: number): boolean {
+  for (let at = i * width; at < (i + 1) * width; ++at) if (numbers[at] !== 0) return false;
+  return true;
 }

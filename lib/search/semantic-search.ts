@@ -1,8 +1,21 @@
-import { resolveTable, type OptionsOf } from '../system/option-table';
+import { callback, optional, resolveTable, type OptionsOf } from '../system/option-table';
 import type { Vectors } from './matrix';
-import { indexTable, searchTable, VectorIndex, type SearchHit } from './vector-index';
+import {
+  indexTable,
+  progressNames,
+  searchTable,
+  VectorIndex,
+  type ClippedEvent,
+  type SearchEvent,
+  type SearchHit,
+} from './vector-index';
 
-export const semanticSearchTable = { ...indexTable, ...searchTable };
+export const semanticSearchTable = {
+  ...indexTable,
+  ...searchTable,
+  /** Is told while the search goes on, and, of 'int8', where many numbers of the corpus lie outside the ranges. */
+  onProgress: optional(callback<(event: SearchEvent | ClippedEvent) => void>(), undefined, progressNames),
+};
 
 /** Options of `semanticSearch`. */
 export interface SemanticSearchOptions extends OptionsOf<typeof semanticSearchTable> {}

@@ -5,7 +5,6 @@ import { InvalidArgumentError, StateError } from '../system/errors';
 import {
   callback,
   choice,
-  custom,
   flag,
   integer,
   numeric,
@@ -15,11 +14,13 @@ import {
   type OptionsOf,
   type ResolvedOf,
 } from '../system/option-table';
-import { VectorSource, type Vectors } from './matrix';
-import { NativeVectors, stopped, type FlatHits } from './native-vectors';
-import { ranges, type QuantizationRanges } from './quantize';
-import { Quantizer, type CodedQueries, type IndexPrecision } from './quantizer';
-import { rescored } from './rescore';
+import { checkSameRanges, VectorSource, type QuantizationRanges, type Vectors } from './matrix';
+import { NativeVectors } from './native-vectors';
+import { Quantizer, type IndexPrecision, type Lost } from './quantizer';
+import { calibration, checkOneRange, ranges } from './ranges';
+import { meant, rescored } from './rescore';
+import { RowSet } from './row-set';
+import { stopped } from './stopped';
 
 /** A vector that was found. */
 export interface SearchHit {
@@ -39,10 +40,26 @@ export interface SearchEvent {
   total: number;
 }
 
+/**
+ * More than one in a hundred of the numbers that an index of 'int8' was given lay outside its ranges, and were taken as the
+ * nearest end of them: what is found among such vectors is less exact. Ranges of more, or of other, vectors mend it.
+ */
+export interface ClippedEvent {
+  /** Tells it from the other events. */
+  type: 'clipped';
+  /** Numbers outside. */
+  clipped: number;
+  /** All numbers of the vectors that were added. */
+  numbers: number;
+}
+
+/** Share of numbers outside the ranges from which it is told. */
+const CLIPPED_SHARE = 0.01;
+
 /** Most hits of a query. */
 const MOST_HITS = 2 ** 31 - 1;
 
-const progress = callback<(event: SearchEvent) => void>();
+export const progressNames = { aliases: ['callback', 'progress', 'onEvent', 'showProgressBar'] };
 const stop = { aliases: ['abortSignal', 'abortController', 'controller'] };
 const similarity = { aliases: ['scoreFunction', 'similarityFunction', 'metric', 'distance'] };
 
@@ -62,11 +79,9 @@ export const indexTable = {
    */
   ranges: optional(ranges, undefined),
   /** Of 'int8': vectors whose ranges are taken; a hundred or more. Default: the vectors that the index begins with. */
-  calibration: optional(
-    custom<Vectors>('program', (_, value) => value as Vectors),
-    undefined,
-    { aliases: ['calibrationEmbeddings'] },
-  ),
+  calibration: optional(calibration, undefined, { aliases: ['calibrationEmbeddings'] }),
+  /** Is told, of 'int8', where many numbers of what is added lie outside the ranges. */
+  onProgress: optional(callback<(event: ClippedEvent) => void>(), undefined, progressNames),
   /** Stops between small pieces; the promise rejects with an AbortError. */
   signal: optional(signal, undefined, stop),
 };
@@ -90,7 +105,7 @@ export const searchTable = {
   /** How many times `topK` candidates are compared again. Default 2, as in sentence-transformers. */
   rescoreMultiplier: optional(integer(1, 1000), 2, { aliases: ['oversampling', 'multiplier'] }),
   /** Is told while the search goes on. */
-  onProgress: optional(progress, undefined, { aliases: ['callback', 'progress', 'onEvent', 'showProgressBar'] }),
+  onProgress: optional(callback<(event: SearchEvent) => void>(), undefined, progressNames),
   /** Stops between small pieces; the promise rejects with an AbortError. */
   signal: optional(signal, undefined, stop),
 };
@@ -133,6 +148,11 @@ export class VectorIndex {
   #vectors: NativeVectors | undefined;
   /** Once there are vectors, where they are not kept as they are. */
   #quantizer: Quantizer | undefined;
+  /** Of those the vectors of zeros: codes say nothing of them. */
+  readonly #zeros = new RowSet();
+  #clipped = 0;
+  /** Of vectors that came as bytes: what these stand for, where it was said. */
+  #givenRanges: QuantizationRanges | undefined;
   #disposed = false;
   /** Additions, one after the other. */
   #adding: Promise<void> = Promise.resolve();
@@ -166,9 +186,10 @@ export class VectorIndex {
         `ranges and calibration are for the precision 'int8', but it is '${resolved.precision}'.`,
       );
     }
+    checkOneRange(resolved);
     const index = new VectorIndex(await loadEngine(), resolved);
     try {
-      await index.#append(source, resolved.signal);
+      await index.#append(source, resolved);
     } catch (error) {
       await index.dispose();
       throw error;
@@ -191,32 +212,50 @@ export class VectorIndex {
     return this.#quantizer?.ranges ?? null;
   }
 
+  /** Of 'int8': numbers of all vectors that lay outside the ranges, and were taken as the nearest end of them. */
+  get clipped(): number {
+    return this.#clipped;
+  }
+
   /**
    * Adds vectors behind those that are there. A search that is on does not see them. Where one of them is refused, those
    * before it in the same call may be there already: `size` tells.
    *
    * @throws as `of`; StateError ERR_DISPOSED
    */
-  add(vectors: Vectors, options?: Pick<IndexOptions, 'signal'>): Promise<void> {
+  add(vectors: Vectors, options?: Pick<IndexOptions, 'onProgress' | 'signal'>): Promise<void> {
     const adding = this.#adding.then(() => {
-      const { signal } = resolveTable({ signal: indexTable.signal }, options, { name: 'add', path: '' });
-      return this.#append(VectorSource.of(vectors, 'The vectors'), signal);
+      const { onProgress, signal } = indexTable;
+      const resolved = resolveTable({ onProgress, signal }, options, { name: 'add', path: '' });
+      return this.#append(VectorSource.of(vectors, 'The vectors'), resolved);
     });
     this.#adding = adding.catch(() => undefined);
     return adding;
   }
 
-  async #append(source: VectorSource, signal: AbortSignal | undefined): Promise<void> {
+  async #append(
+    source: VectorSource,
+    { onProgress, signal }: Pick<ResolvedOf<typeof indexTable>, 'onProgress' | 'signal'>,
+  ): Promise<void> {
     this.#checkAlive();
     if (source.count === 0) return;
     if (this.#vectors === undefined) await this.#begin(source, signal);
     this.#checkLike(source);
-    const kept = this.#quantizer?.vectors(source) ?? source;
+    this.#givenRanges ??= source.ranges;
+    let lost: Lost = { zeros: [], clipped: 0 };
+    const kept = this.#quantizer?.vectors(source, (piece) => (lost = piece)) ?? source;
+    let clipped = 0;
     for await (const { numbers } of kept.pieces()) {
       stopped(signal);
       this.#checkAlive();
+      const before = this.#vectors!.count;
       await this.#vectors!.append(numbers);
+      for (const row of lost.zeros) this.#zeros.add(before + row);
+      clipped += lost.clipped;
     }
+    this.#clipped += clipped;
+    const all = source.count * source.width;
+    if (clipped > CLIPPED_SHARE * all) onProgress?.({ type: 'clipped', clipped, numbers: all });
   }
 
   /** Makes room for vectors like the first ones. */
@@ -257,16 +296,21 @@ export class VectorIndex {
     const vectors = this.#vectors;
     if (vectors === undefined || source.count === 0) return hits;
     this.#checkLike(source);
-    const coded = this.#quantizer?.queries(source);
+    const quantizer = this.#quantizer;
+    const coded = quantizer?.queries(source);
     const again = coded !== undefined && rescore;
     const k = again ? Math.min(topK * rescoreMultiplier, MOST_HITS) : topK;
     const total = source.count * vectors.count;
     const told = (done: number) => onProgress?.({ type: 'searching', done, total });
     let made = 0;
     for await (const batch of vectors.search(coded?.source ?? source, k, signal, told)) {
-      const found = again
-        ? await rescored(vectors, this.#quantizer!, source, batch, topK, signal)
-        : meant(batch, coded);
+      const kept = quantizer && { vectors, quantizer, zeros: this.#zeros };
+      const found =
+        kept === undefined || coded === undefined
+          ? batch
+          : again
+            ? await rescored(kept, source, batch, topK, signal)
+            : meant(kept, batch, coded, source);
       for (let q = 0; q < found.queries; ++q) {
         const of = hits[found.first + q]!;
         for (let i = q * found.k; i < (q + 1) * found.k; ++i) {
@@ -292,7 +336,10 @@ export class VectorIndex {
         `${source.name} have ${source.width} numbers each, but the vectors of the index have ${this.dimensions}.`,
       );
     }
-    if (source.type === type) return;
+    if (source.type === type) {
+      checkSameRanges(source, this.#givenRanges);
+      return;
+    }
     throw new InvalidArgumentError(
       'ERR_INVALID_ARGUMENT',
       `The vectors of the index are ${type}, so that ${source.name.toLowerCase()} must be ${type === 'int8' ? 'Int8Arrays' : 'of floats'} too, but are ${source.type}.`,
@@ -316,13 +363,3 @@ export class VectorIndex {
 defineAsyncDispose(VectorIndex.prototype, function () {
   return this.dispose();
 });
-
-/** What the engine's numbers stand for. */
-function meant(batch: FlatHits, coded: CodedQueries | undefined): FlatHits {
-  if (coded === undefined) return batch;
-  const { first, k } = batch;
-  return {
-    ...batch,
-    similarities: batch.similarities.map((one, i) => coded.meant(first + Math.floor(i / k), one)),
-  };
-}

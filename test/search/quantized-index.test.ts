@@ -62,9 +62,9 @@ test.each(['cosine', 'dot'] as const)(
     expect([index.size, index.dimensions, index.precision]).toEqual([2000, 37, 'int8']);
     const kept =
       similarity === 'dot' ? corpus : corpus.map((vector) => vector.map((x) => x / Math.sqrt(dot(vector, vector))));
-    const ranges = quantizationRanges(kept);
+    const ranges = await quantizationRanges(kept);
     expect(index.ranges!.low[3]!).toBeCloseTo(ranges.low[3]!, 6);
-    const { data } = dequantize(quantize(kept, 'int8', { ranges: index.ranges! }));
+    const { data } = await dequantize(await quantize(kept, 'int8', { ranges: index.ranges! }));
     const meant = corpus.map((_, i) => data.subarray(i * 37, (i + 1) * 37));
     const best = queries.map((query) => sorted(query, meant, 10, similarity === 'dot' ? dot : cosine));
     like(await index.search(queries, { topK: 10 }), best);
@@ -151,7 +151,7 @@ test("sentence-transformers' semantic_search_faiss and semantic_search_usearch, 
 test('vectors that are added later, ranges and calibration of the caller, a threshold, fewer vectors than hits', async () => {
   const corpus = list(300, 16);
   const queries = list(5, 16);
-  const ranges = quantizationRanges(corpus);
+  const ranges = await quantizationRanges(corpus);
   const whole = await VectorIndex.of(corpus, { precision: 'int8', ranges });
   const parts = await VectorIndex.of([], { precision: 'int8', ranges });
   expect(await parts.search(queries)).toEqual([[], [], [], [], []]);
@@ -190,8 +190,8 @@ test('what cannot be meant', async () => {
   await expect(of(corpus, { precision: 'binary', calibration: corpus })).rejects.toThrow(
     /are for the precision 'int8'/,
   );
-  await expect(of(corpus, { ranges: quantizationRanges(corpus) })).rejects.toThrow(/but it is 'fp32'/);
-  await expect(of(corpus, { precision: 'int8', ranges: quantizationRanges(list(3, 9)) })).rejects.toMatchObject({
+  await expect(of(corpus, { ranges: await quantizationRanges(corpus) })).rejects.toThrow(/but it is 'fp32'/);
+  await expect(of(corpus, { precision: 'int8', ranges: await quantizationRanges(list(3, 9)) })).rejects.toMatchObject({
     code: 'ERR_LENGTH_MISMATCH',
   });
   await expect(of(corpus.slice(0, 1), { precision: 'int8' })).rejects.toMatchObject({ code: 'ERR_EMPTY_DATA' });
@@ -209,4 +209,48 @@ test('what cannot be meant', async () => {
   );
   await expect(index.search(corpus, { rescoreMultiplier: 0 })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
   await index.dispose();
+});
+
+test.each([
+  ['int8', 'cosine'],
+  ['int8', 'dot'],
+  ['binary', 'cosine'],
+  ['binary', 'dot'],
+] as const)('in an index of %s by the %s a vector of zeros has 0 with every other', async (precision, similarity) => {
+  const corpus = list(200, 24);
+  const zero = new Float32Array(24);
+  corpus[3] = zero;
+  const index = await VectorIndex.of(corpus, { precision, similarity });
+  await index.add([zero, corpus[0]!, zero]);
+  const zeros = [3, 200, 202];
+  const queries = [...list(4, 24), zero];
+  for (const rescore of [true, false]) {
+    const found = await index.search(queries, { topK: 203, rescore });
+    for (const hits of found.slice(0, 4)) {
+      expect(hits.filter(({ index: row }) => zeros.includes(row)).map(({ score }) => score)).toEqual([0, 0, 0]);
+      hits.slice(1).forEach(({ score, index: row }, i) => {
+        expect(score < hits[i]!.score || (score === hits[i]!.score && row > hits[i]!.index)).toBe(true);
+      });
+    }
+    // Of equal scores the first goes first.
+    const [none] = await index.search([zero], { topK: 5, rescore });
+    expect(none).toEqual([0, 1, 2, 3, 4].map((row) => ({ index: row, score: 0 })));
+    expect(found[4]!.every(({ score, index: row }, i) => score === 0 && row === i)).toBe(true);
+  }
+  await index.dispose();
+});
+
+test('numbers outside the ranges are counted, and told where they are many', async () => {
+  const events: unknown[] = [];
+  const onProgress = (event: unknown) => events.push(event);
+  const index = await VectorIndex.of([[-1, -1], [1, 1]], { precision: 'int8', similarity: 'dot', onProgress });
+  await index.add([[0.5, -0.5], [1, -1]], { onProgress });
+  expect([index.clipped, events]).toEqual([0, []]);
+  await index.add([[3, 0], [0, -2], [0, 0], [-1.5, 9]], { onProgress });
+  expect(index.clipped).toBe(4);
+  expect(events).toEqual([{ type: 'clipped', clipped: 4, numbers: 8 }]);
+  await index.dispose();
+  const ranges = { low: Float32Array.of(-1, -1), high: Float32Array.of(1, 1) };
+  await semanticSearch([[1, 0]], [[5, 5]], { precision: 'int8', similarity: 'dot', ranges, onProgress });
+  expect(events).toContainEqual({ type: 'clipped', clipped: 2, numbers: 2 });
 });

@@ -19,6 +19,8 @@ export interface DelimitedOptions {
   signal: AbortSignal | undefined;
   /** Whether these names of columns are those that are looked for. */
   fits: (names: readonly string[]) => boolean;
+  /** Is told the bytes of each piece that was read, packed as they lie. */
+  onBytes?: ((bytes: number) => void) | undefined;
 }
 
 /** Characters from which the delimiter is found. */

@@ -5,7 +5,7 @@ import { option, say } from '../../system/wording';
 import { JsonLinesFile } from './json-lines';
 import { NpyFile } from './npy';
 import { ParquetFile } from './parquet';
-import type { VectorFile } from './vector-file';
+import type { Beside, VectorFile } from './vector-file';
 
 /** What vectors are written as. */
 export const vectorFormats = ['parquet', 'jsonl', 'npy'] as const;
@@ -32,12 +32,12 @@ export function formatOf(file: string): VectorFormat {
   );
 }
 
-export function vectorFile(file: AtomicFile, format: VectorFormat, withTexts: boolean): VectorFile {
+export function vectorFile(file: AtomicFile, format: VectorFormat, beside: Beside): VectorFile {
   switch (format) {
     case 'parquet':
-      return new ParquetFile(file, withTexts);
+      return new ParquetFile(file, beside);
     case 'jsonl':
-      return new JsonLinesFile(file, withTexts);
+      return new JsonLinesFile(file, beside);
     case 'npy':
       return new NpyFile(file);
   }

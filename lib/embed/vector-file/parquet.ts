@@ -2,7 +2,7 @@ import { ADDON_VERSION } from '../../engine/load';
 import type { AtomicFile } from '../../system/atomic-file';
 import { littleEndian } from './little-endian';
 import { i32, i64, list, struct, text, thrift, varint, type ThriftStruct, type ThriftValue } from './thrift';
-import type { TextVectors, VectorFile } from './vector-file';
+import type { Beside, TextVectors, VectorFile } from './vector-file';
 
 // By hand: the packages for it take lists of lists of numbers, a value at a time, and these are the buffers as they are.
 // The numbers are those of parquet.thrift and Encodings.md.
@@ -15,7 +15,7 @@ const [UTF8, LIST] = [0, 3];
 const UNCOMPRESSED = 0;
 const DATA_PAGE = 0;
 
-/** Bytes of a row group: it is held until it is written. */
+/** Bytes of a row group, texts and all: it is held until it is written. */
 const GROUP_BYTES = 16 << 20;
 
 const MAGIC = Buffer.from('PAR1');
@@ -30,7 +30,7 @@ interface Chunk {
 }
 
 /**
- * Columns `text` (UTF-8) and `vector` (list of float32), uncompressed, in row groups of some megabytes: what pyarrow,
+ * Columns `id` and `text` (UTF-8), where there are any, and `vector` (list of float32), uncompressed, in row groups of some megabytes: what pyarrow,
  * pandas, DuckDB, Polars and Hugging Face's datasets read.
  */
 export class ParquetFile implements VectorFile {
@@ -42,17 +42,24 @@ export class ParquetFile implements VectorFile {
 
   constructor(
     readonly file: AtomicFile,
-    readonly withTexts: boolean,
+    readonly beside: Beside,
   ) {}
 
-  async write({ texts, data, width }: TextVectors): Promise<void> {
-    const some = Math.max(1, Math.floor(GROUP_BYTES / (4 * width)));
-    for (let from = 0; from < texts.length; from += some) {
-      const piece = data.subarray(from * width, (from + some) * width);
-      this.#held.push({ texts: texts.slice(from, from + some), data: piece, width });
-      this.#heldBytes += piece.byteLength;
-      if (this.#heldBytes >= GROUP_BYTES) await this.#writeGroup();
+  async write({ texts, ids, data, width }: TextVectors): Promise<void> {
+    let from = 0;
+    const hold = (to: number) => {
+      if (to === from) return;
+      const piece = data.subarray(from * width, to * width);
+      this.#held.push({ texts: texts.slice(from, to), ids: ids?.slice(from, to), data: piece, width });
+      from = to;
+    };
+    for (let row = 0; row < texts.length; ++row) {
+      this.#heldBytes += 4 * width + (this.beside.texts ? Buffer.byteLength(texts[row]!) : 0);
+      if (this.#heldBytes < GROUP_BYTES) continue;
+      hold(row + 1);
+      await this.#writeGroup();
     }
+    hold(texts.length);
   }
 
   async end(): Promise<void> {
@@ -76,8 +83,11 @@ export class ParquetFile implements VectorFile {
     this.#heldBytes = 0;
     const rows = held.reduce((sum, { texts }) => sum + texts.length, 0);
     const chunks: Chunk[] = [];
-    if (this.withTexts) {
-      chunks.push(await this.#writeChunk(['text'], BYTE_ARRAY, held, (one) => [one.texts.length, textValues(one)]));
+    if (this.beside.ids) {
+      chunks.push(await this.#writeChunk(['id'], BYTE_ARRAY, held, ({ ids }) => [ids!.length, textValues(ids!)]));
+    }
+    if (this.beside.texts) {
+      chunks.push(await this.#writeChunk(['text'], BYTE_ARRAY, held, ({ texts }) => [texts.length, textValues(texts)]));
     }
     chunks.push(
       await this.#writeChunk(['vector', 'list', 'element'], FLOAT, held, (one) => [one.data.length, vectorValues(one)]),
@@ -110,8 +120,9 @@ export class ParquetFile implements VectorFile {
     const leaf = (name: string, type: number, more: ThriftStruct = {}): ThriftValue =>
       struct({ 1: i32(type), 3: i32(REQUIRED), 4: text(name), ...more });
     const schema = [
-      struct({ 4: text('schema'), 5: i32(this.withTexts ? 2 : 1) }),
-      ...(this.withTexts ? [leaf('text', BYTE_ARRAY, { 6: i32(UTF8) })] : []),
+      struct({ 4: text('schema'), 5: i32(1 + Number(this.beside.ids) + Number(this.beside.texts)) }),
+      ...(this.beside.ids ? [leaf('id', BYTE_ARRAY, { 6: i32(UTF8) })] : []),
+      ...(this.beside.texts ? [leaf('text', BYTE_ARRAY, { 6: i32(UTF8) })] : []),
       struct({ 3: i32(REQUIRED), 4: text('vector'), 5: i32(1), 6: i32(LIST) }),
       struct({ 3: i32(REPEATED), 4: text('list'), 5: i32(1) }),
       leaf('element', FLOAT),
@@ -155,8 +166,8 @@ function sized(bytes: Buffer): Buffer[] {
 }
 
 /** Each text's length and bytes. */
-function textValues({ texts }: TextVectors): Buffer[] {
-  return [Buffer.concat(texts.flatMap((one) => sized(Buffer.from(one))))];
+function textValues(texts: readonly (string | number)[]): Buffer[] {
+  return [Buffer.concat(texts.flatMap((one) => sized(Buffer.from(String(one)))))];
 }
 
 /** Levels, which say where each list begins and that every number is there, and the numbers. */

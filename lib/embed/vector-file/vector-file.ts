@@ -1,8 +1,16 @@
 /** Texts with their vectors, [texts × width]. */
 export interface TextVectors {
   texts: readonly string[];
+  /** Of each text, where there are ids. */
+  ids?: readonly (string | number)[] | undefined;
   data: Float32Array;
   width: number;
+}
+
+/** What stands beside the vectors. */
+export interface Beside {
+  texts: boolean;
+  ids: boolean;
 }
 
 /** Writes vectors in one format; what it holds back is bounded. */
