@@ -1,4 +1,4 @@
-// OpenAI's own client with a server of vectune, in CommonJS: npm install vectune openai
+// OpenAI's own client with a server of vectune, in CommonJS: npm install vectune fastify@5 prom-client@15 zod@4 openai
 //   node openai.cjs [model]
 const OpenAI = require('openai');
 const { cosineSimilarity, models, TextVectorisation } = require('vectune');

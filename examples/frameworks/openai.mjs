@@ -1,4 +1,4 @@
-// OpenAI's own client with a server of vectune: npm install vectune openai
+// OpenAI's own client with a server of vectune: npm install vectune fastify@5 prom-client@15 zod@4 openai
 //   node openai.mjs [model]
 import OpenAI from 'openai';
 import { cosineSimilarity, models, TextVectorisation } from 'vectune';

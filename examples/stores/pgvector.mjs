@@ -18,7 +18,7 @@ await client.query(
 );
 
 // A batch goes in one statement while the next is computed.
-for await (const { texts, vectors } of embedBatches(tv, passages)) {
+for await (const { texts, vectors } of embedBatches(tv, passages, { role: 'document' })) {
   const [, width] = vectors.shape;
   const written = texts.map((_, i) => pgvector.toSql(Array.from(vectors.data.subarray(i * width, (i + 1) * width))));
   await client.query(

@@ -27,7 +27,7 @@ const add = database.transaction(({ texts, vectors: { data, shape } }) => {
   });
 });
 // A batch is written in one transaction while the next is computed; a million texts go the same way.
-for await (const batch of embedBatches(tv, passages)) add(batch);
+for await (const batch of embedBatches(tv, passages, { role: 'document' })) add(batch);
 
 const search = database.prepare(`
   select passages.text, 1 - vectors.distance as similarity

@@ -176,11 +176,7 @@ async function writeFile(work: Work, file: string): Promise<void> {
 }
 
 /** Where the texts come from: a list of them, the path of a file, or '-'. */
-async function sourceOf(
-  named: string[],
-  { texts = [] }: Flags,
-  fileOptions: FileOptions,
-): Promise<string | string[]> {
+async function sourceOf(named: string[], { texts = [] }: Flags, fileOptions: FileOptions): Promise<string | string[]> {
   const files = await Promise.all(named.map(looksLikeFile));
   const first = files.findIndex((isFile) => isFile);
   if (texts.length === 0 && named.length === 0) return '-';
@@ -243,8 +239,6 @@ async function waitingRows(
   return (await TextRows.open(source === '-' ? process.stdin : source, reading)).pieces();
 }
 
-async function* oneByOne(
-  lists: AsyncIterable<TextRow[]> | TextRow[][],
-): AsyncGenerator<TextRow, void, undefined> {
+async function* oneByOne(lists: AsyncIterable<TextRow[]> | TextRow[][]): AsyncGenerator<TextRow, void, undefined> {
   for await (const list of lists) yield* list;
 }

@@ -102,7 +102,7 @@ const OF_ENDING: Readonly<Record<string, TextFormat>> = {
 };
 
 /** What texts usually are called where they are not called text. */
-const USUAL = ['sentence', 'passage', 'document', 'content', 'body', 'question', 'query', 'title'];
+const USUAL = ['sentence', 'passage', 'document', 'content', 'body'];
 
 /** Texts of a file or of a stream; a stream has them in lines, or as JSON. */
 export class TextRows {
@@ -176,10 +176,15 @@ export class TextRows {
       ...(signal && { signal }),
       format,
     });
-    const fits = (names: readonly string[]) => textAt(names, textColumn) !== undefined;
+    const fits = (names: readonly string[]) => mayFit(names, textColumn);
     const table = await openTable(file, resolved, { fits, onBytes });
     try {
-      if (table.columns.length === 0) return new TextRows(false, () => nothingOf(table), () => table.close());
+      if (table.columns.length === 0)
+        return new TextRows(
+          false,
+          () => nothingOf(table),
+          () => table.close(),
+        );
       const at = columnsOf({ file }, table.columns, options, table.names !== 'none');
       const positions = [at.text, at.id, at.title].filter((one) => one !== undefined);
       return new TextRows(
@@ -271,7 +276,7 @@ function jsonColumns({ value, place }: JsonValue, options: TextRowsOptions): Col
   const { textColumn, idColumn, titleColumn } = options;
   const asked = textColumn ?? idColumn ?? titleColumn;
   if (asked !== undefined) {
-    throw tableError(place, `there must be an object with a member ${show(asked)}, but there is ${show(value)}.`);
+    throw tableError(place, `there must be an object with a member ${quoted(asked)}, but there is ${show(value)}.`);
   }
   return { text: 'text', id: undefined, title: undefined };
 }
@@ -281,7 +286,7 @@ function jsonRow({ value, place }: JsonValue, columns: Columns<Column>): TextRow
   if (typeof value !== 'object' || value === null) {
     throw new InvalidArgumentError(
       'ERR_TEXT_TYPE',
-      `${place.file}, line ${place.line}: there must be ${columns.id === undefined ? 'a string, or ' : ''}an object with a string ${show(columns.text)}, but there is ${show(value)}.`,
+      `${place.file}, line ${place.line}: there must be ${columns.id === undefined ? 'a string, or ' : ''}an object with a string ${quoted(columns.text)}, but there is ${show(value)}.`,
       { row: place.row, file: place.file },
     );
   }
@@ -298,7 +303,7 @@ function textOf(value: unknown, place: FilePlace, name: Column): string {
   if (typeof value === 'string') return value;
   throw new InvalidArgumentError(
     'ERR_TEXT_TYPE',
-    `${placed(place)}: there must be a string ${show(name)}, but there is ${show(value)}.`,
+    `${placed(place)}: there must be a string ${quoted(name)}, but there is ${show(value)}.`,
     { row: place.row, file: place.file, line: place.line },
   );
 }
@@ -310,7 +315,19 @@ function placed({ file, line, row }: FilePlace): string {
 function idOf(value: unknown, place: FilePlace, name: Column): TextId {
   if (typeof value === 'string' || (typeof value === 'number' && Number.isFinite(value))) return value;
   if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
-  throw tableError(place, `the id ${show(name)} must be a string or a number, but is ${show(value)}.`);
+  throw tableError(place, `the id ${quoted(name)} must be a string or a number, but is ${show(value)}.`);
+}
+
+/** Whether these may be the names of columns, and not those of another delimiter. */
+function mayFit(names: readonly string[], asked: Column | undefined): boolean {
+  if (typeof asked === 'number') return asked < names.length;
+  return names.some((name) =>
+    asked === undefined ? ['text', 'question', 'query', 'title', ...USUAL].includes(plainName(name)) : name === asked,
+  );
+}
+
+function quoted(name: Column): string {
+  return typeof name === 'number' ? `number ${name}` : `"${name.length > 40 ? `${name.slice(0, 37)}...` : name}"`;
 }
 
 /** The place of the texts by the names of columns; undefined where they do not say it. */
@@ -336,7 +353,7 @@ function columnsOf(
   const columns = named
     ? `The columns are: ${names
         .slice(0, 30)
-        .map((name) => show(name))
+        .map(quoted)
         .join(', ')}${names.length > 30 ? ` and ${names.length - 30} more` : ''}.`
     : `The columns have numbers only, 0 to ${names.length - 1}.`;
   const find = (path: string, asked: Column): number => {
@@ -345,7 +362,7 @@ function columnsOf(
     const meant = typeof asked === 'string' ? nearest(asked, names) : undefined;
     throw tableError(
       place,
-      say`there is no one column ${show(asked)} (${option(path)}). ${columns}`,
+      say`there is no one column ${quoted(asked)} (${option(path)}). ${columns}`,
       meant === undefined ? undefined : say`Did you mean ${option(path, meant)}?`,
     );
   };

@@ -61,10 +61,7 @@ export interface TextWithId {
 }
 
 /** How a file of texts is read. @throws InvalidArgumentError ERR_INVALID_OPTION: `json` and another format */
-export function textRowsOptions({
-  json,
-  ...rows
-}: TextRowsOptions & { json?: boolean | undefined }): TextRowsOptions {
+export function textRowsOptions({ json, ...rows }: TextRowsOptions & { json?: boolean | undefined }): TextRowsOptions {
   if (json !== true) return rows;
   if (rows.inputFormat !== undefined && rows.inputFormat !== 'jsonl') {
     throw new InvalidArgumentError(
@@ -138,7 +135,8 @@ export async function embedFile(
   const total = resolved.total ?? (Array.isArray(source) ? source.length : undefined);
   try {
     let vectors: VectorFile | undefined;
-    const begun = () => vectorFile(output, format, { texts: withTexts, ids: format !== 'npy' && input?.hasIds === true });
+    const begun = () =>
+      vectorFile(output, format, { texts: withTexts, ids: format !== 'npy' && input?.hasIds === true });
     let [count, dimensions] = [0, 0];
     // What is no list is refused there.
     const batches = embedBatches(model, input?.texts() ?? (source as Iterable<string>), {

@@ -1,6 +1,7 @@
 import { cosine, type Vector } from '../embed/similarity';
 import { loadEngine } from '../engine/load';
 import { throwIfAborted } from '../evaluate/work';
+import { CodedVectors } from '../search/coded-vectors';
 import { VectorSource, type SearchNumbers } from '../search/matrix';
 import { NativeVectors, type FlatHits } from '../search/native-vectors';
 import { Quantizer } from '../search/quantizer';
@@ -14,7 +15,8 @@ const NUMBERS_AT_ONCE = 1 << 20;
 /** The vectors of the texts that are searched: in the engine's memory alone, to which each block goes as it is embedded. */
 export class CorpusVectors {
   #vectors: NativeVectors | undefined;
-  #quantizer: Quantizer | undefined;
+  /** Of int8: the same, and what makes codes of vectors. */
+  #coded: CodedVectors | undefined;
 
   constructor(
     readonly precision: 'fp32' | 'int8',
@@ -30,11 +32,15 @@ export class CorpusVectors {
       if (precision === 'fp32') this.#vectors = await NativeVectors.of(addon, source.width, 'fp32', 'cosine');
       else {
         const quantizer = await Quantizer.of(precision, source.width, 'cosine', undefined, source, signal);
-        this.#vectors = await NativeVectors.of(addon, quantizer.width, quantizer.type, 'dot');
-        this.#quantizer = quantizer;
+        this.#coded = await CodedVectors.of(addon, quantizer);
+        this.#vectors = this.#coded.vectors;
       }
     }
-    for await (const { numbers } of (this.#quantizer?.vectors(source) ?? source).pieces()) {
+    if (this.#coded !== undefined) {
+      await this.#coded.append(source, () => throwIfAborted(signal));
+      return;
+    }
+    for await (const { numbers } of source.pieces()) {
       throwIfAborted(signal);
       await this.#vectors.append(numbers);
     }
@@ -47,14 +53,14 @@ export class CorpusVectors {
     onDone: (comparisons: number) => void,
   ): AsyncGenerator<FlatHits, void, undefined> {
     const source = VectorSource.of(queries, 'The vectors');
-    const [vectors, quantizer] = [this.#vectors!, this.#quantizer];
-    if (quantizer === undefined) {
+    const [vectors, kept] = [this.#vectors!, this.#coded];
+    if (kept === undefined) {
       yield* vectors.search(source, k, this.signal, onDone);
       return;
     }
-    const coded = quantizer.queries(source).source;
+    const coded = kept.quantizer.queries(source).source;
     for await (const hits of vectors.search(coded, CANDIDATES * k, this.signal, onDone)) {
-      yield await rescored(vectors, quantizer, source, hits, k, this.signal);
+      yield await rescored(kept, source, hits, k, this.signal);
     }
   }
 
@@ -75,13 +81,16 @@ export class CorpusVectors {
       for (; first < last; ++first) {
         const from = at;
         at += texts[first]!.length * vectors.width;
-        yield Array.from(texts[first]!, (_, i) => this.#similarity(queries[first]!, numbers, from + i * vectors.width));
+        const zeros = this.#coded?.zeros;
+        yield Array.from(texts[first]!, (text, i) =>
+          zeros?.has(text) === true ? 0 : this.#similarity(queries[first]!, numbers, from + i * vectors.width),
+        );
       }
     }
   }
 
   #similarity(query: Vector, numbers: SearchNumbers, at: number): number {
-    const quantizer = this.#quantizer;
+    const quantizer = this.#coded?.quantizer;
     const similarity =
       quantizer === undefined
         ? cosine(query, numbers.subarray(at, at + query.length))

@@ -1,5 +1,14 @@
 import { loadEngine } from '../engine/load';
-import { callback, integer, numeric, optional, resolveTable, signal, type OptionsOf, type ResolvedOf } from '../system/option-table';
+import {
+  callback,
+  integer,
+  numeric,
+  optional,
+  resolveTable,
+  signal,
+  type OptionsOf,
+  type ResolvedOf,
+} from '../system/option-table';
 import { turn, VectorSource, type Vectors } from './matrix';
 import { NativeVectors } from './native-vectors';
 import { stopped } from './stopped';

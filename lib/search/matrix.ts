@@ -61,8 +61,8 @@ export class VectorSource {
 
   /** The same vectors, as something else; they are of fp32 now. */
   mapped(width: number, type: SearchType, map: (numbers: Float32Array, first: number) => SearchNumbers): VectorSource {
-    const flat = (from: number, to: number) => map(this.flat(from, to) as Float32Array, from);
-    return new VectorSource(this.name, this.count, width, type, flat, undefined, Math.max(width, this.looked));
+    const made = (first: number, end: number) => map(this.flat(first, end) as Float32Array, first);
+    return new VectorSource(this.name, this.count, width, type, made, undefined, Math.max(width, this.looked));
   }
 
   /** @throws InvalidArgumentError ERR_INVALID_ARGUMENT: not vectors; ERR_LENGTH_MISMATCH: a shape that is not the data's */

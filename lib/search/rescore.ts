@@ -1,18 +1,11 @@
 import type { VectorSource } from './matrix';
-import type { FlatHits, NativeVectors } from './native-vectors';
-import { isZero, type CodedQueries, type Quantizer } from './quantizer';
-import type { RowSet } from './row-set';
+import type { CodedVectors } from './coded-vectors';
+import type { FlatHits } from './native-vectors';
+import { isZero, type CodedQueries } from './quantizer';
 import { stopped } from './stopped';
 
 /** Numbers of candidates that are compared again before the event loop gets its turn. */
 const RESCORED_AT_ONCE = 1 << 20;
-
-/** Vectors that are kept as codes, and those among them that were zeros, of which the codes say nothing. */
-export interface CodedVectors {
-  vectors: NativeVectors;
-  quantizer: Quantizer;
-  zeros: RowSet;
-}
 
 /** What the engine's numbers stand for; a vector of zeros has 0. */
 export function meant({ zeros }: CodedVectors, batch: FlatHits, coded: CodedQueries, source: VectorSource): FlatHits {

@@ -14,12 +14,12 @@ import {
   type OptionsOf,
   type ResolvedOf,
 } from '../system/option-table';
+import { CodedVectors } from './coded-vectors';
 import { checkSameRanges, VectorSource, type QuantizationRanges, type Vectors } from './matrix';
 import { NativeVectors } from './native-vectors';
-import { Quantizer, type IndexPrecision, type Lost } from './quantizer';
+import { Quantizer, type IndexPrecision } from './quantizer';
 import { calibration, checkOneRange, ranges } from './ranges';
 import { meant, rescored } from './rescore';
-import { RowSet } from './row-set';
 import { stopped } from './stopped';
 
 /** A vector that was found. */
@@ -147,9 +147,7 @@ export class VectorIndex {
   readonly #calibration: Vectors | undefined;
   #vectors: NativeVectors | undefined;
   /** Once there are vectors, where they are not kept as they are. */
-  #quantizer: Quantizer | undefined;
-  /** Of those the vectors of zeros: codes say nothing of them. */
-  readonly #zeros = new RowSet();
+  #coded: CodedVectors | undefined;
   #clipped = 0;
   /** Of vectors that came as bytes: what these stand for, where it was said. */
   #givenRanges: QuantizationRanges | undefined;
@@ -204,12 +202,12 @@ export class VectorIndex {
 
   /** Numbers of a vector; 0 while there is none. */
   get dimensions(): number {
-    return this.#quantizer?.dimensions ?? this.#vectors?.width ?? 0;
+    return this.#coded?.quantizer.dimensions ?? this.#vectors?.width ?? 0;
   }
 
   /** Of 'int8': the ranges that were taken; null while there is no vector, and of the other precisions. */
   get ranges(): QuantizationRanges | null {
-    return this.#quantizer?.ranges ?? null;
+    return this.#coded?.quantizer.ranges ?? null;
   }
 
   /** Of 'int8': numbers of all vectors that lay outside the ranges, and were taken as the nearest end of them. */
@@ -242,17 +240,18 @@ export class VectorIndex {
     if (this.#vectors === undefined) await this.#begin(source, signal);
     this.#checkLike(source);
     this.#givenRanges ??= source.ranges;
-    let lost: Lost = { zeros: [], clipped: 0 };
-    const kept = this.#quantizer?.vectors(source, (piece) => (lost = piece)) ?? source;
-    let clipped = 0;
-    for await (const { numbers } of kept.pieces()) {
+    const check = () => {
       stopped(signal);
       this.#checkAlive();
-      const before = this.#vectors!.count;
-      await this.#vectors!.append(numbers);
-      for (const row of lost.zeros) this.#zeros.add(before + row);
-      clipped += lost.clipped;
+    };
+    if (this.#coded === undefined) {
+      for await (const { numbers } of source.pieces()) {
+        check();
+        await this.#vectors!.append(numbers);
+      }
+      return;
     }
+    const clipped = await this.#coded.append(source, check);
     this.#clipped += clipped;
     const all = source.count * source.width;
     if (clipped > CLIPPED_SHARE * all) onProgress?.({ type: 'clipped', clipped, numbers: all });
@@ -274,8 +273,8 @@ export class VectorIndex {
     }
     const { similarity, precision } = this;
     const quantizer = await Quantizer.of(precision, source.width, similarity, this.#ranges, like, signal);
-    this.#vectors = await NativeVectors.of(this.#addon, quantizer.width, quantizer.type, 'dot');
-    this.#quantizer = quantizer;
+    this.#coded = await CodedVectors.of(this.#addon, quantizer);
+    this.#vectors = this.#coded.vectors;
   }
 
   /**
@@ -296,15 +295,14 @@ export class VectorIndex {
     const vectors = this.#vectors;
     if (vectors === undefined || source.count === 0) return hits;
     this.#checkLike(source);
-    const quantizer = this.#quantizer;
-    const coded = quantizer?.queries(source);
+    const kept = this.#coded;
+    const coded = kept?.quantizer.queries(source);
     const again = coded !== undefined && rescore;
     const k = again ? Math.min(topK * rescoreMultiplier, MOST_HITS) : topK;
     const total = source.count * vectors.count;
     const told = (done: number) => onProgress?.({ type: 'searching', done, total });
     let made = 0;
     for await (const batch of vectors.search(coded?.source ?? source, k, signal, told)) {
-      const kept = quantizer && { vectors, quantizer, zeros: this.#zeros };
       const found =
         kept === undefined || coded === undefined
           ? batch
@@ -329,7 +327,7 @@ export class VectorIndex {
   }
 
   #checkLike(source: VectorSource): void {
-    const type = this.#quantizer === undefined ? this.#vectors!.type : 'fp32';
+    const type = this.#coded === undefined ? this.#vectors!.type : 'fp32';
     if (source.width !== this.dimensions) {
       throw new InvalidArgumentError(
         'ERR_LENGTH_MISMATCH',

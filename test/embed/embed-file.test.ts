@@ -18,6 +18,7 @@ const ofWidth = (width: number): BatchModel => ({
 });
 
 interface Row {
+  id?: string | number;
   text?: string;
   vector: number[];
 }
@@ -102,6 +103,111 @@ test('a file of texts, packed too, with the time left by what has been read of i
   await embedFile(ofWidth(4), models.path('lines.jsonl'), models.path('t.jsonl'), { json: true });
   expect(jsonl(models.path('t.jsonl')).map(({ text }) => text)).toEqual(['a', 'b']);
 });
+
+describe('texts of rows, and their ids', () => {
+  const rows = [
+    { _id: 'a-1', title: 'One', text: 'a text, with a comma', views: 3 },
+    { _id: 'b-2', title: '', text: 'over\ntwo "lines"', views: 4 },
+    { _id: 'c-3', title: 'Three', text: '', views: 5 },
+  ];
+  const quoted = (value: unknown) => `"${String(value).replaceAll('"', '""')}"`;
+  const asCsv = [Object.keys(rows[0]!).join(','), ...rows.map((row) => Object.values(row).map(quoted).join(','))].join(
+    '\n',
+  );
+  const asLines = rows.map((row) => JSON.stringify(row)).join('\n');
+  const contents: Record<string, string | Buffer> = {
+    'rows.csv': asCsv,
+    'rows.CSV.gz': gzipSync(asCsv),
+    'rows.tsv': asCsv.replaceAll('","', '"\t"').replaceAll(/^_id.*$/gm, (line) => line.replaceAll(',', '\t')),
+    'rows.jsonl': asLines,
+    'rows.ndjson.gz': gzipSync(asLines),
+    'rows.json': JSON.stringify(rows),
+  };
+
+  async function written(from: string, options: EmbedFileOptions = {}): Promise<Row[]> {
+    await embedFile(ofWidth(4), from, models.path('rows.out.jsonl'), { batchSize: 2, ...options });
+    return jsonl(models.path('rows.out.jsonl'));
+  }
+
+  test.each(Object.keys(contents))('%s: by its ending, and the same in Parquet', async (name) => {
+    writeFileSync(models.path(name), contents[name]!);
+    const found = await written(models.path(name));
+    expect(found.map(({ id, text }) => [id, text])).toEqual(rows.map(({ _id, text }) => [_id, text]));
+    const titled = await written(models.path(name), { titleColumn: 'title', idColumn: 'text', textColumn: 'text' });
+    expect(titled.map(({ text }) => text)).toEqual(['One a text, with a comma', 'over\ntwo "lines"', 'Three']);
+    const vectors = models.path('rows.out.parquet');
+    expect(await embedFile(ofWidth(4), models.path(name), vectors)).toMatchObject({ count: 3 });
+    const again = parquet(vectors).rows;
+    expect(again.map(({ id, text }) => ({ id, text }))).toEqual(rows.map(({ _id, text }) => ({ id: _id, text })));
+    expect(asBits(again)).toBe(asBits(found));
+  });
+
+  test('other columns, numbers as ids, no names, vectors and ids alone', async () => {
+    const csv = models.path('other.csv');
+    writeFileSync(csv, 'number;body;n\n1;first;x\n2;second;y\n');
+    expect((await written(csv, { idColumn: 'number', textColumn: 'n' })).map(({ id, text }) => [id, text])).toEqual([
+      ['1', 'x'],
+      ['2', 'y'],
+    ]);
+    expect(await written(csv)).toMatchObject([{ text: 'first' }, { text: 'second' }]);
+    const nameless = models.path('nameless.csv');
+    writeFileSync(nameless, '7,first\n8,second\n');
+    expect(await written(nameless, { idColumn: 0, textColumn: 1 })).toMatchObject([{ id: '7', text: 'first' }, {}]);
+    const lines = models.path('ids.jsonl');
+    writeFileSync(lines, '{"id":7,"text":"a"}\n{"text":"b","id":"x"}\n');
+    expect(await written(lines)).toMatchObject([
+      { id: 7, text: 'a' },
+      { id: 'x', text: 'b' },
+    ]);
+    const [alone] = await written(lines, { text: false });
+    expect(Object.keys(alone!)).toEqual(['id', 'vector']);
+    // Texts of .npy have no ids, and texts in lines neither, whatever the file holds.
+    await embedFile(ofWidth(4), lines, models.path('ids.npy'));
+    expect((await readNpy(models.path('ids.npy'))).shape).toEqual([2, 4]);
+    expect((await written(lines, { inputFormat: 'lines' })).map(({ text }) => text)).toEqual([
+      '{"id":7,"text":"a"}',
+      '{"text":"b","id":"x"}',
+    ]);
+    const listed = [
+      { id: 1, text: 'a' },
+      { id: 2, text: 'b' },
+    ];
+    await embedFile(ofWidth(4), listed, models.path('listed.jsonl'), { batchSize: 1 });
+    expect(jsonl(models.path('listed.jsonl'))).toMatchObject(listed);
+  });
+
+  test.each([
+    ['two.csv', 'sentence,passage\na,b\n', {}, /not clear which column holds the texts.*Say which with .*textColumn/s],
+    ['two.csv', 'sentence,passage\na,b\n', { textColumn: 'pasage' }, /no one column "pasage".*Did you mean .*passage/s],
+    ['none.jsonl', '{"text":"a","id":1}\n{"text":"b"}\n', {}, /none\.jsonl, line 2.*the id "id" must be/],
+    ['none.jsonl', '{"text":"a"}\n{"text":2}\n', {}, /none\.jsonl, line 2: there must be a string "text"/],
+    ['none.jsonl', '{"text":"a"}\n{"text"\n', {}, /none\.jsonl, line 2: this is not JSON/],
+    ['short.csv', 'id,text\n1,a\n2\n', {}, /short\.csv, line 3.*2 columns are expected, 1 found/],
+    ['plain.txt', 'a\n', { textColumn: 'text' }, /textColumn.*but the texts are read as lines/],
+    ['plain.jsonl', '"a"\n', { textColumn: 'text' }, /there must be an object with a member "text"/],
+    ['plain.jsonl', '"a"\n', { file: { header: false } }, /file\.header.*but the texts are read as jsonl/],
+    ['plain.csv', 'text\na\n', { json: true, inputFormat: 'csv' }, /json.*leave one out/],
+  ] as const)('%s: %j with %j is refused', async (name, content, options, message) => {
+    writeFileSync(models.path(name), content);
+    await expect(written(models.path(name), options)).rejects.toThrow(message);
+  });
+
+  test('what says how a file is read is refused where texts are given', async () => {
+    const refused = (options: EmbedFileOptions) => embedFile(ofWidth(4), ['a'], models.path('a.jsonl'), options);
+    for (const options of [{ textColumn: 'a' }, { inputFormat: 'csv' }, { json: true }, { encoding: 'utf-8' }] as const)
+      await expect(refused(options)).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
+    const odd = [{ id: 1, text: 'a' }, { text: 'b' }];
+    await expect(embedFile(ofWidth(4), odd, models.path('a.jsonl'))).rejects.toMatchObject({ row: 1 });
+  });
+});
+
+test('a row group is bounded by its texts too', async () => {
+  const texts = Array.from({ length: 40 }, (_, i) => `${i} ${'é'.repeat(500_000)}`);
+  await embedFile(ofWidth(4), texts, models.path('long.parquet'), { batchSize: 40 });
+  const { groups, rows } = parquet(models.path('long.parquet'));
+  expect(groups).toBe(3);
+  expect(rows.map(({ text }) => text!.length)).toEqual(texts.map(({ length }) => length));
+}, 60_000);
 
 test('texts are read only as fast as vectors are written', async () => {
   let read = 0;

@@ -78,3 +78,38 @@ test('to a file: the format by its ending or by --format, a prompt, and what can
   expect(nowhere).toMatchObject({ code: 2 });
   expect(nowhere.stderr).toMatch(/--format npy is for a file: name it with --out/);
 }, 60_000);
+
+test('rows of tables with their ids, and of a Parquet file that it wrote; prompts by what the texts are', async () => {
+  const csv = models.write('rows.csv', 'key,body\n1,rain\n2,"boats, and more"\n');
+  const asked = [csv, '--text-column', 'body', '--id-column', 'key'];
+  expect((await embed(asked)).texts).toEqual(['rain', 'boats, and more']);
+  const parquet = models.path('rows.parquet');
+  expect(await embed([...asked, '--out', parquet])).toMatchObject({ code: 0 });
+  const again = models.path('again.jsonl');
+  expect(await embed([parquet, '--out', again, '--role', 'document'])).toMatchObject({ code: 0 });
+  const rows = readFileSync(again, 'utf8').trim().split('\n');
+  expect(rows.map((line) => Object.entries(JSON.parse(line) as object).slice(0, 2))).toEqual([
+    [
+      ['id', '1'],
+      ['text', 'rain'],
+    ],
+    [
+      ['id', '2'],
+      ['text', 'boats, and more'],
+    ],
+  ]);
+  // By the standard input too.
+  const piped = models.path('piped.jsonl');
+  const input = Buffer.from('{"id":5,"text":"rain"}\n');
+  expect(await embed(['--jsonl', '--out', piped], input)).toMatchObject({ code: 0 });
+  expect(JSON.parse(readFileSync(piped, 'utf8'))).toMatchObject({ id: 5, text: 'rain' });
+  const both = await embed([csv, '--role', 'query', '--prompt', 'query: ']);
+  expect(both.code).toBe(2);
+  expect(both.stderr).toMatch(/--role and --prompt were both given/);
+  const unclear = await embed([models.write('two.csv', 'question,answer\na,b\n')]);
+  expect(unclear.code).toBe(1);
+  expect(unclear.stderr).toContain('Say which with --text-column');
+  const strange = await embed(['--input-format', 'csv'], Buffer.from('text\na\n'));
+  expect(strange).toMatchObject({ code: 2 });
+  expect(strange.stderr).toMatch(/--input-format is 'csv', which is read from a file/);
+}, 120_000);

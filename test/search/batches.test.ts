@@ -82,3 +82,37 @@ test('what is no text, a failing source, a failing model and a signal end it', a
   await expect(stopped).rejects.toMatchObject({ code: 'ERR_ABORTED' });
   await expect(embedMatrix(model, [], { batch: 3 } as object)).rejects.toMatchObject({ code: 'ERR_UNKNOWN_OPTION' });
 });
+
+test('texts of a role are embedded as such, or refused', async () => {
+  const told: string[] = [];
+  const roles: BatchModel = Object.fromEntries(
+    (['embed', 'embedQueries', 'embedDocuments'] as const).map((name) => [
+      name,
+      (texts: readonly string[]) => {
+        told.push(name);
+        return Promise.resolve(texts.map(vector));
+      },
+    ]),
+  ) as unknown as BatchModel;
+  for (const role of [undefined, 'query', 'document'] as const)
+    await embedMatrix(roles, list(3), { batchSize: 2, ...(role && { role }) });
+  expect(told).toEqual(['embed', 'embed', 'embedQueries', 'embedQueries', 'embedDocuments', 'embedDocuments']);
+  const refused = { code: 'ERR_INVALID_OPTION' };
+  await expect(embedMatrix(model, list(3), { role: 'query' })).rejects.toMatchObject(refused);
+  await expect(embedMatrix(roles, list(3), { role: 'query', embed: { prompt: 'a: ' } })).rejects.toMatchObject(refused);
+  await expect(embedMatrix(roles, list(3), { role: 'text' as 'query' })).rejects.toMatchObject(refused);
+});
+
+test('one array of an iterable whose length was said wrongly, or of more than an array may have', async () => {
+  const texts = list(30);
+  const expected = { data: Float32Array.from(texts.flatMap(vector)), shape: [30, 2] };
+  for (const total of [3, 16, 30, 100]) {
+    expect(await embedMatrix(model, new Set(texts), { batchSize: 7, total })).toEqual(expected);
+    expect(await embedMatrix(model, texts, { batchSize: 7, total })).toEqual(expected);
+  }
+  await expect(embedMatrix(model, texts, { total: 2 ** 52 })).rejects.toMatchObject({
+    name: 'OutOfMemoryError',
+    code: 'ERR_OUT_OF_MEMORY',
+    message: expect.stringMatching(/embedBatches/),
+  });
+});

@@ -155,22 +155,30 @@ test('int8 finds nearly what fp32 finds; what cannot be quantised is refused', a
   await code(quantize(vectors, 'int8', { signal: AbortSignal.abort() }), 'ERR_ABORTED');
 });
 
-test.each(['int8', 'uint8', 'binary', 'ubinary'] as const)('%s of what is not finite is refused, by its vector', async (to) => {
-  const wrong = vectors.map((vector) => [...vector]);
-  wrong[7]![2] = NaN;
-  const refusal = { code: 'ERR_INVALID_ARGUMENT', row: 7 };
-  await expect(quantize(wrong, to as 'int8')).rejects.toMatchObject(refusal);
-  if (to === 'int8') await expect(quantizationRanges(wrong)).rejects.toMatchObject(refusal);
-  if (to.endsWith('int8'))
-    await expect(quantize(vectors, to as 'int8', { calibration: wrong })).rejects.toMatchObject(refusal);
-});
+test.each(['int8', 'uint8', 'binary', 'ubinary'] as const)(
+  '%s of what is not finite is refused, by its vector',
+  async (to) => {
+    const wrong = vectors.map((vector) => [...vector]);
+    wrong[7]![2] = NaN;
+    const refusal = { code: 'ERR_INVALID_ARGUMENT', row: 7 };
+    await expect(quantize(wrong, to as 'int8')).rejects.toMatchObject(refusal);
+    if (to === 'int8') await expect(quantizationRanges(wrong)).rejects.toMatchObject(refusal);
+    if (to.endsWith('int8'))
+      await expect(quantize(vectors, to as 'int8', { calibration: wrong })).rejects.toMatchObject(refusal);
+  },
+);
 
 test('bits are no numbers: they are not searched as such, nor are bytes by other ranges', async () => {
   const refusal = { code: 'ERR_INVALID_ARGUMENT' };
   const rows = ({ data, shape: [count, width] }: Matrix<Uint8Array>) =>
     Array.from({ length: count }, (_, i) => data.subarray(i * width, (i + 1) * width));
   const unsigned = await quantize(vectors, 'ubinary');
-  for (const bits of [await quantize(vectors, 'binary'), unsigned, rows(unsigned), rows(unsigned).map((row) => Buffer.from(row))]) {
+  for (const bits of [
+    await quantize(vectors, 'binary'),
+    unsigned,
+    rows(unsigned),
+    rows(unsigned).map((row) => Buffer.from(row)),
+  ]) {
     const given = bits as unknown as Vectors;
     await expect(semanticSearch(given, given)).rejects.toMatchObject(refusal);
     await expect(communityDetection(given)).rejects.toMatchObject(refusal);

@@ -243,10 +243,30 @@ test.each([
 test('numbers outside the ranges are counted, and told where they are many', async () => {
   const events: unknown[] = [];
   const onProgress = (event: unknown) => events.push(event);
-  const index = await VectorIndex.of([[-1, -1], [1, 1]], { precision: 'int8', similarity: 'dot', onProgress });
-  await index.add([[0.5, -0.5], [1, -1]], { onProgress });
+  const index = await VectorIndex.of(
+    [
+      [-1, -1],
+      [1, 1],
+    ],
+    { precision: 'int8', similarity: 'dot', onProgress },
+  );
+  await index.add(
+    [
+      [0.5, -0.5],
+      [1, -1],
+    ],
+    { onProgress },
+  );
   expect([index.clipped, events]).toEqual([0, []]);
-  await index.add([[3, 0], [0, -2], [0, 0], [-1.5, 9]], { onProgress });
+  await index.add(
+    [
+      [3, 0],
+      [0, -2],
+      [0, 0],
+      [-1.5, 9],
+    ],
+    { onProgress },
+  );
   expect(index.clipped).toBe(4);
   expect(events).toEqual([{ type: 'clipped', clipped: 4, numbers: 8 }]);
   await index.dispose();
