@@ -229,6 +229,7 @@ async function* linesOf(
 
 async function* nothingOf(table: Table): AsyncGenerator<TextRow[], void, undefined> {
   await table.close();
+  yield [];
 }
 
 /** Places of columns among their names. */

@@ -21,7 +21,11 @@ test.each(FILES)('the first line of %s installs all that it needs', (file) => {
   const installed = /npm install (.+)$/m.exec(text)![1]!.split(' ');
   const imported = [...text.matchAll(/(?:from |require\()'([^'.][^']*)'/g)].map(([, name]) => name!);
   const packages = imported.map((name) => /^(?:@[^/]+\/)?[^/]+/.exec(name)![0]);
-  const needed = new Set([...packages, ...(imported.includes('vectune/serve') ? OF_SERVER : [])]);
+  const needed = new Set([
+    ...packages,
+    ...(imported.includes('vectune/serve') ? OF_SERVER : []),
+    ...(imported.includes('vectune/langchain') ? ['@langchain/core'] : []),
+  ]);
   expect(new Set(installed)).toEqual(needed);
 });
 
