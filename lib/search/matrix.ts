@@ -37,9 +37,6 @@ function isKind(value: unknown, kind: string): boolean {
   return ArrayBuffer.isView(value) && (value as Partial<Float32Array>)[Symbol.toStringTag] === kind;
 }
 
-/** Typed arrays that are no vector: bytes of any meaning (bits among them), and what is no number. */
-const NO_VECTORS = ['Uint8Array', 'Uint8ClampedArray', 'BigInt64Array', 'BigUint64Array'];
-
 const OF_BITS =
   "bits are searched where the floats are given with the precision 'binary', and bytes as 'int8' of quantize.";
 
@@ -159,15 +156,16 @@ function capital(text: string): string {
 
 function widthOf(vector: unknown, name: string, number: number): number {
   const { length } = (vector ?? {}) as Partial<Vector>;
-  const odd = ArrayBuffer.isView(vector) ? NO_VECTORS.find((kind) => isKind(vector, kind)) : undefined;
-  if (odd !== undefined) {
+  if (isKind(vector, 'Uint8Array') || isKind(vector, 'Uint8ClampedArray')) {
     throw new InvalidArgumentError(
       'ERR_INVALID_ARGUMENT',
-      `${name} must be vectors of floats or Int8Arrays, but number ${number} (counted from 0) is a ${odd}${odd.startsWith('Uint8') ? `: ${OF_BITS}` : '.'}`,
+      `${name} must be vectors of floats or Int8Arrays, but number ${number} (counted from 0) is a Uint8Array: ${OF_BITS}`,
       { row: number },
     );
   }
-  if (typeof vector === 'object' && vector !== null && Number.isSafeInteger(length) && length! > 0) return length!;
+  const isBig = isKind(vector, 'BigInt64Array') || isKind(vector, 'BigUint64Array');
+  const isList = typeof vector === 'object' && vector !== null && !isBig;
+  if (isList && Number.isSafeInteger(length) && length! > 0) return length!;
   throw new InvalidArgumentError(
     'ERR_INVALID_ARGUMENT',
     `${name} must be vectors, lists of at least one number, but number ${number} (counted from 0) is ${show(vector)}.`,
