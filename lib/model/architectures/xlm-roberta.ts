@@ -1,0 +1,11 @@
+import type { Description } from './description';
+import { afterPadding } from './roberta';
+
+export const xlmRoberta = {
+  modelClass: 'XLMRobertaModel',
+  tokenizerClass: 'XLMRobertaTokenizer',
+  writtenTokenizerClass: 'XLMRobertaTokenizer',
+  formerModule: 'XLMRoBERTa',
+  ownFields: [],
+  read: afterPadding,
+} as const satisfies Description;
