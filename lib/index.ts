@@ -1,6 +1,6 @@
 /** vectune: fine-tune and run sentence-embedding models. Importing this loads neither LibTorch nor a model. */
 export { TextVectorisation } from './text-vectorisation';
-export type { ModelInfo } from './text-vectorisation';
+export type { ModelInfo } from './text-vectorisation/model-info';
 export type {
   DeviceChosenEvent,
   EmbedOptions,

@@ -5,7 +5,8 @@ import { fromNative, InvalidArgumentError } from './system/errors';
 import { choice, optional, resolveTable, type OptionsOf } from './system/option-table';
 import { show } from './system/options';
 import { say, words } from './system/wording';
-import { ofModel, TextVectorisation, type LoadedModel } from './text-vectorisation';
+import { ofModel, TextVectorisation } from './text-vectorisation';
+import type { LoadedModel } from './text-vectorisation/loaded-model';
 import { textVectorisationTable } from './text-vectorisation-options';
 
 export const mergeTable = {
@@ -81,7 +82,7 @@ export async function merge(
   );
   try {
     const loaded: LoadedModel[] = [];
-    for (const model of opened) loaded.push(await ofModel.loaded(model));
+    for (const model of opened) loaded.push(await ofModel.loaded(model, 'merge'));
     await checkMergeable(loaded.map(({ opened: one }) => one));
     const { addon } = loaded[0]!;
     const handle = await addon

@@ -1,54 +1,41 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { show } from './system/options';
 import { resolveTable, type ResolvedOf } from './system/option-table';
+import { orAborted } from './system/aborted';
 import type { TextPair } from './data/pair';
-import { areTextRows, listRows, textRows, type LabelList, type ListRows, type TextList } from './data/lists';
-import { collectLists, collectRows, noSplit, type DataSource } from './data/source';
+import type { LabelList, TextList } from './data/lists';
+import type { DataSource } from './data/source';
 import { defineAsyncDispose } from './system/dispose';
 import { option, say } from './system/wording';
-import { fromNative, hasCode, InvalidArgumentError, StateError } from './system/errors';
+import { hasCode, InvalidArgumentError, StateError } from './system/errors';
 import type { FinetuneEvent } from './finetune/events';
 import { finetune } from './finetune/finetune';
-import type { KeepReading } from './finetune/keep';
 import { finetuneTable, type FinetuneOptions } from './finetune/options';
-import { wantsPairClasses } from './finetune/losses/fit';
-import { resolveOptions, type ResolvedOptions } from './finetune/resolved-options';
+import type { ResolvedOptions } from './finetune/resolved-options';
 import type { FinetuneReport } from './finetune/report';
 import { FinetuneRun } from './finetune/run';
 import type { RunControl } from './finetune/run-control';
-import { fetchDataSet, hubDataSet } from './model/fetch/data-set';
-import { openModel } from './model/open';
-import {
-  promptName,
-  promptText,
-  unpooledTokens,
-  unpromptedNote,
-  untrainedPromptNote,
-  type TextKind,
-} from './model/prompts';
-import { saveModel } from './model/save/save';
-import type { ModelPreset, OpenedModel } from './model/types';
-import type { EmbeddingPrecision, EngineAddon, ModelHandle, NativeDevice } from './engine/addon';
-import { chooseDevice, choosePrecision } from './engine/devices';
-import { loadEngine } from './engine/load';
-import { prepareTokenizers } from './tokenisation/tokeniser';
-import { Embedder } from './embed/embedder';
-import { areTextsAlone, collectTexts, isVectorFile, type TeacherJob } from './finetune/teacher';
-import { areDataSets, resolveSets, type DataSets, type SetSource } from './finetune/sets/options';
-import { errorOfSet, type SetJob } from './finetune/sets/read';
+import type { DataSets } from './finetune/sets/options';
+import type { SetJob } from './finetune/sets/read';
 import { inputLength } from './finetune/trainable-model';
 import { TrainingRecord } from './finetune/training-record';
-import { EmbeddingsEndpoint } from './embed/endpoint';
-import type { EmbeddingModel } from './evaluate/embedding';
-import type { CardExample, CardFacts, MergeFacts } from './model/save/card';
+import { hubFiles } from './model/fetch/data-set';
+import { promptName, promptText, unpooledTokens, untrainedPromptNote, type TextKind } from './model/prompts';
+import type { MergeFacts } from './model/save/card';
+import { saveModel } from './model/save/save';
+import type { ModelPreset } from './model/types';
+import type { ModelHandle } from './engine/addon';
 import { exportModel, type ExportReport } from './export/export';
-import { cosineSimilarity } from './embed/similarity';
-import { cardTable, EXAMPLES, pushTable, type PushOptions } from './push/options';
-import { checkRepository, pushFolder, tokenToWrite, type PushReport } from './push/push';
 import { EXPORT_FORMATS, exportTable, type ExportFormat, type ExportOptions } from './export/options';
+import type { PushOptions } from './push/options';
+import type { PushReport } from './push/push';
+import { FinetuneArguments, type Sources } from './text-vectorisation/finetune-arguments';
+import { disposedDuring, HeldModel } from './text-vectorisation/held-model';
+import { loadModel, placeModel, type LoadedModel } from './text-vectorisation/loaded-model';
+import { modelInfo, type ModelInfo } from './text-vectorisation/model-info';
+import { pushModel, pushRequest, similarExamples } from './text-vectorisation/push-model';
+import { textList } from './text-vectorisation/text-list';
+import { WeightsHistory } from './text-vectorisation/weights-history';
 import {
   constructorMisnomers,
   constructorOptions,
@@ -59,39 +46,10 @@ import {
   type TextVectorisationOptions,
 } from './text-vectorisation-options';
 
-/** What a loaded model is. */
-export interface ModelInfo {
-  /** Hub id, or the folder's name. */
-  id: string;
-  /** The encoder's kind; 'static-embedding' where there is none but a table of words. */
-  architecture: OpenedModel['architecture'];
-  /** Width of an embedding. */
-  dimension: number;
-  /** The folder's limit in tokens, special tokens included. */
-  maxInputLength: number;
-  /** Most tokens of a text that `maxInputLength` may ask for, special tokens included. */
-  positions: number;
-  /** Numbers that the model is made of. */
-  parameters: number;
-  /** Where `embed` computes: 'cpu', or a GPU as 'cuda:0'. */
-  device: string;
-  /** What the model knows to put before texts, by name; '' is nothing. */
-  prompts: Readonly<Record<string, string>>;
-  /** What was assumed where the model's folder does not say, for people to read. */
-  notes: readonly string[];
-}
-
-/** What the rooms above may use of a model that is loaded. */
-export interface LoadedModel {
-  addon: EngineAddon;
-  handle: ModelHandle;
-  opened: OpenedModel;
-  embedder: Embedder;
-}
-
-/** What merge.ts needs of a model and others must not have. */
+/** What other rooms need of a model and its users must not have. */
 export let ofModel: {
-  loaded(model: TextVectorisation): Promise<LoadedModel>;
+  /** It is loaded for `call`. Rejects as `load` does. */
+  loaded(model: TextVectorisation, call: string): Promise<LoadedModel>;
   /** A model of other weights; all else is as in `like`. The handle is its own from here on. */
   adopt(
     like: LoadedModel,
@@ -113,35 +71,6 @@ function checkSource(source: unknown): string | ModelPreset {
   );
 }
 
-/** A teacher as it was named; one that is made here is freed after it has taught. */
-function teacherOf(named: EmbeddingModel | string, keep: string | null): TeacherJob & { release: () => Promise<void> } {
-  const nothing = () => Promise.resolve();
-  if (typeof named !== 'string') return { source: { model: named }, keep, release: nothing };
-  if (/^https?:\/\//i.test(named)) return { source: { model: new EmbeddingsEndpoint(named) }, keep, release: nothing };
-  if (isVectorFile(named)) return { source: { file: named }, keep, release: nothing };
-  const model = new TextVectorisation(named);
-  return { source: { model }, keep, release: () => model.dispose() };
-}
-
-/** Gives `promise`, or rejects with the signal's reason as soon as it is aborted. */
-async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  let stop: () => void = () => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason as Error);
-    signal.addEventListener('abort', stop);
-    if (signal.aborted) stop();
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-    promise.catch(() => undefined); // nobody may be waiting for it any more
-  }
-}
-
-/** The model behind a TextVectorisation, loaded. For a server, which counts and embeds tokens. Rejects as `load` does. */
-export let loadedModel: (tv: TextVectorisation, call: string) => Promise<LoadedModel>;
-
 /**
  * A sentence-embedding model: fine-tune it on pairs of texts with scores, turn texts into vectors, save it.
  *
@@ -158,34 +87,32 @@ export class TextVectorisation {
   declare readonly [Symbol.asyncDispose]: () => Promise<void>;
   readonly #source: string | ModelPreset;
   readonly #options: ResolvedOf<typeof textVectorisationTable>;
-  readonly #closing = new AbortController();
-  #loading: Promise<LoadedModel> | undefined;
+  readonly #held: HeldModel;
+  readonly #history = new WeightsHistory();
+  readonly #sources: Sources = {
+    hubFiles: (source, split, signal) =>
+      hubFiles(source, split, { ...this.#options, environment: process.env }, signal),
+    teacher: (name) => new TextVectorisation(name),
+  };
   /** The run that is on; `ended` resolves when it has, well or badly. */
   #running: { run: FinetuneRun | undefined; ended: Promise<void> } | undefined;
-  /** Of the runs whose weights the model took, and last of the run that is on. */
-  #records: TrainingRecord[] = [];
   #disposed: Promise<void> | undefined;
   /** Whether texts were embedded with nothing before them. */
   #unprompted = false;
-  /** Where the weights were not read but merged. */
-  #merged: MergeFacts | undefined;
 
   static {
     ofModel = {
-      loaded: (model) => model.#loaded('merge'),
+      loaded: (model, call) => model.#held.loaded(call),
       adopt: async (like, handle, options, merged) => {
         const model = new TextVectorisation(like.opened.id, options);
-        model.#merged = merged;
+        model.#history.merged(merged);
         like.opened.tokeniser.share();
-        model.#loading = model.#placed(like.addon, handle, like.opened);
-        await model.#loading;
+        const placed = placeModel(model.#options, like.addon, handle, like.opened);
+        model.#held.take(placed);
+        await placed;
         return model;
       },
     };
-  }
-
-  static {
-    loadedModel = (tv, call) => tv.#loaded(call);
   }
 
   /**
@@ -204,6 +131,7 @@ export class TextVectorisation {
         { name: 'embed', table: embedTable },
       ],
     });
+    this.#held = new HeldModel((closing) => loadModel(this.#source, this.#options, closing));
   }
 
   /**
@@ -213,27 +141,12 @@ export class TextVectorisation {
    *   StateError ERR_DISPOSED.
    */
   async load(): Promise<void> {
-    await this.#loaded('load');
+    await this.#held.loaded('load');
   }
 
   /** What the model is; loads it. Rejects as `load` does. */
   async info(): Promise<ModelInfo> {
-    const { addon, handle, opened, embedder } = await this.#loaded('info');
-    const { id, architecture, dimension, maxInputLength, positions, layout } = opened;
-    const parameters = addon
-      .parameters(handle)
-      .reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
-    return {
-      id,
-      architecture,
-      dimension,
-      maxInputLength,
-      positions,
-      parameters,
-      device: embedder.device,
-      prompts: { ...layout.prompts },
-      notes: [...layout.notes, ...(this.#unprompted && layout.needsPrompt ? [unpromptedNote(opened)] : [])],
-    };
+    return modelInfo(await this.#held.loaded('info'), this.#unprompted);
   }
 
   /**
@@ -285,8 +198,9 @@ export class TextVectorisation {
       misnomers: embedMisnomers,
       elsewhere: [constructorOptions],
     });
-    const list = this.#checkTexts(texts);
-    const { embedder, opened } = await this.#loaded(name);
+    this.#held.checkOpen();
+    const list = textList(texts);
+    const { embedder, opened } = await this.#held.loaded(name);
     const asked = given.prompt ?? (kind === undefined ? undefined : promptName(opened, kind));
     const prompt = promptText(opened, asked);
     const { dimensions } = given;
@@ -301,7 +215,7 @@ export class TextVectorisation {
     const limit = inputLength(given.maxInputLength, opened);
     const own = { prompt, dimensions, promptTokens: await unpooledTokens(opened, prompt) };
     const vectors = await embedder.embed(list, limit, given.signal, own).catch((error: unknown) => {
-      throw this.#explain(error, name);
+      throw this.#held.explain(error, name);
     });
     return typeof texts === 'string' ? vectors[0]! : vectors;
   }
@@ -337,103 +251,35 @@ export class TextVectorisation {
     second?: LabelList | FinetuneOptions,
     third?: FinetuneOptions,
   ): FinetuneRun {
-    const labelled = Array.isArray(second) || ArrayBuffer.isView(second);
-    const alone = !labelled && third === undefined && areTextRows(source);
-    const asLists = labelled || (!alone && Array.isArray(source) && Array.isArray(source[0]));
-    const several = !labelled && third === undefined && areDataSets(source);
+    const given = new FinetuneArguments(source, second, third);
     // An async function runs at once to its first await: nothing can come between the checks and the claim.
     const claim: { run: FinetuneRun | undefined; ended: Promise<void> } = { run: undefined, ended: Promise.resolve() };
     const run = new FinetuneRun(async (control) => {
-      this.#checkAlive();
+      this.#held.checkOpen();
       if (this.#running !== undefined) {
         throw new StateError(
           'ERR_BUSY',
           'This model is being fine-tuned already. Await that run or abort it, or make another TextVectorisation.',
         );
       }
-      if (!asLists && third !== undefined) {
-        throw new InvalidArgumentError(
-          'ERR_INVALID_ARGUMENT',
-          'finetune takes pairs, scores and options, or a file or rows ' +
-            `and options, but was given ${show(source)}, ${show(second)} and ${show(third)}.`,
-        );
-      }
-      const options = resolveOptions(asLists ? third : second, [constructorOptions]);
-      const sets = several
-        ? this.#setsOf(source, options)
-        : [
-            this.#setOf(
-              source,
-              asLists ? listRows(source, second, wantsPairClasses(options), options.file) : undefined,
-              options,
-            ),
-          ];
+      const { sets, options } = given.resolve(this.#sources);
       let ended: () => void = () => undefined;
       claim.ended = new Promise((resolve) => {
         ended = resolve;
       });
       this.#running = claim;
       const stop = () => control.stop(disposedDuring('finetune'));
-      this.#closing.signal.addEventListener('abort', stop);
+      this.#held.closing.addEventListener('abort', stop);
       try {
         return await this.#train(sets, options, control);
       } finally {
-        this.#closing.signal.removeEventListener('abort', stop);
+        this.#held.closing.removeEventListener('abort', stop);
         this.#running = undefined;
         ended();
       }
     });
     claim.run = run;
     return run;
-  }
-
-  /** The one set of a run. */
-  #setOf(source: unknown, lists: ListRows | undefined, options: ResolvedOptions): SetJob {
-    const { loss, sampler, measure } = options;
-    return { name: null, loss, sampler, measure, ...this.#reading(source as SetSource, lists, options) };
-  }
-
-  #setsOf(source: DataSets, options: ResolvedOptions): SetJob[] {
-    return resolveSets(source, options).map((set) => {
-      const { name, loss, sampler, measure, data, labels, file } = set;
-      const { recipe, onBadRow } = options;
-      try {
-        const lists =
-          labels === undefined ? undefined : listRows(data, labels, wantsPairClasses({ loss, recipe }), file);
-        return { name, loss, sampler, measure, ...this.#reading(data, lists, { ...set, recipe, onBadRow }) };
-      } catch (error) {
-        throw errorOfSet(name, error);
-      }
-    });
-  }
-
-  /** How a source is read, and who teaches. What is wrong with lists is told at once. */
-  #reading(
-    source: SetSource,
-    lists: ListRows | undefined,
-    options: Pick<ResolvedOptions, 'recipe' | 'loss' | 'teacher' | 'teacherFile' | 'file' | 'split' | 'onBadRow'>,
-  ): Pick<SetJob, 'data' | 'teacher'> {
-    const { teacher, teacherFile, onBadRow } = options;
-    const rows = lists ?? (areTextRows(source) ? textRows(source, options.file) : undefined);
-    if (rows !== undefined && options.split !== null) throw noSplit();
-    if (rows === undefined) hubDataSet(source); // refuses a wrong name
-    const data: SetJob['data'] = async (signal) => {
-      if (teacher !== null && lists === undefined && areTextsAlone(source))
-        return collectTexts(source, options.file, signal);
-      if (rows !== undefined) return collectLists(rows, onBadRow, signal);
-      const files = await this.#hubFiles(source, options.split, signal);
-      const pairClasses = wantsPairClasses(options);
-      return collectRows(source as DataSource, { ...options, files, pairClasses }, signal);
-    };
-    return { data, teacher: teacher === null ? undefined : () => teacherOf(teacher, teacherFile) };
-  }
-
-  /** The files of a data set of the hub; undefined of another source. */
-  async #hubFiles(source: unknown, split: string | null, signal: AbortSignal): Promise<readonly string[] | undefined> {
-    const named = hubDataSet(source);
-    if (named === null) return undefined;
-    const options = { ...this.#options, environment: process.env, signal };
-    return orAborted(fetchDataSet(named, split ?? undefined, options), signal);
   }
 
   #train(sets: readonly SetJob[], options: ResolvedOptions, control: RunControl): Promise<FinetuneReport> {
@@ -443,8 +289,8 @@ export class TextVectorisation {
       return options.onProgress?.(event);
     };
     const model = async () => {
-      const { addon, handle, opened } = await orAborted(this.#loaded('finetune'), control.signal);
-      this.#records = [...this.#records.filter(({ changedModel }) => changedModel), record];
+      const { addon, handle, opened } = await orAborted(this.#held.loaded('finetune'), control.signal);
+      this.#history.begin(record);
       const { device, memoryFraction } = this.#options;
       const promptOf = async (asked: string | undefined) => {
         const text = promptText(opened, asked, 'prompts');
@@ -453,8 +299,7 @@ export class TextVectorisation {
       const unprompted = opened.layout.needsPrompt ? untrainedPromptNote(opened) : undefined;
       return { addon, handle, device, memoryFraction, promptOf, unprompted, ...opened };
     };
-    const hubFiles: KeepReading['hubFiles'] = (source, split, signal) => this.#hubFiles(source, split, signal);
-    return finetune({ sets, model, options: { ...options, onProgress }, hubFiles }, control);
+    return finetune({ sets, model, options: { ...options, onProgress }, hubFiles: this.#sources.hubFiles }, control);
   }
 
   /**
@@ -475,9 +320,9 @@ export class TextVectorisation {
       );
     }
     this.#checkTrained('save');
-    const { addon, handle, opened } = await this.#loaded('save');
-    return saveModel(opened, addon, handle, folder, () => this.#cardFacts(addon)).catch((error: unknown) => {
-      throw this.#explain(error, 'save');
+    const { addon, handle, opened } = await this.#held.loaded('save');
+    return saveModel(opened, addon, handle, folder, () => this.#history.facts(addon)).catch((error: unknown) => {
+      throw this.#held.explain(error, 'save');
     });
   }
 
@@ -509,14 +354,14 @@ export class TextVectorisation {
     const resolved = resolveTable(exportTable, options, { name: 'export', path: '', elsewhere: [constructorOptions] });
     const { precision: precisions, onProgress } = resolved;
     this.#checkTrained('export');
-    const { addon, handle, opened } = await this.#loaded('export');
-    const signal = AbortSignal.any([this.#closing.signal, ...(resolved.signal === undefined ? [] : [resolved.signal])]);
-    const card = () => this.#cardFacts(addon);
+    const { addon, handle, opened } = await this.#held.loaded('export');
+    const signal = AbortSignal.any([this.#held.closing, ...(resolved.signal === undefined ? [] : [resolved.signal])]);
+    const card = () => this.#history.facts(addon);
     const request = { format, opened, addon, handle, target: folder, precisions, card, signal, onProgress };
     return exportModel(request).catch((error: unknown) => {
-      throw this.#disposed !== undefined && hasCode(error, 'ERR_ABORTED')
+      throw this.#held.closed && hasCode(error, 'ERR_ABORTED')
         ? disposedDuring('export')
-        : this.#explain(error, 'export');
+        : this.#held.explain(error, 'export');
     });
   }
 
@@ -532,60 +377,22 @@ export class TextVectorisation {
    *   rejects with
    */
   async push(repo: string, options?: PushOptions): Promise<PushReport> {
-    const { license, languages, examples, signal, onProgress, ...given } = resolveTable(
-      { ...pushTable, ...cardTable },
-      options,
-      {
-        name: 'push',
-        path: '',
-      },
-    );
-    checkRepository(repo);
-    const accessToken = tokenToWrite(given.accessToken ?? this.#options.accessToken);
+    const request = pushRequest(repo, options, this.#options);
     this.#checkTrained('push');
-    const { addon, handle, opened } = await this.#loaded('push');
-    const shown: CardExample[] = [];
-    for (const { text, others } of examples ?? EXAMPLES) {
-      const [vector, ...vectors] = await this.embed([text, ...others], { ...(signal && { signal }) });
-      const similarities = vectors.map((other) => cosineSimilarity(vector!, other));
-      shown.push({ text, others: others.map((other, i) => ({ text: other, similarity: similarities[i]! })) });
-    }
-    const { hubUrl = this.#options.hubUrl } = given;
-    const temporary = await mkdtemp(join(tmpdir(), 'vectune-push-'));
-    try {
-      const folder = await saveModel(opened, addon, handle, join(temporary, 'model'), () => ({
-        ...this.#cardFacts(addon),
-        place: repo,
-        examples: shown,
-        ...(license !== undefined && { license }),
-        ...(languages !== undefined && { languages }),
-      }));
-      return await pushFolder(folder, repo, {
-        force: given.force,
-        visibility: given.visibility,
-        message: given.message,
-        accessToken,
-        ...(signal && { signal }),
-        ...(onProgress && { onProgress }),
-        ...(hubUrl !== undefined && { hubUrl }),
-      });
-    } catch (error) {
-      throw this.#explain(error, 'push');
-    } finally {
-      await rm(temporary, { recursive: true, force: true });
-    }
-  }
-
-  /** What is known of the training of the weights as they are. */
-  #cardFacts(addon: EngineAddon): CardFacts {
-    const records = this.#records.filter(({ changedModel }) => changedModel);
-    const trained = records.at(-1)?.facts(records.length - 1, addon.info().libtorch) ?? {};
-    return this.#merged === undefined ? trained : { ...trained, merged: this.#merged };
+    const { addon, handle, opened } = await this.#held.loaded('push');
+    const { signal } = request;
+    const vectorsOf = (list: readonly string[]) => this.embed(list, { ...(signal && { signal }) });
+    const examples = await similarExamples(vectorsOf, request.examples);
+    return pushModel(request, examples, (folder, card) =>
+      saveModel(opened, addon, handle, folder, () => ({ ...this.#history.facts(addon), ...card })),
+    ).catch((error: unknown) => {
+      throw this.#held.explain(error, 'push');
+    });
   }
 
   /** Refuses where weights are wanted and an `await` was forgotten. */
   #checkTrained(call: string): void {
-    this.#checkAlive();
+    this.#held.checkOpen();
     if (!this.#unawaited()) return;
     throw new StateError(
       'ERR_BUSY',
@@ -608,11 +415,9 @@ export class TextVectorisation {
 
   async #dispose(): Promise<void> {
     const forgotten = this.#unawaited();
-    this.#closing.abort(disposed());
+    this.#held.close();
     await this.#running?.ended;
-    const loaded = await this.#loading?.catch(() => undefined);
-    loaded?.addon.disposeModel(loaded.handle);
-    loaded?.opened.tokeniser.close();
+    await this.#held.free();
     // The run's own failure, which nobody awaits, says what was forgotten; whoever ends the process next must not hide it.
     if (forgotten) await new Promise(setImmediate);
   }
@@ -621,114 +426,8 @@ export class TextVectorisation {
   #unawaited(): boolean {
     return this.#running?.run?.awaited === false;
   }
-
-  #checkAlive(): void {
-    if (this.#disposed !== undefined) throw disposed();
-  }
-
-  #checkTexts(texts: unknown): readonly string[] {
-    this.#checkAlive();
-    if (typeof texts === 'string') return [texts];
-    if (!Array.isArray(texts)) {
-      throw new InvalidArgumentError(
-        'ERR_TEXT_TYPE',
-        `embed takes a text or a list of texts, but was given ${show(texts)}.`,
-      );
-    }
-    const list: unknown[] = [...texts]; // holes become undefined, which is refused
-    return list.map((text, row) => {
-      if (typeof text === 'string') return text;
-      throw new InvalidArgumentError(
-        'ERR_TEXT_TYPE',
-        `A text must be a string (an empty one is fine), but texts[${row}] is ` + `${show(text)}.`,
-        { row },
-      );
-    });
-  }
-
-  /** The model; `call` is what waits for it. */
-  async #loaded(call: string): Promise<LoadedModel> {
-    this.#checkAlive();
-    if (this.#loading === undefined) {
-      const loading = this.#load();
-      this.#loading = loading;
-      loading.catch(() => {
-        // What was missing may be there when it is tried again.
-        if (this.#loading === loading) this.#loading = undefined;
-      });
-    }
-    const loaded = await this.#loading.catch((error: unknown) => {
-      throw this.#disposed === undefined ? error : disposedDuring(call);
-    });
-    if (this.#disposed !== undefined) throw disposedDuring(call);
-    return loaded;
-  }
-
-  /** What is wrong with a call that was at work: the engine knows only that its model is gone. */
-  #explain(error: unknown, call: string): unknown {
-    return this.#disposed !== undefined && hasCode(error, 'ERR_DISPOSED') ? disposedDuring(call) : error;
-  }
-
-  async #load(): Promise<LoadedModel> {
-    const {
-      libtorch,
-      installLibTorch,
-      precision: _precision,
-      device,
-      memoryFraction: _memoryFraction,
-      signal: stop,
-      onProgress,
-      ...where
-    } = this.#options;
-    const signal = stop === undefined ? this.#closing.signal : AbortSignal.any([stop, this.#closing.signal]);
-    try {
-      prepareTokenizers();
-      // Together: LibTorch is read from disk while the model's folder is. A failure of one does not wait for the other.
-      const [opened, addon] = await Promise.all([
-        openModel(this.#source, { ...where, onProgress, signal }),
-        loadEngine({ libtorch, consent: installLibTorch, cuda: device !== 'cpu', onEvent: onProgress, signal }),
-      ]);
-      const place = await this.#place(addon);
-      const handle = await addon.createModel(opened.spec, opened.weightFiles, 0);
-      return { addon, handle, opened, embedder: new Embedder({ ...opened, addon, handle }, ...place) };
-    } catch (error) {
-      throw this.#disposed === undefined ? fromNative(error) : disposed();
-    }
-  }
-
-  /** Precision and device of `embed`; tells which. */
-  async #place(addon: EngineAddon): Promise<[EmbeddingPrecision, NativeDevice]> {
-    const { precision, device, memoryFraction, onProgress } = this.#options;
-    const chosen = await chooseDevice(device, memoryFraction, addon);
-    const chosenPrecision = choosePrecision(precision, chosen, addon);
-    onProgress?.({ type: 'device', device: chosen.device, gpu: chosen.gpu, message: chosen.message });
-    return [chosenPrecision, chosen.device];
-  }
-
-  /** A model whose weights are there already. */
-  async #placed(addon: EngineAddon, handle: ModelHandle, opened: OpenedModel): Promise<LoadedModel> {
-    try {
-      const place = await this.#place(addon);
-      return { addon, handle, opened, embedder: new Embedder({ ...opened, addon, handle }, ...place) };
-    } catch (error) {
-      addon.disposeModel(handle);
-      opened.tokeniser.close();
-      throw fromNative(error);
-    }
-  }
 }
 
 defineAsyncDispose(TextVectorisation.prototype, function (this: TextVectorisation) {
   return this.dispose();
 });
-
-function disposed(): StateError {
-  return new StateError('ERR_DISPOSED', 'This TextVectorisation was disposed. Make a new one.');
-}
-
-/** For a call that had begun. */
-function disposedDuring(call: string): StateError {
-  return new StateError('ERR_DISPOSED', `dispose was called while ${call} was at work, and stopped it.`, {
-    remedy: say`Await ${call}(…) before dispose().`,
-  });
-}

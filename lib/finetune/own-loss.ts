@@ -1,5 +1,6 @@
 import type { TrainingData } from '../data/form';
 import type { EngineAddon, Evaluation, StepRequest, StepResult, StepVectors, TrainerHandle } from '../engine/addon';
+import { orAborted } from '../system/aborted';
 import { LossError, type ErrorDetails } from '../system/errors';
 import { show } from '../system/options';
 import { say, type Wording } from '../system/wording';
@@ -275,15 +276,5 @@ function hash(n: number): number {
 /** The value, or a rejection once the run is to stop. */
 async function orStopped<T>(value: T | PromiseLike<T>, signal: AbortSignal): Promise<T> {
   if (typeof (value as PromiseLike<T> | null | undefined)?.then !== 'function') return value;
-  let stop: () => void = () => undefined;
-  const stopped = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason as Error);
-    if (signal.aborted) stop();
-    else signal.addEventListener('abort', stop, { once: true });
-  });
-  try {
-    return await Promise.race([value, stopped]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
+  return orAborted(Promise.resolve(value), signal);
 }

@@ -1,4 +1,5 @@
 import { promptName, promptText, unpooledTokens, type TextKind } from '../model/prompts';
+import { orAborted } from '../system/aborted';
 import type { TokenisedTexts } from '../tokenisation/tokenised-texts';
 import type { Admission, Place } from './admission';
 import type { Inputs } from './bodies';
@@ -115,24 +116,12 @@ interface Held {
  */
 export async function held<T>(work: () => Promise<T>, { place, holding, release, computed, signal }: Held): Promise<T> {
   const letGo = holding.share();
-  let stop: () => void = () => undefined;
-  const stopped = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason as Error);
-    signal.addEventListener('abort', stop);
-    if (signal.aborted) stop();
-  });
-  stopped.catch(() => undefined); // the race may be over
   const running = work().finally(() => {
     place.leave(computed());
     release();
     letGo();
   });
-  running.catch(() => undefined); // nobody may be waiting for it any more
-  try {
-    return await Promise.race([running, stopped]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
+  return orAborted(running, signal);
 }
 
 async function tokenise(model: ServedModel, request: EmbedRequest): Promise<TokenisedTexts> {

@@ -1,7 +1,8 @@
 import { unservedPromptNote } from '../model/prompts';
 import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
-import { loadedModel, TextVectorisation, type LoadedModel } from '../text-vectorisation';
+import { ofModel, TextVectorisation } from '../text-vectorisation';
+import type { LoadedModel } from '../text-vectorisation/loaded-model';
 import { checkModel, settingsOf, type GivenModel, type ModelToServe } from './model-to-serve';
 
 /** A model under its name, with those who are using it. */
@@ -37,7 +38,7 @@ export class ServedModel {
 
   /** Loads the model. Rejects as TextVectorisation's `load` does; InvalidArgumentError for what the model does not have. */
   static async load(name: string | undefined, given: GivenModel): Promise<ServedModel> {
-    const loaded = await loadedModel(given.model, 'serve');
+    const loaded = await ofModel.loaded(given.model, 'serve');
     return new ServedModel(name ?? loaded.opened.id, given, loaded, Math.floor(Date.now() / 1000));
   }
 

@@ -1,5 +1,16 @@
 /** A run: what it refuses, what it must not lose, what it must not block. */
 export const finetune = {
+  'lib/system/aborted.ts': [
+    {
+      guard: 'a run stops while its loss is awaited',
+      from: "signal.addEventListener('abort', stop);\n    if (signal.aborted) stop();",
+      to: 'void stop;',
+      test: 'unit/finetune/own-loss',
+      name: 'that never answers does not keep a run from stopping',
+      hangs: true,
+    },
+  ],
+
   'lib/finetune/own-loss.ts': [
     {
       guard: 'a loss that is not finite is refused',
@@ -14,14 +25,6 @@ export const finetune = {
       to: 'if (wrong > vectors.length)',
       test: 'unit/finetune/own-loss',
       name: 'that gives a gradient that is not finite is refused',
-    },
-    {
-      guard: 'a run stops while its loss is awaited',
-      from: "else signal.addEventListener('abort', stop, { once: true });",
-      to: '',
-      test: 'unit/finetune/own-loss',
-      name: 'that never answers does not keep a run from stopping',
-      hangs: true,
     },
     {
       guard: 'the gradient is compared with differences',

@@ -2,7 +2,7 @@ import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { loadedModel, type TextVectorisation } from '../../lib/text-vectorisation';
+import { ofModel, type TextVectorisation } from '../../lib/text-vectorisation';
 import { createServer } from '../../lib/serve/create-server';
 import type { ServedRequest } from '../../lib/serve/create-server';
 import { bits, PROBE_TEXTS } from '../public/models';
@@ -17,7 +17,7 @@ const servers = useServers();
  * `over` resolves when that work is done.
  */
 async function occupy(tv: TextVectorisation): Promise<{ over: Promise<unknown> }> {
-  const { addon, handle } = await loadedModel(tv, 'embed');
+  const { addon, handle } = await ofModel.loaded(tv, 'embed');
   const [texts, length] = [20_000, 16];
   const ids = new Int32Array(texts * length).fill(5);
   const offsets = Int32Array.from({ length: texts + 1 }, (_, i) => i * length);

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ListFileEntry } from '@huggingface/hub';
+import { orAborted } from '../../system/aborted';
 import { replaceFolder } from '../../system/atomic-folder';
 import { cacheRoot } from '../../system/cache-root';
 import { DownloadError, hasCode, InvalidArgumentError } from '../../system/errors';
@@ -122,6 +123,18 @@ export async function fetchDataSet(
       );
     }),
   );
+}
+
+/** The files of a source that names a data set of the hub; undefined of another. Does not wait for them once it is stopped. */
+export async function hubFiles(
+  source: unknown,
+  split: string | null,
+  options: Omit<FetchDataSetOptions, 'signal'>,
+  signal: AbortSignal,
+): Promise<readonly string[] | undefined> {
+  const named = hubDataSet(source);
+  if (named === null) return undefined;
+  return orAborted(fetchDataSet(named, split ?? undefined, { ...options, signal }), signal);
 }
 
 async function cached(folder: string): Promise<string[] | undefined> {
