@@ -49,7 +49,7 @@ export type {
   RankingRow,
   TrainingRow,
   VectorRow,
-} from './data/source';
+} from './data/training-row';
 export type { AdamWOptions, OptimizerPreset, ResolvedAdamW } from './finetune/optimizer';
 export type { EarlyStoppingOptions, FinetuneOptions } from './finetune/options';
 export type { FinetuneEvent } from './finetune/events';

@@ -4,7 +4,7 @@ import { resolveTable, type ResolvedOf } from './system/option-table';
 import { orAborted } from './system/aborted';
 import type { TextPair } from './data/pair';
 import type { LabelList, TextList } from './data/lists';
-import type { DataSource } from './data/source';
+import type { DataSource } from './data/training-row';
 import { defineAsyncDispose } from './system/dispose';
 import { option, say } from './system/wording';
 import { hasCode, InvalidArgumentError, StateError } from './system/errors';

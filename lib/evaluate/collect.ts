@@ -1,6 +1,7 @@
 import { areTextRows, listRows, textRows, type LabelList, type TextList } from '../data/lists';
 import type { ReadOptions } from '../data/read-options';
-import { collectLists, collectRows, noSplit, type CollectedData, type DataSource } from '../data/source';
+import { collectLists, collectRows, noSplit, type CollectedData } from '../data/source';
+import type { DataSource } from '../data/training-row';
 import { fetchDataSet, hubDataSet } from '../model/fetch/data-set';
 import type { ModelDownloadEvent } from '../model/types';
 import { InvalidArgumentError } from '../system/errors';

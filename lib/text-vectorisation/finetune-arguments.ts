@@ -1,5 +1,6 @@
 import { areTextRows, listRows, textRows, type LabelList, type ListRows, type TextList } from '../data/lists';
-import { collectLists, collectRows, noSplit, type DataSource } from '../data/source';
+import { collectLists, collectRows, noSplit } from '../data/source';
+import type { DataSource } from '../data/training-row';
 import { EmbeddingsEndpoint } from '../embed/endpoint';
 import type { EmbeddingModel } from '../evaluate/embedding';
 import type { KeepReading } from '../finetune/keep';

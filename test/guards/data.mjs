@@ -127,10 +127,10 @@ export const data = {
     },
   ],
 
-  'lib/data/source.ts': [
+  'lib/data/object-rows.ts': [
     {
       guard: 'a turn between two pieces of rows',
-      from: 'if (++row % rowsAtOnce !== 0) return;',
+      from: 'if (++row % ROWS_AT_ONCE !== 0) return;',
       to: 'if (++row >= 0) return;',
       test: 'unit/data/forms',
       name: 'lists, iterables and async iterables',

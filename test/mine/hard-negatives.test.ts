@@ -1,4 +1,5 @@
-import { collectRows, type TrainingRow } from '../../lib/data/source';
+import { collectRows } from '../../lib/data/source';
+import type { TrainingRow } from '../../lib/data/training-row';
 import { InvalidArgumentError } from '../../lib/system/errors';
 import { mineHardNegatives } from '../../lib/mine/hard-negatives';
 import type { MineOptions } from '../../lib/mine/options';

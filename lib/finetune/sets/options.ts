@@ -1,6 +1,6 @@
 import { areTextRows, isList, labelsCheck, type LabelList } from '../../data/lists';
 import { fileOption, rowOptionsOf, type ReadOptions } from '../../data/read-options';
-import type { DataSource } from '../../data/source';
+import type { DataSource } from '../../data/training-row';
 import type { EmbeddingModel } from '../../evaluate/embedding';
 import { InvalidArgumentError } from '../../system/errors';
 import { choice, custom, optional, required, resolveTable, text, type OptionsOf } from '../../system/option-table';

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ReadOptions } from '../../../lib/data/read-options';
 import { Members, valueAt } from '../../../lib/data/members';
-import { collectRows, type DataSource, type TrainingRow } from '../../../lib/data/source';
+import { collectRows } from '../../../lib/data/source';
+import type { DataSource, TrainingRow } from '../../../lib/data/training-row';
 import { InvalidArgumentError } from '../../../lib/system/errors';
 
 /** Rows with members in members: columns by their paths. */

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { listRows, textRows, type LabelList } from '../../../lib/data/lists';
 import type { ReadOptions } from '../../../lib/data/read-options';
-import { collectLists, collectRows, type CollectedData, type TrainingRow } from '../../../lib/data/source';
+import { collectLists, collectRows, type CollectedData } from '../../../lib/data/source';
+import type { TrainingRow } from '../../../lib/data/training-row';
 import { InvalidArgumentError } from '../../../lib/system/errors';
 
 /** Rows in lists and objects are understood as the same rows in files. */

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { describeForm, type DataForm } from '../../../lib/data/form';
 import { listRows, textRows } from '../../../lib/data/lists';
 import type { ReadOptions } from '../../../lib/data/read-options';
-import { collectLists, collectRows, type CollectedData, type DataSource } from '../../../lib/data/source';
+import { collectLists, collectRows, type CollectedData } from '../../../lib/data/source';
+import type { DataSource } from '../../../lib/data/training-row';
 import { InvalidArgumentError } from '../../../lib/system/errors';
 
 /** What rows are, by their columns and values, and what is told of it. */
