@@ -1,15 +1,17 @@
 import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
 import { option, say } from '../system/wording';
+import { finite, isList, isNumber, labelError, numbers, parsed, textList } from './cells';
 import { counted, type DataForm, type TrainingData } from './form';
 import { negativesOf, type FormPlan } from './form-columns';
-import { entailment, PairClasses } from './pair-classes';
+import { Numbers } from './numbers';
+import { PairClasses } from './pair-classes';
+import { Premises } from './premises';
 import { ScoreColumn, type ScoreOptions } from './scores';
 import { checkText, placeName, type RowPlace } from './validate';
 
 /** Rows after which a column that holds nothing but numbers is no text. */
 const looksAt = 100;
-const isNumber = /^\s*[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:e[+-]?\d+)?\s*$/i;
 
 export interface FormReaderOptions {
   plan: FormPlan;
@@ -33,15 +35,13 @@ export class FormReader {
   readonly #labels = new Numbers();
   readonly #score: ScoreColumn;
   readonly #classes = new Map<string, number>();
-  readonly #premises = new Map<string, [entailed: string[], contradicted: string[]]>();
+  readonly #premises = new Premises();
   /** Of each text column, while it has held nothing but numbers. */
   readonly #numeric: boolean[];
   #kind: FormPlan['kind'] | 'margins';
   #pairClasses: PairClasses | undefined;
   #read = 0;
   #unselected = 0;
-  #neutral = 0;
-  #undecided = 0;
 
   constructor(options: FormReaderOptions) {
     this.#options = options;
@@ -107,7 +107,7 @@ export class FormReader {
         this.#pairClass(this.#texts(cells, columns, place), label, place);
         break;
       case 'nli':
-        this.#nli(this.#texts(cells, columns, place) as [string, string], label, place);
+        this.#premises.read(this.#texts(cells, columns, place) as [string, string], label, place);
         break;
       case 'classes': {
         const texts = this.#texts(cells, columns, place);
@@ -176,11 +176,7 @@ export class FormReader {
       notes.push(
         `${counted(this.#unselected, 'row has', 'rows have')} no text that belongs to the query and ${this.#unselected === 1 ? 'is' : 'are'} not used.`,
       );
-    if (this.#kind === 'nli') {
-      notes.push(
-        `0 is entailment, 1 neutral, 2 contradiction: each premise has what it entails as positives and what it contradicts as negatives; ${counted(this.#neutral, 'neutral row')} and ${counted(this.#undecided, 'row')} without a label, or of a premise that entails nothing, are not used.`,
-      );
-    }
+    if (this.#kind === 'nli') notes.push(this.#premises.note());
     return notes;
   }
 
@@ -277,33 +273,8 @@ export class FormReader {
     if (number !== null) this.#add(texts, [number]);
   }
 
-  #nli([premise, hypothesis]: [string, string], label: unknown, place: RowPlace): void {
-    const text = typeof label === 'string' ? label.trim().toLowerCase() : label;
-    const value =
-      typeof text === 'string' && text in entailment ? entailment[text]! : Number(text === '' ? Number.NaN : text);
-    if (text === '-' || text === null || value === -1) {
-      ++this.#undecided; // where people did not agree
-      return;
-    }
-    if (value !== 0 && value !== 1 && value !== 2)
-      throw labelError(
-        `The label of a premise and a hypothesis must be 0 (entailment), 1 (neutral) or 2 (contradiction), but that of ${placeName(place)} is ${show(label)}.`,
-        place,
-      );
-    if (value === 1) {
-      ++this.#neutral;
-      return;
-    }
-    let found = this.#premises.get(premise);
-    if (found === undefined) this.#premises.set(premise, (found = [[], []]));
-    found[value === 0 ? 0 : 1].push(hypothesis);
-  }
-
   #pairPremises(): void {
-    if (
-      this.#neutral + this.#undecided === 0 ||
-      ![...this.#premises.values()].some(([, contradicted]) => contradicted.length > 0)
-    ) {
+    if (!this.#premises.areTold) {
       const names = this.positions.map((position) => this.#options.names[position]!);
       throw new InvalidArgumentError(
         'ERR_LABEL',
@@ -314,10 +285,7 @@ export class FormReader {
         },
       );
     }
-    for (const [premise, [entailed, contradicted]] of this.#premises) {
-      if (entailed.length === 0) this.#undecided += contradicted.length;
-      for (const hypothesis of entailed) this.#add([premise, hypothesis, ...contradicted], []);
-    }
+    for (const row of this.#premises.rows()) this.#add(row, []);
   }
 
   #class(label: unknown, place: RowPlace): number {
@@ -381,85 +349,4 @@ function kindOf(label: unknown, texts: readonly unknown[]): FormPlan['kind'] | '
   if (isList(list))
     return columns >= 3 && (list.length === columns - 1 || list.length === columns - 2) ? 'candidates' : 'vectors';
   return columns === 1 ? 'classes' : columns === 2 ? 'pairs' : 'margins';
-}
-
-function isList(value: unknown): value is ArrayLike<unknown> {
-  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
-}
-
-/** A list that stands in a cell of text, as JSON. */
-function parsed(value: unknown): unknown {
-  if (typeof value !== 'string' || !value.trimStart().startsWith('[')) return value;
-  try {
-    return JSON.parse(value);
-  } catch {
-    return value;
-  }
-}
-
-function labelError(message: string, place: RowPlace): InvalidArgumentError {
-  return new InvalidArgumentError('ERR_LABEL', message, { ...place });
-}
-
-/** Whether it is finite in single precision, in which the engine has it. */
-function isSingle(number: number): boolean {
-  return Number.isFinite(Math.fround(number));
-}
-
-function finite(value: unknown, name: string, place: RowPlace): number {
-  const number = typeof value === 'string' && isNumber.test(value) ? Number(value.replace(',', '.')) : Number(value);
-  const typed = typeof value === 'number' || typeof value === 'bigint' || typeof value === 'string';
-  if (typed && isSingle(number)) return number;
-  throw labelError(`${name} must be a number, but that of ${placeName(place)} is ${show(value)}.`, place);
-}
-
-function numbers(value: unknown, name: string, place: RowPlace): ArrayLike<number> {
-  if (!isList(value) || value.length === 0)
-    throw labelError(`${name} must be a list of numbers, but that of ${placeName(place)} is ${show(value)}.`, place);
-  const list = Array.from(value, Number);
-  const wrong = list.findIndex((number, i) => !isSingle(number) || !['number', 'bigint'].includes(typeof value[i]));
-  if (wrong < 0) return list;
-  throw labelError(
-    `${name} must be a list of finite numbers, but ${name}[${wrong}] of ${placeName(place)} is ${show(value[wrong])}.`,
-    place,
-  );
-}
-
-function textList(value: unknown, name: string, place: RowPlace): string[] {
-  if (!Array.isArray(value)) return [checkText(value, name, place)];
-  // Lists in lists are one: all of them are texts of the row.
-  const list = (value as unknown[]).some(Array.isArray) ? value.flat(Infinity) : value;
-  return list.map((text: unknown, i) => checkText(text, `${name}[${i}]`, place));
-}
-
-/** Numbers that come one row after another: as they are where a row has one, in single precision where it has many. */
-class Numbers {
-  #single: number[] = [];
-  #many = new Float32Array(0);
-  #length = 0;
-  #wide = false;
-
-  get length(): number {
-    return this.#wide ? this.#length : this.#single.length;
-  }
-
-  push(values: ArrayLike<number>): void {
-    if (values.length === 1 && !this.#wide) {
-      this.#single.push(values[0]!);
-      return;
-    }
-    if (values.length === 0) return;
-    this.#wide = true;
-    if (this.#length + values.length > this.#many.length) {
-      const more = new Float32Array(Math.max(4096, 2 * (this.#length + values.length)));
-      more.set(this.#many.subarray(0, this.#length));
-      this.#many = more;
-    }
-    this.#many.set(values, this.#length);
-    this.#length += values.length;
-  }
-
-  all(): ArrayLike<number> {
-    return this.#wide ? this.#many.subarray(0, this.#length) : this.#single;
-  }
 }

@@ -2,6 +2,7 @@ import { InvalidArgumentError } from '../system/errors';
 import { custom } from '../system/option-table';
 import { invalidOption, show } from '../system/options';
 import { option, say } from '../system/wording';
+import { isList } from './cells';
 import type { TrainingData } from './form';
 import type { FormPlan } from './form-columns';
 import { FormReader } from './form-rows';
@@ -34,9 +35,6 @@ export interface ListRows {
   /** Of the options of the reading. */
   signal: AbortSignal | undefined;
 }
-
-export const isList = (value: unknown): value is ArrayLike<unknown> =>
-  Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
 
 /** Whether rows of texts stand alone: anchor, positive and any number of negatives. */
 export function areTextRows(source: unknown): source is readonly (readonly string[])[] {

@@ -50,7 +50,7 @@ export const data = {
     },
   ],
 
-  'lib/data/form-rows.ts': [
+  'lib/data/cells.ts': [
     {
       guard: 'numbers that single precision has not',
       from: 'return Number.isFinite(Math.fround(number));',

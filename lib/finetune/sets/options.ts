@@ -1,4 +1,5 @@
-import { areTextRows, isList, labelsCheck, type LabelList } from '../../data/lists';
+import { isList } from '../../data/cells';
+import { areTextRows, labelsCheck, type LabelList } from '../../data/lists';
 import { fileOption, rowOptionsOf, type ReadOptions } from '../../data/read-options';
 import type { DataSource } from '../../data/training-row';
 import type { EmbeddingModel } from '../../evaluate/embedding';
