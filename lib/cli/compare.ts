@@ -2,9 +2,10 @@ import type { Command } from 'commander';
 import { compare, type ChangedRow, type Comparison } from '../evaluate/compare';
 import type { EvaluateDataOptions } from '../evaluate/evaluate';
 import { openAny } from './any-model';
-import { dataHelp, fixed, interruptible } from './evaluate';
+import { dataHelp, interruptible } from './evaluate';
 import { addFlags, typedOptions } from './flags';
-import { counted, measureName, notesOf, oneLine, shortNumber, unitsOf } from './measures';
+import { measureName, notesOf, oneLine, shortNumber, unitsOf } from './measures';
+import { fixed, integer, signed } from './numbers';
 import { comparedFlags, evaluateFlags } from './tables';
 
 interface Flags {
@@ -59,7 +60,7 @@ export function describeComparison(a: string, b: string, found: Comparison): str
   const cost = (name: string, of: (which: 'a' | 'b') => string): string =>
     `${name.padEnd(width)}${of('a').padStart(9)}${of('b').padStart(9)}`;
   return [
-    `${counted(found.count)} ${unitsOf(found)}, ${found.similarity}`,
+    `${integer(found.count)} ${unitsOf(found)}, ${found.similarity}`,
     `a: ${a}`,
     `b: ${b}`,
     '',
@@ -83,8 +84,4 @@ function changes(title: string, rows: readonly ChangedRow[]): string[] {
     return `  ${signed(change)}  row ${row}${label}  ${told}`;
   });
   return ['', title, ...lines];
-}
-
-function signed(value: number): string {
-  return `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(4)}`;
 }

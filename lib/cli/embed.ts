@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import type { Command } from 'commander';
+import { counted } from '../data/form';
 import { checkEncoding } from '../data/text/encoding';
 import { TextRows, type TextRow } from '../data/text-rows';
 import { embedOf } from '../embed/batches';
@@ -12,7 +13,8 @@ import { loadedModel, TextVectorisation } from '../text-vectorisation';
 import type { EmbedOptions } from '../text-vectorisation-options';
 import { addFlags, typedOptions } from './flags';
 import { Output } from './output';
-import { DownloadDisplay, EmbedDisplay } from './progress';
+import { DownloadDisplay } from './download-display';
+import { EmbedDisplay } from './embed-display';
 import { StopSignals } from './stop-signals';
 import { embedFileFlags, embedFlags, modelFlags } from './tables';
 import { requireFlags } from './usage';
@@ -169,7 +171,7 @@ async function writeFile(work: Work, file: string): Promise<void> {
       },
     });
     display.end();
-    process.stderr.write(`${count.toLocaleString('en')} ${count === 1 ? 'text' : 'texts'}: ${file}\n`);
+    process.stderr.write(`${counted(count, 'text')}: ${file}\n`);
   } finally {
     display.end();
   }

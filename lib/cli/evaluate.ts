@@ -4,8 +4,9 @@ import type { EvaluateEvent } from '../evaluate/events';
 import { AbortError } from '../system/errors';
 import { openAny } from './any-model';
 import { addFlags, typedOptions } from './flags';
-import { counted, measureName, notesOf, shortNumber, unitsOf } from './measures';
-import { DownloadDisplay } from './progress';
+import { measureName, notesOf, shortNumber, unitsOf } from './measures';
+import { fixed, integer } from './numbers';
+import { DownloadDisplay } from './download-display';
 import { StopSignals } from './stop-signals';
 import { evaluateFlags, modelFlags } from './tables';
 import { animates, type ProgressStream } from './terminal';
@@ -92,7 +93,7 @@ class EvaluateDisplay {
   show(event: EvaluateEvent): void {
     if (!animates(this.#stream)) return;
     const what = { text: 'texts', query: 'queries', document: 'documents' };
-    this.#write(event.type === 'embedding' ? `${counted(event.done)} ${what[event.role]} embedded` : 'measuring');
+    this.#write(event.type === 'embedding' ? `${integer(event.done)} ${what[event.role]} embedded` : 'measuring');
   }
 
   end(): void {
@@ -117,15 +118,11 @@ export function describe(model: string, found: DataEvaluation): string {
     return `${measureName(name).padEnd(width)}${fixed(metrics[name] ?? null).padStart(8)}${bounds}`;
   });
   return [
-    `${counted(found.count)} ${unitsOf(found)}: ${model}, ${found.similarity}, ${found.dimensions} dimensions`,
+    `${integer(found.count)} ${unitsOf(found)}: ${model}, ${found.similarity}, ${found.dimensions} dimensions`,
     '',
     `${' '.repeat(width)}${'value'.padStart(8)}${head}`,
     ...lines,
     ...notesOf(found),
     '',
   ].join('\n');
-}
-
-export function fixed(value: number | null): string {
-  return value === null ? '-' : value.toFixed(4);
 }

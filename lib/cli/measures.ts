@@ -37,10 +37,6 @@ export function notesOf({ notes }: { notes: readonly string[] }): string[] {
   return notes.length === 0 ? [] : ['', ...notes.map((note) => oneLine(note, 500))];
 }
 
-export function counted(n: number): string {
-  return n.toLocaleString('en');
-}
-
 /** As short as it is exact to some digits. */
 export function shortNumber(value: number): string {
   return String(Number(value.toPrecision(6)));

@@ -10,9 +10,10 @@ import type { SearchEvent } from '../search/vector-index';
 import { AbortError, InvalidArgumentError } from '../system/errors';
 import { openAny } from './any-model';
 import { addFlags, flagName, typedOptions } from './flags';
-import { counted, shortNumber } from './measures';
+import { shortNumber } from './measures';
+import { fixed, integer } from './numbers';
 import { Output } from './output';
-import { DownloadDisplay } from './progress';
+import { DownloadDisplay } from './download-display';
 import { StopSignals } from './stop-signals';
 import { entries, mineFlags, modelFlags } from './tables';
 import { animates, type ProgressStream } from './terminal';
@@ -143,28 +144,27 @@ function writerFor(file: string | undefined): RowWriter {
 /** What was found and what was dropped, and why. */
 export function describeMining(report: MineReport, out: string | undefined): string {
   const { pairs, anchors, corpus, rows, positive, negative, difference, dropped, missing, possible, notes } = report;
-  const value = (x: number | null) => (x === null ? '-' : x.toFixed(4));
   const line = (name: string, ...cells: string[]) =>
     `${name.padEnd(8)}${cells.map((cell) => cell.padStart(12)).join('')}`;
   const measure = (name: string, of: (scores: ScoreStatistics) => number | null) =>
-    line(name, value(of(positive)), value(of(negative)), value(of(difference)));
+    line(name, fixed(of(positive)), fixed(of(negative)), fixed(of(difference)));
   const percent = (part: number) => `${(100 * part).toFixed(2)} %`;
   const drops = dropped.map(
     ({ option, value, count, share }) =>
-      `${counted(count)} candidates (${percent(share)}) were dropped by ${flagName(entries.get(option)!)} ${shortNumber(value)}.`,
+      `${integer(count)} candidates (${percent(share)}) were dropped by ${flagName(entries.get(option)!)} ${shortNumber(value)}.`,
   );
   const few =
     missing === 0
       ? []
       : [
-          `There were not enough negatives for ${counted(missing)} of ${counted(possible)} rows (${percent(missing / possible)}). More are found with a larger --range-max${dropped.length > 0 ? `, or with another ${dropped.map(({ option }) => flagName(entries.get(option)!)).join(' or ')}` : ''}.`,
+          `There were not enough negatives for ${integer(missing)} of ${integer(possible)} rows (${percent(missing / possible)}). More are found with a larger --range-max${dropped.length > 0 ? `, or with another ${dropped.map(({ option }) => flagName(entries.get(option)!)).join(' or ')}` : ''}.`,
         ];
   return [
-    `${counted(pairs)} pairs, ${counted(anchors)} anchors, ${counted(corpus)} texts searched, the ${counted(report.rangeMax)} most similar looked at`,
+    `${integer(pairs)} pairs, ${integer(anchors)} anchors, ${integer(corpus)} texts searched, the ${integer(report.rangeMax)} most similar looked at`,
     ...notes,
     '',
     line('', 'positive', 'negative', 'difference'),
-    line('count', counted(positive.count), counted(negative.count)),
+    line('count', integer(positive.count), integer(negative.count)),
     measure('mean', ({ mean }) => mean),
     measure('median', ({ median }) => median),
     measure('std', ({ std }) => std),
@@ -176,7 +176,7 @@ export function describeMining(report: MineReport, out: string | undefined): str
     '',
     ...drops,
     ...few,
-    `${counted(rows)} rows${out === undefined ? '' : `: ${out}`}`,
+    `${integer(rows)} rows${out === undefined ? '' : `: ${out}`}`,
     '',
   ].join('\n');
 }
@@ -194,7 +194,7 @@ class MineDisplay {
     if (!animates(this.#stream)) return;
     if (event.type === 'searching') this.#write(`searching: ${Math.floor((100 * event.done) / event.total)} %`);
     else if (event.type === 'embedding') {
-      this.#write(`${counted(event.done)} ${event.role === 'query' ? 'anchors' : 'texts'} embedded`);
+      this.#write(`${integer(event.done)} ${event.role === 'query' ? 'anchors' : 'texts'} embedded`);
     }
   }
 

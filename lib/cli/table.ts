@@ -1,4 +1,5 @@
 import type { ValidationMetrics } from '../finetune/metrics';
+import { fixed } from './numbers';
 
 interface Measure {
   label: string;
@@ -49,5 +50,5 @@ function verdict(before: number | null, after: number | null, lower: boolean): s
 }
 
 function number(value: number | null): string {
-  return (value === null ? '-' : value.toFixed(4)).padStart(9);
+  return fixed(value).padStart(9);
 }

@@ -1,5 +1,9 @@
 import { Writable } from 'node:stream';
-import { barLine, describeGain, DownloadDisplay, duration, FinetuneDisplay } from '../../../lib/cli/progress';
+import { barLine } from '../../../lib/cli/bar';
+import { DownloadDisplay } from '../../../lib/cli/download-display';
+import { FinetuneDisplay } from '../../../lib/cli/finetune-display';
+import { duration } from '../../../lib/cli/numbers';
+import { describeGain } from '../../../lib/cli/run-words';
 import type { ProgressStream } from '../../../lib/cli/terminal';
 import type { EventContent } from '../../../lib/finetune/events';
 import type { ValidationMetrics } from '../../../lib/finetune/metrics';
