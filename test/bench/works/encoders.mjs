@@ -4,7 +4,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { inTurn, runWork, spread } from './measure.mjs';
+import { inTurn, runWork, spread } from '../measure.mjs';
+import { row } from './row.mjs';
 
 const SHAPES = { 'mpnet-base': 4, 'modernbert-base': 4, 'multilingual-e5-base': 4, 'qwen3-0.6b': 1 };
 const GOALS = { training: { fp32: 3, bf16: 4 }, embedding: { fp32: 1.7, bf16: 1.7 } };
@@ -16,7 +17,7 @@ function folderOf(shape, { python, model, folder }) {
   const to = join(folder, 'shapes', shape);
   if (existsSync(to)) return to;
   mkdirSync(join(folder, 'shapes'), { recursive: true });
-  const program = fileURLToPath(new URL('random_shapes.py', import.meta.url));
+  const program = fileURLToPath(new URL('../random_shapes.py', import.meta.url));
   execFileSync(python, [program, shape, model, `${to}.part`], { stdio: ['ignore', 'ignore', 'inherit'] });
   renameSync(`${to}.part`, to);
   return to;
@@ -46,8 +47,7 @@ function worksOf(shape, c) {
   ];
 }
 
-/** @param row makes a row of what was found, as the other works do */
-export async function encoders(c, row) {
+export async function encoders(c) {
   const rows = [];
   for (const shape of Object.keys(SHAPES).filter((name) => c.shapes === undefined || c.shapes.includes(name))) {
     for (const precision of c.precisions) {
