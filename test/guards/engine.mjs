@@ -105,7 +105,7 @@ export const engine = {
     },
   ],
 
-  'native/engine/train/trainer.cpp': [
+  'native/engine/train/checks.cpp': [
     {
       guard: 'rows of the dataset',
       from: 'if (rows[i] < 0 || rows[i] >= all)',
@@ -113,6 +113,9 @@ export const engine = {
       test: 'lifetime/arguments',
       name: 'the right types that do not fit each other',
     },
+  ],
+
+  'native/engine/train/trainer.cpp': [
     {
       guard: 'workspace is released where memory ran out',
       from: 'if (current_error().code() == ErrorCode::kOutOfMemory) backend.passes->release();',

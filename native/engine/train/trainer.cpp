@@ -10,13 +10,14 @@
 #include <utility>
 #include <vector>
 
-#include "files/safetensors.h"
 #include "runtime/arena.h"
 #include "runtime/errors.h"
 #include "runtime/memory_budget.h"
-#include "runtime/split_mix.h"
 #include "runtime/thread_team.h"
 #include "train/backend.h"
+#include "train/checks.h"
+#include "train/gradients_file.h"
+#include "train/loss_parameters.h"
 #include "train/step.h"
 
 namespace vectune {
@@ -24,25 +25,6 @@ namespace vectune {
 namespace {
 
 std::atomic<int64_t> live_trainers{0};
-
-/// Before the names of the loss's own parameters, in files.
-const std::string kOfLoss = "loss.";
-
-/// The dataset must fit the model: known tokens, no text longer than its positions.
-const Dataset& checked(const Dataset& dataset, const Model& model) {
-  if (dataset.largest_id() >= model.spec().encoder.vocab_size)
-    throw Error(ErrorCode::kInvalidArgument, "Token " + std::to_string(dataset.largest_id()) +
-                                                 " is outside the vocabulary of " +
-                                                 std::to_string(model.spec().encoder.vocab_size) + ".");
-  if (dataset.empty_text() >= 0 && !model.spec().encoder.architecture->is_bag)
-    throw Error(ErrorCode::kInvalidArgument,
-                "Text " + std::to_string(dataset.empty_text()) + " must have at least one token.");
-  if (dataset.longest_text() > model.longest_text())
-    throw Error(ErrorCode::kInvalidArgument, "A text has " + std::to_string(dataset.longest_text()) +
-                                                 " tokens; the model has " + std::to_string(model.longest_text()) +
-                                                 " positions.");
-  return dataset;
-}
 
 }  // namespace
 
@@ -53,14 +35,14 @@ struct Trainer::Impl {
         options(std::move(o)),
         spec(model->spec()),
         table(model->parameters()),
-        vocabulary(checked(*dataset, *model), spec.encoder.vocab_size),
+        vocabulary(fitting(*dataset, *model), spec.encoder.vocab_size),
         losses(options.losses, *dataset, spec.dimension(), spec.encoder.layers),
         layout(table, spec.encoder, vocabulary, options.freeze, losses.parameters()),
         backend(make_training_backend({options, spec, table, *dataset, vocabulary, layout, live, cancelled})),
         step(*dataset, losses, *backend.passes, layout, live, {spec.encoder.layers, options.seed}) {
     const memory_budget::ScopedLimit limit(options.memory_limit);
     live.weights = of_model();
-    draw_parameters_of_loss(live.weights);
+    draw_loss_parameters(layout, options.seed, live.weights.mutable_data_ptr<float>());
     if (options.keep_base) base = live.weights.clone();
     guarded([&] {
       live.weights = backend.passes->at_work(live.weights);
@@ -252,19 +234,6 @@ struct Trainer::Impl {
     return guarded([&] { return backend.passes->at_work(flat); });
   }
 
-  /// First values of the loss's own parameters: each a hash of seed, parameter and place.
-  void draw_parameters_of_loss(at::Tensor& flat) const {
-    uint64_t number = 0;
-    for (const auto& [parameter, begin, _] : layout.of_loss()) {
-      const uint64_t key = split_mix(split_mix(~uint64_t{options.seed}) + number++);
-      float* to = flat.mutable_data_ptr<float>() + begin;
-      for (int64_t i = 0; i < parameter.elements(); ++i) {
-        const uint64_t bits = split_mix(key + static_cast<uint64_t>(i)) >> 40;
-        to[i] = static_cast<float>(parameter.bound * (static_cast<double>(bits) / 8388608.0 - 1.0));
-      }
-    }
-  }
-
   /// The model's weights in the trainer's layout; what the loss has behind them is left as it is.
   at::Tensor of_model() const {
     at::Tensor flat = empty_floats(layout.elements());
@@ -335,8 +304,9 @@ struct Trainer::Impl {
         state.parts.push_back(
             {parameter.name, parameter.shape, layout.at(parameter.offset), parameter.elements, moments});
     }
-    for (const auto& [parameter, begin, moments] : layout.of_loss())
-      state.parts.push_back({kOfLoss + parameter.name, parameter.shape, begin, parameter.elements(), moments, true});
+    for (const auto& of_loss : layout.of_loss())
+      state.parts.push_back({of_loss.name_in_files(), of_loss.parameter.shape, of_loss.begin,
+                             of_loss.parameter.elements(), of_loss.gradient_begin, true});
     for (int64_t i = 0; i < vocabulary.size(); ++i) state.vocabulary.push_back(static_cast<int32_t>(vocabulary.id(i)));
     return state;
   }
@@ -432,31 +402,6 @@ struct Trainer::Impl {
   std::atomic<int64_t> limit_now{options.memory_limit.value_or(kNoLimit)};
 };
 
-namespace {
-
-void check_micro_batch(const MicroBatch& micro_batch) {
-  if (micro_batch.rows < 1) throw Error(ErrorCode::kInvalidArgument, "microBatch must be at least 1.");
-}
-
-void check_rows(const int32_t* rows, int64_t count, const Dataset& dataset) {
-  const int64_t all = dataset.rows();
-  if (count < 1) throw Error(ErrorCode::kInvalidArgument, "A batch needs at least one row.");
-  for (int64_t i = 0; i < count; ++i)
-    if (rows[i] < 0 || rows[i] >= all)
-      throw Error(ErrorCode::kInvalidArgument, "Row " + std::to_string(rows[i]) +
-                                                   " is not a row of the dataset, which has " + std::to_string(all) +
-                                                   " rows.");
-  if (dataset.sets() == 1) return;
-  for (int64_t i = 1; i < count; ++i)
-    if (dataset.set_of(rows[i]) != dataset.set_of(rows[0]))
-      throw Error(ErrorCode::kInvalidArgument,
-                  "Rows that are computed together must be of one set; row " + std::to_string(rows[0]) + " is of set " +
-                      std::to_string(dataset.set_of(rows[0])) + " and row " + std::to_string(rows[i]) + " of set " +
-                      std::to_string(dataset.set_of(rows[i])) + ".");
-}
-
-}  // namespace
-
 Trainer::Trainer(std::shared_ptr<Model> model, std::shared_ptr<const Dataset> dataset, TrainerOptions options)
     : impl_(std::make_unique<Impl>(std::move(model), std::move(dataset), std::move(options))) {}
 
@@ -469,7 +414,7 @@ StepResult Trainer::step(const int32_t* rows, int64_t count, MicroBatch micro_ba
 
 StepOutcome Trainer::begin_step(const int32_t* rows, int64_t count, MicroBatch micro_batch, double learning_rate,
                                 int64_t epoch) {
-  check_rows(rows, count, *impl_->dataset);
+  check_row_numbers(rows, count, *impl_->dataset);
   check_micro_batch(micro_batch);
   if (impl_->loss_of(rows[0]).given())
     throw Error(ErrorCode::kInvalidArgument, "The loss is given: a step needs it and the gradient of the vectors.");
@@ -479,7 +424,7 @@ StepOutcome Trainer::begin_step(const int32_t* rows, int64_t count, MicroBatch m
 }
 
 at::Tensor Trainer::vectors(const int32_t* rows, int64_t count, MicroBatch micro_batch, int64_t epoch) {
-  check_rows(rows, count, *impl_->dataset);
+  check_row_numbers(rows, count, *impl_->dataset);
   check_micro_batch(micro_batch);
   for (int64_t i = 1; i < count; ++i)
     if (impl_->dataset->columns(rows[i]).size() != impl_->dataset->columns(rows[0]).size())
@@ -491,7 +436,7 @@ at::Tensor Trainer::vectors(const int32_t* rows, int64_t count, MicroBatch micro
 
 StepOutcome Trainer::begin_given_step(const int32_t* rows, int64_t count, MicroBatch micro_batch, double learning_rate,
                                       int64_t epoch, double loss, const float* gradient, int64_t elements) {
-  check_rows(rows, count, *impl_->dataset);
+  check_row_numbers(rows, count, *impl_->dataset);
   check_micro_batch(micro_batch);
   if (!impl_->loss_of(rows[0]).given())
     throw Error(ErrorCode::kInvalidArgument, "The loss is not given: a step computes it.");
@@ -508,7 +453,7 @@ StepOutcome Trainer::begin_given_step(const int32_t* rows, int64_t count, MicroB
 }
 
 std::vector<float> Trainer::labels(const int32_t* rows, int64_t count) const {
-  check_rows(rows, count, *impl_->dataset);
+  check_row_numbers(rows, count, *impl_->dataset);
   std::vector<float> all;
   const int64_t width = impl_->dataset->label_width(impl_->dataset->set_of(rows[0]));
   for (int64_t i = 0; i < count; ++i) {
@@ -519,7 +464,7 @@ std::vector<float> Trainer::labels(const int32_t* rows, int64_t count) const {
 }
 
 void Trainer::probe(const int32_t* rows, int64_t count) {
-  check_rows(rows, count, *impl_->dataset);
+  check_row_numbers(rows, count, *impl_->dataset);
   impl_->needs_trained();
   const memory_budget::ScopedLimit limit(impl_->memory_limit());
   impl_->settle();
@@ -527,13 +472,13 @@ void Trainer::probe(const int32_t* rows, int64_t count) {
 }
 
 int64_t Trainer::similarities(const int32_t* rows, int64_t count) const {
-  check_rows(rows, count, *impl_->dataset);
+  check_row_numbers(rows, count, *impl_->dataset);
   return impl_->similarities(rows, count);
 }
 
 double Trainer::evaluate(const int32_t* rows, int64_t count, int64_t micro_batch, int64_t batch, float* out,
                          at::Tensor* vectors) {
-  check_rows(rows, count, *impl_->dataset);
+  check_row_numbers(rows, count, *impl_->dataset);
   if (micro_batch < 1) throw Error(ErrorCode::kInvalidArgument, "microBatch must be at least 1.");
   if (batch < 1) throw Error(ErrorCode::kInvalidArgument, "batch must be at least 1.");
   const memory_budget::ScopedLimit limit(impl_->memory_limit());
@@ -542,11 +487,7 @@ double Trainer::evaluate(const int32_t* rows, int64_t count, int64_t micro_batch
 }
 
 void Trainer::embed(const int32_t* texts, int64_t count, int64_t at_once, float* out) {
-  for (int64_t i = 0; i < count; ++i)
-    if (texts[i] < 0 || texts[i] >= impl_->dataset->texts())
-      throw Error(ErrorCode::kInvalidArgument, "Text " + std::to_string(texts[i]) +
-                                                   " is not a text of the dataset, which has " +
-                                                   std::to_string(impl_->dataset->texts()) + " texts.");
+  check_text_numbers(texts, count, *impl_->dataset);
   if (at_once < 1) throw Error(ErrorCode::kInvalidArgument, "atOnce must be at least 1.");
   const memory_budget::ScopedLimit limit(impl_->memory_limit());
   impl_->settle();
@@ -599,33 +540,14 @@ void Trainer::restore(const std::string& path, bool replay_decay) {
 void Trainer::set_memory_limit(std::optional<int64_t> bytes) { impl_->limit_now = bytes.value_or(Impl::kNoLimit); }
 
 double Trainer::trace_gradients(const int32_t* rows, int64_t count, MicroBatch micro_batch, const std::string& path) {
-  check_rows(rows, count, *impl_->dataset);
+  check_row_numbers(rows, count, *impl_->dataset);
   check_micro_batch(micro_batch);
   const memory_budget::ScopedLimit limit(impl_->memory_limit());
   impl_->settle();
   const double loss = impl_->gradients_of(rows, count, micro_batch);
 
   const Impl& t = *impl_;
-  const int64_t hidden = t.spec.encoder.hidden_size;
-  const at::Tensor gradients = t.on_host(t.live.gradients);
-  const float* g = gradients.const_data_ptr<float>();
-  at::Tensor words;
-  std::vector<safetensors::Item> items;
-  for (const auto& parameter : t.table.all()) {
-    if (!t.layout.trains(parameter)) continue;
-    const float* data = g + t.layout.gradient_at(parameter);
-    if (parameter.offset == t.table.word_embeddings) {
-      words = empty_floats(parameter.elements).zero_();
-      for (int64_t i = 0; i < t.vocabulary.size(); ++i)
-        std::memcpy(words.mutable_data_ptr<float>() + t.vocabulary.id(i) * hidden, data + i * hidden,
-                    sizeof(float) * static_cast<size_t>(hidden));
-      data = words.const_data_ptr<float>();
-    }
-    items.push_back({parameter.name, safetensors::Dtype::kF32, parameter.shape, data});
-  }
-  for (const auto& [parameter, _, begin] : t.layout.of_loss())
-    items.push_back({kOfLoss + parameter.name, safetensors::Dtype::kF32, parameter.shape, g + begin});
-  safetensors::write(path, items);
+  write_gradients(path, t.on_host(t.live.gradients), t.table, t.layout, t.vocabulary);
   return loss;
 }
 

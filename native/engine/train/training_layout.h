@@ -28,6 +28,7 @@ class TrainingLayout {
   struct OfLoss {
     LossParameter parameter;
     int64_t begin, gradient_begin;
+    std::string name_in_files() const { return "loss." + parameter.name; }
   };
 
   /// Error(kInvalidArgument) for a freeze entry that names no parameter, or if nothing of the model is left to train.
