@@ -1,82 +1,22 @@
-import type { TrainingData } from '../data/form';
-import type { Checkpointer } from './checkpoint/checkpointer';
 import { OutOfMemoryError, firstSentence, hasCode } from '../system/errors';
-import type { EngineAddon, ModelHandle, TrainerHandle } from '../engine/addon';
+import { option, say } from '../system/wording';
 import { Batches } from './batches';
 import type { CrossCheck } from './cross-check';
 import { EarlyStopping } from './early-stopping';
-import type { EventContent } from './events';
 import type { Gain } from './gain';
-import type { MemoryFollower } from './memory-limit';
-import type { KeepSet } from './keep';
-import { costOf, measures, measureValue, type MeasureName } from './measure';
-import type { RunSettings } from './recipes/settings';
-import type { ResolvedOptions } from './resolved-options';
-import type { Sampler } from './losses/table';
-import { evaluateOwn, stepByOwn, type OwnLossCaller } from './own-loss';
+import type { LoopRequest, LoopSet } from './loop-request';
+import { costOf, measureValue } from './measure';
+import { notShown, nothingKeeps } from './not-taken';
 import type { Progress } from './progress';
-import type { RunControl } from './run-control';
 import type { EpochReport } from './report';
+import { runSteps } from './run-steps';
+import { runValidator } from './run-validator';
 import { learningRateAt, warmupSteps } from './schedule';
-import { SetsValidator, type AllMeasured } from './sets/measured';
-import { amongAll } from './sets/training-set';
-import type { MultiDatasetSampler } from './sets/turns';
-import { chooseShare, type TriedShare } from './share';
-import type { Split } from './split';
-import type { RandomPairsWatch } from './random-pairs';
-import { IN_FLIGHT, IN_FLIGHT_ON_DEVICE, StepQueue, type PlannedStep } from './step-queue';
+import { blends, type TriedShare } from './share';
+import type { PlannedStep } from './step-queue';
 import { StepTimer } from './step-timer';
-import type { TokenisedRows } from './tokens';
+import { toldShares, tryShares, type Tried } from './try-shares';
 import { fromTexts, toTexts } from './units';
-import { Validator } from './validator';
-import { option, say } from '../system/wording';
-
-/** A set of rows that is trained on with a loss of its own. Row numbers count from its first row. */
-export interface LoopSet {
-  name: string | null;
-  /** Of its first row among the rows of all sets. */
-  first: number;
-  split: Split;
-  /** Tokens of each row. */
-  lengths: Int32Array;
-  data: TrainingData;
-  /** The texts of the rows. */
-  groups: Pick<TokenisedRows, 'columns' | 'rowOffsets' | 'sources'>;
-  sampler: Sampler;
-  /** Rows whose texts the validation rows search among, their own too; null: those alone. */
-  among: Int32Array | null;
-  /** What its validation rows are measured by. */
-  measure: MeasureName;
-  /** The caller's own loss, where the trainer's is given. */
-  ownLoss: OwnLossCaller | null;
-}
-
-export interface LoopRequest {
-  addon: Pick<EngineAddon, 'step' | 'vectors' | 'evaluate' | 'embedTexts' | 'blend' | 'commit' | 'fingerprint'>;
-  model: ModelHandle;
-  trainer: TrainerHandle;
-  sets: readonly LoopSet[];
-  /** What the options say, and the recipe where they do not. */
-  options: Pick<ResolvedOptions, 'seed' | 'shuffle'> & { multiDatasetSampler: MultiDatasetSampler } & RunSettings;
-  /** How much of all training is done before the first step, from 0 to 1; default 0. */
-  doneBefore?: number;
-  /** Of a small set: what was measured beside the run, by which a gain must show; null else. */
-  crossed: CrossCheck | null;
-  /** What must stay; null where nothing was asked for. */
-  keep: KeepSet | null;
-  control: RunControl;
-  memory: Pick<MemoryFollower, 'follow'>;
-  watch: Pick<RandomPairsWatch, 'begin' | 'look'>;
-  /** On a GPU: tells its memory. */
-  onDevice: ((after: 'epoch' | 'out-of-memory') => Promise<void>) | null;
-  /** Is given what the validation rows came to, before the event of the validation. */
-  onMeasured: ((measured: AllMeasured) => void) | undefined;
-  /** Is given what the validation rows came to: of the untrained model, epoch 0, and of each share of an epoch. */
-  onTried?: (epoch: number, measured: AllMeasured) => void;
-  /** null where none are written. */
-  checkpointer: Checkpointer | null;
-  emit: (event: EventContent) => void;
-}
 
 export interface LoopResult {
   stoppedEarly: boolean;
@@ -90,7 +30,7 @@ export interface LoopResult {
  * validation rows there is no better and worse: each finished epoch is committed.
  */
 export async function train(request: LoopRequest, progress: Progress): Promise<LoopResult> {
-  const { addon, trainer, sets, options, control, memory, checkpointer, emit, doneBefore = 0 } = request;
+  const { addon, trainer, sets, options, control, memory, checkpointer, emit } = request;
   const { epochs } = options;
   const batches = batchesOf(request, progress.effectiveBatch);
   const stepsOf = await batches.counts(epochs);
@@ -119,109 +59,16 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
       message: `Out of memory with batch size ${before}, the same rows are computed again with batch size ${after}`,
     });
 
-  const validatorOf = ({ split, data, groups, among, first, ownLoss }: LoopSet, before: number): Validator =>
-    new Validator(
-      {
-        rows: split.validation,
-        among,
-        data,
-        batch: progress.effectiveBatch,
-        groups,
-        embed: (texts, atOnce) => {
-          memory.follow();
-          return addon.embedTexts(trainer, texts, atOnce);
-        },
-        evaluate: (rows, microBatch) => {
-          memory.follow();
-          const batch = progress.effectiveBatch;
-          return ownLoss === null
-            ? addon.evaluate(trainer, amongAll(rows, { first }), microBatch, batch)
-            : evaluateOwn(ownLoss, { addon, trainer, data, first }, rows, microBatch, batch);
-        },
-        onProgress: (at, done) => emit({ type: 'validating', epoch: at, done: before + done, rows: validator.rows }),
-        onSplit: (at, rows, after) => {
-          progress.validationBatch = after;
-          onSplit('validation')(at, rows, after);
-        },
-        ready,
-      },
-      progress.validationBatch,
-    );
-  let validated = 0;
-  const validator: SetsValidator = new SetsValidator(
-    sets.map((set) => {
-      const one = validatorOf(set, validated);
-      validated += one.rows;
-      const weight = options.multiDatasetSampler === 'round-robin' ? 1 : set.split.train.length;
-      return { name: set.name, measure: set.measure, weight, validator: one };
-    }),
-  );
+  const validator = runValidator(request, progress, { ready, onSplit: onSplit('validation') });
 
-  const queue: StepQueue = new StepQueue(
-    {
-      run: ({ set, ...step }) => {
-        memory.follow();
-        const { ownLoss, first } = sets[set]!;
-        if (ownLoss === null) return addon.step(trainer, step);
-        const { microTokens: _, ...byRows } = step;
-        return stepByOwn(ownLoss, { addon, trainer, first }, { ...byRows, microBatch: queue.microBatch });
-      },
-      // A loss of the caller's own is computed of the weights that the step before has left.
-      inFlight: sets.some(({ ownLoss }) => ownLoss !== null)
-        ? 1
-        : request.onDevice === null
-          ? IN_FLIGHT
-          : IN_FLIGHT_ON_DEVICE,
-      stopped: () => control.stopped,
-      onStep: (step, { loss, gradientNorm, tokens }) => {
-        ++progress.steps;
-        ++progress.epochSteps;
-        progress.tokens += tokens;
-        progress.epochLoss += (loss * step.rows.length) / rowsOfEpoch;
-        if (sets.length > 1) {
-          progress.setLosses ??= sets.map(() => ({ sum: 0, rows: 0 }));
-          const own = progress.setLosses[step.set]!;
-          own.sum += loss * step.rows.length;
-          own.rows += step.rows.length;
-        }
-        const speed = timer.done(tokens);
-        emit({
-          type: 'step',
-          epoch: progress.epoch + 1,
-          epochs,
-          ...(sets.length > 1 && { set: sets[step.set]!.name! }),
-          step: progress.epochSteps,
-          steps: stepsOf[progress.epoch]!,
-          totalSteps: progress.steps,
-          loss,
-          learningRate: step.learningRate,
-          gradientNorm,
-          tokens,
-          ...speed,
-          fraction: doneBefore + (1 - doneBefore) * (progress.steps / totalSteps),
-        });
-      },
-      onSplit: (before, after) => {
-        progress.microBatch = after;
-        progress.microTokens = null;
-        progress.splits.push({ step: progress.steps + 1, from: before, to: after });
-        onSplit('step')(progress.epoch + 1, before, after);
-      },
-      rests: (taken) => control.paused || (checkpointer?.due(taken) ?? false),
-      rest: async () => {
-        await checkpointer?.atStep(progress);
-        if (control.paused) await ready();
-      },
-      // The copy of a checkpoint that is on its way to disk.
-      relieve: async () => {
-        await request.onDevice?.('out-of-memory');
-        return checkpointer?.settled() ?? false;
-      },
-    },
-    progress.microBatch,
-    progress.steps,
-    progress.microTokens ?? null,
-  );
+  const queue = runSteps(request, progress, {
+    ready,
+    timer,
+    onSplit: onSplit('step'),
+    stepsOf,
+    totalSteps,
+    rowsOfEpoch: () => rowsOfEpoch,
+  });
 
   const commit = async (epoch: number): Promise<void> => {
     await addon.commit(trainer);
@@ -270,28 +117,22 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
 
   /** The share of the trained weights to take, measured; the trainer has it at work then, until `blend` is 1 again. */
   const choose = async (epoch: number): Promise<Tried | null> => {
-    const tried: Tried[] = [];
-    const bound = keep === null || progress.kept?.before == null ? null : progress.kept.before - keep.margin;
-    for (const [i, share] of options.merge.entries()) {
-      if (blends(options.merge)) await addon.blend(trainer, share);
-      const own = await validator.measure(epoch);
-      request.onTried?.(epoch, own);
-      const measured = crossed === null ? own : (crossed.epoch(epoch, i, own) ?? own);
-      const value = bound === null ? undefined : await kept();
-      tried.push({
-        share,
-        measured,
-        cost: costOf(progress.measure!, measured.metrics),
-        kept: value,
-        keeps: value === undefined || (value !== null && value >= bound!),
-      });
-    }
-    told = tried.map(({ share, measured, kept: value }) => ({
-      share,
-      value: measureValue(progress.measure!, measured.metrics),
-      ...(value !== undefined && { kept: value }),
-    }));
-    const chosen = chooseShare(tried, costOf(progress.measure!, progress.before!)) ?? null;
+    const before = progress.kept?.before;
+    const bound = keep === null || before === null || before === undefined ? null : before - keep.margin;
+    const measure = progress.measure!;
+    const { chosen, tried } = await tryShares({
+      shares: options.merge,
+      blend: (share) => addon.blend(trainer, share),
+      validate: async (number) => {
+        const own = await validator.measure(epoch);
+        request.onTried?.(epoch, own);
+        return crossed === null ? own : (crossed.epoch(epoch, number, own) ?? own);
+      },
+      keep: bound === null ? null : { value: kept, bound },
+      measure,
+      untrained: costOf(measure, progress.before!),
+    });
+    told = toldShares(measure, tried);
     if (bound !== null && chosen?.share !== options.merge[0])
       progress.kept!.bound ||= tried.some(({ keeps }) => !keeps);
     if (chosen !== null && blends(options.merge)) await addon.blend(trainer, chosen.share);
@@ -398,55 +239,6 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
   }
   control.check();
   return { stoppedEarly, warmupSteps: warmup };
-}
-
-/** A share of the trained weights and what it came to. */
-interface Tried {
-  share: number;
-  measured: AllMeasured;
-  cost: number;
-  kept: number | null | undefined;
-  keeps: boolean;
-}
-
-/** Whether anything but the trained weights themselves may be taken. */
-export function blends(shares: readonly number[]): boolean {
-  return shares.some((share) => share !== 1);
-}
-
-function nothingKeeps(epoch: number, keep: KeepSet, before: number, tried: readonly TriedShare[]): EventContent {
-  const found = tried.map(({ share, kept }) => `${kept?.toFixed(4) ?? 'none'} with ${share} of it`).join(', ');
-  const name = keep.measure === 'spearman' ? 'Spearman' : 'average precision';
-  return {
-    type: 'keep-failed',
-    epoch,
-    before,
-    margin: keep.margin,
-    tried,
-    message:
-      `What epoch ${epoch} learned costs the rows to keep more than ${keep.margin}: their ${name} was ${before.toFixed(4)} ` +
-      `and is ${found}. The model stays as it was before this epoch`,
-  };
-}
-
-function notShown(epoch: number, { rows, folds }: CrossCheck, gain: Gain | null): EventContent {
-  const name = gain === null ? 'the measure' : measures[gain.measure].words;
-  const signed = (value: number) => `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(4)}`;
-  const found =
-    gain === null
-      ? 'is not defined'
-      : `went from ${gain.before.toFixed(4)} to ${gain.after.toFixed(4)}` +
-        (gain.interval === null ? '' : `, ${signed(gain.interval.low)} to ${signed(gain.interval.high)} by chance`);
-  return {
-    type: 'gain-not-shown',
-    epoch,
-    folds,
-    rows: rows.length,
-    gain,
-    message:
-      `Whether epoch ${epoch} made the model better does not show: ${name} ${found}, on ${rows.length} rows, each under a ` +
-      'model that had not seen it. The model stays as it was before this epoch; more rows would tell',
-  };
 }
 
 function batchesOf({ sets, options, control }: LoopRequest, batchSize: number): Batches {

@@ -34,3 +34,8 @@ export function chooseShare<Tried extends ShareCost>(tried: readonly Tried[], un
     .filter(({ cost }) => untrained - cost >= KEPT_GAIN * gain)
     .reduce((least, one) => (one.share < least.share ? one : least));
 }
+
+/** Whether anything but the trained weights themselves may be taken. */
+export function blends(shares: readonly number[]): boolean {
+  return shares.some((share) => share !== 1);
+}

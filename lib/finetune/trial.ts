@@ -1,6 +1,7 @@
 import type { DatasetHandle, EngineAddon, TrainerHandle, TrainerOptions } from '../engine/addon';
 import type { EventContent } from './events';
-import { train, type LoopRequest, type LoopSet } from './loop';
+import { train } from './loop';
+import type { LoopRequest, LoopSet } from './loop-request';
 import type { MemoryFollower } from './memory-limit';
 import { freshProgress } from './progress';
 import type { Measured } from './quality';

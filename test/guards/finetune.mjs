@@ -124,7 +124,7 @@ export const finetune = {
     },
   ],
 
-  'lib/finetune/loop.ts': [
+  'lib/finetune/run-steps.ts': [
     {
       guard: 'memory of a copy is given back before a step is split',
       from: 'return checkpointer?.settled() ?? false;',

@@ -1,0 +1,43 @@
+import type { CrossCheck } from './cross-check';
+import type { EventContent } from './events';
+import type { Gain } from './gain';
+import type { KeepSet } from './keep';
+import { measures } from './measure';
+import type { TriedShare } from './share';
+
+/** That no share of an epoch's weights keeps what must be kept. */
+export function nothingKeeps(epoch: number, keep: KeepSet, before: number, tried: readonly TriedShare[]): EventContent {
+  const found = tried.map(({ share, kept }) => `${kept?.toFixed(4) ?? 'none'} with ${share} of it`).join(', ');
+  const name = keep.measure === 'spearman' ? 'Spearman' : 'average precision';
+  return {
+    type: 'keep-failed',
+    epoch,
+    before,
+    margin: keep.margin,
+    tried,
+    message:
+      `What epoch ${epoch} learned costs the rows to keep more than ${keep.margin}: their ${name} was ${before.toFixed(4)} ` +
+      `and is ${found}. The model stays as it was before this epoch`,
+  };
+}
+
+/** That a small set does not show an epoch's gain. */
+export function notShown(epoch: number, { rows, folds }: CrossCheck, gain: Gain | null): EventContent {
+  const name = gain === null ? 'the measure' : measures[gain.measure].words;
+  const signed = (value: number) => `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(4)}`;
+  const found =
+    gain === null
+      ? 'is not defined'
+      : `went from ${gain.before.toFixed(4)} to ${gain.after.toFixed(4)}` +
+        (gain.interval === null ? '' : `, ${signed(gain.interval.low)} to ${signed(gain.interval.high)} by chance`);
+  return {
+    type: 'gain-not-shown',
+    epoch,
+    folds,
+    rows: rows.length,
+    gain,
+    message:
+      `Whether epoch ${epoch} made the model better does not show: ${name} ${found}, on ${rows.length} rows, each under a ` +
+      'model that had not seen it. The model stays as it was before this epoch; more rows would tell',
+  };
+}
