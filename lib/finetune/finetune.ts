@@ -1,19 +1,12 @@
 import { Checkpointer } from './checkpoint/checkpointer';
-import { CheckpointFolder, listCheckpoints } from './checkpoint/folder';
-import {
-  arithmeticOf,
-  computationOf,
-  hashData,
-  hashSets,
-  hashTokens,
-  optionsOf,
-  type RunIdentity,
-} from './checkpoint/identity';
-import { findCheckpoint, restore, type FoundCheckpoint } from './checkpoint/restore';
+import type { CheckpointFolder } from './checkpoint/folder';
+import { openCheckpoints } from './checkpoint/open';
+import { nothingToResume, restore, type FoundCheckpoint } from './checkpoint/restore';
+import { identityOf } from './checkpoint/run-identity';
 import { isPairs, type TrainingData } from '../data/form';
 import { groupTexts } from '../data/groups';
 import type { TextPair } from '../data/pair';
-import { CheckpointError, hasCode } from '../system/errors';
+import { hasCode } from '../system/errors';
 import type {
   DatasetHandle,
   EngineAddon,
@@ -31,23 +24,23 @@ import { CrossCheck } from './cross-check';
 import { train } from './loop';
 import type { LoopSet } from './loop-request';
 import { withFittedThresholds, withThresholdsOf } from './fitted-threshold';
-import { KeepSet, keptReport, readKeep, type KeepReading } from './keep';
+import { checkpointReport, finalReport } from './final-report';
+import { KeepSet, readKeep, type KeepReading } from './keep';
 import type { ResolvedLoss } from './losses/choice';
 import { OwnLossCaller } from './own-loss';
 import { defaultMemoryLimit, MemoryFollower } from './memory-limit';
 import type { ResolvedOptions } from './resolved-options';
 import type { Progress } from './progress';
-import type { CheckpointReport, FinetuneReport } from './report';
+import type { FinetuneReport } from './report';
 import type { RunControl } from './run-control';
-import { keptPrompts, promptsOf, toldPrompts } from './prompts';
-import { drawRandomPairs, RandomPairsWatch, reported } from './random-pairs';
+import { keptPrompts, promptsOf } from './prompts';
+import { drawRandomPairs, RandomPairsWatch } from './random-pairs';
 import { RunReport } from './run-report';
 import { engineRows, trainingRows } from './sets/engine-rows';
 import { searchedRows } from './searched-rows';
 import { checkSampler } from './sets/options';
 import { blends } from './share';
 import { readSets, type SetJob } from './sets/read';
-import { gainsOf, setReports } from './sets/report';
 import { dataEvent, lossOfSet, toldLosses } from './sets/told';
 import { amongAll, ofSet } from './sets/training-set';
 import type { SettingsPoint } from './settings-trials';
@@ -55,7 +48,6 @@ import { appended, tokeniseRows } from './tokens';
 import { inputLength, type TrainableModel } from './trainable-model';
 import type { TrialGround } from './trial';
 import { inTurns } from '../system/turns';
-import { option, say } from '../system/wording';
 
 export interface FinetuneJob {
   /** The rows, or several sets of them. */
@@ -122,7 +114,9 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     );
     checkLimit(options.memoryLimit, chosen);
     const precision = choosePrecision(options.precision, chosen, addon) as NativePrecision; // int8 is no option of a run
-    const found = await openCheckpoints();
+    const opened = await openCheckpoints(options, addon, emit);
+    ({ folder } = opened);
+    const { found } = opened;
     control.check();
 
     const prompts = await promptsOf(options.prompts, sets, model.promptOf);
@@ -200,34 +194,10 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       keepBase: blends(settings.merge),
     };
     const multiDatasetSampler = options.multiDatasetSampler ?? 'proportional';
-    const grouped = sets.length === 1 ? sets[0]!.split.grouped : sets.map(({ split }) => split.grouped);
     const identity =
       options.checkpoint === null && options.resume === null
         ? undefined
-        : {
-            model: {
-              id: model.id,
-              before: await addon.fingerprint(model.handle),
-              computes: computationOf(model.spec, options.dropout),
-            },
-            data: {
-              rows: sets.reduce((sum, { data }) => sum + data.rows.length, 0),
-              sha256: await hashSets(sets),
-            },
-            tokenizer: await hashTokens(tokens),
-            arithmetic: await arithmeticOf(addon, precision, chosen),
-          };
-    const whole = async (): Promise<RunIdentity> => ({
-      ...identity!,
-      options: {
-        ...optionsOf(options, settings, loss, grouped),
-        ...(sets.length > 1 && {
-          multiDatasetSampler,
-          sets: Object.fromEntries(sets.map(({ name, measure }) => [name!, { measure }])),
-        }),
-        keep: keep === null ? null : { margin: options.keep!.margin, sha256: await hashData(keep) },
-      },
-    });
+        : await identityOf({ addon, model, sets, tokens, options, loss, keep, precision, chosen });
     control.check();
     const followerOf = (one: TrainerHandle): Pick<MemoryFollower, 'follow'> =>
       // A GPU's memory is its allocator's to bound.
@@ -254,7 +224,8 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       control,
       emit,
     };
-    const prior = found !== null ? null : await beforehand({ ground, options, settings, identity: whole });
+    const prior =
+      found !== null ? null : await beforehand({ ground, options, settings, identity: () => identity!(settings) });
     settings = prior?.settings ?? { ...settings, ...(options.search !== null && searchedOf(found!)) };
     trainer = await addon.createTrainer(model.handle, dataset, trainerOptions);
     control.applyReference((wanted) => addon!.keepAlive(trainer!, wanted));
@@ -276,7 +247,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     const { recipe, loss: _loss, ...told } = settings;
     emit({ type: 'summary', recipe, settings: told, ...facts, bytes, megabytes: megabytes(bytes), memoryLimit });
 
-    const run = identity && (await whole());
+    const run = await identity?.(settings);
     control.check();
     const tellMemory = async (after: 'finder' | 'epoch' | 'out-of-memory'): Promise<void> => {
       if (chosen.device !== 'cpu')
@@ -353,53 +324,23 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     );
     await checkpointer?.settled();
     control.check();
-    const {
-      before,
-      after,
-      epochs,
-      bestEpoch,
-      steps,
-      tokens: trained,
-      microBatch,
-      effectiveBatch: effective,
-    } = progress;
-    const { measure, units, share } = progress;
-    const gains = await gainsOf(sets, measuredRows, { measure, units, before, after }, control.signal);
-    const report: FinetuneReport = {
-      recipe: settings.recipe,
-      settings: told,
-      measure: measure ?? null,
-      gain: gains.all,
-      prompts: toldPrompts(prompts, sets),
-      crossCheck: crossChecked === null ? null : { folds: crossChecked.folds, rows: measuredRows.length },
-      search: progress.search ?? null,
-      kept: keptReport(keep, options.keep?.margin ?? 0, progress.kept),
-      share: bestEpoch === 0 ? 0 : (share ?? 1),
-      before,
-      after,
-      randomPairs: reported(progress.randomPairs),
-      epochs,
-      bestEpoch,
-      stoppedEarly: result.stoppedEarly,
-      rows: {
-        training: sets.reduce((sum, { split }) => sum + split.train.length, 0),
-        validation: sets.reduce((sum, { split }) => sum + split.validation.length, 0),
-      },
-      sets: sets.length === 1 ? null : setReports(sets, losses, gains.sets),
-      steps,
-      tokens: trained,
-      batchSize: microBatch,
-      effectiveBatchSize: effective,
+    const report = await finalReport({
+      settings,
+      prompts,
+      sets,
+      losses,
+      crossCheck: crossChecked,
+      measured: measuredRows,
+      keep,
+      margin: options.keep?.margin ?? 0,
+      progress,
+      loop: result,
       maxInputLength,
-      learningRate: settings.learningRate,
-      schedule: settings.schedule,
-      warmupSteps: result.warmupSteps,
-      optimizer: settings.optimizer,
-      ...facts,
-      libtorch: engine.libtorch,
-      checkpoint: run === undefined ? null : checkpointReport(found),
-      seconds: (performance.now() - started) / 1000,
-    };
+      facts: { ...facts, libtorch: engine.libtorch },
+      checkpoint: run === undefined ? null : checkpointReport(options.checkpoint, found, checkpointer),
+      started,
+      signal: control.signal,
+    });
     if (page !== undefined) {
       const textsOf = (row: number) => compared!.data.rows[row] as TextPair;
       const { signal } = control;
@@ -426,37 +367,6 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     if (addon !== undefined && trainer !== undefined) addon.disposeTrainer(trainer);
     if (addon !== undefined && dataset !== undefined) addon.disposeDataset(dataset);
   }
-
-  /** Takes the folder, so that no other run gets it, and looks for what to go on from: before the long work begins. */
-  async function openCheckpoints(): Promise<FoundCheckpoint | null> {
-    const { checkpoint, resume } = options;
-    if (checkpoint !== null) {
-      folder = await CheckpointFolder.open(checkpoint.folder, addon!);
-      const there = resume === checkpoint.folder ? [] : await listCheckpoints(checkpoint.folder);
-      if (there.length > 0) {
-        throw new CheckpointError(
-          'ERR_CHECKPOINT_EXISTS',
-          `The checkpoint folder ${checkpoint.folder} has checkpoints of an earlier run (${there[0]} is the newest).`,
-          {
-            file: checkpoint.folder,
-            remedy: say`Pass ${option('resume', true)} to go on with it, or name or empty a folder for the new run.`,
-          },
-        );
-      }
-    }
-    return resume === null ? null : findCheckpoint(resume, addon!, emit);
-  }
-
-  function checkpointReport(found: FoundCheckpoint | null): CheckpointReport {
-    const error = checkpointer?.lastError ?? null;
-    return {
-      folder: options.checkpoint?.folder ?? null,
-      restoredFrom: found?.path ?? null,
-      written: checkpointer?.written ?? 0,
-      failed: checkpointer?.failed ?? 0,
-      error: error && { code: error.code, message: error.message },
-    };
-  }
 }
 
 /** What the search of a checkpoint's run chose. */
@@ -466,19 +376,4 @@ function searchedOf({ checkpoint }: FoundCheckpoint): Partial<SettingsPoint> {
 
 function allRows({ rows }: Pick<TrainingData, 'rows'>): Int32Array {
   return Int32Array.from(rows, (_, row) => row);
-}
-
-function nothingToResume(folder: string): EventContent {
-  return {
-    type: 'restored',
-    from: null,
-    totalSteps: 0,
-    epoch: 0,
-    bestEpoch: 0,
-    share: 0,
-    before: null,
-    after: null,
-    differences: [],
-    message: `There is no checkpoint in ${folder}; training begins afresh`,
-  };
 }

@@ -93,7 +93,7 @@ export const finetune = {
     },
   ],
 
-  'lib/finetune/finetune.ts': [
+  'lib/finetune/checkpoint/open.ts': [
     {
       guard: 'an earlier run is not begun over',
       from: 'if (there.length > 0) {',
@@ -101,6 +101,9 @@ export const finetune = {
       test: 'checkpoint/failing',
       name: 'a folder with an earlier run is not begun over',
     },
+  ],
+
+  'lib/finetune/finetune.ts': [
     {
       guard: 'abort within a step',
       from: 'if (addon !== undefined && trainer !== undefined) addon.cancel(trainer);',

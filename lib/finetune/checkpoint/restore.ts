@@ -87,3 +87,19 @@ export async function restore({ path, checkpoint }: FoundCheckpoint, request: Re
   });
   return progress;
 }
+
+/** That there is none to go on from. */
+export function nothingToResume(folder: string): EventContent {
+  return {
+    type: 'restored',
+    from: null,
+    totalSteps: 0,
+    epoch: 0,
+    bestEpoch: 0,
+    share: 0,
+    before: null,
+    after: null,
+    differences: [],
+    message: `There is no checkpoint in ${folder}; training begins afresh`,
+  };
+}
