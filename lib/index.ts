@@ -51,7 +51,8 @@ export type {
   VectorRow,
 } from './data/training-row';
 export type { AdamWOptions, OptimizerPreset, ResolvedAdamW } from './finetune/optimizer';
-export type { EarlyStoppingOptions, FinetuneOptions } from './finetune/options';
+export type { EarlyStoppingOptions } from './finetune/early-stopping-options';
+export type { FinetuneOptions } from './finetune/options';
 export type { FinetuneEvent } from './finetune/events';
 export type {
   CrossCheckEvent,

@@ -6,7 +6,6 @@ import {
   integer,
   numeric,
   optional,
-  resolveTable,
   signal,
   text,
   type OptionsOf,
@@ -14,9 +13,10 @@ import {
 import { checkInteger, invalidOption } from '../system/options';
 import { checkpointing } from './checkpoint/options';
 import { fileOption, onBadRowOption } from '../data/read-options';
-import { option, say, words } from '../system/wording';
+import { say, words } from '../system/wording';
 import { deviceOption, memoryFractionOption } from '../engine/devices';
 import type { EmbeddingModel } from '../evaluate/embedding';
+import { earlyStopping } from './early-stopping-options';
 import type { FinetuneEvent } from './events';
 import { resolveLoss, type LossChoice, type ResolvedLoss } from './losses/choice';
 import type { OwnLoss } from './own-loss';
@@ -32,41 +32,6 @@ import { multiDatasetSamplers } from './sets/turns';
 
 const aboveZero = numeric('a number above 0', (n) => n > 0);
 const share = numeric('a number from 0 to below 1', (n) => n >= 0 && n < 1);
-
-export const earlyStoppingTable = {
-  /** Epochs without improvement after which training ends, from 1. Default 1. */
-  patience: optional(integer(1), 1, {
-    flag: '--patience <epochs>',
-    help: 'epochs without improvement before training ends',
-    aliases: ['earlyStoppingPatience'],
-  }),
-  /** By how much the measure must get better to count as an improvement. Default 0. */
-  minDelta: optional(
-    numeric('a number from 0', (n) => n >= 0),
-    0,
-    {
-      flag: '--min-delta <n>',
-      help: 'gain of the measure that counts as an improvement',
-      aliases: ['earlyStoppingThreshold', 'threshold', 'delta'],
-    },
-  ),
-};
-
-/** When training ends before its last epoch. */
-export interface EarlyStoppingOptions extends OptionsOf<typeof earlyStoppingTable> {}
-
-/** When to stop, after checks. */
-export type Stopping = { patience: number; minDelta: number };
-
-const earlyStopping = custom<boolean | EarlyStoppingOptions, boolean | Stopping>(
-  'switch',
-  (path, value) => {
-    if (typeof value === 'boolean') return value;
-    if (typeof value !== 'object' || value === null) throw invalidOption(path, 'true, false or an object', value);
-    return resolveTable(earlyStoppingTable, value, { name: say`${option(path)}`, path });
-  },
-  earlyStoppingTable,
-);
 
 const batchSize = custom<number | 'auto'>('number-or-word', (path, value) => {
   if (value === 'auto') return value;
