@@ -1,5 +1,6 @@
 import { formWords, isPairs } from '../data/form';
 import type { FinetuneEvent } from './events';
+import { listedMeasures } from './listed-measures';
 import type { MeasureName } from './measure';
 import { KeptEpoch } from './kept';
 import { lossWords } from './losses/told';
@@ -8,31 +9,14 @@ import type { ValidationMetrics } from './metrics';
 import type { ResolvedOptions } from './resolved-options';
 import type { CardFacts } from '../model/save/card';
 import { ADDON_VERSION } from '../engine/load';
-
-const measures: readonly [string, (metrics: ValidationMetrics) => number | null | undefined][] = [
-  ['Loss', (m) => m.loss],
-  ['Pearson', (m) => m.pearson],
-  ['Spearman', (m) => m.spearman],
-  ['Average precision', (m) => m.averagePrecision],
-  ['Best F1', (m) => m.f1?.value],
-  ['Best accuracy', (m) => m.accuracy?.value],
-  ["Matthews' correlation at best F1", (m) => m.mcc],
-  ['Triplet accuracy', (m) => m.tripletAccuracy],
-  ['MRR@10 among own negatives', (m) => m.ownMrr10],
-  ['MRR@10', (m) => m.retrieval?.mrr10],
-  ['NDCG@10', (m) => m.retrieval?.ndcg10],
-  ['Recall@10', (m) => m.retrieval?.recall10],
-  ['Accuracy@1', (m) => m.retrieval?.accuracy1],
-  ['Accuracy of neighbours', (m) => m.knnAccuracy],
-  ['Silhouette', (m) => m.silhouette],
-  ['Agreement with the teacher', (m) => m.teacherAgreement],
-  ["Mean of the sets' measures", (m) => m.average],
-];
+import { measureTitle } from '../report/names';
 
 function compared(before: ValidationMetrics, after: ValidationMetrics): NonNullable<CardFacts['metrics']> {
-  return measures.flatMap(([name, of]) => {
+  return listedMeasures.flatMap(([name, of]) => {
     const [from, to] = [of(before), of(after)];
-    return typeof from === 'number' && typeof to === 'number' ? [{ name, before: from, after: to }] : [];
+    return typeof from === 'number' && typeof to === 'number'
+      ? [{ name: measureTitle(name), before: from, after: to }]
+      : [];
   });
 }
 
