@@ -9,7 +9,7 @@ import { embedFile, textRowsOptions, type EmbedFileOptions } from '../embed/embe
 import { jsonLine } from '../embed/vector-file/json-lines';
 import { InvalidArgumentError } from '../system/errors';
 import { unpromptedNote } from '../model/prompts';
-import { loadedModel, TextVectorisation } from '../text-vectorisation';
+import { ofModel, TextVectorisation } from '../text-vectorisation';
 import type { EmbedOptions } from '../text-vectorisation-options';
 import { addFlags, typedOptions } from './flags';
 import { Output } from './output';
@@ -102,7 +102,7 @@ async function embed(named: string[], flags: Flags, command: Command): Promise<v
     if (flags.out === undefined) await print(work);
     else await writeFile(work, flags.out);
     if (options.prompt === undefined && fileOptions.role === undefined) {
-      const { opened } = await loadedModel(tv, 'embed');
+      const { opened } = await ofModel.loaded(tv, 'embed');
       if (opened.layout.needsPrompt && opened.defaultPrompt === '')
         process.stderr.write(`note: ${unpromptedNote(opened, '--role query or --role document, or --prompt')}\n`);
     }
