@@ -3,15 +3,21 @@ import type { ChosenDevice } from '../engine/devices';
 import { InvalidArgumentError } from '../system/errors';
 import { nearest } from '../system/options';
 import { option, say } from '../system/wording';
+import { frozenNames } from './frozen-names';
 import { measures, measuresOf, type MeasureName } from './measure';
 import type { ResolvedLoss } from './losses/choice';
 import type { ResolvedOptions } from './resolved-options';
 import type { TrainableModel } from './trainable-model';
 
-/** Refuses a name to freeze that is neither a parameter nor a module, and freezing everything. */
-export function checkFreeze(freeze: readonly string[], model: TrainableModel): void {
-  if (freeze.length === 0) return;
+/**
+ * Names to freeze, of ranges each name.
+ *
+ * @throws InvalidArgumentError ERR_INVALID_OPTION: one is neither a parameter nor a module, or they are all there is
+ */
+export function checkedFreeze(given: readonly string[], model: TrainableModel): string[] {
+  if (given.length === 0) return [];
   const parameters = model.addon.parameters(model.handle).map(({ name }) => name);
+  const freeze = frozenNames(given, parameters, model.id);
   const covers = (frozen: string, name: string) => name === frozen || name.startsWith(`${frozen}.`);
   for (const frozen of freeze) {
     if (parameters.some((name) => covers(frozen, name))) continue;
@@ -34,6 +40,7 @@ export function checkFreeze(freeze: readonly string[], model: TrainableModel): v
       say`${option('freeze')} covers all ${parameters.length} parameters of ${model.id}; there is nothing left to train.`,
     );
   }
+  return freeze;
 }
 
 /**

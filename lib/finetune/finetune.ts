@@ -17,7 +17,7 @@ import type {
 } from '../engine/addon';
 import { chooseDevice, choosePrecision } from '../engine/devices';
 import { planBatches } from './batch-plan';
-import { checkFreeze, checkLimit, checkWithoutLayers, onGpu } from './checks';
+import { checkedFreeze, checkLimit, checkWithoutLayers, onGpu } from './checks';
 import { beforehand, checkBeforehand } from './beforehand';
 import { megabytes, told, type EventContent, type FinetuneEvent } from './events';
 import { CrossCheck } from './cross-check';
@@ -105,7 +105,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     const model = await job.model();
     addon = model.addon;
     const maxInputLength = inputLength(options.maxInputLength, model);
-    checkFreeze(options.freeze, model);
+    const frozen = checkedFreeze(options.freeze, model);
     if (model.spec.encoder?.layers === 0) checkWithoutLayers(options, sets, model.id);
     const chosen = await chooseDevice(
       options.device ?? model.device,
@@ -189,7 +189,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       dropout: options.dropout,
       ...settings.optimizer,
       maxGradientNorm: settings.maxGradientNorm,
-      freeze: [...options.freeze],
+      freeze: frozen,
       memoryLimit,
       keepBase: blends(settings.merge),
     };

@@ -298,10 +298,13 @@ export const finetuneTable = {
     unset: "the recipe's",
     aliases: ['maxGradNorm', 'gradientClipping', 'clipNorm', 'clipGradNorm', 'gradClip'],
   }),
-  /** Names of parameters, or of modules (as 'encoder.layer.0'), that keep their weights. Default none. */
+  /**
+   * Names of parameters, or of modules (as 'encoder.layer.0'), that keep their weights; of several layers as a range,
+   * 'encoder.layer.0-5', the last among them. Default none.
+   */
   freeze: optional(freeze, [], {
     flag: '--freeze <name...>',
-    help: 'parameters or modules that keep their weights',
+    help: 'parameters or modules that keep their weights; layers as encoder.layer.0-5',
     aliases: ['frozen', 'freezeLayers', 'freezeModules'],
   }),
   /** Whether each epoch takes the rows in a new order. Default true; false keeps the data's order. */

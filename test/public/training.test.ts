@@ -301,6 +301,8 @@ describe('freeze', () => {
   test.each<[string[], (name: string) => boolean]>([
     [[], () => false],
     [['embeddings', 'encoder.layer.0'], (name) => /embeddings\.|encoder\.layer\.0\./.test(name)],
+    [['embeddings', 'encoder.layer.0-0'], (name) => /embeddings\.|encoder\.layer\.0\./.test(name)],
+    [['encoder.layer.0-1.attention'], (name) => /encoder\.layer\.[01]\.attention\./.test(name)],
     [['encoder.layer.1.output.dense.weight'], (name) => name.endsWith('encoder.layer.1.output.dense.weight')],
     [['head'], (name) => name.startsWith('head.')],
     [['embeddings', 'encoder'], (name) => !name.startsWith('head.')],
@@ -316,6 +318,19 @@ describe('freeze', () => {
     const count = parameters.filter(isFrozen).reduce((sum, name) => sum + before.get(name)!.data.length, 0);
     expect(of('summary')).toMatchObject([{ trainableParameters: report.parameters - count }]);
     expect(report.trainableParameters).toBe(report.parameters - count);
+  });
+
+  test('layers that are one, and embeddings of their own width', async () => {
+    const model = models.open(fixture('albert-mean'));
+    const before = await tensors(model, 'before');
+    await finish(model, rows, {
+      ...takesAll,
+      freeze: ['embeddings', 'encoder.albert_layer_groups'],
+      optimizer: 'torch',
+    });
+    const projection = [...before.keys()].filter((name) => name.includes('embedding_hidden_mapping_in'));
+    expect(projection).toHaveLength(2);
+    expect(changed(before, await tensors(model, 'after'))).toEqual(projection);
   });
 
   test('a frozen model of another architecture', async () => {

@@ -129,6 +129,21 @@ describe('options of finetune', () => {
       message: /"encoder\.layers\.1".*Did you mean "encoder\.layer\.1"\?/,
     }));
 
+  test.each([
+    [
+      'encoder.layer.0-7',
+      /"encoder\.layer\.0-7".* has encoder\.layer\.0 to encoder\.layer\.1\. All of them are "encoder\.layer\.0-1"/,
+    ],
+    ['encoder.layer.1-0', /"encoder\.layer\.1-0", but 1 is behind 0/],
+    ['layers.0-1', /"layers\.0-1".* no such parameter or module/],
+    ['encoder.layer.0-1.attentions', /"encoder\.layer\.0\.attentions".*Did you mean "encoder\.layer\.0\.attention"/],
+  ])('freeze of layers that are not there: %s', (range, message) =>
+    expectUntouched((model) => model.finetune(pairs, scores, { freeze: [range] }), {
+      code: 'ERR_INVALID_OPTION',
+      message,
+    }),
+  );
+
   test('freeze of a part of a name', () =>
     expectUntouched((model) => model.finetune(pairs, scores, { freeze: ['embed'] }), {
       code: 'ERR_INVALID_OPTION',
