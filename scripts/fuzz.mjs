@@ -1,8 +1,10 @@
 // npm run fuzz: hostile input without end. The engine's readers and entries under the address and undefined-behaviour
-// sanitizers, guided by coverage (test/fuzz), then the property tests of test/hostile with more and other inputs.
-//   npm run fuzz                          a minute for each of the engine's targets, ten times the properties
+// sanitizers, guided by coverage, then the readers that are TypeScript, guided by what they say (test/fuzz), then the
+// property tests of test/hostile with more and other inputs.
+//   npm run fuzz                          a minute for each target, ten times the properties
 //   npm run fuzz -- --seconds 600         longer for each target
-//   npm run fuzz -- --only json,spec      some targets (json, safetensors, weights, table, embed, rows, spec), or properties
+//   npm run fuzz -- --only json,pickle    some targets (json, safetensors, places, weights, adapter, table, embed, rows,
+//                                         spec; pickle, torch-file, sentencepiece), or properties
 //   npm run fuzz -- --properties 50       times as many inputs as npm test has; 0 leaves them out
 //   npm run fuzz -- --seed 7              other mutations
 // What was reached goes on in .build/fuzz/corpus; an input that fails is kept in .build/fuzz/crashes.
@@ -20,6 +22,7 @@ import { setUp } from './setup.mjs';
 const require = createRequire(import.meta.url);
 const FOLDER = join(ROOT, '.build', 'fuzz');
 const PROGRAM = join(FOLDER, 'vectune_fuzz');
+const READERS = join(ROOT, 'test', 'fuzz', 'readers.mjs');
 
 /** Fuzzes one target; gives its line of figures, or keeps the input that failed and tells how to try it again. */
 async function fuzzTarget(name, { seconds, seed }, env) {
@@ -49,6 +52,26 @@ async function fuzzTarget(name, { seconds, seed }, env) {
   };
 }
 
+/** Fuzzes one of the readers that are TypeScript, in a process of its own; else the same. */
+async function fuzzReader(name, { seconds, seed }) {
+  const corpus = join(FOLDER, 'corpus', name);
+  const artifact = join(FOLDER, `current-${name}`);
+  const args = [READERS, name, '--seconds', seconds, '--seed', seed, '--corpus', corpus, '--artifact', artifact];
+  const { code, signal, output } = await run(process.execPath, ['--max-old-space-size=2048', ...args], {
+    timeout: 1000 * (4 * seconds + 300),
+    killSignal: 'SIGKILL',
+  });
+  if (code === 0 && signal === null) return { line: output.trim() };
+  const input = readFileSync(artifact);
+  const kept = join(FOLDER, 'crashes', `${name}-${createHash('sha256').update(input).digest('hex').slice(0, 12)}`);
+  mkdirSync(join(FOLDER, 'crashes'), { recursive: true });
+  writeFileSync(kept, input);
+  const again = `node ${relative(ROOT, READERS)} ${name} --replay ${relative(ROOT, kept)}`;
+  return {
+    failed: `${name}: it ended with ${signal ?? `code ${code}`}:\n${tail(output, 25)}\nThe input is kept:\n  ${again}`,
+  };
+}
+
 async function fuzzProperties(times) {
   const jest = join(require.resolve('jest/package.json'), '..', 'bin', 'jest.js');
   const env = { ...process.env, VECTUNE_FUZZ: String(times) };
@@ -69,8 +92,10 @@ await runScript(async () => {
   }
   await setUp();
   const wanted = values.only?.split(',');
+  const readers = (await run(process.execPath, [READERS, '--list'], {})).output.trim().split('\n');
+  const others = [...readers, 'properties'];
   let failures = 0;
-  if (wanted === undefined || wanted.some((name) => name !== 'properties')) {
+  if (wanted === undefined || wanted.some((name) => !others.includes(name))) {
     let env;
     await step('fuzzer', async () => {
       const libtorch = await buildSanitized(FOLDER, 'vectune_fuzz', { VECTUNE_FUZZ: 'ON' });
@@ -79,14 +104,19 @@ await runScript(async () => {
       return 'vectune_fuzz built';
     });
     const known = (await run(PROGRAM, ['--list'], { env })).output.trim().split('\n');
-    const unknown = wanted?.find((name) => name !== 'properties' && !known.includes(name));
+    const unknown = wanted?.find((name) => !others.includes(name) && !known.includes(name));
     if (unknown !== undefined)
-      throw new SetupError(`There is no target ${unknown}; there are ${known.join(', ')} and properties.`);
+      throw new SetupError(`There is no target ${unknown}; there are ${[...known, ...others].join(', ')}.`);
     for (const name of known.filter((target) => wanted === undefined || wanted.includes(target))) {
       const { line, failed } = await fuzzTarget(name, values, env);
       if (failed !== undefined) ++failures;
       console.log(failed ?? line);
     }
+  }
+  for (const name of readers.filter((target) => wanted === undefined || wanted.includes(target))) {
+    const { line, failed } = await fuzzReader(name, values);
+    if (failed !== undefined) ++failures;
+    console.log(failed ?? line);
   }
   const times = Number(values.properties);
   if (

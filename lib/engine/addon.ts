@@ -77,6 +77,8 @@ export interface EncoderSpec {
   attentionDropout: number;
   /** Of each layer, where positions are rotary. */
   attention?: LayerAttention[];
+  /** Numbers of a row of the embedding tables, where a matrix leads from there to the layers; left out: hiddenSize. */
+  embeddingSize?: number;
   /** Numbers of a head; left out: hiddenSize / heads. */
   headDim?: number;
   /** Heads of keys and values, each for as many neighbouring heads of queries; left out: as many as `heads`. */
@@ -125,6 +127,18 @@ export interface WeightFile {
   module: 'encoder' | number;
   /** Where the tensors lie, in a file of another format than safetensors. */
   tensors?: TensorPlace[];
+  /** What its tensors do to the parameters that other files have; left out: it has parameters itself. */
+  adapter?: { updates: LowRankUpdate[]; replaced: { target: string; tensor: string }[] };
+}
+
+/** W + scale·B·A, of tensors A [rank × in] and B [out × rank]; `transposed`: W + scale·(B·A)ᵀ, of a table's. */
+export interface LowRankUpdate {
+  /** The name of W, as a file of weights has it. */
+  target: string;
+  a: string;
+  b: string;
+  scale: number;
+  transposed: boolean;
 }
 
 /** A tensor's bytes in a file, dense and in row-major order. */

@@ -1,8 +1,9 @@
-import { ModelError } from '../system/errors';
+import { DownloadError, ModelError, withoutRemedy } from '../system/errors';
 import { checkOptionNames } from '../system/options';
 import { say } from '../system/wording';
 import { readOrigin } from './fetch/cache';
-import { readFolder } from './folder/read';
+import { baseUnusable, readAdapter, type Adapter } from './folder/adapter';
+import { readFolder, type AdaptedBase } from './folder/read';
 import { resolveModel, type ResolveOptions } from './fetch/resolve';
 import type { ModelPreset, OpenedModel } from './types';
 
@@ -19,17 +20,36 @@ export const OPEN_OPTIONS = [
 ] as const;
 
 /**
- * Finds a model (a folder, a hub id or a preset), fetching it where needed, and reads everything but its weights.
+ * Finds a model (a folder, a hub id or a preset), fetching it where needed, and reads everything but its weights. Of a
+ * folder that is an adapter its base is found in the same way.
  *
  * @throws ModelError, DownloadError, AbortError; InvalidArgumentError for an option that is not there.
  */
 export async function openModel(source: string | ModelPreset, options: OpenOptions = {}): Promise<OpenedModel> {
   checkOptionNames(options, OPEN_OPTIONS, 'openModel');
   const found = await resolveModel(source, options);
-  const opened = await readFolder(found.folder, found.id).catch(async (error: unknown) => {
+  const read = async () => {
+    const adapter = await readAdapter(found.folder);
+    return readFolder(found.folder, found.id, adapter && (await baseOf(adapter, options)));
+  };
+  const opened = await read().catch(async (error: unknown) => {
     throw (await isOwnCopy(found.folder)) ? ownCopyDamaged(error, found.folder) : error;
   });
   return found.revision === undefined ? opened : { ...opened, revision: found.revision };
+}
+
+/** The model that an adapter changes. */
+async function baseOf(adapter: Adapter, options: OpenOptions): Promise<AdaptedBase> {
+  try {
+    const base = await resolveModel(adapter.base, { ...options, revision: adapter.baseRevision });
+    if ((await readAdapter(base.folder)) === undefined) return { adapter, base };
+  } catch (error) {
+    if (error instanceof ModelError || error instanceof DownloadError) {
+      throw baseUnusable(adapter, withoutRemedy(error), error);
+    }
+    throw error;
+  }
+  throw baseUnusable(adapter, 'it is an adapter itself, and vectune reads one upon a whole model.', undefined);
 }
 
 async function isOwnCopy(folder: string): Promise<boolean> {

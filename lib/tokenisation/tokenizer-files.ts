@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ModelError } from '../system/errors';
 import { isObject, parseJson, type JsonObject } from '../system/json';
@@ -31,6 +31,13 @@ export async function readTokenizerFiles(
     if (bytes !== undefined) files.set(name, bytes);
   }
   return files;
+}
+
+/** Whether the folder has a file that a tokenizer can be made of. */
+export async function hasVocabulary(folder: string): Promise<boolean> {
+  const names = TOKENIZER_FILES.filter((name) => /^tokenizer\.json$|^vocab\.|\.model$/.test(name));
+  const found = await Promise.all(names.map((name) => stat(join(folder, name)).catch(() => undefined)));
+  return found.some((info) => info?.isFile() === true);
 }
 
 /** A JSON object out of the tokenizer's files; undefined where there is no such file. */

@@ -60,6 +60,7 @@ EncoderSpec to_encoder_spec(const Napi::Value& value) {
   spec.hidden_dropout = static_cast<float>(fields.within("hiddenDropout", 0.0, 1.0));
   spec.attention_dropout = static_cast<float>(fields.within("attentionDropout", 0.0, 1.0));
   if (!fields["attention"].IsUndefined()) spec.attention = to_layer_attentions(fields["attention"]);
+  if (!fields["embeddingSize"].IsUndefined()) spec.embedding_size = fields.integer("embeddingSize", 1, kLargestSize);
   if (!fields["headDim"].IsUndefined()) spec.head_dim = fields.integer("headDim", 1, kLargestSize);
   if (!fields["keyValueHeads"].IsUndefined()) spec.key_value_heads = fields.integer("keyValueHeads", 1, kLargestSize);
   if (!fields["queryScale"].IsUndefined()) spec.query_scale = fields.finite("queryScale");
@@ -150,6 +151,29 @@ static std::vector<safetensors::Place> to_tensor_places(const Napi::Value& value
   return places;
 }
 
+static Adapter to_adapter(const Napi::Value& value, const std::string& what) {
+  Fields fields(value, what);
+  Adapter adapter;
+  const std::string list = fields.path("updates"), others = fields.path("replaced");
+  const Napi::Array updates = to_array(fields["updates"], list);
+  for (uint32_t i = 0; i < updates.Length(); ++i) {
+    Fields update(updates.Get(i), list + "[" + std::to_string(i) + "]");
+    adapter.updates.push_back({to_string(update["target"], update.path("target")),
+                               to_string(update["a"], update.path("a")), to_string(update["b"], update.path("b")),
+                               update.finite("scale"), update.boolean("transposed")});
+    update.finish();
+  }
+  const Napi::Array replaced = to_array(fields["replaced"], others);
+  for (uint32_t i = 0; i < replaced.Length(); ++i) {
+    Fields pair(replaced.Get(i), others + "[" + std::to_string(i) + "]");
+    adapter.replaced.emplace_back(to_string(pair["target"], pair.path("target")),
+                                  to_string(pair["tensor"], pair.path("tensor")));
+    pair.finish();
+  }
+  fields.finish();
+  return adapter;
+}
+
 std::vector<ModuleFile> to_module_files(const Napi::Value& value, const std::string& what) {
   std::vector<ModuleFile> files;
   const Napi::Array array = to_array(value, what);
@@ -162,6 +186,8 @@ std::vector<ModuleFile> to_module_files(const Napi::Value& value, const std::str
                                     : static_cast<int>(to_integer(module, fields.path("module"), 0, kLargestInt32));
     const Napi::Value tensors = fields["tensors"];
     if (!tensors.IsUndefined()) file.tensors = to_tensor_places(tensors, fields.path("tensors"));
+    const Napi::Value adapter = fields["adapter"];
+    if (!adapter.IsUndefined()) file.adapter = to_adapter(adapter, fields.path("adapter"));
     fields.finish();
     files.push_back(std::move(file));
   }

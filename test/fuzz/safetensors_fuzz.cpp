@@ -4,6 +4,7 @@
 
 #include "fuzz.h"
 #include "memory_file.h"
+#include "model/adapter.h"
 #include "model/model.h"
 #include "model/weights_file.h"
 #include "runtime/errors.h"
@@ -67,6 +68,8 @@ ModelSpec table_of_words() {
   return spec;
 }
 
+ModuleFile file_of(int module, const MemoryFile& file) { return {module, file.path(), {}, {}}; }
+
 /// A whole table of words as model2vec writes it: two rows for three words, each with a weight.
 std::string table_input() {
   return "\0{\"embeddings\":{\"dtype\":\"F16\",\"shape\":[2,2],\"data_offsets\":[0,8]},"
@@ -117,6 +120,55 @@ FUZZ(safetensors,
   }
 }
 
+/// A file of another format, with places that whoever read it has found: refused with kSafetensors, or every tensor
+/// lies in the file.
+FUZZ(places,
+     (std::vector<std::string>{"\2\0\11\0\2\2\3\1\12\10\1\4abcdefghijklmnopqrstuvwxyz0123456789"s,
+                               "\1\0\6\0\1\0abcdefgh"s, "\3\0\1\0\0\0\2\1\1\1\1\0\3\4\1\1\0abcdefgh"s}),
+     {"\xff\xff\xff\x7f"s, "\xf0"s, "\xf4"s, "\xf6"s}) {
+  fuzz::Reader reader(input);
+  std::vector<safetensors::Place> places;
+  for (int count = reader.byte() % 6; count > 0; --count) {
+    safetensors::Place place{std::string(1, static_cast<char>('a' + reader.byte() % 4)),
+                             static_cast<safetensors::Dtype>(reader.byte() % 13),
+                             {},
+                             reader.size()};
+    for (int sizes = reader.byte() % 5; sizes > 0; --sizes) place.shape.push_back(reader.size());
+    places.push_back(std::move(place));
+  }
+  const MemoryFile source(reader.rest());
+  try {
+    const safetensors::File file(source.path(), places);
+    if (file.entries().size() != places.size()) fail("places that are no entries");
+    const uint64_t sum = sum_of(file);
+    (void)sum;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kSafetensors) fail(std::string("an error of another code: ") + error.what());
+  }
+}
+
+/// An adapter's file for a model: refused with kSafetensors, or merged.
+FUZZ(adapter,
+     (std::vector<std::string>{"\0{\"a\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[0,8]},"
+                               "\"b\":{\"dtype\":\"F16\",\"shape\":[2,1],\"data_offsets\":[8,12]},"
+                               "\"c\":{\"dtype\":\"BF16\",\"shape\":[3,2],\"data_offsets\":[12,24]}}\0"s +
+                               std::string(24, '?')}),
+     {"\"a\":", "\"b\":", "\"c\":", "\"dtype\":\"BF16\"", "\"dtype\":\"F16\"", "\"shape\":[1,3]", "\"shape\":[2,1]",
+      "\"shape\":[0,2]", "\"data_offsets\":[0,8]"}) {
+  static const ModelSpec spec = small_spec();
+  static const ParameterTable table(spec);
+  std::vector<float> flat(static_cast<size_t>(table.elements()));
+  const MemoryFile source(safetensors_of(input));
+  ModuleFile file = file_of(ModuleFile::kEncoder, source);
+  file.adapter = Adapter{{{"encoder.layer.0.attention.self.query.weight", "a", "b", 0.5, false}},
+                         {{"embeddings.word_embeddings.weight", "c"}}};
+  try {
+    merge_adapter(file, table, flat.data(), nullptr);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kSafetensors) fail(std::string("an error of another code: ") + error.what());
+  }
+}
+
 /// A file of weights for a model: refused with kSafetensors, or every parameter is filled.
 FUZZ(weights, (std::vector<std::string>{dense_input()}),
      {"linear.weight", "linear.bias", "\"dtype\":\"F16\"", "\"dtype\":\"F32\"", "\"shape\":[2,2]",
@@ -126,11 +178,11 @@ FUZZ(weights, (std::vector<std::string>{dense_input()}),
   const MemoryFile source(safetensors_of(input));
   at::Tensor flat = at::empty({table.elements()}, at::TensorOptions().dtype(at::kFloat));
   try {
-    const auto unused = read_weights({{1, source.path(), {}}}, 1, table, flat.mutable_data_ptr<float>());
+    const auto read = read_weights({file_of(1, source)}, 1, table, flat.mutable_data_ptr<float>());
     const MemoryFile target;
-    write_weights(target.path(), 1, table, flat.const_data_ptr<float>(), unused);
+    write_weights(target.path(), 1, table, flat.const_data_ptr<float>(), read.unused, read.former_names);
     at::Tensor again = at::empty({table.elements()}, at::TensorOptions().dtype(at::kFloat));
-    read_weights({{1, target.path(), {}}}, 1, table, again.mutable_data_ptr<float>());
+    read_weights({file_of(1, target)}, 1, table, again.mutable_data_ptr<float>());
     for (const auto& parameter : table.all()) {
       if (parameter.module != 1) continue;
       if (std::memcmp(flat.const_data_ptr<float>() + parameter.offset, again.const_data_ptr<float>() + parameter.offset,
@@ -153,7 +205,7 @@ FUZZ(table, (std::vector<std::string>{table_input()}),
   const MemoryFile source(safetensors_of(input));
   std::vector<float> flat(static_cast<size_t>(parameters.elements()));
   try {
-    read_weights({{ModuleFile::kEncoder, source.path(), {}}}, ModuleFile::kEncoder, parameters, flat.data());
+    read_weights({file_of(ModuleFile::kEncoder, source)}, ModuleFile::kEncoder, parameters, flat.data());
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kSafetensors) fail(std::string("an error of another code: ") + error.what());
   }

@@ -1,16 +1,16 @@
 """Writes fixtures/: tiny models and what transformers, sentence-transformers and torch compute with them.
 
-    python test/parity/generate.py [--only-pad | --only-torch-files | --only-prompts | --only-former | CASE …]
+    python test/parity/generate.py [--only-pad | --only-torch-files | --only-prompts | --only-former | --only-adapters | CASE …]
 
 needs sentence-transformers 6.2.0, transformers 5 and torch 2.11.0 (fixtures/versions.json records what was used), and
-sentencepiece with protobuf. With names of cases it writes these alone.
+sentencepiece with protobuf and peft. With names of cases it writes these alone.
 
 The reference is computed in float64 from the float32 weights of the folder and rounded to float32 at the end, so
 that what a test measures is vectune's own rounding, not the sum of two. Dropout is off (the models are in
 evaluation mode while they train); the losses, the gradients and AdamW are the libraries' own.
 
 Per case, expected.safetensors holds
-  hidden.0 … hidden.2      [tokens × hidden]   of the traced texts, packed: embedding layer, then each layer
+  hidden.0 … hidden.n      [tokens × hidden]   of the traced texts, packed: embedding layer, then each layer
   pooled, embedding        [texts × width]
   gradient/NAME            of the loss of all pairs
   update.PRESET/NAME       p10 − p0 after ten steps
@@ -303,6 +303,54 @@ def generate_torch_files(folder):
     torch.save({"weight": torch.ones(2), "when": datetime.date(2020, 1, 1)}, folder / "date.bin")
 
 
+ADAPTERS = {
+    "bert-lora": (
+        "bert-mean",
+        dict(
+            r=4,
+            lora_alpha=6,
+            use_rslora=True,
+            target_modules=["query", "value", "intermediate.dense", "word_embeddings"],
+            rank_pattern={"layer.0.attention.self.query": 2},
+            alpha_pattern={"layer.1.attention.self.value": 3},
+            modules_to_save=["output.LayerNorm"],
+        ),
+    ),
+    "qwen3-lora": (
+        "qwen3-lasttoken",
+        dict(r=3, lora_alpha=5, target_modules="all-linear", task_type="FEATURE_EXTRACTION", fan_in_fan_out=True),
+    ),
+}
+
+
+def generate_adapter(name, folder):
+    """What peft writes beside the model of a case (--only-adapters; needs peft), and the vectors with it."""
+    import peft
+
+    case, settings = ADAPTERS[name]
+    base = FIXTURES / case / "model"
+    model = SentenceTransformer(str(base), device="cpu")
+    adapted = peft.get_peft_model(model[0].auto_model, peft.LoraConfig(**settings))
+    generator = torch.Generator().manual_seed(300)
+    for parameter in adapted.parameters():
+        if parameter.requires_grad:
+            parameter.data.add_(torch.randn(parameter.shape, generator=generator) * 0.2)
+    shutil.rmtree(folder / name, ignore_errors=True)
+    adapted.save_pretrained(str(folder / name))
+    (folder / name / "README.md").unlink()
+    (folder / name / "adapter_model.safetensors").chmod(0o644)
+    config = json.loads((folder / name / "adapter_config.json").read_text(encoding="utf-8"))
+    write_json(folder / name / "adapter_config.json", config | {"base_model_name_or_path": case})
+
+    model = SentenceTransformer(str(base), device="cpu").double().eval()
+    opened = peft.PeftModel.from_pretrained(model[0].auto_model, str(folder / name), autocast_adapter_dtype=False)
+    model[0].auto_model = opened.double().merge_and_unload().eval()
+    texts = [text for pair in PAIRS for text in pair[:2]]
+    with torch.no_grad():
+        vectors = model(model.preprocess(texts))["sentence_embedding"].float().contiguous()
+    write_tensors({"embedding": vectors}, folder / f"{name}.safetensors")
+
+
 FORMER_NAMES = {
     "nomic_bert-mean": {
         "layers.": "encoder.layers.",
@@ -450,7 +498,8 @@ def generate_lengths(case, folder):
     cosines = torch.nn.functional.cosine_similarity(embeddings[0::2], embeddings[1::2])
     loss = torch.nn.functional.mse_loss(cosines, scores)
     loss.backward()
-    tensors = {"hidden.2": torch.cat([state[0] for state in states]), "embedding": embeddings}
+    last = f"hidden.{transformer.config.num_hidden_layers}"
+    tensors = {last: torch.cat([state[0] for state in states]), "embedding": embeddings}
     tensors |= {f"gradient/{name}": p.grad for name, p in vectune_names(model)}
     write_tensors({k: v.detach().float().contiguous() for k, v in tensors.items()}, folder / "lengths.safetensors")
     facts = {"ids": ids, "scores": scores.tolist(), "loss": loss.item()}
@@ -468,6 +517,11 @@ def main():
     if "--only-former" in sys.argv:
         for name in FORMER_NAMES:
             generate_former(name, FIXTURES / "former" / name)
+        return
+    if "--only-adapters" in sys.argv:
+        (FIXTURES / "adapters").mkdir(exist_ok=True)
+        for name in ADAPTERS:
+            generate_adapter(name, FIXTURES / "adapters")
         return
     if "--only-torch-files" in sys.argv:
         generate_torch_files(FIXTURES / "torch-files")
@@ -494,6 +548,9 @@ def main():
         generate_column_prompts(name, FIXTURES / "prompts")
     for name in FORMER_NAMES:
         generate_former(name, FIXTURES / "former" / name)
+    (FIXTURES / "adapters").mkdir(exist_ok=True)
+    for name in ADAPTERS:
+        generate_adapter(name, FIXTURES / "adapters")
     write_json(
         FIXTURES / "versions.json",
         {

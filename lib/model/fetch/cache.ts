@@ -6,6 +6,8 @@ import { FileError, InvalidArgumentError } from '../../system/errors';
 import { isObject, readJson } from '../../system/json';
 import { say, words } from '../../system/wording';
 import { systemReason } from '../../system/system-error';
+import { ADAPTER_WEIGHTS } from '../folder/adapter';
+import { OWN_WEIGHTS } from '../folder/weights';
 
 /** Marks a complete cached folder and says where it came from. */
 const ORIGIN_FILE = 'vectune.json';
@@ -46,13 +48,8 @@ export async function readOrigin(folder: string): Promise<CachedOrigin | undefin
   return (await lackingWeights(folder)) === undefined ? (value as unknown as CachedOrigin) : undefined;
 }
 
-/** A file of weights, or the index of several. */
-const WEIGHTS = [
-  'model.safetensors',
-  'model.safetensors.index.json',
-  'pytorch_model.bin',
-  'pytorch_model.bin.index.json',
-];
+/** A file of weights, or the index of several, or what an adapter has in their place. */
+const WEIGHTS = [...OWN_WEIGHTS, ...ADAPTER_WEIGHTS];
 
 /** The module that should have weights and lacks them, by its path: vectune kept such folders once. */
 export async function lackingWeights(folder: string): Promise<string | undefined> {

@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { TOKENIZER_FILES } from '../../tokenisation/tokenizer-files';
+import { ADAPTER_CONFIG } from '../folder/adapter';
 import { lackingWeights } from './cache';
 
 /**
@@ -61,11 +62,13 @@ async function whatIsMissing(folder: string, absent: string): Promise<string | u
   const lacks = await lackingWeights(folder);
   if (lacks !== undefined) return `${join(lacks, 'model.safetensors')} was not fetched`;
   const names = await modulePaths(folder, plain);
+  const encoder = names[0]?.[0] ?? '';
+  const isAdapter = await isThere(join(folder, encoder, ADAPTER_CONFIG));
   for (const [path, kind] of names) {
-    if (kind === 'Normalize') continue;
+    if (kind === 'Normalize' || (isAdapter && path === encoder)) continue;
     if (!(await isThere(join(folder, path, 'config.json')))) return `${join(path, 'config.json')} was not fetched`;
   }
-  const encoder = names[0]?.[0] ?? '';
+  if (isAdapter) return undefined; // its tokenizer may be the base's
   const needed = TOKENIZER_FILES.filter(
     (name) => name === 'tokenizer.json' || name.startsWith('vocab.') || name.endsWith('.model'),
   );

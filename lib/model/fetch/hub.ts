@@ -12,6 +12,7 @@ import {
 } from '../../system/errors';
 import { unlessSilent } from '../../system/silence';
 import { TOKENIZER_FILES } from '../../tokenisation/tokenizer-files';
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from '../folder/adapter';
 import { addToCache, type CachedOrigin } from './cache';
 import { hubFetch, type HubAccess } from './hub-request';
 import type { ModelDownloadEvent } from '../types';
@@ -38,10 +39,12 @@ const MODEL_FILES = new Set<string>([
   'config_sentence_transformers.json',
   'model.safetensors',
   'model.safetensors.index.json',
+  ADAPTER_CONFIG,
+  ADAPTER_WEIGHTS[0],
   ...TOKENIZER_FILES,
 ]);
 /** What torch.save wrote, whole or in parts: wanted where a module has nothing else. */
-const PICKLES = /^pytorch_model(?:-\d+-of-\d+)?\.bin$|^pytorch_model\.bin\.index\.json$/;
+const PICKLES = /^(?:pytorch_model(?:-\d+-of-\d+)?|adapter_model)\.bin$|^pytorch_model\.bin\.index\.json$/;
 
 /** Whether a file of the repository belongs to the model as vectune reads it. */
 export function isModelFile(path: string): boolean {

@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { ModelError } from '../../system/errors';
 import type { HeadSpec, NativeModelSpec, WeightFile } from '../../engine/addon';
 import { Tokeniser } from '../../tokenisation/tokeniser';
-import { jsonFile, readTokenizerFiles } from '../../tokenisation/tokenizer-files';
+import { hasVocabulary, jsonFile, readTokenizerFiles } from '../../tokenisation/tokenizer-files';
 import type { ModelLayout, OpenedModel } from '../types';
 import { ARCHITECTURES } from '../architectures';
+import type { ResolvedModel } from '../fetch/resolve';
+import type { Adapter } from './adapter';
 import { readEncoderSpec } from './encoder-config';
 import { readHead, type FolderHead } from './head';
 import { readJsonObject, type JsonObject } from '../../system/json';
@@ -16,15 +18,25 @@ import { MODEL2VEC, readStaticSpec, STATIC } from './static-embedding';
 import { findWeights } from './weights';
 import { absolutePath } from '../../system/working-folder';
 
+/** What an adapter's folder lacks. */
+export interface AdaptedBase {
+  adapter: Adapter;
+  /** The model that it changes, whole. */
+  base: ResolvedModel;
+}
+
 /**
  * Reads a sentence-transformers folder of any era (0.4 with `0_Transformer`, 2 to 5.3, 5.4 to 6), a plain transformers
- * folder, which gets mean pooling, or one of model2vec. Weights are looked for but not read: the engine maps them.
+ * folder, which gets mean pooling, or one of model2vec. Weights are looked for but not read: the engine maps them. Of an
+ * adapter the encoder is the base's; so are modules, prompts and tokenizer where the adapter's folder has none.
  *
  * @param id hub id or name for messages and the model card
  * @throws ModelError with the code of what is wrong, and the file.
  */
-export async function readFolder(folder: string, id: string): Promise<OpenedModel> {
-  const root = absolutePath(folder);
+export async function readFolder(folder: string, id: string, adapted?: AdaptedBase): Promise<OpenedModel> {
+  const given = absolutePath(folder);
+  const own = await readModules(given);
+  const root = adapted !== undefined && own === undefined ? adapted.base.folder : given;
   if (
     !(await stat(root).then(
       (info) => info.isDirectory(),
@@ -37,10 +49,12 @@ export async function readFolder(folder: string, id: string): Promise<OpenedMode
   }
   const modules = await readModules(root);
   const first = modules?.[0];
+  if (adapted !== undefined) await refuseStaticBase(adapted);
   if (first?.kind === 'static')
     return readStatic(root, id, first.folder, (width) => readHead(modules!.slice(1), width, [MEAN]));
   const encoderFolder = first?.folder ?? root;
-  const { config, file } = await readEncoderConfig(encoderFolder, modules !== undefined);
+  const weightsFolder = adapted === undefined ? encoderFolder : await encoderOf(adapted.base.folder);
+  const { config, file } = await readEncoderConfig(weightsFolder, modules !== undefined);
   if (modules === undefined && config['model_type'] === MODEL2VEC) {
     const normalised = config['normalize'] === true;
     return readStatic(root, id, root, async (width) => ({
@@ -51,6 +65,12 @@ export async function readFolder(folder: string, id: string): Promise<OpenedMode
     }));
   }
   const notes: string[] = [];
+  if (adapted !== undefined) {
+    notes.push(
+      `The folder is an adapter of ${adapted.adapter.base}: what it learnt is added to that model's weights` +
+        `${own === undefined ? ', whose pooling, modules and prompts it has' : ''}.`,
+    );
+  }
   const encoder = readEncoderSpec(config, file);
   let head: FolderHead;
   if (modules === undefined) {
@@ -66,11 +86,15 @@ export async function readFolder(folder: string, id: string): Promise<OpenedMode
   }
   const sentence = await readSentenceConfig(encoderFolder);
   const about = await readModelConfig(root);
-  const files = await readTokenizerFiles(encoderFolder);
-  const tokenizerConfig = jsonFile(files, 'tokenizer_config.json', encoderFolder) ?? {};
+  const tokenizerFolder =
+    adapted === undefined || (await hasVocabulary(adapted.adapter.folder))
+      ? (adapted?.adapter.folder ?? encoderFolder)
+      : weightsFolder;
+  const files = await readTokenizerFiles(tokenizerFolder);
+  const tokenizerConfig = jsonFile(files, 'tokenizer_config.json', tokenizerFolder) ?? {};
   const positions = encoder.positions - encoder.positionOffset;
   const tokeniser = await Tokeniser.open({
-    folder: encoderFolder,
+    folder: tokenizerFolder,
     files,
     tokenizerClass: ARCHITECTURES[encoder.architecture].tokenizerClass,
     positions,
@@ -79,8 +103,8 @@ export async function readFolder(folder: string, id: string): Promise<OpenedMode
     rows: encoder.vocabSize,
   });
   notes.push(...tokeniser.notes);
-  checkVocabulary(tokeniser, encoder.vocabSize, encoderFolder, `${file} says "vocab_size" ${encoder.vocabSize}`);
-  const { prompts, needed } = withKnownPrompts(about.prompts, id);
+  checkVocabulary(tokeniser, encoder.vocabSize, tokenizerFolder, `${file} says "vocab_size" ${encoder.vocabSize}`);
+  const { prompts, needed } = withKnownPrompts(about.prompts, adapted?.base.id ?? id);
   const defaultPrompt = about.prompts[about.defaultPromptName ?? ''] ?? '';
   const layout: ModelLayout = {
     ...about,
@@ -96,10 +120,13 @@ export async function readFolder(folder: string, id: string): Promise<OpenedMode
   const spec: NativeModelSpec = { encoder, head: head.head };
   return {
     id,
-    folder: root,
+    folder: given,
     architecture: encoder.architecture,
     spec,
-    weightFiles: await weightFiles(root, encoderFolder, head),
+    weightFiles: [
+      ...(await weightFiles(root, weightsFolder, head)),
+      ...(adapted === undefined ? [] : [adapted.adapter.weights]),
+    ],
     width: head.dimension,
     // Python cuts a vector at its end, wherever that is.
     dimension: Math.min(about.truncateDim ?? Infinity, head.dimension),
@@ -161,6 +188,22 @@ async function readStatic(
     tokeniser,
     layout,
   };
+}
+
+/** The folder of a model's encoder. */
+async function encoderOf(root: string): Promise<string> {
+  return (await readModules(root))?.[0]?.folder ?? root;
+}
+
+async function refuseStaticBase({ adapter, base }: AdaptedBase): Promise<void> {
+  const first = (await readModules(base.folder))?.[0];
+  const config = await readJsonObject(join(base.folder, 'config.json'));
+  if (first?.kind !== 'static' && (first !== undefined || config?.['model_type'] !== MODEL2VEC)) return;
+  throw new ModelError(
+    'ERR_UNKNOWN_ARCHITECTURE',
+    `${adapter.file} names ${adapter.base} as its base, which is a table of words: it has no matrices to adapt.`,
+    { file: adapter.file },
+  );
 }
 
 async function readEncoderConfig(folder: string, named: boolean): Promise<{ config: JsonObject; file: string }> {

@@ -45,6 +45,9 @@ const KINDS = [
   { whole: 'pytorch_model.bin', index: 'pytorch_model.bin.index.json', pickled: true },
 ] as const;
 
+/** Names of files that a module's own weights begin with. */
+export const OWN_WEIGHTS: readonly string[] = KINDS.flatMap(({ whole, index }) => [whole, index]);
+
 /**
  * The files of the weights of the module in `folder`, part of the model at `root`: safetensors, whole or split with an
  * index, else what torch.save wrote, likewise.

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 
+#include "model/adapter.h"
 #include "runtime/arena.h"
 #include "runtime/errors.h"
 #include "runtime/memory_budget.h"
@@ -57,7 +58,7 @@ Model::Model(ModelSpec spec, const std::vector<ModuleFile>& files)
   const auto of_module = [&](int module) {
     std::vector<ModuleFile> own;
     std::copy_if(files.begin(), files.end(), std::back_inserter(own),
-                 [&](const auto& f) { return f.module == module; });
+                 [&](const auto& f) { return f.module == module && !f.adapter; });
     return own;
   };
   return_freed_memory();
@@ -78,6 +79,8 @@ Model::Model(ModelSpec spec, const std::vector<ModuleFile>& files)
     std::move(unused.begin(), unused.end(), std::back_inserter(unused_));
     former_names_ |= former_names;
   }
+  for (const ModuleFile& file : files)
+    if (file.adapter) merge_adapter(file, table_, half_ ? nullptr : data(), half_.get());
   ++live_models;
 }
 

@@ -35,6 +35,7 @@ struct EncoderSpec {
   const Architecture* architecture = nullptr;
   int64_t vocab_size = 0;
   int64_t hidden_size = 0;
+  int64_t embedding_size = 0;  // where a matrix leads from the embeddings to the layers; 0: there is none
   int64_t layers = 0;
   int64_t heads = 0;
   int64_t intermediate_size = 0;
@@ -57,6 +58,8 @@ struct EncoderSpec {
   LayerAttention attention_of(int64_t layer) const {
     return attention.empty() ? LayerAttention() : attention[static_cast<size_t>(layer)];
   }
+  /// Numbers of a row of the embedding tables.
+  int64_t embedding_width() const { return embedding_size > 0 ? embedding_size : hidden_size; }
   int64_t head_size() const { return head_dim > 0 ? head_dim : hidden_size / heads; }
   int64_t key_heads() const { return key_value_heads > 0 ? key_value_heads : heads; }
   /// Numbers of all heads' queries, and so of what attention gives; of queries, keys and values.
@@ -78,12 +81,25 @@ struct DenseSpec {
 struct NormalizeSpec {};
 using HeadSpec = std::variant<PoolingSpec, DenseSpec, NormalizeSpec>;
 
+/// What the tensors of an adapter's file do to parameters that other files have (Hu et al. 2021).
+struct Adapter {
+  /// W + scale·B·A, A [rank × in], B [out × rank]; transposed: W + scale·(B·A)ᵀ.
+  struct Update {
+    std::string target, a, b;  // names: of W as a file of weights has it, and of the adapter's tensors
+    double scale = 1;
+    bool transposed = false;
+  };
+  std::vector<Update> updates;
+  std::vector<std::pair<std::string, std::string>> replaced;  // W, and the tensor that stands in its place
+};
+
 /// Which module a file belongs to: the encoder, or the Dense at that index of the head.
 struct ModuleFile {
   static constexpr int kEncoder = -1;
   int module = kEncoder;
   std::string path;
   std::optional<std::vector<safetensors::Place>> tensors;  // where the file is of another format than safetensors
+  std::optional<Adapter> adapter;                          // where it has no parameters itself
 };
 
 struct ModelSpec {

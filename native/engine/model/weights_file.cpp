@@ -133,8 +133,8 @@ struct Claim {
   std::vector<const Parameter*> parameters;
   bool by_former_name = false;
 };
-Claim claim_of(const safetensors::Entry& entry, int module, const ParameterTable& table) {
-  const std::string name = table_name(entry.name, module, table.architecture());
+Claim claim_of(const std::string& given, int module, const ParameterTable& table) {
+  const std::string name = table_name(given, module, table.architecture());
   const Parameter* parameter = table.find(name);
   if (parameter) return parameter->module == module ? Claim{{parameter}} : Claim{};
   if (module != ModuleFile::kEncoder) return {};
@@ -162,7 +162,7 @@ void check_unused_fit(const std::vector<std::unique_ptr<const safetensors::File>
   double sum = 0;  // tensors may share bytes: more than the files'
   for (const auto& file : files)
     for (const auto& entry : file->entries())
-      if (claim_of(entry, module, table).parameters.empty()) sum += static_cast<double>(entry.bytes);
+      if (claim_of(entry.name, module, table).parameters.empty()) sum += static_cast<double>(entry.bytes);
   const auto bytes = static_cast<int64_t>(std::min(sum, 9e18));
   const int64_t available = memory_budget::available();
   if (bytes > available)
@@ -181,7 +181,7 @@ bool has_bf16_matrices(const std::vector<ModuleFile>& files, const ParameterTabl
   size_t found = 0;
   for (const auto& file : opened)
     for (const auto& entry : file->entries()) {
-      const Claim claim = claim_of(entry, ModuleFile::kEncoder, table);
+      const Claim claim = claim_of(entry.name, ModuleFile::kEncoder, table);
       for (const Parameter* parameter : claim.parameters) {
         // Of a product of several tensors all must be, each of which is a matrix.
         if (parameter->shape.size() != 2 || parameter->offset == table.position_embeddings ||
@@ -209,7 +209,7 @@ ReadWeights read_weights(const std::vector<ModuleFile>& files, int module, const
   size_t tensors = 0;
   const auto read = [&](const std::string& path, const safetensors::Entry& entry) {
     ++tensors;
-    const Claim claim = claim_of(entry, module, table);
+    const Claim claim = claim_of(entry.name, module, table);
     if (claim.parameters.empty()) {
       std::string name = entry.name;
       if (module == ModuleFile::kEncoder) take_prefix(name, table.architecture());
@@ -243,6 +243,10 @@ ReadWeights read_weights(const std::vector<ModuleFile>& files, int module, const
                                                safetensors::text_of(parameter.shape) + " is missing; the file has " +
                                                std::to_string(tensors) + " tensors.");
   return result;
+}
+
+std::vector<const Parameter*> parameters_of(const std::string& name, int module, const ParameterTable& table) {
+  return claim_of(name, module, table).parameters;
 }
 
 void write_weights(const std::string& path, int module, const ParameterTable& table, const float* flat,

@@ -34,6 +34,9 @@ ReadWeights read_weights(const std::vector<ModuleFile>& files, int module, const
 /// them in place of `flat`.
 bool has_bf16_matrices(const std::vector<ModuleFile>& files, const ParameterTable& table);
 
+/// The parameters that a tensor of that name is, which stand one after the other; none where it is none of the model's.
+std::vector<const Parameter*> parameters_of(const std::string& name, int module, const ParameterTable& table);
+
 /// Writes one module's parameters (F32) and its unused tensors; the encoder's with `former_names` under these.
 void write_weights(const std::string& path, int module, const ParameterTable& table, const float* flat,
                    const std::vector<UnusedTensor>& unused, bool former_names);
