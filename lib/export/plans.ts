@@ -17,7 +17,9 @@ export interface TensorNames {
   types?: string;
   /** Left out: the embeddings have no norm. */
   embeddingNorm?: string;
-  /** Before a layer's number. */
+  /** Leads from the embeddings to the layers, where the two are not of one width. */
+  projection?: string;
+  /** Before a layer's number, where it has one. */
   layer: string;
   /** All three, one above the other, where `key` and `value` are not named. */
   query: string;
@@ -66,8 +68,15 @@ export interface TransformerPlan {
   rms?: { shift: 0 | 1 };
   /** Whether a word's row is multiplied by the root of its width. */
   scalesWords?: boolean;
+  /** Whether all layers have the same tensors. */
+  sharesLayers?: boolean;
   /** Whether what it computes goes beyond fp16's range: there its weights alone are fp16. */
   isWide?: boolean;
+}
+
+/** The name of a layer's tensor. */
+export function nameInLayer({ names, sharesLayers }: TransformerPlan, layer: number, part: string): string {
+  return sharesLayers === true ? `${names.layer}${part}` : `${names.layer}${layer}.${part}`;
 }
 
 /** A table of words, whose rows are what an encoder would give. */
@@ -94,7 +103,7 @@ const BERT_NAMES = {
   outputNorm: 'output.LayerNorm',
 };
 
-const BERT: EncoderPlan = { kind: 'transformer', names: BERT_NAMES, positions: 'in-order', tokenTypes: true };
+const BERT: TransformerPlan = { kind: 'transformer', names: BERT_NAMES, positions: 'in-order', tokenTypes: true };
 const ROBERTA: EncoderPlan = { kind: 'transformer', names: BERT_NAMES, positions: 'after-pad', tokenTypes: false };
 
 /** transformers' names of NomicBERT's and GTE's tensors. */
@@ -139,9 +148,28 @@ const QWEN3: TransformerPlan = {
   rms: { shift: 0 },
 };
 
+const { queryNorm: _queryNorm, keyNorm: _keyNorm, ...QWEN2_NAMES } = QWEN3.names;
+
 const PLANS: Readonly<Record<string, EncoderPlan>> = {
   bert: BERT,
-  electra: BERT,
+  albert: {
+    ...BERT,
+    names: {
+      ...BERT_NAMES,
+      projection: 'encoder.embedding_hidden_mapping_in',
+      layer: 'encoder.albert_layer_groups.0.albert_layers.0.',
+      query: 'attention.query',
+      key: 'attention.key',
+      value: 'attention.value',
+      attentionOut: 'attention.dense',
+      attentionNorm: 'attention.LayerNorm',
+      up: 'ffn',
+      down: 'ffn_output',
+      outputNorm: 'full_layer_layer_norm',
+    },
+    sharesLayers: true,
+  },
+  electra: { ...BERT, names: { ...BERT_NAMES, projection: 'embeddings_project' } },
   roberta: ROBERTA,
   'xlm-roberta': ROBERTA,
   camembert: ROBERTA,
@@ -197,6 +225,7 @@ const PLANS: Readonly<Record<string, EncoderPlan>> = {
   },
   nomic_bert: { kind: 'transformer', names: GATED_NAMES, positions: 'rotary', tokenTypes: true, gate: 'second' },
   gte: { kind: 'transformer', names: GATED_NAMES, positions: 'rotary', tokenTypes: false, gate: 'second' },
+  qwen2: { ...QWEN3, names: QWEN2_NAMES },
   qwen3: QWEN3,
   gemma3_text: {
     ...QWEN3,

@@ -1,3 +1,4 @@
+import { albert } from './architectures/albert';
 import { bert } from './architectures/bert';
 import { camembert } from './architectures/camembert';
 import type { Description } from './architectures/description';
@@ -8,12 +9,14 @@ import { gte } from './architectures/gte';
 import { modernbert } from './architectures/modernbert';
 import { mpnet } from './architectures/mpnet';
 import { nomicBert } from './architectures/nomic-bert';
+import { qwen2 } from './architectures/qwen2';
 import { qwen3 } from './architectures/qwen3';
 import { roberta } from './architectures/roberta';
 import { xlmRoberta } from './architectures/xlm-roberta';
 
 /** The architectures that vectune runs; what the engine knows of them is in native/engine/model/architectures. */
 export const ARCHITECTURES = {
+  albert,
   bert,
   camembert,
   distilbert,
@@ -23,6 +26,7 @@ export const ARCHITECTURES = {
   modernbert,
   mpnet,
   nomic_bert: nomicBert,
+  qwen2,
   qwen3,
   roberta,
   'xlm-roberta': xlmRoberta,

@@ -27,6 +27,8 @@ export interface TokenizerFamily {
   fromSentencePiece?: boolean;
   /** Special tokens without a role, where the configuration names none. */
   extras?: readonly string[];
+  /** Of Unigram: whether quotes, accents and case are folded before its own table, as the configuration says. */
+  folds?: boolean;
 }
 
 const BERT: TokenizerFamily = {
@@ -73,7 +75,26 @@ const CAMEMBERT: TokenizerFamily = {
   extras: ['<s>NOTUSED', '</s>NOTUSED', '<unk>NOTUSED'],
 };
 
+/** sentencepiece's vocabulary as it is, with BERT's special tokens in it. */
+const ALBERT: TokenizerFamily = {
+  algorithm: 'Unigram',
+  tokens: {
+    bos_token: '[CLS]',
+    eos_token: '[SEP]',
+    unk_token: '<unk>',
+    sep_token: '[SEP]',
+    pad_token: '<pad>',
+    cls_token: '[CLS]',
+    mask_token: '[MASK]',
+  },
+  normalized: false,
+  maskStrips: false,
+  unknownId: 1,
+  folds: true,
+};
+
 const FAMILIES: Record<string, TokenizerFamily> = {
+  AlbertTokenizer: ALBERT,
   BertTokenizer: BERT,
   DistilBertTokenizer: BERT,
   ElectraTokenizer: BERT,
@@ -186,7 +207,7 @@ export function tokenizerClass(
       throw new ModelError(
         'ERR_TOKENIZER',
         `${place} names the tokenizer class "${given}", which splits texts in a way of its own that vectune does not ` +
-          `have. Choose a model whose tokenizer is one of ${Object.keys(FAMILIES).slice(0, 2).join(', ')}, ` +
+          'have. Choose a model whose tokenizer is one of BertTokenizer, DistilBertTokenizer, ' +
           'RobertaTokenizer, XLMRobertaTokenizer, or a tokenizer.json.',
         { file: place },
       );

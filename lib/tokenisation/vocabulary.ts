@@ -184,7 +184,7 @@ function missing(folder: string, names?: string): ModelError {
 
 /**
  * The tokenizer that a class makes of its vocabulary, as the content of a tokenizer.json: WordPiece as BertTokenizer,
- * byte-level BPE as RobertaTokenizer, Unigram as XLMRobertaTokenizer.
+ * byte-level BPE as RobertaTokenizer, Unigram as XLMRobertaTokenizer or AlbertTokenizer.
  *
  * @throws ModelError ERR_TOKENIZER: a special token that every text needs is not in the vocabulary.
  */
@@ -209,9 +209,10 @@ export function familyTokenizer(
     return {
       ...common,
       ...unigram(
-        { pieces, charsmap, unknown: family.unknownId ?? special('unk_token')[1] },
-        special('bos_token'),
-        special('eos_token'),
+        { pieces, unknown: family.unknownId ?? special('unk_token')[1] },
+        family.folds === true ? folding(charsmap, config) : precompiled(charsmap),
+        special(family.folds === true ? 'cls_token' : 'bos_token'),
+        special(family.folds === true ? 'sep_token' : 'eos_token'),
         config,
       ),
     };
@@ -268,7 +269,8 @@ function sequence(id: 'A' | 'B', typeId: number): JsonObject {
 }
 
 function unigram(
-  { pieces: vocab, charsmap, unknown }: Pick<Vocabulary, 'pieces' | 'charsmap'> & { unknown: number },
+  { pieces: vocab, unknown }: Pick<Vocabulary, 'pieces'> & { unknown: number },
+  normalizer: JsonObject | null,
   [bos, bosId]: Special,
   [eos, eosId]: Special,
   config: JsonObject,
@@ -276,7 +278,7 @@ function unigram(
   const prepend_scheme = config['add_prefix_space'] === false ? 'never' : 'always';
   const metaspace = { type: 'Metaspace', replacement: '▁', prepend_scheme, split: true };
   return {
-    normalizer: charsmap === undefined ? null : { type: 'Precompiled', precompiled_charsmap: charsmap },
+    normalizer,
     pre_tokenizer: { type: 'Sequence', pretokenizers: [{ type: 'WhitespaceSplit' }, metaspace] },
     post_processor: {
       type: 'TemplateProcessing',
@@ -289,6 +291,25 @@ function unigram(
     },
     decoder: metaspace,
     model: { type: 'Unigram', unk_id: unknown, byte_fallback: false, vocab },
+  };
+}
+
+function precompiled(charsmap: string | undefined): JsonObject | null {
+  return charsmap === undefined ? null : { type: 'Precompiled', precompiled_charsmap: charsmap };
+}
+
+/** AlbertTokenizer's: quotes of two characters as one, and unless the configuration says otherwise no accents, no case. */
+function folding(charsmap: string | undefined, config: JsonObject): JsonObject {
+  const quotes = ['``', "''"].map((text) => ({ type: 'Replace', pattern: { String: text }, content: '"' }));
+  const last = precompiled(charsmap);
+  return {
+    type: 'Sequence',
+    normalizers: [
+      ...quotes,
+      ...(config['keep_accents'] === true ? [] : [{ type: 'NFKD' }, { type: 'StripAccents' }]),
+      ...(config['do_lower_case'] === false ? [] : [{ type: 'Lowercase' }]),
+      ...(last === null ? [] : [last]),
+    ],
   };
 }
 

@@ -102,8 +102,9 @@ class Forward {
     if (e.architecture->scales_words) x = x * std::sqrt(static_cast<double>(e.hidden_size));
     if (!n.embedding_norm.empty())
       x = drop(norm(x, n.embedding_norm, NormKind::kLayer), plan, 0, DropoutPlan::kEmbedding, text);
+    if (e.embedding_size > 0) x = linear(x, n.projection);
     for (int64_t i = 0; i < (layers < 0 ? e.layers : layers); ++i) {
-      const std::string l = n.layer + std::to_string(i) + ".";
+      const std::string l = e.architecture->shares_layers ? n.layer : n.layer + std::to_string(i) + ".";
       const bool before = e.architecture->norms_before();
       const bool normed = before && (i > 0 || e.architecture->first_attention_norm);
       const auto heads = [&](const at::Tensor& y, const std::string& of_heads = "") {
@@ -280,7 +281,7 @@ class Forward {
   at::Tensor norm(const at::Tensor& x, const std::string& name, NormKind kind) const {
     const EncoderSpec& e = spec_.encoder;
     if (kind == NormKind::kLayer)
-      return at::layer_norm(x, {e.hidden_size}, p(name + ".weight"), bias(name), e.layer_norm_eps);
+      return at::layer_norm(x, {x.size(-1)}, p(name + ".weight"), bias(name), e.layer_norm_eps);
     const at::Tensor weight = p(name + ".weight");
     return x * at::rsqrt(x.pow(2).mean(-1, true) + e.layer_norm_eps) *
            (e.architecture->norms_add_one ? weight + 1 : weight);

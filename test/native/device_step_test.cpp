@@ -162,6 +162,9 @@ TEST(a_device_step_asks_the_device_for_nothing) {
                                spec_of("mpnet", {NormalizeSpec{}}, {kMean}),
                                spec_of("modernbert", {NormalizeSpec{}}, {kMean}),
                                spec_of("gte", {NormalizeSpec{}}, {kCls}),
+                               spec_of("electra", {NormalizeSpec{}}, {kMean}),
+                               spec_of("albert", {NormalizeSpec{}}, {kMean}),
+                               spec_of("qwen2", {NormalizeSpec{}}, {kMean}),
                                spec_of("qwen3", {NormalizeSpec{}}, {kLastToken}),
                                spec_of("gemma3_text", {NormalizeSpec{}}, {kMean}),
                                spec_of("bert", {DenseSpec{24, 7, true, DenseActivation::kRelu}}, {kMeanSqrtLen})};

@@ -86,8 +86,13 @@ TEST(device_gradients_of_mpnet_are_autograds) {
   compare_with_autograd(spec_of("mpnet", {NormalizeSpec{}}, {PoolingMode::kMean}, 2, 32, 520), 100,
                         {512, 63, 128, 31, 129, 130});
 }
+TEST(device_gradients_of_projected_embeddings_and_of_shared_layers_are_autograds) {
+  for (const auto architecture : {"electra", "albert"})
+    for (const int64_t micro_batch : {1, 100})
+      compare_with_autograd(spec_of(architecture, {NormalizeSpec{}}, {PoolingMode::kMean}), micro_batch);
+}
 TEST(device_gradients_of_rotary_architectures_are_autograds) {
-  for (const auto architecture : {"modernbert", "nomic_bert", "gte", "qwen3", "gemma3_text"}) {
+  for (const auto architecture : {"modernbert", "nomic_bert", "gte", "qwen2", "qwen3", "gemma3_text"}) {
     compare_with_autograd(spec_of(architecture, {}, {PoolingMode::kMean}));
     compare_with_autograd(spec_of(architecture, {NormalizeSpec{}}, {PoolingMode::kCls}, 2, 32, 520), 100,
                           {512, 63, 128, 31, 129, 130});
@@ -123,7 +128,8 @@ TEST(device_gradients_of_rows_that_fill_whole_blocks_are_autograds) {
 TEST(device_gradients_with_dropout_are_the_slope_of_the_loss_under_the_same_masks) {
   // Masks are functions of seed and place, so the loss is a function of the weights: along its gradient it must rise by
   // the gradient's norm.
-  for (const auto architecture : {"bert", "distilbert", "mpnet", "modernbert", "gte", "qwen3", "gemma3_text"}) {
+  for (const auto architecture :
+       {"bert", "distilbert", "electra", "albert", "mpnet", "modernbert", "gte", "qwen2", "qwen3", "gemma3_text"}) {
     const ModelSpec spec = spec_of(architecture, {}, {PoolingMode::kMean});
     auto data = dataset_of(kLengths, spec.encoder.vocab_size);
     const std::string path = temporary("device-dropout");

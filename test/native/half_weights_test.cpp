@@ -53,7 +53,7 @@ double distance(const std::vector<float>& a, const std::vector<float>& b) {
 }  // namespace
 
 TEST(weights_stay_in_bf16_until_they_are_wanted_in_fp32) {
-  for (const auto architecture : {"bert", "modernbert", "gte", "qwen3", "gemma3_text"}) {
+  for (const auto architecture : {"bert", "albert", "electra", "modernbert", "gte", "qwen2", "qwen3", "gemma3_text"}) {
     const ModelSpec spec = spec_of(architecture, {}, {PoolingMode::kMean}, 4);
     const auto lively = lively_model(spec);
     const ModuleFile half_file = file_of(*lively, "half", false), whole_file = file_of(*lively, "whole", true);

@@ -29,15 +29,15 @@ inline ModelSpec spec_of(const std::string& name, std::vector<HeadSpec> after_po
   e.intermediate_size = 44;
   e.positions = positions;
   const bool counts_padding = e.architecture->positions == Architecture::Positions::kAfterPad;
-  const bool decodes = name == "qwen3" || name == "gemma3_text";
+  const bool decodes = name == "qwen2" || name == "qwen3" || name == "gemma3_text";
   e.type_vocab_size = name == "distilbert" || name == "mpnet" || name == "modernbert" || decodes ? 0
-                      : name == "bert" || name == "nomic_bert"                                   ? 2
+                      : name == "bert" || name == "nomic_bert" || name == "albert"               ? 2
                                                                                                  : 1;
   // Layers that see the whole text and some of it, and are turned each in its own way.
   for (int64_t i = 0; i < e.layers && !e.architecture->has_position_table(); ++i) {
     const bool local = i == 1 && (name == "modernbert" || decodes);
     e.attention.push_back(local ? LayerAttention{{6, 6}, {50, 1}} : LayerAttention{{}, {1000, 1.25}});
-    if (name == "qwen3") e.attention.back().reach.after = 0;
+    if (name == "qwen2" || name == "qwen3") e.attention.back().reach.after = 0;
   }
   // Heads of another width than their share, two or three of queries for one of keys and values.
   if (decodes) {
@@ -45,9 +45,13 @@ inline ModelSpec spec_of(const std::string& name, std::vector<HeadSpec> after_po
     e.key_value_heads = heads % 2 == 0 ? heads / 2 : 1;
     if (name == "gemma3_text") e.query_scale = 1.3;
   }
+  // Embeddings wider than the layers, and narrower ones.
+  if (name == "albert") e.embedding_size = e.hidden_size + 5;
+  if (name == "electra") e.embedding_size = e.hidden_size / 2;
+  if (name == "albert") e.layers = 3;
   e.pad_id = counts_padding ? 1 : 0;
-  if (name == "nomic_bert" || name == "qwen3") e.hidden_activation = HiddenActivation::kSilu;
-  if (name == "gemma3_text") e.hidden_activation = HiddenActivation::kGeluTanh;
+  if (name == "nomic_bert" || name == "qwen2" || name == "qwen3") e.hidden_activation = HiddenActivation::kSilu;
+  if (name == "gemma3_text" || name == "albert") e.hidden_activation = HiddenActivation::kGeluTanh;
   if (counts_padding) e.position_offset = e.pad_id + 1;
   e.layer_norm_eps = 1e-5f;
   spec.head.push_back(PoolingSpec{std::move(modes)});

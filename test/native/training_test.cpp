@@ -61,6 +61,15 @@ TEST(gradients_of_mpnet_are_autograds) {
   compare_with_autograd(spec_of("mpnet", {NormalizeSpec{}}, {PoolingMode::kMean}, 2, 32, 520), 0.1f, 1,
                         {512, 63, 128, 31, 129, 130});
 }
+/// Embeddings of another width than the layers; one layer's parameters for all.
+TEST(gradients_of_projected_embeddings_and_of_shared_layers_are_autograds) {
+  for (const auto architecture : {"electra", "albert"}) {
+    compare_with_autograd(spec_of(architecture, {}, {PoolingMode::kMean}), 0.0f, 100, kLengths);
+    compare_with_autograd(spec_of(architecture, {}, {PoolingMode::kMean}), 0.3f, 1, kLengths);
+    compare_with_autograd(spec_of(architecture, {NormalizeSpec{}}, {PoolingMode::kCls}, 2, 32, 520), 0.1f, 2,
+                          {512, 63, 128, 31, 129, 130});
+  }
+}
 TEST(gradients_of_mpnet_in_bf16_are_near_those_in_fp32) {
   const ModelSpec spec = spec_of("mpnet", {}, {PoolingMode::kMean}, 2, 32, 520);
   auto data = dataset_of({130, 40, 64, 5}, spec.encoder.vocab_size);
@@ -89,7 +98,7 @@ TEST(gradients_of_mpnet_in_bf16_are_near_those_in_fp32) {
   CHECK(off > 0 && off < 0.05);
 }
 TEST(gradients_of_rotary_architectures_are_autograds) {
-  for (const auto architecture : {"modernbert", "nomic_bert", "gte", "qwen3", "gemma3_text"}) {
+  for (const auto architecture : {"modernbert", "nomic_bert", "gte", "qwen2", "qwen3", "gemma3_text"}) {
     const ModelSpec spec = spec_of(architecture, {}, {PoolingMode::kMean});
     compare_with_autograd(spec, 0.0f, 100, kLengths);
     compare_with_autograd(spec, 0.3f, 1, kLengths);
@@ -115,8 +124,9 @@ TEST(gradients_with_other_norms_and_gates_are_autograds) {
     compare_with_autograd(spec, 0.2f, 2, kLengths);
   }
 }
-TEST(gradients_in_bf16_of_rotary_architectures_are_near_those_in_fp32) {
-  for (const auto architecture : {"modernbert", "nomic_bert", "gte", "qwen3", "gemma3_text"}) {
+TEST(gradients_in_bf16_of_other_architectures_are_near_those_in_fp32) {
+  for (const auto architecture :
+       {"electra", "albert", "modernbert", "nomic_bert", "gte", "qwen2", "qwen3", "gemma3_text"}) {
     const ModelSpec spec = spec_of(architecture, {}, {PoolingMode::kMean}, 2, 32, 520);
     auto data = dataset_of({130, 40, 64, 5}, spec.encoder.vocab_size);
     const auto gradients = [&](Precision precision) {

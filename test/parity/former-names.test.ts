@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadEngine } from '../../lib/engine/load';
@@ -7,6 +7,7 @@ import { saveModel } from '../../lib/model/save/save';
 import { packTexts } from './cases';
 import { largestDifference } from './measure';
 import { readTensors } from './safetensors';
+import { renameTensors } from '../unit/model/support/raw-safetensors';
 
 /**
  * NomicBERT and GTE as the code in their own repositories names them, against sentence-transformers (generate.py,
@@ -50,6 +51,15 @@ describe.each(CASES)('%s', (name) => {
     const bare = new Map([...was!].map(([key, tensor]) => [key.replace(/^new\./, ''), tensor]));
     expect(is).toEqual(bare);
     expect(await vectors(saved, ids)).toEqual(found);
+  });
+
+  it('is read under the prefix of a model with a task', async () => {
+    const { ids } = read(join(fixtures, 'former', `${name}.json`)) as { ids: number[][] };
+    const prefixed = join(target, 'prefixed');
+    cpSync(folder, prefixed, { recursive: true });
+    const prefix = name.startsWith('nomic') ? 'bert.' : 'new.';
+    renameTensors(join(prefixed, 'model.safetensors'), (tensor) => prefix + tensor.replace(/^new\./, ''));
+    expect(await vectors(prefixed, ids)).toEqual(await vectors(folder, ids));
   });
 
   it('is saved with the fields that transformers reads', () => {

@@ -32,11 +32,12 @@ describe.each(PLACED)('%s on %s', (name, device) => {
   });
 
   it('gives the same hidden states, pooled vectors and embeddings', async () => {
-    const { addon, model, facts, expected, path } = bound(parityCase());
+    const { addon, model, facts, expected, opened, path } = bound(parityCase());
     const { ids, offsets } = packTexts(facts.traced.map((text) => facts.ids[text]!));
     await addon.traceForward(model, ids, offsets, path('trace.safetensors'), 'fp32', device);
     const traced = readTensors(path('trace.safetensors'));
-    const names = ['embedding', 'hidden.0', 'hidden.1', 'hidden.2', 'pooled'];
+    const states = Array.from({ length: opened.spec.encoder.layers + 1 }, (_, i) => `hidden.${i}`);
+    const names = ['embedding', ...states, 'pooled'];
     expect([...traced.keys()].sort()).toEqual(names);
     for (const tensor of names) {
       const difference = largestDifference(traced.get(tensor)!, expected.get(tensor)!);
@@ -68,6 +69,6 @@ describe.each(PLACED)('%s on %s', (name, device) => {
 
 /** The case with its method ready to be taken apart. */
 function bound(parity: ReturnType<ReturnType<typeof useCase>>) {
-  const { addon, model, facts, expected } = parity;
-  return { addon, model, facts, expected, path: (file: string) => parity.path(file) };
+  const { addon, model, facts, expected, opened } = parity;
+  return { addon, model, facts, expected, opened, path: (file: string) => parity.path(file) };
 }

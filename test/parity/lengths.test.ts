@@ -16,6 +16,9 @@ const cases = (
     'modernbert-mean',
     'nomic_bert-mean',
     'gte-mean',
+    'electra-projected',
+    'albert-mean',
+    'qwen2-lasttoken',
     'qwen3-lasttoken',
     'gemma3_text-mean',
   ] as const
@@ -38,7 +41,7 @@ describe.each(cases)('%s on %s', (name, device) => {
     const { ids, offsets } = packTexts(facts.ids);
     await addon.traceForward(model, ids, offsets, parity.path('trace.safetensors'), 'fp32', device);
     const traced = readTensors(parity.path('trace.safetensors'));
-    for (const tensor of ['hidden.2', 'embedding'])
+    for (const tensor of [`hidden.${parity.opened.spec.encoder.layers}`, 'embedding'])
       expect(largestDifference(traced.get(tensor)!, expected.get(tensor)!)).toBeLessThan(1e-5);
 
     const pairs = facts.scores.length;

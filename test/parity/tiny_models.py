@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
+    AlbertConfig,
     AutoModel,
     AutoTokenizer,
     BertConfig,
@@ -21,6 +22,7 @@ from transformers import (
     ModernBertConfig,
     MPNetConfig,
     NomicBertConfig,
+    Qwen2Config,
     Qwen3Config,
     RobertaConfig,
     XLMRobertaConfig,
@@ -104,6 +106,43 @@ CASES = [
     Case("xlm-roberta-mean", "xlm-roberta", seed=2, hidden=16, heads=2, intermediate=24, positions=LONG_POSITIONS),
     Case("camembert-mean", "camembert", seed=1, hidden=16, heads=2, intermediate=24),
     Case("electra-mean", "electra", seed=1, hidden=16, heads=2, intermediate=24),
+    # Embeddings of another width than the layers: as ELECTRA's small ones have them, and wider.
+    Case(
+        "electra-projected",
+        "electra",
+        seed=1,
+        hidden=16,
+        heads=2,
+        intermediate=24,
+        positions=LONG_POSITIONS,
+        own={"embedding_size": 12},
+    ),
+    # One layer's parameters for all three layers; embeddings of another width.
+    Case(
+        "albert-mean",
+        "albert",
+        seed=3,
+        std=0.15,
+        hidden=16,
+        heads=2,
+        intermediate=24,
+        activation="gelu_new",
+        positions=LONG_POSITIONS,
+        own={"embedding_size": 24, "num_hidden_layers": 3},
+    ),
+    Case(
+        "albert-cls",
+        "albert",
+        seed=8,
+        std=0.12,
+        hidden=16,
+        heads=2,
+        intermediate=24,
+        pooling=("cls",),
+        dense=[Dense(12, TANH)],
+        normalize=True,
+        own={"embedding_size": 16},
+    ),
     # Norms before the parts, a gate, a window of 129 keys in the second layer.
     Case("modernbert-mean", "modernbert", seed=1, hidden=16, heads=2, intermediate=24, positions=LONG_POSITIONS),
     Case(
@@ -128,6 +167,35 @@ CASES = [
     ),
     Case("gte-cls", "gte", seed=1, hidden=16, heads=2, intermediate=24, pooling=("cls",), normalize=True),
     Case("gte-mean", "gte", seed=1, hidden=16, heads=2, intermediate=24, positions=LONG_POSITIONS),
+    # The decoder before Qwen3: biases of queries, keys and values, no norms of heads.
+    Case(
+        "qwen2-lasttoken",
+        "qwen2",
+        seed=1,
+        hidden=16,
+        heads=4,
+        intermediate=24,
+        activation="silu",
+        pooling=("lasttoken",),
+        positions=LONG_POSITIONS,
+        normalize=True,
+        own={"num_key_value_heads": 2, "rope_parameters": {"rope_type": "default", "rope_theta": 30.0}},
+    ),
+    # Its tokens see both sides (gte-Qwen2).
+    Case(
+        "qwen2-mean",
+        "qwen2",
+        seed=2,
+        hidden=16,
+        heads=2,
+        intermediate=24,
+        activation="silu",
+        own={
+            "is_causal": False,
+            "num_key_value_heads": 1,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 30.0},
+        },
+    ),
     # A decoder: root mean square norms, of heads too; two heads of queries to one of keys, wider than their share.
     Case(
         "qwen3-lasttoken",
@@ -279,6 +347,37 @@ def unigram(folder: Path, architecture: str) -> int:
     if architecture == "bert":  # as paraphrase-multilingual-MiniLM-L12-v2 has it
         config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
         write_json(folder / "tokenizer_config.json", config | {"tokenizer_class": "PreTrainedTokenizerFast"})
+    return size
+
+
+def albert_unigram(folder: Path) -> int:
+    """ALBERT's tokenizer of a small sentencepiece model, which has its special tokens; returns its size."""
+    import sentencepiece
+
+    with tempfile.TemporaryDirectory() as work:
+        corpus = Path(work) / "corpus.txt"
+        corpus.write_text("\n".join(CORPUS))
+        rules = Path(work) / "rules.tsv"
+        rules.write_text("".join(f"{' '.join(f'{ord(c):X}' for c in a)}\t{' '.join(f'{ord(c):X}' for c in b)}\n" for a, b in NORMALISATION))
+        sentencepiece.SentencePieceTrainer.train(
+            input=str(corpus),
+            model_prefix=str(Path(work) / "model"),
+            vocab_size=64,
+            model_type="unigram",
+            normalization_rule_tsv=str(rules),
+            pad_id=0,
+            unk_id=1,
+            bos_id=-1,
+            eos_id=-1,
+            control_symbols=["[CLS]", "[SEP]"],
+            user_defined_symbols=["[MASK]"],
+            num_threads=1,
+            minloglevel=2,
+        )
+        (folder / "spiece.model").write_bytes((Path(work) / "model.model").read_bytes())
+    write_json(folder / "tokenizer_config.json", {"tokenizer_class": "AlbertTokenizer", "model_max_length": MAX_SEQ_LENGTH})
+    size = saved_by_transformers(folder, "albert")
+    (folder / "spiece.model").unlink()
     return size
 
 
@@ -504,6 +603,8 @@ def encoder_config(case: Case, vocabulary: int):
             bos_token_id=vocabulary - 4,
             eos_token_id=vocabulary - 3,
         )
+    if case.architecture == "qwen2":
+        return Qwen2Config(**shared | case.own, max_position_embeddings=case.positions)
     if case.architecture == "qwen3":
         return Qwen3Config(**shared | case.own, max_position_embeddings=case.positions)
     if case.architecture == "gemma3_text":
@@ -518,7 +619,10 @@ def encoder_config(case: Case, vocabulary: int):
         turned = {"rope_type": "default", "rope_theta": 30.0}
         return GteConfig(**shared, max_position_embeddings=case.positions, pad_token_id=1, rope_parameters=turned)
     if case.architecture == "electra":
-        return ElectraConfig(**shared, embedding_size=case.hidden, max_position_embeddings=case.positions)
+        own = {"embedding_size": case.hidden} | case.own
+        return ElectraConfig(**shared | own, max_position_embeddings=case.positions)
+    if case.architecture == "albert":
+        return AlbertConfig(**shared | case.own, max_position_embeddings=case.positions)
     if case.architecture == "bert":
         return BertConfig(**shared, max_position_embeddings=case.positions, pad_token_id=0)
     shared |= dict(max_position_embeddings=case.positions + 2)
@@ -576,8 +680,10 @@ def make_folder(case: Case, folder: Path) -> None:
     else:
         writers = {
             "roberta": byte_level_bpe,
+            "albert": albert_unigram,
             "mpnet": mpnet_word_piece,
             "modernbert": bracketed_bpe,
+            "qwen2": qwen_bpe,
             "qwen3": qwen_bpe,
             "gemma3_text": gemma_bpe,
         }

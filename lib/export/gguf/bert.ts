@@ -14,6 +14,8 @@ export function bert(model: OpenedModel, plan: TransformerPlan): GgufModel {
   const { encoder } = model.spec;
   if (plan.relativeBias !== undefined)
     throw refusal(model, `llama.cpp has no ${encoder.architecture}, whose scores have a bias by distance`);
+  if (plan.sharesLayers === true || encoder.embeddingSize !== undefined)
+    throw refusal(model, `llama.cpp has no ${encoder.architecture} whose embeddings have a width of their own`);
   if (encoder.hiddenActivation === 'relu')
     throw refusal(model, 'its activation is ReLU, and that of llama.cpp is GELU');
   const fields = describe(model, 'bert', {

@@ -1,5 +1,5 @@
 import type { EncoderSpec, LayerAttention } from '../../engine/addon';
-import type { TransformerPlan } from '../plans';
+import { nameInLayer, type TransformerPlan } from '../plans';
 import { FARTHEST, relativeBucket } from '../relative-buckets';
 import { sequenceLength, type Inputs } from './inputs';
 import type { Graph, Value } from './graph';
@@ -59,7 +59,7 @@ export class Attention {
   /** Queries, keys and values, each [batch × sequence × width of its heads]. */
   #projected(layer: number, x: Value): Value[] {
     const { names } = this.#plan;
-    const product = (part: string) => this.#weights.linear(`${names.layer}${layer}.${part}`, x);
+    const product = (part: string) => this.#weights.linear(nameInLayer(this.#plan, layer, part), x);
     if (names.key !== undefined && names.value !== undefined) return [names.query, names.key, names.value].map(product);
     const widths = [this.#spec.heads, this.#keyHeads, this.#keyHeads].map((heads) => heads * this.#width);
     return this.#graph.ops('Split', [product(names.query), this.#graph.integers(widths)], 3, { axis: { int: -1 } });
@@ -70,7 +70,7 @@ export class Attention {
     const graph = this.#graph;
     const at = (x: Value) => (turn === undefined ? x : turned(graph, x, this.#width, turn));
     if (norm === undefined) return at(heads);
-    const name = `${this.#plan.names.layer}${layer}.${norm}`;
+    const name = nameInLayer(this.#plan, layer, norm);
     const normed = this.#weights.rmsNorm(name, graph.toSingle(heads), this.#spec.layerNormEps, {
       ...this.#plan.rms,
       scale,

@@ -1,5 +1,5 @@
 import type { EncoderSpec } from '../../engine/addon';
-import type { EncoderPlan, TransformerPlan } from '../plans';
+import { nameInLayer, type EncoderPlan, type TransformerPlan } from '../plans';
 import { activate } from './activations';
 import { Attention } from './attention';
 import type { Value } from './graph';
@@ -22,9 +22,11 @@ export function encoder(weights: ModuleWeights, plan: EncoderPlan, spec: Encoder
   const words = embeddings(weights, plan, spec, inputs);
   let x = given(names.embeddingNorm === undefined ? words : norm(names.embeddingNorm, words));
   if (plan.scalesWords === true) x = graph.op('Mul', [x, graph.number(Math.sqrt(spec.hiddenSize), 'float32')]);
+  if (names.projection !== undefined && weights.weights.has(`${names.projection}.weight`))
+    x = weights.linear(names.projection, x);
   const attention = new Attention(weights, plan, spec, inputs);
   for (let i = 0; i < spec.layers; ++i) {
-    const name = (part: string) => `${names.layer}${i}.${part}`;
+    const name = (part: string) => nameInLayer(plan, i, part);
     /** What a part gives, with the norm behind it where there is one. */
     const branch = (product: string, x: Value, behind: string | undefined) => {
       const all = given(weights.linear(name(product), x));

@@ -40,6 +40,7 @@ export class Graph {
   readonly inputs: Port[] = [];
   readonly outputs: Port[] = [];
   readonly #constants = new Map<string, Value>();
+  readonly #names = new Set<string>();
   #next = 0;
 
   /** @param float what the encoder computes in */
@@ -80,8 +81,10 @@ export class Graph {
     return this.float === 'float32' ? value : this.cast(value, 'float32');
   }
 
-  /** A constant that is written when its turn comes. */
+  /** A constant that is written when its turn comes; of a name that is there already, that one. */
   initializer(name: string, type: ElementType, shape: readonly number[], pieces: () => Pieces): Value {
+    if (this.#names.has(name)) return name;
+    this.#names.add(name);
     const elements = shape.reduce((product, size) => product * size, 1);
     this.initializers.push({ name, type, shape, bytes: elements * BYTES[type], pieces });
     return name;

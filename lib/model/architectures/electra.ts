@@ -1,4 +1,3 @@
-import { ModelError } from '../../system/errors';
 import { bertLike } from './bert';
 import type { Description } from './description';
 
@@ -10,15 +9,7 @@ export const electra = {
   ownFields: [],
   read: (fields) => {
     const shape = bertLike(fields);
-    const width = fields.integer('embedding_size', 1, 128);
-    if (width !== shape.hiddenSize) {
-      throw new ModelError(
-        'ERR_UNKNOWN_ARCHITECTURE',
-        `${fields.file}: "embedding_size" is ${width} and "hidden_size" ${shape.hiddenSize}; vectune's ELECTRA has no ` +
-          'projection between the two. Choose a model in which they are equal.',
-        { file: fields.file },
-      );
-    }
-    return shape;
+    const embeddingSize = fields.integer('embedding_size', 1, 128);
+    return embeddingSize === shape.hiddenSize ? shape : { ...shape, embeddingSize };
   },
 } as const satisfies Description;

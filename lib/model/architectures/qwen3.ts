@@ -8,13 +8,22 @@ import { rope, ropeParameters } from '../encoder-fields/rope';
 import type { Shape } from '../encoder-fields/shape';
 import type { Description } from './description';
 
-/** Yang et al. 2025. A decoder, whose tokens see those before them; all of them where "is_causal" is false. */
+/** Yang et al. 2025. */
 function readQwen3(fields: Fields): Shape {
   refuse(fields, ['attention_bias'], "a bias, which vectune's Qwen3 does not have");
+  return qwenLike(fields, 128);
+}
+
+/**
+ * A decoder, whose tokens see those before them; all of them where "is_causal" is false.
+ *
+ * @param headDim numbers of a head where the file does not say
+ */
+export function qwenLike(fields: Fields, headDim: number): Shape {
   refuse(
     fields,
     ['use_bidirectional_attention'],
-    'transformers\' Qwen3 does not look at it; it says "is_causal": false',
+    'transformers\' Qwen does not look at it; it says "is_causal": false',
   );
   const layers = fields.integer('num_hidden_layers', 1, 32);
   const causal = fields.boolean('is_causal', true);
@@ -31,7 +40,7 @@ function readQwen3(fields: Fields): Shape {
     vocabSize: fields.integer('vocab_size', 1, 151_936),
     hiddenSize: fields.integer('hidden_size', 1, 4096),
     layers,
-    ...grouped(fields, 32, 32, 128),
+    ...grouped(fields, 32, 32, headDim),
     intermediateSize: fields.integer('intermediate_size', 1, 22_016),
     positions: fields.integer('max_position_embeddings', 1, 32_768),
     typeVocabSize: 0,

@@ -15,7 +15,11 @@ export function ropeParameters(fields: Fields): unknown {
 export function ropesByKind(fields: Fields): JsonObject {
   const ropes = fields.has('rope_parameters') ? fields.object['rope_parameters'] : {};
   if (!isObject(ropes)) throw fields.fail('rope_parameters', 'an object', ropes);
-  return ropes;
+  const kinds = ['full_attention', 'sliding_attention'];
+  const other = Object.keys(ropes).find((name) => !kinds.includes(name));
+  // Of one form for all layers transformers reads nothing, and goes by its defaults: hardly what is meant.
+  if (other === undefined) return ropes;
+  throw fields.fail('rope_parameters', `an object for each kind of layer (${kinds.join(', ')})`, ropes);
 }
 
 /** What transformers 5 writes as "rope_parameters". */

@@ -36,7 +36,8 @@ void Activations<T>::reserve(int64_t padded, int64_t longest) {
   if (padded <= rows_ && longest <= longest_ && threads() == threads_) return;
   const int64_t rows = std::max(padded, rows_), length = std::max(longest, longest_);
   release();
-  const int64_t hidden = spec_.hidden_size, inner = spec_.intermediate_size, width = spec_.attention_width();
+  const int64_t hidden = spec_.hidden_size, inner = spec_.intermediate_size, width = spec_.attention_width(),
+                embedding = spec_.embedding_width();
   const bool gated = spec_.architecture->gated();
   const int64_t up = gated ? 2 * inner : inner, heads = spec_.qkv_width();
   const int team = threads();
@@ -53,7 +54,7 @@ void Activations<T>::reserve(int64_t padded, int64_t longest) {
     }
     branch = ts(hidden);
     if (quantised_) {
-      quantised = carver.take<std::byte>(cpu::quantised_bytes(rows, std::max({hidden, inner, width})));
+      quantised = carver.take<std::byte>(cpu::quantised_bytes(rows, std::max({hidden, inner, width, embedding})));
       scales = floats(2);
     }
     if (spec_.architecture->norms_before()) {
@@ -103,7 +104,7 @@ void Activations<T>::reserve(int64_t padded, int64_t longest) {
     } else if (training_) {
       // bf16: the fp32 stream is needed by the next residual only, so two buffers take turns
       float* turn[2] = {kFloat ? nullptr : floats(hidden), kFloat ? nullptr : floats(hidden)};
-      sum0 = floats(hidden);
+      sum0 = floats(embedding);
       stats0 = floats(2);
       y0 = kFloat ? floats(hidden) : turn[0];
       y0_t = as_t<T>(carver, y0, rows * hidden);
@@ -134,6 +135,9 @@ void Activations<T>::reserve(int64_t padded, int64_t longest) {
       for (Layer& l : layers)
         l = {qkv, nullptr, context, nullptr, nullptr, y1, y1_t, qkv, act, nullptr, nullptr, y0, y0_t};
     }
+    const bool projected = spec_.embedding_size > 0;
+    embedded = projected ? floats(embedding) : y0;
+    embedded_t = projected ? as_t<T>(carver, embedded, rows * embedding) : y0_t;
   });
   rows_ = rows;
   longest_ = length;
@@ -153,7 +157,7 @@ void BackwardBuffers<T>::reserve(int64_t padded, int64_t longest) {
   if (padded <= rows_ && longest <= longest_ && threads() == threads_) return;
   const int64_t rows = std::max(padded, rows_), length = std::max(longest, longest_);
   release();
-  const int64_t hidden = spec_.hidden_size, inner = spec_.intermediate_size;
+  const int64_t hidden = spec_.hidden_size, inner = spec_.intermediate_size, embedding = spec_.embedding_width();
   const bool gated = spec_.architecture->gated();
   const int64_t width = spec_.attention_width(), heads = spec_.qkv_width();
   const int team = threads();
@@ -161,8 +165,8 @@ void BackwardBuffers<T>::reserve(int64_t padded, int64_t longest) {
     scratch_stride =
         (kernels::attention_scratch(length, spec_.head_size(), spec_.architecture->has_relative_bias()) + 15) / 16 * 16;
     scratch = carver.take<float>(scratch_stride * team);
-    partials = carver.take<float>(std::max({3 * hidden, gated ? 2 * inner : inner, heads}) * team);
-    dy = carver.take<float>(rows * hidden);
+    partials = carver.take<float>(std::max({3 * hidden, 3 * embedding, gated ? 2 * inner : inner, heads}) * team);
+    dy = carver.take<float>(rows * std::max(hidden, embedding));
     dbranch = carver.take<T>(rows * hidden);
     dhidden = carver.take<T>(rows * std::max(hidden, width));
     dqkv = carver.take<T>(rows * heads);

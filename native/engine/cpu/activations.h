@@ -40,6 +40,9 @@ class Activations {
 
   float *sum0 = nullptr, *stats0 = nullptr, *y0 = nullptr;
   T* y0_t = nullptr;
+  /// What the embeddings are, where a matrix leads from there to y0; else y0 itself.
+  float* embedded = nullptr;
+  T* embedded_t = nullptr;
   T* before0_t =
       nullptr;  // what the first layer's attention reads, where it has a norm before it, and that norm's stats
   float* before0_stats = nullptr;
@@ -73,7 +76,7 @@ class BackwardBuffers {
   int64_t bytes() const { return arena_.bytes() + products.bytes(); }
   int64_t growths() const { return growths_; }
 
-  float* dy = nullptr;  // gradient of the residual stream [rows × hidden]
+  float* dy = nullptr;  // gradient of the residual stream [rows × hidden], at last of the embeddings
   T *dbranch = nullptr, *dqkv = nullptr, *dact = nullptr;
   T* dhidden = nullptr;  // of attention's output; then of what a part with a norm before it reads
   T* dup = nullptr;      // of both halves of a gate

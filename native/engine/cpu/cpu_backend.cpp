@@ -54,7 +54,7 @@ CpuBackend<T>::CpuBackend(const ModelSpec& spec, const ParameterTable& table, Us
 
 template <typename T>
 int64_t CpuBackend<T>::widest() const {
-  int64_t most = std::max(3 * spec_.hidden_size, spec_.qkv_width());
+  int64_t most = std::max({3 * spec_.hidden_size, spec_.qkv_width(), spec_.embedding_width()});
   for (const LinearAt* linear : table_.linears()) most = std::max(most, linear->out);
   return most;
 }
@@ -130,17 +130,47 @@ void CpuBackend<T>::embed(const NormAt& norm, const Dropout& dropout) {
   if (table_.relative_bias >= 0) lay_out_relative();
   if (!norm.exists()) {
     kernels::table().common.embedding_lookup(
-        {batch_.rows(), spec_.hidden_size, weights_.words, word_scale(), a.y0, half_words()});
+        {batch_.rows(), spec_.embedding_width(), weights_.words, word_scale(), a.y0, half_words()});
     x_ = a.y0;
     return;
   }
-  kernels_in<T>().embedding_forward({batch_.rows(), spec_.hidden_size, weights_.words,
+  kernels_in<T>().embedding_forward({batch_.rows(), spec_.embedding_width(), weights_.words,
                                      table_.position_embeddings < 0 ? nullptr : vector(table_.position_embeddings),
                                      table_.type_embeddings < 0 ? nullptr : vector(table_.type_embeddings),
                                      vector(norm.weight), vector(norm.bias), spec_.layer_norm_eps, dropout, a.sum0,
-                                     a.stats0, a.y0, copy_of(a.y0_t), half_words()});
+                                     a.stats0, a.embedded, copy_of(a.embedded_t), half_words()});
+  x_ = a.embedded;
+  x_t_ = a.embedded_t;
+}
+
+template <typename T>
+void CpuBackend<T>::project(const LinearAt& projection) {
+  auto& a = activations_;
+  const int64_t rows = batch_.rows().rows, padded = batch_.rows().padded, hidden = projection.out;
+  matrices_->at(projection).forward(x_t_, a.branch, padded, scratch());
+  const float* const bias = vector(projection.bias);
+  for_parts(padded, [&](int64_t begin, int64_t end, int) {
+    for (int64_t row = begin; row < end; ++row) {
+      const T* const from = a.branch + row * hidden;
+      float* const to = a.y0 + row * hidden;
+      for (int64_t c = 0; c < hidden; ++c) to[c] = row < rows ? to_float(from[c]) + bias[c] : 0.0f;
+      if constexpr (!std::is_same_v<T, float>)
+        for (int64_t c = 0; c < hidden; ++c) a.y0_t[row * hidden + c] = to_bf16(to[c]);
+    }
+  });
   x_ = a.y0;
   x_t_ = a.y0_t;
+}
+
+template <typename T>
+void CpuBackend<T>::project_backward(const LinearAt& projection, bool weights) {
+  auto& b = backward_;
+  const int64_t padded = batch_.rows().padded;
+  kernels_in<T>().residual_backward(
+      {batch_.rows(), projection.out, {}, b.dy, b.dbranch, vector_gradient(projection.bias), add_, b.partials});
+  if (weights) weight_gradient(b.dbranch, activations_.embedded_t, projection, add_);
+  std::fill_n(b.dy, padded * projection.in, 0.0f);
+  matrices_->at(projection).add_input_gradient(b.dbranch, b.dy, padded, b.products);
 }
 
 template <typename T>
@@ -148,17 +178,17 @@ void CpuBackend<T>::embed_backward(const NormAt& norm, const Dropout& dropout, c
   const auto& common = kernels::table().common;
   if (bag()) {
     if (float* const words = gradient_of(table_.word_embeddings))
-      common.bag_backward({batch_.rows(), spec_.hidden_size, dbag_.template const_data_ptr<float>(), words});
+      common.bag_backward({batch_.rows(), spec_.embedding_width(), dbag_.template const_data_ptr<float>(), words});
     dbag_.reset();
     return;
   }
   const auto& a = activations_;
   auto& b = backward_;
   if (norm.exists()) {
-    common.embedding_backward({batch_.rows(), spec_.hidden_size, a.sum0, a.stats0, vector(norm.weight), dropout, b.dy,
-                               vector_gradient(norm.weight), vector_gradient(norm.bias), add_, b.partials});
+    common.embedding_backward({batch_.rows(), spec_.embedding_width(), a.sum0, a.stats0, vector(norm.weight), dropout,
+                               b.dy, vector_gradient(norm.weight), vector_gradient(norm.bias), add_, b.partials});
   } else if (const float scale = word_scale(); scale != 1.0f) {
-    for_parts(batch_.rows().rows * spec_.hidden_size, [&](int64_t begin, int64_t end, int) {
+    for_parts(batch_.rows().rows * spec_.embedding_width(), [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) b.dy[i] *= scale;
     });
   }
@@ -166,10 +196,10 @@ void CpuBackend<T>::embed_backward(const NormAt& norm, const Dropout& dropout, c
   float* const positions =
       wanted.positions && table_.position_embeddings >= 0 ? gradient_of(table_.position_embeddings) : nullptr;
   common.embedding_scatter(
-      {batch_.rows(), spec_.hidden_size, b.dy, words, positions,
+      {batch_.rows(), spec_.embedding_width(), b.dy, words, positions,
        wanted.types && table_.type_embeddings >= 0 ? gradient_of(table_.type_embeddings) : nullptr});
   const auto clear = [&](float* table, int64_t row) {
-    if (table && row >= 0) std::fill_n(table + row * spec_.hidden_size, spec_.hidden_size, 0.0f);
+    if (table && row >= 0) std::fill_n(table + row * spec_.embedding_width(), spec_.embedding_width(), 0.0f);
   };
   clear(words, pad_row_);
   clear(positions, pad_position(spec_));
@@ -236,14 +266,15 @@ void CpuBackend<T>::attention_backward(int64_t i, const LinearAt& qkv, const Dro
   if (normed) {
     const LayerAt& at = table_.layers[static_cast<size_t>(i)];
     k.head_norms_backward({batch_.rows(), head_norms(i), l.qkv, b.dqkv, vector_gradient(at.query_norm.weight),
-                           vector_gradient(at.key_norm.weight), add_, b.partials});
+                           vector_gradient(at.key_norm.weight), adds(i), b.partials});
   } else if (table) {
     rotate(*table, nullptr, true, b.dqkv);
   }
   if (drelative) add_relative_gradient(drelative);
-  if (qkv.bias >= 0) k.column_sum({batch_.rows().rows, qkv.out, b.dqkv, vector_gradient(qkv.bias), add_, b.partials});
+  if (qkv.bias >= 0)
+    k.column_sum({batch_.rows().rows, qkv.out, b.dqkv, vector_gradient(qkv.bias), adds(i), b.partials});
   const Linear<T>& w = matrices_->at(qkv);
-  if (weights) weight_gradient(b.dqkv, attention_input(i), qkv);
+  if (weights) weight_gradient(b.dqkv, attention_input(i), qkv, adds(i));
   if (!input) return;
   if (normed_before(i, Branch::kAttention)) w.input_gradient(b.dqkv, b.dhidden, padded, b.products);
   else w.add_input_gradient(b.dqkv, b.dy, padded, b.products);
@@ -270,14 +301,14 @@ void CpuBackend<T>::feed_forward_backward(int64_t i, const LinearAt& up, const D
   if (gated) {
     kernels_in<T>().gate_backward({batch_.rows(), up.out / 2, spec_.hidden_activation,
                                    spec_.architecture->gate == Architecture::Gate::kFirst, l.up, vector(up.bias),
-                                   dropout, b.dact, b.dup, vector_gradient(up.bias), add_, b.partials});
+                                   dropout, b.dact, b.dup, vector_gradient(up.bias), adds(i), b.partials});
   } else {
     kernels_in<T>().bias_activation_backward({batch_.rows(), up.out, spec_.hidden_activation, l.up, vector(up.bias),
-                                              b.dact, vector_gradient(up.bias), add_, b.partials});
+                                              b.dact, vector_gradient(up.bias), adds(i), b.partials});
   }
   const T* const dup = gated ? b.dup : b.dact;
   const Linear<T>& w = matrices_->at(up);
-  if (weights) weight_gradient(dup, l.y1_t, up);
+  if (weights) weight_gradient(dup, l.y1_t, up, adds(i));
   if (normed_before(i, Branch::kFeedForward)) w.input_gradient(dup, b.dhidden, padded, b.products);
   else w.add_input_gradient(dup, b.dy, padded, b.products);
 }
@@ -305,7 +336,7 @@ void CpuBackend<T>::norm_before_backward(int64_t i, Branch part, const NormAt& n
   const Before at = before(i, part);
   kernels_in<T>().norm_backward({batch_.rows(), spec_.hidden_size, spec_.architecture->norm_kind, at.x, at.stats,
                                  vector(norm.weight), b.dhidden, b.dy, true, vector_gradient(norm.weight),
-                                 vector_gradient(norm.bias), add_, b.partials, norm_shift()});
+                                 vector_gradient(norm.bias), adds(i), b.partials, norm_shift()});
 }
 
 template <typename T>
@@ -326,8 +357,8 @@ void CpuBackend<T>::residual_backward(int64_t i, Branch branch, const LinearAt& 
   const Layer& l = layer(i);
   const bool attends = branch == Branch::kAttention;
   kernels_in<T>().residual_backward(
-      {batch_.rows(), spec_.hidden_size, dropout, b.dy, b.dbranch, vector_gradient(out.bias), add_, b.partials});
-  if (weights) weight_gradient(b.dbranch, attends ? l.context : l.act, out);
+      {batch_.rows(), spec_.hidden_size, dropout, b.dy, b.dbranch, vector_gradient(out.bias), adds(i), b.partials});
+  if (weights) weight_gradient(b.dbranch, attends ? l.context : l.act, out, adds(i));
   matrices_->at(out).input_gradient(b.dbranch, attends ? b.dhidden : b.dact, batch_.rows().padded, b.products);
 }
 
@@ -370,8 +401,8 @@ void CpuBackend<T>::normed_residual_backward(int64_t i, Branch branch, const Lin
   const bool attends = branch == Branch::kAttention;
   kernels_in<T>().normed_residual_backward(
       {batch_.rows(), spec_.hidden_size, attends ? l.branch1 : l.branch2, attends ? l.branch1_stats : l.branch2_stats,
-       vector(norm.weight), norm_shift(), b.dy, b.dbranch, vector_gradient(norm.weight), add_, b.partials});
-  if (weights) weight_gradient(b.dbranch, attends ? l.context : l.act, out);
+       vector(norm.weight), norm_shift(), b.dy, b.dbranch, vector_gradient(norm.weight), adds(i), b.partials});
+  if (weights) weight_gradient(b.dbranch, attends ? l.context : l.act, out, adds(i));
   matrices_->at(out).input_gradient(b.dbranch, attends ? b.dhidden : b.dact, batch_.rows().padded, b.products);
 }
 
@@ -401,9 +432,9 @@ void CpuBackend<T>::residual_norm_backward(int64_t i, Branch branch, const Linea
   kernels_in<T>().residual_norm_backward({batch_.rows(), spec_.hidden_size, attends ? l.sum1 : l.sum2,
                                           attends ? l.stats1 : l.stats2, vector(norm.weight), dropout, b.dy, b.dbranch,
                                           vector_gradient(out.bias), vector_gradient(norm.weight),
-                                          vector_gradient(norm.bias), add_, b.partials});
+                                          vector_gradient(norm.bias), adds(i), b.partials});
   const Linear<T>& w = matrices_->at(out);
-  if (weights) weight_gradient(b.dbranch, attends ? l.context : l.act, out);
+  if (weights) weight_gradient(b.dbranch, attends ? l.context : l.act, out, adds(i));
   w.input_gradient(b.dbranch, attends ? b.dhidden : b.dact, padded, b.products);
 }
 

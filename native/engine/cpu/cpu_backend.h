@@ -36,6 +36,8 @@ class CpuBackend final : public Backend {
   void pack(const Texts& texts, bool keep) override;
   void embed(const NormAt& norm, const Dropout& dropout) override;
   void embed_backward(const NormAt& norm, const Dropout& dropout, const Wanted& wanted) override;
+  void project(const LinearAt& projection) override;
+  void project_backward(const LinearAt& projection, bool weights) override;
   void attention(int64_t layer, const LinearAt& qkv, const Dropout& dropout) override;
   void attention_backward(int64_t layer, const LinearAt& qkv, const Dropout& dropout, bool weights,
                           bool input) override;
@@ -79,10 +81,12 @@ class CpuBackend final : public Backend {
     float* const found = gradient_of(offset);
     return found ? found : unread_.mutable_data_ptr<float>();
   }
-  void weight_gradient(const T* dy, const T* x, const LinearAt& at) {
+  void weight_gradient(const T* dy, const T* x, const LinearAt& at, bool add) {
     if (float* to = gradient_of(at.weight))
-      matrices_->at(at).weight_gradient(dy, x, to, batch_.rows().padded, add_, backward_.products);
+      matrices_->at(at).weight_gradient(dy, x, to, batch_.rows().padded, add, backward_.products);
   }
+  /// Whether gradients of a layer's parameters are added to: others of the same parameters were before.
+  bool adds(int64_t i) const { return add_ || (spec_.architecture->shares_layers && i + 1 < spec_.layers); }
   bool bag() const { return spec_.architecture->is_bag; }
   float word_scale() const {
     return spec_.architecture->scales_words ? std::sqrt(static_cast<float>(spec_.hidden_size)) : 1.0f;

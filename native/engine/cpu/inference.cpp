@@ -26,7 +26,7 @@ int64_t tokens_per_pack(const EncoderSpec& spec) {
 }
 
 FlatView<const float> view_of(const Model& model) {
-  const int64_t words = model.spec().encoder.vocab_size * model.spec().encoder.hidden_size;
+  const int64_t words = model.spec().encoder.vocab_size * model.spec().encoder.embedding_width();
   return {model.data(), model.data() + words, words};
 }
 

@@ -49,13 +49,17 @@ struct Architecture {
     bool embedding = true;           // the embeddings, by kHidden
   };
 
+  /// Whether a matrix leads from the embeddings to the layers: where the two are not as wide, or always.
+  enum class Projection { kNone, kBetweenWidths, kAlways };
+
   /// Names of tensors, without prefix and ".weight" or ".bias".
   struct Names {
     std::string words = "embeddings.word_embeddings", positions = "embeddings.position_embeddings",
                 types = "embeddings.token_type_embeddings";
     std::string embedding_norm = "embeddings.LayerNorm";  // empty: the embeddings have no norm
+    std::string projection;                               // of the embeddings, to the layers' width
     std::string relative_bias;                            // one table for all layers; empty where scores have no bias
-    std::string layer;                                    // before a layer's number
+    std::string layer;                                    // before a layer's number; where layers are shared, of all
     // Where `key` and `value` are empty, one tensor has the three, and where `gate` is, `up` has both halves; else the
     // gate's stands before `up` or behind it, as Gate says.
     std::string query, key, value, attention_out, attention_norm, up, gate, down, output_norm;
@@ -80,8 +84,10 @@ struct Architecture {
   NormPlace norm_place = NormPlace::kAfterSum;
   NormKind norm_kind = NormKind::kLayer;  // of those that stand before, and the last; all others are layer norms
   bool first_attention_norm = true;       // with kBefore: whether the first layer's attention has a norm before it
-  bool norms_add_one = false;             // root mean square norms multiply by 1 + weight
-  bool scales_words = false;              // a word's row is multiplied by the root of its width
+  Projection projection = Projection::kNone;
+  bool shares_layers = false;  // all layers have the same parameters, whose gradients are summed over them
+  bool norms_add_one = false;  // root mean square norms multiply by 1 + weight
+  bool scales_words = false;   // a word's row is multiplied by the root of its width
   Gate gate = Gate::kNone;
   Biases biases;
   Drops drops;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
 
 #include "model/relative_buckets.h"
 
@@ -12,11 +13,11 @@ ParameterTable::ParameterTable(const ModelSpec& spec) : architecture_(spec.encod
   const Architecture::Names& n = e.architecture->names;
   const Architecture::Biases& biases = e.architecture->biases;
   const int encoder = ModuleFile::kEncoder;
-  const int64_t hidden = e.hidden_size;
-  word_embeddings = add(n.words + ".weight", encoder, {e.vocab_size, hidden}, true);
+  const int64_t hidden = e.hidden_size, width = e.embedding_width();
+  word_embeddings = add(n.words + ".weight", encoder, {e.vocab_size, width}, true);
   if (e.architecture->has_position_table())
-    position_embeddings = add(n.positions + ".weight", encoder, {e.positions, hidden}, true);
-  if (e.type_vocab_size > 0) type_embeddings = add(n.types + ".weight", encoder, {e.type_vocab_size, hidden}, true);
+    position_embeddings = add(n.positions + ".weight", encoder, {e.positions, width}, true);
+  if (e.type_vocab_size > 0) type_embeddings = add(n.types + ".weight", encoder, {e.type_vocab_size, width}, true);
   // By its name the Hugging Face Trainer takes it for a bias, which does not decay.
   if (e.architecture->has_relative_bias())
     relative_bias = add(n.relative_bias + ".weight", encoder, {kRelativeBuckets, e.heads}, false);
@@ -45,11 +46,17 @@ ParameterTable::ParameterTable(const ModelSpec& spec) : architecture_(spec.encod
     return at;
   };
   tables_end = elements_;
-  if (e.architecture->has_embedding_norm()) embedding_norm = norm(n.embedding_norm);
+  if (e.architecture->has_embedding_norm()) embedding_norm = norm_of(n.embedding_norm, width);
   embeddings_end = elements_;
+  if (e.embedding_size > 0) embedding_projection = linear({{n.projection, hidden}}, width, true);
 
   for (int64_t i = 0; i < e.layers; ++i) {
-    const std::string layer = n.layer + std::to_string(i) + ".";
+    const bool shared = e.architecture->shares_layers;
+    if (shared && i > 0) {
+      layers.push_back(layers.front());
+      continue;
+    }
+    const std::string layer = n.layer + (shared ? "" : std::to_string(i) + ".");
     LayerAt at;
     at.begin = elements_;
     at.attention_norm = {-1, -1};
@@ -110,7 +117,8 @@ int64_t ParameterTable::add(const std::string& name, int module, std::vector<int
 
 std::vector<const LinearAt*> ParameterTable::linears() const {
   std::vector<const LinearAt*> all;
-  for (const LayerAt& layer : layers)
+  if (embedding_projection.out > 0) all.push_back(&embedding_projection);
+  for (const LayerAt& layer : std::span(layers).first(own_layers()))
     for (const LinearAt* linear : {&layer.qkv, &layer.attention_out, &layer.up, &layer.down}) all.push_back(linear);
   return all;
 }
@@ -118,7 +126,7 @@ std::vector<const LinearAt*> ParameterTable::linears() const {
 std::vector<const NormAt*> ParameterTable::norms() const {
   std::vector<const NormAt*> all;
   if (embedding_norm.weight >= 0) all.push_back(&embedding_norm);
-  for (const LayerAt& layer : layers)
+  for (const LayerAt& layer : std::span(layers).first(own_layers()))
     for (const NormAt* norm : {&layer.attention_norm, &layer.query_norm, &layer.key_norm, &layer.attention_branch_norm,
                                &layer.output_norm, &layer.output_branch_norm})
       if (norm->exists()) all.push_back(norm);

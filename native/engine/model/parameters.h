@@ -37,7 +37,8 @@ struct LayerAt {
   LinearAt up, down;      // with a gate `up` has both halves, one after the other
   NormAt output_norm;     // of the feed-forward part, likewise
   NormAt attention_branch_norm{-1, -1}, output_branch_norm{-1, -1};  // of what the parts give
-  int64_t begin = 0, end = 0;  // the layer's range of the flat buffer; the last one's has the final norm too
+  int64_t begin = 0, end = 0;  // the layer's range of the flat buffer; the last one's has the final norm too. Layers
+                               // that are shared have one range
 };
 
 /// A flat fp32 buffer in the ParameterTable's layout; the word embeddings may stand elsewhere (compact).
@@ -68,10 +69,13 @@ class ParameterTable {
   int64_t word_embeddings = 0, position_embeddings = -1, type_embeddings = -1;  // −1 where there is none
   int64_t relative_bias = -1;  // [kRelativeBuckets × heads]; −1 where the architecture has none
   NormAt embedding_norm{-1, -1, 0};
-  int64_t tables_end = 0;  // of those above, which are added to row by row; the embedding norm follows
+  LinearAt embedding_projection;  // empty (out = 0) where there is none; its range is behind the embeddings'
+  int64_t tables_end = 0;         // of those above, which are added to row by row; the embedding norm follows
   int64_t embeddings_end = 0;
   int64_t layers_end() const { return layers.empty() ? embeddings_end : layers.back().end; }
   std::vector<LayerAt> layers;
+  /// Those that have parameters of their own.
+  size_t own_layers() const { return architecture_->shares_layers ? 1 : layers.size(); }
   NormAt final_norm{-1, -1};
   std::vector<LinearAt> head;      // per head module; empty (out = 0) where it has no parameters
   std::vector<LinearAt> residual;  // the matrix of a Dense's residual, likewise; numbered behind those of `head`

@@ -50,6 +50,14 @@ void ModelSpec::validate() const {
   require_positive(encoder.heads, "heads");
   require_positive(encoder.intermediate_size, "intermediateSize");
   require_positive(encoder.positions, "positions");
+  const Architecture::Projection projection = encoder.architecture->projection;
+  require(encoder.embedding_size >= 0 &&
+              (projection == Architecture::Projection::kNone     ? encoder.embedding_size == 0
+               : projection == Architecture::Projection::kAlways ? encoder.embedding_size > 0
+                                                                 : encoder.embedding_size != encoder.hidden_size),
+          "encoder.embeddingSize must be given where this architecture leads from the embeddings to its layers by a "
+          "matrix, and nowhere else; found " +
+              std::to_string(encoder.embedding_size));
   require(encoder.head_dim >= 0 && encoder.key_value_heads >= 0,
           "encoder.headDim and encoder.keyValueHeads must not be negative");
   require(encoder.head_dim > 0 || encoder.hidden_size % encoder.heads == 0,
@@ -94,14 +102,15 @@ void ModelSpec::validate() const {
       static_cast<double>(encoder.vocab_size) + positions + static_cast<double>(encoder.type_vocab_size);
   const double heads =
       static_cast<double>(encoder.head_size()) * static_cast<double>(2 * encoder.heads + 2 * encoder.key_heads());
-  double elements = static_cast<double>(encoder.layers) * hidden * (heads + 3 * inner) + hidden * rows;
+  const double width = static_cast<double>(encoder.embedding_width());
+  double elements = static_cast<double>(encoder.layers) * hidden * (heads + 3 * inner) + width * (rows + hidden);
   const auto require_countable = [&] {
     require(elements < 1e12, "a model of more than 1e12 parameters cannot be made");
   };
   require_countable();
 
   require(!head.empty() && std::holds_alternative<PoolingSpec>(head.front()), "head[0] must be a pooling");
-  int64_t width = 0;
+  int64_t vector = 0;
   for (size_t i = 0; i < head.size(); ++i) {
     const std::string where = "head[" + std::to_string(i) + "]";
     if (const auto* pooling = std::get_if<PoolingSpec>(&head[i])) {
@@ -114,15 +123,16 @@ void ModelSpec::validate() const {
                 where +
                     ": pooling modes must be distinct, in the order "
                     "cls, max, mean, mean_sqrt_len, weightedmean, lasttoken");
-      width = encoder.hidden_size * static_cast<int64_t>(pooling->modes.size());
+      vector = encoder.hidden_size * static_cast<int64_t>(pooling->modes.size());
     } else if (const auto* dense = std::get_if<DenseSpec>(&head[i])) {
-      require(dense->in_features == width, where + ": inFeatures must be the width before it, " +
-                                               std::to_string(width) + ", found " + std::to_string(dense->in_features));
+      require(dense->in_features == vector, where + ": inFeatures must be the width before it, " +
+                                                std::to_string(vector) + ", found " +
+                                                std::to_string(dense->in_features));
       require(dense->out_features > 0, where + ": outFeatures must be positive");
       elements += (dense->residual ? 2.0 : 1.0) * static_cast<double>(dense->in_features) *
                   static_cast<double>(dense->out_features);
       require_countable();
-      width = dense->out_features;
+      vector = dense->out_features;
     }
   }
 }

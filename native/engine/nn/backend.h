@@ -14,10 +14,11 @@ namespace vectune {
 /// Which gradients are wanted.
 struct Wanted {
   bool words = true, positions = true, types = true, relative_bias = true, embedding_norm = true;
+  bool embedding_projection = true;
   std::vector<bool> layers;  // any parameter of the layer
   /// Layers below this one, and the embeddings if it is above 0, need no gradient at all.
   int64_t lowest_layer = 0;
-  bool embeddings() const { return words || positions || types || embedding_norm; }
+  bool embeddings() const { return words || positions || types || embedding_norm || embedding_projection; }
 };
 
 /// The seam between what a model computes (nn/encoder.h, nn/head.h) and how: the operations of an encoder over packed
@@ -31,6 +32,9 @@ struct Wanted {
 ///
 /// A layer's part (attention, feed-forward) whose norm stands before it reads h = norm(x) in place of x, and its
 /// gradient goes to dh, from there through the norm to dx.
+///
+/// Layers may have the same parameters (Architecture::shares_layers): the last one's backward, which is the first to
+/// come, writes their gradients, and the others' add to them.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -42,6 +46,9 @@ class Backend {
   /// times the root of its width.
   virtual void embed(const NormAt& norm, const Dropout& dropout) = 0;
   virtual void embed_backward(const NormAt& norm, const Dropout& dropout, const Wanted& wanted) = 0;
+  /// Product of what `embed` gave, where embeddings are of a width of their own: x = x·Wᵀ + b.
+  virtual void project(const LinearAt& projection) = 0;
+  virtual void project_backward(const LinearAt& projection, bool weights) = 0;
 
   /// Product and attention: branch = softmax(q·kᵀ/√d + bias)·v of each head within each text, q, k, v = x·Wᵀ + b; the
   /// bias is that of the distance, in an architecture that has one. Where the heads of queries and keys have norms, q

@@ -11,6 +11,7 @@ void Encoder::forward(const DropoutPlan& dropout, const Cancel& cancel, const Ob
   cancel.check();
   const bool before = table_.architecture().norms_before(), around = table_.architecture().norms_around();
   backend_.embed(table_.embedding_norm, dropout.at(0, Site::kEmbedding));
+  if (table_.embedding_projection.out > 0) backend_.project(table_.embedding_projection);
   if (observe) observe(0);
   const int64_t layers = std::ssize(table_.layers);
   for (int64_t i = 0; i < layers; ++i) {
@@ -63,6 +64,8 @@ void Encoder::backward(const DropoutPlan& dropout, const Wanted& wanted, const C
   for (int64_t i = wanted.lowest_layer - 1; observe && i >= 0; --i) observe(i);
   if (wanted.lowest_layer > 0 || !wanted.embeddings()) return;
   cancel.check();
+  if (table_.embedding_projection.out > 0)
+    backend_.project_backward(table_.embedding_projection, wanted.embedding_projection);
   backend_.embed_backward(table_.embedding_norm, dropout.at(0, Site::kEmbedding), wanted);
 }
 

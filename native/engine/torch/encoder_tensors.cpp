@@ -47,20 +47,20 @@ EmbeddingTables embedding_tables(const at::Tensor& words, const FlatTensor& rest
                                  const EncoderSpec& spec) {
   EmbeddingTables tables{words, {}, {}, {}};
   if (table.position_embeddings >= 0)
-    tables.positions = rest.matrix(table.position_embeddings, spec.positions, spec.hidden_size);
+    tables.positions = rest.matrix(table.position_embeddings, spec.positions, spec.embedding_width());
   if (table.type_embeddings >= 0)
-    tables.types = rest.matrix(table.type_embeddings, spec.type_vocab_size, spec.hidden_size);
+    tables.types = rest.matrix(table.type_embeddings, spec.type_vocab_size, spec.embedding_width());
   if (table.relative_bias >= 0) tables.relative = rest.matrix(table.relative_bias, kRelativeBuckets, spec.heads);
   return tables;
 }
 
 EmbeddingTables embedding_tables(const GradientTensor& flat, int64_t words, const ParameterTable& table,
                                  const EncoderSpec& spec) {
-  EmbeddingTables tables{flat.matrix(table.word_embeddings, words, spec.hidden_size), {}, {}, {}};
+  EmbeddingTables tables{flat.matrix(table.word_embeddings, words, spec.embedding_width()), {}, {}, {}};
   if (table.position_embeddings >= 0)
-    tables.positions = flat.matrix(table.position_embeddings, spec.positions, spec.hidden_size);
+    tables.positions = flat.matrix(table.position_embeddings, spec.positions, spec.embedding_width());
   if (table.type_embeddings >= 0)
-    tables.types = flat.matrix(table.type_embeddings, spec.type_vocab_size, spec.hidden_size);
+    tables.types = flat.matrix(table.type_embeddings, spec.type_vocab_size, spec.embedding_width());
   if (table.relative_bias >= 0) tables.relative = flat.matrix(table.relative_bias, kRelativeBuckets, spec.heads);
   return tables;
 }

@@ -90,7 +90,7 @@ class DeviceInference final : public Inference {
     backend_.set_weights({});
     const ParameterTable& table = model.parameters();
     const EncoderSpec& spec = model.spec().encoder;
-    const int64_t head_begin = table.layers_end(), words = spec.vocab_size * spec.hidden_size;
+    const int64_t head_begin = table.layers_end(), words = spec.vocab_size * spec.embedding_width();
     const at::Tensor host = at::from_blob(const_cast<float*>(model.data()), {table.elements()}, at::kFloat);
     // Never a view of the model's own weights, which may change under a pass.
     const FlatTensor all{host.to(place_.torch(), type_, /*non_blocking=*/false, /*copy=*/true), 0};
@@ -98,7 +98,7 @@ class DeviceInference final : public Inference {
         host.narrow(0, head_begin, table.elements() - head_begin).to(place_.torch(), at::kFloat, false, true);
     backend_.set_weights(
         {encoder_tensors(all, table),
-         embedding_tables(all.flat.narrow(0, 0, words).view({spec.vocab_size, spec.hidden_size}), all, table, spec),
+         embedding_tables(all.flat.narrow(0, 0, words).view({spec.vocab_size, spec.embedding_width()}), all, table, spec),
          dense_tensors(FlatTensor{tail, head_begin}, table)});
     version_ = model.weights_version();
   }

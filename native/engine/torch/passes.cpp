@@ -43,7 +43,7 @@ void DevicePasses::weights_changed(const LiveState& state) {
 }
 
 at::Tensor DevicePasses::words_of(const at::Tensor& flat) const {
-  return flat.narrow(0, 0, c_.layout.words()).view({c_.vocabulary.size(), c_.spec.encoder.hidden_size});
+  return flat.narrow(0, 0, c_.layout.words()).view({c_.vocabulary.size(), c_.spec.encoder.embedding_width()});
 }
 
 /// The masks of a step are a function of seed, epoch, step and place in the step, so a resumed run has those of one

@@ -136,26 +136,26 @@ void TorchBackend::normalise(const NormAt& at, NormKind kind, Normed& n) const {
     return;
   }
   std::tie(n.y, n.mean, n.rstd) =
-      at::native_layer_norm(n.sum, {spec_.hidden_size}, norm.weight, norm.bias, spec_.layer_norm_eps);
+      at::native_layer_norm(n.sum, {at.width}, norm.weight, norm.bias, spec_.layer_norm_eps);
 }
 
 /// d(sum); gradients of the norm's weight and bias.
-at::Tensor TorchBackend::normalise_backward(const NormAt& at, NormKind kind, const Normed& n,
-                                            const at::Tensor& dy) const {
+at::Tensor TorchBackend::normalise_backward(const NormAt& at, NormKind kind, const Normed& n, const at::Tensor& dy,
+                                            bool add) const {
   const Norm &norm = weights_.encoder.norms[at.number], &to = gradients_.encoder.norms[at.number];
   if (kind == NormKind::kRms) {
     const at::Tensor normed = n.sum.to(at::kFloat) * n.rstd, d = dy.to(at::kFloat),
                      g = spec_.architecture->norms_add_one ? d * (norm.weight.to(at::kFloat) + 1) : d * norm.weight;
-    store(to.weight, at::sum(d * normed, at::IntArrayRef{0}), add_to_encoder_);
-    if (norm.bias.defined()) store(to.bias, at::sum(d, at::IntArrayRef{0}), add_to_encoder_);
+    store(to.weight, at::sum(d * normed, at::IntArrayRef{0}), add);
+    if (norm.bias.defined()) store(to.bias, at::sum(d, at::IntArrayRef{0}), add);
     const at::Tensor mean = at::mean(g * normed, at::IntArrayRef{1}, true);
     return ((g - normed * mean) * n.rstd).to(n.sum.scalar_type());
   }
   const bool has_bias = norm.bias.defined();
-  auto [dsum, dweight, dbias] = at::native_layer_norm_backward(dy, n.sum, {spec_.hidden_size}, n.mean, n.rstd,
-                                                               norm.weight, norm.bias, {true, true, has_bias});
-  store(to.weight, dweight, add_to_encoder_);
-  if (has_bias) store(to.bias, dbias, add_to_encoder_);
+  auto [dsum, dweight, dbias] = at::native_layer_norm_backward(dy, n.sum, {at.width}, n.mean, n.rstd, norm.weight,
+                                                               norm.bias, {true, true, has_bias});
+  store(to.weight, dweight, add);
+  if (has_bias) store(to.bias, dbias, add);
   return dsum;
 }
 
@@ -185,7 +185,8 @@ void TorchBackend::embed(const NormAt& norm, const Dropout& dropout) {
 void TorchBackend::embed_backward(const NormAt& norm, const Dropout& dropout, const Wanted& wanted) {
   at::Tensor dsum = dx_;
   if (norm.exists())
-    dsum = normalise_backward(norm, NormKind::kLayer, embedded_, drop_backward(dx_, dropout, embedded_.mask));
+    dsum = normalise_backward(norm, NormKind::kLayer, embedded_, drop_backward(dx_, dropout, embedded_.mask),
+                              add_to_encoder_);
   dsum = dsum.to(at::kFloat);
   if (spec_.architecture->scales_words) dsum = dsum * word_scale();
   const EmbeddingTables& tables = gradients_.tables;
@@ -196,6 +197,18 @@ void TorchBackend::embed_backward(const NormAt& norm, const Dropout& dropout, co
   if (wanted.words) add(tables.words, batch_.ids, batch_.pad_row);
   if (wanted.positions && tables.positions.defined()) add(tables.positions, batch_.positions, pad_position(spec_));
   if (wanted.types && tables.types.defined()) tables.types[0].add_(at::sum(dsum, at::IntArrayRef{0}));
+}
+
+void TorchBackend::project(const LinearAt& projection) {
+  x_ = weights_.encoder.linears[projection.number].forward(x_);
+  input_ = x_;
+  if (keep_) projected_ = x_;
+}
+
+void TorchBackend::project_backward(const LinearAt& projection, bool weights) {
+  projected_.reset();
+  if (weights) gradients_.encoder.linears[projection.number].store(dx_, embedded_.y, add_to_encoder_);
+  dx_ = weights_.encoder.linears[projection.number].input_gradient(dx_);
 }
 
 void TorchBackend::attention(int64_t i, const LinearAt& qkv, const Dropout& dropout) {
@@ -221,13 +234,13 @@ at::Tensor TorchBackend::head_norm(const NormAt& at, const at::Tensor& x, double
   return fp32 * rstd * ((spec_.architecture->norms_add_one ? weight + 1 : weight) * scale);
 }
 
-at::Tensor TorchBackend::head_norm_backward(const NormAt& at, const at::Tensor& x, const at::Tensor& dy,
-                                            double scale) const {
+at::Tensor TorchBackend::head_norm_backward(const NormAt& at, const at::Tensor& x, const at::Tensor& dy, double scale,
+                                            bool add) const {
   const at::Tensor fp32 = x.to(at::kFloat), weight = weights_.encoder.norms[at.number].weight.to(at::kFloat);
   const at::Tensor rstd = at::mean(fp32 * fp32, at::IntArrayRef{2}, true).add_(spec_.layer_norm_eps).rsqrt_();
   const at::Tensor normed = fp32 * rstd, d = dy.to(at::kFloat) * scale,
                    g = d * (spec_.architecture->norms_add_one ? weight + 1 : weight);
-  store(gradients_.encoder.norms[at.number].weight, at::sum(d * normed, at::IntArrayRef{0, 1}), add_to_encoder_);
+  store(gradients_.encoder.norms[at.number].weight, at::sum(d * normed, at::IntArrayRef{0, 1}), add);
   return (g - normed * at::mean(g * normed, at::IntArrayRef{2}, true)) * rstd;
 }
 
@@ -269,7 +282,7 @@ at::Tensor TorchBackend::ready_heads_backward(int64_t i, const at::Tensor& qkv, 
   for (const auto& [norm, begin, count, scale] :
        {std::tuple(&at.query_norm, int64_t{0}, heads, spec_.query_scale), std::tuple(&at.key_norm, heads, keys, 1.0)}) {
     at::Tensor part = to.narrow(1, begin, count);
-    part.copy_(head_norm_backward(*norm, from.narrow(1, begin, count), part, scale));
+    part.copy_(head_norm_backward(*norm, from.narrow(1, begin, count), part, scale, adds(i)));
   }
   return d;
 }
@@ -278,7 +291,10 @@ void TorchBackend::attention_backward(int64_t i, const LinearAt& qkv, const Drop
                                       bool input) {
   Layer& l = layer(i);
   const bool normed = normed_before(i, Branch::kAttention);
-  const at::Tensor x = normed ? l.before.y : i > 0 ? layer(i - 1).output.y : embedded_.y;
+  const at::Tensor x = normed                 ? l.before.y
+                       : i > 0                ? layer(i - 1).output.y
+                       : projected_.defined() ? projected_
+                                              : embedded_.y;
   at::Tensor dqkv;
   {
     const at::Tensor ready = ready_heads(i, l.qkv);
@@ -293,7 +309,7 @@ void TorchBackend::attention_backward(int64_t i, const LinearAt& qkv, const Drop
   dqkv = ready_heads_backward(i, l.qkv, dqkv);
   dbranch_.reset();
   const Linear& w = weights_.encoder.linears[qkv.number];
-  if (weights) gradients_.encoder.linears[qkv.number].store(dqkv, x, add_to_encoder_);
+  if (weights) gradients_.encoder.linears[qkv.number].store(dqkv, x, adds(i));
   if (input && normed) dinput_ = w.input_gradient(dqkv);
   else if (input) dx_ = w.add_input_gradient(dx_, dqkv);
   Normed before = std::move(l.before);
@@ -340,7 +356,7 @@ void TorchBackend::feed_forward_backward(int64_t i, const LinearAt& up, const Dr
   l.act.reset();
   l.up.reset();
   const Linear& w = weights_.encoder.linears[up.number];
-  if (weights) gradients_.encoder.linears[up.number].store(dup, l.attended.y, add_to_encoder_);
+  if (weights) gradients_.encoder.linears[up.number].store(dup, l.attended.y, adds(i));
   if (normed_before(i, Branch::kFeedForward)) dinput_ = w.input_gradient(dup);
   else dx_ = w.add_input_gradient(dx_, dup);
 }
@@ -356,7 +372,7 @@ void TorchBackend::norm_before(int64_t i, Branch part, const NormAt& norm) {
 void TorchBackend::norm_before_backward(int64_t i, Branch part, const NormAt& norm) {
   Layer& l = layer(i);
   Normed& n = part == Branch::kAttention ? l.before : l.attended;
-  dx_ = dx_ + normalise_backward(norm, spec_.architecture->norm_kind, n, dinput_);
+  dx_ = dx_ + normalise_backward(norm, spec_.architecture->norm_kind, n, dinput_, adds(i));
   dinput_.reset();
   if (part == Branch::kAttention) n = {};
 }
@@ -373,7 +389,7 @@ void TorchBackend::residual_backward(int64_t i, Branch branch, const LinearAt& o
   Layer& l = layer(i);
   const bool attends = branch == Branch::kAttention;
   const at::Tensor d = drop_backward(dx_, dropout, (attends ? l.attended : l.output).mask);
-  if (weights) gradients_.encoder.linears[out.number].store(d, attends ? l.context : l.act, add_to_encoder_);
+  if (weights) gradients_.encoder.linears[out.number].store(d, attends ? l.context : l.act, adds(i));
   dbranch_ = weights_.encoder.linears[out.number].input_gradient(d);
 }
 
@@ -392,9 +408,9 @@ void TorchBackend::normed_residual_backward(int64_t i, Branch branch, const Line
   Layer& l = layer(i);
   const bool attends = branch == Branch::kAttention;
   Normed& n = l.branches[attends ? 0 : 1];
-  const at::Tensor d = normalise_backward(norm, NormKind::kRms, n, dx_);
+  const at::Tensor d = normalise_backward(norm, NormKind::kRms, n, dx_, adds(i));
   n = {};
-  if (weights) gradients_.encoder.linears[out.number].store(d, attends ? l.context : l.act, add_to_encoder_);
+  if (weights) gradients_.encoder.linears[out.number].store(d, attends ? l.context : l.act, adds(i));
   dbranch_ = weights_.encoder.linears[out.number].input_gradient(d);
 }
 
@@ -407,7 +423,7 @@ void TorchBackend::final_norm(const NormAt& norm) {
 }
 
 void TorchBackend::final_norm_backward(const NormAt& norm) {
-  dx_ = normalise_backward(norm, spec_.architecture->norm_kind, final_, dx_);
+  dx_ = normalise_backward(norm, spec_.architecture->norm_kind, final_, dx_, add_to_encoder_);
   final_ = {};
 }
 
@@ -428,9 +444,9 @@ void TorchBackend::residual_norm_backward(int64_t i, Branch branch, const Linear
   Layer& l = layer(i);
   const bool attends = branch == Branch::kAttention;
   const Normed& n = attends ? l.attended : l.output;
-  dx_ = normalise_backward(norm, NormKind::kLayer, n, dx_);
+  dx_ = normalise_backward(norm, NormKind::kLayer, n, dx_, adds(i));
   const at::Tensor d = drop_backward(dx_, dropout, n.mask);
-  if (weights) gradients_.encoder.linears[out.number].store(d, attends ? l.context : l.act, add_to_encoder_);
+  if (weights) gradients_.encoder.linears[out.number].store(d, attends ? l.context : l.act, adds(i));
   dbranch_ = weights_.encoder.linears[out.number].input_gradient(d);
 }
 
@@ -471,6 +487,7 @@ at::Tensor TorchBackend::hidden_states() const {
 void TorchBackend::release() {
   batch_ = {};
   embedded_ = {};
+  projected_.reset();
   layers_.clear();
   passing_ = {};
   pooled_.clear();

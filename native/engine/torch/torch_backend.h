@@ -38,6 +38,8 @@ class TorchBackend final : public Backend {
   void pack(const Texts& texts, bool keep) override;
   void embed(const NormAt& norm, const Dropout& dropout) override;
   void embed_backward(const NormAt& norm, const Dropout& dropout, const Wanted& wanted) override;
+  void project(const LinearAt& projection) override;
+  void project_backward(const LinearAt& projection, bool weights) override;
   void attention(int64_t layer, const LinearAt& qkv, const Dropout& dropout) override;
   void attention_backward(int64_t layer, const LinearAt& qkv, const Dropout& dropout, bool weights,
                           bool input) override;
@@ -83,7 +85,9 @@ class TorchBackend final : public Backend {
   /// Where the operations of a layer leave what they make; of a pass that keeps nothing, in the same place each.
   Layer& layer(int64_t i) { return keep_ ? layers_[static_cast<size_t>(i)] : passing_; }
   void normalise(const NormAt& at, NormKind kind, Normed& n) const;
-  at::Tensor normalise_backward(const NormAt& at, NormKind kind, const Normed& n, const at::Tensor& dy) const;
+  at::Tensor normalise_backward(const NormAt& at, NormKind kind, const Normed& n, const at::Tensor& dy, bool add) const;
+  /// Whether gradients of a layer's parameters are added to: others of the same parameters were before.
+  bool adds(int64_t i) const { return add_to_encoder_ || (spec_.architecture->shares_layers && i + 1 < spec_.layers); }
   /// Whether a part reads what a norm made of the stream.
   bool normed_before(int64_t i, Branch part) const {
     return spec_.architecture->norms_before() &&
@@ -103,7 +107,8 @@ class TorchBackend final : public Backend {
   at::Tensor ready_heads_backward(int64_t layer, const at::Tensor& qkv, const at::Tensor& dready) const;
   /// [rows × heads × size] of queries and keys, each through its head's norm; queries times their scale.
   at::Tensor head_norm(const NormAt& at, const at::Tensor& x, double scale) const;
-  at::Tensor head_norm_backward(const NormAt& at, const at::Tensor& x, const at::Tensor& dy, double scale) const;
+  at::Tensor head_norm_backward(const NormAt& at, const at::Tensor& x, const at::Tensor& dy, double scale,
+                                bool add) const;
   void send_angles();
 
   const EncoderSpec spec_;
@@ -122,6 +127,7 @@ class TorchBackend final : public Backend {
   DeviceBatch batch_;
   bool keep_ = false;
   Normed embedded_;
+  at::Tensor projected_;  // what the first layer reads, where that is not what is embedded
   std::vector<Layer> layers_;
   Layer passing_;
   at::Tensor x_, input_;              // the stream, and what the next part reads

@@ -237,11 +237,10 @@ struct Trainer::Impl {
   /// The model's weights in the trainer's layout; what the loss has behind them is left as it is.
   at::Tensor of_model() const {
     at::Tensor flat = empty_floats(layout.elements());
-    const int64_t hidden = spec.encoder.hidden_size;
+    const int64_t width = spec.encoder.embedding_width();
     float* to = flat.mutable_data_ptr<float>();
     for (int64_t i = 0; i < vocabulary.size(); ++i)
-      std::memcpy(to + i * hidden, model->data() + vocabulary.id(i) * hidden,
-                  sizeof(float) * static_cast<size_t>(hidden));
+      std::memcpy(to + i * width, model->data() + vocabulary.id(i) * width, sizeof(float) * static_cast<size_t>(width));
     std::memcpy(to + layout.words(), model->data() + layout.rest_begin(),
                 sizeof(float) * static_cast<size_t>(layout.of_model() - layout.words()));
     return flat;
@@ -269,7 +268,7 @@ struct Trainer::Impl {
 
   /// `factors` multiply embedding rows that no text uses, one after the other.
   void write_model(const at::Tensor& from, const std::vector<float>& factors) {
-    const int64_t hidden = spec.encoder.hidden_size;
+    const int64_t width = spec.encoder.embedding_width();
     const float* w = from.const_data_ptr<float>();
     float* to = model->data();
     if (table_is_trained()) {
@@ -277,10 +276,10 @@ struct Trainer::Impl {
         for_each_on_team(spec.encoder.vocab_size, [&](int64_t id) {
           if (vocabulary.remap()[id] >= 0) return;
           for (const float factor : factors)
-            for (int64_t c = 0; c < hidden; ++c) to[id * hidden + c] *= factor;
+            for (int64_t c = 0; c < width; ++c) to[id * width + c] *= factor;
         });
       for (int64_t i = 0; i < vocabulary.size(); ++i)
-        std::memcpy(to + vocabulary.id(i) * hidden, w + i * hidden, sizeof(float) * static_cast<size_t>(hidden));
+        std::memcpy(to + vocabulary.id(i) * width, w + i * width, sizeof(float) * static_cast<size_t>(width));
     }
     std::memcpy(to + layout.rest_begin(), w + layout.words(),
                 sizeof(float) * static_cast<size_t>(layout.of_model() - layout.words()));
@@ -297,9 +296,9 @@ struct Trainer::Impl {
     TrainerState state;
     for (const auto& parameter : table.all()) {
       const bool is_words = parameter.offset == table.word_embeddings;
-      const int64_t hidden = spec.encoder.hidden_size;
+      const int64_t width = spec.encoder.embedding_width();
       const int64_t moments = layout.gradient_at(parameter);
-      if (is_words) state.parts.push_back({parameter.name, {vocabulary.size(), hidden}, 0, layout.words(), moments});
+      if (is_words) state.parts.push_back({parameter.name, {vocabulary.size(), width}, 0, layout.words(), moments});
       else
         state.parts.push_back(
             {parameter.name, parameter.shape, layout.at(parameter.offset), parameter.elements, moments});

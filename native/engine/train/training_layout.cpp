@@ -30,8 +30,8 @@ TrainingLayout::TrainingLayout(const ParameterTable& table, const EncoderSpec& s
                                const CompactVocabulary& vocabulary, const std::vector<std::string>& freeze,
                                const std::vector<LossParameter>& of_loss)
     : freeze_(freeze) {
-  words_ = vocabulary.size() * spec.hidden_size;
-  rest_begin_ = spec.vocab_size * spec.hidden_size;
+  words_ = vocabulary.size() * spec.embedding_width();
+  rest_begin_ = spec.vocab_size * spec.embedding_width();
   of_model_ = elements_ = words_ + table.elements() - rest_begin_;
 
   for (const auto& entry : freeze_)
@@ -40,7 +40,7 @@ TrainingLayout::TrainingLayout(const ParameterTable& table, const EncoderSpec& s
                                                    "' names no parameter and no module; the first parameters are '" +
                                                    table.all().front().name + "' and '" + table.all()[1].name + "'.");
 
-  wanted_ = {false,      false, false, false, false, std::vector<bool>(static_cast<size_t>(spec.layers), false),
+  wanted_ = {false,      false, false, false, false, false, std::vector<bool>(static_cast<size_t>(spec.layers), false),
              spec.layers};
   int64_t unit = 0, unit_end = 0, place = 0;  // of what one operation writes
   for (const auto& parameter : table.all()) {
@@ -74,6 +74,11 @@ TrainingLayout::TrainingLayout(const ParameterTable& table, const EncoderSpec& s
       wanted_.relative_bias |= parameter.offset == table.relative_bias;
       wanted_.embedding_norm |=
           parameter.offset == table.embedding_norm.weight || parameter.offset == table.embedding_norm.bias;
+      wanted_.lowest_layer = 0;
+    }
+    if (const LinearAt& projection = table.embedding_projection;
+        projection.out > 0 && (parameter.offset == projection.weight || parameter.offset == projection.bias)) {
+      wanted_.embedding_projection = true;
       wanted_.lowest_layer = 0;
     }
     for (int64_t i = 0; i < spec.layers; ++i) {

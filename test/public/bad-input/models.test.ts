@@ -34,7 +34,7 @@ describe('models that cannot be used', () => {
         return 'config.json';
       },
       'ERR_UNKNOWN_ARCHITECTURE',
-      /"gpt2".*bert, camembert, distilbert, electra, gemma3_text, gte, modernbert, mpnet, nomic_bert, qwen3, roberta, xlm-roberta/,
+      /"gpt2".*albert, bert, camembert, distilbert, electra, gemma3_text, gte, modernbert, mpnet, nomic_bert, qwen2, qwen3, roberta, xlm-roberta/,
     ],
     [
       'a module that is not known',

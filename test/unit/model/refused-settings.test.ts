@@ -19,7 +19,7 @@ describe('an architecture', () => {
       code,
       file,
       message:
-        /the architecture "deberta"; vectune runs .*bert, camembert, distilbert, electra, gemma3_text, gte, modernbert, mpnet, nomic_bert, qwen3, roberta, xlm-roberta/,
+        /the architecture "deberta"; vectune runs .*albert, bert, camembert, distilbert, electra, gemma3_text, gte, modernbert, mpnet, nomic_bert, qwen2, qwen3, roberta, xlm-roberta/,
     },
     {
       title: 'whose name is one of JavaScript’s own',
@@ -109,6 +109,39 @@ describe('a shape', () => {
       message: /"max_position_embeddings" 2 leaves no position behind the offset 2/,
     },
   ]);
+});
+
+describe('a computation that is another', () => {
+  const code = 'ERR_UNKNOWN_ARCHITECTURE';
+  const file = 'config.json';
+  refuses('albert-mean', [
+    {
+      title: 'several groups of layers',
+      change: set(file, { num_hidden_groups: 3 }),
+      code,
+      file,
+      message: /"num_hidden_groups" is 3: several sets of layers/,
+    },
+    {
+      title: 'several layers in a group',
+      change: set(file, { inner_group_num: 2 }),
+      code,
+      file,
+      message: /"inner_group_num" is 2/,
+    },
+  ]);
+  for (const name of ['modernbert-mean', 'gemma3_text-mean'] as const) {
+    refuses(name, [
+      {
+        title: `angles of ${name} in a form for all layers`,
+        change: set(file, { rope_parameters: { rope_type: 'default', rope_theta: 20_000 } }),
+        code: 'ERR_MODEL_FOLDER',
+        file,
+        message:
+          /"rope_parameters" must be an object for each kind of layer \(full_attention, sliding_attention\), found/,
+      },
+    ]);
+  }
 });
 
 describe('a module', () => {

@@ -35,12 +35,17 @@ const MODULES: Record<(typeof CASES)[number], string[]> = {
   'xlm-roberta-mean': [],
   'camembert-mean': [],
   'electra-mean': [],
+  'electra-projected': [],
+  'albert-mean': [],
+  'albert-cls': [...DENSE, '3_Normalize'],
   'mpnet-mean': ['2_Normalize'],
   'modernbert-mean': [],
   'modernbert-cls': [...DENSE, '3_Normalize'],
   'nomic_bert-mean': [],
   'gte-cls': ['2_Normalize'],
   'gte-mean': [],
+  'qwen2-lasttoken': ['2_Normalize'],
+  'qwen2-mean': [],
   'qwen3-lasttoken': ['2_Normalize'],
   'qwen3-mean': [],
   'gemma3_text-mean': [...DENSE, '3_Dense', '3_Dense/config.json', '3_Dense/model.safetensors', '4_Normalize'],
@@ -53,7 +58,7 @@ function layoutOf(name: (typeof CASES)[number], vocabulary: string[]): string[] 
 }
 
 function vocabularyOf(name: (typeof CASES)[number]): string[] {
-  if (name === 'bert-unigram' || /^(?:camembert|modernbert|gte|qwen3|gemma3_text)-/.test(name)) return [];
+  if (name === 'bert-unigram' || /^(?:albert|camembert|modernbert|gte|qwen[23]|gemma3_text)-/.test(name)) return [];
   if (name === 'xlm-roberta-mean') return ['sentencepiece.bpe.model'];
   return name.startsWith('roberta') ? ['vocab.json', 'merges.txt'] : ['vocab.txt'];
 }

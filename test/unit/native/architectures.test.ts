@@ -14,6 +14,7 @@ const names = readdirSync(PLANS)
 
 test('there is a plan for each architecture', () => {
   expect(names).toEqual([
+    'albert',
     'bert',
     'camembert',
     'distilbert',
@@ -23,6 +24,7 @@ test('there is a plan for each architecture', () => {
     'modernbert',
     'mpnet',
     'nomic_bert',
+    'qwen2',
     'qwen3',
     'roberta',
     'static_embedding',

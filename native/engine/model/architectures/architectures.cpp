@@ -9,9 +9,9 @@ namespace vectune {
 
 const std::vector<const Architecture*>& architectures() {
   static const auto all = [] {
-    static const Architecture plans[] = {bert(),    camembert(),        distilbert(), electra(),    gemma3_text(),
-                                         gte(),     modernbert(),       mpnet(),      nomic_bert(), qwen3(),
-                                         roberta(), static_embedding(), xlm_roberta()};
+    static const Architecture plans[] = {
+        albert(), bert(),       camembert(), distilbert(), electra(), gemma3_text(),      gte(),        modernbert(),
+        mpnet(),  nomic_bert(), qwen2(),     qwen3(),      roberta(), static_embedding(), xlm_roberta()};
     std::vector<const Architecture*> list;
     for (const Architecture& plan : plans) list.push_back(&plan);
     return list;

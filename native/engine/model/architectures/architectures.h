@@ -4,6 +4,7 @@
 namespace vectune {
 
 // One of each file of this folder; architectures.cpp lists them.
+Architecture albert();
 Architecture bert();
 Architecture camembert();
 Architecture distilbert();
@@ -13,6 +14,7 @@ Architecture gte();
 Architecture modernbert();
 Architecture mpnet();
 Architecture nomic_bert();
+Architecture qwen2();
 Architecture qwen3();
 Architecture roberta();
 Architecture static_embedding();

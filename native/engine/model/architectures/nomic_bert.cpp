@@ -7,7 +7,7 @@ namespace vectune {
 Architecture nomic_bert() {
   Architecture plan;
   plan.name = "nomic_bert";
-  plan.prefixes = {"nomic_bert."};
+  plan.prefixes = {"nomic_bert.", "bert."};
   plan.positions = Architecture::Positions::kRotary;
   plan.gate = Architecture::Gate::kSecond;
   plan.biases = {false, false, false, false, true};
