@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import type { ExportEvent } from '../export/events';
 import { EXPORT_FORMATS, type ExportFormat, type ExportOptions } from '../export/options';
 import { megabytes } from '../system/disk';
@@ -22,7 +22,7 @@ export function registerExport(program: Command): void {
     .description(
       'Write a model for other programs to run: ONNX, for transformers.js and any ONNX runtime; GGUF, for llama.cpp.',
     )
-    .argument('<format>', EXPORT_FORMATS.join(' or '))
+    .addArgument(new Argument('<format>', EXPORT_FORMATS.join(' or ')).choices(EXPORT_FORMATS))
     .option('--model <id|folder>', 'a name on the hub, or a folder')
     .option('--out <folder>', 'where it is written; an earlier export that is there is replaced');
   requireFlags(command, 'model', 'out');

@@ -39,7 +39,7 @@ test.each([
     2,
     /--precision must be .*fp32.* q4|--precision must be/,
   ],
-  ['a format that there is not', ['tflite'], 1, /must be 'onnx' or 'gguf', but is .*tflite/],
+  ['a format that there is not', ['tflite'], 2, /tflite.*onnx.*gguf/s],
   ['another flag', ['onnx', '--dtype', 'fp16'], 2, /Did you mean --precision\?/],
 ])('vectune export refuses %s', async (_, args, code, message) => {
   const out = models.path('out');

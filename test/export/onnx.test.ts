@@ -171,7 +171,7 @@ describe('what of a model only its configuration tells', () => {
   });
 });
 
-test.each(['qwen3-lasttoken', 'gemma3_text-mean', 'modernbert-mean'] as const)(
+test.each(['qwen3-lasttoken', 'gemma3_text-mean', 'modernbert-mean', 'modernbert-cls', 'gte-cls'] as const)(
   '%s gives the same where texts are filled up on the left',
   async (name) => {
     const model = models.open(fixture(name));
@@ -309,6 +309,19 @@ describe('the graph', () => {
 });
 
 describe('the folder', () => {
+  test.each([
+    [['fp32'], { dtype: 'fp32' }],
+    [['fp16', 'fp32'], { dtype: 'fp32' }],
+    [['fp16', 'int8'], { dtype: 'fp16' }],
+    [['int8'], { dtype: 'q8' }],
+    [['fp32', 'int8'], undefined],
+  ] as const)('with %j says which transformers.js is to take where nobody does', async (precision, expected) => {
+    const model = models.open(fixture('distilbert-mean'));
+    const { folder } = await model.export('onnx', models.path('out'), { precision });
+    const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as Record<string, unknown>;
+    expect(config['transformers.js_config']).toEqual(expected);
+  });
+
   test('has what transformers.js and sentence-transformers open, and no other weights', async () => {
     const { folder, notes } = await models.open(fixture('distilbert-dense')).export('onnx', models.path('out'), {
       precision: 'int8',
@@ -352,7 +365,12 @@ describe('the folder', () => {
       ['README.md', 'config.json', 'onnx', 'tokenizer.json', 'tokenizer_config.json'].sort(),
     );
     const json = (name: string) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as Record<string, unknown>;
-    expect(json('config.json')).toEqual({ model_type: 'static-embedding', vocab_size: 69, hidden_size: 32 });
+    expect(json('config.json')).toEqual({
+      model_type: 'static-embedding',
+      vocab_size: 69,
+      hidden_size: 32,
+      'transformers.js_config': { dtype: 'fp32' },
+    });
     expect(json('tokenizer.json')).toMatchObject({ post_processor: null });
     expect(json('tokenizer_config.json')).toEqual({ tokenizer_class: 'PreTrainedTokenizerFast', pad_token: '[PAD]' });
     expect(readFileSync(join(folder, 'README.md'), 'utf8')).not.toContain('SentenceTransformer(');

@@ -162,6 +162,31 @@ test('the examples of the frameworks run with what npm gives today', async () =>
   assert.deepEqual(told, { many: 2, alike: true, extends: true, code: 'ERR_DISPOSED' });
 });
 
+test('beside the LangChain of before, which it is no reason not to be installed by', async () => {
+  const project = join(room.folder, 'langchain-0.3');
+  await room.install([tarball, '@langchain/core@0.3'], project);
+  const file = 'langchain.mjs';
+  copyFileSync(join(ROOT, 'examples', 'frameworks', file), join(project, file));
+  const output = await room.mustRun('node', [file, MODEL], { cwd: project, env: env() });
+  assert.ok(output.trim().length > 0);
+});
+
+test('search, export and push, from the packed tarball', async () => {
+  const project = join(room.folder, 'search');
+  await room.install([tarball], project);
+  copyFileSync(join(HERE, 'programs', 'search.mjs'), join(project, 'search.mjs'));
+  const told = await room.tell(join(project, 'search.mjs'), [MODEL], { cwd: project, env: env() });
+  assert.equal(told.best, 0);
+  assert.equal(told.alike, 2);
+  assert.deepEqual(told.exported, ['onnx/model.onnx']);
+  assert.equal(told.refused, 'ERR_HUB_ACCESS');
+  const vectors = join(project, 'vectors.parquet');
+  writeFileSync(join(project, 'rows.csv'), 'id,text\n1,rain\n2,boats\n');
+  const typed = ['--no-install', 'vectune', 'embed', 'rows.csv', '--model', MODEL, '--out', vectors];
+  await room.mustRun('npx', typed, { cwd: project, env: env() });
+  assert.equal(readFileSync(vectors).subarray(0, 4).toString(), 'PAR1');
+});
+
 test('beside other versions of what the server needs all but the server is there, and it says what it lacks', async () => {
   const project = join(room.folder, 'lean');
   await room.install([tarball, 'zod@3'], project);

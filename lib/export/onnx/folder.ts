@@ -14,7 +14,8 @@ export const GRAPHS: Readonly<Record<ExportPrecision, { file: string; dtype: str
 
 /**
  * config.json with what transformers.js must know: how many files of weights a graph has beside it, and which precision
- * is meant where none is asked for and there is no fp32.
+ * is meant where none is asked for. It would take fp32, and in a browser's WebAssembly q8: only where there are both need
+ * nothing be said.
  */
 export function withRuntimeConfig(
   config: JsonObject,
@@ -22,8 +23,9 @@ export function withRuntimeConfig(
   files: ReadonlyMap<string, readonly string[]>,
 ): JsonObject {
   const external = [...files].filter(([, weights]) => weights.length > 0).map(([file, { length }]) => [file, length]);
+  const usual = precisions.includes('fp32') ? 'fp32' : precisions[0]!;
   const own = {
-    ...(precisions.includes('fp32') ? {} : { dtype: GRAPHS[precisions[0]!].dtype }),
+    ...(usual === 'fp32' && precisions.includes('int8') ? {} : { dtype: GRAPHS[usual].dtype }),
     ...(external.length === 0 ? {} : { use_external_data_format: Object.fromEntries(external) as JsonObject }),
   };
   const { 'transformers.js_config': _, ...rest } = config;

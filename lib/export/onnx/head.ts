@@ -21,10 +21,12 @@ export function pooling(graph: Graph, modes: readonly PoolingMode[], hidden: Val
     const count = graph.op('Max', [total(weights), single(1e-9)]);
     return graph.op('Div', [total(graph.op('Mul', [hidden, weights])), root ? graph.op('Sqrt', [count]) : count]);
   };
-  // The n-th token is numbered n, what is no token 0.
+  // The n-th token is numbered n, what is no token 0: texts may be filled up on either side.
   const numbers = () => graph.op('Mul', [graph.op('CumSum', [keys, graph.integers(1)]), keys]);
+  const where = (counted: Value, number: Value) =>
+    total(graph.op('Mul', [hidden, graph.cast(graph.op('Equal', [counted, number]), 'float32')]));
   const pool: Record<PoolingMode, () => Value> = {
-    cls: () => graph.op('Gather', [hidden, graph.integers(0)], { axis: { int: 1 } }),
+    cls: () => where(numbers(), graph.integers(1)),
     max: () => {
       const tokens = graph.op('Where', [graph.cast(keys, 'bool'), hidden, single(LOWEST)]);
       return graph.op('ReduceMax', [tokens], { axes: { ints: [1] }, keepdims: { int: 0 } });
@@ -35,7 +37,7 @@ export function pooling(graph: Graph, modes: readonly PoolingMode[], hidden: Val
     lasttoken: () => {
       const counted = numbers();
       const last = graph.op('ReduceMax', [counted], { axes: { ints: [1] }, keepdims: { int: 1 } });
-      return total(graph.op('Mul', [hidden, graph.cast(graph.op('Equal', [counted, last]), 'float32')]));
+      return where(counted, last);
     },
   };
   const vectors = MODES.filter((mode) => modes.includes(mode)).map((mode) => pool[mode]());
