@@ -161,7 +161,8 @@ export { evaluateSimilarity, similarityMetrics } from './evaluate/similarity';
 export type { SimilarityMetrics, SimilarityRow } from './evaluate/similarity';
 export { evaluateTriplet, tripletMetrics } from './evaluate/triplet';
 export type { TripletEvaluateOptions, TripletMetrics, TripletRow } from './evaluate/triplet';
-export type { DeviceMemory, NativeLoss, SearchSimilarity } from './engine/addon';
+export type { DeviceMemory, SearchSimilarity } from './engine/addon';
+export type { NativeLoss } from './engine/training';
 export type { DeviceOption } from './engine/devices';
 export type { LibTorchEvent } from './libtorch/events';
 export {

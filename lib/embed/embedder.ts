@@ -1,6 +1,7 @@
 import { AbortError, fromNative, hasCode } from '../system/errors';
 import type { TextEncoder, TokenisedTexts } from '../tokenisation/tokenised-texts';
-import type { EmbeddingPrecision, EngineAddon, ModelHandle, NativeDevice } from '../engine/addon';
+import type { EngineAddon, ModelHandle } from '../engine/addon';
+import type { EmbeddingPrecision, NativeDevice } from '../engine/compute';
 
 /** Texts of one call of the engine: few enough that others (a step, another caller) soon get their turn. */
 const TEXTS_AT_ONCE = 256;

@@ -7,6 +7,19 @@
  * is made, so the caller may reuse them at once.
  */
 
+import type { EmbeddingPrecision, NativeDevice, NativePrecision } from './compute';
+import type { NativeModelSpec } from './model-spec';
+import type {
+  Evaluation,
+  RowSet,
+  StepOutcome,
+  StepRequest,
+  StepVectors,
+  TrainerOptions,
+  TrainerStats,
+} from './training';
+import type { ParameterInfo, SaveFile, WeightFile } from './weight-files';
+
 declare const handleTag: unique symbol;
 export interface ModelHandle {
   readonly [handleTag]: 'model';
@@ -22,145 +35,6 @@ export interface VectorsHandle {
 }
 export interface SearchHandle {
   readonly [handleTag]: 'search';
-}
-
-/** Feed-forward activation of the encoder (Hugging Face's `hidden_act` / `activation`). */
-export type HiddenActivation = 'gelu' | 'relu' | 'gelu_tanh' | 'silu';
-export type PoolingMode = 'cls' | 'max' | 'mean' | 'mean_sqrt_len' | 'weightedmean' | 'lasttoken';
-export type DenseActivation =
-  | 'tanh'
-  | 'identity'
-  | 'relu'
-  | 'gelu'
-  | 'sigmoid'
-  | 'silu'
-  | 'leaky_relu'
-  | 'elu'
-  | 'selu'
-  | 'softplus'
-  | 'mish';
-/**
- * Compute precision; master weights, moments and losses are fp32 in all. 'tf32' (fp32 with TF32 products) and 'fp16' (with
- * loss scaling) are for devices only.
- */
-export type NativePrecision = 'fp32' | 'bf16' | 'tf32' | 'fp16';
-/** For embedding on the processor also int8: the encoder's products of quantised weights and activations, all else fp32. */
-export type EmbeddingPrecision = NativePrecision | 'int8';
-/**
- * Where to compute: 'cpu', a GPU as 'cuda:0', or, for tests, 'cpu-tensors': what runs on GPUs, on LibTorch's CPU tensors.
- */
-export type NativeDevice = string;
-
-export interface EncoderSpec {
-  /** A name that the engine knows: native/engine/model. */
-  architecture: string;
-  vocabSize: number;
-  hiddenSize: number;
-  layers: number;
-  heads: number;
-  intermediateSize: number;
-  /** Rows of the position table; where there is none, the most tokens of a text. */
-  positions: number;
-  /** Rows of the token-type table; 0 where the architecture has none (DistilBERT). */
-  typeVocabSize: number;
-  /** Position of a text's first token: 0, or pad id + 1 for RoBERTa. */
-  positionOffset: number;
-  /**
-   * The padding token of the configuration: what it takes from the tables gets no gradient, and in RoBERTa it has the
-   * position `positionOffset` - 1 and is not counted. null, or left out: none.
-   */
-  padTokenId?: number | null;
-  layerNormEps: number;
-  hiddenActivation: HiddenActivation;
-  /** Dropout probabilities of the model's config, used in training only. */
-  hiddenDropout: number;
-  attentionDropout: number;
-  /** Of each layer, where positions are rotary. */
-  attention?: LayerAttention[];
-  /** Numbers of a row of the embedding tables, where a matrix leads from there to the layers; left out: hiddenSize. */
-  embeddingSize?: number;
-  /** Numbers of a head; left out: hiddenSize / heads. */
-  headDim?: number;
-  /** Heads of keys and values, each for as many neighbouring heads of queries; left out: as many as `heads`. */
-  keyValueHeads?: number;
-  /** What queries are multiplied by, beside 1/√(numbers of a head); left out: 1. */
-  queryScale?: number;
-}
-
-/** What the attention of a layer has of its own. */
-export interface LayerAttention {
-  /** Keys that a query sees on each side of its own; null: all. */
-  window: number | null;
-  /** Whether a query sees no key behind its own. Left out: it does. */
-  causal?: boolean;
-  /** Pair i of a head of d numbers is turned by position · ropeTheta^(−2i/d) / ropeDivisor. */
-  ropeTheta: number;
-  ropeDivisor: number;
-}
-
-/** What follows the encoder, in order. The first is always pooling. */
-export type HeadSpec =
-  /** Several modes are concatenated in the order cls, max, mean, mean_sqrt_len, weightedmean, lasttoken. */
-  | { kind: 'pooling'; modes: PoolingMode[] }
-  | {
-      kind: 'dense';
-      inFeatures: number;
-      outFeatures: number;
-      bias: boolean;
-      activation: DenseActivation;
-      /** Adds what comes in, through a matrix `residual.weight` where the widths differ. */
-      residual?: boolean;
-    }
-  | { kind: 'normalize' };
-
-export interface NativeModelSpec {
-  encoder: EncoderSpec;
-  head: HeadSpec[];
-}
-
-/**
- * A file to read for one module, which may have several; a safetensors file unless it says where its tensors are. `module` is 'encoder' or the index into `head` of a
- * Dense. Names may carry the prefix of a model with a head (`bert.`, `roberta.`, …) and old `gamma`/`beta`.
- */
-export interface WeightFile {
-  path: string;
-  module: 'encoder' | number;
-  /** Where the tensors lie, in a file of another format than safetensors. */
-  tensors?: TensorPlace[];
-  /** What its tensors do to the parameters that other files have; left out: it has parameters itself. */
-  adapter?: { updates: LowRankUpdate[]; replaced: { target: string; tensor: string }[] };
-}
-
-/** W + scale·B·A, of tensors A [rank × in] and B [out × rank]; `transposed`: W + scale·(B·A)ᵀ, of a table's. */
-export interface LowRankUpdate {
-  /** The name of W, as a file of weights has it. */
-  target: string;
-  a: string;
-  b: string;
-  scale: number;
-  transposed: boolean;
-}
-
-/** A tensor's bytes in a file, dense and in row-major order. */
-export interface TensorPlace {
-  name: string;
-  /** As safetensors names them: 'F32', 'BF16', … */
-  dtype: string;
-  shape: number[];
-  /** The first byte. */
-  begin: number;
-}
-
-export interface ParameterInfo {
-  /** Hugging Face's name without prefix; a Dense's are `head.{index}.linear.weight` and `.bias`. */
-  name: string;
-  shape: number[];
-}
-
-/** One file that `saveModel` writes (and flushes to disk); the caller renames it into place. */
-export interface SaveFile {
-  path: string;
-  module: 'encoder' | number;
 }
 
 export interface EngineInfo {
@@ -219,114 +93,6 @@ export interface DeviceMemory {
   free: number;
   /** All of the device's memory. */
   total: number;
-}
-
-/** A loss by its name, and its options. One that is not known, or has no such option, is refused. */
-export interface NativeLoss {
-  name: string;
-  [option: string]: unknown;
-}
-
-/** Rows that stand behind each other and have a loss of their own. */
-export interface RowSet {
-  rows: number;
-  /** Numbers of each row. */
-  labelWidth: number;
-}
-
-export interface TrainerOptions {
-  /** Default 'cpu'. */
-  device?: NativeDevice;
-  precision: NativePrecision;
-  /** Of a data set of several sets, one for each. */
-  loss: NativeLoss | readonly NativeLoss[];
-  /** Seeds dropout; 32-bit. */
-  seed: number;
-  /** null keeps the model's own probabilities; a number replaces both. */
-  dropout: number | null;
-  beta1: number;
-  beta2: number;
-  eps: number;
-  /** Decoupled weight decay; not applied to biases and layer norms. */
-  weightDecay: number;
-  biasCorrection: boolean;
-  /** Clips the global gradient norm; null does not. */
-  maxGradientNorm: number | null;
-  /** Parameters whose name equals, or starts with, one of these followed by '.', are not trained. */
-  freeze: string[];
-  /** Bytes the engine may hold while this trainer works; null is the process-wide limit. */
-  memoryLimit: number | null;
-  /** Holds the weights that training begins with, for `blend`. Default false. */
-  keepBase?: boolean;
-}
-
-export interface StepRequest {
-  /** Rows of the dataset that make the effective batch, in order. */
-  rows: Int32Array;
-  /** Rows computed at once; gradients are accumulated over the rest. */
-  microBatch: number;
-  /** And no more of them than have so many tokens, but one row in any case. Default: any number. */
-  microTokens?: number;
-  learningRate: number;
-  /** Counts epochs from 0; part of the dropout mask's key. */
-  epoch: number;
-  /** Steps that must have been taken before this one, where the caller asks for steps before it knows how others went. */
-  after?: number;
-  /** Of the loss 'given', what the caller has computed of the same rows' `vectors`. */
-  given?: {
-    loss: number;
-    /** In the order of `vectors`. */
-    gradient: Float32Array;
-  };
-}
-
-/** Vectors of rows under the trainer's weights, with the dropout of a step. */
-export interface StepVectors {
-  /** [columns][rows][dimensions] */
-  vectors: Float32Array;
-  columns: number;
-  rows: number;
-  dimensions: number;
-  /** [rows][labels of each] */
-  labels: Float32Array;
-}
-
-export interface StepResult {
-  /** The trainer's loss of the rows, before the step. */
-  loss: number;
-  /** Global norm of the gradient before clipping; null where no clipping was asked for. */
-  gradientNorm: number | null;
-  /** Tokens of the rows, special tokens included; a text counts as often as rows name it. */
-  tokens: number;
-}
-
-/** null is possible only where the request says `after`. */
-export type StepOutcome<R extends StepRequest> = R extends { after: number } ? StepResult | null : StepResult;
-
-export interface Evaluation {
-  /** The trainer's loss of the rows; of one that looks at whole batches the mean over the batches, each by its rows. */
-  loss: number;
-  /** Cosine similarities of each row's first column with each of its others, row after row. */
-  similarities: Float32Array;
-  /** Where the loss is 'given', the rows' vectors [columns][rows][dimensions], without dropout; `loss` is 0 then. */
-  vectors: Float32Array | null;
-}
-
-export interface TrainerStats {
-  /** Optimiser steps taken. */
-  steps: number;
-  parameters: number;
-  trainableParameters: number;
-  /** Parameters in AdamW: trainable ones, embedding rows that no text uses left out. */
-  optimisedParameters: number;
-  /** Parameters of the loss's own, such as a classifier's: trained, but no part of the model. */
-  lossParameters: number;
-  /** Of the weights, and of the gradients and both moments of what is trained. */
-  bytes: number;
-  /** Rows (tokens, rounded up) and bytes of the activation buffers as they stand. */
-  workspaceRows: number;
-  workspaceBytes: number;
-  workspaceGrowths: number;
 }
 
 /** How vectors are searched: by the cosine, where those of fp32 are held at length 1, or by the product. */

@@ -2,7 +2,8 @@ import { found } from '../system/options';
 import { custom, numeric } from '../system/option-table';
 import { command, mentioning, option, say, words } from '../system/wording';
 import { DeviceError, fromNative, InvalidArgumentError } from '../system/errors';
-import type { EngineAddon, NativeDevice, NativePrecision } from './addon';
+import type { EngineAddon } from './addon';
+import type { NativeDevice, NativePrecision } from './compute';
 import { reasonWithoutCuda } from './load';
 
 /** Where to compute: the first GPU where one can be used and else the processor, or the one that is named. */

@@ -1,6 +1,7 @@
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { EngineAddon, ModelHandle, SaveFile } from '../engine/addon';
+import type { EngineAddon, ModelHandle } from '../engine/addon';
+import type { SaveFile } from '../engine/weight-files';
 import type { CardFacts } from '../model/save/card';
 import { makeModuleFolders, saveError, weightTargets } from '../model/save/save';
 import { saveTarget } from '../model/save/save-target';

@@ -1,4 +1,4 @@
-import type { EncoderSpec } from '../engine/addon';
+import type { EncoderSpec } from '../engine/model-spec';
 import { STATIC } from '../model/folder/static-embedding';
 import { ModelError } from '../system/errors';
 import { say } from '../system/wording';

@@ -7,14 +7,9 @@ import { isPairs, type TrainingData } from '../data/form';
 import { groupTexts } from '../data/groups';
 import type { TextPair } from '../data/pair';
 import { hasCode } from '../system/errors';
-import type {
-  DatasetHandle,
-  EngineAddon,
-  NativeLoss,
-  NativePrecision,
-  TrainerHandle,
-  TrainerOptions,
-} from '../engine/addon';
+import type { DatasetHandle, EngineAddon, TrainerHandle } from '../engine/addon';
+import type { NativePrecision } from '../engine/compute';
+import type { NativeLoss, TrainerOptions } from '../engine/training';
 import { chooseDevice, choosePrecision } from '../engine/devices';
 import { planBatches } from './batch-plan';
 import { checkedFreeze, checkLimit, checkWithoutLayers, onGpu } from './checks';

@@ -1,5 +1,7 @@
 import { cosineSimilarity } from '../embed/similarity';
-import type { EngineAddon, ModelHandle, NativeLoss, NativePrecision } from '../engine/addon';
+import type { EngineAddon, ModelHandle } from '../engine/addon';
+import type { NativePrecision } from '../engine/compute';
+import type { NativeLoss } from '../engine/training';
 import type { ResolvedLoss } from './losses/choice';
 import { within } from './losses/within';
 import type { TokenisedRows } from './tokens';

@@ -1,5 +1,6 @@
 import type { TrainingData } from '../data/form';
-import type { EngineAddon, Evaluation, StepRequest, StepResult, StepVectors, TrainerHandle } from '../engine/addon';
+import type { EngineAddon, TrainerHandle } from '../engine/addon';
+import type { Evaluation, StepRequest, StepResult, StepVectors } from '../engine/training';
 import { orAborted } from '../system/aborted';
 import { LossError, type ErrorDetails } from '../system/errors';
 import { show } from '../system/options';

@@ -8,7 +8,7 @@ import type { PromptChoice } from './prompts';
 import type { SettingsSearchReport } from './settings-trials';
 import type { TriedShare } from './share';
 import type { DataForm } from '../data/form';
-import type { NativeLoss } from '../engine/addon';
+import type { NativeLoss } from '../engine/training';
 import type { ResolvedAdamW } from './optimizer';
 import type { ValidationMetrics } from './metrics';
 import type { ScheduleKind } from './schedule';

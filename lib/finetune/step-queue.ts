@@ -1,5 +1,5 @@
 import { fromNative, hasCode, NativeError } from '../system/errors';
-import type { StepRequest, StepResult } from '../engine/addon';
+import type { StepRequest, StepResult } from '../engine/training';
 
 /** Steps given to the engine at once: one that runs and one that waits, so that it never waits for the event loop. */
 export const IN_FLIGHT = 2;

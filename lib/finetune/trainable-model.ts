@@ -1,4 +1,5 @@
-import type { EngineAddon, ModelHandle, NativeModelSpec } from '../engine/addon';
+import type { EngineAddon, ModelHandle } from '../engine/addon';
+import type { NativeModelSpec } from '../engine/model-spec';
 import type { DeviceOption } from '../engine/devices';
 import { InvalidArgumentError } from '../system/errors';
 import { option, say } from '../system/wording';

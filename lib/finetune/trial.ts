@@ -1,4 +1,5 @@
-import type { DatasetHandle, EngineAddon, TrainerHandle, TrainerOptions } from '../engine/addon';
+import type { DatasetHandle, EngineAddon, TrainerHandle } from '../engine/addon';
+import type { TrainerOptions } from '../engine/training';
 import type { EventContent } from './events';
 import { train } from './loop';
 import type { LoopRequest, LoopSet } from './loop-request';

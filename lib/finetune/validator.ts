@@ -1,4 +1,4 @@
-import type { Evaluation } from '../engine/addon';
+import type { Evaluation } from '../engine/training';
 import { fromNative, hasCode } from '../system/errors';
 import { isPairs, type TrainingData } from '../data/form';
 import { inPieces } from '../evaluate/work';

@@ -3,7 +3,7 @@ import { ModelError } from '../system/errors';
 import { show } from '../system/options';
 import { isObject } from '../system/json';
 import { say } from '../system/wording';
-import type { HeadSpec } from '../engine/addon';
+import type { HeadSpec } from '../engine/model-spec';
 import type { ReadyTokenizer } from '../tokenisation/tokenizer-json';
 import type { OpenedModel } from './types';
 

@@ -1,4 +1,5 @@
-import type { NativeModelSpec, WeightFile } from '../engine/addon';
+import type { NativeModelSpec } from '../engine/model-spec';
+import type { WeightFile } from '../engine/weight-files';
 import type { Tokeniser } from '../tokenisation/tokeniser';
 import type { JsonObject } from '../system/json';
 import type { Architecture } from './architectures';

@@ -1,5 +1,6 @@
 import { Embedder } from '../embed/embedder';
-import type { EmbeddingPrecision, EngineAddon, ModelHandle, NativeDevice } from '../engine/addon';
+import type { EngineAddon, ModelHandle } from '../engine/addon';
+import type { EmbeddingPrecision, NativeDevice } from '../engine/compute';
 import { chooseDevice, choosePrecision } from '../engine/devices';
 import { loadEngine } from '../engine/load';
 import { openModel } from '../model/open';

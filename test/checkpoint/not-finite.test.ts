@@ -1,7 +1,8 @@
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FinetuneOptions } from '../../lib';
-import type { EngineAddon, StepRequest } from '../../lib/engine/addon';
+import type { EngineAddon } from '../../lib/engine/addon';
+import type { StepRequest } from '../../lib/engine/training';
 import { loadEngine } from '../../lib/engine/load';
 import { range, useCase } from '../parity/cases';
 import { bits, fixture, PROBE_TEXTS, useModels } from '../public/models';

@@ -1,4 +1,4 @@
-import type { EncoderSpec } from '../../lib/engine/addon';
+import type { EncoderSpec } from '../../lib/engine/model-spec';
 import { EXPORTED_ARCHITECTURES, planOf } from '../../lib/export/plans';
 import { ARCHITECTURE_NAMES } from '../../lib/model/architectures';
 import { STATIC } from '../../lib/model/folder/static-embedding';

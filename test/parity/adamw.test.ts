@@ -1,4 +1,4 @@
-import type { TrainerOptions } from '../../lib/engine/addon';
+import type { TrainerOptions } from '../../lib/engine/training';
 import { DEVICES, PLACED, STATIC_PLACED, useCase, type ParityCase } from './cases';
 import { distance, norm, withPrefix } from './measure';
 import type { Tensor } from './safetensors';

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
-import type { TrainerHandle, TrainerOptions } from '../../lib/engine/addon';
+import type { TrainerHandle } from '../../lib/engine/addon';
+import type { TrainerOptions } from '../../lib/engine/training';
 import { DEVICES, PLAIN, range, useCase, type ParityCase } from './cases';
 import type { Tensor } from './safetensors';
 

@@ -3,14 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openModel } from '../../lib/model/open';
 import type { OpenedModel } from '../../lib/model/types';
-import type {
-  DatasetHandle,
-  EngineAddon,
-  ModelHandle,
-  NativeDevice,
-  TrainerHandle,
-  TrainerOptions,
-} from '../../lib/engine/addon';
+import type { DatasetHandle, EngineAddon, ModelHandle, TrainerHandle } from '../../lib/engine/addon';
+import type { NativeDevice } from '../../lib/engine/compute';
+import type { TrainerOptions } from '../../lib/engine/training';
 import { loadEngine } from '../../lib/engine/load';
 import { readTensors, type Tensor } from './safetensors';
 

@@ -1,4 +1,4 @@
-import type { StepResult, TrainerOptions } from '../../lib/engine/addon';
+import type { StepResult, TrainerOptions } from '../../lib/engine/training';
 import { DEVICES, range, useCase, type ParityCase } from './cases';
 import { readTensors } from './safetensors';
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DatasetHandle, NativeLoss, TrainerHandle } from '../../lib/engine/addon';
+import type { DatasetHandle, TrainerHandle } from '../../lib/engine/addon';
+import type { NativeLoss } from '../../lib/engine/training';
 import { DEVICES, packTexts, useCase, type ParityCase } from './cases';
 import { distance, norm, withPrefix } from './measure';
 import { readTensors, type Tensor } from './safetensors';

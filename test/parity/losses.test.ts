@@ -1,4 +1,4 @@
-import type { NativeLoss } from '../../lib/engine/addon';
+import type { NativeLoss } from '../../lib/engine/training';
 import { range, useCase } from './cases';
 import { distance, norm } from './measure';
 import { readTensors } from './safetensors';

@@ -1,4 +1,6 @@
-import type { EngineAddon, ModelHandle, NativeDevice, TrainerStats } from '../../lib/engine/addon';
+import type { EngineAddon, ModelHandle } from '../../lib/engine/addon';
+import type { NativeDevice } from '../../lib/engine/compute';
+import type { TrainerStats } from '../../lib/engine/training';
 import { loadEngine } from '../../lib/engine/load';
 import { DEVICES, pairsOf, PLAIN, range } from './cases';
 import { randomSpec, textsOfLengths } from './random-model';

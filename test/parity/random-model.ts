@@ -1,4 +1,4 @@
-import type { EncoderSpec, NativeModelSpec } from '../../lib/engine/addon';
+import type { EncoderSpec, NativeModelSpec } from '../../lib/engine/model-spec';
 import { packTexts, type PackedTexts } from './cases';
 
 /** A model without files, for tests of shapes and memory: `addon.createModel(spec, [], seed)`. */

@@ -1,4 +1,4 @@
-import type { HeadSpec } from '../../engine/addon';
+import type { HeadSpec } from '../../engine/model-spec';
 import type { OpenedModel } from '../../model/types';
 import type { TransformerPlan } from '../plans';
 import type { Field } from './file';

@@ -1,4 +1,4 @@
-import type { EncoderSpec, LayerAttention } from '../../engine/addon';
+import type { EncoderSpec, LayerAttention } from '../../engine/model-spec';
 import type { ExportPrecision } from '../options';
 import type { TensorNames, TransformerPlan } from '../plans';
 import type { Weights } from '../weights';

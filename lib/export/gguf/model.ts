@@ -1,4 +1,4 @@
-import type { PoolingMode } from '../../engine/addon';
+import type { PoolingMode } from '../../engine/model-spec';
 import { ModelError } from '../../system/errors';
 import type { OpenedModel } from '../../model/types';
 import { asHalf, asSingle, bytesOf, inBlocks, BLOCK, BLOCK_BYTES, type Pieces } from '../convert';

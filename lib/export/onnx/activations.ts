@@ -1,4 +1,4 @@
-import type { DenseActivation, HiddenActivation } from '../../engine/addon';
+import type { DenseActivation, HiddenActivation } from '../../engine/model-spec';
 import type { Graph, Value } from './graph';
 
 /** Activations in the operators of opset 17, which has no Gelu and no Mish. */

@@ -1,4 +1,4 @@
-import type { EncoderSpec, LayerAttention } from '../../engine/addon';
+import type { EncoderSpec, LayerAttention } from '../../engine/model-spec';
 import { nameInLayer, type TransformerPlan } from '../plans';
 import { FARTHEST, relativeBucket } from '../relative-buckets';
 import { sequenceLength, type Inputs } from './inputs';

@@ -1,4 +1,4 @@
-import type { EncoderSpec } from '../../engine/addon';
+import type { EncoderSpec } from '../../engine/model-spec';
 import { nameInLayer, type EncoderPlan, type TransformerPlan } from '../plans';
 import { activate } from './activations';
 import { Attention } from './attention';

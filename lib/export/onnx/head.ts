@@ -1,4 +1,4 @@
-import type { HeadSpec, PoolingMode } from '../../engine/addon';
+import type { HeadSpec, PoolingMode } from '../../engine/model-spec';
 import { activate } from './activations';
 import type { Graph, Value } from './graph';
 import type { ModuleWeights } from './numbers';

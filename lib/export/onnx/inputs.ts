@@ -1,4 +1,4 @@
-import type { EncoderSpec } from '../../engine/addon';
+import type { EncoderSpec } from '../../engine/model-spec';
 import type { EncoderPlan } from '../plans';
 import type { Graph, Value } from './graph';
 

@@ -1,4 +1,4 @@
-import type { LayerAttention } from '../../engine/addon';
+import type { LayerAttention } from '../../engine/model-spec';
 import type { Graph, Value } from './graph';
 
 /** Cosines and sines of the angles of a text's tokens, [sequence × 1 × head size]. */

@@ -10,7 +10,10 @@ import type { ResolvedOptions } from '../resolved-options';
 import type { RunSettings } from '../recipes/settings';
 import type { TrainingSet } from '../sets/training-set';
 import type { TokenisedRows } from '../tokens';
-import type { EngineAddon, NativeLoss, NativeModelSpec, NativePrecision } from '../../engine/addon';
+import type { EngineAddon } from '../../engine/addon';
+import type { NativePrecision } from '../../engine/compute';
+import type { NativeModelSpec } from '../../engine/model-spec';
+import type { NativeLoss } from '../../engine/training';
 import type { ChosenDevice } from '../../engine/devices';
 import { option, say, words, type Wording } from '../../system/wording';
 

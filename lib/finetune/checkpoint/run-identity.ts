@@ -1,5 +1,7 @@
 import type { CollectedData } from '../../data/source';
-import type { EngineAddon, NativeLoss, NativePrecision } from '../../engine/addon';
+import type { EngineAddon } from '../../engine/addon';
+import type { NativePrecision } from '../../engine/compute';
+import type { NativeLoss } from '../../engine/training';
 import type { ChosenDevice } from '../../engine/devices';
 import type { RunSettings } from '../recipes/settings';
 import type { ResolvedOptions } from '../resolved-options';

@@ -1,4 +1,5 @@
-import type { DeviceMemory, NativeLoss } from '../../engine/addon';
+import type { DeviceMemory } from '../../engine/addon';
+import type { NativeLoss } from '../../engine/training';
 import type { RunSettings, ToldSettings } from '../recipes/settings';
 
 /** Where the run computes. */

@@ -1,4 +1,4 @@
-import type { NativeLoss } from '../../engine/addon';
+import type { NativeLoss } from '../../engine/training';
 import { InvalidArgumentError } from '../../system/errors';
 import { choice, custom, flag, numeric, optional, required, resolveTable, text } from '../../system/option-table';
 import { invalidOption, nearest, plain, show } from '../../system/options';

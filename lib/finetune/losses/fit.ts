@@ -1,5 +1,5 @@
 import { formWords, widths, type TrainingData } from '../../data/form';
-import type { NativeLoss } from '../../engine/addon';
+import type { NativeLoss } from '../../engine/training';
 import { InvalidArgumentError } from '../../system/errors';
 import { show } from '../../system/options';
 import { option, say, type Wording } from '../../system/wording';

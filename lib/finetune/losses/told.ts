@@ -1,4 +1,4 @@
-import type { NativeLoss } from '../../engine/addon';
+import type { NativeLoss } from '../../engine/training';
 import { nameOf } from '../own-loss';
 import type { ResolvedLoss } from './choice';
 import { losses, type SimpleLossName } from './table';

@@ -1,4 +1,4 @@
-import type { NativeLoss } from '../../engine/addon';
+import type { NativeLoss } from '../../engine/training';
 
 /** The losses that a loss is around or made of, as the engine and events have them; none of one formula alone. */
 export function within({ loss, losses }: NativeLoss): NativeLoss[] {

@@ -1,4 +1,4 @@
-import type { RowSet } from '../../engine/addon';
+import type { RowSet } from '../../engine/training';
 import type { Turns } from '../../system/turns';
 import { amongAll, type TrainingSet } from './training-set';
 

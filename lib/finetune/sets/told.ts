@@ -2,7 +2,7 @@ import { smallSetNotes } from '../../data/facts';
 import { describeForm } from '../../data/form';
 import { repeatNotes } from '../../data/repeats';
 import type { CollectedData } from '../../data/source';
-import type { NativeLoss } from '../../engine/addon';
+import type { NativeLoss } from '../../engine/training';
 import type { EventContent } from '../events';
 import type { ResolvedLoss } from '../losses/choice';
 import { samplerNote } from '../losses/fit';

@@ -1,4 +1,4 @@
-import type { HiddenActivation } from '../../engine/addon';
+import type { HiddenActivation } from '../../engine/model-spec';
 import { ModelError } from '../../system/errors';
 import type { Fields } from '../../system/json';
 

@@ -1,4 +1,4 @@
-import type { LayerAttention } from '../../engine/addon';
+import type { LayerAttention } from '../../engine/model-spec';
 import { Fields, isObject, type JsonObject } from '../../system/json';
 import { unlike } from './refusal';
 import type { Shape } from './shape';

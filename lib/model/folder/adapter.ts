@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { LowRankUpdate, WeightFile } from '../../engine/addon';
+import type { LowRankUpdate, WeightFile } from '../../engine/weight-files';
 import { ModelError } from '../../system/errors';
 import { Fields, isObject, readJsonObject } from '../../system/json';
 import { show } from '../../system/options';

@@ -1,5 +1,5 @@
 import { ModelError } from '../../system/errors';
-import type { EncoderSpec } from '../../engine/addon';
+import type { EncoderSpec } from '../../engine/model-spec';
 import { Fields, type JsonObject } from '../../system/json';
 import { ARCHITECTURES, ARCHITECTURE_NAMES, describe, type Architecture } from '../architectures';
 import { say, words } from '../../system/wording';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { show } from '../../system/options';
 import { ModelError } from '../../system/errors';
-import type { DenseActivation, HeadSpec, PoolingMode } from '../../engine/addon';
+import type { DenseActivation, HeadSpec, PoolingMode } from '../../engine/model-spec';
 import { Fields, readJsonObject, type JsonObject } from '../../system/json';
 import type { FolderModule } from './modules';
 

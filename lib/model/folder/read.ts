@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ModelError } from '../../system/errors';
-import type { HeadSpec, NativeModelSpec, WeightFile } from '../../engine/addon';
+import type { HeadSpec, NativeModelSpec } from '../../engine/model-spec';
+import type { WeightFile } from '../../engine/weight-files';
 import { Tokeniser } from '../../tokenisation/tokeniser';
 import { hasVocabulary, jsonFile, readTokenizerFiles } from '../../tokenisation/tokenizer-files';
 import type { ModelLayout, OpenedModel } from '../types';

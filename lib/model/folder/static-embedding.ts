@@ -1,4 +1,4 @@
-import type { EncoderSpec } from '../../engine/addon';
+import type { EncoderSpec } from '../../engine/model-spec';
 import { ModelError } from '../../system/errors';
 import { tensorShapes } from './tensor-shapes';
 import type { WeightSource } from './weights';

@@ -1,6 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { ZipFile } from '../../system/zip';
-import type { TensorPlace } from '../../engine/addon';
+import type { TensorPlace } from '../../engine/weight-files';
 import { isTensor, readPickle, type PickledStorage, type PickledTensor } from './pickle';
 
 /**

@@ -4,7 +4,7 @@ import { ModelError } from '../../system/errors';
 import { outsideArchive } from '../../system/asar';
 import { isObject, readJsonObject } from '../../system/json';
 import { show } from '../../system/options';
-import type { WeightFile } from '../../engine/addon';
+import type { WeightFile } from '../../engine/weight-files';
 import { tensorsOfTorchFile } from './torch-file';
 
 async function exists(file: string): Promise<boolean> {

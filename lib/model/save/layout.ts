@@ -1,4 +1,4 @@
-import type { HeadSpec } from '../../engine/addon';
+import type { HeadSpec } from '../../engine/model-spec';
 import { tokenText } from '../../tokenisation/tokenizer-files';
 import { classToWrite, type ReadyTokenizer } from '../../tokenisation/tokenizer-json';
 import { denseActivationClass } from '../folder/head';

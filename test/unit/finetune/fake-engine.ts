@@ -1,13 +1,6 @@
-import type {
-  DatasetHandle,
-  EngineAddon,
-  ModelHandle,
-  NativeModelSpec,
-  StepRequest,
-  StepResult,
-  TrainerHandle,
-  TrainerOptions,
-} from '../../../lib/engine/addon';
+import type { DatasetHandle, EngineAddon, ModelHandle, TrainerHandle } from '../../../lib/engine/addon';
+import type { NativeModelSpec } from '../../../lib/engine/model-spec';
+import type { StepRequest, StepResult, TrainerOptions } from '../../../lib/engine/training';
 import type { TrainableModel } from '../../../lib/finetune/trainable-model';
 
 /**

@@ -1,4 +1,4 @@
-import type { StepVectors } from '../../../lib/engine/addon';
+import type { StepVectors } from '../../../lib/engine/training';
 import { OwnLossCaller, type LossBatch, type OwnLoss } from '../../../lib/finetune/own-loss';
 
 const columns = 2;

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { openModel } from '../../../lib/model/open';
-import type { EmbeddingPrecision } from '../../../lib/engine/addon';
+import type { EmbeddingPrecision } from '../../../lib/engine/compute';
 import { removeFolders } from '../native/support/folders';
 import { inEngine } from './support/engine';
 import { copyFixture, TEXTS } from './support/fixture';

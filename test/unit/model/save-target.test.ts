@@ -4,7 +4,8 @@ import { FileError, ModelError, OutOfMemoryError, StateError } from '../../../li
 import { openModel } from '../../../lib/model/open';
 import { saveModel } from '../../../lib/model/save/save';
 import type { OpenedModel } from '../../../lib/model/types';
-import type { EngineAddon, SaveFile } from '../../../lib/engine/addon';
+import type { EngineAddon } from '../../../lib/engine/addon';
+import type { SaveFile } from '../../../lib/engine/weight-files';
 import { removeFolders, temporaryFolder, writeTree } from '../native/support/folders';
 import { folderVectors, inEngine } from './support/engine';
 import { copyFixture, fixtureFolder, treeOf } from './support/fixture';
