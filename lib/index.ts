@@ -124,13 +124,20 @@ export { evaluateBinary } from './evaluate/binary';
 export type { BinaryRow } from './evaluate/binary';
 export type { Interval, Verdict } from './evaluate/bootstrap';
 export { compare } from './evaluate/compare';
-export type { ChangedRow, Comparison, MeasureDifference, ModelCost } from './evaluate/compare';
+export type {
+  ChangedRow,
+  CompareOptions,
+  Comparison,
+  MeasureDifference,
+  ModelCost,
+  RowAnswer,
+} from './evaluate/compare';
 export { evaluate } from './evaluate/evaluate';
 export type { DataEvaluation, EvaluateDataOptions, Measures } from './evaluate/evaluate';
 export type { RowSource } from './evaluate/collect';
 export type { EvaluationTask } from './evaluate/tasks';
 export type { EvaluateOptions, IntervalOptions } from './evaluate/options';
-export type { EmbeddingEvent, EvaluateEvent, MeasuringEvent } from './evaluate/events';
+export type { ComparingEvent, EmbeddingEvent, EvaluateEvent, MeasuringEvent } from './evaluate/events';
 export { evaluateClasses } from './evaluate/classes';
 export type { ClassEvaluateOptions, ClassMetrics, ClassRow } from './evaluate/classes';
 export type { EmbeddingModel, ModelEmbedOptions, TextRole } from './evaluate/embedding';

@@ -14,6 +14,7 @@ import { invalidOption } from './system/options';
 import { say, words } from './system/wording';
 import { deviceOption, memoryFractionOption } from './engine/devices';
 import type { LibTorchEvent } from './libtorch/events';
+import { hubTable } from './model/fetch/hub-options';
 import type { ModelDownloadEvent } from './model/types';
 
 /** What the fetching of a model, or of LibTorch, tells; told apart by `type`. */
@@ -67,13 +68,7 @@ export const textVectorisationTable = {
    * first use. Default false: the first use then rejects with the command that installs it.
    */
   installLibTorch: optional(flag, undefined),
-  /** Where fetched models are kept. Default: VECTUNE_CACHE, else the system's folder for caches. */
-  cacheFolder: optional(text(), undefined, { variable: 'VECTUNE_CACHE', aliases: ['cacheDir', 'cache', 'cachePath'] }),
-  /** Address of the model hub. Default: HF_ENDPOINT, else the public Hugging Face hub. */
-  hubUrl: optional(text(), undefined, {
-    variable: 'HF_ENDPOINT',
-    aliases: ['endpoint', 'hfEndpoint', 'baseUrl', 'hubEndpoint'],
-  }),
+  ...hubTable,
   /** Branch, tag or commit of the hub repository. Default 'main'. */
   revision: optional(text(), undefined, {
     flag: '--revision <name>',
@@ -81,13 +76,6 @@ export const textVectorisationTable = {
     unset: 'main',
     aliases: ['branch', 'commit', 'tag'],
   }),
-  /** Token for private repositories. Default: HF_TOKEN. */
-  accessToken: optional(text(), undefined, {
-    variable: 'HF_TOKEN',
-    aliases: ['token', 'useAuthToken', 'hfToken', 'hubToken', 'apiKey', 'authToken'],
-  }),
-  /** Fetch nothing, use what is on this machine. Default: whether HF_HUB_OFFLINE is set. */
-  offline: optional(flag, undefined, { variable: 'HF_HUB_OFFLINE', aliases: ['localFilesOnly', 'localOnly'] }),
   /** Is told while the model (or, with `installLibTorch`, LibTorch) is fetched, and which device was chosen. */
   onProgress: optional(callback<(event: LoadEvent) => void>(), undefined, {
     aliases: ['callback', 'progress', 'onEvent', 'progressCallback'],

@@ -85,6 +85,8 @@ function checkSource(source: unknown): string | ModelPreset {
 export class TextVectorisation {
   /** `dispose`, for `await using`; not there in a Node that does not know it (before 20.5). */
   declare readonly [Symbol.asyncDispose]: () => Promise<void>;
+  /** For evaluators: `embed` takes the option `prompt`, and knows the model's prompts by their names. */
+  readonly takesPrompts = true;
   readonly #source: string | ModelPreset;
   readonly #options: ResolvedOf<typeof textVectorisationTable>;
   readonly #held: HeldModel;

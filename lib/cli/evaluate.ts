@@ -1,15 +1,14 @@
 import type { Command } from 'commander';
 import { evaluate, type DataEvaluation, type EvaluateDataOptions } from '../evaluate/evaluate';
-import type { EvaluateEvent } from '../evaluate/events';
 import { AbortError } from '../system/errors';
 import { openAny } from './any-model';
+import { EvaluateDisplay } from './evaluate-display';
 import { addFlags, typedOptions } from './flags';
-import { measureName, notesOf, shortNumber, unitsOf } from './measures';
+import { measureName, notesOf, oneLine, shortNumber, unitsOf } from './measures';
 import { fixed, integer } from './numbers';
 import { DownloadDisplay } from './download-display';
 import { StopSignals } from './stop-signals';
 import { evaluateFlags, modelFlags } from './tables';
-import { animates, type ProgressStream } from './terminal';
 import { requireFlags } from './usage';
 
 export const dataHelp =
@@ -29,7 +28,8 @@ export function registerEvaluate(program: Command): void {
     .command('evaluate')
     .description('Measure a model on data, by the measures that its form asks for.')
     .argument('<data>', dataHelp)
-    .option('--model <id|folder|address>', 'a name on the hub, a folder, or an address of /v1/embeddings');
+    .option('--model <id|folder|address>', 'a name on the hub, a folder, or an address of /v1/embeddings')
+    .addHelpText('after', '\nA key for an address comes from VECTUNE_API_KEY, else OPENAI_API_KEY.');
   requireFlags(command, 'model');
   addFlags(command, modelFlags);
   addFlags(command, evaluateFlags).option('--json', 'print the result as JSON').action(run);
@@ -37,10 +37,14 @@ export function registerEvaluate(program: Command): void {
 
 async function run(data: string, flags: Flags, command: Command): Promise<void> {
   await interruptible(async (signal, onProgress, onLoad) => {
-    const { model, dispose } = openAny(flags.model, { ...typedOptions(command, modelFlags), onProgress: onLoad });
+    const { model, notes, dispose } = openAny(flags.model, {
+      ...typedOptions(command, modelFlags),
+      onProgress: onLoad,
+    });
     try {
       const options = typedOptions(command, evaluateFlags) as EvaluateDataOptions;
-      const found = await evaluate(model, data, { ...options, signal, onProgress });
+      const evaluated = await evaluate(model, data, { ...options, signal, onProgress });
+      const found = { ...evaluated, notes: [...evaluated.notes, ...(await notes())] };
       return flags.json ? `${JSON.stringify({ model: flags.model, data, ...found })}\n` : describe(flags.model, found);
     } finally {
       await dispose();
@@ -73,36 +77,13 @@ export async function interruptible(
     process.stdout.write(printed);
   } catch (error) {
     if (!stop.signal.aborted || !(error instanceof AbortError)) throw error;
+    display.end();
+    process.stderr.write('stopped\n');
     process.exitCode = stop.exitCode;
   } finally {
     stop.release();
     download.end();
     display.end();
-  }
-}
-
-/** One line on a terminal: how many texts are embedded, then that they are measured. Nothing in a log. */
-class EvaluateDisplay {
-  readonly #stream: ProgressStream;
-  #shown = '';
-
-  constructor(stream: ProgressStream = process.stderr) {
-    this.#stream = stream;
-  }
-
-  show(event: EvaluateEvent): void {
-    if (!animates(this.#stream)) return;
-    const what = { text: 'texts', query: 'queries', document: 'documents' };
-    this.#write(event.type === 'embedding' ? `${integer(event.done)} ${what[event.role]} embedded` : 'measuring');
-  }
-
-  end(): void {
-    if (this.#shown !== '') this.#write('');
-  }
-
-  #write(line: string): void {
-    this.#stream.write(`\r${line.padEnd(this.#shown.length)}${line === '' ? '\r' : ''}`);
-    this.#shown = line;
   }
 }
 
@@ -119,6 +100,7 @@ export function describe(model: string, found: DataEvaluation): string {
   });
   return [
     `${integer(found.count)} ${unitsOf(found)}: ${model}, ${found.similarity}, ${found.dimensions} dimensions`,
+    oneLine(found.understood, 500),
     '',
     `${' '.repeat(width)}${'value'.padStart(8)}${head}`,
     ...lines,

@@ -19,6 +19,7 @@ import { registerServe } from './serve';
 import { cli } from './surface';
 import {
   comparedFlags,
+  compareFlags,
   embedFileFlags,
   embedFlags,
   evaluateFlags,
@@ -68,7 +69,7 @@ async function main(): Promise<void> {
     export: { table: { ...exportFlags, ...revisionFlags }, misnomers: {} },
     report: { table: { ...comparedFlags, ...reportFlags }, misnomers: {} },
     serve: { table: { ...modelFlags, ...serveFlags }, misnomers: serveMisnomers },
-    compare: { table: { ...comparedFlags, ...evaluateFlags }, misnomers: {} },
+    compare: { table: { ...comparedFlags, ...compareFlags }, misnomers: {} },
   };
   const all = (command: Command): Command[] => [command, ...command.commands.flatMap(all)];
   for (const command of all(program)) tellUsage(command, names[command.name()]);

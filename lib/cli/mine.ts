@@ -2,13 +2,12 @@ import { extname } from 'node:path';
 import type { Command } from 'commander';
 import { isBeir } from '../data/formats/beir';
 import { readTexts } from '../data/texts';
-import type { EvaluateEvent } from '../evaluate/events';
 import { mineHardNegatives, type MinedRow } from '../mine/hard-negatives';
 import type { MineOptions } from '../mine/options';
 import type { MineReport, ScoreStatistics } from '../mine/report';
-import type { SearchEvent } from '../search/vector-index';
 import { AbortError, InvalidArgumentError } from '../system/errors';
 import { openAny } from './any-model';
+import { EvaluateDisplay } from './evaluate-display';
 import { addFlags, flagName, typedOptions } from './flags';
 import { shortNumber } from './measures';
 import { fixed, integer } from './numbers';
@@ -16,7 +15,6 @@ import { Output } from './output';
 import { DownloadDisplay } from './download-display';
 import { StopSignals } from './stop-signals';
 import { entries, mineFlags, modelFlags } from './tables';
-import { animates, type ProgressStream } from './terminal';
 import { requireFlags } from './usage';
 
 interface Flags {
@@ -57,7 +55,7 @@ export function registerMine(program: Command): void {
 async function mine(data: string, flags: Flags, command: Command): Promise<void> {
   const write = writerFor(flags.out);
   const download = new DownloadDisplay();
-  const display = new MineDisplay();
+  const display = new EvaluateDisplay(process.stderr, { text: 'texts', query: 'anchors', document: 'texts' });
   const stop = new StopSignals();
   const output = await Output.open(flags.out);
   const { model, dispose } = openAny(flags.model, {
@@ -90,6 +88,8 @@ async function mine(data: string, flags: Flags, command: Command): Promise<void>
     process.stderr.write(describeMining(report, flags.out));
   } catch (error) {
     if (!stop.signal.aborted || !(error instanceof AbortError)) throw error;
+    display.end();
+    process.stderr.write('stopped\n');
     process.exitCode = stop.exitCode;
   } finally {
     stop.release();
@@ -179,31 +179,4 @@ export function describeMining(report: MineReport, out: string | undefined): str
     `${integer(rows)} rows${out === undefined ? '' : `: ${out}`}`,
     '',
   ].join('\n');
-}
-
-/** One line on a terminal: how many texts are embedded, then how far the search is. Nothing in a log. */
-class MineDisplay {
-  readonly #stream: ProgressStream;
-  #shown = '';
-
-  constructor(stream: ProgressStream = process.stderr) {
-    this.#stream = stream;
-  }
-
-  show(event: EvaluateEvent | SearchEvent): void {
-    if (!animates(this.#stream)) return;
-    if (event.type === 'searching') this.#write(`searching: ${Math.floor((100 * event.done) / event.total)} %`);
-    else if (event.type === 'embedding') {
-      this.#write(`${integer(event.done)} ${event.role === 'query' ? 'anchors' : 'texts'} embedded`);
-    }
-  }
-
-  end(): void {
-    if (this.#shown !== '') this.#write('');
-  }
-
-  #write(line: string): void {
-    this.#stream.write(`\r${line.padEnd(this.#shown.length)}${line === '' ? '\r' : ''}`);
-    this.#shown = line;
-  }
 }

@@ -1,23 +1,23 @@
 import { readFile } from 'node:fs/promises';
-import { extname } from 'node:path';
+import { basename, extname } from 'node:path';
 import type { Command } from 'commander';
 import { splitLines } from '../data/text/lines';
 import { TextSource } from '../data/text/text-source';
 import { ADDON_VERSION } from '../engine/load';
-import { openDataSet, type DataSetOptions } from '../evaluate/data-set';
-import { embedderOf } from '../evaluate/evaluation';
-import { evaluateTable } from '../evaluate/options';
-import { pairSimilarities } from '../evaluate/pairs';
+import { compared as comparedModels } from '../evaluate/compare';
+import { evaluateDataTable, observe, openFor, type EvaluateDataOptions, type Measures } from '../evaluate/evaluate';
+import type { Observation } from '../evaluate/evaluation';
 import { lossWords } from '../finetune/losses/told';
-import { compareRows } from '../report/comparison';
+import { cosinesOf, nearPairs } from '../report/closeness';
+import { pageComparison } from '../report/comparison';
 import { RunEvents } from '../report/events';
 import { recordIn } from '../report/read';
 import type { RunComparison, RunRecord } from '../report/record';
 import { renderReport } from '../report/report';
 import { FileError, InvalidArgumentError } from '../system/errors';
 import { resolveTable } from '../system/option-table';
-import { openAny } from './any-model';
-import { interruptible } from './evaluate';
+import { isAddress, openAny } from './any-model';
+import { dataHelp, interruptible } from './evaluate';
 import { addFlags, typedOptions } from './flags';
 import { Output } from './output';
 import { comparedFlags, reportFlags } from './tables';
@@ -44,7 +44,7 @@ export function registerReport(program: Command): void {
     .option('--out <file.html>', "where it is written (default: the run's name with .html)")
     .option('--before <id|folder|address>', 'the model that training began with')
     .option('--after <id|folder|address>', 'the tuned model')
-    .option('--data <file>', 'rows of two texts with scores or labels that neither was trained on');
+    .option('--data <file>', `rows that neither was trained on: ${dataHelp}`);
   addFlags(command, comparedFlags);
   addFlags(command, reportFlags).action(run);
 }
@@ -60,59 +60,80 @@ async function run(path: string, flags: Flags, command: Command): Promise<void> 
   const target = flags.out ?? `${path.slice(0, path.length - extname(path).length)}.html`;
   const read = await readRun(path);
   await interruptible(async (signal, onProgress, onLoad) => {
-    let comparison: RunComparison | null = null;
-    if (flags.data !== undefined) {
-      const { maxInputLength, ...reading } = typedOptions(command, reportFlags) as DataSetOptions & {
-        maxInputLength?: number;
-      };
-      const set = await openDataSet(flags.data, { ...reading, onProgress, signal });
-      if (set.form !== 'similarity' && set.form !== 'binary') {
-        throw new InvalidArgumentError(
-          'ERR_INVALID_OPTION',
-          `A report compares rows of two texts with scores or labels, but ${flags.data} holds ${set.understood}. vectune compare takes every form.`,
-        );
-      }
-      const rows = set.form === 'binary' ? set.rows.map((row) => ({ ...row, score: Number(row.label) })) : set.rows;
-      const options = resolveTable(
-        evaluateTable,
-        { ...(maxInputLength !== undefined && { maxInputLength }), signal, onProgress },
-        { name: 'report', path: '' },
-      );
-      const similarities = async (named: string): Promise<Float32Array> => {
-        const { model, dispose } = openAny(named, { ...typedOptions(command, comparedFlags), onProgress: onLoad });
-        try {
-          const embedder = embedderOf(model, options);
-          const found = await pairSimilarities(rows, ({ text1, text2 }) => [text1, text2], embedder, options);
-          return found.get('cosine')!;
-        } finally {
-          await dispose();
-        }
-      };
-      const before = await similarities(flags.before!);
-      const after = await similarities(flags.after!);
-      comparison = await compareRows({
-        wanted: rows.map(({ score }) => score),
-        before,
-        after,
-        texts: (row) => [rows[row]!.text1, rows[row]!.text2],
-        intervals: options.intervals,
-        signal,
-      });
-    }
-    const record = read(comparison, flags);
-    const output = await Output.open(target);
-    try {
-      await output.write(renderReport(record));
-      await output.finish();
-    } finally {
-      await output.release();
-    }
+    const compared = flags.data === undefined ? null : await compareOn(flags, command, signal, onProgress, onLoad);
+    const record = read(compared, flags);
+    await writePage(target, record);
     return `${target}\n`;
   });
 }
 
+/** A page, whole or not at all. */
+export async function writePage(file: string, record: RunRecord): Promise<void> {
+  const output = await Output.open(file);
+  try {
+    await output.write(renderReport(record));
+    await output.finish();
+  } finally {
+    await output.release();
+  }
+}
+
+/** What a page shows of other rows than the run's. */
+type Compared = Pick<RunRecord, 'closeness'> & { comparison: RunComparison };
+
+type Progress = Parameters<Parameters<typeof interruptible>[0]>;
+
+/** Both models on the data, one after the other. */
+async function compareOn(
+  { before, after, data }: Flags,
+  command: Command,
+  signal: AbortSignal,
+  onProgress: Progress[1],
+  onLoad: Progress[2],
+): Promise<Compared> {
+  const given = typedOptions(command, reportFlags) as EvaluateDataOptions;
+  const options = resolveTable(evaluateDataTable, { ...given, signal, onProgress }, { name: 'report', path: '' });
+  const set = await openFor(data!, undefined, options, given);
+  const pairs = nearPairs(set);
+  const named = [before!, after!];
+  const both = typedOptions(command, comparedFlags);
+  if (Object.keys(both).length > 0 && named.every(isAddress)) openAny(before!, both); // says which option is none of an address's
+  const observations: Observation<Measures>[] = [];
+  const near: { together: number[]; apart: number[] }[] = [];
+  for (const one of named) {
+    const { model, dispose } = openAny(one, { ...(isAddress(one) ? {} : both), onProgress: onLoad });
+    try {
+      const observation = await observe(model, set, options);
+      observations.push(observation);
+      if (pairs === null) continue;
+      const { together, apart, roles } = pairs;
+      near.push({
+        together: await cosinesOf(together, roles, observation.embedder, signal),
+        apart: await cosinesOf(apart, roles, observation.embedder, signal),
+      });
+    } finally {
+      await dispose();
+    }
+  }
+  const [first, second] = observations as [Observation<Measures>, Observation<Measures>];
+  const found = await comparedModels(first, second, set, options);
+  const comparison = await pageComparison(found, first, second, set, basename(data!), signal);
+  const closeness =
+    pairs === null || pairs.together.length < 2 || pairs.apart.length < 2
+      ? null
+      : [
+          {
+            together: { before: near[0]!.together, after: near[1]!.together },
+            apart: { before: near[0]!.apart, after: near[1]!.apart },
+            apartFrom: pairs.apartFrom,
+            ...(pairs.togetherWith !== undefined && { togetherWith: pairs.togetherWith }),
+          },
+        ];
+  return { comparison, closeness };
+}
+
 /** What makes the record of a log, or changes that of a report. */
-async function readRun(path: string): Promise<(comparison: RunComparison | null, flags: Flags) => RunRecord> {
+async function readRun(path: string): Promise<(compared: Compared | null, flags: Flags) => RunRecord> {
   const source = await TextSource.open(path, path, {});
   const events = new RunEvents(lossWords);
   let isLog = true;
@@ -133,11 +154,13 @@ async function readRun(path: string): Promise<(comparison: RunComparison | null,
     if (!isLog) break;
   }
   if (isLog && events.any) {
-    return (comparison, { before, after }) =>
+    return (compared, { before, after }) =>
       events.record({
-        model: before ?? events.model ?? 'a model',
+        model: events.model ?? before ?? 'a model',
         folder: after ?? null,
-        comparison,
+        surface: 'cli',
+        comparison: compared?.comparison ?? null,
+        closeness: [compared?.closeness ?? []].flat(),
         versions: { vectune: ADDON_VERSION, 'Node.js': process.versions.node },
         created: new Date(),
       });
@@ -150,7 +173,12 @@ async function readRun(path: string): Promise<(comparison: RunComparison | null,
       { file: path },
     );
   }
-  return (comparison) => ({ ...record, comparison: comparison ?? record.comparison });
+  return (compared, { after }) => ({
+    ...record,
+    // What the page showed of the run's own rows is not of these.
+    ...(compared !== null && { ...compared, changed: null, unshown: null }),
+    ...(after !== undefined && { folder: after }),
+  });
 }
 
 async function wholeText(path: string): Promise<string> {

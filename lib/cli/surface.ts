@@ -12,6 +12,9 @@ function given(path: string): string {
   // All parts but those of a scored pair have one flag together.
   const [, all, part] = /^(.*\.columns)\.([^.]+)$/.exec(path) ?? [];
   if (part !== undefined && entries.get(path)?.flag === undefined) return `${given(all!)} ${part}`;
+  // An element of a list has the list's flag.
+  const [, list, at] = /^(.*)\[(\d+)\]$/.exec(path) ?? [];
+  if (list !== undefined && entries.get(list)?.flag !== undefined) return `number ${Number(at) + 1} of ${given(list)}`;
   const entry = entries.get(path);
   return (entry === undefined ? undefined : (flagName(entry) ?? entry.variable)) ?? path;
 }

@@ -1,4 +1,5 @@
 import { embedFileTable } from '../embed/embed-file';
+import { compareTable } from '../evaluate/compare';
 import { evaluateDataTable } from '../evaluate/evaluate';
 import { exportTable } from '../export/options';
 import { mergeTable } from '../merge';
@@ -6,7 +7,7 @@ import { finetuneTable } from '../finetune/options';
 import { mineTable } from '../mine/options';
 import { pushTable } from '../push/options';
 import { serveTable } from '../serve/options';
-import { flattened, type OptionEntry, type OptionTable } from '../system/option-table';
+import { flattened, object, optional, type OptionEntry, type OptionTable } from '../system/option-table';
 import { embedTable, textVectorisationTable } from '../text-vectorisation-options';
 
 /** The options that `vectune finetune` gives to `finetune`, and to the model. */
@@ -37,12 +38,27 @@ export const embedFileFlags = {
 
 /** The options that `vectune evaluate` and `vectune compare` give to the functions of these names. */
 export const evaluateFlags = evaluateDataTable;
-/** The options that `vectune compare` gives to both models. */
+export const compareFlags = compareTable;
+/** The options that `vectune compare` and `vectune report` give to both models. */
 export const comparedFlags = { precision, device, memoryFraction };
+/** Those that `vectune compare` gives to one of them. */
+const ofSide = (side: 'a' | 'b') =>
+  optional(
+    object({
+      precision: {
+        ...precision,
+        flag: `--${side}-precision <kind>`,
+        help: `of ${side}: compute precision`,
+        unset: 'as --precision',
+      },
+    }),
+    undefined,
+  );
+export const sideFlags = { a: ofSide('a'), b: ofSide('b') };
 
 /** The options that `vectune report` gives to both models and to the reading of the data. */
-const { file, split, onBadRow, maxInputLength: mostTokens } = evaluateDataTable;
-export const reportFlags = { file, split, onBadRow, maxInputLength: mostTokens };
+const { similarity: _, ...reported } = evaluateDataTable;
+export const reportFlags = reported;
 
 /** The options that `vectune mine` gives to `mineHardNegatives`. */
 export const mineFlags = mineTable;
@@ -65,7 +81,7 @@ export const serveFlags = serveTable;
 
 /** Every option by its path, whether or not it has a flag. Where two tables have one, its flag is the same in both. */
 export const entries: ReadonlyMap<string, OptionEntry> = new Map(
-  [serveFlags, textVectorisationTable, embedTable, embedFileFlags, evaluateFlags, mineFlags, finetuneFlags]
+  [serveFlags, textVectorisationTable, embedTable, embedFileFlags, compareFlags, sideFlags, mineFlags, finetuneFlags]
     .flatMap((table) => flattened(table))
     .map(({ path, entry }): [string, OptionEntry] => [path, entry])
     .concat([['method', mergeTable.method]], Object.entries(pushFlags)),

@@ -4,7 +4,7 @@ import { isObject, parseJson } from '../system/json';
 import { show } from '../system/options';
 import { custom, integer, optional, resolveTable, text, type OptionsOf } from '../system/option-table';
 import { proxiedFetch } from '../system/proxy';
-import { say } from '../system/wording';
+import { option, say } from '../system/wording';
 
 export const endpointTable = {
   /** Name that the server knows the model by. Default: the address's fragment, else the only one that the server lists. */
@@ -24,6 +24,13 @@ export const endpointTable = {
 
 /** Options of `EmbeddingsEndpoint`. */
 export interface EndpointOptions extends OptionsOf<typeof endpointTable> {}
+
+/** Options of a model's `embed` that a server has no place for, and why. */
+const notAsked: Readonly<Record<string, string>> = {
+  maxInputLength: 'which says itself how long a text may be',
+  dimensions: 'which says itself how many numbers a vector has',
+  prompt: 'which is sent texts as they are',
+};
 
 /** A server that is too busy is not asked again at once. */
 const FIRST_PAUSE_MS = 500;
@@ -63,11 +70,20 @@ export class EmbeddingsEndpoint {
   }
 
   /**
-   * A vector for each text, in order.
+   * A vector for each text, in order. How long a text may be, and what stands before it, is the server's to say.
    *
-   * @throws DownloadError: the server cannot be reached, refuses, or answers with something else; AbortError
+   * @throws DownloadError: the server cannot be reached, refuses, or answers with something else; InvalidArgumentError: an
+   *   option that a server is not asked; AbortError
    */
   async embed(texts: readonly string[], options: { signal?: AbortSignal } = {}): Promise<Float32Array[]> {
+    for (const [name, why] of Object.entries(notAsked)) {
+      if ((options as Record<string, unknown>)[name] === undefined) continue;
+      throw new InvalidArgumentError(
+        'ERR_INVALID_OPTION',
+        say`${option(name)} is for a model that is opened here, but ${this.address} is a server, ${why}.`,
+        { remedy: say`Leave it out${name === 'prompt' ? ', and put the text before each text yourself' : ''}.` },
+      );
+    }
     const vectors: Float32Array[] = [];
     if (this.#model === undefined) this.#model = await this.#onlyModel(options.signal);
     for (let start = 0; start < texts.length; start += this.#options.batchSize) {

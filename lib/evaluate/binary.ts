@@ -86,7 +86,7 @@ export async function observeBinary(
   resolved: ResolvedEvaluateOptions,
 ): Promise<Observation<BinaryMetrics>> {
   const begun = performance.now();
-  const embedder = embedderOf(model, resolved);
+  const embedder = embedderOf(model, resolved, 'binary');
   const labels: number[] = [];
   const textsOf = (row: BinaryRow, index: number): readonly [string, string] => {
     const texts = pairTexts(row, index);

@@ -9,8 +9,8 @@ import { inPieces, throwIfAborted } from './work';
 
 /** The nearest documents of each query, from documents that come in blocks. */
 export interface BlockSearch {
-  /** Compares all queries with documents `first`, `first + 1`, … */
-  add(documents: readonly Vector[], first: number): Promise<void>;
+  /** Compares all queries with documents `first`, `first + 1`, …; `onDone` hears of the comparisons of these so far. */
+  add(documents: readonly Vector[], first: number, onDone?: (comparisons: number) => void): Promise<void>;
   /** Of a query, the best first. */
   hits(query: number): Hit[];
 }
@@ -42,7 +42,7 @@ export async function blockSearch(
   if (engine !== undefined) return new EngineSearch(engine, queries, k, tie, skip, signal);
   const search = await inPieces(TopK.of(queries, k, name, tie, skip), signal);
   return {
-    add: (documents, first) => inPieces(search.add(documents, first), signal),
+    add: (documents, first, onDone) => inPieces(search.add(documents, first, onDone), signal),
     hits: (query) => search.hits(query),
   };
 }
@@ -83,14 +83,17 @@ class EngineSearch implements BlockSearch {
     this.#held = new Int32Array(queries.length);
   }
 
-  async add(documents: readonly Vector[], first: number): Promise<void> {
+  async add(documents: readonly Vector[], first: number, onDone?: (comparisons: number) => void): Promise<void> {
     for (let from = 0; from < documents.length; from += DOCUMENTS_AT_ONCE) {
-      await this.#addPart(documents.slice(from, from + DOCUMENTS_AT_ONCE), first + from);
+      const before = from * this.#queries.count;
+      await this.#addPart(documents.slice(from, from + DOCUMENTS_AT_ONCE), first + from, (done) =>
+        onDone?.(before + done),
+      );
     }
   }
 
   /** The engine breaks ties by place: the documents come to it in the order of ties. */
-  async #addPart(documents: readonly Vector[], first: number): Promise<void> {
+  async #addPart(documents: readonly Vector[], first: number, onDone: (comparisons: number) => void): Promise<void> {
     const order = Array.from(documents, (_, i) => first + i).sort(this.#tie);
     const source = VectorSource.of(
       order.map((document) => documents[document - first]!),
@@ -100,7 +103,8 @@ class EngineSearch implements BlockSearch {
     try {
       for await (const { numbers } of source.pieces()) await vectors.append(numbers);
       const wanted = this.#k + (this.#skip === undefined ? 0 : 1);
-      for await (const found of vectors.search(this.#queries, wanted, this.#signal)) await this.#merge(found, order);
+      for await (const found of vectors.search(this.#queries, wanted, this.#signal, onDone))
+        await this.#merge(found, order);
     } finally {
       vectors.dispose();
     }

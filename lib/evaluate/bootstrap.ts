@@ -10,6 +10,9 @@ export interface Interval {
   high: number;
 }
 
+/** Of fewer units a bootstrap knows nothing: some draws have one of them only. */
+export const FEWEST = 5;
+
 /** Draws between two pauses. */
 const AT_ONCE = 1 << 14;
 
@@ -26,6 +29,8 @@ export function* bootstrap(
   units: number,
   measure: (counts: Uint32Array) => Work<Numbers>,
   { samples, confidence, seed }: ResolvedIntervals,
+  /** Is told how many are drawn, some hundred times. */
+  onSample?: (done: number) => void,
 ): Work<Record<string, Interval | null>> {
   const random = Random.of(seed, Stream.Bootstrap);
   const values = new Map<string, number[]>();
@@ -41,6 +46,7 @@ export function* bootstrap(
       if (list === undefined) values.set(name, (list = []));
       if (value !== null && !Number.isNaN(value)) list.push(value);
     }
+    if ((sample + 1) % Math.ceil(samples / 100) === 0) onSample?.(sample + 1);
     yield;
   }
   const tail = (1 - confidence) / 2;

@@ -4,7 +4,7 @@ import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
 import { integer, optional, resolveTable, type OptionsOf, type ResolvedOf } from '../system/option-table';
 import type { Vector } from '../embed/similarity';
-import { blocks, BLOCK_TEXTS, type EmbeddingModel } from './embedding';
+import { blocks, BLOCK_TEXTS, lengthOf, type EmbeddingModel } from './embedding';
 import { embedderOf, evaluation, Means, type Evaluation, type Observation } from './evaluation';
 import { evaluateTable } from './options';
 import { silhouettes } from './metrics/silhouette';
@@ -53,6 +53,7 @@ export function* neighbourVotes(
   classes: ArrayLike<number>,
   k: number,
   similarity: SimilarityName,
+  onDone?: (comparisons: number) => void,
 ): Work<Float64Array> {
   const search = yield* TopK.of(
     vectors,
@@ -61,7 +62,7 @@ export function* neighbourVotes(
     (a, b) => a - b,
     (query, document) => query === document,
   );
-  yield* search.add(vectors, 0);
+  yield* search.add(vectors, 0, onDone);
   const right = new Float64Array(vectors.length);
   for (let i = 0; i < right.length; ++i) {
     const neighbours = search.hits(i).map(({ document }) => classes[document]!);
@@ -94,7 +95,8 @@ export async function observeClasses(
 ): Promise<Observation<ClassMetrics>> {
   const { k } = resolved;
   const begun = performance.now();
-  const embedder = embedderOf(model, resolved);
+  const embedder = embedderOf(model, resolved, 'classes');
+  embedder.expect('text', lengthOf(rows));
   const numbers = new Map<string | number, number>();
   const classes: number[] = [];
   const vectors: Vector[] = [];
@@ -126,7 +128,8 @@ export async function observeClasses(
   const silhouette = await inPieces(silhouettes(vectors, classes, numbers.size), resolved.signal);
   const observed = new Map<SimilarityName, Means<ClassMetrics>>();
   for (const name of resolved.similarity) {
-    const knnAccuracy = await inPieces(neighbourVotes(vectors, classes, k, name), resolved.signal);
+    const told = (done: number): void => resolved.onProgress?.({ type: 'searching', done, total: vectors.length ** 2 });
+    const knnAccuracy = await inPieces(neighbourVotes(vectors, classes, k, name, told), resolved.signal);
     observed.set(
       name,
       new Means<ClassMetrics>('classes', 'texts', 'knnAccuracy', { knnAccuracy, silhouette }, silhouette),

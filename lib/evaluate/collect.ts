@@ -3,6 +3,7 @@ import type { ReadOptions } from '../data/read-options';
 import { collectLists, collectRows, noSplit, type CollectedData } from '../data/source';
 import type { DataSource } from '../data/training-row';
 import { fetchDataSet, hubDataSet } from '../model/fetch/data-set';
+import type { HubPlace } from '../model/fetch/hub-options';
 import type { ModelDownloadEvent } from '../model/types';
 import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
@@ -38,13 +39,15 @@ export interface CollectOptions {
   split?: string | undefined;
   /** Splits of a data set of the hub of which the first that is there is taken where none is named; default train. */
   usual?: readonly string[] | undefined;
+  /** Where data sets of the hub are fetched from and kept; what is left out is as the environment says. */
+  hub?: HubPlace | undefined;
   /** Is told while a data set of the hub is fetched. */
   onProgress?: ((event: ModelDownloadEvent) => void) | undefined;
   signal?: AbortSignal | undefined;
 }
 
 /**
- * Reads a source to its end, as `finetune` understands it. Data sets of the hub are fetched as the environment says.
+ * Reads a source to its end, as `finetune` understands it.
  *
  * @throws InvalidArgumentError: the data or an option; DownloadError: the hub; AbortError
  */
@@ -53,7 +56,7 @@ export async function collect(
   labels: LabelList | undefined,
   options: CollectOptions,
 ): Promise<CollectedData> {
-  const { file, split, usual, onBadRow, onProgress } = options;
+  const { file, split, usual, onBadRow, hub, onProgress } = options;
   const signal = options.signal ?? new AbortController().signal;
   throwIfAborted(options.signal);
   try {
@@ -74,7 +77,7 @@ export async function collect(
     const files =
       named === null
         ? undefined
-        : await fetchDataSet(named, split, { environment: process.env, usual, onProgress, signal });
+        : await fetchDataSet(named, split, { ...hub, environment: process.env, usual, onProgress, signal });
     return await collectRows(source as DataSource, { file, onBadRow, split: split ?? null, files }, signal);
   } catch (error) {
     throwIfAborted(options.signal);

@@ -1,9 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { isBeir, openBeir } from '../data/formats/beir';
-import { counted, describeForm, formWords, widths, type TrainingData } from '../data/form';
+import { counted, formWords, widths, type TrainingData } from '../data/form';
 import type { LabelList, TextList } from '../data/lists';
 import type { ReadOptions } from '../data/read-options';
 import { notAFile } from '../data/source';
+import { understood } from '../data/understood';
+import type { HubPlace } from '../model/fetch/hub-options';
 import { InvalidArgumentError } from '../system/errors';
 import { option, say, words } from '../system/wording';
 import type { BinaryRow } from './binary';
@@ -19,6 +21,8 @@ import { inPieces, type Work } from './work';
 
 /** How data was understood. */
 interface Understood {
+  /** Of each unit that is measured, the row of the data that it came of, the first of several; absent where they are the same. */
+  sources?: ArrayLike<number> | undefined;
   /** What it is, in a line. */
   understood: string;
   /** What else is worth knowing: what was left out, which columns were not read. */
@@ -38,7 +42,7 @@ type Rows =
 /** Data in the form that an evaluator takes. */
 export type DataSet = Rows & Understood;
 
-export interface DataSetOptions {
+export interface DataSetOptions extends HubPlace {
   /** How a file is read. */
   file?: ReadOptions | undefined;
   /** Of a BEIR folder, or of a data set of the hub. */
@@ -69,6 +73,8 @@ export async function openDataSet(
   labels?: LabelList,
 ): Promise<DataSet> {
   const { file, split, task, onBadRow = 'refuse', onProgress, signal } = options;
+  const { cacheFolder, hubUrl, accessToken, offline } = options;
+  const hub = { cacheFolder, hubUrl, accessToken, offline };
   if (typeof source === 'string' && (await stat(source).catch(() => undefined))?.isDirectory() === true) {
     if (!(await isBeir(source))) {
       throw new InvalidArgumentError(
@@ -79,12 +85,12 @@ export async function openDataSet(
     }
     return openFolder(source, options);
   }
-  const data = await collect(source, labels, { file, split, usual: usualSplits, onBadRow, onProgress, signal });
+  const data = await collect(source, labels, { file, split, usual: usualSplits, onBadRow, hub, onProgress, signal });
   const name = typeof source === 'string' ? source : undefined;
   const chosen = taskOf(data, task, name);
   const notes = [...data.facts.notes];
   const rows = await inPieces(formed(chosen, data, notes), signal);
-  return { ...rows, understood: describeForm(data), notes };
+  return { ...rows, understood: understood(data), notes };
 }
 
 async function openFolder(folder: string, options: DataSetOptions): Promise<DataSet> {
@@ -138,18 +144,20 @@ function notMeasuredSo(
   );
 }
 
-function* formed(task: EvaluationTask, data: TrainingData, notes: string[]): Work<Rows> {
+type Formed = Rows & Pick<Understood, 'sources'>;
+
+function* formed(task: EvaluationTask, data: TrainingData, notes: string[]): Work<Formed> {
   switch (task) {
     case 'similarity':
-      return { form: task, rows: yield* scoredPairs(data) };
+      return { form: task, ...(yield* scoredPairs(data)) };
     case 'binary': {
-      const rows = yield* scoredPairs(data);
+      const { rows } = yield* scoredPairs(data);
       return { form: task, rows: yield* each(rows, ({ text1, text2, score }) => ({ text1, text2, label: score })) };
     }
     case 'triplet':
-      return { form: task, rows: yield* triplets(data, notes) };
+      return { form: task, ...(yield* triplets(data, notes)) };
     case 'reranking':
-      return { form: task, rows: yield* samples(data, notes) };
+      return { form: task, ...(yield* samples(data, notes)) };
     case 'classes': {
       const { rows, labels, classes } = data;
       return { form: task, rows: yield* each(rows, ([text], i) => ({ text: text!, label: classes![labels[i]!]! })) };
@@ -171,51 +179,66 @@ function* each<A, B>(rows: readonly A[], change: (row: A, i: number) => B): Work
 }
 
 /** Two texts and a score; of a query with candidates a row for each of them. */
-function* scoredPairs({ form, rows, labels, labelWidth }: TrainingData): Work<SimilarityRow[]> {
+function* scoredPairs({
+  form,
+  rows,
+  labels,
+  labelWidth,
+}: TrainingData): Work<{ rows: SimilarityRow[]; sources?: number[] }> {
   if (form !== 'candidates')
-    return yield* each(rows, ([text1, text2], i) => ({ text1: text1!, text2: text2!, score: labels[i]! }));
+    return {
+      rows: yield* each(rows, ([text1, text2], i) => ({ text1: text1!, text2: text2!, score: labels[i]! })),
+    };
   const pairs: SimilarityRow[] = [];
+  const sources: number[] = [];
   for (const [i, [query, ...candidates]] of rows.entries()) {
-    candidates.forEach((text, c) => pairs.push({ text1: query!, text2: text, score: labels[i * labelWidth + c]! }));
+    candidates.forEach((text, c) => {
+      pairs.push({ text1: query!, text2: text, score: labels[i * labelWidth + c]! });
+      sources.push(i);
+    });
     if (i % AT_ONCE === 0) yield;
   }
-  return pairs;
+  return { rows: pairs, sources };
 }
 
 /** Each negative with its row's anchor and positive. */
-function* triplets({ form, rows }: TrainingData, notes: string[]): Work<TripletRow[]> {
+function* triplets({ form, rows }: TrainingData, notes: string[]): Work<{ rows: TripletRow[]; sources: number[] }> {
   const found: TripletRow[] = [];
+  const sources: number[] = [];
   let without = 0;
   for (const [i, [anchor, positive, ...negatives]] of rows.entries()) {
     if (negatives.length === 0) ++without;
-    for (const negative of negatives) found.push({ anchor: anchor!, positive: positive!, negative });
+    for (const negative of negatives) {
+      found.push({ anchor: anchor!, positive: positive!, negative });
+      sources.push(i);
+    }
     if (i % AT_ONCE === 0) yield;
   }
   if (without > 0) notes.push(`${counted(without, 'row has', 'rows have')} no negative and ${left(without)}.`);
   if (form === 'candidates') notes.push(unusedScores);
-  return found;
+  return { rows: found, sources };
 }
 
 const unusedScores = "The teacher's scores were not used, only which text is the positive.";
 const left = (count: number): string => `${count === 1 ? 'is' : 'are'} left out`;
 
 /** An anchor's positives and negatives, of all rows that have it. */
-function* samples({ form, rows }: TrainingData, notes: string[]): Work<RerankingSample[]> {
-  const found = new Map<string, { positive: Set<string>; negative: Set<string> }>();
+function* samples({ form, rows }: TrainingData, notes: string[]): Work<{ rows: RerankingSample[]; sources: number[] }> {
+  const found = new Map<string, { positive: Set<string>; negative: Set<string>; source: number }>();
   for (const [i, [anchor, positive, ...negatives]] of rows.entries()) {
     let of = found.get(anchor!);
-    if (of === undefined) found.set(anchor!, (of = { positive: new Set(), negative: new Set() }));
+    if (of === undefined) found.set(anchor!, (of = { positive: new Set(), negative: new Set(), source: i }));
     of.positive.add(positive!);
     for (const negative of negatives) of.negative.add(negative);
     if (i % AT_ONCE === 0) yield;
   }
   let both = 0;
-  const all = yield* each([...found], ([query, { positive, negative }]) => {
+  const all = yield* each([...found], ([query, { positive, negative, source }]) => {
     const wrong = [...negative].filter((text) => !positive.has(text));
     both += negative.size - wrong.length;
-    return { query, positive: [...positive], negative: wrong };
+    return { source, sample: { query, positive: [...positive], negative: wrong } };
   });
-  const kept = all.filter(({ negative }) => negative.length > 0);
+  const kept = all.filter(({ sample }) => sample.negative.length > 0);
   const without = all.length - kept.length;
   if (both > 0)
     notes.push(
@@ -223,22 +246,25 @@ function* samples({ form, rows }: TrainingData, notes: string[]): Work<Reranking
     );
   if (without > 0) notes.push(`${counted(without, 'anchor has', 'anchors have')} no negative and ${left(without)}.`);
   if (form === 'candidates') notes.push(unusedScores);
-  return kept;
+  return { rows: kept.map(({ sample }) => sample), sources: kept.map(({ source }) => source) };
 }
 
 /**
  * Each anchor is searched with among all positives and negatives; equal texts are one, and have one id, so that
  * `ignoreSameId` leaves out the document that is the query itself.
  */
-function* amongTexts({ rows }: TrainingData): Work<Rows> {
+function* amongTexts({ rows }: TrainingData): Work<Formed> {
   const corpus = new Map<string, RetrievalText>();
   const positives = new Map<string, Set<string>>();
+  const sources: number[] = [];
   for (const [i, [anchor, positive, ...negatives]] of rows.entries()) {
     for (const text of [positive!, ...negatives])
       if (!corpus.has(text)) corpus.set(text, { id: `${corpus.size}`, text });
     const of = positives.get(anchor!);
-    if (of === undefined) positives.set(anchor!, new Set([positive!]));
-    else of.add(positive!);
+    if (of === undefined) {
+      positives.set(anchor!, new Set([positive!]));
+      sources.push(i);
+    } else of.add(positive!);
     if (i % AT_ONCE === 0) yield;
   }
   const relevant = new Map<string, string[]>();
@@ -250,11 +276,11 @@ function* amongTexts({ rows }: TrainingData): Work<Rows> {
     );
     return { id, text };
   });
-  return { form: 'retrieval', data: { queries, corpus: [...corpus.values()], relevant }, queries };
+  return { form: 'retrieval', data: { queries, corpus: [...corpus.values()], relevant }, queries, sources };
 }
 
 /** All texts of the pairs, and which pairs of them mean the same: those with label 1, or all where there are no labels. */
-function* duplicates({ rows, labels, labelWidth }: TrainingData): Work<Rows> {
+function* duplicates({ rows, labels, labelWidth }: TrainingData): Work<Formed> {
   const texts = new Map<string, MiningText>();
   const same: (readonly [string, string])[] = [];
   for (const [i, row] of rows.entries()) {

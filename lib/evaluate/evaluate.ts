@@ -1,5 +1,6 @@
 import type { LabelList, TextList } from '../data/lists';
 import { fileOption, onBadRowOption } from '../data/read-options';
+import { hubTable } from '../model/fetch/hub-options';
 import type { ModelDownloadEvent } from '../model/types';
 import { InvalidArgumentError } from '../system/errors';
 import {
@@ -17,7 +18,7 @@ import { classTable, observeClasses } from './classes';
 import { passed, type RowSource } from './collect';
 import { openDataSet, type DataSet } from './data-set';
 import type { EmbeddingModel } from './embedding';
-import { evaluation, type Evaluation, type Observation } from './evaluation';
+import { evaluation, withoutIntervals, type Evaluation, type Observation } from './evaluation';
 import type { EvaluateEvent } from './events';
 import { evaluateTable } from './options';
 import { miningTable, observeParaphraseMining } from './paraphrase-mining';
@@ -43,6 +44,7 @@ export const evaluateDataTable = {
     help: 'of a BEIR folder: whose judgements, qrels/<name>.tsv; of a data set of the hub: which split',
     unset: 'test',
   }),
+  ...hubTable,
   /** What happens to rows that cannot be used: 'refuse' all, or 'skip' those, which `notes` tells. Default 'refuse'. */
   onBadRow: onBadRowOption,
   /**
@@ -124,8 +126,8 @@ export interface DataEvaluation extends Evaluation<Measures> {
 /**
  * Measures a model on data by the evaluator that its form asks for: pairs with scores or labels 0 and 1, anchors with
  * positives and perhaps negatives, texts with classes, queries with scored candidates, a folder in BEIR's layout. The data is
- * understood as `finetune` understands it: the path of a file or folder, `hub:owner/name` (fetched as the environment says),
- * rows as objects, lists of texts, or texts and their labels. docs/evaluate.md tells which evaluator is for what.
+ * understood as `finetune` understands it: the path of a file or folder, `hub:owner/name`, rows as objects, lists of texts,
+ * or texts and their labels. docs/evaluate.md tells which evaluator is for what.
  *
  * @throws InvalidArgumentError: the data or an option; DownloadError: a data set of the hub; AbortError; and what the model's
  *   `embed` rejects with
@@ -147,21 +149,35 @@ export async function evaluate(
   second?: LabelList | EvaluateDataOptions,
   third?: EvaluateDataOptions,
 ): Promise<DataEvaluation> {
-  const { set, resolved } = await opened('evaluate', source, second, third);
+  const { labels, options } = passed<EvaluateDataOptions>('evaluate', second, third);
+  const resolved = resolveTable(evaluateDataTable, options, { name: 'evaluate', path: '' });
+  const set = await openFor(source, labels, resolved, options);
   const observation = await observe(model, set, resolved);
-  const notes = [...set.notes, ...(observation.notes ?? [])];
+  const notes = notesOf(set, observation, resolved);
   return { ...(await evaluation(observation, resolved)), understood: set.understood, notes };
 }
 
-/** Checks the options of `who`, and opens the data that it was called with. */
-export async function opened(
-  who: string,
+/** What is worth knowing of the data, and why there are no intervals that were wanted. */
+export function notesOf(
+  set: DataSet,
+  { observed, notes = [] }: Pick<Observation<Measures>, 'observed' | 'notes'>,
+  { intervals }: Pick<ResolvedEvaluateData, 'intervals'>,
+): string[] {
+  const none = withoutIntervals([...observed.values()][0]!, intervals);
+  return [...set.notes, ...notes, ...(none === undefined ? [] : [none])];
+}
+
+/**
+ * Opens data to be measured.
+ *
+ * @param options as they were given: an evaluator's own are refused with data of another
+ */
+export async function openFor(
   source: RowSource | TextList,
-  second: unknown,
-  third: unknown,
-): Promise<{ set: DataSet; resolved: ResolvedEvaluateData }> {
-  const { labels, options } = passed<EvaluateDataOptions>(who, second, third);
-  const resolved = resolveTable(evaluateDataTable, options, { name: who, path: '' });
+  labels: LabelList | undefined,
+  resolved: ResolvedEvaluateData,
+  options: EvaluateDataOptions | undefined,
+): Promise<DataSet> {
   const set = await openDataSet(source, resolved, labels);
   for (const [name, task] of Object.entries(ownOptions)) {
     if (options?.[name as keyof EvaluateDataOptions] === undefined || task === set.form) continue;
@@ -170,7 +186,7 @@ export async function opened(
       say`${option(name)} is an option of ${task}, but the data (${set.understood}) is measured by ${set.form}.`,
     );
   }
-  return { set, resolved };
+  return set;
 }
 
 /** What a model does on data of any form. */

@@ -1,7 +1,9 @@
 import { performance } from 'node:perf_hooks';
-import { bootstrap, type Interval } from './bootstrap';
-import { BlockEmbedder, type EmbeddingModel, type TextRole } from './embedding';
-import type { ResolvedEvaluateOptions } from './options';
+import { bootstrap, FEWEST, type Interval } from './bootstrap';
+import { InvalidArgumentError } from '../system/errors';
+import { option, say } from '../system/wording';
+import { BlockEmbedder, type EmbeddingModel } from './embedding';
+import { promptsOf, type ResolvedEvaluateOptions, type ResolvedIntervals } from './options';
 import type { SimilarityName } from './similarities';
 import type { EvaluationTask } from './tasks';
 import { inPieces, type Work } from './work';
@@ -50,6 +52,14 @@ export interface Observed<Metrics> {
   goodness(): Work<Float64Array>;
 }
 
+/** How a query was answered. */
+export interface Answer {
+  /** The place of the first text that belongs to it, from 1; null where it is not among those that were looked at. */
+  place: number | null;
+  /** What was put first: a document's id, or the number of a candidate, the positives before the negatives; null: nothing. */
+  first: string | number | null;
+}
+
 /** What came of a model on data, before it is measured. */
 export interface Observation<Metrics> {
   /** By similarity function, in the order in which they were asked for. */
@@ -59,20 +69,61 @@ export interface Observation<Metrics> {
   begun: number;
   /** The number of each unit in the data, where some of the data was left out. */
   units?: readonly number[];
+  /** Of each query, under the first similarity function. */
+  answers?: readonly Answer[];
   /** What is worth knowing of the data, a sentence each. */
   notes?: readonly string[];
 }
 
-/** An embedder that tells its progress. */
-export function embedderOf(model: EmbeddingModel, options: ResolvedEvaluateOptions): BlockEmbedder {
-  const done: Record<TextRole, number> = { text: 0, query: 0, document: 0 };
+/**
+ * An embedder that tells its progress.
+ *
+ * @param form what is measured
+ * @throws InvalidArgumentError ERR_INVALID_OPTION: a prompt of queries or documents where there are none
+ */
+export function embedderOf(
+  model: EmbeddingModel,
+  options: ResolvedEvaluateOptions,
+  form: EvaluationTask,
+): BlockEmbedder {
   const { maxInputLength, dimensions, signal, onProgress } = options;
+  for (const name of ['queryPrompt', 'corpusPrompt'] as const) {
+    if (options[name] === undefined || searching.includes(form)) continue;
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      say`${option(name)} is for ${name === 'queryPrompt' ? 'queries' : 'what is searched'}, but the data is measured by ${form}, in which nothing is searched.`,
+      { remedy: say`What is put before every text is ${option('prompt')}.` },
+    );
+  }
   return new BlockEmbedder(model, {
     maxInputLength,
+    prompts: promptsOf(options),
     dimensions,
     signal,
-    onTexts: (role, texts) => onProgress?.({ type: 'embedding', role, done: (done[role] += texts) }),
+    onTexts: (role, done, total) => onProgress?.({ type: 'embedding', role, done, total }),
   });
+}
+
+/** Evaluators with queries and documents. */
+const searching: readonly EvaluationTask[] = ['retrieval', 'reranking', 'triplet'];
+
+/** How intervals are made; null where none are wanted, or there are too few rows for them to mean anything. */
+export function resamplesOf(
+  { resampled }: Pick<Observed<object>, 'resampled'>,
+  wanted: ResolvedIntervals | null,
+): ResolvedIntervals | null {
+  return resampled < FEWEST ? null : wanted;
+}
+
+/** Why there are no intervals that were wanted; undefined where there are. */
+export function withoutIntervals(
+  { form, unit, resampled }: Pick<Observed<object>, 'form' | 'unit' | 'resampled'>,
+  wanted: ResolvedIntervals | null,
+): string | undefined {
+  if (wanted === null || resampled >= FEWEST) return undefined;
+  if (resampled === 0) return `There are no intervals of ${form}: its pairs share texts, and are not drawn one by one.`;
+  const units = resampled === 1 ? `1 ${unit.slice(0, -1).replace(/ie$/, 'y')} is` : `${resampled} ${unit} are`;
+  return `There are no intervals: ${units} too few to tell a difference from chance.`;
 }
 
 /** Measures what was observed under each similarity function, with the intervals of the first. */
@@ -81,15 +132,16 @@ export async function evaluation<Metrics extends object>(
   options: Pick<ResolvedEvaluateOptions, 'intervals' | 'onProgress' | 'signal'>,
 ): Promise<Evaluation<Metrics>> {
   const { signal, intervals: wanted } = options;
-  options.onProgress?.({ type: 'measuring' });
+  const [similarity, first] = [...observed][0]!;
+  const resamples = resamplesOf(first, wanted);
+  const told = measuring(options.onProgress, resamples);
   const bySimilarity: Partial<Record<SimilarityName, Metrics>> = {};
   for (const [name, one] of observed) bySimilarity[name] = (await inPieces(one.measure(), signal))!;
-  const [similarity, first] = [...observed][0]!;
   const intervals =
-    wanted === null || first.resampled === 0
+    resamples === null
       ? null
       : await inPieces(
-          bootstrap(first.resampled, (counts) => numbersOf(first.measure(counts)), wanted),
+          bootstrap(first.resampled, (counts) => numbersOf(first.measure(counts)), resamples, told),
           signal,
         );
   return {
@@ -107,6 +159,17 @@ export async function evaluation<Metrics extends object>(
     embeddingSeconds: embedder.seconds,
     seconds: (performance.now() - begun) / 1000,
   };
+}
+
+/** Tells that measuring begins, and how far the resamples are. */
+export function measuring(
+  onProgress: ResolvedEvaluateOptions['onProgress'],
+  resamples: ResolvedIntervals | null,
+): (done: number) => void {
+  const total = resamples?.samples ?? 0;
+  const tell = (done: number): void => onProgress?.({ type: 'measuring', done, total });
+  tell(0);
+  return tell;
 }
 
 /** Measures as numbers by name; none where they are not defined. */

@@ -11,16 +11,21 @@ import {
 } from '../system/option-table';
 import { invalidOption } from '../system/options';
 import { option, say, words } from '../system/wording';
+import type { AskedPrompt, Prompts } from './embedding';
 import type { EvaluateEvent } from './events';
 import { similarityNames, type SimilarityName } from './similarities';
 
 export const intervalTable = {
   /** Resamples, from 100. Default 1000. */
-  samples: optional(integer(100, 1e6), 1000),
+  samples: optional(integer(100, 1e6), 1000, {
+    flag: '--samples <n>',
+    help: 'resamples that the intervals come from, from 100',
+  }),
   /** Share of the resamples between the bounds, above 0.5 and below 1. Default 0.95. */
   confidence: optional(
     numeric('a number above 0.5 and below 1', (n) => n > 0.5 && n < 1),
     0.95,
+    { flag: '--confidence <share>', help: 'share of the resamples between the bounds of an interval' },
   ),
   /** Seed of the resamples. Default 1. */
   seed: optional(integer(0, 2 ** 32 - 1), 1, {
@@ -58,6 +63,55 @@ const similarity = custom<SimilarityName | readonly SimilarityName[], readonly S
 const defaultIntervals: ResolvedIntervals | null = { samples: 1000, confidence: 0.95, seed: 1 };
 const defaultSimilarity: readonly SimilarityName[] = ['cosine'];
 
+const prompt = custom<string>('text', (path, value) => {
+  if (typeof value === 'string') return value;
+  throw invalidOption(path, "the name of one of the model's prompts, or a text", value);
+});
+
+/** What stands before texts: the name of one of the model's prompts, or a text; '' is nothing. */
+export const promptTable = {
+  /**
+   * Put before each text, unless it is a query or a document that `queryPrompt` or `corpusPrompt` is for: one of the model's
+   * prompts by its name, or a text. Default: what the model itself puts there.
+   */
+  prompt: optional(prompt, undefined, {
+    flag: '--prompt <name>',
+    help: "one of the model's prompts by its name, or a text that is put before every text",
+    unset: "the model's default, mostly none",
+    aliases: ['promptName', 'instruction'],
+  }),
+  /** Put before what is searched with: queries and anchors. Default: `prompt`, else what the model puts before a query. */
+  queryPrompt: optional(prompt, undefined, {
+    flag: '--query-prompt <name>',
+    help: 'the same, before queries and anchors',
+    unset: 'what the model puts before a query',
+    aliases: ['queryPromptName', 'queryInstruction'],
+  }),
+  /** Put before what is searched in: documents, positives, negatives. Default: `prompt`, else what the model puts there. */
+  corpusPrompt: optional(prompt, undefined, {
+    flag: '--corpus-prompt <name>',
+    help: 'the same, before what is searched: documents, positives, negatives',
+    unset: 'what the model puts before a document',
+    aliases: ['corpusPromptName', 'documentPrompt', 'passagePrompt'],
+  }),
+};
+
+/** The prompts of each role of texts. */
+export function promptsOf({ prompt, queryPrompt, corpusPrompt }: ResolvedPrompts): Prompts {
+  const asked = (name: string, text: string | undefined): AskedPrompt | undefined =>
+    text === undefined ? undefined : { option: name, text };
+  const all = asked('prompt', prompt);
+  const [query, document] = [asked('queryPrompt', queryPrompt) ?? all, asked('corpusPrompt', corpusPrompt) ?? all];
+  return { ...(all && { text: all }), ...(query && { query }), ...(document && { document }) };
+}
+
+/** Options of prompts, as far as they are there. */
+export interface ResolvedPrompts {
+  prompt?: string | undefined;
+  queryPrompt?: string | undefined;
+  corpusPrompt?: string | undefined;
+}
+
 export const evaluateTable = {
   /** How vectors are compared; of several, the first decides `metrics`. Default 'cosine'. */
   similarity: optional(similarity, defaultSimilarity, {
@@ -65,6 +119,7 @@ export const evaluateTable = {
     help: 'cosine, dot, euclidean or manhattan',
     aliases: ['similarityFnNames', 'similarityFunction', 'mainSimilarity', 'scoreFunctions', 'distance', 'metric'],
   }),
+  ...promptTable,
   /** Most tokens of a text, special tokens included. Default: the model's own limit. */
   maxInputLength: optional(integer(3), undefined, {
     flag: '--max-input-length <tokens>',

@@ -1,6 +1,6 @@
 import type { Vector } from '../embed/similarity';
 import type { ResolvedEvaluateOptions } from './options';
-import { blocks, BLOCK_TEXTS, type BlockEmbedder, type TextRole } from './embedding';
+import { blocks, BLOCK_TEXTS, lengthOf, type BlockEmbedder, type TextRole } from './embedding';
 import { comparePairs, type SimilarityName } from './similarities';
 import { inPieces } from './work';
 
@@ -11,13 +11,17 @@ export async function pairSimilarities<Row>(
   embedder: BlockEmbedder,
   { similarity: names, signal }: Pick<ResolvedEvaluateOptions, 'similarity' | 'signal'>,
   roles: readonly [TextRole, TextRole] = ['text', 'text'],
+  /** Rows that will come; null where that is not known. */
+  expected: number | null = lengthOf(rows),
 ): Promise<Map<SimilarityName, Float32Array>> {
+  const [left, right] = roles;
+  for (const role of roles) embedder.expect(role, expected === null ? null : (left === right ? 2 : 1) * expected);
   const parts = new Map<SimilarityName, Float32Array[]>(names.map((name) => [name, []]));
   let index = 0;
   for await (const block of blocks(rows, BLOCK_TEXTS / 2)) {
     const pairs = block.map((row) => textsOf(row, index++));
-    const [left, right] = await embedSides(pairs, embedder, roles);
-    for (const [name, list] of parts) list.push(await inPieces(comparePairs(left, right, name), signal));
+    const [lefts, rights] = await embedSides(pairs, embedder, roles);
+    for (const [name, list] of parts) list.push(await inPieces(comparePairs(lefts, rights, name), signal));
   }
   return new Map([...parts].map(([name, list]) => [name, joined(list)]));
 }

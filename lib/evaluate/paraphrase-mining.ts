@@ -4,7 +4,7 @@ import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
 import { flag, integer, optional, resolveTable, type OptionsOf, type ResolvedOf } from '../system/option-table';
 import type { Vector } from '../embed/similarity';
-import { blocks, BLOCK_TEXTS, type EmbeddingModel } from './embedding';
+import { blocks, BLOCK_TEXTS, lengthOf, type EmbeddingModel } from './embedding';
 import { embedderOf, evaluation, type Evaluation, type Observed, type Observation } from './evaluation';
 import { evaluateTable } from './options';
 import { asObject, tooFew } from './similarity';
@@ -145,10 +145,13 @@ export async function minePairs(
   topK: number,
   maxPairs: number,
   signal?: AbortSignal,
+  /** Hears of the comparisons so far, of all vectors with all. */
+  onDone?: (comparisons: number) => void,
 ): Promise<MinedPairs> {
   const engine = searchEngine(similarity);
-  if (engine === undefined) return inPieces(minePairsHere(vectors, similarity, topK, maxPairs), signal);
-  return searchedPairs(engine, VectorSource.of(vectors, 'The vectors'), { topK, maxPairs, signal });
+  if (engine === undefined) return inPieces(minePairsHere(vectors, similarity, topK, maxPairs, onDone), signal);
+  const search = { topK, maxPairs, signal, ...(onDone !== undefined && { onDone }) };
+  return searchedPairs(engine, VectorSource.of(vectors, 'The vectors'), search);
 }
 
 /** How pairs are searched for. */
@@ -206,6 +209,7 @@ function* minePairsHere(
   similarity: SimilarityName,
   topK: number,
   maxPairs: number,
+  onDone?: (comparisons: number) => void,
 ): Work<MinedPairs> {
   const pairs = new PairList(vectors.length, maxPairs);
   for (let from = 0; from < vectors.length; from += QUERIES_AT_ONCE) {
@@ -217,7 +221,7 @@ function* minePairsHere(
       (a, b) => a - b,
       (query, document) => from + query === document,
     );
-    yield* search.add(vectors, 0);
+    yield* search.add(vectors, 0, (done) => onDone?.(from * vectors.length + done));
     for (let query = 0; query < part.length; ++query) {
       for (const hit of search.hits(query)) {
         if (hit.similarity <= pairs.least) break;
@@ -362,7 +366,8 @@ export async function observeParaphraseMining(
 ): Promise<Observation<MiningMetrics> & { facts: MiningFacts }> {
   const { topK, maxPairs, transitive } = resolved;
   const begun = performance.now();
-  const embedder = embedderOf(model, resolved);
+  const embedder = embedderOf(model, resolved, 'paraphrase-mining');
+  embedder.expect('text', lengthOf(data.texts));
   const numbers = new Map<string, number>();
   const vectors: Vector[] = [];
   for await (const block of blocks(data.texts, BLOCK_TEXTS)) {
@@ -388,7 +393,8 @@ export async function observeParaphraseMining(
   let candidates = 0;
   const observed = new Map<SimilarityName, Observed<MiningMetrics>>();
   for (const name of resolved.similarity) {
-    const pairs = await minePairs(vectors, name, topK, maxPairs, resolved.signal);
+    const told = (done: number): void => resolved.onProgress?.({ type: 'searching', done, total: vectors.length ** 2 });
+    const pairs = await minePairs(vectors, name, topK, maxPairs, resolved.signal, told);
     if (observed.size === 0) candidates = pairs.similarities.length;
     const right = await inPieces(duplicateFlags(pairs, duplicates), resolved.signal);
     const metrics = miningMetrics(pairs.similarities, right, duplicates.size);

@@ -3,8 +3,8 @@ import { checkText } from '../data/validate';
 import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
 import { integer, optional, resolveTable, type OptionsOf, type ResolvedOf } from '../system/option-table';
-import { blocks, type EmbeddingModel } from './embedding';
-import { embedderOf, evaluation, Means, type Evaluation, type Observation } from './evaluation';
+import { blocks, lengthOf, type EmbeddingModel } from './embedding';
+import { embedderOf, evaluation, Means, type Answer, type Evaluation, type Observation } from './evaluation';
 import { evaluateTable } from './options';
 import { LabelledSimilarities } from './metrics/classification';
 import { reciprocalRank, tieAveragedNdcg } from './metrics/ranking';
@@ -56,7 +56,7 @@ export function rerankingMetrics(
   relevant: readonly boolean[],
   at = 10,
 ): RerankingMetrics {
-  const order = Array.from(similarities, (_, i) => i).sort((a, b) => similarities[b]! - similarities[a]! || a - b);
+  const order = bestFirst(similarities);
   const hits = order.map((i) => relevant[i]!);
   const map = atOnce(atOnce(LabelledSimilarities.of(similarities, relevant)).metrics())?.averagePrecision;
   return {
@@ -65,6 +65,11 @@ export function rerankingMetrics(
     [`mrr@${at}`]: reciprocalRank(hits, at),
     [`ndcg@${at}`]: tieAveragedNdcg(similarities, relevant, at),
   } as RerankingMetrics;
+}
+
+/** Candidates by their similarity; of equal ones the first in the lists goes first. */
+function bestFirst(similarities: ArrayLike<number>): number[] {
+  return Array.from(similarities, (_, i) => i).sort((a, b) => similarities[b]! - similarities[a]! || a - b);
 }
 
 function textList(value: unknown, name: string, row: number): string[] {
@@ -100,11 +105,23 @@ export async function observeReranking(
 ): Promise<Observation<RerankingMetrics> & { withoutBoth: number }> {
   const { at } = resolved;
   const begun = performance.now();
-  const embedder = embedderOf(model, resolved);
+  const embedder = embedderOf(model, resolved, 'reranking');
+  if (Array.isArray(samples)) {
+    const both = (samples as readonly Partial<RerankingSample>[]).map((sample) => {
+      const [right, wrong] = [lengthOf(sample?.positive) ?? 1, lengthOf(sample?.negative) ?? 1];
+      return right > 0 && wrong > 0 ? right + wrong : 0;
+    });
+    embedder.expect('query', both.filter((count) => count > 0).length);
+    embedder.expect(
+      'document',
+      both.reduce((sum, count) => sum + count, 0),
+    );
+  }
   const values = new Map<SimilarityName, Record<string, number[]>>();
   let row = 0;
   let withoutBoth = 0;
   const units: number[] = [];
+  const answers: Answer[] = [];
   for await (const block of blocks(samples, SAMPLES_AT_ONCE)) {
     const checked = block.flatMap((sample) => {
       const { query, positive, negative } = asObject(sample, '{ query, positive, negative }', row);
@@ -131,6 +148,10 @@ export async function observeReranking(
       const query = candidates.map(() => queries[i]!);
       for (const name of resolved.similarity) {
         const similarities = await inPieces(comparePairs(query, candidates, name), resolved.signal);
+        if (name === resolved.similarity[0]) {
+          const order = bestFirst(similarities);
+          answers.push({ place: order.findIndex((candidate) => candidate < right.length) + 1, first: order[0]! });
+        }
         let lists = values.get(name);
         if (lists === undefined) values.set(name, (lists = {}));
         for (const [measure, value] of Object.entries(rerankingMetrics(similarities, relevant, at))) {
@@ -149,5 +170,5 @@ export async function observeReranking(
       return [name, new Means<RerankingMetrics>('reranking', 'queries', `ndcg@${at}`, arrays)] as const;
     }),
   );
-  return { observed, embedder, begun, units, withoutBoth };
+  return { observed, embedder, begun, units, answers, withoutBoth };
 }

@@ -5,8 +5,8 @@ import { InvalidArgumentError } from '../system/errors';
 import { checkInteger, checkOptionNames, invalidOption, show } from '../system/options';
 import { custom, flag, optional, resolveTable, type OptionsOf, type ResolvedOf } from '../system/option-table';
 import type { Vector } from '../embed/similarity';
-import { blocks, BLOCK_TEXTS, type EmbeddingModel } from './embedding';
-import { embedderOf, evaluation, Means, type Evaluation, type Observation } from './evaluation';
+import { blocks, BLOCK_TEXTS, lengthOf, type EmbeddingModel } from './embedding';
+import { embedderOf, evaluation, Means, type Answer, type Evaluation, type Observation } from './evaluation';
 import { evaluateTable } from './options';
 import { compareIds, defaultCutoffs, rankingMetrics, type Cutoffs, type RetrievalMetrics } from './metrics/ranking';
 import { asObject, tooFew } from './similarity';
@@ -163,6 +163,17 @@ export async function evaluateRetrieval(
   return { ...(await evaluation(observation, resolved)), ...facts };
 }
 
+/** What is relevant to a query: the ids of documents. */
+export function relevantIds(judgements: RetrievalData['relevant'], id: string): Iterable<string> {
+  const known =
+    judgements instanceof Map || typeof (judgements as Map<string, Iterable<string>>).get === 'function'
+      ? (judgements as ReadonlyMap<string, Iterable<string>>).get(id)
+      : Object.hasOwn(judgements, id)
+        ? (judgements as Readonly<Record<string, Iterable<string>>>)[id]
+        : undefined;
+  return known ?? [];
+}
+
 /** What an evaluation of retrieval tells beside its measures. */
 type RetrievalFacts = Omit<RetrievalEvaluation, keyof Evaluation<RetrievalMetrics>>;
 
@@ -173,15 +184,17 @@ export async function observeRetrieval(
 ): Promise<Observation<RetrievalMetrics> & { facts: RetrievalFacts }> {
   const { signal, similarity: similarities, cutoffs, ignoreSameId } = resolved;
   const begun = performance.now();
-  const embedder = embedderOf(model, resolved);
+  const embedder = embedderOf(model, resolved, 'retrieval');
 
-  const { relevant: judgements } = data;
-  const relevantTo = (id: string): Iterable<string> =>
-    (judgements instanceof Map || typeof (judgements as Map<string, Iterable<string>>).get === 'function'
-      ? (judgements as ReadonlyMap<string, Iterable<string>>).get(id)
-      : Object.hasOwn(judgements, id)
-        ? (judgements as Readonly<Record<string, Iterable<string>>>)[id]
-        : undefined) ?? [];
+  const relevantTo = (id: string): Iterable<string> => relevantIds(data.relevant, id);
+  if (Array.isArray(data.queries)) {
+    const answered = (data.queries as readonly Partial<RetrievalText>[]).filter(
+      (query) => typeof query?.id === 'string' && !isEmpty(relevantTo(query.id)),
+    );
+    embedder.expect('query', answered.length);
+  }
+  const corpusLength = lengthOf(data.corpus);
+  embedder.expect('document', corpusLength);
   const queryIds: string[] = [];
   const relevant: Set<string>[] = [];
   const queries: Vector[] = [];
@@ -221,11 +234,21 @@ export async function observeRetrieval(
       block.map(({ text }) => text),
       'document',
     );
-    for (const search of searches.values()) await search.add(vectors, first);
+    for (const search of searches.values()) {
+      await search.add(vectors, first, (done) =>
+        resolved.onProgress?.({
+          type: 'searching',
+          done: queries.length * first + done,
+          total: corpusLength === null ? null : queries.length * corpusLength,
+        }),
+      );
+    }
   }
   if (ids.length === 0) throw tooFew('documents', 1, 0);
 
   const observed = new Map<SimilarityName, Means<RetrievalMetrics>>();
+  const [firstSearch] = searches.values();
+  const answers = await inPieces(answersOf(firstSearch!, ids, relevant), signal);
   for (const [name, search] of searches) {
     const ranking = (query: number): string[] => search.hits(query).map(({ document }) => ids[document]!);
     observed.set(name, await inPieces(observedOf(ranking, relevant, cutoffs), signal));
@@ -241,7 +264,27 @@ export async function observeRetrieval(
     notes.push(
       `${counted(missing.size, 'relevant document is', 'relevant documents are')} not in the corpus and ${missing.size === 1 ? 'counts' : 'count'} as not found.`,
     );
-  return { observed, embedder, begun, units, facts, notes };
+  return { observed, embedder, begun, units, answers, facts, notes };
+}
+
+/** Where each query found what belongs to it, and what it found first. */
+function* answersOf(
+  search: BlockSearch,
+  ids: readonly string[],
+  relevant: readonly ReadonlySet<string>[],
+): Work<Answer[]> {
+  const answers: Answer[] = [];
+  for (const [query, wanted] of relevant.entries()) {
+    const hits = search.hits(query).map(({ document }) => ids[document]!);
+    const place = hits.findIndex((id) => wanted.has(id));
+    answers.push({ place: place < 0 ? null : place + 1, first: hits[0] ?? null });
+    if (query % AT_ONCE === 0) yield;
+  }
+  return answers;
+}
+
+function isEmpty(ids: Iterable<string>): boolean {
+  return ids[Symbol.iterator]().next().done === true;
 }
 
 /** Texts with ids that are strings and occur once. */

@@ -120,7 +120,7 @@ export async function observeSimilarity(
   resolved: ResolvedEvaluateOptions,
 ): Promise<Observation<SimilarityMetrics>> {
   const begun = performance.now();
-  const embedder = embedderOf(model, resolved);
+  const embedder = embedderOf(model, resolved, 'similarity');
   const scores: number[] = [];
   const textsOf = (row: SimilarityRow, index: number): readonly [string, string] => {
     const score: unknown = (row as Partial<SimilarityRow> | null)?.score;

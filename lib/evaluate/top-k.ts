@@ -73,8 +73,8 @@ export class TopK {
     return new TopK(vectors, queries.length, k, similarity, tie, skip);
   }
 
-  /** Compares all queries with documents `first`, `first + 1`, … */
-  *add(documents: readonly Vector[], first: number): Work<void> {
+  /** Compares all queries with documents `first`, `first + 1`, …; `onDone` hears of the comparisons of these so far. */
+  *add(documents: readonly Vector[], first: number, onDone?: (comparisons: number) => void): Work<void> {
     const width = this.#width;
     const left = new Float64Array(TILE * width);
     const right = new Float64Array(TILE * width);
@@ -95,6 +95,7 @@ export class TopK {
         }
         yield;
       }
+      onDone?.(this.queries * (from + across));
     }
   }
 

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { checkText } from '../data/validate';
 import { numeric, optional, resolveTable, type OptionsOf, type ResolvedOf } from '../system/option-table';
-import type { EmbeddingModel } from './embedding';
+import { lengthOf, type EmbeddingModel } from './embedding';
 import { embedderOf, evaluation, Means, type Evaluation, type Observation } from './evaluation';
 import { evaluateTable } from './options';
 import { pairSimilarities } from './pairs';
@@ -72,9 +72,17 @@ export async function observeTriplet(
   resolved: ResolvedOf<typeof tripletTable>,
 ): Promise<Observation<TripletMetrics>> {
   const begun = performance.now();
-  const embedder = embedderOf(model, resolved);
+  const embedder = embedderOf(model, resolved, 'triplet');
   // Each row is two pairs in a block, so that its anchor is embedded once.
-  const similarities = await pairSimilarities(twice(rows), (pair) => pair, embedder, resolved, ['query', 'document']);
+  const count = lengthOf(rows);
+  const similarities = await pairSimilarities(
+    twice(rows),
+    (pair) => pair,
+    embedder,
+    resolved,
+    ['query', 'document'],
+    count === null ? null : 2 * count,
+  );
   const observed = new Map(
     [...similarities].map(([name, both]) => {
       const positives = both.filter((_, i) => i % 2 === 0);

@@ -117,15 +117,15 @@ export class CrossCheck {
     return gainOf(measure, { data: this.#data, rows: this.rows }, before, after, { confidence: SHOWN, signal });
   }
 
-  /** How close the texts of rows are is shown of the run's own validation rows. */
-  #with(part: Part | null, { metrics: own, units: [similarities], closeness }: AllMeasured): AllMeasured {
+  /** How close the texts of rows are, and what each row came to, is shown of the run's own validation rows. */
+  #with(part: Part | null, { metrics: own, units: [similarities], shown }: AllMeasured): AllMeasured {
     const alone = { metrics: own, units: similarities! };
-    if (part === null) return { metrics: own, units: [alone.units], closeness };
+    if (part === null) return { metrics: own, units: [alone.units], shown };
     const { metrics, units } = part;
     const all = pooled(this.#data, [
       { rows: this.#validation, measured: alone },
       { rows: Int32Array.from(this.#checked.rows), measured: { metrics, units: fromText(units) } },
     ]);
-    return { metrics: all.metrics, units: [all.units], closeness };
+    return { metrics: all.metrics, units: [all.units], shown };
   }
 }

@@ -3,14 +3,14 @@ import type { CheckpointFolder } from './checkpoint/folder';
 import { openCheckpoints } from './checkpoint/open';
 import { nothingToResume, restore, type FoundCheckpoint } from './checkpoint/restore';
 import { identityOf } from './checkpoint/run-identity';
-import { isPairs, type TrainingData } from '../data/form';
+import type { TrainingData } from '../data/form';
 import { groupTexts } from '../data/groups';
-import type { TextPair } from '../data/pair';
 import { hasCode } from '../system/errors';
 import type { DatasetHandle, EngineAddon, TrainerHandle } from '../engine/addon';
 import type { NativePrecision } from '../engine/compute';
 import type { NativeLoss, TrainerOptions } from '../engine/training';
 import { chooseDevice, choosePrecision } from '../engine/devices';
+import { ADDON_VERSION } from '../engine/load';
 import { planBatches } from './batch-plan';
 import { checkedFreeze, checkLimit, checkWithoutLayers, onGpu } from './checks';
 import { beforehand, checkBeforehand } from './beforehand';
@@ -28,20 +28,22 @@ import type { ResolvedOptions } from './resolved-options';
 import type { Progress } from './progress';
 import type { FinetuneReport } from './report';
 import type { RunControl } from './run-control';
-import { keptPrompts, promptsOf } from './prompts';
+import { keptPrompts, promptsOf, toldPrompts } from './prompts';
 import { drawRandomPairs, RandomPairsWatch } from './random-pairs';
-import { RunReport } from './run-report';
+import { RunReport, type RunFacts } from './run-report';
 import { engineRows, trainingRows } from './sets/engine-rows';
 import { searchedRows } from './searched-rows';
 import { checkSampler } from './sets/options';
 import { blends } from './share';
 import { readSets, type SetJob } from './sets/read';
+import type { ToldSettings } from './recipes/settings';
 import { dataEvent, lossOfSet, toldLosses } from './sets/told';
 import { amongAll, ofSet } from './sets/training-set';
 import type { SettingsPoint } from './settings-trials';
 import { appended, tokeniseRows } from './tokens';
 import { inputLength, type TrainableModel } from './trainable-model';
 import type { TrialGround } from './trial';
+import { fromTexts } from './units';
 import { inTurns } from '../system/turns';
 
 export interface FinetuneJob {
@@ -55,7 +57,8 @@ export interface FinetuneJob {
 }
 
 /** Whether an event is told of a run that is stopped already: its last checkpoint is written after that. */
-const late = ({ type }: FinetuneEvent): boolean => type === 'checkpoint' || type === 'checkpoint-failed';
+const late = ({ type }: FinetuneEvent): boolean =>
+  ['checkpoint', 'checkpoint-failed', 'report', 'report-failed'].includes(type);
 
 /** The event loop's turn: of half a million rows each of these steps takes some hundredths of a second. */
 const turn = (): Promise<void> => new Promise(setImmediate);
@@ -69,6 +72,8 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
   let folder: CheckpointFolder | undefined;
   let checkpointer: Checkpointer | null = null;
   let progress: Progress | undefined;
+  /** Of the page, as far as it is known. */
+  let shown: Pick<RunFacts, 'model' | 'sets'> | undefined;
   // Queued work and the running call fail at once; the loop then waits for them and ends.
   const cancel = () => {
     if (addon !== undefined && trainer !== undefined) addon.cancel(trainer);
@@ -230,6 +235,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     const stats = addon.trainerStats(trainer);
     const bytes = 4 * stats.parameters;
     const facts = {
+      model: model.id,
       loss,
       precision,
       device: chosen.device,
@@ -239,8 +245,27 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       parameters: stats.parameters,
       trainableParameters: stats.trainableParameters,
     };
-    const { recipe, loss: _loss, ...told } = settings;
-    emit({ type: 'summary', recipe, settings: told, ...facts, bytes, megabytes: megabytes(bytes), memoryLimit });
+    const { recipe, loss: _loss, ...chosenSettings } = settings;
+    const told: ToldSettings = {
+      ...chosenSettings,
+      prompts: toldPrompts(prompts, sets),
+      dropout: options.dropout,
+      freeze: [...options.freeze],
+      validationSplit: options.validationSplit,
+      groupedSplit: options.groupedSplit,
+      shuffle: options.shuffle,
+    };
+    const versions = { vectune: ADDON_VERSION, LibTorch: engine.libtorch, 'Node.js': process.versions.node };
+    emit({
+      type: 'summary',
+      recipe,
+      settings: told,
+      ...facts,
+      versions,
+      bytes,
+      megabytes: megabytes(bytes),
+      memoryLimit,
+    });
 
     const run = await identity?.(settings);
     control.check();
@@ -284,13 +309,20 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       });
       for (const name of here ? found.damaged : []) folder.damaged.add(name);
     }
-    const compared = sets.length === 1 && isPairs(sets[0]!.data.form) ? sets[0]! : null;
     const [first] = sets;
     const crossChecked = progress.crossed
       ? new CrossCheck(first!.data, progress.crossed, first!.split.validation)
       : null;
     // Of the one set of a run, or none.
     const measuredRows = crossChecked?.rows ?? first!.split.validation;
+    shown = {
+      model: model.id,
+      sets: sets.map(({ name, data, split }, i) => ({
+        name,
+        data,
+        rows: sets.length === 1 && i === 0 ? measuredRows : split.validation,
+      })),
+    };
     const result = await train(
       {
         addon,
@@ -313,7 +345,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
         }),
         memory: followerOf(trainer),
         onDevice: chosen.device === 'cpu' ? null : tellMemory,
-        onMeasured: page && sets.length === 1 ? (measured) => page!.measured(measured) : undefined,
+        onMeasured: page && ((measured) => page!.measured(measured)),
       },
       progress,
     );
@@ -337,12 +369,8 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       signal: control.signal,
     });
     if (page !== undefined) {
-      const textsOf = (row: number) => compared!.data.rows[row] as TextPair;
       const { signal } = control;
-      const validated = compared === null ? new Int32Array(0) : measuredRows;
-      const scores = compared?.data.labels ?? [];
-      const form = sets.length === 1 ? first!.data.form : null;
-      emit(await page.write({ report, model: model.id, form, rows: validated, scores, textsOf, signal }));
+      emit(await page.write({ ...shown, report, stopped: null, units: unitsOf(progress), signal }));
       control.check();
     }
     emit({ type: 'done', report });
@@ -353,7 +381,13 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     if (control.stopped && hasCode(control.signal.reason, 'ERR_ABORTED') && checkpointer !== null) {
       await checkpointer.onAbort(progress!);
     }
-    throw control.explain(error);
+    const explained = control.explain(error);
+    // The model may have the weights of an epoch all the same.
+    if (page?.begun === true && shown !== undefined) {
+      const stopped = hasCode(explained, 'ERR_ABORTED') ? 'It was stopped.' : messageOf(explained);
+      emit(await page.write({ ...shown, report: null, stopped, units: unitsOf(progress!) }));
+    }
+    throw explained;
   } finally {
     await checkpointer?.settled();
     folder?.close();
@@ -362,6 +396,16 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     if (addon !== undefined && trainer !== undefined) addon.disposeTrainer(trainer);
     if (addon !== undefined && dataset !== undefined) addon.disposeDataset(dataset);
   }
+}
+
+/** What the measures were made of, so far. */
+function unitsOf({ units }: Pick<Progress, 'units'>): RunFacts['units'] {
+  // A checkpoint of an earlier version has none.
+  return units == null ? null : { before: fromTexts(units.before), after: fromTexts(units.after) };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** What the search of a checkpoint's run chose. */

@@ -4,6 +4,7 @@ import { Random, Stream } from '../data/random';
 import { readTable, type ReadOptions } from '../data/read-options';
 import { collectLists, collectRows, type CollectedData, type SourceOptions } from '../data/source';
 import type { DataSource } from '../data/training-row';
+import { understood } from '../data/understood';
 import { cosineSimilarity } from '../embed/similarity';
 import { binaryMetrics } from '../evaluate/metrics/classification';
 import { spearman } from '../evaluate/metrics/correlation';
@@ -167,9 +168,7 @@ function noPairs(found: string, remedy?: Wording): InvalidArgumentError {
 
 /** How the rows were understood, and what is worth knowing of them. */
 function told(data: CollectedData): string[] {
-  const { columns, notes } = data.facts;
-  const of = columns.length === 0 ? '' : `; columns ${columns.join(', ')}`;
-  return [`To keep: ${describeForm(data)}${of}.`, ...notes.map((note) => `To keep: ${note}`)];
+  return [`To keep: ${understood(data)}.`, ...data.facts.notes.map((note) => `To keep: ${note}`)];
 }
 
 /** What is wrong with the rows to keep, in the words of the option: theirs are of the run's own data. */

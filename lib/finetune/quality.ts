@@ -1,4 +1,4 @@
-import { isPairs, type TrainingData } from '../data/form';
+import { isPairs } from '../data/form';
 import type { Vector } from '../embed/similarity';
 import { cosineSimilarity } from '../embed/similarity';
 import { neighbourVotes } from '../evaluate/classes';
@@ -8,41 +8,23 @@ import { silhouettes } from '../evaluate/metrics/silhouette';
 import { TopK } from '../evaluate/top-k';
 import { inPieces, type Work } from '../evaluate/work';
 import type { ValidationMetrics } from './metrics';
+import { textsOf, type ValidationRows } from './validation-rows';
+import { anchorCloseness, candidateCloseness, classCloseness, type Outcomes, type Shown } from './shown';
+
+export type { ValidationRows } from './validation-rows';
 
 /** What a validation came to: the measures, and one number of each unit (row, query, margin) for intervals. */
 export interface Measured {
   metrics: ValidationMetrics;
   units: Float32Array;
-  /** Of positives and triplets. */
-  closeness?: Closeness | undefined;
-}
-
-/** Cosines of anchors with what belongs to them, and with what does not. */
-export interface Closeness {
-  together: Float32Array;
-  /** Of triplets with the row's own negatives, of positives each with the positive of another row. */
-  apart: Float32Array;
+  /** Of forms other than pairs. */
+  shown?: Shown | undefined;
 }
 
 /** Neighbours that vote, and queries that are searched with at most: each meets every document. */
 const NEIGHBOURS = 5;
 const MOST_QUERIES = 4096;
-/** Rows after one that are looked at for a text that does not belong to it. */
-const MOST_OTHERS = 8;
 const cutoffs: Cutoffs = { accuracy: [1], precision: [], recall: [10], mrr: [10], ndcg: [10], map: [] };
-
-/** Rows by the texts that they name. */
-export interface ValidationRows {
-  data: TrainingData;
-  rows: Int32Array;
-  /** Rows whose texts are searched among, and vote; default: the same. */
-  among?: Int32Array | null | undefined;
-  columns: Int32Array;
-  rowOffsets: Int32Array;
-}
-
-const textsOf = ({ columns, rowOffsets }: ValidationRows, row: number): Int32Array =>
-  columns.subarray(rowOffsets[row]!, rowOffsets[row + 1]!);
 
 /** The distinct texts that a measure of the rows' form needs the vectors of; none where similarities suffice. */
 export function neededTexts(given: ValidationRows): Int32Array {
@@ -69,17 +51,21 @@ export async function qualityOf(
   switch (given.data.form) {
     case 'positive-pairs':
     case 'triplets': {
-      const found = await inPieces(retrieval(given, vectors), signal);
-      return { ...found, closeness: await inPieces(closenessOf(given, vectors, similarities), signal) };
+      const { outcomes, ...found } = await inPieces(retrieval(given, vectors), signal);
+      const closeness = await inPieces(anchorCloseness(given, vectors, similarities), signal);
+      return { ...found, shown: { closeness, outcomes } };
     }
-    case 'classes':
-      return inPieces(classes(given, vectors), signal);
+    case 'classes': {
+      const { outcomes, ...found } = await inPieces(classes(given, vectors), signal);
+      return { ...found, shown: { closeness: await inPieces(classCloseness(given, vectors), signal), outcomes } };
+    }
     case 'vectors':
       return teachersVectors(given, vectors);
     case 'candidates': {
       const { units, wanted } = margins(given, similarities);
       const agreement = spearman(units, wanted);
-      return { metrics: agreement === null ? {} : { teacherAgreement: agreement }, units };
+      const shown = { closeness: candidateCloseness(given, similarities) };
+      return { metrics: agreement === null ? {} : { teacherAgreement: agreement }, units, shown };
     }
     default:
       return { metrics: {}, units: similarities };
@@ -90,21 +76,25 @@ export async function qualityOf(
 function* retrieval(
   given: ValidationRows,
   vectors: ReadonlyMap<number, Vector>,
-): Work<{ metrics: Partial<ValidationMetrics>; units: Float32Array }> {
+): Work<{ metrics: Partial<ValidationMetrics>; units: Float32Array; outcomes: Outcomes }> {
   const relevant = new Map<number, Set<number>>();
-  const corpus = new Set<number>();
+  const queryRows: number[] = [];
+  // With its text.
+  const corpus = new Map<number, string>();
   for (const row of given.rows) {
     const [anchor, positive] = textsOf(given, row);
-    if (positive !== undefined && relevant.size < MOST_QUERIES) relevant.set(anchor!, new Set());
+    if (positive === undefined || relevant.size >= MOST_QUERIES) continue;
+    if (!relevant.has(anchor!)) queryRows.push(row);
+    relevant.set(anchor!, new Set());
   }
   for (const row of given.among ?? given.rows) {
     const [anchor, positive, ...rest] = textsOf(given, row);
     if (positive === undefined) continue;
-    for (const text of [positive, ...rest]) corpus.add(text);
+    for (const [i, text] of [positive, ...rest].entries()) corpus.set(text, given.data.rows[row]![i + 1]!);
     relevant.get(anchor!)?.add(positive);
   }
   const queries = [...relevant.keys()];
-  const documents = [...corpus];
+  const documents = [...corpus.keys()];
   const search = yield* TopK.of(
     queries.map((text) => vectors.get(text)!),
     10,
@@ -117,10 +107,15 @@ function* retrieval(
     0,
   );
   const units = new Float32Array(queries.length);
+  const places = new Float32Array(queries.length);
+  const first: string[] = [];
   const sums = { mrr10: 0, ndcg10: 0, recall10: 0, accuracy1: 0 };
   for (const [i, query] of queries.entries()) {
     const wanted = relevant.get(query)!;
-    const found = search.hits(i).map(({ document }) => wanted.has(documents[document]!));
+    const hits = search.hits(i).map(({ document }) => documents[document]!);
+    const found = hits.map((document) => wanted.has(document));
+    places[i] = found.indexOf(true) + 1;
+    first.push(corpus.get(hits[0] ?? -1) ?? '');
     const one = rankingMetrics(found, wanted.size, cutoffs);
     units[i] = one['mrr@10']!;
     sums.mrr10 += one['mrr@10']!;
@@ -129,7 +124,8 @@ function* retrieval(
     sums.accuracy1 += one['accuracy@1']!;
     if (i % 256 === 0) yield;
   }
-  if (queries.length === 0) return { metrics: {}, units };
+  const outcomes: Outcomes = { kind: 'queries', rows: Int32Array.from(queryRows), values: places, first };
+  if (queries.length === 0) return { metrics: {}, units, outcomes };
   const mean = (sum: number): number => sum / queries.length;
   return {
     metrics: {
@@ -143,44 +139,14 @@ function* retrieval(
       },
     },
     units,
+    outcomes,
   };
-}
-
-/** Of the first queries, as far as there are rows whose positive does not belong to an anchor. */
-function* closenessOf(
-  given: ValidationRows,
-  vectors: ReadonlyMap<number, Vector>,
-  similarities: Float32Array,
-): Work<Closeness> {
-  const rows = given.rows.subarray(0, MOST_QUERIES);
-  const belongs = new Map<number, Set<number>>();
-  for (const all of [rows, given.among ?? []])
-    for (const row of all) {
-      const [anchor, ...others] = textsOf(given, row);
-      const known = belongs.get(anchor!) ?? new Set([anchor!]);
-      belongs.set(anchor!, known.add(others[0]!));
-    }
-  const [together, apart]: [number[], number[]] = [[], []];
-  let at = 0;
-  for (const [i, row] of rows.entries()) {
-    if (i % 256 === 255) yield;
-    const [anchor, positive, ...negatives] = textsOf(given, row);
-    if (positive === undefined) continue;
-    together.push(similarities[at]!);
-    apart.push(...similarities.subarray(at + 1, at + 1 + negatives.length));
-    at += 1 + negatives.length;
-    if (given.data.form === 'triplets') continue;
-    const others = Array.from({ length: MOST_OTHERS }, (_, k) => textsOf(given, rows[(i + k + 1) % rows.length]!)[1]);
-    const other = others.find((text) => text !== undefined && !belongs.get(anchor!)!.has(text));
-    if (other !== undefined) apart.push(cosineSimilarity(vectors.get(anchor!)!, vectors.get(other)!));
-  }
-  return { together: Float32Array.from(together), apart: Float32Array.from(apart) };
 }
 
 function* classes(
   given: ValidationRows,
   vectors: ReadonlyMap<number, Vector>,
-): Work<{ metrics: Partial<ValidationMetrics>; units: Float32Array }> {
+): Work<{ metrics: Partial<ValidationMetrics>; units: Float32Array; outcomes?: Outcomes }> {
   const numbers = new Map<number, number>();
   const among = given.among ?? given.rows;
   const labels = Array.from(among, (row) => {
@@ -196,7 +162,16 @@ function* classes(
   const votes = own(yield* neighbourVotes(all, labels, NEIGHBOURS, 'cosine'));
   const silhouette = own(yield* silhouettes(all, labels, numbers.size));
   const mean = (values: Float64Array): number => values.reduce((sum, one) => sum + one, 0) / values.length;
-  return { metrics: { knnAccuracy: mean(votes), silhouette: mean(silhouette) }, units: Float32Array.from(votes) };
+  const outcomes: Outcomes = {
+    kind: 'texts',
+    rows: among.filter((row) => measured.has(row)),
+    values: Float32Array.from(silhouette),
+  };
+  return {
+    metrics: { knnAccuracy: mean(votes), silhouette: mean(silhouette) },
+    units: Float32Array.from(votes),
+    outcomes,
+  };
 }
 
 /**
@@ -206,7 +181,7 @@ function* classes(
 function teachersVectors(
   given: ValidationRows,
   vectors: ReadonlyMap<number, Vector>,
-): { metrics: Partial<ValidationMetrics>; units: Float32Array } {
+): { metrics: Partial<ValidationMetrics>; units: Float32Array; shown?: Shown } {
   const { labels, labelWidth } = given.data;
   const { length } = vectors.values().next().value ?? [];
   const widthOf = (row: number) => (labelWidth === length ? 1 : textsOf(given, row).length) * (length ?? 0);
@@ -222,7 +197,8 @@ function teachersVectors(
     return sum / texts.length;
   });
   const agreement = units.reduce((sum, one) => sum + one, 0) / units.length;
-  return { metrics: { teacherAgreement: agreement }, units };
+  const outcomes: Outcomes = { kind: 'vectors', rows: given.rows, values: units };
+  return { metrics: { teacherAgreement: agreement }, units, shown: { outcomes } };
 }
 
 /**

@@ -92,6 +92,8 @@ export interface SetReport {
 
 /** What a finished run did. Plain data: it survives JSON. */
 export interface FinetuneReport {
+  /** Name of the model that training began with: a hub id, or the folder's name. */
+  model: string;
   /** The untrained model on the validation rows; null without validation rows. */
   before: ValidationMetrics | null;
   /** The model as it is now on the same rows; null without validation rows. */

@@ -125,10 +125,9 @@ async function ofModel(
   emit: (event: EventContent) => void,
   signal: AbortSignal,
 ): Promise<Vector[]> {
-  let done = 0;
   const embedder = new BlockEmbedder(model, {
     signal,
-    onTexts: (_, some) => emit({ type: 'teacher', done: (done += some), texts: texts.length }),
+    onTexts: (_, done) => emit({ type: 'teacher', done, texts: texts.length }),
   });
   const vectors: Vector[] = [];
   for (let from = 0; from < texts.length; from += TEXTS_AT_ONCE)

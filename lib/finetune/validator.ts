@@ -85,9 +85,9 @@ export class Validator {
       return { metrics, units: similarities };
     }
     const given = { data, rows, among: this.#options.among, ...this.#options.groups };
-    const { metrics, units, closeness } = await qualityOf(given, await this.#vectors(given, epoch), similarities);
+    const { metrics, units, shown } = await qualityOf(given, await this.#vectors(given, epoch), similarities);
     const own = data.form === 'triplets' ? rankingOf(similarities, widths) : {};
-    return { metrics: { ...lossAlone(loss), ...own, ...metrics }, units, closeness };
+    return { metrics: { ...lossAlone(loss), ...own, ...metrics }, units, shown };
   }
 
   /** Vectors of the texts that the form's measures need, by number. */

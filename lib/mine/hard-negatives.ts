@@ -4,7 +4,8 @@ import { openBeir } from '../data/formats/beir';
 import type { LabelList, TextList } from '../data/lists';
 import { checkText } from '../data/validate';
 import { collect, passed, type RowSource } from '../evaluate/collect';
-import { blocks, BlockEmbedder, type EmbeddingModel, type TextRole } from '../evaluate/embedding';
+import { blocks, BlockEmbedder, type EmbeddingModel } from '../evaluate/embedding';
+import { promptsOf } from '../evaluate/options';
 import { throwIfAborted } from '../evaluate/work';
 import { InvalidArgumentError } from '../system/errors';
 import { resolveTable } from '../system/option-table';
@@ -63,7 +64,7 @@ interface Negatives {
  *
  * @param model a TextVectorisation, an EmbeddingsEndpoint, or any object with such an `embed`
  * @param data rows of an anchor and a positive, as `finetune` takes them: a file, a BEIR folder (whose corpus is searched),
- *   `hub:owner/name` (fetched as the environment says), rows `{ anchor, positive }`, or lists; of rows with label 0/1 those
+ *   `hub:owner/name`, rows `{ anchor, positive }`, or lists; of rows with label 0/1 those
  *   with 1; an anchor may have several. Negatives that rows have already are not used.
  * @throws InvalidArgumentError: the data or an option; DownloadError: a data set of the hub; AbortError; LibTorchError;
  *   OutOfMemoryError; what the model's `embed` rejects with
@@ -99,14 +100,14 @@ export async function mineHardNegatives(
   const groups = await group(pairs, resolved.corpus ?? corpus);
   const rangeMax = rangeOf(resolved, groups.mostPositives);
 
-  const done: Record<TextRole, number> = { text: 0, query: 0, document: 0 };
   const embedder = new BlockEmbedder(model, {
     maxInputLength: resolved.maxInputLength,
+    prompts: promptsOf(resolved),
     signal,
-    onTexts: (role, texts) => onProgress?.({ type: 'embedding', role, done: (done[role] += texts) }),
+    onTexts: (role, done, total) => onProgress?.({ type: 'embedding', role, done, total }),
   });
-  const embed = (texts: readonly string[], prompt: string | undefined, role: TextRole) =>
-    embedder.embed(prompt === undefined ? texts : texts.map((text) => prompt + text), role);
+  embedder.expect('document', groups.texts.length);
+  embedder.expect('query', groups.anchors.length);
 
   // What a search has room for: the range, and as many positives as may stand in it.
   const wanted = rangeMax + groups.mostPositives;
@@ -126,12 +127,12 @@ export async function mineHardNegatives(
   const vectors = new CorpusVectors(resolved.vectorPrecision, signal);
   try {
     for await (const block of blocks(groups.texts, TEXTS_AT_ONCE)) {
-      await vectors.append(await embed(block, resolved.corpusPrompt, 'document'));
+      await vectors.append(await embedder.embed(block, 'document'));
     }
     const total = groups.anchors.length * groups.texts.length;
     for (let first = 0; first < groups.anchors.length; first += TEXTS_AT_ONCE) {
       const anchors = groups.anchors.slice(first, first + TEXTS_AT_ONCE);
-      const queries = await embed(anchors, resolved.queryPrompt, 'query');
+      const queries = await embedder.embed(anchors, 'query');
       const own = groups.positives.slice(first, first + TEXTS_AT_ONCE);
       for await (const scores of vectors.similarities(queries, own)) positiveScores.push(scores);
       const told = (comparisons: number) =>
@@ -173,9 +174,16 @@ export async function mineHardNegatives(
 async function readPairs(
   source: RowSource | TextList,
   given: LabelList | undefined,
-  { file, split, onBadRow, onProgress, signal }: ResolvedMineOptions,
+  { file, split, onBadRow, onProgress, signal, ...hub }: ResolvedMineOptions,
 ): Promise<{ pairs: (readonly [string, string])[]; notes: string[]; corpus?: AsyncIterable<string> }> {
-  const { form, rows, labels, facts } = await collect(source, given, { file, split, onBadRow, onProgress, signal });
+  const { form, rows, labels, facts } = await collect(source, given, {
+    file,
+    split,
+    onBadRow,
+    hub,
+    onProgress,
+    signal,
+  });
   const notes = [...facts.notes];
   if (form === 'positive-pairs' || form === 'triplets') {
     if (form === 'triplets') notes.push('Negatives that rows have already were not used.');

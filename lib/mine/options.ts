@@ -1,7 +1,8 @@
 import { fileOption, onBadRowOption } from '../data/read-options';
 import type { EvaluateEvent } from '../evaluate/events';
+import { promptTable } from '../evaluate/options';
+import { hubTable } from '../model/fetch/hub-options';
 import type { ModelDownloadEvent } from '../model/types';
-import type { SearchEvent } from '../search/vector-index';
 import {
   callback,
   choice,
@@ -78,16 +79,10 @@ export const mineTable = {
   }),
   /** Of 'random'. Default 1. */
   seed: optional(integer(0, 2 ** 32 - 1), 1, { flag: '--seed <n>', help: 'seed of random' }),
-  /** Put before each anchor. Default: none, but what the model itself puts before a query. */
-  queryPrompt: optional(text('a text'), undefined, {
-    flag: '--query-prompt <text>',
-    help: 'put before each anchor',
-  }),
-  /** Put before each text that may be found. Default: none, but what the model itself puts before a document. */
-  corpusPrompt: optional(text('a text'), undefined, {
-    flag: '--corpus-prompt <text>',
-    help: 'put before each text that may be found',
-  }),
+  /** Put before each anchor: one of the model's prompts by its name, or a text. Default: what the model puts before a query. */
+  queryPrompt: promptTable.queryPrompt,
+  /** Put before each text that may be found, by its name or as a text. Default: what the model puts before a document. */
+  corpusPrompt: promptTable.corpusPrompt,
   /** Positives stay where they are found, so that rows are whole rankings; `outputFormat` is 'n-tuple'. Default false. */
   includePositives: optional(flag, false, {
     flag: '--include-positives',
@@ -114,6 +109,7 @@ export const mineTable = {
   }),
   /** What happens to rows that cannot be used: 'refuse' all, or 'skip' those, which `notes` tells. Default 'refuse'. */
   onBadRow: onBadRowOption,
+  ...hubTable,
   /**
    * How the vectors of the texts that are searched are kept: 'fp32', or a quarter of it, 'int8', between the ranges of the
    * first 8,192; similarities are then those of what is kept. Default 'fp32'.
@@ -130,7 +126,7 @@ export const mineTable = {
     unset: "the model's own limit",
   }),
   /** Is told while a data set of the hub is fetched, and while texts are embedded and compared. */
-  onProgress: optional(callback<(event: EvaluateEvent | SearchEvent | ModelDownloadEvent) => void>(), undefined),
+  onProgress: optional(callback<(event: EvaluateEvent | ModelDownloadEvent) => void>(), undefined),
   /** Stops between small pieces; the promise rejects with an AbortError. */
   signal: optional(signal, undefined),
 };

@@ -123,11 +123,11 @@ async function vectorsOf(
   }
   texts.forEach((text, row) => checkText(text, 'text', { row }));
   if (texts.length < 2) return [];
-  let done = 0;
   const embedder = new BlockEmbedder(model, {
     maxInputLength,
     signal,
-    onTexts: (role, some) => onProgress?.({ type: 'embedding', role, done: (done += some) }),
+    onTexts: (role, done, total) => onProgress?.({ type: 'embedding', role, done, total }),
   });
+  embedder.expect('text', texts.length);
   return embedder.embed(texts as string[], 'text');
 }

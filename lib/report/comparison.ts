@@ -1,7 +1,18 @@
 import { BinaryObserved } from '../evaluate/binary';
-import { differences, type Resampled } from '../evaluate/compare';
+import {
+  type compared,
+  differences,
+  mostChanged,
+  type Change,
+  type ChangedRow,
+  type Comparison,
+  type Resampled,
+} from '../evaluate/compare';
 import type { ResolvedIntervals } from '../evaluate/options';
 import { SimilarityObserved } from '../evaluate/similarity';
+import type { Observation } from '../evaluate/evaluation';
+import type { Measures } from '../evaluate/evaluate';
+import type { DataSet } from '../evaluate/data-set';
 import { inPieces } from '../evaluate/work';
 import type { ComparedRow, RunComparison } from './record';
 
@@ -14,8 +25,10 @@ export interface ScoredSimilarities {
   wanted: ArrayLike<number>;
   before: ArrayLike<number>;
   after: ArrayLike<number>;
+  /** Its number in the data, of a row by its place here; default the same. */
+  row?: (at: number) => number;
   /** The texts of a row, by its place here. */
-  texts: (row: number) => readonly [string, string];
+  texts: (at: number) => readonly string[];
   intervals: ResolvedIntervals | null;
   signal?: AbortSignal | undefined;
 }
@@ -32,7 +45,7 @@ export async function compareRows(rows: ScoredSimilarities): Promise<RunComparis
       : inPieces(SimilarityObserved.of(similarities, wanted), signal);
   const found = await differences(await observe(before), await observe(after), { intervals, signal });
   const told = ({ unit, change }: { unit: number; change: number }): ComparedRow => ({
-    row: unit,
+    row: rows.row?.(unit) ?? unit,
     change,
     texts: [...texts(unit)],
     wanted: wanted[unit]!,
@@ -48,6 +61,74 @@ export async function compareRows(rows: ScoredSimilarities): Promise<RunComparis
     confidence: found.confidence,
     better: found.better.map(told),
     worse: found.worse.map(told),
+  };
+}
+
+/** What was found of two models on other data than the run's, as a page shows it: of pairs with their similarities. */
+export async function pageComparison(
+  { comparison, better, worse }: Awaited<ReturnType<typeof compared>>,
+  first: Observation<Measures>,
+  second: Observation<Measures>,
+  set: DataSet,
+  name: string,
+  signal?: AbortSignal,
+): Promise<RunComparison> {
+  const { measures, confidence, primary, count } = comparison;
+  const [before, after] = [await valuesOf(first, signal), await valuesOf(second, signal)];
+  const pairs = set.form === 'binary' || set.form === 'similarity';
+  const told = (rows: readonly ChangedRow[], changes: readonly Change[]): ComparedRow[] =>
+    rows.map((row, i) => ({
+      ...row,
+      before: row.answers === undefined ? before[changes[i]!.unit]! : row.answers.a.place,
+      after: row.answers === undefined ? after[changes[i]!.unit]! : row.answers.b.place,
+    }));
+  return {
+    kind: kinds[comparison.form],
+    of: { name, rows: count },
+    primary,
+    wanted: thinned(wantedOf(set)),
+    before: thinned(pairs ? before : []),
+    after: thinned(pairs ? after : []),
+    measures,
+    confidence,
+    better: told(comparison.better, better),
+    worse: told(comparison.worse, worse),
+  };
+}
+
+const kinds: Readonly<Record<Comparison['form'], RunComparison['kind']>> = {
+  binary: 'labels',
+  similarity: 'scores',
+  triplet: 'triplets',
+  retrieval: 'queries',
+  reranking: 'queries',
+  classes: 'texts',
+  'paraphrase-mining': 'texts',
+};
+
+/** What stands for each unit: of pairs the similarity, else what tells how well it is answered. */
+async function valuesOf({ observed }: Observation<Measures>, signal?: AbortSignal): Promise<ArrayLike<number>> {
+  const one: unknown = [...observed.values()][0]!;
+  if (one instanceof BinaryObserved) return one.sorted.similarities;
+  if (one instanceof SimilarityObserved) return one.similarities;
+  return inPieces((one as Resampled).goodness(), signal);
+}
+
+function wantedOf(set: DataSet): number[] {
+  if (set.form === 'binary') return set.rows.map(({ label }) => Number(label));
+  return set.form === 'similarity' ? set.rows.map(({ score }) => score) : [];
+}
+
+/** The rows that changed most, each way, by how well each is answered before and after. */
+export function changedRows(
+  before: Float64Array,
+  after: Float64Array,
+  told: (at: number, change: number) => ComparedRow,
+): { better: ComparedRow[]; worse: ComparedRow[] } {
+  const { better, worse } = mostChanged(before, after);
+  return {
+    better: better.map(({ unit, change }) => told(unit, change)),
+    worse: worse.map(({ unit, change }) => told(unit, change)),
   };
 }
 

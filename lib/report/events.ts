@@ -1,6 +1,19 @@
 import { isObject, type JsonObject } from '../system/json';
 import { integer } from './numbers';
-import type { RunCloseness, RunComparison, RunEpoch, RunGain, RunKept, RunRecord, RunShare, RunStep } from './record';
+import type {
+  RunChanged,
+  RunCloseness,
+  RunComparison,
+  RunEpoch,
+  RunGain,
+  RunKept,
+  RunPrompts,
+  RunRecord,
+  RunSearch,
+  RunShare,
+  RunStep,
+  RunTrial,
+} from './record';
 
 /** Steps that are kept; of a longer run every second, fourth, … one. */
 const MOST_STEPS = 2000;
@@ -25,6 +38,9 @@ export class RunEvents {
   #summary: JsonObject = {};
   #report: JsonObject | undefined;
   readonly #notes: string[] = [];
+  /** Of the search for learning rate and batch, as it was told. */
+  #trials: RunTrial[] = [];
+  #chosen: RunSearch['chosen'] = null;
   /** How the data was understood, a line for each set. */
   readonly #understood: string[] = [];
   readonly #wordsOfLoss: WordsOfLoss;
@@ -64,6 +80,8 @@ export class RunEvents {
         this.#best = 0;
         this.#stoppedEarly = false;
         this.#report = undefined;
+        this.#trials = [];
+        this.#chosen = null;
         this.#notes.splice(0, Infinity, ...texts(event['notes']));
         this.#data = event;
         return;
@@ -84,11 +102,12 @@ export class RunEvents {
       case 'data-warning':
       case 'keep-failed':
       case 'gain-not-shown':
-      case 'search':
       case 'collapse':
       case 'out-of-memory':
         if (typeof event['message'] === 'string') this.#notes.push(event['message']);
         return;
+      case 'search':
+        return this.#search(event);
       case 'done':
         if (isObject(event['report'])) this.#report = event['report'];
         return;
@@ -142,18 +161,70 @@ export class RunEvents {
     if (event['best'] === true) this.#best = epoch;
   }
 
+  #search(event: JsonObject): void {
+    const [learningRate, effectiveBatchSize, value, seconds] = [
+      event['learningRate'],
+      event['effectiveBatchSize'],
+      event['value'],
+      event['seconds'],
+    ].map(number);
+    if (learningRate == null) return;
+    const point = { learningRate, effectiveBatchSize: effectiveBatchSize ?? null };
+    if (event['outcome'] === 'finished') this.#chosen = point;
+    else {
+      const before = this.#trials.reduce((sum, trial) => sum + (trial.seconds ?? 0), 0);
+      // What is told is the time of the whole search.
+      this.#trials.push({ ...point, value: value ?? null, seconds: seconds == null ? null : seconds - before });
+    }
+  }
+
+  #searched(): RunSearch | null {
+    if (this.#trials.length === 0) return null;
+    const { measure } = objectOf(this.#summary['settings']);
+    return {
+      measure: typeof measure === 'string' ? measure : 'loss',
+      rows: null,
+      trials: this.#trials,
+      chosen: this.#chosen,
+    };
+  }
+
+  /** With what the report has of epochs that were over before a checkpoint that the run went on from. */
+  #allEpochs(): RunEpoch[] {
+    const epochs = new Map(this.#epochs);
+    const report = this.#report ?? {};
+    if (!epochs.has(0) && isObject(report['before']))
+      epochs.set(0, { epoch: 0, trainingLoss: null, measures: flatMeasures(report['before']) });
+    for (const told of Array.isArray(report['epochs']) ? report['epochs'].filter(isObject) : []) {
+      const epoch = number(told['epoch']);
+      // Of an epoch whose validation was told that is all there is to know.
+      if (epoch === null || epochs.get(epoch)?.tried !== undefined || !isObject(told['validation'])) continue;
+      epochs.set(epoch, {
+        epoch,
+        trainingLoss: number(told['trainingLoss']),
+        measures: flatMeasures(told['validation']),
+        share: number(told['share']),
+        tried: sharesOf(told['tried']),
+      });
+    }
+    return [...epochs.values()].sort((a, b) => a.epoch - b.epoch);
+  }
+
   record(more: {
     model: string;
     folder: string | null;
+    surface?: 'api' | 'cli';
+    stopped?: string | null;
     comparison: RunComparison | null;
-    closeness?: RunCloseness | null;
+    changed?: RunChanged | null;
+    closeness?: RunCloseness[] | null;
     unshown?: string | null;
     versions: Record<string, string>;
     created: Date;
   }): RunRecord {
     const report = this.#report ?? {};
-    const { comparison, closeness = null, unshown = null, created, ...rest } = more;
-    const epochs = [...this.#epochs.values()].sort((a, b) => a.epoch - b.epoch);
+    const { comparison, changed = null, closeness = null, unshown = null, stopped = null, created, ...rest } = more;
+    const epochs = this.#allEpochs();
     const random = isObject(report['randomPairs']) ? report['randomPairs'] : {};
     const [pairs, before, after, meanChange] = ['pairs', 'before', 'after', 'meanChange'].map((name) =>
       number(random[name]),
@@ -168,8 +239,12 @@ export class RunEvents {
         { ...objectOf(this.#summary['settings']), ...this.#summary, ...this.#data, ...report },
         this.#wordsOfLoss,
       ),
+      form: typeof this.#data['form'] === 'string' ? this.#data['form'] : null,
+      prompts: promptsOf(report['prompts'] ?? objectOf(this.#summary['settings'])['prompts']),
+      stopped,
       versions: {
         ...rest.versions,
+        ...versionsOf(this.#summary['versions']),
         ...(typeof report['libtorch'] === 'string' && { LibTorch: report['libtorch'] }),
       },
       steps: this.#steps,
@@ -180,8 +255,10 @@ export class RunEvents {
       stoppedEarly: report['stoppedEarly'] === true || this.#stoppedEarly,
       seconds: number(report['seconds']),
       comparison,
+      changed,
       closeness,
       unshown,
+      search: searchOf(report['search']) ?? this.#searched(),
       kept: keptOf(report['kept']),
       gain: gainOf(report['gain']),
       drift:
@@ -193,6 +270,42 @@ export class RunEvents {
   }
 }
 
+/** Of the run, where it tells them: what makes the page may be another. */
+function versionsOf(told: unknown): Record<string, string> {
+  const versions = Object.entries(objectOf(told)).filter(
+    (entry): entry is [string, string] => typeof entry[1] === 'string',
+  );
+  return Object.fromEntries(versions);
+}
+
+function promptsOf(told: unknown): RunPrompts | null {
+  if (typeof told === 'string') return told === '' ? null : told;
+  if (!isObject(told)) return null;
+  const some = Object.entries(told).flatMap(([name, one]): [string, RunPrompts][] => {
+    const prompts = promptsOf(one);
+    return prompts === null ? [] : [[name, prompts]];
+  });
+  return some.length === 0 ? null : Object.fromEntries(some);
+}
+
+/** What a run's report tells of its search. */
+function searchOf(told: unknown): RunSearch | null {
+  if (!isObject(told) || typeof told['measure'] !== 'string' || !Array.isArray(told['trials'])) return null;
+  const [training, validation] = ['training', 'validation'].map((name) => number(objectOf(told['rows'])[name]));
+  const point = (of: JsonObject) => ({
+    learningRate: number(of['learningRate']) ?? Number.NaN,
+    effectiveBatchSize: number(of['effectiveBatchSize']),
+  });
+  return {
+    measure: told['measure'],
+    rows: training == null || validation == null ? null : { training, validation },
+    trials: told['trials']
+      .filter(isObject)
+      .map((trial) => ({ ...point(trial), value: number(trial['value']), seconds: number(trial['seconds']) })),
+    chosen: isObject(told['chosen']) ? point(told['chosen']) : null,
+  };
+}
+
 /** What is told of several sets, as of one. */
 function joined(before: JsonObject, event: JsonObject): JsonObject {
   const sum = ['rows', 'trainingRows', 'validationRows', 'tokens'].map((name): [string, number] => [
@@ -200,7 +313,7 @@ function joined(before: JsonObject, event: JsonObject): JsonObject {
     (number(before[name]) ?? 0) + (number(event[name]) ?? 0),
   ]);
   const longest = Math.max(number(before['longest']) ?? 0, number(event['longest']) ?? 0);
-  return { ...before, ...Object.fromEntries(sum), longest, file: null };
+  return { ...before, ...Object.fromEntries(sum), longest, file: null, form: null };
 }
 
 function number(value: unknown): number | null {
@@ -335,11 +448,26 @@ const settingNames: Record<string, string> = {
 };
 
 /** Of what a recipe and the options came to, what is no number or word. */
-function askedFor({ warmup, epochs, earlyStopping, maxGradientNorm, merge, folds, sampler }: JsonObject) {
+function askedFor({
+  warmup,
+  epochs,
+  earlyStopping,
+  maxGradientNorm,
+  merge,
+  folds,
+  sampler,
+  prompts,
+  dropout,
+  freeze,
+  validationSplit,
+  groupedSplit,
+  shuffle,
+}: JsonObject) {
   const rise = objectOf(warmup);
   const [ratio, steps, patience] = [rise['ratio'], rise['steps'], objectOf(earlyStopping)['patience']].map(number);
   const [most, norm, parts] = [epochs, maxGradientNorm, folds].map(number);
   const shares = Array.isArray(merge) ? merge.filter((share) => typeof share === 'number') : [];
+  const frozen = texts(freeze);
   const samplers = Object.entries(objectOf(sampler)).map(([set, name]) => `${set}: ${String(name)}`);
   return {
     ...(ratio != null && { 'Warm-up, share of the steps': ratio }),
@@ -351,7 +479,21 @@ function askedFor({ warmup, epochs, earlyStopping, maxGradientNorm, merge, folds
     ...(parts != null && parts > 1 && { 'Parts of the rows measured in turn': integer(parts) }),
     ...(typeof sampler === 'string' && { Batches: sampler }),
     ...(samplers.length > 0 && { Batches: samplers.join(', ') }),
+    ...(promptsOf(prompts) !== null && { 'Before the texts': promptWords(promptsOf(prompts)!) }),
+    ...(number(dropout) !== null && { Dropout: number(dropout) }),
+    ...(frozen.length > 0 && { 'Not trained': frozen.join(', ') }),
+    ...(number(validationSplit) !== null && { 'Share of the rows held out': number(validationSplit) }),
+    ...(groupedSplit === false && { 'Held-out rows share no text with others': false }),
+    ...(shuffle === false && { 'Rows in a new order each epoch': false }),
   };
+}
+
+/** As a line. */
+function promptWords(prompts: RunPrompts): string {
+  if (typeof prompts === 'string') return JSON.stringify(prompts);
+  return Object.entries(prompts)
+    .map(([name, one]) => (typeof one === 'string' ? `${name} ${JSON.stringify(one)}` : `${name}: ${promptWords(one)}`))
+    .join(', ');
 }
 
 function objectOf(value: unknown): JsonObject {

@@ -1,3 +1,5 @@
+import type { RunRecord } from './record';
+
 const titles: Record<string, string> = {
   loss: 'Loss',
   spearman: 'Spearman',
@@ -39,6 +41,11 @@ export function measureTitle(name: string): string {
 export function measureWords(name: string): string {
   const title = measureTitle(name);
   return /^(?:Spearman|Pearson|Matthews|[A-Z]{2})/.test(title) ? title : title.charAt(0).toLowerCase() + title.slice(1);
+}
+
+/** What the rows that were measured are called. */
+export function rowsWords({ comparison }: Pick<RunRecord, 'comparison'>): string {
+  return comparison?.of == null ? 'the validation rows' : `the rows of ${comparison.of.name}`;
 }
 
 /** Of which less is better. */

@@ -29,12 +29,24 @@ export interface RunRecord {
   bestEpoch: number;
   stoppedEarly: boolean;
   seconds: number | null;
-  /** Validation rows under both models; null without them. */
+  /** What the rows are; null of several data sets. Absent in earlier records. */
+  form?: string | null;
+  /** What stood before the texts: one text, or one by column, or either by data set; null where nothing did. Absent in earlier records. */
+  prompts?: RunPrompts | null;
+  /** Where the model is used from: a program, or the command line. Absent in earlier records. */
+  surface?: 'api' | 'cli';
+  /** How the run ended before its end; null where it did not. Absent in earlier records. */
+  stopped?: string | null;
+  /** Validation rows, or those of `comparison.of`, under both models; null without them. */
   comparison: RunComparison | null;
-  /** Of positives and triplets: cosines of the validation rows' anchors; null where there are none. Absent in earlier records. */
-  closeness?: RunCloseness | null;
+  /** Of other forms than pairs: the rows that changed most; null without them. Absent in earlier records. */
+  changed?: RunChanged | null;
+  /** Cosines of texts that belong together, of one set or each; null or none where there are none. Absent in earlier records. */
+  closeness?: RunCloseness | RunCloseness[] | null;
   /** Why neither that nor a comparison is there; null where there is no more to say. Absent in earlier records. */
   unshown?: string | null;
+  /** The search for learning rate and batch; null without one. Absent in earlier records. */
+  search?: RunSearch | null;
   /** The rows that were to be kept; null without them. Absent in earlier records. */
   kept?: RunKept | null;
   /** What training changed in the measure that the run went by; null where that is not known. Absent in earlier records. */
@@ -73,8 +85,34 @@ export interface RunShare {
   kept: number | null;
 }
 
+/** One text, one by column, or either by data set. */
+export type RunPrompts = string | { [name: string]: RunPrompts };
+
+/** The trials that chose learning rate and batch. */
+export interface RunSearch {
+  measure: string;
+  /** Rows that each was trained on and measured with; null where that is not known. */
+  rows: { training: number; validation: number } | null;
+  trials: RunTrial[];
+  /** What the run was trained with. */
+  chosen: { learningRate: number; effectiveBatchSize: number | null } | null;
+}
+
+export interface RunTrial {
+  learningRate: number;
+  /** Rows of one step; null where they were found as the run began. */
+  effectiveBatchSize: number | null;
+  /** In the measure that the search went by. */
+  value: number | null;
+  seconds: number | null;
+}
+
 export interface RunCloseness {
-  /** Cosines of anchors with what belongs to them. */
+  /** Of several data sets: which. */
+  set?: string;
+  /** What belongs together; default anchors with what belongs to them. */
+  togetherWith?: string;
+  /** Cosines of what belongs together. */
   together: { before: number[]; after: number[] };
   /** With what does not. */
   apart: { before: number[]; after: number[] };
@@ -94,10 +132,23 @@ export interface RunKept {
   bound: boolean;
 }
 
-export interface RunComparison {
-  /** Labels 0 and 1, or scores; what similarities are compared with. */
-  kind: 'labels' | 'scores';
-  /** One of each for a row. */
+/** Rows that changed most. */
+export interface RunChanged {
+  /**
+   * What they are: pairs with labels 0 and 1 or scores, by their similarity; queries, by the place of the first text that
+   * belongs to them; triplets; texts with classes, by the silhouette; texts with a teacher's vector, by the cosine with it.
+   */
+  kind: 'labels' | 'scores' | 'queries' | 'triplets' | 'texts' | 'vectors';
+  better: ComparedRow[];
+  worse: ComparedRow[];
+}
+
+export interface RunComparison extends RunChanged {
+  /** Rows of other data than the run's; null or absent: the validation rows. */
+  of?: { name: string; rows: number } | null;
+  /** The measure of those to go by. */
+  primary?: string;
+  /** Of pairs: label or score of each row. */
   wanted: number[];
   before: number[];
   after: number[];
@@ -105,8 +156,6 @@ export interface RunComparison {
   measures: Record<string, MeasureDifference>;
   /** Share of the resamples between the bounds of an interval. */
   confidence: number | null;
-  better: ComparedRow[];
-  worse: ComparedRow[];
 }
 
 /** Before (a) and after (b), with the bounds of the difference. */
@@ -117,10 +166,11 @@ export interface RunGain extends MeasureDifference {
   confidence: number | null;
 }
 
-/** A row with its similarities under both models. */
+/** A row with what stands for it under both models: see `RunChanged.kind`. */
 export interface ComparedRow extends ChangedRow {
-  before: number;
-  after: number;
+  /** Null where there is none: no text that belongs to a query was found. */
+  before: number | null;
+  after: number | null;
 }
 
 export interface RunDrift {

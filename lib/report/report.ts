@@ -1,4 +1,5 @@
 import { embeddedJson, html, Html } from './html';
+import { rowsWords } from './names';
 import type { RunRecord } from './record';
 import { closeness } from './sections/closeness';
 import { curves } from './sections/curves';
@@ -6,6 +7,7 @@ import { facts } from './sections/facts';
 import { head } from './sections/head';
 import { measures } from './sections/measures';
 import { rows } from './sections/rows';
+import { search } from './sections/search';
 import { shares } from './sections/shares';
 import { similarities } from './sections/similarities';
 import { use } from './sections/use';
@@ -20,6 +22,7 @@ export const RECORD_ID = 'vectune-run';
  */
 export function renderReport(record: RunRecord): string {
   const { comparison } = record;
+  const changed = comparison ?? record.changed ?? null;
   const page = html`<!doctype html>
 <html lang="en">
 <head>
@@ -35,14 +38,15 @@ export function renderReport(record: RunRecord): string {
 ${head(record)}
 ${curves(record)}
 ${comparison === null ? null : similarities(comparison)}
-${record.closeness == null ? null : closeness(record.closeness)}
+${closeness(record)}
 ${record.unshown == null ? null : html`<p class="soft">${record.unshown}</p>`}
 ${measures(record)}
 ${shares(record)}
-${comparison === null ? null : rows(comparison)}
+${search(record)}
+${changed === null ? null : rows(changed)}
 ${use(record)}
 ${facts(record)}
-<footer>Made by vectune ${record.versions['vectune'] ?? ''}. This file is complete in itself; it holds texts of the validation rows.</footer>
+<footer>Made by vectune ${record.versions['vectune'] ?? ''}. This file is complete in itself; it holds texts of ${rowsWords(record)}.</footer>
 </main>
 ${embeddedJson(RECORD_ID, record)}
 </body>

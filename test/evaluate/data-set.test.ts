@@ -239,7 +239,7 @@ test('what was left out is told, and what no evaluator is for is refused', async
   expect(await evaluate(model, some, { intervals: false })).toMatchObject({
     form: 'triplet',
     count: 1,
-    understood: '2 rows of anchor, positive and 0 to 1 negative',
+    understood: '2 rows of anchor, positive and 0 to 1 negative; columns anchor, positive, negative',
     notes: ['1 row has no negative and is left out.'],
   });
   // Queries that nothing answers, as lists of candidates have them.
@@ -339,13 +339,14 @@ test('a BEIR folder takes no options of files, rows or other evaluators', async 
     notes: [
       '1 query has no relevant document and is left out.',
       '1 relevant document is not in the corpus and counts as not found.',
+      'There are no intervals: 1 query is too few to tell a difference from chance.',
     ],
   });
 });
 
 test('evaluate measures by the form', async () => {
   const model = new Table({ x: [1, 0], y: [0.9, 0.1], z: [0, 1] });
-  const labels = write('a.csv', 'text1,text2,score\nx,y,1\ny,z,0\nx,z,0\n');
+  const labels = write('a.csv', 'text1,text2,score\nx,y,1\ny,z,0\nx,z,0\nx,x,1\ny,y,1\n');
   const found = await evaluate(model, labels, { intervals: { samples: 200 } });
   expect(found).toMatchObject({ form: 'binary', primary: 'averagePrecision', metrics: { averagePrecision: 1 } });
   expect(found.intervals).toMatchObject({ averagePrecision: { high: 1 } });

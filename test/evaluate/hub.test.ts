@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { compare, evaluate as evaluateData, mineHardNegatives } from '../../lib';
 import { vectune } from '../checkpoint/vectune';
 import { removeFolders, temporaryFolder } from '../unit/native/support/folders';
 import { HubServer } from '../unit/model/support/hub-server';
@@ -59,7 +60,7 @@ test('the rows of test, of the split that is named, or of the only one', async (
       {
         form: 'retrieval',
         count: 12,
-        understood: '12 pairs of anchor and positive',
+        understood: '12 pairs of anchor and positive; columns anchor, positive',
         metrics: { 'accuracy@1': 1 },
       },
     ],
@@ -69,6 +70,20 @@ test('the rows of test, of the split that is named, or of the only one', async (
   expect(await evaluate('hub:owner/questions', '--split', 'train')).toMatchObject({ code: 0, rows: [{ count: 8 }] });
   hub.add('owner/one', { 'data/train-00000-of-00001.parquet': second });
   expect(await evaluate('hub:owner/one')).toMatchObject({ code: 0, rows: [{ count: 8 }] });
+  // The functions take what else the environment says.
+  const here = {
+    embed: (texts: readonly string[]) => Promise.resolve(texts.map((text) => [Number(/\d+/.exec(text)), 1])),
+  };
+  const place = { hubUrl: hub.url, cacheFolder: temporaryFolder(), accessToken: 'hf_own', offline: false };
+  // Parquet is read by ES modules, which this runner does not load: that it was fetched there is what is looked at.
+  const before = hub.fetched.length;
+  await evaluateData(here, 'hub:owner/one', place).catch(() => undefined);
+  expect(hub.fetched.slice(before)).toEqual(['data/train-00000-of-00001.parquet']);
+  expect(readdirSync(join(place.cacheFolder, 'datasets'))).toHaveLength(1);
+  const away = { ...place, cacheFolder: temporaryFolder(), offline: true };
+  await expect(evaluateData(here, 'hub:owner/one', away)).rejects.toMatchObject({ code: 'ERR_DOWNLOAD' });
+  await expect(mineHardNegatives(here, 'hub:owner/one', away)).rejects.toMatchObject({ code: 'ERR_DOWNLOAD' });
+  await expect(compare(here, here, 'hub:owner/one', away)).rejects.toMatchObject({ code: 'ERR_DOWNLOAD' });
   hub.add('owner/two', { 'data/train.parquet': second, 'data/extra.parquet': second });
   const unclear = await evaluate('hub:owner/two');
   expect(unclear).toMatchObject({ code: 2, rows: [] });

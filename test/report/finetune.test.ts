@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { cosineSimilarity, type FinetuneEvent, type FinetuneOptions } from '../../lib';
 import { recordIn } from '../../lib/report/read';
+import type { RunCloseness } from '../../lib/report/record';
 import { fixture, useModels } from '../public/models';
 import { scoredRows } from '../public/rows';
 
@@ -71,8 +72,20 @@ test('the page of positives names the loss, the measures, and what chance makes 
   expect(page).not.toMatch(/Mrr10|Ndcg10|Recall10|Accuracy1/);
   // How near what belongs together is, as the model itself has it.
   expect(page).toContain('<h2>Similarities of the validation rows</h2>');
-  const { together, apart, apartFrom } = record.closeness!;
+  const [{ together, apart, apartFrom }] = record.closeness as [RunCloseness];
   expect(apartFrom).toBe("another row's positive");
+  // Which changed most, and what stood in the place of what was wanted.
+  const { kind, better, worse } = record.changed!;
+  expect(kind).toBe('queries');
+  expect(better.length + worse.length).toBeGreaterThan(0);
+  for (const { row, texts, wanted, before, after, change, answers } of [...better, ...worse]) {
+    expect({ anchor: texts[0], positive: wanted }).toEqual(positives[row]);
+    expect(change).toBeCloseTo((after === null ? 0 : 1 / after) - (before === null ? 0 : 1 / before), 6);
+    expect(answers!.b.place).toBe(after);
+    if (after === 1) expect(answers!.b.first).toBe(wanted);
+  }
+  expect(page).toContain('<h2>Rows that changed most</h2>');
+  expect(page).toContain('<span class="soft">first after:</span>');
   expect(together.after).toHaveLength(report.rows.validation);
   const untrained = models.open(fixture('bert-mean'));
   const own = await Promise.all(
@@ -104,9 +117,10 @@ test("of triplets the page has the row's own negatives, and what was kept and tr
   });
   const page = readFileSync(file, 'utf8');
   const record = recordIn(page)!;
-  expect(record.closeness!.apartFrom).toBe('own negatives');
+  const [near] = record.closeness as [RunCloseness];
+  expect(near.apartFrom).toBe('own negatives');
   // As the metrics count them: of one negative each, those whose positive is nearer.
-  const { together, apart } = record.closeness!;
+  const { together, apart } = near;
   const right = together.before.filter((one, i) => one > apart.before[i]!).length / together.before.length;
   expect(right).toBeCloseTo(report.before!.tripletAccuracy!, 6);
   const { measure, before, after, margin, bound } = report.kept!;
@@ -115,6 +129,35 @@ test("of triplets the page has the row's own negatives, and what was kept and tr
   expect(record.epochs[1]!.tried!.map(({ share }) => share)).toEqual([1, 0.85, 0.7, 0.5]);
   expect(page).toContain('<h2>Shares of the trained weights</h2>');
   expect(page).toContain('<th class="n">rows to keep</th>');
+});
+
+test('of classes the page shows how near they lie, and the texts that changed most; of several sets each', async () => {
+  const { recipe: _, ...more } = learns;
+  const file = models.path('other.html');
+  const recordOf = async (data: Parameters<ReturnType<typeof models.open>['finetune']>[0]) => {
+    await models.open(fixture('bert-mean')).finetune(data as never, { ...more, epochs: 1, folds: 1, report: file });
+    return recordIn(readFileSync(file, 'utf8'))!;
+  };
+  const classes = await recordOf(rows.map(({ text1 }, i) => ({ text: text1, label: ['a', 'b', 'c'][i % 3]! })));
+  const [near] = classes.closeness as [RunCloseness];
+  expect(near).toMatchObject({ togetherWith: 'texts of one class', apartFrom: 'texts of two classes' });
+  expect(near.together.before).toHaveLength(near.together.after.length);
+  expect(classes.form).toBe('classes');
+  const { kind, better, worse } = classes.changed!;
+  expect(kind).toBe('texts');
+  for (const { row, texts, wanted, before, after, change } of [...better, ...worse]) {
+    expect(texts).toEqual([rows[row]!.text1]);
+    expect(wanted).toBe(['a', 'b', 'c'][row % 3]);
+    expect(after! - before!).toBeCloseTo(change, 6);
+  }
+  const same = rows.filter(({ score }) => score === 1).map(({ text1, text2 }) => ({ anchor: text1, positive: text2 }));
+  const several = await recordOf({ pairs: rows, answers: same });
+  const blocks = several.closeness as RunCloseness[];
+  expect(blocks.map(({ set, apartFrom }) => [set, apartFrom])).toEqual([
+    ['pairs', 'pairs with label 0'],
+    ['answers', "another row's positive"],
+  ]);
+  expect(readFileSync(file, 'utf8')).toContain('<h2>Similarities of the validation rows of answers</h2>');
 });
 
 test('where no similarities are shown the page says why', async () => {
@@ -127,8 +170,15 @@ test('where no similarities are shown the page says why', async () => {
     return record.unshown;
   };
   const not = 'Similarities before and after are not shown';
-  expect(await said(rows.map(({ text1 }, i) => ({ text: text1, label: i % 3 })))).toBe(`${not} of texts with a class.`);
-  expect(await said({ one: rows, other: rows.slice(20) })).toBe(`${not} of several data sets.`);
+  const vectors = rows.map(({ text1 }, i) => ({
+    text: text1,
+    vector: Array.from({ length: 32 }, (_, k) => Math.sin(i + k)),
+  }));
+  expect(await said(vectors)).toBe(`${not} of texts with a teacher's vector.`);
+  const scores = (some: typeof rows) => some.map((row, i) => ({ ...row, score: (i % 5) / 4 }));
+  expect(await said({ one: scores(rows), other: scores(rows.slice(20)) })).toBe(
+    `${not} of several data sets of such rows.`,
+  );
 });
 
 test('a place that cannot be written is refused before anything is done', async () => {
@@ -156,7 +206,37 @@ test('a place that went away costs the page, not the run', async () => {
   });
 });
 
-test('a run that is stopped writes none, and leaves nothing beside it', async () => {
+test('a run that is stopped, or fails, writes what there is of it, and that it did not come to its end', async () => {
+  const file = models.path('ended.html');
+  const events: FinetuneEvent['type'][] = [];
+  const ended = async (stop: (run: { abort(): void }) => void) => {
+    const run = models.open(fixture('bert-mean')).finetune(rows, {
+      ...learns,
+      earlyStopping: false,
+      report: file,
+      onProgress: (event) => {
+        events.push(event.type);
+        if (event.type === 'step' && event.epoch === 2) stop(run);
+      },
+    });
+    await expect(run).rejects.toThrow();
+    return recordIn(readFileSync(file, 'utf8'))!;
+  };
+  const stopped = await ended((run) => run.abort());
+  expect(stopped).toMatchObject({ stopped: 'It was stopped.', bestEpoch: 1 });
+  expect(stopped.epochs.map(({ epoch }) => epoch)).toEqual([0, 1]);
+  expect(stopped.comparison!.after).toHaveLength(24);
+  expect(stopped.comparison!.confidence).toBeNull();
+  expect(events.at(-1)).toBe('report');
+  const page = readFileSync(file, 'utf8');
+  expect(page).toContain('<strong>The run did not come to its end.</strong> It was stopped.');
+  const failed = await ended(() => {
+    throw new Error('the screen broke');
+  });
+  expect(failed.stopped).toContain('the screen broke');
+});
+
+test('a run that is stopped before anything is known of it writes none, and leaves nothing beside it', async () => {
   const model = models.open(fixture('bert-mean'));
   const file = models.path('stopped', 'run.html');
   mkdirSync(models.path('stopped'));
@@ -164,14 +244,14 @@ test('a run that is stopped writes none, and leaves nothing beside it', async ()
     ...learns,
     report: file,
     onProgress: ({ type }) => {
-      if (type === 'step') run.abort();
+      if (type === 'data') run.abort();
     },
   });
   await expect(run).rejects.toMatchObject({ code: 'ERR_ABORTED' });
   expect(existsSync(file)).toBe(false);
 });
 
-test('a run without validation rows, and one that goes on from a checkpoint, have a page without similarities', async () => {
+test('a run without validation rows has a page without similarities; one that goes on has what its checkpoint has', async () => {
   const model = models.open(fixture('bert-mean'));
   const file = models.path('plain.html');
   await model.finetune(rows, { ...learns, validationSplit: 0, report: file });
@@ -191,9 +271,16 @@ test('a run without validation rows, and one that goes on from a checkpoint, hav
   });
   await expect(run).rejects.toMatchObject({ code: 'ERR_ABORTED' });
   const second = models.open(fixture('bert-mean'));
-  await second.finetune(rows, { ...options, resume: true, report: file });
+  const report = await second.finetune(rows, { ...options, resume: true, report: file });
   const record = recordIn(readFileSync(file, 'utf8'))!;
-  expect(record.comparison).toBeNull();
-  expect(readFileSync(file, 'utf8')).toContain('Similarities before and after are not shown: the run went on from');
+  expect(record.epochs.map(({ epoch }) => epoch)).toEqual([0, ...report.epochs.map(({ epoch }) => epoch)]);
+  expect(record.epochs[1]!.measures['loss']).toBe(report.epochs[0]!.validation!.loss);
+  expect(record.epochs[1]!.trainingLoss).toBe(report.epochs[0]!.trainingLoss);
+  // The checkpoint has what the rows came to under the untrained model.
+  const whole = models.open(fixture('bert-mean'));
+  await whole.finetune(rows, { ...learns, earlyStopping: false, report: models.path('whole.html') });
+  const uninterrupted = recordIn(readFileSync(models.path('whole.html'), 'utf8'))!;
+  expect(record.comparison).toEqual(uninterrupted.comparison);
+  expect(record.model).toBe(report.model);
   expect(record.notes.some((note) => note.includes('goes on'))).toBe(true);
 });

@@ -32,6 +32,10 @@ export interface SummaryEvent {
   type: 'summary';
   /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
   kind: 'summary';
+  /** Name of the model that training begins with: a hub id, or the folder's name. */
+  model: string;
+  /** Of vectune, LibTorch and Node.js, by these names. */
+  versions: Readonly<Record<string, string>>;
   /** The recipe, and what it and the options came to. */
   recipe: RunSettings['recipe'];
   /** Everything that the recipe says, with what the options say instead. */

@@ -1,5 +1,6 @@
 import type { ResolvedLoss } from '../losses/choice';
 import type { Sampler } from '../losses/table';
+import type { PromptChoice } from '../prompts';
 import type { Recipe, RecipeName } from './recipe';
 
 /** What a run does: what its options say, and the recipe where they do not. */
@@ -17,5 +18,18 @@ export interface RunSettings extends Omit<Recipe, 'name' | 'loss' | 'sampler' | 
 /** Of one set of rows. */
 export type SetSettings = RunSettings & { loss: ResolvedLoss; sampler: Sampler };
 
-/** What events and the report tell of them beside recipe and loss. */
-export type ToldSettings = Omit<RunSettings, 'recipe' | 'loss'>;
+/** What events and the report tell of them beside recipe and loss, with what else must be set to do it again. */
+export interface ToldSettings extends Omit<RunSettings, 'recipe' | 'loss'> {
+  /** What stood before the texts: one text, or one by column; null where nothing did. */
+  prompts: PromptChoice | null;
+  /** In place of the model's own; null where that was left to it. */
+  dropout: number | null;
+  /** What was not trained. */
+  freeze: readonly string[];
+  /** Share of the rows that was asked to be held out. */
+  validationSplit: number;
+  /** Whether rows that share a text were kept on one side. */
+  groupedSplit: boolean;
+  /** Whether rows came in a new order in each epoch. */
+  shuffle: boolean;
+}

@@ -1,7 +1,8 @@
 import type { ValidationMetrics } from '../metrics';
 import { lossAlone } from '../metrics';
 import { measureValue, type MeasureName } from '../measure';
-import type { Closeness, Measured } from '../quality';
+import type { Measured } from '../quality';
+import type { Shown } from '../shown';
 import type { Validator } from '../validator';
 
 /** What a validation of all sets came to. */
@@ -9,8 +10,8 @@ export interface AllMeasured {
   metrics: ValidationMetrics;
   /** Of each set, as `Measured` has them. */
   units: readonly Float32Array[];
-  /** Of the one set of a run, where its rows are positives or triplets. */
-  closeness?: Closeness | undefined;
+  /** Of each set, where there is something. */
+  shown?: readonly (Shown | undefined)[] | undefined;
 }
 
 /** A set that is validated. */
@@ -46,9 +47,10 @@ export class SetsValidator {
         validator.rows === 0 ? { metrics: lossAlone(0), units: new Float32Array(0) } : await validator.measure(epoch),
       );
     const units = found.map((one) => one.units);
-    if (this.#sets.length === 1) return { ...found[0]!, units };
+    const shown = found.map((one) => one.shown);
+    if (this.#sets.length === 1) return { metrics: found[0]!.metrics, units, shown };
     const validated = this.#sets.flatMap((set, i) => (set.validator.rows === 0 ? [] : [{ ...set, ...found[i]! }]));
-    return { metrics: together(validated), units };
+    return { metrics: together(validated), units, shown };
   }
 }
 

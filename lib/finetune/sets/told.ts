@@ -1,7 +1,6 @@
 import { smallSetNotes } from '../../data/facts';
-import { describeForm } from '../../data/form';
 import { repeatNotes } from '../../data/repeats';
-import type { CollectedData } from '../../data/source';
+import { understood } from '../../data/understood';
 import type { NativeLoss } from '../../engine/training';
 import type { EventContent } from '../events';
 import type { ResolvedLoss } from '../losses/choice';
@@ -9,12 +8,6 @@ import { samplerNote } from '../losses/fit';
 import { toldLoss } from '../losses/told';
 import type { TokenisedRows } from '../tokens';
 import { ofSet, type TrainingSet } from './training-set';
-
-/** «4,000 pairs with label 0/1: 1,512 ones; columns question1, question2, is_duplicate». */
-function understood(data: CollectedData): string {
-  const { columns } = data.facts;
-  return columns.length === 0 ? describeForm(data) : `${describeForm(data)}; columns ${columns.join(', ')}`;
-}
 
 /** The event that tells what a set is. */
 export function dataEvent(

@@ -1,11 +1,12 @@
 import { html, type Html } from '../html';
 import { duration, integer, measure, signed } from '../numbers';
-import { measureTitle } from '../names';
+import { measureTitle, rowsWords } from '../names';
 import type { RunRecord } from '../record';
 
 /** What came of the run, in one sentence and some numbers. */
 export function head(record: RunRecord): Html {
-  const { model, primary, bestEpoch, epochs, seconds, drift } = record;
+  const { model, bestEpoch, epochs, seconds, drift } = record;
+  const primary = primaryOf(record);
   const measured = record.comparison?.measures[primary];
   const before = measured?.a ?? epochs.find(({ epoch }) => epoch === 0)?.measures[primary] ?? null;
   const after = measured?.b ?? epochs.find(({ epoch }) => epoch === bestEpoch)?.measures[primary] ?? null;
@@ -15,7 +16,13 @@ export function head(record: RunRecord): Html {
   const tiles = [
     ...(before === null || after === null
       ? []
-      : [tile(`${measureTitle(primary)}, validation`, measure(after), `from ${measure(before)}`)]),
+      : [
+          tile(
+            `${measureTitle(primary)}, ${record.comparison?.of == null ? 'validation' : record.comparison.of.name}`,
+            measure(after),
+            `from ${measure(before)}`,
+          ),
+        ]),
     tile('Epochs', integer(trained), bestEpoch === 0 ? 'untrained weights kept' : `epoch ${bestEpoch} kept`),
     ...(seconds === null ? [] : [tile('Time', duration(seconds))]),
     ...(drift?.spearman === null || drift === null
@@ -25,25 +32,29 @@ export function head(record: RunRecord): Html {
   return html`<header>
 <h1>Fine-tuning of ${model}</h1>
 <p class="soft">${record.created.slice(0, 16).replace('T', ' ')} UTC${record.folder === null ? null : html` · saved to <code>${record.folder}</code>`}</p>
+${record.stopped == null ? null : html`<p class="verdict bad"><strong>The run did not come to its end.</strong> ${record.stopped}</p>`}
 <p class="verdict">${verdict(record, before, after)}</p>
 <dl class="tiles">${tiles}</dl>
 </header>`;
 }
 
-function verdict(
-  { primary, bestEpoch, comparison, gain, stoppedEarly }: RunRecord,
-  before: number | null,
-  after: number | null,
-): Html {
+/** Of other rows than the run's it is that of their form. */
+function primaryOf({ primary, comparison }: RunRecord): string {
+  return comparison?.of == null ? primary : (comparison.primary ?? primary);
+}
+
+function verdict(record: RunRecord, before: number | null, after: number | null): Html {
+  const { bestEpoch, comparison, gain, stoppedEarly } = record;
+  const primary = primaryOf(record);
   const name = measureTitle(primary);
   if (before === null || after === null) {
     return html`Nothing was measured: there were no validation rows, so nothing says whether the model is better.`;
   }
   const early = stoppedEarly ? ' Training ended early, as it got no better.' : '';
-  if (bestEpoch === 0) {
+  if (bestEpoch === 0 && comparison?.of == null) {
     return html`<strong>Nothing got better</strong>: no epoch had a better ${name} than the untrained model, whose weights were kept.${early}`;
   }
-  const change = html`${name} on the validation rows went from ${measure(before)} to <strong>${measure(after)}</strong> (${signed(after - before)})`;
+  const change = html`${name} on ${rowsWords(record)} went from ${measure(before)} to <strong>${measure(after)}</strong> (${signed(after - before)})`;
   const told = gain?.measure === primary ? gain : undefined;
   const compared = comparison?.measures[primary];
   const found = compared ?? told;

@@ -4,15 +4,18 @@ import { histogramLegend, histograms, type Group } from '../charts/histogram';
 import { lineChart } from '../charts/lines';
 import { html, type Html } from '../html';
 import { measure } from '../numbers';
+import { rowsWords } from '../names';
 import type { RunComparison } from '../record';
 import { half } from './half';
 
 /** Points of a precision-recall curve that are drawn. */
 const CURVE_POINTS = 300;
 
-/** Where the similarities of the validation rows lay before and lie now; of labelled rows what a threshold would do. */
-export function similarities(comparison: RunComparison): Html {
+/** Where the similarities of pairs lay before and lie now; of labelled rows what a threshold would do. */
+export function similarities(comparison: RunComparison): Html | null {
   const { kind, wanted, before, after, measures } = comparison;
+  if (kind !== 'labels' && kind !== 'scores') return null;
+  const rows = rowsWords({ comparison });
   const groups = (values: readonly number[]): Group[] =>
     kind === 'labels' ? byLabel(wanted, values) : byThird(wanted, values);
   const [one, other] = [groups(before), groups(after)];
@@ -22,13 +25,14 @@ export function similarities(comparison: RunComparison): Html {
     histograms([one, other], [first, second], [threshold('a'), threshold('b')]);
   if (kind === 'scores') {
     const text = 'Share of the rows of each third of the scores. The more the thirds lie in their order, the better.';
-    const cards = drawn('Validation rows', 'Validation rows').map((chart, i) =>
+    const title = rows.replace(/^the (.)/, (_, first: string) => first.toUpperCase());
+    const cards = drawn(title, title).map((chart, i) =>
       half(i === 0 ? 'Similarities before' : 'Similarities after', text, html`${histogramLegend(other)}${chart}`),
     );
     return html`<div class="halves">${cards}</div>`;
   }
   const overlap = half(
-    'Similarities of the validation rows',
+    `Similarities of ${rows}`,
     'Share of the rows of each label. The less the two overlap, the better they are told apart.',
     html`${histogramLegend(other)}${drawn('Before', 'After')}`,
   );

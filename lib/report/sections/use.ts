@@ -1,25 +1,118 @@
 import { html, type Html } from '../html';
-import type { RunRecord } from '../record';
+import type { RunPrompts, RunRecord } from '../record';
 
-/** Code that loads the model and decides with the threshold. */
-export function use({ folder, comparison }: RunRecord): Html {
-  const threshold = comparison?.kind === 'labels' ? (comparison.measures['f1Threshold']?.b ?? null) : null;
-  const where = JSON.stringify(folder ?? 'my-model');
-  const save = folder === null ? `// after the run: await tv.save(${where});\n` : '';
+/** Code, and commands where the run was one, that use the model as it was trained: with its prompts, and the threshold. */
+export function use(record: RunRecord): Html {
+  const where = record.folder ?? 'my-model';
+  const commands = html`<pre><code>${commandsOf(record, where)}</code></pre>`;
+  const code = html`<pre><code>${typescript(record, where)}</code></pre>`;
+  const inPython = html`<details><summary>In Python</summary><pre><code>${python(record, where)}</code></pre></details>`;
+  return record.surface === 'cli'
+    ? html`<section><h2>How to use the model</h2>${commands}
+<details open><summary>In TypeScript</summary>${code}</details>
+${inPython}</section>`
+    : html`<section><h2>How to use the model</h2>${code}
+<details><summary>On the command line</summary>${commands}</details>
+${inPython}</section>`;
+}
+
+const searched = new Set(['positive-pairs', 'triplets', 'candidates']);
+
+/** What stands before the first text of a row, and before the others; undefined where nothing does. */
+function promptsOf({ prompts, form }: RunRecord): readonly [string | undefined, string | undefined] {
+  if (prompts == null) return [undefined, undefined];
+  if (typeof prompts === 'string') return [prompts, prompts];
+  const of = (name: string): string | undefined => {
+    const text: RunPrompts | undefined = Object.hasOwn(prompts, name) ? prompts[name] : undefined;
+    return typeof text === 'string' ? text : undefined;
+  };
+  // By column, under the names that the form has for them; of several data sets each has its own, which are not told here.
+  if (searched.has(form ?? '')) return [of('anchor'), of('positive') ?? of('candidates')];
+  return form === 'classes' || form === 'vectors' ? [of('text'), of('text')] : [of('text1'), of('text2')];
+}
+
+function thresholdOf({ comparison }: RunRecord): number | null {
+  return comparison?.kind === 'labels' ? (comparison.measures['f1Threshold']?.b ?? null) : null;
+}
+
+const quoted = (text: string): string => JSON.stringify(text);
+const shell = (text: string): string => (/^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
+
+function commandsOf(record: RunRecord, where: string): string {
+  const [first, other] = promptsOf(record);
+  const prompt = (text: string | undefined): string => (text === undefined ? '' : ` --prompt ${shell(text)}`);
+  const embed = (text: string | undefined, ...texts: string[]): string =>
+    `npx vectune embed --model ${shell(where)}${prompt(text)} ${texts.map((one) => `"${one}"`).join(' ')}`;
+  const asked =
+    first === other
+      ? prompt(first)
+      : [
+          first === undefined ? '' : ` --query-prompt ${shell(first)}`,
+          other === undefined ? '' : ` --corpus-prompt ${shell(other)}`,
+        ].join('');
+  return [
+    ...(first === other
+      ? [embed(first, 'one text', 'another text')]
+      : [embed(first, 'a question'), embed(other, 'one answer', 'another answer')]),
+    `npx vectune evaluate rows-not-trained-on.csv --model ${shell(where)}${searched.has(record.form ?? '') || first === other ? asked : prompt(first)}`,
+  ].join('\n');
+}
+
+function typescript(record: RunRecord, where: string): string {
+  const [first, other] = promptsOf(record);
+  const option = (text: string | undefined): string => (text === undefined ? '' : `, { prompt: ${quoted(text)} }`);
+  const save =
+    record.folder === null && record.surface !== 'cli' ? `// after the run: await tv.save(${quoted(where)});\n` : '';
+  const open = `import { TextVectorisation, cosineSimilarity } from 'vectune';
+
+${save}const tv = new TextVectorisation(${quoted(where)});`;
+  if (searched.has(record.form ?? '')) {
+    return `${open}
+const [question] = await tv.embed(['a question']${option(first)});
+const answers = await tv.embed(['one answer', 'another answer']${option(other)});
+const similarities = answers.map((answer) => cosineSimilarity(question, answer)); // the highest is the best answer`;
+  }
+  if (record.form === 'classes') {
+    return `${open}
+const [text] = await tv.embed(['a text']${option(first)});
+const known = await tv.embed(['a text of one class', 'a text of another']${option(first)});
+const similarities = known.map((one) => cosineSimilarity(text, one)); // its class is that of the most similar ones`;
+  }
+  const embedded =
+    first === other
+      ? `const [a, b] = await tv.embed(['one text', 'another text']${option(first)});`
+      : `const [a] = await tv.embed(['one text']${option(first)});
+const [b] = await tv.embed(['another text']${option(other)});`;
+  const threshold = thresholdOf(record);
   const decide =
     threshold === null
       ? `console.log(similarity); // the nearer to 1, the more alike`
-      : `console.log(similarity >= ${threshold.toFixed(4)} ? 'the same' : 'not the same'); // best F1 on the validation rows`;
-  const typescript = `import { TextVectorisation, cosineSimilarity } from 'vectune';
-
-${save}const tv = new TextVectorisation(${where});
-const [a, b] = await tv.embed(['one text', 'another text']);
+      : `console.log(similarity >= ${threshold.toFixed(4)} ? 'the same' : 'not the same'); // best F1 on ${measuredOn(record)}`;
+  return `${open}
+${embedded}
 const similarity = cosineSimilarity(a, b);
 ${decide}`;
-  const python = `from sentence_transformers import SentenceTransformer
+}
 
-model = SentenceTransformer(${where})
-similarity = model.similarity(*model.encode(["one text", "another text"]))`;
-  return html`<section><h2>How to use the model</h2><pre><code>${typescript}</code></pre>
-<details><summary>In Python</summary><pre><code>${python}</code></pre></details></section>`;
+function measuredOn({ comparison }: RunRecord): string {
+  return comparison?.of == null ? 'the validation rows' : comparison.of.name.replaceAll(/[\r\n\u2028\u2029]/g, ' ');
+}
+
+function python(record: RunRecord, where: string): string {
+  const [first, other] = promptsOf(record);
+  const option = (text: string | undefined): string => (text === undefined ? '' : `, prompt=${quoted(text)}`);
+  const open = `from sentence_transformers import SentenceTransformer
+
+model = SentenceTransformer(${quoted(where)})`;
+  if (searched.has(record.form ?? '')) {
+    return `${open}
+question = model.encode(["a question"]${option(first)})
+answers = model.encode(["one answer", "another answer"]${option(other)})
+similarities = model.similarity(question, answers)`;
+  }
+  return first === other
+    ? `${open}
+similarity = model.similarity(*model.encode(["one text", "another text"]${option(first)}))`
+    : `${open}
+similarity = model.similarity(model.encode("one text"${option(first)}), model.encode("another text"${option(other)}))`;
 }
