@@ -8,7 +8,7 @@ import type { ResolvedLoss } from './losses/choice';
 import type { Progress } from './progress';
 import { toldPrompts, type RowsPrompts } from './prompts';
 import { reported } from './random-pairs';
-import type { RunSettings } from './recipes/settings';
+import type { RunSettings, ToldSettings } from './recipes/settings';
 import type { CheckpointReport, FinetuneReport } from './report';
 import type { ResolvedOptions } from './resolved-options';
 import { gainsOf, setReports } from './sets/report';
@@ -17,6 +17,7 @@ import type { TrainingSet } from './sets/training-set';
 /** What a run was, and what it came to. */
 export interface ReportRequest {
   settings: RunSettings;
+  told: ToldSettings;
   prompts: readonly RowsPrompts[];
   sets: readonly TrainingSet[];
   /** Of each set. */
@@ -33,7 +34,16 @@ export interface ReportRequest {
   maxInputLength: number;
   facts: Pick<
     FinetuneReport,
-    'loss' | 'precision' | 'device' | 'gpu' | 'threads' | 'seed' | 'parameters' | 'trainableParameters' | 'libtorch'
+    | 'model'
+    | 'loss'
+    | 'precision'
+    | 'device'
+    | 'gpu'
+    | 'threads'
+    | 'seed'
+    | 'parameters'
+    | 'trainableParameters'
+    | 'libtorch'
   >;
   checkpoint: CheckpointReport | null;
   /** By `performance.now()`. */
@@ -43,13 +53,12 @@ export interface ReportRequest {
 
 /** The report of a run that is over. */
 export async function finalReport(request: ReportRequest): Promise<FinetuneReport> {
-  const { settings, prompts, sets, losses, crossCheck, measured, keep, margin, progress, loop } = request;
-  const { recipe, loss: _, ...told } = settings;
+  const { settings, told, prompts, sets, losses, crossCheck, measured, keep, margin, progress, loop } = request;
   const { before, after, epochs, bestEpoch, steps, tokens, microBatch, effectiveBatch } = progress;
   const { measure, units, share } = progress;
   const gains = await gainsOf(sets, measured, { measure, units, before, after }, request.signal);
   return {
-    recipe,
+    recipe: settings.recipe,
     settings: told,
     measure: measure ?? null,
     gain: gains.all,

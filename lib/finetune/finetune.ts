@@ -36,7 +36,7 @@ import { searchedRows } from './searched-rows';
 import { checkSampler } from './sets/options';
 import { blends } from './share';
 import { readSets, type SetJob } from './sets/read';
-import type { ToldSettings } from './recipes/settings';
+import { toldSettings } from './recipes/settings';
 import { dataEvent, lossOfSet, toldLosses } from './sets/told';
 import { amongAll, ofSet } from './sets/training-set';
 import type { SettingsPoint } from './settings-trials';
@@ -245,20 +245,11 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       parameters: stats.parameters,
       trainableParameters: stats.trainableParameters,
     };
-    const { recipe, loss: _loss, ...chosenSettings } = settings;
-    const told: ToldSettings = {
-      ...chosenSettings,
-      prompts: toldPrompts(prompts, sets),
-      dropout: options.dropout,
-      freeze: [...options.freeze],
-      validationSplit: options.validationSplit,
-      groupedSplit: options.groupedSplit,
-      shuffle: options.shuffle,
-    };
+    const told = toldSettings(settings, options, toldPrompts(prompts, sets));
     const versions = { vectune: ADDON_VERSION, LibTorch: engine.libtorch, 'Node.js': process.versions.node };
     emit({
       type: 'summary',
-      recipe,
+      recipe: settings.recipe,
       settings: told,
       ...facts,
       versions,
@@ -353,6 +344,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     control.check();
     const report = await finalReport({
       settings,
+      told,
       prompts,
       sets,
       losses,

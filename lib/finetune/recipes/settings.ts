@@ -18,6 +18,15 @@ export interface RunSettings extends Omit<Recipe, 'name' | 'loss' | 'sampler' | 
 /** Of one set of rows. */
 export type SetSettings = RunSettings & { loss: ResolvedLoss; sampler: Sampler };
 
+/** What is told of settings and options. */
+export function toldSettings(
+  { recipe: _recipe, loss: _loss, ...settings }: RunSettings,
+  { dropout, freeze, validationSplit, groupedSplit, shuffle }: Omit<ToldSettings, keyof RunSettings | 'prompts'>,
+  prompts: PromptChoice | null,
+): ToldSettings {
+  return { ...settings, prompts, dropout, freeze: [...freeze], validationSplit, groupedSplit, shuffle };
+}
+
 /** What events and the report tell of them beside recipe and loss, with what else must be set to do it again. */
 export interface ToldSettings extends Omit<RunSettings, 'recipe' | 'loss'> {
   /** What stood before the texts: one text, or one by column; null where nothing did. */
