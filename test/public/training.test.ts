@@ -8,7 +8,7 @@ import {
   type TextVectorisation,
 } from '../../lib';
 import { splitRows } from '../../lib/finetune/split';
-import { loadEngine } from '../../lib/engine/load';
+import { ADDON_VERSION, loadEngine } from '../../lib/engine/load';
 import { CASES } from '../parity/cases';
 import { readTensors, type Tensor } from '../parity/safetensors';
 import { bits, fixture, PROBE_TEXTS, useModels } from './models';
@@ -471,8 +471,16 @@ describe('steps', () => {
       {
         type: 'summary',
         kind: 'summary',
+        model: info.id,
+        versions: { vectune: ADDON_VERSION, LibTorch: libtorch, 'Node.js': process.versions.node },
         recipe: 'notebook',
         settings: {
+          prompts: null,
+          dropout: null,
+          freeze: [],
+          validationSplit: 0,
+          groupedSplit: false,
+          shuffle: true,
           effectiveBatchSize: null,
           learningRate: 0.01,
           schedule: 'constant',

@@ -64,6 +64,8 @@ const report = {
 
 /** What the notebook's recipe sets, and how a run that goes by its loss tells of an epoch. */
 const settled = {
+  model: 'owner/name',
+  versions: { vectune: '0.1.0' },
   recipe: 'notebook',
   settings: {
     effectiveBatchSize: null,
@@ -78,6 +80,12 @@ const settled = {
     merge: [1],
     measure: 'loss',
     folds: 1,
+    prompts: null,
+    dropout: null,
+    freeze: [],
+    validationSplit: 0.15,
+    groupedSplit: true,
+    shuffle: true,
   },
 } as const;
 const byLoss = { measure: 'loss', share: null, tried: [] } as const;
