@@ -3,6 +3,7 @@ import { Tokenizer } from 'tokenizers';
 import { ModelError } from '../system/errors';
 import type { JsonObject } from '../system/json';
 import { AsciiWordPiece } from './ascii-word-piece';
+import { checkCharsmaps } from './charsmap';
 import { Ids } from './ids';
 import type { EncodedTexts, PlacedTokens, TextTokenizer, TokenizerFacts, TokenizerSource } from './text-tokenizer';
 import { jsonFile } from './tokenizer-files';
@@ -44,6 +45,7 @@ export class DirectTokenizer implements TextTokenizer {
     const file = join(folder, found === undefined ? 'vocabulary' : 'tokenizer.json');
     const cutLeft = truncationSide(found ?? {}, config) === 'left';
     try {
+      checkCharsmaps(run['normalizer']);
       const text = JSON.stringify(run);
       await new Promise(setImmediate);
       const tokenizer = Tokenizer.fromString(text);
@@ -71,7 +73,8 @@ export class DirectTokenizer implements TextTokenizer {
     }
     await new Promise(setImmediate);
     try {
-      const run = { ...json, padding: null };
+      const run: JsonObject = { ...json, padding: null };
+      checkCharsmaps(run['normalizer']);
       const tokenizer = Tokenizer.fromString(JSON.stringify(run));
       const cut = json['truncation'] as { max_length?: unknown } | null | undefined;
       const ready: ReadyTokenizer = { json: run, run, className: 'PreTrainedTokenizer', roles: {}, notes: [] };

@@ -68,7 +68,7 @@ const TARGETS = {
     seeds: () =>
       ['zip.bin', 'parameters.bin', 'one-storage.bin', 'half.bin', 'turned.bin', 'before-1.6.bin'].map(torchFile),
     words: ['PK\x03\x04', 'PK\x01\x02', 'PK\x05\x06', 'archive/data.pkl', 'archive/data/0', 'little'],
-    async run(input, path) {
+    async run(_, path) {
       const places = await tensorsOfTorchFile(path);
       for (const { name, dtype, shape, begin } of places) {
         const sound =
@@ -91,7 +91,10 @@ const TARGETS = {
         positions: 64,
         doLowerCase: false,
       });
-      const { ids } = await tokeniser.encode(['', 'the old mill', '\u0000\u202e\u0301'], 10);
+      const { ids } = await tokeniser.encode(
+        ['', 'the old mill', '\u0000\u202e\u0301', '\uff21\uff42\ufb01\u00a0\u3000'],
+        10,
+      );
       for (const id of ids)
         if (!(id >= 0 && id < tokeniser.vocabularySize))
           throw new TypeError(`a token ${id} of ${tokeniser.vocabularySize}`);
