@@ -90,9 +90,15 @@ export const tokenizeBody = z.strictObject({
   prompt_name,
 });
 
+/** What was found, however large it is: an object of a hundred thousand members is not written out. */
+function kindOf(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return show(value);
+  return Array.isArray(value) ? 'a list' : 'an object';
+}
+
 /** Checks a body. @throws HttpError names the field and what was expected */
 export function checkBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
-  if (!isObject(body)) throw new HttpError('invalid', `The body must be a JSON object, but is ${show(body)}.`);
+  if (!isObject(body)) throw new HttpError('invalid', `The body must be a JSON object, but is ${kindOf(body)}.`);
   const result = schema.safeParse(body);
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;
@@ -114,7 +120,7 @@ export function checkBody<Schema extends z.ZodType>(schema: Schema, body: unknow
 export function inputsOf(value: unknown, param: string, maxTexts: number): Inputs {
   if (typeof value === 'string') return { single: true, texts: [text(value, param)] };
   if (!Array.isArray(value)) {
-    throw new HttpError('invalid', `${param} must be a text or a list of texts, but is ${show(value)}.`, { param });
+    throw new HttpError('invalid', `${param} must be a text or a list of texts, but is ${kindOf(value)}.`, { param });
   }
   if (value.length === 0) throw new HttpError('empty', `${param} is an empty list.`, { param });
   if (typeof value[0] === 'number') return { single: true, ids: [idsOf(value, param)] };
@@ -142,7 +148,7 @@ export function textsOf(
 
 function text(value: unknown, param: string): string {
   if (typeof value !== 'string') {
-    throw new HttpError('invalid', `${param} must be a text, but is ${show(value)}.`, { param });
+    throw new HttpError('invalid', `${param} must be a text, but is ${kindOf(value)}.`, { param });
   }
   if (value === '') throw new HttpError('empty', `${param} is an empty text.`, { param });
   return value;
@@ -150,11 +156,11 @@ function text(value: unknown, param: string): string {
 
 function idsOf(value: unknown, param: string): readonly number[] {
   if (!Array.isArray(value) || value.length === 0) {
-    throw new HttpError('invalid', `${param} must be a list of token ids, but is ${show(value)}.`, { param });
+    throw new HttpError('invalid', `${param} must be a list of token ids, but is ${kindOf(value)}.`, { param });
   }
   value.forEach((id, i) => {
     if (Number.isSafeInteger(id) && (id as number) >= 0) return;
-    throw new HttpError('invalid', `${param}[${i}] must be a token id, but is ${show(id)}.`, { param });
+    throw new HttpError('invalid', `${param}[${i}] must be a token id, but is ${kindOf(id)}.`, { param });
   });
   return value as number[];
 }

@@ -337,8 +337,6 @@ export class VectuneServer {
     if (retryAfter !== undefined) void reply.header('retry-after', String(retryAfter));
     if (error.kind === 'unauthorized') void reply.header('www-authenticate', 'Bearer');
     if (allow !== undefined) void reply.header('allow', allow);
-    // What is left of a body that nobody reads.
-    if (!request.raw.complete) void reply.header('connection', 'close');
     return reply
       .code(status)
       .type('application/json')

@@ -5,8 +5,8 @@ import type { Place } from './admission';
 import type { Holding } from './held-bytes';
 import { HttpError } from './http-error';
 
-/** Most bytes of a text: its tokens' places are made on the event loop, in one turn. */
-const LONGEST = 250_000;
+/** Most bytes of a text: the tokenizers library gives its tokens' places in one turn of the event loop. */
+const LONGEST = 100_000;
 
 /** Tokens that are written in one turn. */
 const AT_ONCE = 2048;

@@ -9,6 +9,9 @@ import type { EncodedTexts, PlacedTokens, TextTokenizer, TokenizerFacts, Tokeniz
 import { jsonFile } from './tokenizer-files';
 import { readyTokenizer, type ReadyTokenizer } from './tokenizer-json';
 
+/** Tokens from which on what the library has of them comes in several turns. */
+const LONG = 4096;
+
 type Encoded = Awaited<ReturnType<Tokenizer['encodeBatch']>>[number];
 
 /**
@@ -125,16 +128,23 @@ export class DirectTokenizer implements TextTokenizer {
   async tokens(texts: readonly string[], addSpecialTokens: boolean): Promise<PlacedTokens[]> {
     const tokenizer = await this.#untruncated();
     const encodings = await this.#encodings(tokenizer, texts, addSpecialTokens && this.facts.special);
-    return encodings.map((encoding) => {
+    const found: PlacedTokens[] = [];
+    for (const encoding of encodings) {
       const ids = Int32Array.from(encoding.getIds());
       const special = Uint8Array.from(encoding.getSpecialTokensMask());
       const places = new Int32Array(2 * ids.length);
-      encoding.getOffsets().forEach((place, i) => places.set(place, 2 * i));
+      if (ids.length > LONG) await new Promise(setImmediate);
+      for (const [i, place] of encoding.getOffsets().entries()) {
+        places[2 * i] = place[0]!;
+        places[2 * i + 1] = place[1]!;
+      }
+      if (ids.length > LONG) await new Promise(setImmediate);
       const names: string[] = [];
       for (let i = special.indexOf(1); i >= 0; i = special.indexOf(1, i + 1))
         names.push(tokenizer.idToToken(ids[i]!) ?? '');
-      return { ids, special, places, names };
-    });
+      found.push({ ids, special, places, names });
+    }
+    return found;
   }
 
   close(): void {

@@ -68,6 +68,13 @@ export const serve = {
   ],
   'lib/serve/read-body.ts': [
     {
+      guard: 'a client that is still sending hears that it is refused',
+      from: "request.on('error', () => undefined).resume();",
+      to: 'request.destroy();',
+      test: 'serve/bounds',
+      name: 'whoever is still sending when a body is refused gets the answer',
+    },
+    {
       guard: 'a body that says nothing of its length',
       from: 'if (bytes > this.maxBytes) throw this.#tooLarge();',
       to: '',
@@ -76,8 +83,8 @@ export const serve = {
     },
     {
       guard: 'bytes that are no UTF-8',
-      from: '{ fatal: true }',
-      to: '{}',
+      from: 'if (!isUtf8(bytes))',
+      to: 'if (bytes === undefined)',
       test: 'serve/traffic',
       name: 'hostile bodies are refused by name',
     },

@@ -1,3 +1,4 @@
+import { Agent, request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { get, open, post, useServers } from './servers';
@@ -34,11 +35,39 @@ test('bodies that come in count against the bound; beyond it 429, and all is giv
   expect(await held(url)).toBe(0);
 });
 
+test('whoever is still sending when a body is refused gets the answer', async () => {
+  const { url } = await servers.start(undefined, { maxQueuedBytes: 2_000_000 });
+  const hoard = beginning(url, 1_500_000);
+  await until(async () => (await held(url)) === 1_500_000);
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const { hostname, port } = new URL(url);
+  const ask = (bytes: number, headers: object = {}) =>
+    new Promise<number>((resolve, reject) => {
+      const body = `{"inputs":"${'a'.repeat(bytes - 13)}"}`;
+      const asked = { agent, hostname, port, path: '/embed', method: 'POST' };
+      const request = httpRequest(
+        { ...asked, headers: { 'content-type': 'application/json', ...headers } },
+        (response) => {
+          response.resume().on('end', () => resolve(response.statusCode!));
+        },
+      );
+      request.on('error', reject).end(body);
+    });
+  for (let i = 0; i < 10; ++i) {
+    expect(await ask(1_900_000)).toBe(429);
+    expect(await ask(1_900_000, { 'content-length': 1_900_000 })).toBe(429);
+    expect(await ask(8_000_000)).toBe(413);
+    expect(await ask(100)).toBe(200);
+  }
+  agent.destroy();
+  hoard.destroy();
+});
+
 test('an answer counts until its client has taken it; one that takes nothing holds it until it leaves', async () => {
   const { url } = await servers.start();
   const { hostname, port } = new URL(url);
   // More of an answer than what lies between two sockets.
-  const body = JSON.stringify({ inputs: Array(3).fill('a '.repeat(60_000)) });
+  const body = JSON.stringify({ inputs: Array(4).fill('a '.repeat(49_000)) });
   const socket = connect(Number(port), hostname);
   socket.pause();
   socket.write(
@@ -76,9 +105,9 @@ test('/tokenize: tokens count against the bound, and a text that is too long is 
     status: 413,
     body: { error: expect.stringMatching(/has 1202 tokens, and the server takes at most 1000/) },
   });
-  expect(await post(`${url}/tokenize`, { inputs: ['a', 'é'.repeat(126_000)] })).toMatchObject({
+  expect(await post(`${url}/tokenize`, { inputs: ['a', 'é'.repeat(51_000)] })).toMatchObject({
     status: 413,
-    body: { error: expect.stringMatching(/^inputs\[1\] has 252000 bytes, and a text may have 250000 here/) },
+    body: { error: expect.stringMatching(/^inputs\[1\] has 102000 bytes, and a text may have 100000 here/) },
   });
   expect((await post(`${url}/embed`, { inputs: 'rain' })).status).toBe(200);
   expect(await get(`${url}/metrics`)).toMatchObject({ body: expect.stringMatching(/^vectune_queue_tokens 0$/m) });

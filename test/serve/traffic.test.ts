@@ -194,7 +194,14 @@ test('hostile bodies are refused by name, in the form of the endpoint', async ()
   expect(await openai('')).toMatchObject({ code: 'invalid_json' });
   expect(await openai(Buffer.from([0x22, 0xff, 0x22]))).toMatchObject({ message: 'The body is not UTF-8.' });
   expect(await openai('['.repeat(50_000))).toMatchObject({ code: 'invalid_json' });
-  expect(await openai(`${'['.repeat(40_000)}${']'.repeat(40_000)}`)).toMatchObject({ code: 'invalid_value' });
+  const nested = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`;
+  expect(await openai(nested(30_000))).toMatchObject({ code: 'invalid_value' });
+  expect(await openai(nested(40_000))).toMatchObject({
+    code: 'invalid_json',
+    message: 'The body has more than 64 lists or objects within each other.',
+  });
+  const brackets = { inputs: `"${'[{'.repeat(40_000)}\\` };
+  expect((await post(`${url}/embed`, brackets)).status).toBe(200);
   expect(await openai('"a"')).toMatchObject({ message: "The body must be a JSON object, but is 'a'." });
   expect(await openai({})).toMatchObject({ param: 'input', message: 'input: is missing.' });
   expect(await openai({ input: [] })).toMatchObject({ code: 'empty_input', param: 'input' });

@@ -1,7 +1,7 @@
 // What a server must stand: many times the load that it can carry, clients that are slow or broken, hostile bodies, and a
 // model that is swapped while it answers. Everything goes to a server of its own on 127.0.0.1. Prints a line of JSON for
 // each part; the exit code is 1 where a part is not as it must be.
-//   node soak.mjs [--seconds 60] [--times 10] [--clients 1000] [--bodies 10000] [--swaps 20] [--queue 512]
+//   node soak.mjs [--seconds 60] [--times 10] [--clients 1000] [--bodies 10000] [--large 200] [--swaps 20] [--queue 512]
 //     [--model FOLDER]
 // Memory is judged where there is time to see it: from 30 seconds on.
 import { fork } from 'node:child_process';
@@ -12,7 +12,15 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Pool } from 'undici';
 
-const numbers = { seconds: '60', times: '10', clients: '1000', bodies: '10000', swaps: '20', queue: '512' };
+const numbers = {
+  seconds: '60',
+  times: '10',
+  clients: '1000',
+  bodies: '10000',
+  large: '200',
+  swaps: '20',
+  queue: '512',
+};
 const { values } = parseArgs({
   options: {
     ...Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, { type: 'string', default: value }])),
@@ -22,7 +30,7 @@ const { values } = parseArgs({
     },
   },
 });
-const [seconds, times, clients, bodies, swaps, queue] = Object.keys(numbers).map((name) => Number(values[name]));
+const [seconds, times, clients, bodies, large, swaps, queue] = Object.keys(numbers).map((name) => Number(values[name]));
 const judgesMemory = seconds >= 30;
 /** Bytes of the heap, and of the process, that are put down to caches and to what the allocator keeps. */
 const HEAP_GROWTH = 4e6;
@@ -169,7 +177,7 @@ async function overload(server) {
   );
 }
 
-const HEAD = 'POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
+const HEAD = 'POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
 const LARGE = JSON.stringify({ input: Array.from({ length: 500 }, () => 'rain') });
 /** What a client sends, and whether it leaves by itself. */
 const BAD_CLIENTS = [
@@ -314,6 +322,63 @@ async function hostileBodies(server) {
   told('hostile bodies', { bodies: 2 * 10 * Math.ceil(bodies / 10), statuses, growth }, faults);
 }
 
+/** A little less than what a body may have. */
+const MOST = 1_990_800;
+/** Inputs that are as large as they may be, in every way that a body can be large. */
+const LARGE_INPUTS = [
+  () => JSON.stringify('a '.repeat(MOST / 2)),
+  () => JSON.stringify('a'.repeat(MOST)),
+  () => JSON.stringify('雨'.repeat(MOST / 3)),
+  () => JSON.stringify('🌧'.repeat(MOST / 4)),
+  () => JSON.stringify(Array(2000).fill('a '.repeat(MOST / 4200))),
+  () => JSON.stringify(Array(20).fill('a '.repeat(MOST / 40 - 10))),
+  () => JSON.stringify(Array(MOST / 2 - 10).fill(5)),
+  () => JSON.stringify(Array(2000).fill(Array(490).fill(5))),
+  () => `[${Array(MOST / 3 - 10).fill('[]')}]`,
+  () => `${'['.repeat(MOST / 2 - 10)}${']'.repeat(MOST / 2 - 10)}`,
+  () => `{${Array.from({ length: MOST / 12 }, (_, i) => `"${String(i).padStart(6, '0')}":1`)}}`,
+];
+/** The body of each path with these inputs. */
+const LARGE_BODIES = {
+  '/tokenize': (inputs) => `{"inputs":${inputs}}`,
+  '/v1/embeddings': (inputs) => `{"input":${inputs}}`,
+  '/embed': (inputs) => `{"inputs":${inputs}}`,
+  '/similarity': (inputs) => `{"inputs":{"source_sentence":"rain","sentences":${inputs}}}`,
+};
+
+/** The largest bodies that are taken, many at once: each is answered or refused, and everybody else is served. */
+async function largeBodies(server) {
+  const faults = [];
+  const statuses = {};
+  let served = 0;
+  const texts = LARGE_INPUTS.map((input) => input());
+  const all = Object.entries(LARGE_BODIES).flatMap(([path, body]) => texts.map((text) => [path, body(text)]));
+  const round = async () => {
+    let next = 0;
+    let over = false;
+    const client = async () => {
+      while (next < large) {
+        const [path, body] = all[next++ % all.length];
+        const { status, text: answer } = await server.post(path, body);
+        statuses[status] = (statuses[status] ?? 0) + 1;
+        if (![200, 400, 413, 422, 429].includes(status)) faults.push(`${path}: ${status} ${answer.slice(0, 200)}`);
+        else JSON.parse(answer);
+      }
+    };
+    const clients = Promise.all(Array.from({ length: 64 }, client)).then(() => (over = true));
+    while (!over) {
+      const { status } = await fetch(`${server.address}/health`);
+      if (status === 200) ++served;
+      else faults.push(`/health: ${status}`);
+      await sleep(20);
+    }
+    await clients;
+  };
+  const growth = await twice(server, round, faults);
+  const { rss } = await server.ask('memory');
+  told('large bodies', { bodies: 2 * large, statuses, health: served, rss, growth }, faults);
+}
+
 async function swapping(server) {
   const faults = [];
   let answered = 0;
@@ -345,6 +410,7 @@ async function withServer(parts, options) {
 }
 try {
   await withServer([overload, hostileBodies, swapping], { maxQueuedRequests: queue });
+  await withServer([largeBodies], {});
   await withServer([badClients], { receiveTimeout: RECEIVE_TIMEOUT });
 } finally {
   for (const { over, child } of servers) if (!over) child.kill('SIGKILL');
