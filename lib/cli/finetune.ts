@@ -13,6 +13,7 @@ import { EventLog } from './event-log';
 import { addFlags, toLossOption, toSeconds, toSetLoss, typedOptions } from './flags';
 import { DownloadDisplay } from './download-display';
 import { FinetuneDisplay } from './finetune-display';
+import { tellFolder } from './run-page';
 import { saveModel } from './save-model';
 import { StopSignals } from './stop-signals';
 import { cli, quoted } from './surface';
@@ -85,10 +86,19 @@ async function finetune(files: string[], flags: Flags, command: Command): Promis
   const kept = new KeptEpoch();
   let trained = false;
   let resumable = false;
+  let page: string | undefined;
+  /** The page says where the model is; the run itself does not know. */
+  const tellPage = async (folder: string | null): Promise<void> => {
+    if (page === undefined) return;
+    await tellFolder(page, folder).catch((failure: Error) =>
+      process.stderr.write(`${page} does not tell the model's folder: ${failure.message}\n`),
+    );
+  };
   const onProgress = (event: FinetuneEvent): void => {
     download.end();
     kept.note(event);
     log.note(event);
+    if (event.type === 'report') page = event.file;
     if (event.type === 'checkpoint' || (event.type === 'restored' && event.from !== null)) resumable = true;
     display.show(event);
   };
@@ -98,6 +108,7 @@ async function finetune(files: string[], flags: Flags, command: Command): Promis
     display.end();
     // Whatever comes of the saving, what was measured is told.
     const saved = await saveModel(tv, flags.out).catch((failure: Error) => ({ folder: null, failure }));
+    await tellPage(saved.failure === null ? flags.out : saved.folder);
     process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : describe(report, saved.folder));
     if (saved.failure !== null) throw elsewhere(saved.folder, saved.failure);
   } catch (error) {
@@ -111,9 +122,12 @@ async function finetune(files: string[], flags: Flags, command: Command): Promis
     const ended = stopped ? 'stopped' : 'the run failed';
     if (kept.epoch > 0) {
       const { folder, failure } = await saveModel(tv, flags.out);
+      await tellPage(failure === null ? flags.out : folder);
       process.stderr.write(`${ended}: the weights of epoch ${kept.epoch} are saved to ${folder}\n`);
       if (failure !== null) process.stderr.write(`not to ${flags.out}: ${told(failure)}\n`);
-    } else if (stopped) process.stderr.write('stopped: no epoch has made the model better yet, so nothing is saved\n');
+    } else await tellPage(null);
+    if (kept.epoch === 0 && stopped)
+      process.stderr.write('stopped: no epoch has made the model better yet, so nothing is saved\n');
     if (!stopped) throw error;
   } finally {
     stop.release();

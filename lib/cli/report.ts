@@ -13,13 +13,12 @@ import { pageComparison } from '../report/comparison';
 import { RunEvents } from '../report/events';
 import { recordIn } from '../report/read';
 import type { RunComparison, RunRecord } from '../report/record';
-import { renderReport } from '../report/report';
 import { FileError, InvalidArgumentError } from '../system/errors';
 import { resolveTable } from '../system/option-table';
 import { isAddress, openAny } from './any-model';
 import { dataHelp, interruptible } from './evaluate';
 import { addFlags, typedOptions } from './flags';
-import { Output } from './output';
+import { writePage } from './run-page';
 import { comparedFlags, reportFlags } from './tables';
 
 /** Largest report or record that is read whole. */
@@ -65,17 +64,6 @@ async function run(path: string, flags: Flags, command: Command): Promise<void> 
     await writePage(target, record);
     return `${target}\n`;
   });
-}
-
-/** A page, whole or not at all. */
-export async function writePage(file: string, record: RunRecord): Promise<void> {
-  const output = await Output.open(file);
-  try {
-    await output.write(renderReport(record));
-    await output.finish();
-  } finally {
-    await output.release();
-  }
 }
 
 /** What a page shows of other rows than the run's. */

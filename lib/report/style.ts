@@ -64,7 +64,7 @@ svg .strong { fill: var(--ink); font-weight: 600; }
 .key::before { content: ""; display: inline-block; width: 11px; height: 11px; border-radius: 2px; margin-right: 6px; }
 pre { background: var(--code); border-radius: 6px; padding: 12px 14px; overflow-x: auto; font-size: .85rem; line-height: 1.45; margin: 8px 0; }
 code { font-family: ui-monospace, "Cascadia Mono", Menlo, Consolas, monospace; }
-.texts p { margin: 0 0 2px; max-width: none; }
+.texts { overflow-wrap: anywhere; } .texts p { margin: 0 0 2px; max-width: none; }
 details { margin-top: 10px; } summary { cursor: pointer; color: var(--soft); }
 ul { padding-left: 20px; margin: 6px 0; }
 footer { margin-top: 20px; color: var(--soft); font-size: .85rem; }
