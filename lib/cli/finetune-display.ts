@@ -96,10 +96,7 @@ export class FinetuneDisplay {
       case 'step':
         return this.#step(event);
       case 'validating':
-        if (event.epoch > 0) this.#bar.update(undefined, `validating ${event.done}/${event.rows}`);
-        return this.#nowAndThen(
-          `${event.epoch === 0 ? 'untrained' : epochName(event.epoch, this.#epochs)}  validating ${event.done}/${event.rows}`,
-        );
+        return this.#validating(event);
       case 'validation':
         return this.#lines(describeValidation(event, this.#epochs, this.#pairs));
       case 'early-stop':
@@ -125,6 +122,12 @@ export class FinetuneDisplay {
     if (event.step < event.steps) return;
     const mean = this.#losses.reduce((sum, loss) => sum + loss, 0) / this.#losses.length;
     this.#lines(`${epochName(event.epoch, event.epochs)}   loss ${fixed(mean)} (mean of its steps)`);
+  }
+
+  #validating({ epoch, done, rows, toKeep }: Extract<EventContent, { type: 'validating' }>): void {
+    const far = `${toKeep ? 'rows to keep' : 'validating'} ${done}/${rows}`;
+    if (epoch > 0) this.#bar.update(undefined, far);
+    this.#nowAndThen(`${epoch === 0 ? 'untrained' : epochName(epoch, this.#epochs)}  ${far}`);
   }
 
   /** A bar for each model that is thrown away. */

@@ -17,7 +17,7 @@ import { tellFolder } from './run-page';
 import { saveModel } from './save-model';
 import { StopSignals } from './stop-signals';
 import { cli, quoted } from './surface';
-import { comparison } from './table';
+import { comparison, thresholds } from './table';
 import { finetuneFlags } from './tables';
 import { requireFlags } from './usage';
 
@@ -196,12 +196,13 @@ function elsewhere(folder: string | null, failure: Error): Error {
   return new FileError('ERR_FILE', `${told(failure)} The model is saved to ${folder} instead.`, { cause: failure });
 }
 
-function describe({ before, after, rows, crossCheck }: FinetuneReport, folder: string | null): string {
+function describe(report: FinetuneReport, folder: string | null): string {
+  const { before, after, rows, crossCheck } = report;
   const measured = crossCheck === null ? `${rows.validation} validation rows` : `${crossCheck.rows} rows, none seen`;
   const table =
     before === null || after === null
       ? 'Nothing was measured: there were no validation rows.'
-      : comparison(measured, before, after);
+      : `${comparison(measured, before, after, report)}\n${thresholds(after)}`.trimEnd();
   return `\n${table}\n${folder === null ? '' : `\nsaved to ${folder}\n\n${next(folder)}`}`;
 }
 

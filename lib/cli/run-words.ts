@@ -1,15 +1,16 @@
 import { counted, isPairs } from '../data/form';
 import type { EventContent } from '../finetune/events';
-import type { Gain } from '../finetune/gain';
+import { gainWords } from '../finetune/gain-words';
 import type { KeptReport } from '../finetune/keep';
 import { lossName } from '../finetune/losses/told';
 import { measures, measureValue, type MeasureName } from '../finetune/measure';
 import type { ValidationMetrics } from '../finetune/metrics';
 import { optimizerPresets } from '../finetune/optimizer';
+import type { Outcome } from '../finetune/outcome';
 import { driftWords } from '../finetune/random-pairs';
 import type { FinetuneReport } from '../finetune/report';
 import { messageFor, VectuneError } from '../system/errors';
-import { duration, fixed, integer, signed } from './numbers';
+import { duration, fixed, integer } from './numbers';
 import { cli } from './surface';
 
 export function describeMessage(event: { message: string; differences?: readonly string[]; error?: Error }): string {
@@ -124,44 +125,33 @@ function measured(metrics: ValidationMetrics, measure: MeasureName, pairs: boole
   return `triplets right ${fixed(tripletAccuracy)}  MRR@10 of own texts ${fixed(ownMrr10 ?? null)}`;
 }
 
-/** What training changed in the measure of the run, and whether that is more than chance. */
-export function describeGain({ measure, before, after, difference, interval, verdict }: Gain): string {
-  const bounds = interval === null ? '' : ` (95 % interval ${signed(interval.low)} to ${signed(interval.high)})`;
-  const judged =
-    verdict === null
-      ? // Of several data sets the parts are judged, not their mean.
-        measure === 'average'
-        ? ''
-        : ': too few rows to tell from chance'
-      : verdict === 'within noise'
-        ? ': within noise, chance alone makes differences like it on so few rows'
-        : verdict === 'better'
-          ? ': better, by more than chance makes of so many rows'
-          : ': WORSE, by more than chance makes of so many rows';
-  return `${measures[measure].words} ${fixed(before)} → ${fixed(after)}, ${signed(difference)}${bounds}${judged}`;
-}
-
 /** What became of the rows to keep. */
-function describeKept({ measure, rows, before, after, margin, bound }: KeptReport): string {
+function describeKept({ measure, rows, before, after, margin, bound }: KeptReport, outcome: Outcome): string {
   const name = measures[measure].words;
-  const how = bound ? '; less of the training was taken to keep it' : '';
+  const taken = outcome === 'taken' ? 'less of the training was taken to keep it' : 'none of the training was taken';
+  const how = bound ? `; ${outcome === 'keep-failed' ? 'none of the training keeps it' : taken}` : '';
   return `kept: ${name} of ${counted(rows, 'row')} ${fixed(before)} → ${fixed(after)}, may fall by ${margin}${how}`;
 }
 
+/** Why the model is as it was. */
+const untouched: Readonly<Record<Exclude<Outcome, 'taken'>, string>> = {
+  'not-better': 'nothing got better, the model is as it was',
+  'not-shown': 'something got better, but no gain shows on so few rows: the model is as it was',
+  'keep-failed': 'no share of an epoch keeps the rows to keep, the model is as it was',
+};
+
 export function describeReport(report: FinetuneReport): string {
-  const { before, bestEpoch, epochs, steps, tokens, seconds, gain, kept: keep, randomPairs, share } = report;
-  const kept =
-    before === null || bestEpoch > 0
-      ? `kept ${share === 1 || bestEpoch === 0 ? '' : `${share} of `}the weights of epoch ${bestEpoch}`
-      : report.crossCheck === null
-        ? 'nothing got better, the model is as it was'
-        : 'no gain shows on so few rows, the model is as it was';
+  const { bestEpoch, outcome, epochs, steps, tokens, seconds, gain, kept: keep, randomPairs, share } = report;
+  const came =
+    outcome === 'taken'
+      ? `kept ${share === 1 ? '' : `${share} of `}the weights of epoch ${bestEpoch}`
+      : untouched[outcome];
   return (
     `${counted(epochs.length, 'epoch')}, ${counted(steps, 'step')}, ${integer(tokens)} tokens in ${duration(seconds)}; ` +
     [
-      kept,
-      ...(gain === null || bestEpoch === 0 ? [] : [describeGain(gain)]),
-      ...(keep === null ? [] : [describeKept(keep)]),
+      came,
+      ...(gain === null || bestEpoch === 0 ? [] : [gainWords(gain)]),
+      ...(keep === null ? [] : [describeKept(keep, outcome)]),
       ...(randomPairs === null || bestEpoch === 0 ? [] : [driftWords(randomPairs)]),
     ]
       .filter((line) => line !== undefined)

@@ -38,6 +38,11 @@ export interface TrainingData {
   labelWidth: number;
   /** Of 'classes': what each number stands for. */
   classes?: readonly string[];
+  /**
+   * Of 'vectors': they are no vectors of the model's own space, as they have another length or the loss projects; how alike
+   * two rows are can be compared with them all the same.
+   */
+  otherSpace?: true;
   /** Of 'candidates': a column or its place says that the first of them belongs to the query. Else none is known to. */
   positiveFirst?: true;
 }

@@ -2,9 +2,11 @@ import { InvalidArgumentError } from '../system/errors';
 import { option, placeholder, say } from '../system/wording';
 import type { CrossChecked } from './cross-check';
 import { crossCheck } from './folds';
+import type { KeepSet } from './keep';
 import type { ResolvedOptions } from './resolved-options';
 import type { RunSettings } from './recipes/settings';
 import { searchSettings, SettingsSearchFile } from './settings-search';
+import { searchOption } from './settings-search-options';
 import type { SettingsSearchReport } from './settings-trials';
 import type { TrialGround } from './trial';
 
@@ -12,6 +14,8 @@ export interface BeforehandRequest {
   ground: TrialGround;
   options: ResolvedOptions;
   settings: RunSettings;
+  /** What must stay; null where nothing was asked for. */
+  keep: KeepSet | null;
   /** What the run is, for the trials that are kept beside its checkpoints. */
   identity: () => Promise<unknown>;
 }
@@ -27,12 +31,13 @@ export interface Beforehand {
 }
 
 /** Searches, if that was asked for, then has a small set measured by models that have not seen it. */
-export async function beforehand({ ground, options, settings, identity }: BeforehandRequest): Promise<Beforehand> {
+export async function beforehand(request: BeforehandRequest): Promise<Beforehand> {
+  const { ground, options, settings, keep, identity } = request;
   const { emit } = ground;
   const { split } = ground.set;
   const { checkpoint, resume, learningRate, effectiveBatchSize } = options;
   let search: SettingsSearchReport | null = null;
-  if (options.search !== null && split.validation.length > 0) {
+  if (options.search !== null) {
     const onFailure = (error: Error) =>
       emit({ type: 'checkpoint-failed', totalSteps: 0, error, message: error.message });
     search = await searchSettings({
@@ -41,6 +46,7 @@ export async function beforehand({ ground, options, settings, identity }: Before
       settings,
       split,
       free: { learningRate: learningRate === null, effectiveBatchSize: effectiveBatchSize === null },
+      keep,
       file: checkpoint === null ? null : new SettingsSearchFile(checkpoint.folder, await identity(), onFailure),
       resume: resume !== null && resume === checkpoint?.folder,
     });
@@ -56,12 +62,18 @@ export async function beforehand({ ground, options, settings, identity }: Before
  * @throws InvalidArgumentError ERR_INVALID_OPTION
  */
 export function checkBeforehand(options: ResolvedOptions, { folds, measure }: RunSettings, sets: number): void {
-  const asked = options.search !== null ? 'search' : (options.folds ?? 1) > 1 ? 'folds' : null;
-  if (asked !== null && sets > 1) {
+  if (options.search !== null && sets > 1) {
     throw new InvalidArgumentError(
       'ERR_INVALID_OPTION',
-      say`${option(asked)} is for a run of one data set, but there are ${sets}.`,
-      { remedy: say`Leave ${option(asked)} out.` },
+      say`${searchOption} is for a run of one data set, but there are ${sets}.`,
+      { remedy: say`Leave ${searchOption} out.` },
+    );
+  }
+  if ((options.folds ?? 1) > 1 && sets > 1) {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      say`${option('folds')} is for a run of one data set, but there are ${sets}.`,
+      { remedy: say`Leave ${option('folds')} out.` },
     );
   }
   if (folds === 1 || measure !== 'loss') return;

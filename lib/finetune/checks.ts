@@ -4,6 +4,7 @@ import { InvalidArgumentError } from '../system/errors';
 import { nearest } from '../system/options';
 import { option, say } from '../system/wording';
 import { frozenNames } from './frozen-names';
+import { whyUndefined } from './defined-measure';
 import { measures, measuresOf, type MeasureName } from './measure';
 import type { ResolvedLoss } from './losses/choice';
 import type { ResolvedOptions } from './resolved-options';
@@ -77,6 +78,30 @@ export function checkMeasure(measure: MeasureName, { form }: TrainingData): void
     'ERR_INVALID_OPTION',
     say`${option('measure')} is ${measures[measure].words}, but the data is ${formWords[form]}.`,
     { remedy: say`There is ${known.join(', ')}.` },
+  );
+}
+
+/** @throws InvalidArgumentError ERR_INVALID_OPTION: a measure that these rows cannot have, whatever the model is */
+export function checkDefined(measure: MeasureName, data: TrainingData): void {
+  const reason = whyUndefined(measure, data);
+  if (reason === undefined) return;
+  throw new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    say`${option('measure')} is ${measures[measure].words}, which these rows do not have: ${reason}.`,
+    { remedy: say`Leave it out, or give ${option('measure', 'loss')}.` },
+  );
+}
+
+/** @throws InvalidArgumentError ERR_INVALID_OPTION: a measure, and nothing is measured */
+export function checkValidates(
+  measure: MeasureName | null,
+  { validationSplit }: Pick<ResolvedOptions, 'validationSplit'>,
+): void {
+  if (measure === null || validationSplit > 0) return;
+  throw new InvalidArgumentError(
+    'ERR_INVALID_OPTION',
+    say`${option('measure')} is of validation rows, but ${option('validationSplit')} is 0.`,
+    { remedy: say`Leave ${option('measure')} out, or give a ${option('validationSplit')} above 0.` },
   );
 }
 

@@ -7,15 +7,16 @@ export interface EarlyStoppingState {
 }
 
 export interface EarlyStoppingVerdict {
-  /** The loss is the lowest so far: these weights are worth keeping. */
+  /** The measure is the best so far: these weights are worth keeping. */
   best: boolean;
   /** There was no improvement by more than minDelta for `patience` epochs. */
   stop: boolean;
 }
 
 /**
- * Watches the validation loss. The untrained model is epoch 0, so training that only makes things worse
- * keeps no epoch. A loss that is not a number is never an improvement.
+ * Watches what a run goes by as a cost: a loss, or a measure with its sign turned, so that the lower is the better. The
+ * untrained model is epoch 0, so training that only makes things worse keeps no epoch. A cost that is not a number is never
+ * an improvement.
  */
 export class EarlyStopping {
   #state: EarlyStoppingState;
@@ -24,11 +25,11 @@ export class EarlyStopping {
   constructor(
     readonly patience: number | null,
     readonly minDelta: number,
-    untrainedLoss: number,
+    untrained: number,
   ) {
-    // A model whose own loss is not a number is worse than any that has one.
-    const loss = Number.isNaN(untrainedLoss) ? Infinity : untrainedLoss;
-    this.#state = { best: loss, bestEpoch: 0, reference: loss, waited: 0 };
+    // A model whose own cost is not a number is worse than any that has one.
+    const cost = Number.isNaN(untrained) ? Infinity : untrained;
+    this.#state = { best: cost, bestEpoch: 0, reference: cost, waited: 0 };
   }
 
   /** Goes on from a saved state. */
@@ -47,15 +48,15 @@ export class EarlyStopping {
     return { ...this.#state };
   }
 
-  update(epoch: number, loss: number): EarlyStoppingVerdict {
+  update(epoch: number, cost: number): EarlyStoppingVerdict {
     const state = this.#state;
-    const best = loss < state.best;
+    const best = cost < state.best;
     if (best) {
-      state.best = loss;
+      state.best = cost;
       state.bestEpoch = epoch;
     }
-    if (loss < state.reference - this.minDelta) {
-      state.reference = loss;
+    if (cost < state.reference - this.minDelta) {
+      state.reference = cost;
       state.waited = 0;
     } else {
       ++state.waited;

@@ -1,10 +1,12 @@
 import type { CollectedData } from '../data/source';
 import type { Checkpointer } from './checkpoint/checkpointer';
 import type { FoundCheckpoint } from './checkpoint/restore';
-import type { CrossCheck } from './cross-check';
+import { SHOWN, type CrossCheck } from './cross-check';
+import { INTERVALS } from './gain';
 import { keptReport } from './keep';
 import type { LoopResult } from './loop';
 import type { ResolvedLoss } from './losses/choice';
+import { outcomeOf } from './outcome';
 import type { Progress } from './progress';
 import { toldPrompts, type RowsPrompts } from './prompts';
 import { reported } from './random-pairs';
@@ -56,7 +58,8 @@ export async function finalReport(request: ReportRequest): Promise<FinetuneRepor
   const { settings, told, prompts, sets, losses, crossCheck, measured, keep, margin, progress, loop } = request;
   const { before, after, epochs, bestEpoch, steps, tokens, microBatch, effectiveBatch } = progress;
   const { measure, units, share } = progress;
-  const gains = await gainsOf(sets, measured, { measure, units, before, after }, request.signal);
+  const confidence = crossCheck === null ? INTERVALS.confidence : SHOWN;
+  const gains = await gainsOf(sets, losses, measured, { measure, units, before, after }, confidence, request.signal);
   return {
     recipe: settings.recipe,
     settings: told,
@@ -72,6 +75,7 @@ export async function finalReport(request: ReportRequest): Promise<FinetuneRepor
     randomPairs: reported(progress.randomPairs),
     epochs,
     bestEpoch,
+    outcome: outcomeOf(bestEpoch, epochs),
     stoppedEarly: loop.stoppedEarly,
     rows: {
       training: sets.reduce((sum, { split }) => sum + split.train.length, 0),

@@ -40,6 +40,7 @@ import { toldSettings } from './recipes/settings';
 import { dataEvent, lossOfSet, toldLosses } from './sets/told';
 import { amongAll, ofSet } from './sets/training-set';
 import type { SettingsPoint } from './settings-trials';
+import { inTeachersSpace } from './teacher-space';
 import { appended, tokeniseRows } from './tokens';
 import { inputLength, type TrainableModel } from './trainable-model';
 import type { TrialGround } from './trial';
@@ -73,7 +74,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
   let checkpointer: Checkpointer | null = null;
   let progress: Progress | undefined;
   /** Of the page, as far as it is known. */
-  let shown: Pick<RunFacts, 'model' | 'sets'> | undefined;
+  let shown: (() => Pick<RunFacts, 'model' | 'sets'>) | undefined;
   // Queued work and the running call fail at once; the loop then waits for them and ends.
   const cancel = () => {
     if (addon !== undefined && trainer !== undefined) addon.cancel(trainer);
@@ -93,8 +94,8 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     if (options.report !== null) page = await RunReport.open(options.report);
     checkSampler(options.multiDatasetSampler, job.sets.length);
     const read = await readSets(job.sets, options, emit, control);
-    const { sets, groups } = read;
-    let { settings } = read;
+    const { groups } = read;
+    let { sets, settings } = read;
     checkBeforehand(options, settings, sets.length);
     const check = (): void => control.check();
     const keep =
@@ -105,6 +106,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     const model = await job.model();
     addon = model.addon;
     const maxInputLength = inputLength(options.maxInputLength, model);
+    sets = sets.map((set) => ({ ...set, data: inTeachersSpace(set.data, set.loss.native, model.width) }));
     const frozen = checkedFreeze(options.freeze, model);
     if (model.spec.encoder?.layers === 0) checkWithoutLayers(options, sets, model.id);
     const chosen = await chooseDevice(
@@ -224,8 +226,11 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       control,
       emit,
     };
+    const keepSet = kept === null ? null : new KeepSet(keep!, kept, tokens.offsets.length - 1, options.keep!.margin);
     const prior =
-      found !== null ? null : await beforehand({ ground, options, settings, identity: () => identity!(settings) });
+      found !== null
+        ? null
+        : await beforehand({ ground, options, settings, keep: keepSet, identity: () => identity!(settings) });
     settings = prior?.settings ?? { ...settings, ...(options.search !== null && searchedOf(found!)) };
     trainer = await addon.createTrainer(model.handle, dataset, trainerOptions);
     control.applyReference((wanted) => addon!.keepAlive(trainer!, wanted));
@@ -304,16 +309,16 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     const crossChecked = progress.crossed
       ? new CrossCheck(first!.data, progress.crossed, first!.split.validation)
       : null;
-    // Of the one set of a run, or none.
-    const measuredRows = crossChecked?.rows ?? first!.split.validation;
-    shown = {
+    // Of the one set of a run, or none; where the measure turned out not to be defined, the check was left.
+    const measuredRows = () => (progress!.crossed && crossChecked ? crossChecked.rows : first!.split.validation);
+    shown = () => ({
       model: model.id,
-      sets: sets.map(({ name, data, split }, i) => ({
+      sets: sets.map(({ name, data, split }) => ({
         name,
         data,
-        rows: sets.length === 1 && i === 0 ? measuredRows : split.validation,
+        rows: sets.length === 1 ? measuredRows() : split.validation,
       })),
-    };
+    });
     const result = await train(
       {
         addon,
@@ -323,7 +328,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
         doneBefore: crossChecked?.shareOfTraining(first!.split) ?? 0,
         sets: crossChecked === null ? loopSets : [{ ...loopSets[0]!, among: allRows(first!.data) }],
         options: { ...settings, seed: options.seed, shuffle: options.shuffle, multiDatasetSampler },
-        keep: kept === null ? null : new KeepSet(keep!, kept, tokens.offsets.length - 1, options.keep!.margin),
+        keep: keepSet,
         control,
         checkpointer,
         emit,
@@ -348,8 +353,8 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       prompts,
       sets,
       losses,
-      crossCheck: crossChecked,
-      measured: measuredRows,
+      crossCheck: progress.crossed ? crossChecked : null,
+      measured: measuredRows(),
       keep,
       margin: options.keep?.margin ?? 0,
       progress,
@@ -362,7 +367,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     });
     if (page !== undefined) {
       const { signal } = control;
-      emit(await page.write({ ...shown, report, stopped: null, units: unitsOf(progress), signal }));
+      emit(await page.write({ ...shown(), report, stopped: null, units: unitsOf(progress), signal }));
       control.check();
     }
     emit({ type: 'done', report });
@@ -377,7 +382,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     // The model may have the weights of an epoch all the same.
     if (page?.begun === true && shown !== undefined) {
       const stopped = hasCode(explained, 'ERR_ABORTED') ? 'It was stopped.' : messageOf(explained);
-      emit(await page.write({ ...shown, report: null, stopped, units: unitsOf(progress!) }));
+      emit(await page.write({ ...shown(), report: null, stopped, units: unitsOf(progress!) }));
     }
     throw explained;
   } finally {

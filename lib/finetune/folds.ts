@@ -56,6 +56,7 @@ export async function crossCheck(
       settings,
       split: without,
       among: all,
+      keep: null,
       onStep: (step, seconds) => {
         spent += seconds;
         const fraction = (before + without.train.length * step.fraction) / trained;

@@ -3,9 +3,11 @@ import type { Interval, Verdict } from '../evaluate/bootstrap';
 import { differences, type Resampled } from '../evaluate/compare';
 import { Means } from '../evaluate/evaluation';
 import { SimilarityObserved } from '../evaluate/similarity';
+import type { NativeLoss } from '../engine/training';
 import { inPieces } from '../evaluate/work';
-import type { MeasureName } from './measure';
-import { margins, type ValidationRows } from './quality';
+import { measures, type MeasureName } from './measure';
+import { alikeToTeacher, margins, type ValidationRows } from './quality';
+import { rowLosses } from './losses/row-losses';
 
 /** What training changed in the measure that the run goes by, on the validation rows. */
 export interface Gain {
@@ -32,6 +34,7 @@ async function observed(
   measure: MeasureName,
   given: Pick<ValidationRows, 'data' | 'rows'>,
   units: Float32Array,
+  loss: NativeLoss | undefined,
   signal: AbortSignal | undefined,
 ): Promise<{ of: Resampled; name: string } | null> {
   const { data, rows } = given;
@@ -51,11 +54,25 @@ async function observed(
         const { wanted } = margins(given, new Float32Array(width));
         return { of: await inPieces(SimilarityObserved.of(units, wanted), signal), name: 'spearman' };
       }
+      if (data.otherSpace)
+        return { of: await inPieces(SimilarityObserved.of(units, alikeToTeacher(given)), signal), name: 'spearman' };
       return { of: means(measure, units), name: measure };
     case 'mrr10':
     case 'knnAccuracy':
       return { of: means(measure, units), name: measure };
-    case 'loss':
+    case 'loss': {
+      const lossOf = loss === undefined ? null : rowLosses(loss);
+      // With its sign turned, so that here too the higher is the better.
+      return lossOf === null
+        ? null
+        : {
+            of: means(
+              measure,
+              units.map((unit, i) => -lossOf(unit, labels[i]!)),
+            ),
+            name: measure,
+          };
+    }
     case 'average':
       return null;
   }
@@ -65,24 +82,35 @@ function means(name: string, units: Float32Array): Resampled {
   return new Means<Record<string, number>>('retrieval', 'queries', name, { [name]: Float64Array.from(units) });
 }
 
-/** Null where the run goes by the loss, or the measure is not defined on these rows. */
+export interface GainOptions {
+  /** Share of the resamples between the bounds. Default 0.95. */
+  confidence?: number;
+  /** What was trained, where the measure is the loss. */
+  loss?: NativeLoss | undefined;
+  signal?: AbortSignal;
+}
+
+/** Null where the measure is not defined on these rows, or is a loss of which single rows have none. */
 export async function gainOf(
   measure: MeasureName,
   given: Pick<ValidationRows, 'data' | 'rows'>,
   before: Float32Array,
   after: Float32Array,
-  { confidence = INTERVALS.confidence, signal }: { confidence?: number; signal?: AbortSignal } = {},
+  { confidence = INTERVALS.confidence, loss, signal }: GainOptions = {},
 ): Promise<Gain | null> {
   const intervals = { ...INTERVALS, confidence };
   if (before.length === 0 || before.length !== after.length) return null;
   const [first, second] = [
-    await observed(measure, given, before, signal),
-    await observed(measure, given, after, signal),
+    await observed(measure, given, before, loss, signal),
+    await observed(measure, given, after, loss, signal),
   ];
   if (first === null || second === null) return null;
   const found = (await differences(first.of, second.of, { intervals, signal })).measures[first.name];
   if (found === undefined || found.a === null || found.b === null) return null;
-  const { a, b, interval, verdict } = found;
+  const turned = measures[measure].lower === true;
+  const [a, b] = turned ? [-found.a, -found.b] : [found.a, found.b];
+  const interval =
+    turned && found.interval !== null ? { low: -found.interval.high, high: -found.interval.low } : found.interval;
   // Of fewer rows a bootstrap knows nothing.
   const few = before.length < 5;
   return {
@@ -92,6 +120,6 @@ export async function gainOf(
     difference: b - a,
     interval: few ? null : interval,
     confidence,
-    verdict: few ? null : verdict,
+    verdict: few ? null : found.verdict,
   };
 }

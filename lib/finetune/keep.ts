@@ -5,7 +5,7 @@ import { readTable, type ReadOptions } from '../data/read-options';
 import { collectLists, collectRows, type CollectedData, type SourceOptions } from '../data/source';
 import type { DataSource } from '../data/training-row';
 import { understood } from '../data/understood';
-import { cosineSimilarity } from '../embed/similarity';
+import { cosineSimilarity, type Vector } from '../embed/similarity';
 import { binaryMetrics } from '../evaluate/metrics/classification';
 import { spearman } from '../evaluate/metrics/correlation';
 import { InvalidArgumentError, saidBy } from '../system/errors';
@@ -108,9 +108,8 @@ export const keeping = custom<DataSource | KeepOptions, ResolvedKeep>(
   keepTable,
 );
 
-/** Rows that are measured at most, and texts of one call of the engine. */
+/** Rows that are measured at most. */
 const MOST_ROWS = 2000;
-const TEXTS_AT_ONCE = 512;
 
 /** How a run reads the rows to keep. */
 export interface KeepReading extends Pick<SourceOptions, 'onBadRow'> {
@@ -209,7 +208,7 @@ export interface KeptReport {
   after: number | null;
   /** By how much it might fall. */
   margin: number;
-  /** Whether the trained weights of every epoch fell by more, so that less of them was taken, or none. */
+  /** Whether less of the training was taken to keep it: a smaller share of the epoch that the model has, or none of any. */
   bound: boolean;
 }
 
@@ -247,20 +246,13 @@ export class KeepSet {
     return this.#data.rows.length;
   }
 
-  /** Null where it is not defined: a model of numbers that are none. */
-  async value(embed: (texts: Int32Array) => Promise<Float32Array>): Promise<number | null> {
-    const texts = this.#tokens.offsets.length - 1;
-    const vectors: Float32Array[] = [];
-    for (let first = 0; first < texts; first += TEXTS_AT_ONCE) {
-      const count = Math.min(TEXTS_AT_ONCE, texts - first);
-      const found = await embed(Int32Array.from({ length: count }, (_, i) => this.#firstText + first + i));
-      const width = found.length / count;
-      for (let i = 0; i < count; ++i) vectors.push(found.subarray(i * width, (i + 1) * width));
-    }
-    const { columns, rowOffsets } = this.#tokens;
-    const similarities = this.#data.rows.map((_, row) =>
-      cosineSimilarity(vectors[columns[rowOffsets[row]!]!]!, vectors[columns[rowOffsets[row]! + 1]!]!),
-    );
+  /** Null where it is not defined: a model of numbers that are none. `embed` gives the vectors of texts by their numbers. */
+  async value(embed: (texts: Int32Array) => Promise<ReadonlyMap<number, Vector>>): Promise<number | null> {
+    const { columns, rowOffsets, offsets } = this.#tokens;
+    const vectors = await embed(Int32Array.from({ length: offsets.length - 1 }, (_, i) => this.#firstText + i));
+    const vectorOf = (row: number, column: number): Vector =>
+      vectors.get(this.#firstText + columns[rowOffsets[row]! + column]!)!;
+    const similarities = this.#data.rows.map((_, row) => cosineSimilarity(vectorOf(row, 0), vectorOf(row, 1)));
     if (this.measure === 'spearman') return spearman(similarities, this.#data.labels);
     const positive = Array.from(this.#data.labels, (label) => label === 1);
     return binaryMetrics(similarities, positive)?.averagePrecision ?? null;

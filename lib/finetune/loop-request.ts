@@ -58,8 +58,11 @@ export interface LoopRequest {
   onDevice: ((after: 'epoch' | 'out-of-memory') => Promise<void>) | null;
   /** Is given what the validation rows came to, before the event of the validation. */
   onMeasured: ((measured: AllMeasured) => void) | undefined;
-  /** Is given what the validation rows came to: of the untrained model, epoch 0, and of each share of an epoch. */
-  onTried?: (epoch: number, measured: AllMeasured) => void;
+  /**
+   * Is given what the validation rows came to: of the untrained model, epoch 0, and of each share of an epoch, and whether
+   * it keeps what must be kept.
+   */
+  onTried?: (epoch: number, measured: AllMeasured, keeps: boolean) => void;
   /** null where none are written. */
   checkpointer: Checkpointer | null;
   emit: (event: EventContent) => void;

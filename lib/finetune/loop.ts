@@ -6,12 +6,14 @@ import { EarlyStopping } from './early-stopping';
 import type { Gain } from './gain';
 import type { LoopRequest, LoopSet } from './loop-request';
 import { costOf, measureValue } from './measure';
-import { notShown, nothingKeeps } from './not-taken';
+import { notDefined, notShown, nothingKeeps } from './not-taken';
+import type { Outcome } from './outcome';
 import type { Progress } from './progress';
 import type { EpochReport } from './report';
 import { runSteps } from './run-steps';
 import { runValidator } from './run-validator';
 import { learningRateAt, warmupSteps } from './schedule';
+import type { AllMeasured } from './sets/measured';
 import { blends, type TriedShare } from './share';
 import type { PlannedStep } from './step-queue';
 import { StepTimer } from './step-timer';
@@ -27,10 +29,11 @@ export interface LoopResult {
  * Trains epoch by epoch, from where `progress` is, which is kept up to date. The model takes the trainer's weights, or a
  * share of them, only through `commit`, after an epoch that is the best so far in the measure that the run goes by (the
  * untrained model counts as epoch 0), so whenever this ends, and however, the model has its best weights so far and nothing needs restoring. Without
- * validation rows there is no better and worse: each finished epoch is committed.
+ * validation rows there is no better and worse: each finished epoch is committed, but for one that does not keep what must be
+ * kept.
  */
 export async function train(request: LoopRequest, progress: Progress): Promise<LoopResult> {
-  const { addon, trainer, sets, options, control, memory, checkpointer, emit } = request;
+  const { addon, trainer, sets, options, control, checkpointer, emit } = request;
   const { epochs } = options;
   const batches = batchesOf(request, progress.effectiveBatch);
   const stepsOf = await batches.counts(epochs);
@@ -76,11 +79,15 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
     if (checkpointer !== null) progress.committed = await addon.fingerprint(request.model);
   };
 
-  const { keep, crossed } = request;
-  const kept = async (): Promise<number | null> => {
-    await ready();
-    memory.follow();
-    return keep!.value((texts) => addon.embedTexts(trainer, texts, 2 * validator.microBatch));
+  const { keep } = request;
+  let { crossed } = request;
+  const kept = async (epoch: number): Promise<number | null> => {
+    const { rows } = keep!;
+    return keep!.value((texts) =>
+      validator.vectors(texts, epoch, (done) =>
+        emit({ type: 'validating', epoch, done: Math.floor((done / texts.length) * rows), rows, toKeep: true }),
+      ),
+    );
   };
   let stopping: EarlyStopping | null = null;
   if (validator.rows > 0) {
@@ -90,17 +97,20 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
       stopping = EarlyStopping.from(patience, minDelta, progress.stopping);
     } else {
       const own = await validator.measure(0);
-      request.onTried?.(0, own);
-      const before = crossed === null ? own : crossed.before(own);
-      progress.measure = measureValue(options.measure, before.metrics) === null ? 'loss' : options.measure;
+      request.onTried?.(0, own, true);
+      let before = crossed === null ? own : crossed.before(own);
+      progress.measure = options.measure;
+      if (options.measure !== 'loss' && measureValue(options.measure, before.metrics) === null) {
+        // A loss has no interval by which a gain could show.
+        progress.measure = 'loss';
+        crossed = progress.crossed = null;
+        before = own;
+        emit(notDefined(options.measure));
+      }
       stopping = new EarlyStopping(patience, minDelta, costOf(progress.measure, before.metrics));
       const units = toTexts(before.units);
       Object.assign(progress, { before: before.metrics, after: before.metrics, stopping: stopping.state });
       progress.units = { before: units, after: units };
-      if (keep !== null) {
-        const value = await kept();
-        progress.kept = { before: value, after: value, bound: false };
-      }
       request.onMeasured?.(before);
       emit({
         type: 'validation',
@@ -114,35 +124,42 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
       });
     }
   }
+  // Not of a run that goes on: the model has trained weights then.
+  if (keep !== null && progress.kept === null && progress.steps === 0) {
+    const value = await kept(0);
+    progress.kept = { before: value, after: value, bound: false };
+  }
 
   /** The share of the trained weights to take, measured; the trainer has it at work then, until `blend` is 1 again. */
   const choose = async (epoch: number): Promise<Tried | null> => {
     const before = progress.kept?.before;
     const bound = keep === null || before === null || before === undefined ? null : before - keep.margin;
-    const measure = progress.measure!;
-    const { chosen, tried } = await tryShares({
+    const { measure } = progress;
+    const validate = async (number: number): Promise<AllMeasured> => {
+      const own = await validator.measure(epoch);
+      return crossed === null ? own : (crossed.epoch(epoch, number, own) ?? own);
+    };
+    const { chosen, free, tried } = await tryShares({
       shares: options.merge,
       blend: (share) => addon.blend(trainer, share),
-      validate: async (number) => {
-        const own = await validator.measure(epoch);
-        request.onTried?.(epoch, own);
-        return crossed === null ? own : (crossed.epoch(epoch, number, own) ?? own);
-      },
-      keep: bound === null ? null : { value: kept, bound },
+      validate: stopping === null ? null : validate,
+      onTried: ({ measured, keeps }) => request.onTried?.(epoch, measured!, keeps),
+      keep: bound === null ? null : { value: () => kept(epoch), bound },
       measure,
-      untrained: costOf(measure, progress.before!),
+      untrained: stopping === null ? 0 : costOf(measure!, progress.before!),
     });
-    told = toldShares(measure, tried);
-    if (bound !== null && chosen?.share !== options.merge[0])
-      progress.kept!.bound ||= tried.some(({ keeps }) => !keeps);
+    told = toldShares(progress, tried, options.merge.length > 1 || keep !== null);
+    bounded = free.share !== chosen?.share && (stopping === null || free.cost < stopping.state.best);
     if (chosen !== null && blends(options.merge)) await addon.blend(trainer, chosen.share);
     return chosen;
   };
   let told: TriedShare[] = [];
+  /** Whether more would have been taken if nothing had to be kept. */
+  let bounded = false;
 
   /** What was gained on all rows of a small set. */
-  const gained = (check: CrossCheck, { measured }: Tried): Promise<Gain | null> =>
-    check.gain(progress.measure!, fromTexts(progress.units!.before)[0]!, measured.units[0]!, control.signal);
+  const gained = (check: CrossCheck, { units }: AllMeasured): Promise<Gain | null> =>
+    check.gain(progress.measure!, fromTexts(progress.units!.before)[0]!, units[0]!, control.signal);
 
   let rowsOfEpoch = 1;
 
@@ -181,27 +198,34 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
 
     const trainingLoss = progress.epochLoss;
     let chosen: Tried | null = null;
-    let best = true;
+    let outcome: Outcome = 'taken';
     told = [];
-    if (stopping !== null) {
+    if (stopping !== null || keep !== null) {
       chosen = await choose(epoch);
-      const gain = chosen === null || crossed === null ? null : await gained(crossed, chosen);
-      const shown = crossed === null || gain?.verdict === 'better';
-      ({ best } = stopping.update(epoch, chosen === null || !shown ? Infinity : chosen.cost));
-      if (chosen !== null && !shown) emit(notShown(epoch, crossed!, gain));
-      if (chosen === null) emit(nothingKeeps(epoch, keep!, progress.kept!.before!, told));
+      if (chosen === null) {
+        outcome = 'keep-failed';
+        emit(nothingKeeps(epoch, keep!, progress.kept!.before!, told));
+      }
     } else if (blends(options.merge)) await addon.blend(trainer, options.merge[0]!);
-    const validation = chosen?.measured.metrics ?? null;
-    const share = chosen?.share ?? (stopping === null ? options.merge[0]! : null);
+    if (stopping !== null) {
+      const gain = chosen === null || crossed === null ? null : await gained(crossed, chosen.measured!);
+      const shown = crossed === null || gain?.verdict === 'better';
+      const { best } = stopping.update(epoch, chosen === null || !shown ? Infinity : chosen.cost);
+      if (chosen !== null && !shown) emit(notShown(epoch, crossed!, gain));
+      if (chosen !== null && !best) outcome = !shown && (gain?.difference ?? 1) > 0 ? 'not-shown' : 'not-better';
+    }
+    const best = outcome === 'taken';
+    const validation = chosen?.measured?.metrics ?? null;
+    const share = chosen?.share ?? (best ? options.merge[0]! : null);
     // Before the event: whoever is told that these weights are the best may stop the run at once.
     if (best) {
       await commit(epoch);
       progress.share = share!;
       // A checkpoint of an earlier version has not kept those of the untrained model.
-      if (chosen !== null && progress.units)
+      if (chosen?.measured && progress.units)
         progress.units = { ...progress.units, after: toTexts(chosen.measured.units) };
-      if (chosen?.kept !== undefined) progress.kept = { ...progress.kept!, after: chosen.kept };
-    }
+      if (progress.kept) progress.kept = { ...progress.kept, after: chosen?.kept ?? null, bound: bounded };
+    } else if (progress.kept && bounded) progress.kept.bound = true;
     progress.epochs.push({
       epoch,
       trainingLoss,
@@ -209,6 +233,7 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
       validation,
       share,
       tried: told,
+      outcome,
       seconds: (performance.now() - started) / 1000,
     });
     Object.assign(progress, {
@@ -220,7 +245,7 @@ export async function train(request: LoopRequest, progress: Progress): Promise<L
       stopping: stopping?.state ?? null,
       after: best ? validation : progress.after,
     });
-    if (chosen !== null) request.onMeasured?.(chosen.measured);
+    if (chosen?.measured) request.onMeasured?.(chosen.measured);
     if (validation !== null)
       emit({
         type: 'validation',

@@ -59,12 +59,16 @@ export interface ValidationMetrics {
    * training rows. Absent for other data.
    */
   retrieval?: RetrievalQuality;
-  /** Of classes: share of texts whose class most of their 5 nearest others have, from 0 to 1. Absent for other data. */
+  /**
+   * Of classes: share of texts whose class most of their 5 nearest others have, of up to 2,000 rows, the validation rows and
+   * training rows; from 0 to 1. Absent for other data.
+   */
   knnAccuracy?: number;
-  /** Of classes: mean silhouette under cosine distance, from -1 to 1. Absent for other data. */
+  /** Of classes: mean silhouette under cosine distance among the same, from -1 to 1. Absent for other data. */
   silhouette?: number;
   /**
-   * Of a teacher's vectors: mean cosine with them. Of a teacher's scores: Spearman of the margins between a query's first
+   * Of a teacher's vectors: mean cosine with them, or, where they are of another length or the loss projects, Spearman of how
+   * alike rows are under both, each with the row after it. Of a teacher's scores: Spearman of the margins between a query's first
    * candidate and its others. From -1 to 1; absent for other data.
    */
   teacherAgreement?: number;

@@ -2,12 +2,15 @@ import type { CrossCheck } from './cross-check';
 import type { EventContent } from './events';
 import type { Gain } from './gain';
 import type { KeepSet } from './keep';
-import { measures } from './measure';
+import { measures, type MeasureName } from './measure';
 import type { TriedShare } from './share';
 
 /** That no share of an epoch's weights keeps what must be kept. */
 export function nothingKeeps(epoch: number, keep: KeepSet, before: number, tried: readonly TriedShare[]): EventContent {
-  const found = tried.map(({ share, kept }) => `${kept?.toFixed(4) ?? 'none'} with ${share} of it`).join(', ');
+  const found = tried
+    .filter(({ share }) => share > 0)
+    .map(({ share, kept }) => `${kept?.toFixed(4) ?? 'none'} with ${share} of it`)
+    .join(', ');
   const name = keep.measure === 'spearman' ? 'Spearman' : 'average precision';
   return {
     type: 'keep-failed',
@@ -18,6 +21,15 @@ export function nothingKeeps(epoch: number, keep: KeepSet, before: number, tried
     message:
       `What epoch ${epoch} learned costs the rows to keep more than ${keep.margin}: their ${name} was ${before.toFixed(4)} ` +
       `and is ${found}. The model stays as it was before this epoch`,
+  };
+}
+
+/** That the validation rows do not have the measure of the run. */
+export function notDefined(measure: MeasureName): EventContent {
+  return {
+    type: 'data-warning',
+    reason: 'measure-not-defined',
+    message: `The measure, ${measures[measure].words}, is not defined on the rows to validate with: the run goes by the loss`,
   };
 }
 

@@ -54,9 +54,11 @@ const gradientNorm = custom<number | 'none', number | null>('number-or-word', (p
 
 const mergeShares = custom<number | readonly number[], readonly number[]>('numbers', (path, value) => {
   const list: unknown[] = Array.isArray(value) ? value : [value];
-  const valid = list.length > 0 && list.every((one) => typeof one === 'number' && one > 0 && one <= 1);
-  if (valid) return [...new Set(list as number[])].sort((a, b) => b - a);
-  throw invalidOption(path, 'a number above 0 to 1, or a list of them', value);
+  const valid = list.every((one) => typeof one === 'number' && one >= 0 && one <= 1);
+  // The untrained weights are always among the choices, as epoch 0.
+  const above = [...new Set(list as number[])].filter((one) => one > 0).sort((a, b) => b - a);
+  if (valid && above.length > 0) return above;
+  throw invalidOption(path, 'a number above 0 to 1, or a list of them, which may have 0 too', value);
 });
 
 const resuming = custom<boolean | string>('text-or-switch', (path, value) => {
@@ -184,8 +186,9 @@ export const finetuneTable = {
   /**
    * What the best epoch, early stopping and the share of the trained weights go by: 'loss', or a measure of the validation
    * rows: 'averagePrecision' (labels), 'spearman' (scores), 'mrr10' (positives and triplets: MRR@10 among their texts and
-   * those of training rows, 2,000 rows in all), 'knnAccuracy' (classes), 'teacherAgreement'. Where it is not defined on these
-   * rows the loss stands in. Default: the recipe's.
+   * those of training rows, 2,000 rows in all), 'knnAccuracy' (classes: among as many), 'teacherAgreement'. One that rows of
+   * this form cannot have is refused; where it is not defined on the validation rows the loss stands in, and the event
+   * 'data-warning' tells. Default: the recipe's.
    */
   measure: optional(choice(...measureNames), null, {
     flag: '--measure <name>',
@@ -195,11 +198,12 @@ export const finetuneTable = {
   }),
   /**
    * Shares of the trained weights that the model may take, the rest being what it was: of several, the least with nine tenths
-   * of the best one's gain on the validation rows; 1 is training as it is. Default: the recipe's.
+   * of the best one's gain on the validation rows, or without those the largest that keeps the rows to `keep`; 1 is training
+   * as it is, and 0, the untrained weights, which may stand in a list, is among them always. Default: the recipe's.
    */
   merge: optional(mergeShares, null, {
     flag: '--merge <shares>',
-    help: 'shares of the trained weights to choose from, as 1,0.7,0.5; 1 takes them as they are',
+    help: 'shares of the trained weights to choose from, as 1,0.7,0.5,0; 1 takes them as they are',
     unset: "the recipe's",
     aliases: ['alpha', 'alphas', 'mergeAlpha', 'modelSoup', 'wiseFt'],
   }),
@@ -382,8 +386,8 @@ export const finetuneTable = {
   /**
    * What the model must go on being good at: pairs with scores or labels (a file, `hub:owner/name` or rows, or `{ data, margin }`
    * with `labels`, `file` and `split` as `finetune` takes its own data) whose measure may fall by no more than `margin`. Epoch
-   * and share are chosen under that bound, and an event says where none keeps it. Default: none; what moved is measured all
-   * the same (`drift` of the report).
+   * and share are chosen under that bound, without validation rows the largest share that keeps it, and an event says where
+   * none does. Default: none; what moved is measured all the same (`randomPairs` of the report).
    */
   keep: optional(keeping, null),
   /** Writes the run's state to a folder as it goes on, so that it can be resumed. Default: no checkpoints. */

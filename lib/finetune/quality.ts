@@ -32,6 +32,8 @@ export function neededTexts(given: ValidationRows): Int32Array {
   if (isPairs(form) || form === 'classified-pairs' || form === 'candidates') return new Int32Array(0);
   const needed = new Set<number>();
   for (const row of given.rows) for (const text of textsOf(given, row)) needed.add(text);
+  if (given.data.otherSpace)
+    for (const row of given.rows) for (const text of textsOf(given, after(given, row))) needed.add(text);
   // What is searched among is all but the anchors.
   const first = form === 'positive-pairs' || form === 'triplets' ? 1 : 0;
   for (const row of given.among ?? []) for (const text of textsOf(given, row).subarray(first)) needed.add(text);
@@ -60,7 +62,7 @@ export async function qualityOf(
       return { ...found, shown: { closeness: await inPieces(classCloseness(given, vectors), signal), outcomes } };
     }
     case 'vectors':
-      return teachersVectors(given, vectors);
+      return given.data.otherSpace ? teachersSimilarities(given, vectors) : teachersVectors(given, vectors);
     case 'candidates': {
       const { units, wanted } = margins(given, similarities);
       const agreement = spearman(units, wanted);
@@ -174,10 +176,7 @@ function* classes(
   };
 }
 
-/**
- * Mean cosine of a row's texts with the vector that the teacher gave them, one for all or one for each. Of a teacher whose
- * vectors have another length than the model's there is none.
- */
+/** Mean cosine of a row's texts with the vector that the teacher gave them, one for all or one for each. */
 function teachersVectors(
   given: ValidationRows,
   vectors: ReadonlyMap<number, Vector>,
@@ -199,6 +198,32 @@ function teachersVectors(
   const agreement = units.reduce((sum, one) => sum + one, 0) / units.length;
   const outcomes: Outcomes = { kind: 'vectors', rows: given.rows, values: units };
   return { metrics: { teacherAgreement: agreement }, units, shown: { outcomes } };
+}
+
+/** The row that a row is compared with where a teacher's vectors are of another space: the next, of the last the first. */
+const after = ({ data }: Pick<ValidationRows, 'data'>, row: number): number => (row + 1) % data.rows.length;
+
+/** Spearman of how alike rows are, each with the row after it, under the model and under the teacher. */
+function teachersSimilarities(
+  given: ValidationRows,
+  vectors: ReadonlyMap<number, Vector>,
+): { metrics: Partial<ValidationMetrics>; units: Float32Array } {
+  const units = Float32Array.from(given.rows, (row) => {
+    const [own, other] = [textsOf(given, row), textsOf(given, after(given, row))];
+    const count = Math.min(own.length, other.length);
+    let sum = 0;
+    for (let i = 0; i < count; ++i) sum += cosineSimilarity(vectors.get(own[i]!)!, vectors.get(other[i]!)!);
+    return sum / count;
+  });
+  const agreement = spearman(units, alikeToTeacher(given));
+  return { metrics: agreement === null ? {} : { teacherAgreement: agreement }, units };
+}
+
+/** Cosine of the teacher's vectors of each row and the row after it. */
+export function alikeToTeacher(given: Pick<ValidationRows, 'data' | 'rows'>): Float32Array {
+  const { labels, labelWidth } = given.data;
+  const vectorOf = (row: number) => Float32Array.from({ length: labelWidth }, (_, i) => labels[row * labelWidth + i]!);
+  return Float32Array.from(given.rows, (row) => cosineSimilarity(vectorOf(row), vectorOf(after(given, row))));
 }
 
 /**

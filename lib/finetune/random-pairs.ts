@@ -1,18 +1,22 @@
 import { Random, Stream } from '../data/random';
-import { cosineSimilarity } from '../embed/similarity';
+import { cosineSimilarity, type Vector } from '../embed/similarity';
 import type { EngineAddon, TrainerHandle } from '../engine/addon';
-import type { Turns } from '../system/turns';
+import { AT_ONCE, type Turns } from '../system/turns';
 import { spearman } from '../evaluate/metrics/correlation';
 import type { EventContent } from './events';
 import type { RandomPairs } from './report';
 import type { TokenisedRows } from './tokens';
 import { fromText, toText } from './units';
 
-/** Pairs that are compared, at most and (where there are so many) at least; between them, one for 16 training rows. */
-const mostPairs = 128;
-const fewestPairs = 8;
-/** Pairs of one call of the engine, so that others get their turn in between. */
-const pairsAtOnce = 16;
+/** Pairs that are compared, at most and (where there are so many) at least; between them, one for 8 training rows. */
+const MOST_PAIRS = 512;
+const FEWEST_PAIRS = 64;
+/** Texts that they are made of, at most: embedding them is what it costs, and a text may be in several pairs. */
+const MOST_TEXTS = 256;
+/** Of fewer pairs a rank correlation says nothing that words could. */
+export const TELLING_PAIRS = 30;
+/** Texts of one call of the engine, so that others get their turn in between. */
+const TEXTS_AT_ONCE = 32;
 
 /**
  * The share of the way to 1 that the mean cosine of random pairs may go. Measured on all-MiniLM-L6-v2: with 400 Quora
@@ -22,23 +26,63 @@ const pairsAtOnce = 16;
 export const COLLAPSE_BOUND = 0.25;
 
 /**
- * Pairs of different texts of training rows, one behind the other, drawn by the seed alone: rows' first texts, whatever
- * their form. None where all begin with one text.
+ * Pairs of different texts of training rows that no row has together, one behind the other, drawn by the seed alone: of any
+ * of a row's texts, whatever their form. Pairs may share a text, no two have both. None where there are no such texts.
  */
 export function* drawRandomPairs(
   { columns, rowOffsets }: Pick<TokenisedRows, 'columns' | 'rowOffsets'>,
   training: Int32Array,
   seed: number,
 ): Turns<Int32Array> {
-  const wanted = 2 * Math.min(mostPairs, Math.max(fewestPairs, training.length >> 4));
-  const drawn = new Set<number>();
-  // Where almost all rows begin with one text, the search for others ends some time.
-  const shuffled = yield* Random.of(seed, Stream.RandomPairs).shuffling(training.slice());
-  for (const row of shuffled.subarray(0, 8 * wanted)) {
-    drawn.add(columns[rowOffsets[row]!]!);
-    if (drawn.size === wanted) break;
+  const wanted = Math.min(MOST_PAIRS, Math.max(FEWEST_PAIRS, training.length >> 3));
+  const random = Random.of(seed, Stream.RandomPairs);
+  const shuffled = yield* random.shuffling(training.slice());
+  /** Place of each text among those drawn. */
+  const drawn = new Map<number, number>();
+  // Where almost all rows have one text, the search for others ends some time.
+  for (let i = 0; i < Math.min(4 * shuffled.length, 8 * MOST_TEXTS); ++i) {
+    const row = shuffled[i % shuffled.length]!;
+    const text = columns[rowOffsets[row]! + random.below(rowOffsets[row + 1]! - rowOffsets[row]!)]!;
+    if (!drawn.has(text)) drawn.set(text, drawn.size);
+    if (drawn.size === Math.min(MOST_TEXTS, 2 * wanted)) break;
   }
-  return Int32Array.from([...drawn].slice(0, drawn.size - (drawn.size % 2)));
+  const mates = yield* rowMates({ columns, rowOffsets }, training, drawn);
+  const texts = [...drawn.keys()];
+  const count = texts.length;
+  const pairs: number[] = [];
+  // Each with the one so many places behind it, those first that leave no text in two pairs.
+  for (let step = 1; step <= count >> 1; ++step)
+    for (let k = 0; k < count && pairs.length < 2 * wanted; ++k) {
+      const i = 2 * k < count ? 2 * k : 2 * (k - ((count + 1) >> 1)) + 1;
+      const j = (i + step) % count;
+      // Halfway round the second half would be the first again.
+      if ((2 * step === count && i >= step) || mates.has(keyOf(i, j))) continue;
+      pairs.push(texts[i]!, texts[j]!);
+    }
+  return Int32Array.from(pairs);
+}
+
+/** Two places as one number, whichever comes first. */
+const keyOf = (a: number, b: number): number => Math.min(a, b) * MOST_TEXTS + Math.max(a, b);
+
+/** Which of the drawn texts, by their places, stand in one row. */
+function* rowMates(
+  { columns, rowOffsets }: Pick<TokenisedRows, 'columns' | 'rowOffsets'>,
+  training: Int32Array,
+  drawn: ReadonlyMap<number, number>,
+): Turns<Set<number>> {
+  const mates = new Set<number>();
+  for (const [i, row] of training.entries()) {
+    if (i % AT_ONCE === 0) yield;
+    const places: number[] = [];
+    for (let at = rowOffsets[row]!; at < rowOffsets[row + 1]!; ++at) {
+      const place = drawn.get(columns[at]!);
+      if (place === undefined) continue;
+      for (const other of places) mates.add(keyOf(place, other));
+      places.push(place);
+    }
+  }
+  return mates;
 }
 
 export interface RandomPairsRequest {
@@ -79,6 +123,9 @@ export class RandomPairsWatch {
   /** The weights of an epoch that the model took; tells once that they are too far from those that training began with. */
   async look(epoch: number, pairs: WatchedPairs | null): Promise<WatchedPairs | null> {
     if (pairs === null || this.#request.stopped()) return pairs;
+    // A checkpoint of an earlier version has others.
+    if (pairs.pairs !== this.#request.texts.length / 2)
+      return { ...pairs, after: null, spearman: null, meanChange: null };
     const now = await this.#measure();
     const after = meanOf(now);
     const { before } = pairs;
@@ -101,17 +148,20 @@ export class RandomPairsWatch {
   /** Never rejects: what is only looked at must not end a run. */
   async #measure(): Promise<Float32Array | null> {
     const { addon, trainer, texts, stopped } = this.#request;
-    const similarities: number[] = [];
-    for (let first = 0; first < texts.length; first += 2 * pairsAtOnce) {
+    const vectors = new Map<number, Vector>();
+    const distinct = Int32Array.from(new Set(texts));
+    for (let first = 0; first < distinct.length; first += TEXTS_AT_ONCE) {
       if (stopped()) return null;
-      const part = texts.subarray(first, first + 2 * pairsAtOnce);
-      // One pair at once needs the least memory, and takes hardly longer.
-      const vectors = await addon.embedTexts(trainer, part, 2).catch(() => null);
-      if (vectors === null) return null;
-      const width = vectors.length / part.length;
-      const of = (i: number): Float32Array => vectors.subarray(i * width, (i + 1) * width);
-      for (let i = 0; i < part.length; i += 2) similarities.push(cosineSimilarity(of(i), of(i + 1)));
+      const part = distinct.subarray(first, first + TEXTS_AT_ONCE);
+      // Two texts at once need the least memory, and take hardly longer.
+      const found = await addon.embedTexts(trainer, part, 2).catch(() => null);
+      if (found === null) return null;
+      const width = found.length / part.length;
+      part.forEach((text, i) => vectors.set(text, found.subarray(i * width, (i + 1) * width)));
     }
+    const similarities = Array.from({ length: texts.length / 2 }, (_, i) =>
+      cosineSimilarity(vectors.get(texts[2 * i]!)!, vectors.get(texts[2 * i + 1]!)!),
+    );
     return similarities.every(Number.isFinite) ? Float32Array.from(similarities) : null;
   }
 }
@@ -151,7 +201,7 @@ function movedBetween(
 export function driftWords({ pairs, before, after, spearman: order, meanChange }: RandomPairs): string | undefined {
   if (before === null || after === null || meanChange === null) return undefined;
   const moved =
-    order === null
+    order === null || pairs < TELLING_PAIRS
       ? ''
       : order > 0.95
         ? ', in almost the same order as before'

@@ -9,13 +9,14 @@ import type { SettingsSearchReport } from './settings-trials';
 import type { TriedShare } from './share';
 import type { DataForm } from '../data/form';
 import type { NativeLoss } from '../engine/training';
+import type { Outcome } from './outcome';
 import type { ResolvedAdamW } from './optimizer';
 import type { ValidationMetrics } from './metrics';
 import type { ScheduleKind } from './schedule';
 
 /** Mean cosine similarity of random pairs of training texts: near 1, all texts look alike to a model. */
 export interface RandomPairs {
-  /** Pairs that were drawn by the seed, each of two texts of different rows that are in no other pair. */
+  /** Pairs that were drawn by the seed, each of two texts that no row has together; a text may be in several. */
   pairs: number;
   /** Of the untrained model, from -1 to 1; null where it could not be measured. */
   before: number | null;
@@ -42,8 +43,10 @@ export interface EpochReport {
   validation: ValidationMetrics | null;
   /** How much of the trained weights was taken, the rest being what the model was; null where none could be. */
   share: number | null;
-  /** Every share that was measured. */
+  /** Every share that was measured; where there was a choice, 0 too, the untrained weights. */
   tried: TriedShare[];
+  /** What became of its weights. Absent of epochs before a checkpoint of an earlier version. */
+  outcome?: Outcome;
   /** Training and validation of the epoch together. */
   seconds: number;
 }
@@ -129,8 +132,10 @@ export interface FinetuneReport {
   settings: ToldSettings;
   /** How much of the trained weights the model has, the rest being what it was: from 0 (untrained) to 1. */
   share: number;
-  /** The epoch whose weights the model has; 0 where training made nothing better, and the model is as before. */
+  /** The epoch whose weights the model has; 0 where none was taken, and the model is as before. */
   bestEpoch: number;
+  /** Whether the model has trained weights, or else why it is as it was. */
+  outcome: Outcome;
   /** Whether early stopping ended training before the last epoch. */
   stoppedEarly: boolean;
   /** How the rows were divided. */

@@ -18,7 +18,7 @@ import type { PromptChoice } from './prompts';
 import type { RecipeName } from './recipes/recipe';
 import type { ScheduleKind } from './schedule';
 import type { MultiDatasetSampler } from './sets/turns';
-import type { ResolvedSearch } from './settings-search-options';
+import { searchOption, type ResolvedSearch } from './settings-search-options';
 
 /** `FinetuneOptions` after checks. What depends on the data, the model or the machine is still open. */
 export interface ResolvedOptions {
@@ -118,8 +118,12 @@ function warmup(steps: number | null, ratio: number | null): ResolvedOptions['wa
 }
 
 /** @throws InvalidArgumentError ERR_INVALID_OPTION: several shares, and nothing to choose by */
-function sharesOf(given: readonly number[] | null, validationSplit: number): readonly number[] | null {
-  if (given === null || given.length === 1 || validationSplit > 0) return given;
+function sharesOf(
+  given: readonly number[] | null,
+  { validationSplit, keep }: { validationSplit: number; keep: ResolvedKeep | null },
+): readonly number[] | null {
+  // Of rows to keep the largest share is taken that keeps them.
+  if (given === null || given.length === 1 || validationSplit > 0 || keep !== null) return given;
   throw new InvalidArgumentError(
     'ERR_INVALID_OPTION',
     say`${option('merge')} has several shares to choose from on the validation rows, but ${option('validationSplit')} is 0.`,
@@ -149,15 +153,15 @@ function checkSearch(
   if (given.validationSplit === 0) {
     throw new InvalidArgumentError(
       'ERR_INVALID_OPTION',
-      say`${option('search')} goes by validation rows, but ${option('validationSplit')} is 0.`,
-      { remedy: say`Leave ${option('search')} out, or give a ${option('validationSplit')} above 0.` },
+      say`${searchOption} goes by validation rows, but ${option('validationSplit')} is 0.`,
+      { remedy: say`Leave ${searchOption} out, or give a ${option('validationSplit')} above 0.` },
     );
   }
   if (given.learningRate !== null && given.effectiveBatchSize !== null) {
     throw new InvalidArgumentError(
       'ERR_INVALID_OPTION',
-      say`${option('search')} has nothing to look for: ${option('learningRate')} and ${option('effectiveBatchSize')} are both given.`,
-      { remedy: say`Leave one of the two out, or ${option('search')}.` },
+      say`${searchOption} has nothing to look for: ${option('learningRate')} and ${option('effectiveBatchSize')} are both given.`,
+      { remedy: say`Leave one of the two out, or ${searchOption}.` },
     );
   }
 }
@@ -206,7 +210,7 @@ export function resolveOptions(given: unknown, elsewhere: Owner['elsewhere'] = [
     ...o,
     effectiveBatchSize: effectiveBatchSize ?? (batchSize !== 'auto' && batchSize > 32 ? batchSize : null),
     earlyStopping: stopping(o.earlyStopping, o.validationSplit),
-    merge: sharesOf(o.merge, o.validationSplit),
+    merge: sharesOf(o.merge, o),
     folds: foldsOf(o.folds, o.validationSplit),
     // The notebook drew rows.
     groupedSplit: o.groupedSplit ?? o.recipe !== 'notebook',

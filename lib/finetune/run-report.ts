@@ -80,7 +80,9 @@ export class RunReport {
     const { report, stopped, model, sets, units } = facts;
     if (report !== null) this.#events.note({ type: 'done', report });
     try {
-      const intervals = report === null ? null : INTERVALS;
+      // Of a small set by the interval that decided.
+      const confidence = report?.gain?.confidence ?? INTERVALS.confidence;
+      const intervals = report === null ? null : { ...INTERVALS, confidence };
       const [before, after] = [this.#before, this.#best ?? this.#before];
       const comparison = await comparisonOf(sets, units, intervals, facts.signal);
       const closeness = closenessOf(sets, units, before, after);

@@ -6,12 +6,12 @@ import type { Split } from './split';
 const MOST_ROWS = 2000;
 
 /**
- * Rows whose texts the validation rows of positives search among, in the data's order: their own, and training rows, drawn
- * by the seed where there are many. Among their own alone nearly all is found at once, and what is learned does not show.
- * null of other forms.
+ * Rows whose texts the validation rows of positives search among, or whose texts vote on those of classes, in the data's
+ * order: their own, and training rows, drawn by the seed where there are many. Among their own alone nearly all is found at
+ * once, or most classes have one text, and what is learned does not show. null of other forms.
  */
 export function searchedRows(form: DataForm, { train, validation }: Split, seed: number): Int32Array | null {
-  if (form !== 'positive-pairs' && form !== 'triplets') return null;
+  if (form !== 'positive-pairs' && form !== 'triplets' && form !== 'classes') return null;
   const room = Math.max(0, MOST_ROWS - validation.length);
   const some = train.length <= room ? train : Random.of(seed, Stream.Searched).shuffle(train.slice()).subarray(0, room);
   return Int32Array.from([...validation, ...some]).sort();

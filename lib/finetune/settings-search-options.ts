@@ -1,6 +1,6 @@
 import { custom, numeric, required, resolveTable, type OptionsOf, type ResolvedOf } from '../system/option-table';
 import { invalidOption } from '../system/options';
-import { option, say } from '../system/wording';
+import { option, say, words } from '../system/wording';
 
 export const searchTable = {
   /** How long the search may take, in minutes, above 0. Nothing of it goes on longer. */
@@ -13,6 +13,9 @@ export const searchTable = {
     },
   ),
 };
+
+/** The option, of which the command line has the minutes alone. */
+export const searchOption = words('search', say`${option('search.minutes')}`);
 
 /** How learning rate and batch are looked for. */
 export interface SettingsSearchOptions extends OptionsOf<typeof searchTable> {}

@@ -2,15 +2,20 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Random, Stream } from '../data/random';
+import type { NativeLoss } from '../engine/training';
 import { AtomicFile } from '../system/atomic-file';
 import type { EventContent } from './events';
-import { costOf, measures, type MeasureName } from './measure';
-import type { Measured } from './quality';
+import { gainOf } from './gain';
+import type { KeepSet } from './keep';
+import { costOf, measures, measureValue, type MeasureName } from './measure';
+import type { Measured, ValidationRows } from './quality';
+import { rowLosses } from './losses/row-losses';
 import type { RunSettings } from './recipes/settings';
 import { RunControl } from './run-control';
 import type { Split } from './split';
 import type { SettingsPoint, SettingsSearchReport, SettingsTrial } from './settings-trials';
 import { toldStep, trial, type TrialGround } from './trial';
+import { fromText, toText } from './units';
 
 /** Rows that a trial is trained on and measured with, and epochs, at most. */
 const MOST_ROWS = 1000;
@@ -137,10 +142,10 @@ export class SettingsSearchFile {
   }
 
   /** Of this run; none where there are none, or those of another. */
-  async read(): Promise<SettingsTrial[]> {
+  async read(): Promise<KeptTrial[]> {
     const text = await readFile(this.#file, 'utf8').catch(() => '');
     try {
-      const { run, trials } = JSON.parse(text) as { run: string; trials: SettingsTrial[] };
+      const { run, trials } = JSON.parse(text) as { run: string; trials: KeptTrial[] };
       return run === this.#run ? trials : [];
     } catch {
       return [];
@@ -148,7 +153,7 @@ export class SettingsSearchFile {
   }
 
   /** That it cannot be written harms nothing but a later search. */
-  async write(trials: readonly SettingsTrial[]): Promise<void> {
+  async write(trials: readonly KeptTrial[]): Promise<void> {
     try {
       const file = await AtomicFile.create(this.#file);
       try {
@@ -171,6 +176,8 @@ export interface SettingsSearchRequest {
   split: Split;
   /** What the options leave open. */
   free: { learningRate: boolean; effectiveBatchSize: boolean };
+  /** What must stay; null where nothing was asked for. */
+  keep: KeepSet | null;
   /** null where there are no checkpoints. */
   file: SettingsSearchFile | null;
   /** Whether trials that the file has count. */
@@ -183,34 +190,50 @@ function some(rows: Int32Array, most: number, seed: number, index: number): Int3
   return Random.of(seed, Stream.Search, index).shuffle(rows.slice()).slice(0, most).sort();
 }
 
-/** The best that a share of an epoch came to. */
-function bestValue(measure: MeasureName, epochs: readonly Measured[][]): number | null {
-  const costs = epochs.flat().map(({ metrics }) => costOf(measure, metrics));
-  const least = Math.min(...costs);
-  if (!Number.isFinite(least)) return null;
-  return measures[measure].lower === true ? least : -least;
+/** The best that a share of an epoch came to; undefined where none has a number. */
+function bestOfEpochs(measure: MeasureName, epochs: readonly Measured[][]): Measured | undefined {
+  const costs = epochs.flat().map((measured) => ({ measured, cost: costOf(measure, measured.metrics) }));
+  return bestOf(costs)?.measured;
+}
+
+/** A trial as the file has it. */
+interface KeptTrial extends SettingsTrial {
+  /** What its value was made of, see units.ts; null where there is none. Absent in files of earlier versions. */
+  units?: string | null;
+}
+
+/** Why the batch is not looked for, though it might be. */
+function whyFrozen({ measure, effectiveBatchSize }: RunSettings, loss: NativeLoss | undefined): string | undefined {
+  if (effectiveBatchSize === null) return 'as it is what fits in memory';
+  const comparable = loss !== undefined && rowLosses(loss) !== null;
+  return measure === 'loss' && !comparable ? 'as losses of batches of another size cannot be compared' : undefined;
 }
 
 /**
  * Tries learning rates and batches on a part of the rows, as long as there is time for another trial, and chooses what came
- * out best; the recipe's own where nothing was better, or no trial came to its end.
+ * out best, where that is more than chance makes of so many rows; else the recipe's own. (A loss that has no interval is
+ * chosen by as it is.)
  */
 export async function searchSettings(request: SettingsSearchRequest): Promise<SettingsSearchReport> {
-  const { minutes, ground, settings, split, free, file } = request;
+  const { minutes, ground, settings, split, keep, file } = request;
   const { emit } = ground;
   const { measure, learningRate, effectiveBatchSize } = settings;
   const own: SettingsPoint = { learningRate, effectiveBatchSize };
+  const loss = ground.set.ownLoss === null ? [ground.trainer.loss].flat()[0] : undefined;
+  const frozen = request.free.effectiveBatchSize ? whyFrozen(settings, loss) : undefined;
+  const free = { ...request.free, effectiveBatchSize: request.free.effectiveBatchSize && frozen === undefined };
   const part: Split = {
     train: some(split.train, MOST_ROWS, ground.seed, 0),
     validation: some(split.validation, MOST_VALIDATION, ground.seed, 1),
   };
-  const trials = request.resume && file !== null ? await file.read() : [];
+  const trials: KeptTrial[] = request.resume && file !== null ? await file.read() : [];
   const spent = () => trials.reduce((sum, { seconds }) => sum + seconds, 0);
-  const costs = (): Cost[] =>
-    trials.map(({ value, ...point }) => ({
-      learningRate: point.learningRate,
-      effectiveBatchSize: point.effectiveBatchSize,
-      cost: value === null ? Infinity : measures[measure].lower === true ? value : -value,
+  const costs = () =>
+    trials.map((trial) => ({
+      learningRate: trial.learningRate,
+      effectiveBatchSize: trial.effectiveBatchSize,
+      trial,
+      cost: trial.value === null ? Infinity : measures[measure].lower === true ? trial.value : -trial.value,
     }));
   const control = new TrialControl(ground.control, 60_000 * minutes - 1000 * spent());
   try {
@@ -226,6 +249,7 @@ export async function searchSettings(request: SettingsSearchRequest): Promise<Se
         settings: { ...settings, ...point, epochs },
         split: part,
         among: ground.set.among,
+        keep,
         control,
         onStep: (step) =>
           emit({
@@ -239,7 +263,9 @@ export async function searchSettings(request: SettingsSearchRequest): Promise<Se
           }),
       });
       const seconds = (performance.now() - begun) / 1000;
-      trials.push({ ...point, value: bestValue(measure, result.epochs), seconds });
+      const best = bestOfEpochs(measure, result.epochs);
+      const value = best === undefined ? null : measureValue(measure, best.metrics);
+      trials.push({ ...point, value, seconds, units: best === undefined ? null : toText(best.units) });
       await file?.write(trials);
       emit(told('tried', trials.at(-1)!, trials.length, measure, spent()));
     }
@@ -249,21 +275,52 @@ export async function searchSettings(request: SettingsSearchRequest): Promise<Se
     control.release();
   }
   ground.control.check();
-  const best = bestOf(costs());
+  const best = bestOf(costs())?.trial;
+  const first = trials[0];
+  const rows = { data: ground.set.data, rows: part.validation };
+  const shown =
+    best === undefined ||
+    first === undefined ||
+    (await isShown(measure, loss, rows, first, best, ground.control.signal));
+  const taken = shown ? best : first;
   const chosen: SettingsPoint =
-    best === undefined ? own : { learningRate: best.learningRate, effectiveBatchSize: best.effectiveBatchSize };
-  const value = trials.find(
-    (one) => one.learningRate === chosen.learningRate && one.effectiveBatchSize === chosen.effectiveBatchSize,
-  )?.value;
-  emit(told('finished', { ...chosen, value: value ?? null, seconds: 0 }, trials.length, measure, spent()));
+    taken === undefined ? own : { learningRate: taken.learningRate, effectiveBatchSize: taken.effectiveBatchSize };
+  const notes = [
+    ...(shown
+      ? []
+      : [
+          `its own: ${came(measure, best!.value)} of another is no more than chance makes of ${part.validation.length} rows`,
+        ]),
+    ...(frozen === undefined ? [] : [`the batch was not looked for, ${frozen}`]),
+  ];
+  const value = taken?.value ?? null;
+  emit(told('finished', { ...chosen, value, seconds: 0 }, trials.length, measure, spent(), notes));
   return {
     minutes,
     rows: { training: part.train.length, validation: part.validation.length },
     measure,
-    trials,
+    trials: trials.map(({ units: _, ...trial }) => trial),
     chosen,
   };
 }
+
+/** Whether what came out best is better than the recipe's own by more than chance makes. */
+async function isShown(
+  measure: MeasureName,
+  loss: NativeLoss | undefined,
+  rows: Pick<ValidationRows, 'data' | 'rows'>,
+  own: KeptTrial,
+  best: KeptTrial,
+  signal: AbortSignal,
+): Promise<boolean> {
+  // There is nothing to compare with, or no interval by which to.
+  if (own === best || own.value === null || own.units == null || best.units == null) return true;
+  const gain = await gainOf(measure, rows, fromText(own.units), fromText(best.units), { loss, signal });
+  return gain === null ? measure === 'loss' : gain.verdict === 'better';
+}
+
+const came = (measure: MeasureName, value: number | null): string =>
+  value === null ? 'not measured' : `${measures[measure].words} ${value.toFixed(4)}`;
 
 function told(
   outcome: 'tried' | 'finished',
@@ -271,10 +328,10 @@ function told(
   count: number,
   measure: MeasureName,
   seconds: number,
+  notes: readonly string[] = [],
 ): EventContent {
   const rate = learningRate < 1e-3 ? learningRate.toExponential() : String(learningRate);
   const batch = effectiveBatchSize === null ? '' : `, batch ${effectiveBatchSize}`;
-  const came = value === null ? 'not measured' : `${measures[measure].words} ${value.toFixed(4)}`;
   const trials = count === 1 ? '1 trial' : `${count} trials`;
   return {
     type: 'search',
@@ -286,7 +343,10 @@ function told(
     seconds,
     message:
       outcome === 'tried'
-        ? `Trial ${count}: learning rate ${rate}${batch}: ${came}`
-        : `The search took ${seconds.toFixed(0)} s for ${trials}; training goes on with learning rate ${rate}${batch}`,
+        ? `Trial ${count}: learning rate ${rate}${batch}: ${came(measure, value)}`
+        : [
+            `The search took ${seconds.toFixed(0)} s for ${trials}; training goes on with learning rate ${rate}${batch}`,
+            ...notes,
+          ].join(', '),
   };
 }

@@ -17,6 +17,8 @@ export interface TrainableModel {
   id: string;
   /** What the model computes; part of a checkpoint's identity. */
   spec: NativeModelSpec;
+  /** Numbers of what the engine makes of a text; undefined where nobody knows. */
+  width?: number;
   tokeniser: TextEncoder;
   /** Most tokens of a text: the folder's limit, and what the position table allows. */
   maxInputLength: number;

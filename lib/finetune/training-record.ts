@@ -2,6 +2,8 @@ import { formWords, isPairs } from '../data/form';
 import type { FinetuneEvent } from './events';
 import { listedMeasures } from './listed-measures';
 import type { MeasureName } from './measure';
+import type { Gain } from './gain';
+import { gainWords } from './gain-words';
 import { KeptEpoch } from './kept';
 import { lossWords } from './losses/told';
 import { promptsLine } from './prompts';
@@ -58,6 +60,8 @@ export class TrainingRecord {
   #epochs = 0;
   #share: number | null = null;
   #measure: MeasureName | null = null;
+  #gain: Gain | null = null;
+  #crossCheck: { folds: number; rows: number } | null = null;
   #batch: { batchSize: number; effectiveBatchSize: number } | undefined;
 
   constructor(options: ResolvedOptions) {
@@ -75,8 +79,16 @@ export class TrainingRecord {
       this.#after = event.after;
       this.#share = event.share;
     } else if (event.type === 'done') {
+      const { gain, crossCheck, share } = event.report;
       this.#batch = event.report;
-      this.#share = event.report.share;
+      this.#share = share;
+      this.#gain = gain;
+      this.#crossCheck = crossCheck;
+    } else if (event.type === 'cross-check' && event.done === event.folds) {
+      const rows = this.#data.reduce((sum, { rows }) => sum + rows, 0);
+      this.#crossCheck = { folds: event.folds + 1, rows };
+    } else if (event.type === 'data-warning' && event.reason === 'measure-not-defined') {
+      this.#crossCheck = null;
     } else if (event.type === 'validation') {
       this.#measure = event.measure;
       if (event.best) this.#share = event.share;
@@ -132,6 +144,8 @@ export class TrainingRecord {
     }
     if (before !== null && after !== null) {
       facts.metrics = compared(before, after);
+      if (this.#crossCheck !== null) facts.crossCheck = this.#crossCheck;
+      if (this.#gain !== null) facts.gain = gainWords(this.#gain);
       for (const [set, own] of Object.entries(before.sets ?? {}))
         facts.metrics.push(
           ...compared(own, after.sets?.[set] ?? own).map((one) => ({ ...one, name: `${set}: ${one.name}` })),

@@ -1,6 +1,7 @@
 import type { DatasetHandle, EngineAddon, TrainerHandle } from '../engine/addon';
 import type { TrainerOptions } from '../engine/training';
 import type { EventContent } from './events';
+import type { KeepSet } from './keep';
 import { train } from './loop';
 import type { LoopRequest, LoopSet } from './loop-request';
 import type { MemoryFollower } from './memory-limit';
@@ -33,6 +34,8 @@ export interface Trial {
   split: Split;
   /** Texts of which rows are searched among; null: those of the validation rows. */
   among: Int32Array | null;
+  /** What must stay: shares that do not keep it do not count; null where nothing was asked for. */
+  keep: KeepSet | null;
   /** What stops this trial and nothing else; the run's own control where it is not given. */
   control?: RunControl;
   /** Is given each step, and the seconds since the one before, or since the beginning, in which the run was not paused. */
@@ -60,7 +63,7 @@ const mostRows = 32;
  */
 export async function trial(
   ground: TrialGround,
-  { settings, split, among, control, onStep }: Trial,
+  { settings, split, among, keep, control, onStep }: Trial,
 ): Promise<TrialResult> {
   const { addon, emit } = ground;
   const watched = control ?? ground.control;
@@ -89,16 +92,16 @@ export async function trial(
           shuffle: ground.shuffle,
           multiDatasetSampler: 'proportional',
         },
-        keep: null,
+        keep,
         control: watched,
         memory: ground.memoryOf(trainer),
         watch: { begin: () => Promise.resolve(null), look: (_, pairs) => Promise.resolve(pairs) },
         onDevice: null,
         onMeasured: undefined,
-        onTried: (epoch, { metrics, units: [units] }) => {
+        onTried: (epoch, { metrics, units: [units] }, keeps) => {
           const measured = { metrics, units: units! };
           if (epoch === 0) result.before = measured;
-          else (result.epochs[epoch - 1] ??= []).push(measured);
+          else if (keeps) (result.epochs[epoch - 1] ??= []).push(measured);
         },
         checkpointer: null,
         emit: (event) => {

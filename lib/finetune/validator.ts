@@ -85,15 +85,19 @@ export class Validator {
       return { metrics, units: similarities };
     }
     const given = { data, rows, among: this.#options.among, ...this.#options.groups };
-    const { metrics, units, shown } = await qualityOf(given, await this.#vectors(given, epoch), similarities);
+    const vectors = await this.vectors(neededTexts(given), epoch);
+    const { metrics, units, shown } = await qualityOf(given, vectors, similarities);
     const own = data.form === 'triplets' ? rankingOf(similarities, widths) : {};
     return { metrics: { ...lossAlone(loss), ...own, ...metrics }, units, shown };
   }
 
-  /** Vectors of the texts that the form's measures need, by number. */
-  async #vectors(given: ValidationRows, epoch: number): Promise<ReadonlyMap<number, Vector>> {
+  /** Vectors of texts of the data set by their numbers, under the weights as they stand; `onDone` is told how many there are. */
+  async vectors(
+    texts: Int32Array,
+    epoch: number,
+    onDone?: (texts: number) => void,
+  ): Promise<ReadonlyMap<number, Vector>> {
     const { embed, ready, onSplit } = this.#options;
-    const texts = neededTexts(given);
     const vectors = new Map<number, Vector>();
     for (let done = 0; done < texts.length; ) {
       await ready();
@@ -112,6 +116,7 @@ export class Validator {
       const width = found.length / part.length;
       part.forEach((text, i) => vectors.set(text, found.subarray(i * width, (i + 1) * width)));
       done += part.length;
+      onDone?.(done);
     }
     return vectors;
   }

@@ -7,6 +7,7 @@ import type {
   RunEpoch,
   RunGain,
   RunKept,
+  RunOutcome,
   RunPrompts,
   RunRecord,
   RunSearch,
@@ -34,6 +35,8 @@ export class RunEvents {
   #earlier: { steps: RunStep[]; epochs: Map<number, RunEpoch> } = { steps: [], epochs: new Map() };
   #best = 0;
   #stoppedEarly = false;
+  /** Why an epoch was not taken, where it was told. */
+  #untaken: 'not-shown' | 'keep-failed' | undefined;
   #data: JsonObject = {};
   #summary: JsonObject = {};
   #report: JsonObject | undefined;
@@ -79,6 +82,7 @@ export class RunEvents {
         this.#epochs = new Map();
         this.#best = 0;
         this.#stoppedEarly = false;
+        this.#untaken = undefined;
         this.#report = undefined;
         this.#trials = [];
         this.#chosen = null;
@@ -99,9 +103,15 @@ export class RunEvents {
         this.#restored(event);
         if (typeof event['message'] === 'string') this.#notes.push(event['message']);
         return;
-      case 'data-warning':
       case 'keep-failed':
+        this.#untaken ??= 'keep-failed';
+        if (typeof event['message'] === 'string') this.#notes.push(event['message']);
+        return;
       case 'gain-not-shown':
+        this.#untaken = 'not-shown';
+        if (typeof event['message'] === 'string') this.#notes.push(event['message']);
+        return;
+      case 'data-warning':
       case 'collapse':
       case 'out-of-memory':
         if (typeof event['message'] === 'string') this.#notes.push(event['message']);
@@ -210,6 +220,12 @@ export class RunEvents {
     return [...epochs.values()].sort((a, b) => a.epoch - b.epoch);
   }
 
+  /** As the report has it; of a log without one, by what was told of its epochs. */
+  #outcome(bestEpoch: number): RunOutcome {
+    const told = outcomes.find((one) => one === this.#report?.['outcome']);
+    return told ?? (bestEpoch > 0 ? 'taken' : (this.#untaken ?? 'not-better'));
+  }
+
   record(more: {
     model: string;
     folder: string | null;
@@ -261,6 +277,8 @@ export class RunEvents {
       search: searchOf(report['search']) ?? this.#searched(),
       kept: keptOf(report['kept']),
       gain: gainOf(report['gain']),
+      crossCheck: crossCheckOf(report['crossCheck']),
+      outcome: this.#outcome(number(report['bestEpoch']) ?? this.#best),
       drift:
         typeof pairs === 'number' && typeof before === 'number' && typeof after === 'number'
           ? { pairs, before, after, spearman: number(random['spearman']), meanChange: meanChange! }
@@ -392,6 +410,14 @@ function gainOf(told: unknown): RunGain | null {
     confidence: confidence!,
   };
 }
+
+function crossCheckOf(told: unknown): NonNullable<RunRecord['crossCheck']> | null {
+  if (!isObject(told)) return null;
+  const [folds, rows] = [number(told['folds']), number(told['rows'])];
+  return folds === null || rows === null ? null : { folds, rows };
+}
+
+const outcomes: readonly RunOutcome[] = ['taken', 'not-better', 'not-shown', 'keep-failed'];
 
 const verdicts = ['better', 'worse', 'within noise'] as const satisfies readonly RunGain['verdict'][];
 

@@ -51,11 +51,18 @@ export interface RunRecord {
   kept?: RunKept | null;
   /** What training changed in the measure that the run went by; null where that is not known. Absent in earlier records. */
   gain?: RunGain | null;
+  /** Of a small set: rows that were measured, in so many parts, each under a model that had not seen it; null else. Absent in earlier records. */
+  crossCheck?: { folds: number; rows: number } | null;
+  /** Whether the model has trained weights, or else why it is as it was. Absent in earlier records. */
+  outcome?: RunOutcome;
   /** How far similarities of random pairs of the data's texts moved; null where it was not measured. */
   drift: RunDrift | null;
   /** What is worth knowing, a sentence each. */
   notes: string[];
 }
+
+/** 'not-shown': better, by no more than chance; 'keep-failed': no share keeps the rows to keep. */
+export type RunOutcome = 'taken' | 'not-better' | 'not-shown' | 'keep-failed';
 
 export interface RunStep {
   /** Since training began, from 1. */

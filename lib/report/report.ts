@@ -37,7 +37,7 @@ export function renderReport(record: RunRecord): string {
 <main>
 ${head(record)}
 ${curves(record)}
-${comparison === null ? null : similarities(comparison)}
+${comparison === null ? null : similarities(record, comparison)}
 ${closeness(record)}
 ${record.unshown == null ? null : html`<p class="soft">${record.unshown}</p>`}
 ${measures(record)}

@@ -9,8 +9,10 @@ import { duplicates, nearestOverlap, wordOverlap } from './overlap.mjs';
 
 const require = createRequire(import.meta.url);
 const { TextVectorisation, models, cosineSimilarity } = require(join(DIST, 'index.js'));
+const { gainOf } = require(join(DIST, 'finetune', 'gain.js'));
 const { validationMetrics } = require(join(DIST, 'finetune', 'metrics.js'));
-const { DownloadDisplay, FinetuneDisplay } = require(join(DIST, 'cli', 'progress.js'));
+const { DownloadDisplay } = require(join(DIST, 'cli', 'download-display.js'));
+const { FinetuneDisplay } = require(join(DIST, 'cli', 'finetune-display.js'));
 const { comparison } = require(join(DIST, 'cli', 'table.js'));
 
 /** Under .build, which git ignores: it outlives the run, so that it can be tried. */
@@ -55,9 +57,19 @@ function printSimilarities(before, after) {
   console.log(ordered ? 'In the right order after training.' : 'NOT in the right order after training.');
 }
 
-/** Metrics of a model on rows whose texts have these vectors, text1 and text2 in turn. */
+/** Cosines of rows whose texts have these vectors, text1 and text2 in turn. */
+const similaritiesOf = (rows, vectors) => rows.map((_, i) => cosineSimilarity(vectors[2 * i], vectors[2 * i + 1]));
+
+/** What training changed in their Spearman, with what chance makes of so many rows. */
+function gained(rows, before, after) {
+  const data = { form: 'scored-pairs', labels: rows.map(({ score }) => score) };
+  const units = [before, after].map((vectors) => Float32Array.from(similaritiesOf(rows, vectors)));
+  return gainOf('spearman', { data, rows: Int32Array.from(rows, (_, i) => i) }, ...units);
+}
+
+/** Metrics of a model on such rows. */
 function measure(rows, vectors) {
-  const found = rows.map((_, i) => cosineSimilarity(vectors[2 * i], vectors[2 * i + 1]));
+  const found = similaritiesOf(rows, vectors);
   const scores = rows.map(({ score }) => score);
   const loss = found.reduce((sum, similarity, i) => sum + (similarity - scores[i]) ** 2, 0) / found.length;
   return validationMetrics(loss, found, scores, null);
@@ -106,8 +118,9 @@ async function quickstart(tv, display, stop) {
 
   title('Before and after, on the held-out topics');
   const after = await tv.embed(held);
-  console.log(comparison(`${heldOut.length} pairs`, measure(heldOut, before), measure(heldOut, after)));
-  if (bestEpoch === 0) console.log('No epoch was better on the validation rows: the model is as it was.');
+  const gain = await gained(heldOut, before, after);
+  console.log(comparison(`${heldOut.length} pairs`, measure(heldOut, before), measure(heldOut, after), { gain }));
+  if (bestEpoch === 0) console.log('No epoch was taken: the model is as it was.');
   printSimilarities(similarBefore, await similarities(tv));
   return saveAndReload(tv, held, after);
 }

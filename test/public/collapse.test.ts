@@ -9,7 +9,8 @@ import {
   type FinetuneReport,
   type ScoredRow,
 } from '../../lib';
-import { hasCollapsed } from '../../lib/finetune/random-pairs';
+import { drawRandomPairs, driftWords, hasCollapsed } from '../../lib/finetune/random-pairs';
+import { atOnce } from '../../lib/system/turns';
 import { cacheRoot } from '../../lib/system/cache-root';
 import { fixture, useModels } from './models';
 import { scoredRows, topicOf } from './rows';
@@ -104,7 +105,40 @@ test('one text in all rows and its partner leave little to compare, and no error
     score: i % 2,
   }));
   const { report } = await finish(models.open(fixture('bert-mean')), rows, { epochs: 1, validationSplit: 0 });
-  expect(report.randomPairs).toBeNull();
+  // Only the partners stand in no row together; of one pair there is nothing to say.
+  expect(report.randomPairs).toMatchObject({ pairs: 1, spearman: null });
+  expect(driftWords(report.randomPairs!)).not.toContain('order');
+  const alone = rows.map((row) => ({ ...row, text2: 'rain', score: Number(row.score) }));
+  const one = await finish(models.open(fixture('bert-mean')), alone, {
+    epochs: 1,
+    validationSplit: 0,
+    allowConstantScores: true,
+  });
+  expect(one.report.randomPairs).toBeNull();
+});
+
+test('of a small set there are enough pairs to speak of, of all columns, none of them of one row', () => {
+  const rows = 40;
+  const columns = Int32Array.from({ length: 3 * rows }, (_, i) => i);
+  const tokens = { columns, rowOffsets: Int32Array.from({ length: rows + 1 }, (_, i) => 3 * i) };
+  const training = Int32Array.from({ length: rows }, (_, i) => i);
+  const draw = (seed: number) => atOnce(drawRandomPairs(tokens, training, seed));
+  const texts = draw(1);
+  expect(texts).toEqual(draw(1));
+  expect(texts).not.toEqual(draw(2));
+  const pairs = Array.from({ length: texts.length / 2 }, (_, i) => [texts[2 * i]!, texts[2 * i + 1]!] as const);
+  expect(pairs).toHaveLength(64);
+  expect(new Set(pairs.map((pair) => [...pair].sort((a, b) => a - b).join())).size).toBe(64);
+  for (const [a, b] of pairs) expect(Math.floor(a / 3)).not.toBe(Math.floor(b / 3));
+  expect(new Set([...texts].map((text) => text % 3))).toEqual(new Set([0, 1, 2]));
+  // Of many rows more, of no more texts than are worth embedding.
+  const many = {
+    columns: Int32Array.from({ length: 9000 }, (_, i) => i),
+    rowOffsets: Int32Array.from({ length: 9001 }, (_, i) => i),
+  };
+  const drawn = atOnce(drawRandomPairs(many, many.columns, 1));
+  expect(drawn).toHaveLength(2 * 512);
+  expect(new Set(drawn).size).toBe(256);
 });
 
 test.each([

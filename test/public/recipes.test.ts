@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { FinetuneOptions, FinetuneReport, ScoredRow } from '../../lib';
+import type { FinetuneEvent, FinetuneOptions, FinetuneReport, ScoredRow } from '../../lib';
+import { loadEngine } from '../../lib/engine/load';
+import { KeptEpoch } from '../../lib/finetune/kept';
 import { fixture, useModels } from './models';
 import { asItIs, lists, scoredRows } from './rows';
 import { rejection, withoutTimes } from './runs';
@@ -90,7 +92,8 @@ test('the measure chooses the epoch and the share; the report has every share, t
   expect(epochs).toHaveLength(3);
   const value = (m: FinetuneReport['after']) => m!.averagePrecision!;
   for (const epoch of epochs) {
-    expect(epoch.tried.map((one) => one.share)).toEqual([1, 0.85, 0.7, 0.5]);
+    expect(epoch.tried.map((one) => one.share)).toEqual([1, 0.85, 0.7, 0.5, 0]);
+    expect(epoch.tried.at(-1)!.value).toBe(value(before));
     expect(epoch.tried.find((one) => one.share === epoch.share)!.value).toBe(value(epoch.validation));
   }
   const best = epochs[bestEpoch - 1]!;
@@ -129,10 +132,18 @@ test('a gain within noise is called so, and nothing better leaves the model as i
   expect(await model.embed(['the river'])).toEqual(untouched);
 });
 
-test('where the measure is not defined on the validation rows the loss stands in', async () => {
+test('where the measure is not defined on the validation rows the loss stands in, which is told', async () => {
   // One validation row: of one label.
-  const { report } = await trained(scoredRows(8), { learningRate: 1e-3, folds: 1 });
-  expect(report).toMatchObject({ measure: 'loss', gain: null, rows: { validation: 1 } });
+  const told: unknown[] = [];
+  const onProgress = (event: FinetuneEvent) => event.type === 'data-warning' && told.push(event);
+  const { report } = await trained(scoredRows(8), { learningRate: 1e-3, folds: 1, onProgress });
+  expect(told).toContainEqual(
+    expect.objectContaining({
+      reason: 'measure-not-defined',
+      message: expect.stringMatching(/average precision, is not defined .* goes by the loss$/),
+    }),
+  );
+  expect(report).toMatchObject({ measure: 'loss', gain: { measure: 'loss', verdict: null }, rows: { validation: 1 } });
 });
 
 test('every part of a recipe can be overridden', async () => {
@@ -166,6 +177,12 @@ test('every part of a recipe can be overridden', async () => {
   });
   expect(events).toEqual([
     {
+      dropout: null,
+      freeze: [],
+      groupedSplit: true,
+      prompts: null,
+      shuffle: true,
+      validationSplit: 0.15,
       effectiveBatchSize: 8,
       learningRate: 2e-3,
       schedule: 'cosine',
@@ -189,7 +206,18 @@ test('without validation rows a recipe takes its own share', async () => {
 
 test.each<[string, FinetuneOptions, RegExp]>([
   ['a measure of another form', { measure: 'knnAccuracy' }, /measure is accuracy of neighbours, but the data is pairs/],
-  ['a share of 0', { merge: [0, 1] }, /above 0 to 1/],
+  ['a share of 0', { merge: 0 }, /above 0 to 1/],
+  ['a measure, and nothing is measured', { measure: 'loss', validationSplit: 0 }, /measure is of validation rows/],
+  [
+    'a recipe for other rows',
+    { recipe: 'positives' },
+    /^recipe is 'positives', which is for pairs of anchor and positive or .*, but the data is pairs with label 0\/1\. Leave it out, or give \{ recipe: 'labels' \}\./,
+  ],
+  [
+    'a recipe whose measure is of other rows',
+    { recipe: 'teacher' },
+    /^recipe is 'teacher', which is for texts with a teacher's vector/,
+  ],
   [
     'shares to choose from, and nothing to choose by',
     { merge: [1, 0.5], validationSplit: 0 },
@@ -230,7 +258,9 @@ describe('keep', () => {
     expect(bound).toMatchObject({ bestEpoch: 0, share: 0, kept: { bound: true, after: free.kept!.before } });
     expect(events).toContain('keep-failed');
     expect(await none.embed(['the river'])).toEqual(untouched);
-    const tried = bound.epochs[0]!.tried;
+    expect(bound.outcome).toBe('keep-failed');
+    const tried = bound.epochs[0]!.tried.filter(({ share }) => share > 0);
+    expect(bound.epochs[0]!.tried.at(-1)).toMatchObject({ share: 0, kept: free.kept!.before });
     expect(tried.every(({ kept }) => kept! < free.kept!.before!)).toBe(true);
     // A margin between what two shares cost lets only the lesser through.
     const costs = tried.map(({ share, kept }) => [share, free.kept!.before! - kept!] as const);
@@ -239,6 +269,86 @@ describe('keep', () => {
       .open(MODEL)
       .finetune(pairs, scores, { ...learns, keep: { data: keep, margin: least[1] + 1e-6 } });
     expect(some.epochs[0]!.share).toBe(least[0]);
+  });
+
+  test('without validation rows the largest share is taken that keeps it, or nothing', async () => {
+    const { pairs, scores } = lists(scoredRows(120));
+    const keep = await asItIs(models.open(MODEL), scoredRows(60, true).slice(0, 40));
+    const unmeasured: FinetuneOptions = { ...learns, epochs: 1, validationSplit: 0, merge: [0, 0.2, 0.5, 1] };
+    const run = async (margin: number) => {
+      const model = models.open(MODEL);
+      const events: FinetuneEvent[] = [];
+      const onProgress = (event: FinetuneEvent) => events.push(event);
+      const report = await model.finetune(pairs, scores, { ...unmeasured, keep: { data: keep, margin }, onProgress });
+      return { model, report, failed: events.filter(({ type }) => type === 'keep-failed') };
+    };
+    const free = await run(1);
+    expect(free.report).toMatchObject({
+      measure: null,
+      before: null,
+      outcome: 'taken',
+      share: 1,
+      kept: { bound: false },
+    });
+    const cost = free.report.kept!.before! - free.report.kept!.after!;
+    expect(cost).toBeGreaterThan(1e-4);
+    const bound = await run(0);
+    expect(bound.failed).toHaveLength(1);
+    const costs = bound.report.epochs[0]!.tried.map(({ share, kept }) => [share, bound.report.kept!.before! - kept!]);
+    expect(costs.map(([share]) => share)).toEqual([1, 0.5, 0.2, 0]);
+    expect(bound.report).toMatchObject({ bestEpoch: 0, share: 0, outcome: 'keep-failed', kept: { bound: true } });
+    expect(await bound.model.embed(['the river'])).toEqual(await models.open(MODEL).embed(['the river']));
+    // What half of it costs is let through, and all of it not.
+    const half = costs.find(([share]) => share === 0.5)![1]!;
+    expect(half).toBeLessThan(cost);
+    const some = await run(half + 1e-9);
+    expect(some.report).toMatchObject({ bestEpoch: 1, share: 0.5, outcome: 'taken', kept: { bound: true } });
+    expect(some.report.epochs[0]!.tried.map(({ share }) => share)).toEqual([1, 0.5, 0]);
+    expect(some.failed).toEqual([]);
+  });
+
+  test('a stopped run without validation rows has no epoch that does not keep it', async () => {
+    const { pairs, scores } = lists(scoredRows(120));
+    const keep = { data: await asItIs(models.open(MODEL), scoredRows(60, true).slice(0, 40)), margin: 0 };
+    const kept = new KeptEpoch();
+    const stop = new AbortController();
+    const onProgress = (event: FinetuneEvent) => {
+      kept.note(event);
+      if (event.type === 'epoch-start' && event.epoch === 3) stop.abort();
+    };
+    const model = models.open(MODEL);
+    const options = { ...learns, validationSplit: 0, keep, onProgress, signal: stop.signal };
+    expect(await rejection(model.finetune(pairs, scores, options))).toMatchObject({ code: 'ERR_ABORTED' });
+    expect(kept.epoch).toBe(0);
+    expect(await model.embed(['the river'])).toEqual(await models.open(MODEL).embed(['the river']));
+  });
+
+  test('where memory does not suffice they are measured in smaller parts, and it is told how far that is', async () => {
+    const { pairs, scores } = lists(scoredRows(120));
+    const options: FinetuneOptions = { ...learns, epochs: 1, keep: scoredRows(30) };
+    const plain = await models.open(MODEL).finetune(pairs, scores, options);
+    const addon = await loadEngine();
+    const { embedTexts } = addon;
+    let asked = 0;
+    const spy = jest.spyOn(addon, 'embedTexts').mockImplementation((trainer, texts, atOnce) => {
+      // Pairs need no vectors: the first are of the rows to keep.
+      if (++asked === 1) addon.failAllocation(1);
+      return embedTexts(trainer, texts, atOnce);
+    });
+    const events: FinetuneEvent[] = [];
+    const report = await models
+      .open(MODEL)
+      .finetune(pairs, scores, { ...options, onProgress: (event) => events.push(event) })
+      .finally(() => {
+        addon.failAllocation(0);
+        spy.mockRestore();
+      });
+    expect(events.filter(({ type }) => type === 'out-of-memory')).toMatchObject([{ during: 'validation', epoch: 0 }]);
+    expect(report.kept!.before).toBeCloseTo(plain.kept!.before!, 6);
+    expect(report.kept!.after).toBeCloseTo(plain.kept!.after!, 6);
+    const told = events.flatMap((event) => (event.type === 'validating' && event.toKeep ? [event] : []));
+    expect(told[0]).toMatchObject({ epoch: 0, done: 30, rows: 30 });
+    expect(told.at(-1)).toMatchObject({ epoch: 1, done: 30, rows: 30 });
   });
 
   test('a file; rows that are no pairs with labels are refused', async () => {
@@ -296,4 +406,44 @@ test('positives of the validation rows are searched for among those of the train
   const { documents, queries } = report.after!.retrieval!;
   expect(queries).toBeLessThanOrEqual(report.rows.validation);
   expect(documents).toBeGreaterThan(report.rows.training);
+});
+
+test('a measure that graded scores cannot have is refused, and a recipe of labels goes by one that they have', async () => {
+  const { pairs, scores } = lists(scoredRows(60, true));
+  const refused = models.open(MODEL).finetune(pairs, scores, { measure: 'averagePrecision' });
+  expect(await rejection(refused)).toMatchObject({
+    code: 'ERR_INVALID_OPTION',
+    message: expect.stringMatching(
+      /measure is average precision, which these rows do not have: their labels are more than two/,
+    ),
+  });
+  const { report } = await trained(scoredRows(60, true), { recipe: 'labels', loss: 'cosine-mse', learningRate: 1e-3 });
+  expect(report).toMatchObject({ recipe: 'labels', measure: 'spearman', crossCheck: { folds: 5 } });
+});
+
+test('texts with classes are told apart among those of training rows too', async () => {
+  const words = [
+    'river',
+    'boats',
+    'harbour',
+    'moored',
+    'runs',
+    'quiet',
+    'bread',
+    'miller',
+    'sells',
+    'daughter',
+    'houses',
+  ];
+  // Classes of four texts each, of the same tokens: the validation rows alone have hardly two of any.
+  const rows = words.flatMap((a, i) =>
+    words
+      .slice(i + 1)
+      .flatMap((b) =>
+        [' ', '  ', '   ', '    '].map((space) => ({ text: `the${space}${a} ${b}`, label: `${a} ${b}` })),
+      ),
+  );
+  const report = await models.open(MODEL).finetune(rows, { ...fp32, epochs: 1, learningRate: 1e-6, folds: 1 });
+  expect(report).toMatchObject({ measure: 'knnAccuracy', crossCheck: null });
+  expect(report.before!.knnAccuracy).toBeGreaterThan(0.8);
 });

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FinetuneEvent, FinetuneOptions } from '../../lib';
 import { fixture, liveObjects, useModels } from './models';
-import { lists, scoredRows } from './rows';
+import { asItIs, lists, scoredRows } from './rows';
 import { rejection, withoutTimes } from './runs';
 
 const models = useModels();
@@ -95,7 +95,7 @@ test('a search that was stopped goes on with what it tried; a run that was stopp
   expect(third.events.some(({ type }) => type === 'search')).toBe(false);
   expect(third.events.some((event) => event.type === 'restored' && event.from !== null)).toBe(true);
   expect(report.search!.trials).toHaveLength(2 + tried);
-  expect(report.search!.trials.slice(0, 2)).toEqual(kept.trials);
+  expect(kept.trials).toMatchObject(report.search!.trials.slice(0, 2));
 
   const whole = await begin({ search: { minutes: 5 } }).run;
   const numbers = ({ search, ...one }: typeof report) => ({
@@ -118,6 +118,42 @@ test('trials of another run do not count', async () => {
   expect(events.filter((event) => event.type === 'search' && event.outcome === 'tried')).toHaveLength(
     search!.trials.length,
   );
+});
+
+test('what is better by chance alone is not chosen, which is told', async () => {
+  const { pairs, scores } = lists(rows.map((row, i) => ({ ...row, score: (i * i + (i >> 2)) % 2 })));
+  const told: string[] = [];
+  const onProgress = (event: FinetuneEvent) =>
+    event.type === 'search' && event.outcome === 'finished' && told.push(event.message);
+  const { search } = await models
+    .open(MODEL)
+    .finetune(pairs, scores, { ...options, search: { minutes: 5 }, onProgress });
+  const { trials, chosen } = search!;
+  expect(Math.max(...trials.map(({ value }) => value!))).toBeGreaterThan(trials[0]!.value!);
+  expect(chosen).toEqual({ learningRate: 1e-4, effectiveBatchSize: 16 });
+  expect(told).toEqual([
+    expect.stringMatching(/learning rate 1e-4, batch 16, its own: .* no more than chance makes of 36 rows$/),
+  ]);
+});
+
+test('a trial counts for what of it keeps what must be kept', async () => {
+  const keep = await asItIs(models.open(MODEL), scoredRows(60, true).slice(0, 40));
+  const { search } = await begin({ search: { minutes: 5 }, learningRate: 1e-2, keep: { data: keep, margin: 0 } }).run;
+  expect(search!.trials.length).toBeGreaterThan(1);
+  expect(search!.trials.map(({ value }) => value)).toEqual(search!.trials.map(() => null));
+  expect(search!.chosen).toEqual({ learningRate: 1e-2, effectiveBatchSize: 16 });
+});
+
+test('by a loss that looks at whole batches their size is not looked for, nor where it is what fits; which is told', async () => {
+  const finished = (events: FinetuneEvent[]) =>
+    events.flatMap((event) => (event.type === 'search' && event.outcome === 'finished' ? [event.message] : []))[0];
+  const whole = begin({ search: { minutes: 5 }, loss: 'cosent', measure: 'loss' });
+  const sizes = (await whole.run).search!.trials.map((one) => one.effectiveBatchSize);
+  expect(new Set(sizes)).toEqual(new Set([16]));
+  expect(finished(whole.events)).toMatch(/the batch was not looked for, as losses of batches of another size cannot/);
+  const notebook = begin({ search: { minutes: 5 }, recipe: 'notebook' });
+  await notebook.run;
+  expect(finished(notebook.events)).toMatch(/the batch was not looked for, as it is what fits in memory/);
 });
 
 test.each<[string, FinetuneOptions, RegExp]>([

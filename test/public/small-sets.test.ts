@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { FinetuneEvent, FinetuneOptions, StepEvent, TrialStepEvent } from '../../lib';
 import { fixture, liveObjects, useModels } from './models';
 import { lists, scoredRows } from './rows';
@@ -34,6 +36,8 @@ test('every row of a small set is measured by a model that has not seen it', asy
     [1, 2, 3, 4].map((done) => ({ done, folds: 4 })),
   );
   expect(report.after!.averagePrecision).toBeCloseTo(report.gain!.after, 10);
+  // By the interval that decided.
+  expect(report).toMatchObject({ outcome: 'taken', gain: { confidence: 0.8, verdict: 'better' } });
   // A bar of all that is trained moves from the first step to the last, and never back.
   const steps = events.filter(({ type }) => type === 'trial-step' || type === 'step') as (TrialStepEvent | StepEvent)[];
   const fractions = steps.map(({ fraction }) => fraction!);
@@ -71,7 +75,7 @@ test.each([8, 30, 100])('%d rows without sense leave the model as it was', async
   const { model, events, run: running } = run(withoutSense(count), {});
   const untouched = await models.open(MODEL).embed(['the river', 'bread']);
   const report = await running;
-  expect(report).toMatchObject({ bestEpoch: 0, share: 0 });
+  expect(report).toMatchObject({ bestEpoch: 0, share: 0, outcome: expect.stringMatching(/^not-(better|shown)$/) });
   expect(await model.embed(['the river', 'bread'])).toEqual(untouched);
   const told = events.filter(({ type }) => type === 'gain-not-shown');
   expect(told).toHaveLength(2);
@@ -135,6 +139,30 @@ test('a run that was stopped after it goes on from its checkpoint with the same 
   const { checkpoint: _, ...numbers } = withoutTimes(report);
   const { checkpoint: __, ...expected } = withoutTimes(whole);
   expect(numbers).toEqual(expected);
+});
+
+test('where the measure can have no value nothing is trained beside the run, which is told and goes by the loss', async () => {
+  const same = scoredRows(60).map((row) => ({ ...row, score: 1 }));
+  const { events, run: running } = run(same, { allowConstantScores: true, loss: 'cosine-mse' });
+  const report = await running;
+  expect(report).toMatchObject({ measure: 'loss', crossCheck: null, outcome: 'taken' });
+  expect(report.after!.loss).toBeLessThan(report.before!.loss);
+  expect(events.filter(({ type }) => type === 'cross-check' || type === 'gain-not-shown')).toEqual([]);
+  expect(events.filter(({ type }) => type === 'data-warning')).toContainEqual(
+    expect.objectContaining({ reason: 'measure-not-defined', message: expect.stringContaining('goes by the loss') }),
+  );
+});
+
+test('the card and the command say what was measured, and how', async () => {
+  const { model, run: running } = run(scoredRows(180), { learningRate: 1e-2, epochs: 5 });
+  const { gain } = await running;
+  const card = readFileSync(join(await model.save(models.path('saved')), 'README.md'), 'utf8');
+  expect(card).toContain(
+    'On all 180 pairs in 5 parts, each under a model that was trained without it; this model was trained',
+  );
+  expect(card).not.toContain('held out of training');
+  expect(card).toContain(`average precision ${gain!.before.toFixed(4)} → ${gain!.after.toFixed(4)}, `);
+  expect(card).toMatch(/\(80 % interval \S+ to \S+\): better, as far as 80 % of the draws/);
 });
 
 test.each<[string, FinetuneOptions, RegExp]>([

@@ -1,8 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
-import type { FinetuneEvent, FinetuneOptions } from '../../lib';
+import { cosineSimilarity, type FinetuneEvent, type FinetuneOptions } from '../../lib';
+import { spearman } from '../../lib/evaluate/metrics/correlation';
 import { EmbeddingsServer } from '../evaluate/embeddings-server';
 import { vectune } from '../checkpoint/vectune';
 import { bits, fixture, PROBE_TEXTS, useModels } from './models';
+import { scoredRows, topicOf } from './rows';
 
 /** A model learns from another: its vectors, its files, its address. */
 
@@ -60,6 +62,32 @@ test("a teacher's vectors are what rows of texts and vectors are, from a model, 
   expect(await learnt((tv) => tv.finetune(lines, { ...options, teacher: kept }))).toEqual(byHand);
 });
 
+test('of a teacher of another length a small set is measured too, by how alike texts are to both', async () => {
+  const many = [...new Set(scoredRows(80).flatMap(({ text1, text2 }) => [text1, text2]))];
+  // Two directions for a topic: what the student learns of it shows in how near texts of one topic are.
+  const vectors = many.map((text, i) => [0, 1, 2].map((topic) => Number(topic === topicOf(text)) + 0.01 * (i % 7)));
+  const rows = many.map((text, i) => ({ text, vector: vectors[i]! }));
+  const tv = student();
+  const report = await tv.finetune(rows, {
+    precision: 'fp32',
+    loss: { name: 'mse', projection_dim: 3 },
+    learningRate: 1e-2,
+    epochs: 6,
+    seed: 3,
+  });
+  expect(report).toMatchObject({
+    measure: 'teacherAgreement',
+    crossCheck: { folds: 5, rows: many.length },
+    outcome: 'taken',
+  });
+  expect(report.gain).toMatchObject({ measure: 'teacherAgreement', verdict: 'better' });
+  // By hand, of the model as it is: it has seen most rows, so it does no worse than those that had not.
+  const own = await tv.embed(many);
+  const alike = (of: readonly ArrayLike<number>[]) =>
+    of.map((one, i) => cosineSimilarity(one, of[(i + 1) % of.length]!));
+  expect(spearman(alike(own), alike(vectors))).toBeGreaterThan(report.before!.teacherAgreement!);
+});
+
 test('whatever rows have in the place of labels is not used; every different text counts once', async () => {
   const rows = [
     { text1: texts[0]!, text2: texts[1]!, score: 0.3 },
@@ -85,7 +113,6 @@ test('candidates get the cosines under the teacher as scores', async () => {
     [texts[5]!, texts[1]!, texts[0]!],
   ];
   const vectors = new Map((await teacher().embed(texts)).map((vector, i) => [texts[i]!, vector]));
-  const { cosineSimilarity } = await import('../../lib');
   const byHand = rows.map(([query, ...candidates]) => ({
     query: query!,
     candidates,

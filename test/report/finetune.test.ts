@@ -126,7 +126,7 @@ test("of triplets the page has the row's own negatives, and what was kept and tr
   const { measure, before, after, margin, bound } = report.kept!;
   expect(record.kept).toEqual({ measure, rows: 40, before, after, margin, bound });
   expect(page).toContain('What was to be kept');
-  expect(record.epochs[1]!.tried!.map(({ share }) => share)).toEqual([1, 0.85, 0.7, 0.5]);
+  expect(record.epochs[1]!.tried!.map(({ share }) => share)).toEqual([1, 0.85, 0.7, 0.5, 0]);
   expect(page).toContain('<h2>Shares of the trained weights</h2>');
   expect(page).toContain('<th class="n">rows to keep</th>');
 });
@@ -158,6 +158,29 @@ test('of classes the page shows how near they lie, and the texts that changed mo
     ['answers', "another row's positive"],
   ]);
   expect(readFileSync(file, 'utf8')).toContain('<h2>Similarities of the validation rows of answers</h2>');
+});
+
+test('of a small set the page says what was measured, and by how wide an interval', async () => {
+  const file = models.path('small.html');
+  const { recipe: _, ...more } = learns;
+  const run = (data: typeof rows, own: FinetuneOptions) =>
+    models.open(fixture('bert-mean')).finetune(data, { ...more, ...own, report: file });
+  const report = await run(scoredRows(180), { learningRate: 1e-2, epochs: 5 });
+  const page = readFileSync(file, 'utf8');
+  expect(report.crossCheck).toEqual({ folds: 5, rows: 180 });
+  expect(recordIn(page)).toMatchObject({
+    crossCheck: report.crossCheck,
+    outcome: 'taken',
+    comparison: { confidence: 0.8 },
+  });
+  expect(page).toContain('on all 180 rows, each under a model that had not seen it went from');
+  expect(page).toMatch(/80 % interval/);
+  expect(page).not.toMatch(/95 % interval|on the validation rows/);
+  const senseless = scoredRows(30).map((row, i) => ({ ...row, score: (i * i + (i >> 2)) % 2 }));
+  const none = await run(senseless, { learningRate: 3e-3, epochs: 2, seed: 3 });
+  expect(none.bestEpoch).toBe(0);
+  const said = { 'not-shown': 'No gain shows', 'not-better': 'Nothing got better' }[none.outcome as string]!;
+  expect(readFileSync(file, 'utf8')).toContain(`<strong>${said}</strong>`);
 });
 
 test('where no similarities are shown the page says why', async () => {

@@ -5,7 +5,6 @@ import { ascending, tieEnds } from './order';
 
 type Numbers = ArrayLike<number>;
 
-/** Mean of (similarity − score)². */
 /** Pearson's correlation, from -1 to 1; null for fewer than two rows, or where one side does not vary or is not a number. */
 export function pearson(a: Numbers, b: Numbers, counts?: Numbers): number | null {
   let n = 0;

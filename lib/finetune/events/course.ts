@@ -60,8 +60,10 @@ export interface ValidatingEvent {
   epoch: number;
   /** Rows that are done. */
   done: number;
-  /** Rows of all validation. */
+  /** All of them. */
   rows: number;
+  /** Whether they are the rows to keep. Absent of validation rows. */
+  toKeep?: true;
 }
 
 /** An epoch was validated; epoch 0 is the untrained model. */
@@ -80,7 +82,7 @@ export interface ValidationEvent {
   measure: MeasureName;
   /** How much of the trained weights was taken, the rest being what the model was; null for epoch 0. */
   share: number | null;
-  /** Every share that was measured. */
+  /** Every share that was measured; where there was a choice, 0 too, the untrained weights. */
   tried: readonly TriedShare[];
   /** Whether these weights are the best so far in `measure`; the model now has them. */
   best: boolean;

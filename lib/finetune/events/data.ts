@@ -51,11 +51,12 @@ export interface DataWarningEvent {
   /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
   kind: 'data-warning';
   /**
-   * Of pairs with scores or labels. 'mostly-one-score': fewer than one training row in 20 differs from the score that the others have;
+   * 'measure-not-defined': the measure that the recipe goes by has no value on these rows, and the loss stands in. The others
+   * are of pairs with scores or labels. 'mostly-one-score': fewer than one training row in 20 differs from the score that the others have;
    * 'constant-validation': the scores of all validation rows lie within a hundredth; 'constant-text': one of the two texts
    * is the same in all training rows.
    */
-  reason: 'mostly-one-score' | 'constant-validation' | 'constant-text';
+  reason: 'mostly-one-score' | 'constant-validation' | 'constant-text' | 'measure-not-defined';
   /** The same in a sentence. */
   message: string;
 }

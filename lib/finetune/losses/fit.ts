@@ -55,6 +55,11 @@ export function fitting(data: TrainingData): SimpleLossName[] {
   );
 }
 
+/** Whether a loss trains on the data. */
+export function fits(loss: ResolvedLoss, data: TrainingData): boolean {
+  return loss.parts.every((name) => misfit(name, data) === undefined);
+}
+
 /** Every loss that is inside of a matryoshka, at any depth. */
 function withinMatryoshka(loss: NativeLoss, inside = false): NativeLoss[] {
   return [

@@ -34,8 +34,9 @@ export function applyRecipe(
 }
 
 function sharesOf({ keep }: ResolvedOptions, { merge }: Recipe, validates: boolean): readonly number[] {
-  if (!validates) return [merge.unmeasured];
-  return keep === null ? merge.shares : (merge.keeping ?? merge.shares);
+  if (keep === null) return validates ? merge.shares : [merge.unmeasured];
+  // Without validation rows the largest is taken that keeps what must be kept.
+  return validates ? merge.keeping : [merge.unmeasured, ...merge.keeping.filter((share) => share < merge.unmeasured)];
 }
 
 /** A loss has no interval by which a gain shows. */

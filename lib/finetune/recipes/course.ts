@@ -21,4 +21,8 @@ export function foldsOf(trainingRows: number): number {
 }
 
 /** Shares to choose from where what the base could do is worth keeping. */
-export const someOfBase: Recipe['merge'] = { shares: [1, 0.85, 0.7, 0.5], unmeasured: 0.7 };
+const shares = [1, 0.85, 0.7, 0.5];
+export const someOfBase: Recipe['merge'] = { shares, keeping: shares, unmeasured: 0.7 };
+
+/** Where nothing of the base is wanted, unless there are rows to keep. */
+export const noneOfBase: Recipe['merge'] = { shares: [1], keeping: shares, unmeasured: 1 };

@@ -1,5 +1,6 @@
 import { defaultLoss } from '../losses/fit';
 import { optimizerPresets } from '../optimizer';
+import { noneOfBase } from './course';
 import type { RecipeEntry } from './recipe';
 
 /** The job of Backprop's notebook "Finetuning for Text Vectorisation": what vectune did by default before it had recipes. */
@@ -16,7 +17,7 @@ export const notebook: RecipeEntry = {
     maxGradientNorm: null,
     epochs: 20,
     patience: 1,
-    merge: { shares: [1], unmeasured: 1 },
+    merge: noneOfBase,
     measure: 'loss',
     folds: 1,
   }),

@@ -1,4 +1,4 @@
-import { course } from './course';
+import { course, noneOfBase } from './course';
 import type { RecipeEntry } from './recipe';
 
 /** Pairs with one of several classes, such as premise and hypothesis: as sentence-transformers trains on NLI. */
@@ -12,7 +12,7 @@ export const pairClasses: RecipeEntry = {
     effectiveBatchSize: 16,
     learningRate: 2e-5,
     epochs: trainingRows < 10_000 ? 4 : 1,
-    merge: { shares: [1], unmeasured: 1 },
+    merge: noneOfBase,
     measure: 'loss',
     folds: 1,
   }),

@@ -23,9 +23,10 @@ export interface Recipe {
   patience: number | null;
   /**
    * Shares of the trained weights, the rest being the base's: one of them is chosen on the validation rows, of `keeping`
-   * where there are rows to keep, and `unmeasured` is taken where there are none. [1] is training as it is.
+   * where there are rows to keep; without validation rows it is `unmeasured`, or the largest of `keeping` below that which
+   * keeps what must be kept. [1] is training as it is.
    */
-  merge: { shares: readonly number[]; keeping?: readonly number[]; unmeasured: number };
+  merge: { shares: readonly number[]; keeping: readonly number[]; unmeasured: number };
   measure: MeasureName;
   /** Parts of the rows that take turns to be measured by models that have not seen them; 1: the validation rows alone. */
   folds: number;

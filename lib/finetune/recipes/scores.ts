@@ -1,4 +1,4 @@
-import { course, foldsOf, someOfBase } from './course';
+import { course, foldsOf, noneOfBase } from './course';
 import type { Recipe, RecipeEntry } from './recipe';
 
 /**
@@ -22,12 +22,12 @@ const many = {
   loss: 'cosine-mse',
   learningRate: 5e-5,
   epochs: 1,
-  merge: { shares: [1], keeping: someOfBase.shares, unmeasured: 1 },
+  merge: noneOfBase,
 } as const satisfies Partial<Recipe>;
 
 const few = {
   loss: 'pearson',
   learningRate: 2e-4,
   epochs: 2,
-  merge: { shares: [0.5, 0.35], unmeasured: 0.5 },
+  merge: { shares: [0.5, 0.35], keeping: [0.5, 0.35, 0.2], unmeasured: 0.5 },
 } as const satisfies Partial<Recipe>;

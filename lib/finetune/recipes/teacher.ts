@@ -1,5 +1,5 @@
 import { defaultLoss } from '../losses/fit';
-import { course, foldsOf } from './course';
+import { course, foldsOf, noneOfBase } from './course';
 import type { RecipeEntry } from './recipe';
 
 /** A teacher's vectors, scores or margins: the nearer to the teacher the better, so nothing of the base is kept. */
@@ -12,7 +12,7 @@ export const teacher: RecipeEntry = {
     effectiveBatchSize: 32,
     learningRate: 5e-5,
     epochs: trainingRows < 10_000 ? 4 : 1,
-    merge: { shares: [1], unmeasured: 1 },
+    merge: noneOfBase,
     measure: 'teacherAgreement',
     folds: foldsOf(trainingRows),
   }),

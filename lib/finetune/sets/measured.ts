@@ -40,6 +40,12 @@ export class SetsValidator {
     return Math.min(...this.#sets.map(({ validator }) => validator.microBatch));
   }
 
+  /** Vectors of texts of the data set, as `Validator.vectors`; they are computed as those of that set are where the fewest fit at once. */
+  vectors(...given: Parameters<Validator['vectors']>): ReturnType<Validator['vectors']> {
+    const { validator } = this.#sets.reduce((a, b) => (b.validator.microBatch < a.validator.microBatch ? b : a));
+    return validator.vectors(...given);
+  }
+
   async measure(epoch: number): Promise<AllMeasured> {
     const found: Measured[] = [];
     for (const { validator } of this.#sets)

@@ -3,13 +3,15 @@ import { countRepeats } from '../../data/repeats';
 import type { CollectedData } from '../../data/source';
 import { InvalidArgumentError, saidBy } from '../../system/errors';
 import { option, say } from '../../system/wording';
-import { checkMeasure } from '../checks';
+import { checkDefined, checkMeasure, checkValidates } from '../checks';
+import { whyUndefined } from '../defined-measure';
 import type { EventContent } from '../events';
 import type { ResolvedLoss } from '../losses/choice';
 import { checkBatches, checkFits } from '../losses/fit';
 import type { Sampler } from '../losses/table';
-import type { MeasureName } from '../measure';
+import { measures, measuresOf, type MeasureName } from '../measure';
 import { applyRecipe } from '../recipes/apply';
+import { checkRecipe } from '../recipes/check';
 import type { RunSettings, SetSettings } from '../recipes/settings';
 import type { ResolvedOptions } from '../resolved-options';
 import type { RunControl } from '../run-control';
@@ -85,6 +87,7 @@ export async function readSets(
   control: RunControl,
 ): Promise<ReadSets> {
   const check = (): void => control.check();
+  for (const { name, measure } of jobs) await inSet(name, () => checkValidates(measure, options));
   const datas: CollectedData[] = [];
   for (const job of jobs) datas.push(await inSet(job.name, () => learnt(job, emit, control.signal)));
   const groups = await groupTexts(datas.length === 1 ? datas[0]!.rows : datas.flatMap(({ rows }) => rows), check);
@@ -100,16 +103,18 @@ export async function readSets(
       const split = await splitData(own, data.form, { share, seed, grouped }, check);
       const repeats = await countRepeats(own, data, check);
       const set = { name, number, first, data, groups: own, split, repeats };
+      checkRecipe(options.recipe, job, data, split.train.length);
       const found = settingsOf(set, job, options);
       checkFits(found.loss, data);
       checkBatches(found.sampler, data);
       checkMeasure(found.measure, data);
+      if (job.measure !== null) checkDefined(job.measure, data);
       const warnings = checkRows(data, split, options.allowConstantScores);
       sets.push({ ...set, warnings, ...found });
       first += data.rows.length;
     });
   }
-  if (sets.length === 1) return { sets, groups, settings: settingsOf(sets[0]!, jobs[0]!, options) };
+  if (sets.length === 1) return ofOne(sets[0]!, jobs[0]!, options, groups);
   const comparable = alike(sets, jobs, options);
   return { sets: comparable, groups, settings: settingsOfAll(comparable, options) };
 }
@@ -121,6 +126,20 @@ function settingsOf(
 ): SetSettings {
   const own = { ...options, loss, sampler, measure };
   return applyRecipe(own, data, split.train.length, split.validation.length > 0);
+}
+
+/** A run of one set: where the recipe's measure has no value on such rows, whatever the model is, another stands in, which is told. */
+function ofOne(set: TrainingSet, job: SetJob, options: ResolvedOptions, groups: Groups): ReadSets {
+  const reason = set.split.validation.length === 0 ? undefined : whyUndefined(set.measure, set.data);
+  if (reason === undefined) return { sets: [set], groups, settings: settingsOf(set, job, options) };
+  const measure = measuresOf(set.data.form).find((one) => whyUndefined(one, set.data) === undefined)!;
+  const warning = {
+    type: 'data-warning',
+    reason: 'measure-not-defined',
+    message: `The recipe goes by ${measures[set.measure].words}, but ${reason}: the run goes by ${measure === 'loss' ? 'the loss' : measures[measure].words}`,
+  } as const;
+  const settings = settingsOf(set, { ...job, measure }, options);
+  return { sets: [{ ...set, ...settings, warnings: [...set.warnings, warning] }], groups, settings };
 }
 
 /**

@@ -14,9 +14,12 @@ export interface Gains {
 
 export async function gainsOf(
   sets: readonly TrainingSet[],
+  losses: readonly ResolvedLoss[],
   /** Of a run of one set. */
   measured: Int32Array,
   { measure, units, before, after }: Pick<Progress, 'measure' | 'units' | 'before' | 'after'>,
+  /** Of the intervals; by which the epoch was chosen, where one was. */
+  confidence: number,
   signal: AbortSignal,
 ): Promise<Gains> {
   // A checkpoint of an earlier version has neither.
@@ -26,7 +29,9 @@ export async function gainsOf(
   for (const [i, set] of sets.entries()) {
     const by = sets.length === 1 ? measure : set.measure;
     const rows = { data: set.data, rows: sets.length === 1 ? measured : set.split.validation };
-    found.push(await gainOf(by, rows, from[i]!, to[i]!, { signal }));
+    const { own, native } = losses[i]!;
+    const loss = own === undefined ? native : undefined;
+    found.push(await gainOf(by, rows, from[i]!, to[i]!, { confidence, loss, signal }));
   }
   return { all: sets.length === 1 ? found[0]! : averageGain(before?.average, after?.average), sets: found };
 }

@@ -51,7 +51,11 @@ export interface CardFacts {
   options?: Record<string, string | number | boolean | null>;
   /** Runs before this one that changed the weights too. */
   earlierRuns?: number;
-  /** On the validation pairs, before and after. */
+  /** Of a small set: rows that were measured, in so many parts, each under a model that had not seen it. */
+  crossCheck?: { folds: number; rows: number };
+  /** What was gained, and whether that is more than chance makes: one clause. */
+  gain?: string;
+  /** On the validation pairs, or those of the cross-check, before and after. */
   metrics?: { name: string; before: number; after: number }[];
   /** Cosine similarity from which two texts count as the same, by the measure that it is best for. */
   thresholds?: { name: string; from: number }[];
@@ -145,18 +149,18 @@ export function modelCard(model: ModelFacts, facts: CardFacts, use = usage(model
   if (facts.metrics !== undefined && facts.metrics.length > 0) {
     parts.push(
       '## Before and after',
-      `On ${facts.validationPairs ?? 'the'} ${facts.rowsAre === undefined ? 'pairs' : 'rows'} that were held out of training (they also ` +
-        'chose the epoch, so a fresh test set is the better judge):',
+      `On ${measuredRows(facts)} (they also chose the epoch, so a fresh test set is the better judge):`,
       table(
         ['', 'before', 'after'],
         facts.metrics.map((row) => [row.name, number(row.before), number(row.after)]),
       ),
     );
+    if (facts.gain !== undefined) parts.push(`${cell(facts.gain)}.`);
   }
   if (facts.thresholds !== undefined && facts.thresholds.length > 0) {
     parts.push(
       '## Threshold',
-      'Two texts count as the same from this cosine similarity on, by the pairs that were held out:',
+      `Two texts count as the same from this cosine similarity on, by ${facts.crossCheck === undefined ? 'the pairs that were held out' : 'the same pairs'}:`,
       table(
         ['best for', 'from'],
         facts.thresholds.map(({ name, from }) => [name, from.toFixed(3)]),
@@ -176,6 +180,16 @@ export function modelCard(model: ModelFacts, facts: CardFacts, use = usage(model
   }
   parts.push('## Use', use);
   return `${parts.join('\n\n')}\n`;
+}
+
+/** What the measures are of. */
+function measuredRows({ crossCheck, validationPairs, rowsAre }: CardFacts): string {
+  const unit = rowsAre === undefined ? 'pairs' : 'rows';
+  if (crossCheck === undefined) return `${validationPairs ?? 'the'} ${unit} that were held out of training`;
+  return (
+    `all ${crossCheck.rows} ${unit} in ${crossCheck.folds} parts, each under a model that was trained without it; this model ` +
+    'was trained with all parts but one'
+  );
 }
 
 function training(facts: CardFacts): string {

@@ -4,6 +4,7 @@ import { measure } from '../numbers';
 import { lowerIsBetter, measureTitle, measureWords } from '../names';
 import type { RunRecord, RunStep } from '../record';
 import { drift } from './drift';
+import { validatedOn } from '../measured-on';
 import { half } from './half';
 import { kept } from './kept';
 
@@ -22,7 +23,7 @@ export function curves(record: RunRecord): Html {
     charts.push(
       half(
         'Loss',
-        'Of the rows of each step before the step, smoothed, and of the validation rows after each epoch.',
+        `Of the rows of each step before the step, smoothed, and of ${validatedOn(record)} after each epoch.`,
         lineChart({
           description: `Loss by epoch. Training: ${ends(smooth.map(([, y]) => y))}. Validation: ${ends(validated.map(([, y]) => y))}.`,
           xLabel: 'epoch',
@@ -56,7 +57,7 @@ export function curves(record: RunRecord): Html {
     charts.push(
       half(
         measureTitle(primary),
-        `On the validation rows; ${lowerIsBetter(primary) ? 'lower' : 'higher'} is better.${record.chosenBy === primary ? ' It chose the epoch.' : ` The epoch was chosen by the ${measureWords(record.chosenBy)}.`}`,
+        `On ${validatedOn(record)}; ${lowerIsBetter(primary) ? 'lower' : 'higher'} is better.${record.chosenBy === primary ? ' It chose the epoch.' : ` The epoch was chosen by the ${measureWords(record.chosenBy)}.`}`,
         lineChart({
           description: `${measureTitle(primary)} by epoch: ${measured.map(([epoch, value]) => `epoch ${epoch} ${measure(value)}`).join(', ')}.`,
           xLabel: 'epoch',
@@ -89,7 +90,7 @@ export function curves(record: RunRecord): Html {
     );
   }
   if (record.drift !== null) charts.push(drift(record.drift));
-  if (record.kept != null) charts.push(kept(record.kept));
+  if (record.kept != null) charts.push(kept(record.kept, record.outcome ?? (bestEpoch > 0 ? 'taken' : 'not-better')));
   return html`${charts.length > 0 ? html`<div class="halves">${charts}</div>` : null}`;
 }
 

@@ -2,17 +2,22 @@ import { html, type Html } from '../html';
 import { integer, measure, signed } from '../numbers';
 import type { RunDrift } from '../record';
 
+/** Of fewer pairs neither a mean nor a rank correlation says what words could. */
+export const TELLING_PAIRS = 30;
+
 /** How far the model moved away from what it was, in words. */
 export function drift({ pairs, before, after, spearman, meanChange = null }: RunDrift): Html {
   const rise = after - before;
-  const together =
-    Math.abs(rise) < 0.02
+  const few = pairs < TELLING_PAIRS;
+  const together = few
+    ? 'Too few texts that no row has together to say whether unrelated ones came nearer to each other.'
+    : Math.abs(rise) < 0.02
       ? 'On average unrelated texts are as near to each other as they were.'
       : rise > 0
         ? `Unrelated texts came nearer to each other${rise > 0.2 ? ': the model may be collapsing, so that everything looks alike' : ''}.`
         : 'Unrelated texts went farther from each other.';
   const order =
-    spearman === null
+    spearman === null || few
       ? ''
       : spearman >= 0.95
         ? 'Which of them are nearer than others hardly changed: what the model knew, it still knows.'

@@ -1,7 +1,9 @@
 import { html, type Html } from '../html';
 import { duration, integer, measure, signed } from '../numbers';
-import { measureTitle, rowsWords } from '../names';
+import { measuredOn } from '../measured-on';
+import { measureTitle } from '../names';
 import type { RunRecord } from '../record';
+import { TELLING_PAIRS } from './drift';
 
 /** What came of the run, in one sentence and some numbers. */
 export function head(record: RunRecord): Html {
@@ -16,16 +18,10 @@ export function head(record: RunRecord): Html {
   const tiles = [
     ...(before === null || after === null
       ? []
-      : [
-          tile(
-            `${measureTitle(primary)}, ${record.comparison?.of == null ? 'validation' : record.comparison.of.name}`,
-            measure(after),
-            `from ${measure(before)}`,
-          ),
-        ]),
+      : [tile(`${measureTitle(primary)}, ${tileRows(record)}`, measure(after), `from ${measure(before)}`)]),
     tile('Epochs', integer(trained), bestEpoch === 0 ? 'untrained weights kept' : `epoch ${bestEpoch} kept`),
     ...(seconds === null ? [] : [tile('Time', duration(seconds))]),
-    ...(drift?.spearman === null || drift === null
+    ...(drift === null || drift.spearman === null || drift.pairs < TELLING_PAIRS
       ? []
       : [tile('Order of other similarities kept', measure(drift.spearman), 'of 1')]),
   ];
@@ -43,18 +39,34 @@ function primaryOf({ primary, comparison }: RunRecord): string {
   return comparison?.of == null ? primary : (comparison.primary ?? primary);
 }
 
+function tileRows({ comparison, crossCheck }: RunRecord): string {
+  return comparison?.of?.name ?? (crossCheck ? `all ${integer(crossCheck.rows)} rows` : 'validation');
+}
+
+/** Why the model is as it was. */
+function untouched({ outcome, crossCheck, chosenBy }: RunRecord): Html {
+  const name = measureTitle(chosenBy);
+  switch (outcome) {
+    case 'keep-failed':
+      return html`<strong>What was to be kept was not</strong>: no share of any epoch's weights kept it within the margin, so the untrained weights were kept.`;
+    case 'not-shown':
+      return html`<strong>No gain shows</strong>: ${name} was better after training, but by no more than chance makes of ${crossCheck ? `${integer(crossCheck.rows)} rows` : 'so few rows'}, so the untrained weights were kept. More rows would tell.`;
+    default:
+      return html`<strong>Nothing got better</strong>: no epoch had a better ${name} than the untrained model, whose weights were kept.`;
+  }
+}
+
 function verdict(record: RunRecord, before: number | null, after: number | null): Html {
-  const { bestEpoch, comparison, gain, stoppedEarly } = record;
+  const { bestEpoch, comparison, gain, stoppedEarly, outcome } = record;
   const primary = primaryOf(record);
   const name = measureTitle(primary);
   if (before === null || after === null) {
-    return html`Nothing was measured: there were no validation rows, so nothing says whether the model is better.`;
+    const kept = outcome === 'keep-failed' ? html`${untouched(record)} ` : null;
+    return html`${kept}Nothing was measured: there were no validation rows, so nothing says whether the model is better.`;
   }
   const early = stoppedEarly ? ' Training ended early, as it got no better.' : '';
-  if (bestEpoch === 0 && comparison?.of == null) {
-    return html`<strong>Nothing got better</strong>: no epoch had a better ${name} than the untrained model, whose weights were kept.${early}`;
-  }
-  const change = html`${name} on ${rowsWords(record)} went from ${measure(before)} to <strong>${measure(after)}</strong> (${signed(after - before)})`;
+  if (bestEpoch === 0 && comparison?.of == null) return html`${untouched(record)}${early}`;
+  const change = html`${name} on ${measuredOn(record)} went from ${measure(before)} to <strong>${measure(after)}</strong> (${signed(after - before)})`;
   const told = gain?.measure === primary ? gain : undefined;
   const compared = comparison?.measures[primary];
   const found = compared ?? told;

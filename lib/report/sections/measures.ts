@@ -1,6 +1,7 @@
 import { html, type Html } from '../html';
 import { measure, signed } from '../numbers';
-import { lowerIsBetter, measureTitle, rowsWords } from '../names';
+import { measuredOn } from '../measured-on';
+import { measureTitle } from '../names';
 import type { RunRecord } from '../record';
 
 /** Every measure before and after, with the interval of the difference. */
@@ -15,22 +16,25 @@ export function measures(record: RunRecord): Html | null {
     const kind = verdict === 'better' ? 'good' : verdict === 'worse' ? 'bad' : '';
     return html`<tr><td>${measureTitle(name)}</td><td class="n">${measure(a)}</td><td class="n">${measure(b)}</td><td class="n">${signed(difference)}</td><td class="n">${interval === null ? '' : `${signed(interval.low)} … ${signed(interval.high)}`}</td><td class="${kind}">${verdict ?? ''}</td></tr>`;
   });
-  return html`<section><h2>Measures on ${rowsWords(record)}</h2>
+  return html`<section><h2>Measures on ${measuredOn(record)}</h2>
 <div class="scroll"><table class="measures"><thead><tr><th>Measure</th><th class="n">before</th><th class="n">after</th><th class="n">difference</th><th class="n">${share}</th><th></th></tr></thead><tbody>${rows}</tbody></table></div>
 <p class="soft">The interval of the difference is by the paired bootstrap over rows; where it holds 0, chance may have made the difference.</p></section>`;
 }
 
-function fromEpochs({ epochs, bestEpoch }: RunRecord): Html | null {
+/** Only of the measure that was gone by it is known what chance makes. */
+function fromEpochs(record: RunRecord): Html | null {
+  const { epochs, bestEpoch, gain } = record;
   const before = epochs.find(({ epoch }) => epoch === 0)?.measures;
   const after = epochs.find(({ epoch }) => epoch === bestEpoch)?.measures;
   if (before === undefined || after === undefined) return null;
   const rows = Object.keys(before).flatMap((name) => {
     const [a, b] = [before[name], after[name]];
     if (typeof a !== 'number' || typeof b !== 'number') return [];
-    const kind = a === b ? '' : b > a !== lowerIsBetter(name) ? 'good' : 'bad';
+    const verdict = gain?.measure === name && bestEpoch > 0 ? gain.verdict : null;
+    const kind = verdict === 'better' ? 'good' : verdict === 'worse' ? 'bad' : '';
     return [
-      html`<tr><td>${measureTitle(name)}</td><td class="n">${measure(a)}</td><td class="n">${measure(b)}</td><td class="n ${kind}">${signed(b - a)}</td></tr>`,
+      html`<tr><td>${measureTitle(name)}</td><td class="n">${measure(a)}</td><td class="n">${measure(b)}</td><td class="n">${signed(b - a)}</td><td class="${kind}">${verdict ?? ''}</td></tr>`,
     ];
   });
-  return html`<section><h2>Measures on the validation rows</h2><div class="scroll"><table class="measures"><thead><tr><th>Measure</th><th class="n">before</th><th class="n">after</th><th class="n">difference</th></tr></thead><tbody>${rows}</tbody></table></div></section>`;
+  return html`<section><h2>Measures on ${measuredOn(record)}</h2><div class="scroll"><table class="measures"><thead><tr><th>Measure</th><th class="n">before</th><th class="n">after</th><th class="n">difference</th><th></th></tr></thead><tbody>${rows}</tbody></table></div></section>`;
 }

@@ -3,19 +3,19 @@ import { atOnce } from '../../evaluate/work';
 import { histogramLegend, histograms, type Group } from '../charts/histogram';
 import { lineChart } from '../charts/lines';
 import { html, type Html } from '../html';
+import { measuredOnShort } from '../measured-on';
 import { measure } from '../numbers';
-import { rowsWords } from '../names';
-import type { RunComparison } from '../record';
+import type { RunComparison, RunRecord } from '../record';
 import { half } from './half';
 
 /** Points of a precision-recall curve that are drawn. */
 const CURVE_POINTS = 300;
 
 /** Where the similarities of pairs lay before and lie now; of labelled rows what a threshold would do. */
-export function similarities(comparison: RunComparison): Html | null {
+export function similarities(record: RunRecord, comparison: RunComparison): Html | null {
   const { kind, wanted, before, after, measures } = comparison;
   if (kind !== 'labels' && kind !== 'scores') return null;
-  const rows = rowsWords({ comparison });
+  const rows = measuredOnShort(record);
   const groups = (values: readonly number[]): Group[] =>
     kind === 'labels' ? byLabel(wanted, values) : byThird(wanted, values);
   const [one, other] = [groups(before), groups(after)];

@@ -1,4 +1,5 @@
 import { html, type Html } from '../html';
+import { measuredOnShort } from '../measured-on';
 import type { RunPrompts, RunRecord } from '../record';
 
 /** Code, and commands where the run was one, that use the model as it was trained: with its prompts, and the threshold. */
@@ -87,15 +88,16 @@ const [b] = await tv.embed(['another text']${option(other)});`;
   const decide =
     threshold === null
       ? `console.log(similarity); // the nearer to 1, the more alike`
-      : `console.log(similarity >= ${threshold.toFixed(4)} ? 'the same' : 'not the same'); // best F1 on ${measuredOn(record)}`;
+      : `console.log(similarity >= ${threshold.toFixed(4)} ? 'the same' : 'not the same'); // best F1 on ${rowsOf(record)}`;
   return `${open}
 ${embedded}
 const similarity = cosineSimilarity(a, b);
 ${decide}`;
 }
 
-function measuredOn({ comparison }: RunRecord): string {
-  return comparison?.of == null ? 'the validation rows' : comparison.of.name.replaceAll(/[\r\n\u2028\u2029]/g, ' ');
+function rowsOf(record: RunRecord): string {
+  const { comparison } = record;
+  return comparison?.of == null ? measuredOnShort(record) : comparison.of.name.replaceAll(/[\r\n\u2028\u2029]/g, ' ');
 }
 
 function python(record: RunRecord, where: string): string {

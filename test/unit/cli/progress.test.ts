@@ -3,7 +3,7 @@ import { barLine } from '../../../lib/cli/bar';
 import { DownloadDisplay } from '../../../lib/cli/download-display';
 import { FinetuneDisplay } from '../../../lib/cli/finetune-display';
 import { duration } from '../../../lib/cli/numbers';
-import { describeGain } from '../../../lib/cli/run-words';
+import { gainWords } from '../../../lib/finetune/gain-words';
 import type { ProgressStream } from '../../../lib/cli/terminal';
 import type { EventContent } from '../../../lib/finetune/events';
 import type { ValidationMetrics } from '../../../lib/finetune/metrics';
@@ -50,6 +50,7 @@ const metrics = (loss: number, spearman: number | null): ValidationMetrics => ({
 const report = {
   before: metrics(0.3, 0.2),
   bestEpoch: 1,
+  outcome: 'taken',
   epochs: [{}, {}],
   steps: 40,
   tokens: 12345,
@@ -260,10 +261,10 @@ test('what the recipe and the options came to is told in few words', () => {
 
 test('a mean over data sets is not called too few rows', () => {
   const gain = { measure: 'average', before: 0.2, after: 0.3, difference: 0.1, confidence: 0.95 } as const;
-  expect(describeGain({ ...gain, interval: null, verdict: null })).toBe(
+  expect(gainWords({ ...gain, interval: null, verdict: null })).toBe(
     "mean of the sets' measures 0.2000 → 0.3000, +0.1000",
   );
-  expect(describeGain({ ...gain, measure: 'mrr10', interval: null, verdict: null })).toMatch(
+  expect(gainWords({ ...gain, measure: 'mrr10', interval: null, verdict: null })).toMatch(
     /: too few rows to tell from chance$/,
   );
 });
@@ -455,7 +456,7 @@ test('a run that made nothing better is told as such', () => {
   const lines = shown(
     [
       { type: 'early-stop', epoch: 1, bestEpoch: 0, patience: 1 },
-      { type: 'done', report: { ...report, bestEpoch: 0 } },
+      { type: 'done', report: { ...report, bestEpoch: 0, outcome: 'not-better' } },
     ],
     false,
   );
@@ -486,14 +487,14 @@ test('what a small set does not show, and what a search found, is told', () => {
         gain: null,
         message: 'Whether epoch 1 made it better does not show',
       },
-      { type: 'done', report: { ...report, bestEpoch: 0, crossCheck: { folds: 3, rows: 40 } } },
+      { type: 'done', report: { ...report, bestEpoch: 0, outcome: 'not-shown', crossCheck: { folds: 3, rows: 40 } } },
     ],
     false,
   );
   expect(lines).toContain('Trial 1: fine\n');
   expect(lines.match(/few rows: 2 models that are thrown away were trained/g)).toHaveLength(1);
   expect(lines).toContain('Whether epoch 1 made it better does not show\n');
-  expect(lines).toContain('no gain shows on so few rows, the model is as it was');
+  expect(lines).toContain('no gain shows on so few rows: the model is as it was');
 });
 
 test.each([20, 40, 79, 200])('a bar line fits in %d columns', (columns) => {

@@ -9,6 +9,7 @@ const split = (rows: number) => ({
 test('of few rows all are searched among', () => {
   expect(searchedRows('positive-pairs', split(1000), 1)).toEqual(numbers(1000, (i) => i));
   expect(searchedRows('triplets', split(2000), 1)).toEqual(numbers(2000, (i) => i));
+  expect(searchedRows('classes', split(500), 1)).toEqual(numbers(500, (i) => i));
 });
 
 test('of many rows those that validate and a draw of the others by the seed', () => {
@@ -25,6 +26,6 @@ test('of many rows those that validate and a draw of the others by the seed', ()
   expect(searchedRows('positive-pairs', { train: validation, validation: train }, 1)).toEqual(train);
 });
 
-test.each(['scored-pairs', 'labelled-pairs', 'classes', 'vectors'] as const)('%s search among nothing', (form) => {
+test.each(['scored-pairs', 'labelled-pairs', 'vectors'] as const)('%s search among nothing', (form) => {
   expect(searchedRows(form, split(100), 1)).toBeNull();
 });
