@@ -34,7 +34,7 @@ const programs = new RegExp(
 );
 // What only a program can do: to pass lists, rows, options by name, other objects.
 const PROGRAM_ONLY =
-  /^lib\/(text-vectorisation|text-vectorisation\/.*|finetune\/run-control|finetune\/run|data\/(balance|object-rows|validate)|evaluate\/.*|embed\/.*|system\/(options|option-table)|index)\.ts$/;
+  /^lib\/(text-vectorisation|text-vectorisation\/.*|finetune\/run-control|finetune\/run|data\/(balance|object-rows|validate)|mine\/paraphrases|evaluate\/.*|embed\/.*|system\/(options|option-table)|index)\.ts$/;
 
 test('who typed a command is told of no option of a program', () => {
   const wrong = all

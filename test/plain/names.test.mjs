@@ -25,6 +25,8 @@ test('an architecture is named in one file of lib, and in one of the engine', ()
   // Names of files that sentence-transformers once wrote, those of architectures that vectune does not run among them.
   // The list of well-known models says what each is, and exporters write other programs' names (lib/export/plans.ts).
   const others = ['model/folder/sentence-config.ts', 'model/presets.ts'];
+  // Files of NomicBERT with a head for masked words have BERT's prefix before the names of their tensors.
+  const othersPrefix = [['bert', 'engine/model/architectures/nomic_bert.cpp']];
   // The list of all has their names as keys.
   const table = 'model/architectures.ts';
   for (const [name, { modelClass, formerModule }] of known) {
@@ -33,7 +35,10 @@ test('an architecture is named in one file of lib, and in one of the engine', ()
       (file) => !file.startsWith('export/') && !others.includes(file) && file !== table,
     );
     assert.deepEqual(found, [`model/architectures/${name.replaceAll('_', '-')}.ts`]);
-    assert.deepEqual(naming('native', [name]), [`engine/model/architectures/${name.replace('-', '_')}.cpp`]);
+    const inEngine = naming('native', [name]).filter(
+      (file) => !othersPrefix.some(([of, where]) => of === name && where === file),
+    );
+    assert.deepEqual(inEngine, [`engine/model/architectures/${name.replace('-', '_')}.cpp`]);
   }
 });
 
