@@ -10,6 +10,16 @@ export const engine = {
     },
   ],
 
+  'native/engine/model/adapter.cpp': [
+    {
+      guard: 'matrices of an adapter have the shape of what they change',
+      from: 'if (values.sizes() == at::IntArrayRef(shape)) return;',
+      to: 'if (values.dim() > 0 || values.sizes() == at::IntArrayRef(shape)) return;',
+      test: 'unit/model/adapter',
+      name: 'refused: matrices of another base',
+    },
+  ],
+
   'native/engine/nn/texts.cpp': [
     {
       guard: 'offsets end at the tokens',

@@ -24,6 +24,33 @@ export const model = {
     },
   ],
 
+  'lib/tokenisation/charsmap.ts': [
+    {
+      guard: 'the trie is walked within its bounds',
+      from: 'if (last >= trie.length) return false;',
+      to: 'if (last >= trie.length) continue;',
+      test: 'unit/tokenisation/charsmap',
+      name: 'a root that leads out of the trie',
+    },
+    {
+      guard: 'what a text finds is there',
+      from: 'if (found > replaced.length ||',
+      to: 'if (found < 0 ||',
+      test: 'unit/tokenisation/charsmap',
+      name: 'a leaf that names what is beyond',
+    },
+  ],
+
+  'lib/model/folder/adapter.ts': [
+    {
+      guard: 'other kinds of adapters',
+      from: 'if (fields.has(name) && value !== false && !empty) throw',
+      to: "if (fields.has(name) && value === 'no' && !empty) throw",
+      test: 'unit/model/adapter',
+      name: 'refused: DoRA',
+    },
+  ],
+
   'lib/tokenisation/direct-tokenizer.ts': [
     {
       guard: 'largest id of special tokens',

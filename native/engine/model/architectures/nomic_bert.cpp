@@ -7,7 +7,8 @@ namespace vectune {
 Architecture nomic_bert() {
   Architecture plan;
   plan.name = "nomic_bert";
-  plan.prefixes = {"nomic_bert.", "bert."};
+  plan.prefixes = bert().prefixes;  // of the model that it was trained as
+  plan.prefixes.emplace_back("nomic_bert.");
   plan.positions = Architecture::Positions::kRotary;
   plan.gate = Architecture::Gate::kSecond;
   plan.biases = {false, false, false, false, true};
