@@ -20,7 +20,15 @@ import type { SetJob } from './finetune/sets/read';
 import { inputLength } from './finetune/trainable-model';
 import { TrainingRecord } from './finetune/training-record';
 import { hubFiles } from './model/fetch/data-set';
-import { promptName, promptText, unpooledTokens, untrainedPromptNote, type TextKind } from './model/prompts';
+import {
+  BareTexts,
+  kindLength,
+  promptName,
+  promptText,
+  unpooledTokens,
+  untrainedPromptNote,
+  type TextKind,
+} from './model/prompts';
 import type { MergeFacts } from './model/save/card';
 import { saveModel } from './model/save/save';
 import type { ModelPreset } from './model/types';
@@ -99,8 +107,7 @@ export class TextVectorisation {
   /** The run that is on; `ended` resolves when it has, well or badly. */
   #running: { run: FinetuneRun | undefined; ended: Promise<void> } | undefined;
   #disposed: Promise<void> | undefined;
-  /** Whether texts were embedded with nothing before them. */
-  #unprompted = false;
+  readonly #bareTexts = new BareTexts();
 
   static {
     ofModel = {
@@ -148,7 +155,7 @@ export class TextVectorisation {
 
   /** What the model is; loads it. Rejects as `load` does. */
   async info(): Promise<ModelInfo> {
-    return modelInfo(await this.#held.loaded('info'), this.#unprompted);
+    return modelInfo(await this.#held.loaded('info'), this.#bareTexts);
   }
 
   /**
@@ -212,9 +219,8 @@ export class TextVectorisation {
         say`${option('dimensions')} must be an integer from 1 to ${opened.width} (what ${opened.id} gives), but is ${dimensions}.`,
       );
     }
-    // A document may have none by intent.
-    this.#unprompted ||= list.length > 0 && prompt === '' && asked === undefined && kind === undefined;
-    const limit = inputLength(given.maxInputLength, opened);
+    if (list.length > 0) this.#bareTexts.note(kind, prompt, asked);
+    const limit = inputLength(given.maxInputLength ?? kindLength(opened, kind), opened);
     const own = { prompt, dimensions, promptTokens: await unpooledTokens(opened, prompt) };
     const vectors = await embedder.embed(list, limit, given.signal, own).catch((error: unknown) => {
       throw this.#held.explain(error, name);
@@ -299,7 +305,7 @@ export class TextVectorisation {
         return { text, tokens: await unpooledTokens(opened, text) };
       };
       const unprompted = opened.layout.needsPrompt ? untrainedPromptNote(opened) : undefined;
-      return { addon, handle, device, memoryFraction, promptOf, unprompted, ...opened };
+      return { addon, handle, device, memoryFraction, promptOf, unprompted, notes: opened.layout.notes, ...opened };
     };
     return finetune({ sets, model, options: { ...options, onProgress }, hubFiles: this.#sources.hubFiles }, control);
   }

@@ -93,7 +93,13 @@ async function embed(named: string[], flags: Flags, command: Command): Promise<v
   }
   try {
     // While a person thinks of the first text.
-    tv.load().catch(() => undefined);
+    const told = ofModel.loaded(tv, 'embed').then(
+      ({ opened }) => {
+        download.end();
+        for (const note of opened.layout.notes) process.stderr.write(`note: ${note}\n`);
+      },
+      () => undefined, // told by whoever needs the model
+    );
     if (source === '-' && process.stdin.isTTY) {
       process.stderr.write('A text in each line; Ctrl-D ends. Other ways: npx vectune embed --help\n');
     }
@@ -101,6 +107,7 @@ async function embed(named: string[], flags: Flags, command: Command): Promise<v
     embedOf(tv, { role: fileOptions.role, embed: options });
     if (flags.out === undefined) await print(work);
     else await writeFile(work, flags.out);
+    await told;
     if (options.prompt === undefined && fileOptions.role === undefined) {
       const { opened } = await ofModel.loaded(tv, 'embed');
       if (opened.layout.needsPrompt && opened.defaultPrompt === '')

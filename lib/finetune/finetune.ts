@@ -128,7 +128,7 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     for (const [i, set] of sets.entries()) {
       const unprompted = prompts[i]!.prompts.every(({ text }) => text === '') ? model.unprompted : undefined;
       const event = dataEvent(set, sets.length, tokens, maxInputLength, unprompted);
-      emit(i > 0 || keep === null ? event : { ...event, notes: [...event.notes, ...keep.facts.notes] });
+      emit(i > 0 ? event : { ...event, notes: [...event.notes, ...(keep?.facts.notes ?? []), ...(model.notes ?? [])] });
     }
     for (const warning of sets.flatMap(({ warnings }) => warnings)) emit(warning);
     emit({ type: 'device', device: chosen.device, gpu: chosen.gpu, message: chosen.message });

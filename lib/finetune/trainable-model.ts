@@ -27,6 +27,8 @@ export interface TrainableModel {
   promptOf: (asked: string | undefined) => Promise<Prompt>;
   /** What to tell who trains without a prompt; undefined where the model needs none. */
   unprompted?: string | undefined;
+  /** What was assumed where the model's folder does not say. */
+  notes?: readonly string[];
 }
 
 /** Most tokens of a text: the folder's limit, or what was asked for if the model has positions for it. */

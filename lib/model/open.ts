@@ -1,9 +1,12 @@
+import { sep } from 'node:path';
 import { DownloadError, ModelError, withoutRemedy } from '../system/errors';
 import { checkOptionNames } from '../system/options';
 import { say } from '../system/wording';
+import { absolutePath } from '../system/working-folder';
 import { readOrigin } from './fetch/cache';
 import { baseUnusable, readAdapter, type Adapter } from './folder/adapter';
-import { readFolder, type AdaptedBase } from './folder/read';
+import { checkFolder, readFolder, type AdaptedBase } from './folder/read';
+import { conversionCommand } from './folder/weights';
 import { resolveModel, type ResolveOptions } from './fetch/resolve';
 import type { ModelPreset, OpenedModel } from './types';
 
@@ -27,7 +30,7 @@ export const OPEN_OPTIONS = [
  */
 export async function openModel(source: string | ModelPreset, options: OpenOptions = {}): Promise<OpenedModel> {
   checkOptionNames(options, OPEN_OPTIONS, 'openModel');
-  const found = await resolveModel(source, options);
+  const found = await resolveModel(source, options, checkFetched);
   const read = async () => {
     const adapter = await readAdapter(found.folder);
     return readFolder(found.folder, found.id, adapter && (await baseOf(adapter, options)));
@@ -41,7 +44,7 @@ export async function openModel(source: string | ModelPreset, options: OpenOptio
 /** The model that an adapter changes. */
 async function baseOf(adapter: Adapter, options: OpenOptions): Promise<AdaptedBase> {
   try {
-    const base = await resolveModel(adapter.base, { ...options, revision: adapter.baseRevision });
+    const base = await resolveModel(adapter.base, { ...options, revision: adapter.baseRevision }, checkFetched);
     if ((await readAdapter(base.folder)) === undefined) return { adapter, base };
   } catch (error) {
     if (error instanceof ModelError || error instanceof DownloadError) {
@@ -50,6 +53,26 @@ async function baseOf(adapter: Adapter, options: OpenOptions): Promise<AdaptedBa
     throw error;
   }
   throw baseUnusable(adapter, 'it is an adapter itself, and vectune reads one upon a whole model.', undefined);
+}
+
+/** Looks at a repository before its weights are fetched. */
+async function checkFetched(folder: string, id: string): Promise<void> {
+  await checkFolder(folder, id).catch((error: unknown) => {
+    throw ofRepository(error, absolutePath(folder), id);
+  });
+}
+
+/** What is wrong with a repository, said of it and not of the folder that it was being fetched into, which is gone. */
+function ofRepository(error: unknown, folder: string, id: string): unknown {
+  if (!(error instanceof ModelError)) return error;
+  const renamed = (text: string) => text.replaceAll(folder + sep, `${id}/`).replaceAll(folder, id);
+  const said = withoutRemedy(error).replace(/[,;]? *[Ff]etch the model folder again\.?$/, '');
+  let remedy = error.remedy?.map((part) => (typeof part === 'string' ? renamed(part) : part));
+  if (remedy?.some((part) => typeof part === 'string' && part.includes('.save_pretrained('))) {
+    const command = conversionCommand(id, id.slice(id.indexOf('/') + 1));
+    remedy = [...say`Write the model with one once, with Python, and open that folder:\n  ${command}`];
+  }
+  return new ModelError(error.code, renamed(said).replace(/\.?$/, '.'), { cause: error, remedy });
 }
 
 async function isOwnCopy(folder: string): Promise<boolean> {

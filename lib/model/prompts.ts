@@ -5,61 +5,92 @@ import type { OpenedModel } from './types';
 
 /** What a family of models was trained to have before its texts, and does not say in its folders. */
 interface KnownPrompts {
-  /** Hub ids. */
-  models: RegExp;
+  /** Of the hub. */
+  owner: string;
+  /** Names of the owner's repositories. */
+  names: RegExp;
   prompts: { query?: string; document?: string };
   /** Whether its authors say that vectors are worse without. */
   needed: boolean;
 }
 
+const SEARCHING = 'Represent this sentence for searching relevant passages: ';
+
 /**
  * Prompts by model. Sources: the model cards of these repositories, compared with mteb's
- * `mteb/models/model_implementations` (e5_models.py, bge_models.py, mxbai_models.py, arctic_models.py, nomic_models.py,
- * qwen3_models.py, google_models.py).
+ * `mteb/models/model_implementations` (e5_models.py, e5_instruct.py, bge_models.py, uae_models.py, mixedbread_ai_models.py,
+ * arctic_models.py, nomic_models.py, ru_sentence_models.py, qwen3_models.py, google_models.py).
  */
 const KNOWN: readonly KnownPrompts[] = [
   {
-    models: /^intfloat\/(?:multilingual-)?e5-(?:small|base|large)(?:-v2|-unsupervised)?$/i,
+    owner: 'intfloat',
+    names: /^(?:multilingual-)?e5-(?:small|base|large)(?:-v2|-unsupervised)?$/i,
     prompts: { query: 'query: ', document: 'passage: ' },
     needed: true,
   },
   {
-    models: /^BAAI\/bge-(?:small|base|large)-en(?:-v1\.5)?$/i,
-    prompts: { query: 'Represent this sentence for searching relevant passages: ' },
+    owner: 'intfloat',
+    names: /^multilingual-e5-large-instruct$/i,
+    prompts: { query: 'Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery: ' },
+    needed: true,
+  },
+  { owner: 'BAAI', names: /^bge-(?:small|base|large)-en(?:-v1\.5)?$/i, prompts: { query: SEARCHING }, needed: false },
+  {
+    owner: 'BAAI',
+    names: /^bge-(?:small|base|large)-zh(?:-v1\.5)?$/i,
+    prompts: { query: '为这个句子生成表示以用于检索相关文章：' },
     needed: false,
   },
+  { owner: 'WhereIsAI', names: /^UAE-Large-V1$/i, prompts: { query: SEARCHING }, needed: true },
+  { owner: 'mixedbread-ai', names: /^mxbai-embed-large-v1$/i, prompts: { query: SEARCHING }, needed: true },
   {
-    models: /^mixedbread-ai\/mxbai-embed-large-v1$/i,
-    prompts: { query: 'Represent this sentence for searching relevant passages: ' },
+    owner: 'mixedbread-ai',
+    names: /^deepset-mxbai-embed-de-large-v1$/i,
+    prompts: { query: 'query: ', document: 'passage: ' },
     needed: true,
   },
   {
-    models: /^Snowflake\/snowflake-arctic-embed-(?:xs|s|m|l|m-long|m-v1\.5)$/i,
-    prompts: { query: 'Represent this sentence for searching relevant passages: ' },
+    owner: 'Snowflake',
+    names: /^snowflake-arctic-embed-(?:xs|s|m|l|m-long|m-v1\.5)$/i,
+    prompts: { query: SEARCHING },
     needed: true,
   },
-  { models: /^Snowflake\/snowflake-arctic-embed-[ml]-v2\.0$/i, prompts: { query: 'query: ' }, needed: true },
+  { owner: 'Snowflake', names: /^snowflake-arctic-embed-[ml]-v2\.0$/i, prompts: { query: 'query: ' }, needed: true },
   {
-    models: /^nomic-ai\/(?:nomic-embed-text-v1(?:\.5)?|modernbert-embed-base)$/i,
+    owner: 'nomic-ai',
+    names: /^(?:nomic-embed-text-v1(?:\.5|-unsupervised)?|modernbert-embed-base(?:-unsupervised)?)$/i,
     prompts: { query: 'search_query: ', document: 'search_document: ' },
     needed: true,
   },
   {
-    models: /^Qwen\/Qwen3-Embedding-/i,
+    owner: 'ai-forever',
+    names: /^ru-en-RoSBERTa$/i,
+    prompts: { query: 'search_query: ', document: 'search_document: ' },
+    needed: true,
+  },
+  {
+    owner: 'Qwen',
+    names: /^Qwen3-Embedding-/i,
     prompts: {
       query: 'Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:',
     },
     needed: true,
   },
   {
-    models: /^google\/embeddinggemma-300m$/i,
+    owner: 'google',
+    names: /^embeddinggemma-300m$/i,
     prompts: { query: 'task: search result | query: ', document: 'title: none | text: ' },
     needed: true,
   },
 ];
 
+/** By `owner/name`, or by a name alone, as a folder has it that was cloned or copied. */
 function knownOf(id: string): KnownPrompts | undefined {
-  return KNOWN.find(({ models }) => models.test(id));
+  const [owner, name] = id.includes('/') ? id.split('/') : [undefined, id];
+  return KNOWN.find(
+    (known) =>
+      (owner === undefined || owner.toLowerCase() === known.owner.toLowerCase()) && known.names.test(name ?? ''),
+  );
 }
 
 /** What a model of the hub is known to have been trained with. */
@@ -76,11 +107,19 @@ export type TextKind = keyof typeof NAMES;
 export function withKnownPrompts(
   prompts: Record<string, string>,
   id: string,
-): { prompts: Record<string, string>; needed: boolean } {
+): { prompts: Record<string, string>; needed: boolean; notes: string[] } {
   const known = knownOf(id);
+  // A folder that names one for queries or documents, as those that vectune saves do, was trained with it.
+  const names: readonly string[] = [...NAMES.query, ...NAMES.document];
+  const own = Object.entries(prompts).some(([name, text]) => names.includes(name) && text !== '');
+  if (known === undefined) return { prompts, needed: own, notes: [] };
   const has = Object.values(prompts).some((text) => text !== '');
-  if (known === undefined) return { prompts, needed: false };
-  return { prompts: has ? prompts : { ...prompts, ...known.prompts }, needed: known.needed };
+  if (has) return { prompts, needed: known.needed, notes: [] };
+  const taken = { ...prompts, ...known.prompts };
+  const note =
+    `The folder has no prompts; by its name it is ${known.owner}/${id}, whose prompts are taken (${listed(taken)}). ` +
+    'If it is another model, give the option prompt.';
+  return { prompts: taken, needed: known.needed, notes: id.includes('/') ? [] : [note] };
 }
 
 /**
@@ -116,16 +155,22 @@ export function promptName(model: OpenedModel, kind: TextKind): string | undefin
   return NAMES[kind].find((name) => Object.hasOwn(model.layout.prompts, name));
 }
 
+/** Most tokens of texts of a kind, where the model has a limit for them; null: that of all texts. */
+export function kindLength({ layout, positions }: OpenedModel, kind: TextKind | undefined): number | null {
+  const length = kind === undefined ? null : layout.kindLengths[kind];
+  return length === null ? null : Math.min(length, positions);
+}
+
 /** What people should know who train without a prompt. */
 export function untrainedPromptNote(model: OpenedModel): string {
   return (
-    `${model.id} was trained with a prompt before each text (${promptList(model)}), and is trained here without: ` +
-    'give the option prompts.'
+    `${model.id} was trained with a prompt before each text (${listed(model.layout.prompts)}), and is trained here ` +
+    'without: give the option prompts.'
   );
 }
 
-function promptList({ layout }: OpenedModel): string {
-  return Object.entries(layout.prompts)
+function listed(prompts: Readonly<Record<string, string>>): string {
+  return Object.entries(prompts)
     .filter(([, text]) => text !== '')
     .map(([name, text]) => `${name}: ${show(text)}`)
     .join(', ');
@@ -133,7 +178,7 @@ function promptList({ layout }: OpenedModel): string {
 
 /** What people should know who serve a model that has prompts without one; undefined where it has none. */
 export function unservedPromptNote(model: OpenedModel): string | undefined {
-  const prompts = promptList(model);
+  const prompts = listed(model.layout.prompts);
   if (prompts === '') return undefined;
   return (
     `${model.id} ${model.layout.needsPrompt ? 'was trained with a prompt before each text' : 'has prompts'} (${prompts}), and ` +
@@ -147,7 +192,37 @@ export function unpromptedNote(
   remedy = 'embedQueries and embedDocuments, or the option prompt',
 ): string {
   return (
-    `${model.id} was trained with a prompt before each text (${promptList(model)}), ` +
+    `${model.id} was trained with a prompt before each text (${listed(model.layout.prompts)}), ` +
     `and texts were embedded without: use ${remedy}.`
   );
+}
+
+/** Which texts were embedded with nothing before them. */
+export class BareTexts {
+  #texts = false;
+  #queries = false;
+
+  /** @param kind of texts that were embedded; `prompt` is what was put before them, `asked` what the caller wanted there */
+  note(kind: TextKind | undefined, prompt: string, asked: string | undefined): void {
+    if (prompt !== '' || asked !== undefined) return; // a document may have none by intent
+    this.#texts ||= kind === undefined;
+    this.#queries ||= kind === 'query';
+  }
+
+  /** What people should know of it. */
+  notes(model: OpenedModel): string[] {
+    const { id, layout } = model;
+    const notes: string[] = [];
+    if (this.#texts && layout.needsPrompt) {
+      notes.push(unpromptedNote(model));
+    }
+    // Of sentence-transformers' own models none was trained with a prompt.
+    if (this.#queries && listed(layout.prompts) === '' && !id.startsWith('sentence-transformers/')) {
+      notes.push(
+        `Queries were embedded as all texts are, as ${id} has no prompts. If its authors name one for queries, put it ` +
+          'before them.',
+      );
+    }
+    return notes;
+  }
 }

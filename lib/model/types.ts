@@ -3,6 +3,7 @@ import type { WeightFile } from '../engine/weight-files';
 import type { Tokeniser } from '../tokenisation/tokeniser';
 import type { JsonObject } from '../system/json';
 import type { Architecture } from './architectures';
+import type { KindLengths } from './folder/sentence-config';
 import type { STATIC } from './folder/static-embedding';
 
 /**
@@ -14,13 +15,15 @@ export interface ModelLayout {
   encoderConfig: JsonObject;
   /** `do_lower_case` of sentence_bert_config.json: lower-cases before the tokenizer's own normaliser. */
   doLowerCase: boolean;
+  /** Limits that queries and documents have for themselves. */
+  kindLengths: KindLengths;
   /** Whether a prompt's tokens take part in pooling. */
   includePrompt: boolean;
   /** Named prefixes of texts, e.g. `query`. */
   prompts: Record<string, string>;
   /** Name of the prompt that sentence-transformers puts before every text; null: none. */
   defaultPromptName: string | null;
-  /** Whether the model's authors say that it needs its prompts. */
+  /** Whether the model's authors say that it needs its prompts, or its folder has some for queries or documents. */
   needsPrompt: boolean;
   /** `truncate_dim`: how many numbers of a vector count; null: all. */
   truncateDim: number | null;

@@ -1,4 +1,4 @@
-import { unpromptedNote } from '../model/prompts';
+import type { BareTexts } from '../model/prompts';
 import type { OpenedModel } from '../model/types';
 import type { LoadedModel } from './loaded-model';
 
@@ -24,8 +24,8 @@ export interface ModelInfo {
   notes: readonly string[];
 }
 
-/** @param unprompted whether texts were embedded with nothing before them */
-export function modelInfo({ addon, handle, opened, embedder }: LoadedModel, unprompted: boolean): ModelInfo {
+/** @param bareTexts which texts were embedded with nothing before them */
+export function modelInfo({ addon, handle, opened, embedder }: LoadedModel, bareTexts: BareTexts): ModelInfo {
   const { id, architecture, dimension, maxInputLength, positions, layout } = opened;
   const parameters = addon
     .parameters(handle)
@@ -39,6 +39,6 @@ export function modelInfo({ addon, handle, opened, embedder }: LoadedModel, unpr
     parameters,
     device: embedder.device,
     prompts: { ...layout.prompts },
-    notes: [...layout.notes, ...(unprompted && layout.needsPrompt ? [unpromptedNote(opened)] : [])],
+    notes: [...layout.notes, ...bareTexts.notes(opened)],
   };
 }

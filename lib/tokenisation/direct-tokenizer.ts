@@ -57,7 +57,10 @@ export class DirectTokenizer implements TextTokenizer {
         tokenizer.setTruncation(positions, { direction: cutLeft ? 'left' : 'right' });
       }
       const vocabularySize = 1 + Math.max(largestId, largestOfVocabulary(tokenizer, run));
-      const facts = { file, before, after, cutLeft, positions, vocabularySize, special: true, notes };
+      const { eos_token, pad_token } = ready.roles;
+      const end = [eos_token, pad_token].map((token) => token !== undefined && tokenizer.tokenToId(token));
+      const empty = before + after > 0 ? null : (end.find((id) => typeof id === 'number') ?? null);
+      const facts = { file, before, after, cutLeft, positions, vocabularySize, special: true, empty, notes };
       return new DirectTokenizer(tokenizer, ready, facts);
     } catch (error) {
       throw unreadable(file, error);
@@ -89,6 +92,7 @@ export class DirectTokenizer implements TextTokenizer {
         positions: typeof cut?.max_length === 'number' ? Math.min(positions, cut.max_length) : positions,
         vocabularySize: 1 + largestOfVocabulary(tokenizer, run),
         special: false,
+        empty: null,
         notes: [],
       });
     } catch (error) {
@@ -101,7 +105,7 @@ export class DirectTokenizer implements TextTokenizer {
   }
 
   async encode(texts: readonly string[], whole: boolean): Promise<EncodedTexts> {
-    const { special, positions } = this.facts;
+    const { special, positions, empty } = this.facts;
     const tokenizer = whole ? await this.#untruncated() : this.#tokenizer;
     const found = texts.map((text) => this.#ascii?.encode(text));
     const others = found.flatMap((ids, i) => (ids === undefined ? [i] : []));
@@ -113,7 +117,7 @@ export class DirectTokenizer implements TextTokenizer {
     const longer: number[] = [];
     encodings.forEach((encoding, i) => {
       const ids = encoding.getIds();
-      found[others[i]!] = ids;
+      found[others[i]!] = ids.length === 0 && empty !== null ? [empty] : ids;
       if (ids.length === positions && encoding.getOverflowing().length > 0) longer.push(others[i]!);
     });
     const ids = new Ids();

@@ -21,6 +21,8 @@ export interface TokenizerFacts {
   vocabularySize: number;
   /** Whether texts get special tokens. */
   special: boolean;
+  /** What stands for a text that has no token, where none is put around texts: the end's or the padding's; null: nothing. */
+  empty: number | null;
   /** Where files disagree, and what counts. */
   notes: readonly string[];
 }

@@ -128,10 +128,11 @@ export class Tokeniser {
 
   /**
    * Tokenises texts, special tokens included; a text of more than `maxInputLength` tokens loses those at its
-   * end (at its start where the folder says so), its special tokens never. An empty text has its special tokens.
+   * end (at its start where the folder says so), its special tokens never. An empty text has its special tokens; where
+   * texts get none it has the token of the end, or of padding, alone.
    *
    * @throws InvalidArgumentError ERR_MAX_INPUT_LENGTH: not an integer that leaves room for a token and is at
-   *   most `positions`; ERR_TEXT_TYPE names the row. AbortError.
+   *   most `positions`; ERR_TEXT_TYPE names the row, ERR_INVALID_ARGUMENT that of a text without a token. AbortError.
    */
   async encode(texts: readonly string[], maxInputLength: number, signal?: AbortSignal): Promise<TokenisedTexts> {
     const { ids, offsets } = await this.encodeLimited(texts, maxInputLength, undefined, signal);
@@ -159,6 +160,7 @@ export class Tokeniser {
       const longer = new Set(found.longer);
       for (let i = 0; i < piece.length; ++i) {
         const of = found.ids.subarray(found.offsets[i]!, found.offsets[i + 1]!);
+        if (of.length === 0 && facts.special) throw noToken(piece[i]!, from + i, facts.file);
         this.#appendCut(ids, of, maxInputLength, cutLeft);
         offsets[from + i + 1] = ids.length;
         if (of.length > maxInputLength || longer.has(i)) cut.push(from + i);
@@ -239,6 +241,15 @@ export class Tokeniser {
     ids.append(found, first, first + kept);
     ids.append(found, end - after, end);
   }
+}
+
+function noToken(text: string, row: number, file: string): InvalidArgumentError {
+  return new InvalidArgumentError(
+    'ERR_INVALID_ARGUMENT',
+    `The text of row ${row} (counted from 0), ${show(text)}, has no token by ${file}, and that tokenizer has none of an ` +
+      'end or of padding to stand for it. Leave the text out.',
+    { row },
+  );
 }
 
 /** The texts in bounded pieces. Between two of them others have their turn. */

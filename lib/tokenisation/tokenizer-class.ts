@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { ModelError } from '../system/errors';
 import { show } from '../system/options';
 import type { JsonObject } from '../system/json';
+import { say, type Wording } from '../system/wording';
 
 /**
  * Which of transformers' tokenizer classes a folder is for, and what that class does. Its release 5 makes BertTokenizer,
@@ -115,6 +116,86 @@ const FAMILIES: Record<string, TokenizerFamily> = {
   CamembertTokenizer: CAMEMBERT,
 };
 
+/** Classes that transformers makes anew from their vocabulary, and vectune runs as tokenizer.json has them. */
+const REBUILT = new Set([
+  'BarthezTokenizer',
+  'BigBirdTokenizer',
+  'BlenderbotTokenizer',
+  'CLIPTokenizer',
+  'CodeGenTokenizer',
+  'CodeLlamaTokenizer',
+  'CohereTokenizer',
+  'DebertaTokenizer',
+  'DebertaV2Tokenizer',
+  'FNetTokenizer',
+  'GPT2Tokenizer',
+  'GPTNeoXTokenizer',
+  'GemmaTokenizer',
+  'HerbertTokenizer',
+  'LayoutLMv2Tokenizer',
+  'LayoutLMv3Tokenizer',
+  'LayoutXLMTokenizer',
+  'LlamaTokenizer',
+  'LukeTokenizer',
+  'MBart50Tokenizer',
+  'MBartTokenizer',
+  'MLukeTokenizer',
+  'MarkupLMTokenizer',
+  'NllbTokenizer',
+  'OpenAIGPTTokenizer',
+  'PegasusTokenizer',
+  'Qwen2Tokenizer',
+  'ReformerTokenizer',
+  'RemBertTokenizer',
+  'SplinterTokenizer',
+  'T5Tokenizer',
+  'UdopTokenizer',
+  'XGLMTokenizer',
+  'XLNetTokenizer',
+]);
+
+/** How some of them split texts: a tokenizer.json that says the same is what they make. */
+const KNOWN_SPLITS: Record<string, { normalizer: JsonObject; pre_tokenizer: JsonObject }> = {
+  GemmaTokenizer: {
+    normalizer: { type: 'Replace', pattern: { String: ' ' }, content: '▁' },
+    pre_tokenizer: { type: 'Split', pattern: { String: ' ' }, behavior: 'MergedWithPrevious', invert: false },
+  },
+  Qwen2Tokenizer: {
+    normalizer: { type: 'NFC' },
+    pre_tokenizer: {
+      type: 'Sequence',
+      pretokenizers: [
+        {
+          type: 'Split',
+          pattern: {
+            Regex:
+              "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+          },
+          behavior: 'Isolated',
+          invert: false,
+        },
+        { type: 'ByteLevel', add_prefix_space: false, use_regex: false },
+      ],
+    },
+  },
+};
+
+/**
+ * Whether transformers makes the class anew, so that its ids need not be those of tokenizer.json.
+ *
+ * @param sameSplit whether the file's normaliser and pre-tokeniser are those given
+ */
+export function isRebuilt(
+  { name, family, asItIs }: TokenizerClass,
+  json: JsonObject,
+  sameSplit: (known: { normalizer: JsonObject; pre_tokenizer: JsonObject }) => boolean,
+): boolean {
+  if (asItIs || family !== undefined || !REBUILT.has(name)) return false;
+  // transformers itself runs such a file as it is.
+  if (name === 'LlamaTokenizer' && JSON.stringify(json['pre_tokenizer'] ?? null).includes('"ByteLevel"')) return false;
+  return !(Object.hasOwn(KNOWN_SPLITS, name) && sameSplit(KNOWN_SPLITS[name]!));
+}
+
 /** Classes whose algorithm is Python of their own, or sentencepiece's, or is not what their tokenizer.json says. */
 const PYTHON = new Set([
   'BartphoTokenizer',
@@ -172,7 +253,12 @@ export interface TokenizerClass {
   namedBy: string | undefined;
   /** undefined: tokenizer.json is run as it is. */
   family: TokenizerFamily | undefined;
+  /** Whether transformers too runs tokenizer.json as it is for this architecture, whatever class is named. */
+  asItIs: boolean;
 }
+
+/** transformers' class that runs tokenizer.json as it is, as architectures name it. */
+const AS_IT_IS = 'PreTrainedTokenizer';
 
 /** The family of a class, by its name without `Fast`. */
 export function tokenizerFamily(name: string): TokenizerFamily | undefined {
@@ -190,6 +276,10 @@ export function tokenizerClass(
   encoderConfig: JsonObject,
 ): TokenizerClass {
   const file = join(folder, 'tokenizer_config.json');
+  // Source: MODELS_WITH_INCORRECT_HUB_TOKENIZER_CLASS of tokenization_auto.py.
+  if (fallback === AS_IT_IS) {
+    return { name: fallback, given: fallback, namedBy: undefined, family: undefined, asItIs: true };
+  }
   for (const [config, place] of [
     [tokenizerConfig, file],
     [encoderConfig, join(folder, 'config.json')],
@@ -213,10 +303,10 @@ export function tokenizerClass(
       );
     }
     refuseOtherWords(tokenizerConfig, file);
-    return { name, given, namedBy: place, family: tokenizerFamily(name) };
+    return { name, given, namedBy: place, family: tokenizerFamily(name), asItIs: false };
   }
   refuseOtherWords(tokenizerConfig, file);
-  return { name: fallback, given: fallback, namedBy: undefined, family: FAMILIES[fallback] };
+  return { name: fallback, given: fallback, namedBy: undefined, family: FAMILIES[fallback], asItIs: false };
 }
 
 /** BertJapaneseTokenizer's settings, in a folder that does not name the class. */
@@ -235,16 +325,21 @@ function refuseOtherWords(config: JsonObject, file: string): void {
   }
 }
 
+/** How to make a folder's tokenizer.json, once. */
+export function tokenizerRemedy(folder: string): Wording {
+  const name = folder.replaceAll(/[\\']/g, '\\$&');
+  const python = `from transformers import AutoTokenizer; AutoTokenizer.from_pretrained('${name}').save_pretrained('${name}')`;
+  return say`Write it once with Python:\n  python -c "${python.replaceAll(/[\\"$`]/g, '\\$&')}"`;
+}
+
 /** What to do about a class that only a tokenizer.json describes, and there is none. */
-export function needsTokenizerJson(folder: string, { given, namedBy }: TokenizerClass): ModelError {
-  const python =
-    'from transformers import AutoTokenizer; ' +
-    `AutoTokenizer.from_pretrained('${folder.replaceAll(/[\\']/g, '\\$&')}')` +
-    `.save_pretrained('${folder.replaceAll(/[\\']/g, '\\$&')}')`;
-  return new ModelError(
-    'ERR_TOKENIZER',
-    `${namedBy} names the tokenizer class "${given}", which vectune runs from a tokenizer.json only, and ${folder} has ` +
-      `none. Write it once with Python:\n  python -c "${python.replaceAll(/[\\"$`]/g, '\\$&')}"`,
-    { file: folder },
-  );
+export function needsTokenizerJson(folder: string, { given, namedBy, asItIs }: TokenizerClass): ModelError {
+  const which = asItIs
+    ? `The tokenizer of this architecture is run from a tokenizer.json, and ${folder} has none.`
+    : `${
+        namedBy === undefined
+          ? `No file of ${folder} names a tokenizer class, and the architecture has "${given}"`
+          : `${namedBy} names the tokenizer class "${given}"`
+      }, which vectune runs from a tokenizer.json only, and ${folder} has none.`;
+  return new ModelError('ERR_TOKENIZER', which, { file: folder, remedy: tokenizerRemedy(folder) });
 }

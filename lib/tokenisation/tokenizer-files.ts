@@ -16,6 +16,9 @@ export const TOKENIZER_FILES = [
   'sentencepiece.bpe.model',
 ] as const;
 
+/** sentencepiece's models under the names that classes give them, which vectune converts none of but XLM-R's. */
+export const SENTENCEPIECE_FILES = ['sentencepiece.bpe.model', 'spiece.model', 'spm.model', 'tokenizer.model'] as const;
+
 /** Those of the files that the folder has, bytes as they are. */
 export async function readTokenizerFiles(
   folder: string,

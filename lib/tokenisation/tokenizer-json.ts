@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ModelError } from '../system/errors';
 import { isObject, type JsonObject } from '../system/json';
 import { collectAddedTokens, type AddedTokens } from './added-tokens';
-import { needsTokenizerJson, tokenizerClass, tokenizerFamily, type TokenizerClass } from './tokenizer-class';
+import { isRebuilt, needsTokenizerJson, tokenizerClass, tokenizerFamily, type TokenizerClass } from './tokenizer-class';
 import { jsonFile, tokenText } from './tokenizer-files';
 import { familyTokenizer, readVocabulary } from './vocabulary';
 
@@ -72,6 +72,14 @@ export function readyTokenizer(request: TokenizerRequest): ReadyTokenizer {
     if (json === undefined) throw needsTokenizerJson(folder, chosen);
     added = collectAddedTokens({ folder, files, config, json, family, rows, ...ownIds(json) });
     ready = { ...json, truncation: null, padding: null, added_tokens: added.tokens };
+    const sameSplit = (known: JsonObject) =>
+      ['normalizer', 'pre_tokenizer'].every((name) => isDeepStrictEqual(splitting(json[name]), splitting(known[name])));
+    if (isRebuilt(chosen, json, sameSplit)) {
+      notes.push(
+        `tokenizer.json is run as it is; transformers 5 makes the tokenizer class ${chosen.name} (${namedBy(chosen)}) anew ` +
+          'from the vocabulary, and where the two split texts differently its ids are others.',
+      );
+    }
   } else {
     const vocabulary = readVocabulary(files, folder, family, json, {
       ...family.tokens,
@@ -111,7 +119,7 @@ export function classToWrite(ready: ReadyTokenizer, name: string, config: JsonOb
     const vocabulary = readVocabulary(new Map(), '', family, json);
     const added = { tokens: json['added_tokens'] as AddedTokens['tokens'], roles, notes: [] };
     const made = familyTokenizer(family, vocabulary, added, config);
-    const chosen = { name, given: name, namedBy: undefined, family };
+    const chosen = { name, given: name, namedBy: undefined, family, asItIs: false };
     return disagreements(json, made, chosen, config).length === 0 ? name : 'PreTrainedTokenizerFast';
   } catch {
     return 'PreTrainedTokenizerFast'; // it lacks a token that the class needs

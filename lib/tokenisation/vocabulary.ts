@@ -1,10 +1,11 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ModelError } from '../system/errors';
 import { isObject, type JsonObject } from '../system/json';
 import type { AddedTokens } from './added-tokens';
-import type { TokenizerFamily } from './tokenizer-class';
+import { tokenizerRemedy, type TokenizerFamily } from './tokenizer-class';
 import { readSentencePiece } from './sentencepiece';
-import { jsonFile } from './tokenizer-files';
+import { jsonFile, SENTENCEPIECE_FILES } from './tokenizer-files';
 
 /** What a class makes its tokenizer of. */
 export interface Vocabulary {
@@ -102,9 +103,9 @@ function fromSentencePiece(
   if (model.modelType !== 1) {
     throw new ModelError(
       'ERR_TOKENIZER',
-      `${file} is a sentencepiece model of the type ${model.modelType}, and vectune converts Unigram (1) only. Write its ` +
-        'tokenizer.json once with transformers (AutoTokenizer … save_pretrained).',
-      { file },
+      `${file} is a sentencepiece model of the type ${model.modelType}, and vectune converts Unigram (1) only: a ` +
+        'tokenizer.json is wanted.',
+      { file, remedy: tokenizerRemedy(folder) },
     );
   }
   const special = ['bos_token', 'pad_token', 'eos_token', 'unk_token'].map((role): [string, number] => [
@@ -175,11 +176,18 @@ function checkedIds(vocabulary: unknown, file: string): Record<string, number> {
 }
 
 function missing(folder: string, names?: string): ModelError {
-  return new ModelError(
-    'ERR_TOKENIZER',
-    `${folder} holds no tokenizer: expected tokenizer.json${names === undefined ? '' : `, or ${names}`}. Fetch the model folder again.`,
-    { file: folder },
-  );
+  const expected = `expected tokenizer.json${names === undefined ? '' : `, or ${names}`}`;
+  const other = SENTENCEPIECE_FILES.find((name) => existsSync(join(folder, name)));
+  if (other !== undefined) {
+    return new ModelError(
+      'ERR_TOKENIZER',
+      `${folder} holds ${other}, which vectune does not convert for this tokenizer class: ${expected}.`,
+      { file: folder, remedy: tokenizerRemedy(folder) },
+    );
+  }
+  return new ModelError('ERR_TOKENIZER', `${folder} holds no tokenizer: ${expected}. Fetch the model folder again.`, {
+    file: folder,
+  });
 }
 
 /**

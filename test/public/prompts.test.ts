@@ -1,14 +1,17 @@
+import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { InvalidArgumentError, TextVectorisation } from '../../lib/index';
 import { withKnownPrompts } from '../../lib/model/prompts';
 import { models as presets } from '../../lib/model/presets';
 import { removeFolders, temporaryFolder } from '../unit/native/support/folders';
-import { copyFixture, readJson, setFields } from '../unit/model/support/fixture';
+import { copyFixture, readJson, setFields, writeJson } from '../unit/model/support/fixture';
 
 /** Prompts by name and by text, and vectors that are cut to their first numbers. */
 
 afterAll(removeFolders);
 
+const SEARCHING = 'Represent this sentence for searching relevant passages: ';
+const INSTRUCT = 'Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery: ';
 const ABOUT = 'config_sentence_transformers.json';
 const TEXTS = ['the old stone bridge', 'rain fell on the boats', ''];
 const PROMPTS = { query: 'who ', passage: 'the harbour: ' };
@@ -143,9 +146,95 @@ describe('prompts of models whose folders have none', () => {
     expect(withKnownPrompts({ query: '', document: '' }, 'intfloat/e5-base-v2')).toEqual({
       prompts: { query: 'query: ', document: 'passage: ' },
       needed: true,
+      notes: [],
     });
     const own = { query: 'Query> ' };
     expect(withKnownPrompts(own, 'intfloat/e5-base-v2').prompts).toBe(own);
-    expect(withKnownPrompts({}, 'owner/e5-base-v2')).toEqual({ prompts: {}, needed: false });
+    expect(withKnownPrompts({}, 'owner/e5-base-v2')).toEqual({ prompts: {}, needed: false, notes: [] });
+  });
+
+  test.each<[string, string | undefined, string | undefined, boolean]>([
+    ['intfloat/multilingual-e5-large-instruct', INSTRUCT, undefined, true],
+    ['BAAI/bge-large-zh-v1.5', '为这个句子生成表示以用于检索相关文章：', undefined, false],
+    ['BAAI/bge-small-zh', '为这个句子生成表示以用于检索相关文章：', undefined, false],
+    ['BAAI/bge-m3', undefined, undefined, false],
+    ['WhereIsAI/UAE-Large-V1', SEARCHING, undefined, true],
+    ['mixedbread-ai/deepset-mxbai-embed-de-large-v1', 'query: ', 'passage: ', true],
+    ['nomic-ai/nomic-embed-text-v1-unsupervised', 'search_query: ', 'search_document: ', true],
+    ['ai-forever/ru-en-RoSBERTa', 'search_query: ', 'search_document: ', true],
+    ['AI-Forever/RU-EN-rosberta', 'search_query: ', 'search_document: ', true],
+  ])('%s', (id, query, document, needed) => {
+    const found = withKnownPrompts({}, id);
+    expect(found).toMatchObject({ needed, notes: [] });
+    expect([found.prompts['query'], found.prompts['document']]).toEqual([query, document]);
+  });
+});
+
+describe('a folder of a model that is known', () => {
+  const E5 = { query: 'query: ', document: 'passage: ' };
+  const moved = (...path: string[]) => {
+    const folder = join(temporaryFolder(), ...path);
+    cpSync(copyFixture('mpnet-mean'), folder, { recursive: true });
+    return folder;
+  };
+
+  test.each([
+    ['cloned or copied: by its name, and told', ['multilingual-e5-base'], 'multilingual-e5-base', 1],
+    [
+      "of Hugging Face's cache: by its path",
+      ['models--intfloat--multilingual-e5-base', 'snapshots', 'd13f1b27baf31030b7fd040960d60d909913633f'],
+      'intfloat/multilingual-e5-base',
+      0,
+    ],
+  ] as const)('%s', async (_, path, id, notes) => {
+    await using(moved(...path), async (tv) => {
+      const info = await tv.info();
+      expect(info).toMatchObject({ id, prompts: E5 });
+      expect(info.notes).toHaveLength(notes);
+      if (notes > 0)
+        expect(info.notes[0]).toMatch(/it is intfloat\/multilingual-e5-base, .*query: 'query: ', document: 'p/);
+      expect(await tv.embedQueries(TEXTS)).toEqual(await tv.embed(TEXTS.map((text) => `query: ${text}`)));
+    });
+  });
+
+  test("of vectune's cache: by what it says of its origin", async () => {
+    const folder = moved('intfloat--e5-small-v2');
+    writeJson({ id: 'intfloat/e5-small-v2', source: 'hub', revision: 'abc', sha256: {} }, folder, 'vectune.json');
+    await using(folder, async (tv) =>
+      expect(await tv.info()).toMatchObject({ id: 'intfloat/e5-small-v2', prompts: E5 }),
+    );
+  });
+
+  test('that vectune saved under another name: its prompts are needed as before', async () => {
+    const target = join(temporaryFolder(), 'ours');
+    await using(moved('e5-base-v2'), (tv) => tv.save(target));
+    expect(readJson(target, ABOUT)).toMatchObject({ prompts: E5 });
+    await using(target, async (tv) => {
+      expect((await tv.info()).notes).toEqual([]);
+      await tv.embedQueries(TEXTS);
+      await tv.embed(TEXTS, { prompt: '' });
+      expect((await tv.info()).notes).toEqual([]);
+      await tv.embed(TEXTS);
+      await tv.embed(TEXTS);
+      expect((await tv.info()).notes).toEqual([
+        expect.stringMatching(/^ours was trained with a prompt before each text .*use embedQueries and embedDocuments/),
+      ]);
+    });
+  });
+
+  test('or of one that has none: who embeds queries as such is told', async () => {
+    await using(copyFixture('bert-mean'), async (tv) => {
+      await tv.embed(TEXTS);
+      await tv.embedDocuments(TEXTS);
+      expect((await tv.info()).notes).toEqual([]);
+      await tv.embedQueries(TEXTS);
+      expect((await tv.info()).notes).toEqual([
+        expect.stringMatching(/^Queries were embedded as all texts are, as \S+ has no prompts/),
+      ]);
+    });
+    await using(copyFixture('bert-mean'), async (tv) => {
+      await tv.embedQueries(TEXTS, { prompt: 'who: ' });
+      expect((await tv.info()).notes).toEqual([]);
+    });
   });
 });

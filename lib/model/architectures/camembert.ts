@@ -3,6 +3,7 @@ import { afterPadding } from './roberta';
 
 export const camembert = {
   modelClass: 'CamembertModel',
+  otherClasses: ['RobertaModel', 'XLMRobertaModel'],
   tokenizerClass: 'CamembertTokenizer',
   writtenTokenizerClass: 'CamembertTokenizer',
   formerModule: 'CamemBERT',

@@ -5,6 +5,10 @@ import type { Shape } from '../encoder-fields/shape';
 export interface Description {
   /** transformers' class, which config.json names in "architectures". */
   modelClass: string;
+  /** Other classes of the same computation. */
+  otherClasses?: readonly string[];
+  /** Whether the model's code may come with it: the architecture is that code's too. */
+  ownCode?: boolean;
   /** transformers 5's tokenizer class for folders that name none. */
   tokenizerClass: string;
   /** The one that every release of transformers knows, for folders that are written. */

@@ -54,6 +54,7 @@ function readGemma3(fields: Fields): Shape {
 
 export const gemma3Text = {
   modelClass: 'Gemma3TextModel',
+  otherClasses: ['Gemma3Model'],
   tokenizerClass: 'GemmaTokenizer',
   writtenTokenizerClass: 'PreTrainedTokenizerFast',
   formerModule: null,

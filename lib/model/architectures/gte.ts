@@ -57,6 +57,8 @@ function ntk(fields: Fields, scaling: unknown, theta: number, headSize: number):
 
 export const gte = {
   modelClass: 'GteModel',
+  otherClasses: ['NewModel'],
+  ownCode: true,
   tokenizerClass: 'XLMRobertaTokenizer',
   writtenTokenizerClass: 'XLMRobertaTokenizer',
   formerModule: null,

@@ -62,6 +62,7 @@ function readNomicBert(fields: Fields): Shape {
 
 export const nomicBert = {
   modelClass: 'NomicBertModel',
+  ownCode: true,
   tokenizerClass: 'BertTokenizer',
   writtenTokenizerClass: 'BertTokenizer',
   formerModule: null,

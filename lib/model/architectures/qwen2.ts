@@ -20,6 +20,7 @@ function readQwen2(fields: Fields): Shape {
 
 export const qwen2 = {
   modelClass: 'Qwen2Model',
+  ownCode: true, // of which its reader asks what it does
   tokenizerClass: 'Qwen2Tokenizer',
   writtenTokenizerClass: 'PreTrainedTokenizerFast',
   formerModule: null,

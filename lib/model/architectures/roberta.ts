@@ -11,6 +11,7 @@ export function afterPadding(fields: Fields): Shape {
 
 export const roberta = {
   modelClass: 'RobertaModel',
+  otherClasses: ['CamembertModel', 'XLMRobertaModel'],
   tokenizerClass: 'RobertaTokenizer',
   writtenTokenizerClass: 'RobertaTokenizer',
   formerModule: 'RoBERTa',

@@ -3,6 +3,7 @@ import { afterPadding } from './roberta';
 
 export const xlmRoberta = {
   modelClass: 'XLMRobertaModel',
+  otherClasses: ['CamembertModel', 'RobertaModel'],
   tokenizerClass: 'XLMRobertaTokenizer',
   writtenTokenizerClass: 'XLMRobertaTokenizer',
   formerModule: 'XLMRoBERTa',

@@ -48,21 +48,41 @@ export async function readOrigin(folder: string): Promise<CachedOrigin | undefin
   return (await lackingWeights(folder)) === undefined ? (value as unknown as CachedOrigin) : undefined;
 }
 
-/** A file of weights, or the index of several, or what an adapter has in their place. */
-const WEIGHTS = [...OWN_WEIGHTS, ...ADAPTER_WEIGHTS];
+/** A file of weights, or the index of several, or what an adapter has in their place; the first that is there counts. */
+export const WEIGHTS = [...OWN_WEIGHTS, ...ADAPTER_WEIGHTS];
 
-/** The module that should have weights and lacks them, by its path: vectune kept such folders once. */
+/** Names of the files that an index of weights names; none where it is no index. */
+export async function shardsOf(index: string): Promise<string[]> {
+  const value = await readJson(index).catch(() => undefined);
+  const map = isObject(value) ? value['weight_map'] : undefined;
+  if (!isObject(map)) return [];
+  return [...new Set(Object.values(map))].filter((name): name is string => typeof name === 'string');
+}
+
+/** The file of weights that should be there and is not, by its path: vectune kept such folders once. */
 export async function lackingWeights(folder: string): Promise<string | undefined> {
   const list = await readJson(join(folder, 'modules.json')).catch(() => undefined);
   const modules = Array.isArray(list) ? (list as unknown[]).filter(isObject) : [];
   const paths = modules
-    .filter(({ type }) => /\.(?:Transformer|Dense)$/.test(String(type)))
+    .filter(({ type }) => /\.(?:Transformer|StaticEmbedding|Dense)$/.test(String(type)))
     .map(({ path }) => (typeof path === 'string' ? path : ''));
   for (const path of modules.length === 0 ? [''] : paths) {
-    const found = await Promise.all(WEIGHTS.map((name) => stat(join(folder, path, name)).catch(() => undefined)));
-    if (!found.some((info) => info?.isFile())) return path;
+    const found = await Promise.all(WEIGHTS.map((name) => isFile(join(folder, path, name))));
+    const name = WEIGHTS[found.indexOf(true)];
+    if (name === undefined) return join(path, WEIGHTS[0]!);
+    if (!name.endsWith('.json')) continue;
+    for (const shard of await shardsOf(join(folder, path, name))) {
+      if (!(await isFile(join(folder, path, shard)))) return join(path, shard);
+    }
   }
   return undefined;
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (info) => info.isFile(),
+    () => false,
+  );
 }
 
 /**

@@ -60,12 +60,13 @@ async function whatIsMissing(folder: string, absent: string): Promise<string | u
   // Without modules.json it would be read as a plain model and pooled by its mean: it must be known that there is none.
   if (plain && !(await isThere(join(absent, 'modules.json')))) return 'modules.json was not fetched';
   const lacks = await lackingWeights(folder);
-  if (lacks !== undefined) return `${join(lacks, 'model.safetensors')} was not fetched`;
+  if (lacks !== undefined) return `${lacks} was not fetched`;
   const names = await modulePaths(folder, plain);
   const encoder = names[0]?.[0] ?? '';
   const isAdapter = await isThere(join(folder, encoder, ADAPTER_CONFIG));
   for (const [path, kind] of names) {
-    if (kind === 'Normalize' || (isAdapter && path === encoder)) continue;
+    // The first two need none; an adapter's encoder has its base's.
+    if (kind === 'Normalize' || kind === 'StaticEmbedding' || (isAdapter && path === encoder)) continue;
     if (!(await isThere(join(folder, path, 'config.json')))) return `${join(path, 'config.json')} was not fetched`;
   }
   if (isAdapter) return undefined; // its tokenizer may be the base's

@@ -11,9 +11,9 @@ import {
   withoutRemedy,
 } from '../../system/errors';
 import { unlessSilent } from '../../system/silence';
-import { TOKENIZER_FILES } from '../../tokenisation/tokenizer-files';
+import { SENTENCEPIECE_FILES, TOKENIZER_FILES } from '../../tokenisation/tokenizer-files';
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from '../folder/adapter';
-import { addToCache, type CachedOrigin } from './cache';
+import { addToCache, shardsOf, WEIGHTS, type CachedOrigin } from './cache';
 import { hubFetch, type HubAccess } from './hub-request';
 import type { ModelDownloadEvent } from '../types';
 
@@ -43,9 +43,6 @@ const MODEL_FILES = new Set<string>([
   ADAPTER_WEIGHTS[0],
   ...TOKENIZER_FILES,
 ]);
-/** What torch.save wrote, whole or in parts: wanted where a module has nothing else. */
-const PICKLES = /^(?:pytorch_model(?:-\d+-of-\d+)?|adapter_model)\.bin$|^pytorch_model\.bin\.index\.json$/;
-
 /** Whether a file of the repository belongs to the model as vectune reads it. */
 export function isModelFile(path: string): boolean {
   const parts = path.split('/');
@@ -158,41 +155,83 @@ export async function withRepository<T>(
 /**
  * Fetches the files of a model from the Hugging Face hub into `folder`, which appears whole or not at all.
  *
+ * @param check looks at the folder when all but its weights is there; what it throws ends the fetching
  * @throws what `withRepository` throws; DownloadError ERR_DISK_SPACE; FileError: the cache cannot be written; ModelError
  *   ERR_MODEL_FOLDER: the repository has no weights
  */
-export async function fetchFromHub(id: string, folder: string, options: HubOptions): Promise<CachedOrigin> {
+export async function fetchFromHub(
+  id: string,
+  folder: string,
+  options: HubOptions,
+  check?: (folder: string) => Promise<void>,
+): Promise<CachedOrigin> {
   return withRepository('model', id, options, async (repository) => {
     const origin: CachedOrigin = { id, source: 'hub', revision: repository.sha, sha256: {} };
-    const wanted = chooseFiles(id, await repository.files());
+    const files = new Map((await repository.files()).map((entry) => [entry.path, entry]));
+    const weights = chosenWeights(id, files);
     return addToCache(folder, origin, async (temporary) => {
-      for (const entry of wanted) origin.sha256[entry.path] = await repository.fetch(entry, temporary);
+      const fetchAll = async (paths: readonly string[]): Promise<void> => {
+        for (const path of paths) {
+          if (Object.hasOwn(origin.sha256, path)) continue;
+          origin.sha256[path] = await repository.fetch(files.get(path)!, temporary);
+        }
+      };
+      await fetchAll(smallFiles(files));
+      await fetchAll(weights.filter(isIndex));
+      await check?.(temporary);
+      for (const path of weights) await fetchAll(isIndex(path) ? await shards(id, files, temporary, path) : [path]);
     });
   });
 }
 
-function isWeights({ path }: ListFileEntry): boolean {
+type Listing = ReadonlyMap<string, ListFileEntry>;
+
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/') + 1);
+}
+
+function isWeights(path: string): boolean {
   return path.endsWith('.safetensors') || path.endsWith('.bin');
 }
 
-/** The model's files, small ones first; of each module's weights safetensors where there are any, else pickles. */
-function chooseFiles(id: string, files: readonly ListFileEntry[]): ListFileEntry[] {
-  const wanted = files.filter((entry) => isModelFile(entry.path));
-  const folderOf = (path: string) => path.slice(0, path.lastIndexOf('/') + 1);
-  const safe = new Set(wanted.filter(isWeights).map(({ path }) => folderOf(path)));
-  for (const entry of files) {
-    const folder = folderOf(entry.path);
-    const name = entry.path.slice(folder.length);
-    // A module's folder is one whose other files are wanted.
-    if (PICKLES.test(name) && !safe.has(folder) && isModelFile(`${folder}config.json`)) wanted.push(entry);
-  }
-  if (!wanted.some(isWeights)) {
+function isIndex(path: string): boolean {
+  return path.endsWith('.index.json');
+}
+
+/** All that the model is made of but its weights. */
+function smallFiles(files: Listing): string[] {
+  const wanted = [...files.keys()].filter((path) => isModelFile(path) && !isWeights(path) && !isIndex(path));
+  // What no tokenizer.json says, a message about the tokenizer may.
+  const others = SENTENCEPIECE_FILES.filter((name) => files.has(name) && !files.has('tokenizer.json'));
+  return [...new Set([...wanted, ...others])];
+}
+
+/** Of each module its file of weights, or the index of several: safetensors where there are any, else pickles. */
+function chosenWeights(id: string, files: Listing): string[] {
+  // A module's folder is one whose other files are wanted.
+  const folders = new Set([...files.keys()].map(folderOf).filter((folder) => isModelFile(`${folder}config.json`)));
+  const chosen = [...folders].flatMap((folder) => {
+    const found = WEIGHTS.map((name) => folder + name).find((path) => files.has(path));
+    return found === undefined ? [] : [found];
+  });
+  if (chosen.length > 0) return chosen;
+  throw new ModelError(
+    'ERR_MODEL_FOLDER',
+    `The repository ${id} holds no model.safetensors and no pytorch_model.bin. Choose one that does.`,
+  );
+}
+
+/** The files that an index names, whatever their names are. */
+async function shards(id: string, files: Listing, folder: string, index: string): Promise<string[]> {
+  const names = await shardsOf(join(folder, index));
+  return names.map((name) => {
+    const path = folderOf(index) + name;
+    if (/^[\w.-]+$/.test(name) && files.has(path)) return path;
     throw new ModelError(
       'ERR_MODEL_FOLDER',
-      `The repository ${id} holds no model.safetensors and no pytorch_model.bin. Choose one that does.`,
+      `${index} of ${id} names the file ${JSON.stringify(name)}, which the repository does not have. Choose another model.`,
     );
-  }
-  return wanted.sort((a, b) => Number(isWeights(a)) - Number(isWeights(b)));
+  });
 }
 
 /** Streams a file to disk, checks its length and, where the hub tells it, its SHA-256, and returns that. */

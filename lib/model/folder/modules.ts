@@ -3,9 +3,10 @@ import { isAbsolute, join, normalize, relative, sep } from 'node:path';
 import { show } from '../../system/options';
 import { ModelError } from '../../system/errors';
 import { isObject, readJson } from '../../system/json';
+import { say } from '../../system/wording';
 import { ARCHITECTURES } from '../architectures';
 
-export type ModuleKind = 'transformer' | 'static' | 'pooling' | 'dense' | 'normalize';
+export type ModuleKind = 'transformer' | 'static' | 'pooling' | 'dense' | 'normalize' | 'dropout';
 
 /** One entry of modules.json. */
 export interface FolderModule {
@@ -25,7 +26,44 @@ const KINDS: Record<string, ModuleKind> = {
   Pooling: 'pooling',
   Dense: 'dense',
   Normalize: 'normalize',
+  Dropout: 'dropout',
 };
+
+const SPARSE = 'It gives a weight for each word of a vocabulary (SPLADE), and no vector to compare by the cosine.';
+const ENCODERS =
+  'It holds an encoder for each kind of text. Save the one that is wanted with Python ' +
+  "(SentenceTransformer(modules=model[0].sub_modules['document']).save(…)) and open that folder.";
+const WORDS = 'Its texts are split into words by code of its own. Choose an encoder, or a StaticEmbedding for speed.';
+const TOKENS = 'It gives a vector for each token (ColBERT), and not one for a text.';
+
+/** What to know of a module of sentence-transformers that is not run. */
+const OTHERS: Record<string, string> = {
+  Asym: ENCODERS,
+  Router: ENCODERS,
+  BoW: WORDS,
+  WordEmbeddings: WORDS,
+  WordWeights: WORDS,
+  CNN: 'It is a network between the tokens and their pooling. Choose a model that has none.',
+  LSTM: 'It is a network between the tokens and their pooling. Choose a model that has none.',
+  WeightedLayerPooling: 'It mixes the layers of the encoder. Choose a model that takes the last one.',
+  CLIPModel:
+    'It is for images too. Choose a model of texts: that of sentence-transformers/clip-ViT-B-32-multilingual-v1 gives ' +
+    'vectors for the images of clip-ViT-B-32.',
+  LogitScore: 'It scores pairs of texts (a cross-encoder) and gives no vectors.',
+  MLMTransformer: SPARSE,
+  SpladePooling: SPARSE,
+  SparseAutoEncoder: SPARSE,
+  SparseStaticEmbedding: SPARSE,
+  MultiVectorMask: TOKENS,
+  TokenPooling: TOKENS,
+};
+
+function aboutModule(type: string): string {
+  const name = /^sentence_transformers\.(?:\w+\.)*(\w+)$/.exec(type)?.[1];
+  if (name === undefined)
+    return "It is none of sentence-transformers' own, and code that comes with a model is never run.";
+  return Object.hasOwn(OTHERS, name) ? OTHERS[name]! : '';
+}
 
 /**
  * `sentence_transformers.models.Dense` (up to 5.3), `sentence_transformers.base.modules.dense.Dense` and
@@ -63,7 +101,7 @@ export async function readModules(folder: string): Promise<FolderModule[] | unde
         'ERR_UNKNOWN_MODULE',
         `${file} names the module "${type}"; vectune has Transformer, StaticEmbedding, ` +
           'Pooling, Dense and Normalize of sentence-transformers.',
-        { file },
+        { file, remedy: say`${aboutModule(type)}` },
       );
     }
     modules.push({ kind, folder: await inside(folder, path, file) });
@@ -91,10 +129,12 @@ function isBelow(path: string): boolean {
   return !isAbsolute(path) && path.split(sep)[0] !== '..';
 }
 
+const AFTER_POOLING: readonly ModuleKind[] = ['dense', 'normalize', 'dropout'];
+
 function checkOrder(modules: readonly FolderModule[], file: string): void {
   const kinds = modules.map((module) => module.kind);
   const begins = kinds[0] === 'static' ? 1 : kinds[0] === 'transformer' && kinds[1] === 'pooling' ? 2 : undefined;
-  if (begins !== undefined && kinds.slice(begins).every((kind) => kind === 'dense' || kind === 'normalize')) {
+  if (begins !== undefined && kinds.slice(begins).every((kind) => AFTER_POOLING.includes(kind))) {
     return;
   }
   throw new ModelError(

@@ -8,13 +8,14 @@ import { hasVocabulary, jsonFile, readTokenizerFiles } from '../../tokenisation/
 import type { ModelLayout, OpenedModel } from '../types';
 import { ARCHITECTURES } from '../architectures';
 import type { ResolvedModel } from '../fetch/resolve';
-import type { Adapter } from './adapter';
+import { ADAPTER_CONFIG, type Adapter } from './adapter';
 import { readEncoderSpec } from './encoder-config';
 import { readHead, type FolderHead } from './head';
 import { readJsonObject, type JsonObject } from '../../system/json';
 import { withKnownPrompts } from '../prompts';
 import { readModules } from './modules';
-import { readModelConfig, readSentenceConfig } from './sentence-config';
+import { NO_KIND_LENGTHS, readModelConfig, readSentenceConfig, type ModelConfig } from './sentence-config';
+import { refuseOtherTasks } from './model-class';
 import { MODEL2VEC, readStaticSpec, STATIC } from './static-embedding';
 import { findWeights } from './weights';
 import { absolutePath } from '../../system/working-folder';
@@ -35,6 +36,28 @@ export interface AdaptedBase {
  * @throws ModelError with the code of what is wrong, and the file.
  */
 export async function readFolder(folder: string, id: string, adapted?: AdaptedBase): Promise<OpenedModel> {
+  return (await read(folder, id, findWeights, adapted))!;
+}
+
+/**
+ * Looks at a folder whose weights are not there yet, but for what only they tell, and for what an adapter's base has.
+ *
+ * @throws ModelError as `readFolder`
+ */
+export async function checkFolder(folder: string, id: string): Promise<void> {
+  const encoderFolder = (await readModules(folder))?.[0]?.folder ?? folder;
+  if ((await readJsonObject(join(encoderFolder, ADAPTER_CONFIG))) !== undefined) return;
+  const opened = await read(folder, id, undefined);
+  opened?.tokeniser.close();
+}
+
+/** @param find undefined: there are no weights; of a table of words nothing is read then */
+async function read(
+  folder: string,
+  id: string,
+  find: typeof findWeights | undefined,
+  adapted?: AdaptedBase,
+): Promise<OpenedModel | undefined> {
   const given = absolutePath(folder);
   const own = await readModules(given);
   const root = adapted !== undefined && own === undefined ? adapted.base.folder : given;
@@ -48,17 +71,20 @@ export async function readFolder(folder: string, id: string, adapted?: AdaptedBa
       file: root,
     });
   }
-  const modules = await readModules(root);
+  const about = await readModelConfig(root);
+  const named = await readModules(root);
+  const modules = named?.filter(({ kind }) => kind !== 'dropout');
   const first = modules?.[0];
   if (adapted !== undefined) await refuseStaticBase(adapted);
   if (first?.kind === 'static')
-    return readStatic(root, id, first.folder, (width) => readHead(modules!.slice(1), width, [MEAN]));
+    return find && readStatic(root, id, about, first.folder, (width) => readHead(modules!.slice(1), width, [MEAN]));
   const encoderFolder = first?.folder ?? root;
   const weightsFolder = adapted === undefined ? encoderFolder : await encoderOf(adapted.base.folder);
   const { config, file } = await readEncoderConfig(weightsFolder, modules !== undefined);
   if (modules === undefined && config['model_type'] === MODEL2VEC) {
     const normalised = config['normalize'] === true;
-    return readStatic(root, id, root, async (width) => ({
+    if (find === undefined) return undefined;
+    return readStatic(root, id, about, root, async (width) => ({
       head: [MEAN, ...(normalised ? [{ kind: 'normalize' as const }] : [])],
       denseFolders: new Map(),
       includePrompt: true,
@@ -72,7 +98,13 @@ export async function readFolder(folder: string, id: string, adapted?: AdaptedBa
         `${own === undefined ? ', whose pooling, modules and prompts it has' : ''}.`,
     );
   }
+  if (modules === undefined) refuseOtherTasks(config, file, root);
   const encoder = readEncoderSpec(config, file);
+  if (named?.length !== modules?.length) {
+    notes.push(
+      'The module Dropout of modules.json is left out: it changes no vector, and nothing is dropped in training.',
+    );
+  }
   let head: FolderHead;
   if (modules === undefined) {
     const last = isDecoder(config);
@@ -86,7 +118,6 @@ export async function readFolder(folder: string, id: string, adapted?: AdaptedBa
     head = await readHead(modules.slice(1), encoder.hiddenSize);
   }
   const sentence = await readSentenceConfig(encoderFolder);
-  const about = await readModelConfig(root);
   const tokenizerFolder =
     adapted === undefined || (await hasVocabulary(adapted.adapter.folder))
       ? (adapted?.adapter.folder ?? encoderFolder)
@@ -105,13 +136,15 @@ export async function readFolder(folder: string, id: string, adapted?: AdaptedBa
   });
   notes.push(...tokeniser.notes);
   checkVocabulary(tokeniser, encoder.vocabSize, tokenizerFolder, `${file} says "vocab_size" ${encoder.vocabSize}`);
-  const { prompts, needed } = withKnownPrompts(about.prompts, adapted?.base.id ?? id);
+  const known = withKnownPrompts(about.prompts, adapted?.base.id ?? id);
+  notes.push(...known.notes);
   const defaultPrompt = about.prompts[about.defaultPromptName ?? ''] ?? '';
   const layout: ModelLayout = {
     ...about,
-    prompts,
-    needsPrompt: needed,
+    prompts: known.prompts,
+    needsPrompt: known.needed,
     encoderConfig: config,
+    kindLengths: sentence.kindLengths,
     doLowerCase: sentence.doLowerCase,
     includePrompt: head.includePrompt,
     tokenizerFiles: files,
@@ -124,10 +157,13 @@ export async function readFolder(folder: string, id: string, adapted?: AdaptedBa
     folder: given,
     architecture: encoder.architecture,
     spec,
-    weightFiles: [
-      ...(await weightFiles(root, weightsFolder, head)),
-      ...(adapted === undefined ? [] : [adapted.adapter.weights]),
-    ],
+    weightFiles:
+      find === undefined
+        ? []
+        : [
+            ...(await weightFiles(root, weightsFolder, head)),
+            ...(adapted === undefined ? [] : [adapted.adapter.weights]),
+          ],
     width: head.dimension,
     // Python cuts a vector at its end, wherever that is.
     dimension: Math.min(about.truncateDim ?? Infinity, head.dimension),
@@ -153,26 +189,27 @@ function isDecoder(config: JsonObject): boolean {
 async function readStatic(
   root: string,
   id: string,
+  about: ModelConfig,
   folder: string,
   headOf: (width: number) => Promise<FolderHead>,
 ): Promise<OpenedModel> {
   const encoder = await readStaticSpec(await findWeights(folder, root));
   const head = await headOf(encoder.hiddenSize);
-  const about = await readModelConfig(root);
   const files = await readTokenizerFiles(folder, ['tokenizer.json']);
   const tokeniser = await Tokeniser.openAsItIs({ folder, files, positions: encoder.positions });
   checkVocabulary(tokeniser, encoder.vocabSize, folder, `the table of words has ${encoder.vocabSize} rows`);
-  const { prompts, needed } = withKnownPrompts(about.prompts, id);
+  const { prompts, needed, notes } = withKnownPrompts(about.prompts, id);
   const layout: ModelLayout = {
     ...about,
     prompts,
     needsPrompt: needed,
     encoderConfig: {},
+    kindLengths: NO_KIND_LENGTHS,
     doLowerCase: false,
     includePrompt: true,
     tokenizerFiles: files,
     tokenizerConfig: {},
-    notes: [],
+    notes,
   };
   return {
     id,

@@ -53,7 +53,14 @@ export async function layoutFiles(model: OpenedModel): Promise<Map<string, strin
     files.set(`${STATIC_FOLDER}/tokenizer.json`, layout.tokenizerFiles.get('tokenizer.json')!);
     return files;
   }
-  put('sentence_bert_config.json', { max_seq_length: model.maxInputLength, do_lower_case: layout.doLowerCase });
+  const { query, document } = layout.kindLengths;
+  put('sentence_bert_config.json', {
+    max_seq_length: model.maxInputLength,
+    do_lower_case: layout.doLowerCase,
+    // Releases before 6.2 refuse keys that they do not know.
+    ...(query === null ? {} : { query_length: query }),
+    ...(document === null ? {} : { document_length: document }),
+  });
   files.set('config.json', withFloats(encoderConfig(model)));
   spec.head.forEach((module, i) => {
     if (module.kind === 'pooling')

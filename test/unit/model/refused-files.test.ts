@@ -191,6 +191,16 @@ describe('a tokenizer', () => {
       file: '',
       message: /holds no tokenizer: expected tokenizer\.json, or vocab\.txt/,
     },
+    ...['spiece.model', 'tokenizer.model', 'spm.model', 'sentencepiece.bpe.model'].map((name) => ({
+      title: `of sentencepiece as ${name}`,
+      change: (folder: string) => {
+        without(folder, 'tokenizer.json', 'vocab.txt');
+        writeFileSync(join(folder, name), 'x');
+      },
+      code: code as ModelErrorCode,
+      file: '',
+      message: new RegExp(`holds ${name}, which .*AutoTokenizer\\.from_pretrained\\('.*save_pretrained`, 's'),
+    })),
     {
       title: 'whose vocabulary lacks a special token',
       change: (folder) => {

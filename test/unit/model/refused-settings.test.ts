@@ -331,7 +331,7 @@ describe('a setting', () => {
       change: set(sentence, { processing_kwargs: { text: { padding: 'max_length' } } }),
       code,
       file: sentence,
-      message: /"processing_kwargs" is \{"text"/,
+      message: /"text" of "processing_kwargs" is \{"padding":"max_length"\}.*Take it out/,
     },
     {
       title: 'with a limit of no tokens',

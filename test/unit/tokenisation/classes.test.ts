@@ -236,6 +236,90 @@ describe('the tiny vocabulary', () => {
     },
   );
 
+  test('alone, where no file names a class and the architecture has one that only a tokenizer.json describes', async () => {
+    await expect(tiny(['vocab.txt'], {}, { tokenizerClass: 'Qwen2Tokenizer' })).rejects.toMatchObject({
+      code: 'ERR_TOKENIZER',
+      message: expect.stringMatching(
+        /^No file of \/m names a tokenizer class, and the architecture has "Qwen2Tokenizer", /,
+      ),
+    });
+    await expect(tiny(['vocab.txt'], {}, { tokenizerClass: 'PreTrainedTokenizer' })).rejects.toMatchObject({
+      code: 'ERR_TOKENIZER',
+      message: expect.stringMatching(/^The tokenizer of this architecture is run from a tokenizer\.json.*python -c/s),
+    });
+  });
+
+  test('of ModernBERT is run as it is, whatever class is named, as in transformers', async () => {
+    const word = 'The Mill';
+    const cased = (tokenizer_class: string, more: Partial<TokeniserSource>) =>
+      source(
+        () => {
+          const json = readJson(fixtureFolder('bert-dense'), 'tokenizer.json');
+          return Buffer.from(JSON.stringify({ ...json, normalizer: null }));
+        },
+        ['tokenizer.json'],
+        { 'tokenizer_config.json': { tokenizer_class } },
+        more,
+      );
+    const bert = await cased('BertTokenizer', {});
+    expect(await idsOf(bert, word)).toEqual(await idsOf(await tiny(['vocab.txt']), word));
+    const { tokenizerClass } = ARCHITECTURES.modernbert;
+    for (const name of ['BertTokenizer', 'RobertaTokenizer', 'BertJapaneseTokenizer']) {
+      const modern = await cased(name, { tokenizerClass });
+      expect(await idsOf(modern, word)).toEqual(await idsOf(await cased('PreTrainedTokenizerFast', {}), word));
+      expect(await idsOf(modern, word)).not.toEqual(await idsOf(bert, word));
+      expect(modern.notes).toEqual([]);
+    }
+  });
+
+  test.each([
+    ['LlamaTokenizer', 1],
+    ['T5Tokenizer', 1],
+    ['PreTrainedTokenizerFast', 0],
+    ['OurOwnTokenizer', 0],
+  ])('of the class %s, which transformers makes anew and vectune does not: told', async (tokenizer_class, notes) => {
+    const tokeniser = await tiny(['tokenizer.json'], { 'tokenizer_config.json': { tokenizer_class } });
+    expect(tokeniser.notes).toHaveLength(notes);
+    if (notes > 0)
+      expect(tokeniser.notes[0]).toMatch(/run as it is; transformers 5 makes the tokenizer class \w+ .* anew/);
+  });
+
+  test.each(['qwen3-mean', 'gemma3_text-mean'] as const)(
+    'of %s says what its class would make: nothing is told, until it says something else',
+    async (name) => {
+      const folder = copyFixture(name);
+      expect((await openModel(folder)).layout.notes).toEqual([]);
+      setFields({ normalizer: { type: 'Lowercase' } }, folder, 'tokenizer.json');
+      expect((await openModel(folder)).layout.notes).toEqual([
+        expect.stringMatching(/makes the tokenizer class .* anew/),
+      ]);
+    },
+  );
+
+  test('whose texts get no special token: an empty text has that of the end, or of padding', async () => {
+    const bare = (config: object) =>
+      source(
+        () => {
+          const json = readJson(fixtureFolder('bert-dense'), 'tokenizer.json');
+          return Buffer.from(JSON.stringify({ ...json, post_processor: null }));
+        },
+        ['tokenizer.json'],
+        { 'tokenizer_config.json': { tokenizer_class: 'PreTrainedTokenizerFast', ...config } },
+        {},
+      );
+    const [pad, end] = [await bare({ pad_token: '[PAD]' }), await bare({ pad_token: '[PAD]', eos_token: '[SEP]' })];
+    const { offsets, ids } = await end.encode(['the', '', 'mill', ' '], 10);
+    expect([...offsets]).toEqual([0, 1, 2, 3, 4]);
+    expect([ids[1], ids[3]]).toEqual([3, 3]);
+    expect(await idsOf(pad, '')).toEqual([0]);
+    expect(await idsOf(await tiny(['tokenizer.json']), '')).toEqual([2, 3]); // they have theirs
+    await expect((await bare({})).encode(['the', ''], 10)).rejects.toMatchObject({
+      code: 'ERR_INVALID_ARGUMENT',
+      row: 1,
+      message: expect.stringMatching(/row 1 .*'', has no token by \/m\/tokenizer\.json/),
+    });
+  });
+
   test.each<[string, Extra, RegExp]>([
     ['an id that is none', { 'added_tokens.json': { a: -1 } }, /added_tokens\.json: the id of the token 'a' must be/],
     ['an id that is a text', { 'added_tokens.json': { a: '7' } }, /the id of the token 'a' must be an integer from 0/],
