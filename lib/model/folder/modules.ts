@@ -5,6 +5,7 @@ import { ModelError } from '../../system/errors';
 import { isObject, readJson } from '../../system/json';
 import { say } from '../../system/wording';
 import { ARCHITECTURES } from '../architectures';
+import { readModelConfig } from './sentence-config';
 
 export type ModuleKind = 'transformer' | 'static' | 'pooling' | 'dense' | 'normalize' | 'dropout';
 
@@ -80,6 +81,7 @@ export async function readModules(folder: string): Promise<FolderModule[] | unde
   const file = join(folder, 'modules.json');
   const list = await readJson(file);
   if (list === undefined) return undefined;
+  await readModelConfig(folder); // of another kind of model they are others: that is said first
   if (!Array.isArray(list) || list.length === 0) {
     throw new ModelError('ERR_MODEL_FOLDER', `${file} must hold a list of modules, found ${show(list)}.`, { file });
   }
