@@ -6,7 +6,8 @@ import type { Gain } from './gain';
 import { gainWords } from './gain-words';
 import { KeptEpoch } from './kept';
 import { lossWords } from './losses/told';
-import { promptsLine } from './prompts';
+import { promptsLine, type PromptChoice } from './prompts';
+import type { FinetuneReport } from './report';
 import type { ValidationMetrics } from './metrics';
 import type { ResolvedOptions } from './resolved-options';
 import type { CardFacts } from '../model/save/card';
@@ -49,6 +50,30 @@ function cardSettings({ settings }: Of<'summary'>): Record<string, string | numb
   };
 }
 
+/** What stood before a row's first text, and before its others; null of several data sets, each with its own. */
+function usedPrompts(prompts: PromptChoice | null): readonly [string, string] | null {
+  if (prompts === null) return null;
+  if (typeof prompts === 'string') return [prompts, prompts];
+  if (Object.values(prompts).some((one) => typeof one !== 'string')) return null;
+  const { text, text1, anchor, text2, positive, candidates } = prompts as Record<string, string>;
+  const first = text ?? text1 ?? anchor ?? '';
+  return [first, text ?? text2 ?? positive ?? candidates ?? ''];
+}
+
+/** What was to be kept and searched for, in a line each. */
+function reportedFacts(report: FinetuneReport | undefined): Record<string, string> {
+  const { kept, search } = report ?? {};
+  const number = (value: number | null) => (value === null ? '-' : value.toFixed(4));
+  return {
+    ...(kept && {
+      keep: `${measureTitle(kept.measure)} of ${kept.rows} rows ${number(kept.before)} → ${number(kept.after)}, might fall by ${kept.margin}`,
+    }),
+    ...(search && {
+      search: `${search.trials.length} trials in ${search.minutes} minutes at most, by ${measureTitle(search.measure)}`,
+    }),
+  };
+}
+
 /** Follows one run so that the model's card can say what was done, also where the run was stopped before its end. */
 export class TrainingRecord {
   readonly #kept = new KeptEpoch();
@@ -63,6 +88,7 @@ export class TrainingRecord {
   #gain: Gain | null = null;
   #crossCheck: { folds: number; rows: number } | null = null;
   #batch: { batchSize: number; effectiveBatchSize: number } | undefined;
+  #report: FinetuneReport | undefined;
 
   constructor(options: ResolvedOptions) {
     this.#options = options;
@@ -80,7 +106,7 @@ export class TrainingRecord {
       this.#share = event.share;
     } else if (event.type === 'done') {
       const { gain, crossCheck, share } = event.report;
-      this.#batch = event.report;
+      this.#batch = this.#report = event.report;
       this.#share = share;
       this.#gain = gain;
       this.#crossCheck = crossCheck;
@@ -116,6 +142,8 @@ export class TrainingRecord {
         ...(this.#data[0] && { maxInputLength: this.#data[0].maxInputLength }),
         ...(this.#batch && { batchSize: this.#batch.batchSize, effectiveBatchSize: this.#batch.effectiveBatchSize }),
         ...(summary && cardSettings(summary)),
+        ...(summary && { validationSplit: summary.settings.validationSplit }),
+        ...reportedFacts(this.#report),
         ...(prompts !== null && { prompts: promptsLine(prompts) }),
         ...(dropout !== null && { dropout }),
         ...(freeze.length > 0 && { freeze: freeze.join(', ') }),
@@ -135,6 +163,10 @@ export class TrainingRecord {
       const validated = sum(({ validationRows }) => validationRows);
       if (validated > 0) facts.validationPairs = validated;
     }
+    const used = this.#summary === undefined ? null : usedPrompts(this.#summary.settings.prompts);
+    if (used !== null) facts.prompts = used;
+    if (this.#data.length === 1 && ['positive-pairs', 'triplets', 'candidates'].includes(this.#data[0]!.form))
+      facts.searches = true;
     const [before, after] = [this.#before, this.#after];
     if (after?.f1) {
       const of = { 'F1 of the same': after.f1, accuracy: after.accuracy };

@@ -164,6 +164,37 @@ describe('the model card', () => {
     expect(text).toMatch(/\| Average precision \| \S+ \| \S+ \|/);
   });
 
+  test('shows the model as it was trained: with its prompts, or the threshold; and what was kept', async () => {
+    const positives = rows
+      .filter(({ score }) => score === 1)
+      .map(({ text1, text2 }) => ({ anchor: text1, positive: text2 }));
+    const searching = models.open(fixture('bert-mean'));
+    await searching.finetune(positives, {
+      ...learns,
+      validationSplit: 0,
+      prompts: { anchor: 'query: ', positive: 'passage: ' },
+      keep: { data: scoredRows(40, true), margin: 0.5 },
+    });
+    const one = card(await searching.save(models.path('searching')));
+    expect(one).toContain(`const [a] = await model.embed(['How old are you?'], { prompt: "query: " });`);
+    expect(one).toContain(`const [b] = await model.embed(['What is your age?'], { prompt: "passage: " });`);
+    expect(one).toContain(`b = model.encode('What is your age?', prompt="passage: ")`);
+    expect(one).toMatch(/\| `keep` \| Spearman of 40 rows -?0\.\d{4} → -?0\.\d{4}, might fall by 0\.5 \|/);
+    expect(one).toContain('| `validationSplit` | 0 |');
+    const telling = models.open(fixture('bert-mean'));
+    const report = await telling.finetune(rows, {
+      ...learns,
+      recipe: 'notebook',
+      validationSplit: 0.4,
+      prompts: 'text: ',
+    });
+    const other = card(await telling.save(models.path('telling')));
+    const from = report.after!.f1!.threshold.toFixed(3);
+    expect(other).toContain(`['How old are you?', 'What is your age?'], { prompt: "text: " });`);
+    expect(other).toContain(`cosineSimilarity(a, b) >= ${from} ? 'the same' : 'not the same'`);
+    expect(other).toContain(`print(util.cos_sim(a, b) >= ${from})`);
+  });
+
   test('after a run that made nothing better says unchanged, since it is', async () => {
     const model = models.open(fixture('bert-mean'));
     const { report } = await finish(model, await asItIs(model, rows), learns);

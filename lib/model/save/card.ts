@@ -59,6 +59,10 @@ export interface CardFacts {
   metrics?: { name: string; before: number; after: number }[];
   /** Cosine similarity from which two texts count as the same, by the measure that it is best for. */
   thresholds?: { name: string; from: number }[];
+  /** What stood before the texts in training: before a row's first, and before its others; '' is nothing. */
+  prompts?: readonly [first: string, other: string];
+  /** Whether rows are what is searched with, and what is found. */
+  searches?: boolean;
   /** Where the weights, before any training that is told, were merged. */
   merged?: MergeFacts;
   /** Versions of what computed it, e.g. { vectune, libtorch }. */
@@ -100,7 +104,7 @@ function widget(examples: readonly CardExample[]): string[] {
 }
 
 /** The README.md of a saved model; `use` says how it is used, by default as a folder of sentence-transformers'. */
-export function modelCard(model: ModelFacts, facts: CardFacts, use = usage(model, facts.place)): string {
+export function modelCard(model: ModelFacts, facts: CardFacts, use = usage(model, facts)): string {
   const onHub = model.id.includes('/');
   const trained = facts.trainPairs !== undefined;
   const parts = [
@@ -218,8 +222,16 @@ function training(facts: CardFacts): string {
   return table(['', ''], rows);
 }
 
-function usage(model: ModelFacts, place = 'path/to/this-folder'): string {
+function usage(
+  model: ModelFacts,
+  { place = 'path/to/this-folder', prompts = ['', ''], searches = false, thresholds }: CardFacts,
+): string {
   const [first, second] = ['How old are you?', 'What is your age?'];
+  // As it was trained: with the same text before the texts, and the threshold that told the held-out pairs apart best.
+  const before = (i: 0 | 1, option: string): string =>
+    prompts[i] === '' ? '' : `, ${option.replace('…', JSON.stringify(prompts[i]))}`;
+  const apart = prompts[0] !== prompts[1];
+  const from = searches ? undefined : thresholds?.[0]?.from;
   return [
     'With vectune (TypeScript):',
     '',
@@ -227,8 +239,15 @@ function usage(model: ModelFacts, place = 'path/to/this-folder'): string {
     "import { TextVectorisation, cosineSimilarity } from 'vectune';",
     '',
     `const model = new TextVectorisation('${place}');`,
-    `const [a, b] = await model.embed(['${first}', '${second}']);`,
-    'console.log(cosineSimilarity(a, b));',
+    ...(apart
+      ? [
+          `const [a] = await model.embed(['${first}']${before(0, '{ prompt: … }')});`,
+          `const [b] = await model.embed(['${second}']${before(1, '{ prompt: … }')});`,
+        ]
+      : [`const [a, b] = await model.embed(['${first}', '${second}']${before(0, '{ prompt: … }')});`]),
+    from === undefined
+      ? 'console.log(cosineSimilarity(a, b));'
+      : `console.log(cosineSimilarity(a, b) >= ${from.toFixed(3)} ? 'the same' : 'not the same');`,
     '```',
     '',
     'With sentence-transformers (Python):',
@@ -237,8 +256,13 @@ function usage(model: ModelFacts, place = 'path/to/this-folder'): string {
     'from sentence_transformers import SentenceTransformer, util',
     '',
     `model = SentenceTransformer('${place}')`,
-    `a, b = model.encode(['${first}', '${second}'])`,
-    'print(util.cos_sim(a, b))',
+    ...(apart
+      ? [
+          `a = model.encode('${first}'${before(0, 'prompt=…')})`,
+          `b = model.encode('${second}'${before(1, 'prompt=…')})`,
+        ]
+      : [`a, b = model.encode(['${first}', '${second}']${before(0, 'prompt=…')})`]),
+    `print(util.cos_sim(a, b)${from === undefined ? '' : ` >= ${from.toFixed(3)}`})`,
     '```',
     ...promptLines(model),
   ].join('\n');
