@@ -7,6 +7,11 @@ const { createServer } = require(join(__dirname, '../../../dist/serve/create-ser
 const [folder, options] = process.argv.slice(2);
 const open = () => new TextVectorisation(folder, { device: 'cpu' });
 
+/** Its parent is gone. */
+function abandoned() {
+  process.exit(1);
+}
+
 async function main() {
   let model = open();
   const server = createServer({ live: model }, { port: 0, ...JSON.parse(options) });
@@ -29,12 +34,14 @@ async function main() {
       return { rss, heapUsed, external };
     },
     async close() {
+      process.off('disconnect', abandoned);
       await server.close();
       await model.dispose();
       process.disconnect();
       return undefined;
     },
   };
+  process.on('disconnect', abandoned);
   process.on('message', ({ id, what }) => {
     answers[what]().then(
       (value) => process.connected && process.send({ id, value }),
