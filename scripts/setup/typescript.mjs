@@ -87,16 +87,21 @@ function writeModules() {
 /** Entries with a class that extends one of another package: as an ES module it must extend that of the ES module there. */
 const OF_ITS_OWN = ['langchain'];
 
-/** The source as an ES module; it imports nothing of vectune's but types. */
+/** The source as an ES module; what it imports of vectune's is the CommonJS modules beside it. */
 function writeOwnModule(commonJs, module) {
   const ts = require('typescript');
   const name = basename(commonJs, '.js');
   const source = readFileSync(join(ROOT, 'lib', `${name}.ts`), 'utf8');
   const compilerOptions = { module: ts.ModuleKind.ES2022, target: ts.ScriptTarget.ES2022 };
-  writeFileSync(module, ts.transpileModule(source, { compilerOptions }).outputText);
+  writeFileSync(module, withEndings(ts.transpileModule(source, { compilerOptions }).outputText));
   const types = readFileSync(commonJs.replace(/\.js$/, '.d.ts'), 'utf8');
-  const own = types.replace(/^\/\/# sourceMappingURL.*$/m, '').replaceAll(/ from '(\.[^']*)'/g, " from '$1.js'");
+  const own = withEndings(types.replace(/^\/\/# sourceMappingURL.*$/m, ''));
   writeFileSync(module.replace(/\.mjs$/, '.d.mts'), `${own.trimEnd()}\n`);
+}
+
+/** An ES module names the files that it imports by their endings. */
+function withEndings(code) {
+  return code.replaceAll(/ from '(\.[^']*)'/g, " from '$1.js'");
 }
 
 function writeModule(commonJs, module) {
