@@ -329,9 +329,11 @@ export class TextVectorisation {
     }
     this.#checkTrained('save');
     const { addon, handle, opened } = await this.#held.loaded('save');
-    return saveModel(opened, addon, handle, folder, () => this.#history.facts(addon)).catch((error: unknown) => {
-      throw this.#held.explain(error, 'save');
-    });
+    return saveModel(opened, addon, handle, folder, () => this.#history.facts(addon, opened)).catch(
+      (error: unknown) => {
+        throw this.#held.explain(error, 'save');
+      },
+    );
   }
 
   /**
@@ -364,7 +366,7 @@ export class TextVectorisation {
     this.#checkTrained('export');
     const { addon, handle, opened } = await this.#held.loaded('export');
     const signal = AbortSignal.any([this.#held.closing, ...(resolved.signal === undefined ? [] : [resolved.signal])]);
-    const card = () => this.#history.facts(addon);
+    const card = () => this.#history.facts(addon, opened);
     const request = { format, opened, addon, handle, target: folder, precisions, card, signal, onProgress };
     return exportModel(request).catch((error: unknown) => {
       throw this.#held.closed && hasCode(error, 'ERR_ABORTED')
@@ -381,18 +383,18 @@ export class TextVectorisation {
    *
    * @param repo owner/name
    * @throws PushError ERR_PUSH_TARGET, ERR_HUB_ACCESS, ERR_HUB_BUSY, ERR_PUSH; InvalidArgumentError; FileError: there is no
-   *   room for the model in the system's folder for temporary files; AbortError; StateError as `save`; and what `load`
+   *   room for the model in `temporaryFolder`; AbortError; StateError as `save`; and what `load`
    *   rejects with
    */
   async push(repo: string, options?: PushOptions): Promise<PushReport> {
-    const request = pushRequest(repo, options, this.#options);
     this.#checkTrained('push');
+    const request = await pushRequest(repo, options, this.#options);
     const { addon, handle, opened } = await this.#held.loaded('push');
     const { signal } = request;
     const vectorsOf = (list: readonly string[]) => this.embed(list, { ...(signal && { signal }) });
     const examples = await similarExamples(vectorsOf, request.examples);
     return pushModel(request, examples, (folder, card) =>
-      saveModel(opened, addon, handle, folder, () => ({ ...this.#history.facts(addon), ...card })),
+      saveModel(opened, addon, handle, folder, () => ({ ...this.#history.facts(addon, opened), ...card })),
     ).catch((error: unknown) => {
       throw this.#held.explain(error, 'push');
     });

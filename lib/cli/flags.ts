@@ -26,6 +26,7 @@ const parsers: Partial<Record<Typed, (typed: string, before: unknown) => unknown
   prompts: toPrompts,
   loss: toLoss,
   column: toColumn,
+  examples: toExamples,
 };
 
 function toColumn(typed: string): string | number {
@@ -97,6 +98,14 @@ export function toSetLoss(
 
 /** Options of losses that are lists, also of one. */
 const lists = new Set(['matryoshka_dims', 'matryoshka_weights', 'directions', 'losses']);
+
+/** `text|other|another`, behind those before it. */
+function toExamples(typed: string, before: unknown): { text: string; others: string[] }[] {
+  const [text, ...others] = typed.split('|').map((one) => one.trim());
+  if (text === undefined || text === '' || others.length === 0 || others.includes(''))
+    throw new NotThat('Expected a text and others, as "a refund?|money back|opening hours".');
+  return [...((before as { text: string; others: string[] }[] | undefined) ?? []), { text, others }];
+}
 
 /** One or several names, as `fp32,int8`. */
 function toNames(typed: string): string[] {

@@ -5,7 +5,7 @@ import { exportTable } from '../export/options';
 import { mergeTable } from '../merge';
 import { finetuneTable } from '../finetune/options';
 import { mineTable } from '../mine/options';
-import { pushTable } from '../push/options';
+import { addTable, cardTable, pushTable } from '../push/options';
 import { serveTable } from '../serve/options';
 import { flattened, object, optional, type OptionEntry, type OptionTable } from '../system/option-table';
 import { embedTable, textVectorisationTable } from '../text-vectorisation-options';
@@ -72,8 +72,11 @@ export const revisionFlags: OptionTable = { revision };
 /** The options that `vectune push` gives to `pushFolder`. */
 export const pushFlags: OptionTable = {
   force: pushTable.force,
+  ...addTable,
+  branch: pushTable.branch,
   visibility: pushTable.visibility,
   message: pushTable.message,
+  ...cardTable,
 };
 
 /** The options that `vectune serve` gives to `createServer`. */

@@ -8,6 +8,7 @@ import { baseUnusable, readAdapter, type Adapter } from './folder/adapter';
 import { checkFolder, readFolder, type AdaptedBase } from './folder/read';
 import { conversionCommand } from './folder/weights';
 import { resolveModel, type ResolveOptions } from './fetch/resolve';
+import { readFactsFile } from './save/facts-file';
 import type { ModelPreset, OpenedModel } from './types';
 
 export type OpenOptions = ResolveOptions;
@@ -38,7 +39,9 @@ export async function openModel(source: string | ModelPreset, options: OpenOptio
   const opened = await read().catch(async (error: unknown) => {
     throw (await isOwnCopy(found.folder)) ? ownCopyDamaged(error, found.folder) : error;
   });
-  return found.revision === undefined ? opened : { ...opened, revision: found.revision };
+  if (found.revision !== undefined) return { ...opened, revision: found.revision };
+  const saved = await readFactsFile(found.folder);
+  return saved === undefined ? opened : { ...opened, saved };
 }
 
 /** The model that an adapter changes. */

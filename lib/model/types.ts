@@ -1,5 +1,9 @@
+<<<<<<< HEAD
 import type { NativeModelSpec } from '../engine/model-spec';
 import type { WeightFile } from '../engine/weight-files';
+=======
+import type { SavedCard } from './save/facts-file';
+>>>>>>> 4802ce0 (A model that is opened again keeps its card; exports go beside their model; branches, the kept token, what the card says by flags)
 import type { Tokeniser } from '../tokenisation/tokeniser';
 import type { JsonObject } from '../system/json';
 import type { Architecture } from './architectures';
@@ -46,6 +50,8 @@ export interface OpenedModel {
   revision?: string;
   /** The folder that was read. */
   folder: string;
+  /** What it was made from, and how, where it is a folder that vectune has saved and not the hub's. */
+  saved?: SavedCard;
   architecture: Architecture | typeof STATIC;
   spec: NativeModelSpec;
   weightFiles: WeightFile[];

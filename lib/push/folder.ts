@@ -16,6 +16,16 @@ export interface PushedFile {
   bytes: number;
 }
 
+/** What an export is made of, beside the configuration. */
+export function isOfExport(path: string): boolean {
+  return /^onnx\/|\.gguf$/.test(path);
+}
+
+/** Weights of a model's encoder as it is trained; an export keeps those of the modules behind it. */
+export function isOfWeights(path: string): boolean {
+  return /^(?:0_StaticEmbedding\/)?\w*model[\w.-]*\.(safetensors|bin|h5|msgpack|ot)$/.test(path);
+}
+
 const SYSTEM = /^(\.DS_Store|Thumbs\.db|\.cache|\.git)$/;
 
 /**

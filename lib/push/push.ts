@@ -1,14 +1,20 @@
+import { readFile } from 'node:fs/promises';
 import type { CommitOperation, ListFileEntry } from '@huggingface/hub';
 import { hubFetch, type HubAccess, type Upload } from '../model/fetch/hub-request';
 import { isModelFile } from '../model/fetch/hub';
+import { ownFields } from '../model/save/card';
 import { AbortError, DownloadError, FileError, InvalidArgumentError, PushError, withoutRemedy } from '../system/errors';
-import { resolveTable } from '../system/option-table';
+import { isObject, parseJson, type JsonObject } from '../system/json';
+import { resolveTable, type ResolvedOf } from '../system/option-table';
 import { show } from '../system/options';
-import { option, say, words } from '../system/wording';
+import { option, say } from '../system/wording';
+import { Aside } from './aside';
 import type { PushEvent } from './events';
 import { FileBody } from './file-body';
-import { contentId, filesToPush, type PushedFile } from './folder';
-import { pushTable, type PushFolderOptions } from './options';
+import { contentId, filesToPush, isOfExport, isOfWeights, type PushedFile } from './folder';
+import { withFields } from './front-matter';
+import { addTable, cardTable, pushTable, type PushFolderOptions } from './options';
+import { tokenToWrite } from './token';
 
 /** What was pushed. */
 export interface PushReport {
@@ -24,7 +30,7 @@ export interface PushReport {
   removed: string[];
 }
 
-const BRANCH = 'main';
+const MAIN = 'main';
 
 /** What a hub's owner/name is made of. */
 const REPOSITORY = /^[\w][\w.-]{0,95}\/[\w][\w.-]{0,95}$/;
@@ -49,33 +55,51 @@ export function checkRepository(repo: unknown): string {
  *   ERR_PUSH: the hub does not answer; InvalidArgumentError; FileError; AbortError
  */
 export async function pushFolder(folder: string, repo: string, options?: PushFolderOptions): Promise<PushReport> {
-  const given = resolveTable(pushTable, options, { name: 'pushFolder', path: '' });
+  const given = resolveTable({ ...pushTable, ...addTable, ...cardTable }, options, { name: 'pushFolder', path: '' });
   const id = checkRepository(repo);
   if (typeof folder !== 'string' || folder === '') {
     throw new InvalidArgumentError('ERR_INVALID_ARGUMENT', `pushFolder needs a folder, but was given ${show(folder)}.`);
   }
-  const accessToken = tokenToWrite(given.accessToken);
-  const files = await filesToPush(folder);
+  const accessToken = await tokenToWrite(given.accessToken, given.hubUrl !== undefined);
+  const found = await filesToPush(folder);
+  checkAdd(found, folder, given.add);
   const environment = process.env;
   const hub = await import('@huggingface/hub');
   const hubUrl = (given.hubUrl ?? environment['HF_ENDPOINT'] ?? hub.HUB_URL).replace(/\/+$/, '');
   const { signal } = given;
   const access: HubAccess = { hubUrl, id, hasToken: true, signal, environment, writes: true };
-  const target = new Target(hub, access, accessToken, given.onProgress);
+  const target = new Target(hub, access, accessToken, given.branch, given.onProgress);
+  const aside = new Aside();
   try {
-    return await target.push(files, given);
+    return await target.push(await withCard(found, given, aside), given, aside);
   } catch (error) {
     throw explained(error, target.told, access, accessToken);
+  } finally {
+    await aside.remove();
   }
 }
 
-/** @throws PushError ERR_HUB_ACCESS: there is none */
-export function tokenToWrite(given: string | undefined): string {
-  const token = given ?? process.env['HF_TOKEN'];
-  if (token) return token;
-  throw new PushError('ERR_HUB_ACCESS', 'A push needs a token that may write to the repository, and none was given.', {
-    remedy: say`Make one on the hub's page of settings, and pass it by ${words('the option `accessToken` or HF_TOKEN', 'HF_TOKEN')}.`,
-  });
+/** @throws InvalidArgumentError, PushError: what is to be added is no export */
+function checkAdd(files: readonly PushedFile[], folder: string, add: boolean): void {
+  if (!add || (files.some(({ path }) => isOfExport(path)) && !files.some(({ path }) => isOfWeights(path)))) return;
+  throw new PushError(
+    'ERR_PUSH_FOLDER',
+    say`${option('add', true)} puts an export beside a model, but ${folder} is the folder of a model itself.`,
+    { file: folder, remedy: say`Name the folder that export has written, or leave it out.` },
+  );
+}
+
+/** The files, of which the card has the fields that were given. */
+async function withCard(
+  files: readonly PushedFile[],
+  { license, languages, examples }: ResolvedOf<typeof cardTable>,
+  aside: Aside,
+): Promise<PushedFile[]> {
+  const fields = ownFields({ license, languages, examples });
+  if (fields.size === 0) return [...files];
+  const card = files.find(({ path }) => path === 'README.md');
+  const text = withFields(card === undefined ? '' : await readFile(card.file, 'utf8'), fields);
+  return [...files.filter((one) => one !== card), await aside.write('README.md', text)];
 }
 
 /** A repository that is written to. */
@@ -83,6 +107,7 @@ class Target {
   readonly #hub: typeof import('@huggingface/hub');
   readonly #access: HubAccess;
   readonly #token: string;
+  readonly #branch: string;
   readonly #onProgress: ((event: PushEvent) => void) | undefined;
   #paths: ReadonlyMap<string, PushedFile> = new Map();
   /** The client keeps of a failure its message only. */
@@ -92,30 +117,42 @@ class Target {
     hub: typeof import('@huggingface/hub'),
     access: HubAccess,
     token: string,
+    branch: string,
     onProgress: ((event: PushEvent) => void) | undefined,
   ) {
     this.#hub = hub;
     this.#access = access;
     this.#token = token;
+    this.#branch = branch;
     this.#onProgress = onProgress;
   }
 
   async push(
     files: readonly PushedFile[],
-    { force, visibility, message }: { force: boolean; visibility: 'private' | 'public'; message: string },
+    { force, add, visibility, message }: ResolvedOf<typeof pushTable> & ResolvedOf<typeof addTable>,
+    aside: Aside,
   ): Promise<PushReport> {
     const { hubUrl, id, signal } = this.#access;
-    this.#paths = new Map(files.map((file) => [file.file, file]));
-    const report = { repo: id, url: `${hubUrl}/${id}`, files: files.map(({ path, bytes }) => ({ path, bytes })) };
-    const head = (await this.#head()) ?? (await this.#create(visibility));
+    const { head, isNew } = await this.#place(visibility);
     const there = await this.#list(head);
-    const names = new Set(files.map(({ path }) => path));
-    const removed = there.map(({ path }) => path).filter((path) => !names.has(path) && isOfModel(path));
+    const sent = add ? await this.#added(files, there, head, aside) : [...files];
+    this.#paths = new Map(sent.map((file) => [file.file, file]));
+    const report = { repo: id, url: `${hubUrl}/${id}`, files: sent.map(({ path, bytes }) => ({ path, bytes })) };
+    const names = new Set(sent.map(({ path }) => path));
+    const removed = add ? [] : there.map(({ path }) => path).filter((path) => !names.has(path) && isOfModel(path));
     const touched = there.filter(({ path }) => names.has(path) && path !== '.gitattributes');
-    if (removed.length === 0 && touched.length > 0 && (await holdsAll(there, files)))
+    if (removed.length === 0 && touched.length > 0 && (await holdsAll(there, sent)))
       return { ...report, commit: head, removed: [] };
-    if (!force && (removed.length > 0 || touched.length > 0)) {
-      const held = [...touched.map(({ path }) => path), ...removed];
+    const weights = removed.filter(isOfWeights);
+    if (weights.length > 0 && !isNew && !sent.some(({ path }) => isOfWeights(path))) {
+      throw new PushError(
+        'ERR_PUSH_TARGET',
+        `${id} holds the weights of a model (${weights[0]!}), and the folder is an export, which has none: they would be gone. Nothing was changed.`,
+        { remedy: say`Put the export beside them with ${option('add', true)}, or choose another name.` },
+      );
+    }
+    const held = add ? await differing(touched, sent) : [...touched.map(({ path }) => path), ...removed];
+    if (!force && !isNew && held.length > 0) {
       throw new PushError(
         'ERR_PUSH_TARGET',
         `${id} holds ${held.slice(0, 3).join(', ')}${held.length > 3 ? ` and ${held.length - 3} more files` : ''} already. Nothing was changed.`,
@@ -125,14 +162,14 @@ class Target {
       );
     }
     const operations: CommitOperation[] = removed.map((path) => ({ operation: 'delete', path }));
-    for (const { path, file } of files)
+    for (const { path, file } of sent)
       operations.push({ operation: 'addOrUpdate', path, content: await FileBody.of(file) });
     const steps = this.#hub.commitIter({
       ...this.#common(),
       repo: { type: 'model', name: id },
       title: message,
       operations,
-      branch: BRANCH,
+      branch: this.#branch,
       parentCommit: head,
       // Plain HTTP, as for what is fetched.
       useXet: false,
@@ -141,7 +178,7 @@ class Target {
     for (;;) {
       const step = await steps.next();
       if (step.done) return { ...report, commit: step.value!.commit.oid, removed };
-      this.#tell(step.value, files);
+      this.#tell(step.value, sent);
     }
   }
 
@@ -160,9 +197,21 @@ class Target {
     this.#onProgress?.({ type: 'pushing', phase, file, sentBytes: Math.round(sentBytes), totalBytes });
   }
 
-  /** The commit of the branch; undefined where there is no such repository. */
-  async #head(): Promise<string | undefined> {
-    const asked = { name: this.#access.id, revision: BRANCH, additionalFields: ['sha' as const], ...this.#common() };
+  /** The commit of the branch that is written to; the repository and the branch are made where there are none. */
+  async #place(visibility: 'private' | 'public'): Promise<{ head: string; isNew: boolean }> {
+    const branch = this.#branch;
+    const head = await this.#head(branch);
+    if (head !== undefined) return { head, isNew: false };
+    const main = (branch === MAIN ? undefined : await this.#head(MAIN)) ?? (await this.#create(visibility));
+    if (branch === MAIN) return { head: main, isNew: false };
+    const repo = { type: 'model' as const, name: this.#access.id };
+    await this.#hub.createBranch({ repo, branch, revision: main, ...this.#common() });
+    return { head: main, isNew: true };
+  }
+
+  /** The commit of a branch; undefined where there is none, or no such repository. */
+  async #head(branch: string): Promise<string | undefined> {
+    const asked = { name: this.#access.id, revision: branch, additionalFields: ['sha' as const], ...this.#common() };
     return this.#hub.modelInfo(asked).then(
       ({ sha }) => sha,
       (error: unknown) => {
@@ -176,12 +225,31 @@ class Target {
     const { id } = this.#access;
     const credentials = { accessToken: PLACEHOLDER };
     await this.#hub.createRepo({ repo: { type: 'model', name: id }, visibility, ...credentials, ...this.#common() });
-    const head = await this.#head();
+    const head = await this.#head(MAIN);
     if (head !== undefined) return head;
     throw new PushError(
       'ERR_PUSH',
-      `${this.#access.hubUrl} made ${id}, and then had no branch "${BRANCH}" of it. Try again.`,
+      `${this.#access.hubUrl} made ${id}, and then had no branch "${MAIN}" of it. Try again.`,
     );
+  }
+
+  /** Of an export what goes beside a model: its own files, those that are not there, and config.json of both. */
+  async #added(
+    files: readonly PushedFile[],
+    there: readonly ListFileEntry[],
+    head: string,
+    aside: Aside,
+  ): Promise<PushedFile[]> {
+    const held = new Set(there.map(({ path }) => path));
+    const added = files.filter(({ path }) => isOfExport(path) || !held.has(path));
+    const config = files.find(({ path }) => path === 'config.json');
+    if (config === undefined || !held.has('config.json')) return added;
+    const repo = { type: 'model' as const, name: this.#access.id };
+    const blob = await this.#hub.downloadFile({ repo, path: 'config.json', revision: head, ...this.#common() });
+    const text = (await blob?.text()) ?? '{}';
+    const paths = new Set([...held, ...files.map(({ path }) => path)]);
+    const merged = withRuntimeOf(text, await readFile(config.file, 'utf8'), paths);
+    return merged === text ? added : [...added, await aside.write('config.json', merged)];
   }
 
   async #list(revision: string): Promise<ListFileEntry[]> {
@@ -222,6 +290,44 @@ class Target {
 
 /** The client checks tokens by their form; what is sent is put there by `#fetch`. */
 const PLACEHOLDER = 'hf_';
+
+/** Paths of those files that the repository holds with another content. */
+async function differing(touched: readonly ListFileEntry[], files: readonly PushedFile[]): Promise<string[]> {
+  const held: string[] = [];
+  for (const entry of touched) {
+    const file = files.find(({ path }) => path === entry.path)!;
+    // It is made of both.
+    if (entry.path !== 'config.json' && !(await holdsAll([entry], [file]))) held.push(entry.path);
+  }
+  return held;
+}
+
+const RUNTIME = 'transformers.js_config';
+
+/** A repository's config.json with what transformers.js must know of the graphs, those that were there and those that come. */
+function withRuntimeOf(text: string, ours: string, paths: ReadonlySet<string>): string {
+  const [there, own] = [parseJson(text), parseJson(ours)];
+  if (!isObject(there) || !isObject(own)) return text;
+  const before = isObject(there[RUNTIME]) ? there[RUNTIME] : {};
+  const come = isObject(own[RUNTIME]) ? own[RUNTIME] : {};
+  const external = { ...objectOf(before['use_external_data_format']), ...objectOf(come['use_external_data_format']) };
+  // Where there are both of those that it takes by itself nothing need be said.
+  const both = paths.has('onnx/model.onnx') && paths.has('onnx/model_quantized.onnx');
+  const { dtype: _, ...others } = { ...before, ...come };
+  const dtype = paths.has('onnx/model.onnx') ? 'fp32' : (before['dtype'] ?? come['dtype']);
+  const runtime: JsonObject = {
+    ...others,
+    ...(dtype === undefined || both ? {} : { dtype }),
+    ...(Object.keys(external).length === 0 ? {} : { use_external_data_format: external }),
+  };
+  const { [RUNTIME]: __, ...rest } = there;
+  const merged = Object.keys(runtime).length === 0 ? rest : { ...rest, [RUNTIME]: runtime };
+  return JSON.stringify(merged) === JSON.stringify(there) ? text : `${JSON.stringify(merged, null, 2)}\n`;
+}
+
+function objectOf(value: unknown): JsonObject {
+  return isObject(value) ? value : {};
+}
 
 /** What a repository has of a model, in whatever form. */
 function isOfModel(path: string): boolean {

@@ -42,6 +42,7 @@ export type Typed =
   | 'columns'
   | 'loss'
   | 'prompts'
+  | 'examples'
   | 'switch'
   | 'program';
 

@@ -3,12 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cosineSimilarity } from '../embed/similarity';
 import type { CardExample, CardFacts } from '../model/save/card';
-import { cardTable, EXAMPLES, pushTable, type PushExample, type PushOptions } from '../push/options';
-import { checkRepository, pushFolder, tokenToWrite, type PushReport } from '../push/push';
+import { saveError } from '../model/save/save';
+import { cardTable, EXAMPLES, pushTable, temporaryTable, type PushExample, type PushOptions } from '../push/options';
+import { checkRepository, pushFolder, type PushReport } from '../push/push';
+import { tokenToWrite } from '../push/token';
 import { resolveTable, type ResolvedOf } from '../system/option-table';
 
 /** What `push` was asked for, checked. */
-export interface PushRequest extends ResolvedOf<typeof pushTable>, ResolvedOf<typeof cardTable> {
+export interface PushRequest
+  extends ResolvedOf<typeof pushTable>,
+    ResolvedOf<typeof cardTable>,
+    ResolvedOf<typeof temporaryTable> {
   repo: string;
   accessToken: string;
 }
@@ -17,15 +22,16 @@ export interface PushRequest extends ResolvedOf<typeof pushTable>, ResolvedOf<ty
  * @param ofModel what counts where the options do not say it
  * @throws InvalidArgumentError; PushError: there is no token
  */
-export function pushRequest(
+export async function pushRequest(
   repo: string,
   options: PushOptions | undefined,
   ofModel: { accessToken?: string | undefined; hubUrl?: string | undefined },
-): PushRequest {
-  const given = resolveTable({ ...pushTable, ...cardTable }, options, { name: 'push', path: '' });
+): Promise<PushRequest> {
+  const given = resolveTable({ ...pushTable, ...cardTable, ...temporaryTable }, options, { name: 'push', path: '' });
   checkRepository(repo);
-  const accessToken = tokenToWrite(given.accessToken ?? ofModel.accessToken);
-  return { ...given, hubUrl: given.hubUrl ?? ofModel.hubUrl, repo, accessToken };
+  const hubUrl = given.hubUrl ?? ofModel.hubUrl;
+  const accessToken = await tokenToWrite(given.accessToken ?? ofModel.accessToken, hubUrl !== undefined);
+  return { ...given, hubUrl, repo, accessToken };
 }
 
 /** The examples with the similarities that the model gives them. */
@@ -44,11 +50,15 @@ export async function similarExamples(
 
 /** Pushes a model, which `save` writes to a folder aside, with what the card says beside the model's own facts. */
 export async function pushModel(
-  { repo, license, languages, force, visibility, message, accessToken, signal, onProgress, hubUrl }: PushRequest,
+  request: PushRequest,
   examples: CardExample[],
   save: (folder: string, card: CardFacts) => Promise<string>,
 ): Promise<PushReport> {
-  const temporary = await mkdtemp(join(tmpdir(), 'vectune-push-'));
+  const { repo, license, languages, force, branch, visibility, message, accessToken, signal, onProgress } = request;
+  const { hubUrl, temporaryFolder = tmpdir() } = request;
+  const temporary = await mkdtemp(join(temporaryFolder, 'vectune-push-')).catch((error: unknown) => {
+    throw saveError(error, temporaryFolder);
+  });
   try {
     const folder = await save(join(temporary, 'model'), {
       place: repo,
@@ -58,6 +68,7 @@ export async function pushModel(
     });
     return await pushFolder(folder, repo, {
       force,
+      branch,
       visibility,
       message,
       accessToken,

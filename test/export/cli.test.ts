@@ -57,12 +57,13 @@ test('vectune push: a commit, a refusal that names the flag, the flag', async ()
   const hub = await HubServer.start();
   try {
     process.env['HF_ENDPOINT'] = hub.url;
+    process.env['HF_TOKEN_PATH'] = models.path('nowhere'); // the machine may have one
     const model = models.open(fixture('bert-mean'));
     const folder = await model.save(models.path('saved'));
     const without = await vectune(['push', folder, 'acme/support']);
     expect([without.code, without.stderr]).toEqual([
       1,
-      expect.stringMatching(/needs a token.*HF_TOKEN\. \[ERR_HUB_ACCESS\]/),
+      expect.stringMatching(/needs a token.*HF_TOKEN, or log in .*\[ERR_HUB_ACCESS\]/),
     ]);
     process.env['HF_TOKEN'] = 'hf_secretSecretSecret';
     const first = await vectune(['push', folder, 'acme/support', '--message', 'First', '--visibility', 'public']);
@@ -72,11 +73,19 @@ test('vectune push: a commit, a refusal that names the flag, the flag', async ()
     const other = await models.open(fixture('distilbert-mean')).save(models.path('other'));
     const second = await vectune(['push', other, 'acme/support']);
     expect([second.code, second.stderr]).toEqual([1, expect.stringMatching(/with --force; .*\[ERR_PUSH_TARGET\]/)]);
-    const third = await vectune(['push', other, 'acme/support', '--force', '--json']);
+    const told = ['--license', 'mit', '--language', 'en,de', '--example', 'a|b|c', '--example', 'd|e'];
+    const third = await vectune(['push', other, 'acme/support', '--force', '--json', ...told]);
     expect(JSON.parse(third.stdout)).toMatchObject({ repo: 'acme/support', removed: [] });
+    const { commits, references } = hub.repositories.get('acme/support')!;
+    expect(commits[references['main']!]!['README.md']!.toString()).toContain(
+      'license: "mit"\nlanguage:\n- "en"\n- "de"\nwidget:\n- source_sentence: "a"\n  sentences:\n  - "b"\n  - "c"\n- source_sentence: "d"\n',
+    );
+    const odd = await vectune(['push', other, 'acme/support', '--example', 'a']);
+    expect([odd.code, odd.stderr]).toEqual([2, expect.stringMatching(/Expected a text and others/)]);
     for (const { stdout, stderr } of [first, second, third]) expect(stdout + stderr).not.toContain('hf_secret');
   } finally {
     delete process.env['HF_TOKEN'];
+    delete process.env['HF_TOKEN_PATH'];
     delete process.env['HF_ENDPOINT'];
     await hub.stop();
   }

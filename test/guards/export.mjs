@@ -40,8 +40,8 @@ export const exported = {
   'lib/push/push.ts': [
     {
       guard: 'a model that a repository holds already',
-      from: 'if (!force && (',
-      to: 'if (!force && Date.now() < 0 && (',
+      from: 'if (!force && !isNew && held',
+      to: 'if (!force && Date.now() < 0 && held',
       test: 'public/push',
       name: 'leaves a repository that holds a model alone',
     },

@@ -1,7 +1,7 @@
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pushFolder, type PushEvent, type TextVectorisation } from '../../lib';
+import { pushFolder, type ExportOptions, type PushEvent, type TextVectorisation } from '../../lib';
 import { useCleanEnvironment } from '../unit/model/support/environment';
 import { filesBelow, HubServer, type Files } from '../unit/model/support/hub-server';
 import { bits, fixture, PROBE_TEXTS, useModels } from './models';
@@ -204,6 +204,136 @@ describe('pushFolder', () => {
   });
 });
 
+describe('an export', () => {
+  async function exported(options: ExportOptions = {}, name = 'onnx'): Promise<string> {
+    const { folder } = await models.open(fixture('distilbert-dense')).export('onnx', models.path(name), options);
+    return folder;
+  }
+  const config = () => JSON.parse(head()['config.json']!.toString()) as Record<string, unknown>;
+
+  test('goes beside the model with `add`, which keeps all of its files', async () => {
+    const folder = await saved(models.open(fixture('distilbert-dense')));
+    writeFileSync(join(folder, 'README.md'), '# mine\n');
+    await pushFolder(folder, REPO, there());
+    const before = head();
+    const report = await pushFolder(await exported(), REPO, { ...there(), add: true });
+    expect(report.removed).toEqual([]);
+    expect(report.files.map(({ path }) => path)).toEqual(['onnx/model.onnx', 'config.json']);
+    expect(Object.keys(head()).sort()).toEqual([...Object.keys(before), 'onnx/model.onnx'].sort());
+    for (const [path, content] of Object.entries(before))
+      if (path !== 'config.json') expect(head()[path]).toEqual(content);
+    expect(config()).toEqual({
+      ...(JSON.parse(before['config.json']!.toString()) as object),
+      'transformers.js_config': { dtype: 'fp32' },
+    });
+    // Another precision, and the same again.
+    await pushFolder(await exported({ precision: 'int8' }, 'q8'), REPO, { ...there(), add: true });
+    expect(config()).not.toHaveProperty(['transformers.js_config']);
+    const count = commits();
+    await pushFolder(await exported({ precision: 'int8' }, 'q8'), REPO, { ...there(), add: true });
+    expect(commits()).toBe(count);
+    const fetched = models.open(REPO, { hubUrl: hub.url, cacheFolder: models.path('cache') });
+    expect(await fetched.embed('rain')).toHaveLength(24);
+  });
+
+  test('of other content takes the place of one with force only', async () => {
+    await pushFolder(await exported(), REPO, { ...there(), add: true });
+    expect(Object.keys(head())).toEqual(expect.arrayContaining(['README.md', 'onnx/model.onnx', 'tokenizer.json']));
+    const { folder } = await models.open(fixture('distilbert-mean')).export('onnx', models.path('other'));
+    await expect(pushFolder(folder, REPO, { ...there(), add: true })).rejects.toThrow(
+      /holds onnx\/model\.onnx already/,
+    );
+    await pushFolder(folder, REPO, { ...there(), add: true, force: true });
+    expect(head()['onnx/model.onnx']).toEqual(readFileSync(join(folder, 'onnx', 'model.onnx')));
+  });
+
+  test('never takes the place of weights; weights are not added to anything', async () => {
+    const folder = await saved(models.open(fixture('distilbert-dense')));
+    await pushFolder(folder, REPO, there());
+    const [old, count] = [head(), commits()];
+    await expect(pushFolder(await exported(), REPO, { ...there(), force: true })).rejects.toMatchObject({
+      code: 'ERR_PUSH_TARGET',
+      message: expect.stringMatching(/holds the weights of a model.*\{ add: true \}/s) as string,
+    });
+    await expect(pushFolder(folder, REPO, { ...there(), add: true })).rejects.toMatchObject({
+      code: 'ERR_PUSH_FOLDER',
+    });
+    expect([head(), commits()]).toEqual([old, count]);
+  });
+});
+
+describe('a branch', () => {
+  test('is made of main where there is none; main stays as it is', async () => {
+    await models.open(fixture('bert-mean')).push(REPO, there());
+    const main = head();
+    const other = models.open(fixture('distilbert-mean'));
+    const report = await other.push(REPO, { ...there(), branch: 'distil' });
+    const { references, commits: all } = hub.repositories.get(REPO)!;
+    expect(references['distil']).toBe(report.commit);
+    expect(head()).toEqual(main);
+    expect(all[report.commit]!['model.safetensors']).not.toEqual(main['model.safetensors']);
+    await expect(models.open(fixture('bert-mean')).push(REPO, { ...there(), branch: 'distil' })).rejects.toMatchObject({
+      code: 'ERR_PUSH_TARGET',
+    });
+  });
+
+  test('of a repository that is not there yet', async () => {
+    await models.open(fixture('bert-mean')).push(REPO, { ...there(), branch: 'v2' });
+    const { references, commits: all } = hub.repositories.get(REPO)!;
+    expect(Object.keys(all[references['v2']!]!)).toContain('model.safetensors');
+    expect(Object.keys(head())).toEqual(['.gitattributes']);
+  });
+});
+
+test('what the card says is set in what is pushed, and the folder stays as it is', async () => {
+  const folder = await saved(models.open(fixture('bert-mean')));
+  const card = readFileSync(join(folder, 'README.md'), 'utf8');
+  const options = { license: 'mit', languages: ['en'], examples: [{ text: 'a', others: ['b', 'c'] }] };
+  await pushFolder(folder, REPO, { ...there(), ...options });
+  const pushed = head()['README.md']!.toString();
+  expect(pushed).toMatch(
+    /^---\nlibrary_name: .*\nlicense: "mit"\nlanguage:\n- "en"\nwidget:\n- source_sentence: "a"\n/s,
+  );
+  expect(pushed.replace(/^---\n.*?\n---\n/s, '')).toBe(card.replace(/^---\n.*?\n---\n/s, ''));
+  expect(readFileSync(join(folder, 'README.md'), 'utf8')).toBe(card);
+  // Once, however often, and whoever wrote the card.
+  writeFileSync(join(folder, 'README.md'), pushed.replace('license: "mit"', 'license: mit # mine'));
+  await pushFolder(folder, REPO, { ...there(), license: 'apache-2.0', force: true });
+  const front = /^---\n(.*?)\n---\n/s.exec(head()['README.md']!.toString())![1]!;
+  expect(front.match(/license/g)).toEqual(['license']);
+  expect(front).toContain('license: "apache-2.0"');
+  expect(front).toContain('source_sentence: "a"');
+});
+
+test('a model that is opened again has the card of its training', async () => {
+  const model = models.open(fixture('bert-mean'));
+  const rows = scoredRows().map((row) => ({ ...row, score: row.score > 0.5 ? 1 : 0 }));
+  await finish(model, rows, { epochs: 2, learningRate: 1e-3, earlyStopping: false, precision: 'fp32' });
+  const folder = await saved(model);
+  const card = readFileSync(join(folder, 'README.md'), 'utf8');
+  const again = models.open(folder);
+  expect(readFileSync(join(await saved(again, 'again'), 'README.md'), 'utf8')).toBe(card);
+  await again.push(REPO, { ...there(), temporaryFolder: models.path('.'), license: 'mit' });
+  const pushed = head()['README.md']!.toString();
+  for (const part of ['fine-tuned', '## Training', '| Data | 60 pairs', '## Before and after', 'license: "mit"'])
+    expect(pushed).toContain(part);
+  expect(pushed).not.toContain('unchanged');
+  const { folder: exported } = await models.open(folder).export('onnx', models.path('onnx'));
+  expect(readFileSync(join(exported, 'README.md'), 'utf8')).toContain('## Training');
+  await finish(again, rows, { epochs: 1, learningRate: 1e-3, validationSplit: 0, precision: 'fp32' });
+  const more = readFileSync(join(await saved(again, 'more'), 'README.md'), 'utf8');
+  expect(more).toContain('| Fine-tuned before, in runs | 1 |');
+  // What is no file of ours tells nothing, and is no reason not to open the model.
+  for (const text of ['{', '[]', '{"version":1,"id":"x","facts":{"trainPairs":"many"}}']) {
+    writeFileSync(join(folder, 'vectune_card.json'), text);
+    const odd = readFileSync(join(await saved(models.open(folder), 'odd'), 'README.md'), 'utf8');
+    expect(odd).not.toContain('## Training');
+  }
+  await expect(again.push(REPO, { ...there(), temporaryFolder: models.path('nowhere') })).rejects.toMatchObject({
+    code: 'ERR_FILE',
+  });
+});
+
 describe('the token', () => {
   test('goes to the hub alone, and stands in no message, event or error', async () => {
     const folder = await saved(models.open(fixture('bert-mean')));
@@ -224,6 +354,18 @@ describe('the token', () => {
       for (let link = error as Error | undefined; link !== undefined; link = link.cause as Error | undefined)
         expect(`${link.message} ${link.stack}`).not.toContain(TOKEN);
     }
+  });
+
+  test('is the one that Hugging Face keeps, for the hub of the environment alone', async () => {
+    const folder = await saved(models.open(fixture('bert-mean')));
+    models.write('token', `${TOKEN}\n`);
+    process.env['HF_HOME'] = models.path('.');
+    process.env['HF_ENDPOINT'] = hub.url;
+    await pushFolder(folder, REPO);
+    expect(hub.requests.at(-1)!.authorization).toBe(`Bearer ${TOKEN}`);
+    await expect(pushFolder(folder, REPO, { hubUrl: hub.url })).rejects.toMatchObject({ code: 'ERR_HUB_ACCESS' });
+    process.env['HF_TOKEN_PATH'] = models.path('nowhere');
+    await expect(pushFolder(folder, REPO)).rejects.toMatchObject({ code: 'ERR_HUB_ACCESS' });
   });
 
   test('is needed, and may be of another form than the public hub has', async () => {

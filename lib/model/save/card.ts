@@ -88,39 +88,50 @@ function yamlList(key: string, values: readonly string[], indent = ''): string[]
   return [`${indent}${key}:`, ...values.map((value) => `${indent}- ${JSON.stringify(value)}`)];
 }
 
-/** What the hub's page compares. */
-function widget(examples: readonly CardExample[]): string[] {
-  return [
-    'widget:',
-    ...examples.flatMap(({ text, others }) => [
+/** Fields of a card that only its owner knows, as lines by their names: licence, languages, and what the hub's page compares. */
+export function ownFields({
+  license,
+  languages,
+  examples,
+}: {
+  license?: string | undefined;
+  languages?: readonly string[] | undefined;
+  examples?: readonly { text: string; others: readonly string[] }[] | undefined;
+}): Map<string, string[]> {
+  const fields = new Map<string, string[]>();
+  if (license !== undefined) fields.set('license', [`license: ${JSON.stringify(license)}`]);
+  if (languages !== undefined) fields.set('language', yamlList('language', languages));
+  if (examples !== undefined) {
+    const widget = examples.flatMap(({ text, others }) => [
       `- source_sentence: ${JSON.stringify(text)}`,
-      ...yamlList(
-        'sentences',
-        others.map((other) => other.text),
-        '  ',
-      ),
-    ]),
-  ];
+      ...yamlList('sentences', others, '  '),
+    ]);
+    fields.set('widget', ['widget:', ...widget]);
+  }
+  return fields;
 }
 
 /** The README.md of a saved model; `use` says how it is used, by default as a folder of sentence-transformers'. */
 export function modelCard(model: ModelFacts, facts: CardFacts, use = usage(model, facts)): string {
   const onHub = model.id.includes('/');
   const trained = facts.trainPairs !== undefined;
+  const { license, languages } = facts;
+  const examples = facts.examples?.map(({ text, others }) => ({ text, others: others.map((other) => other.text) }));
+  const own = ownFields({ license, languages, examples });
   const parts = [
     [
       '---',
       'library_name: sentence-transformers',
       'pipeline_tag: sentence-similarity',
       ...(onHub ? [`base_model: ${JSON.stringify(model.id)}`] : []),
-      ...(facts.license === undefined ? [] : [`license: ${JSON.stringify(facts.license)}`]),
-      ...(facts.languages === undefined ? [] : yamlList('language', facts.languages)),
+      ...(own.get('license') ?? []),
+      ...(own.get('language') ?? []),
       'tags:',
       '- sentence-transformers',
       '- sentence-similarity',
       '- feature-extraction',
       '- vectune',
-      ...(facts.examples === undefined ? [] : widget(facts.examples)),
+      ...(own.get('widget') ?? []),
       '---',
     ].join('\n'),
     `# ${trained ? `${model.name}, fine-tuned` : facts.merged === undefined ? model.name : `${model.name}, merged`}`,

@@ -20,7 +20,7 @@ export interface Replaceable {
 
 /** What the folders of model repositories hold beside weights. */
 export const MODEL_FILES: readonly RegExp[] = [
-  /^(modules|config|config_sentence_transformers|data_config|vectune|generation_config)\.json$/,
+  /^(modules|config|config_sentence_transformers|data_config|vectune|vectune_card|generation_config)\.json$/,
   /^sentence_[\w-]+_config\.json$/,
   /^(tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab)\.json$/,
   /^(vocab|merges)\.txt$/,

@@ -5,6 +5,7 @@ import { FileError, fromNative, VectuneError } from '../../system/errors';
 import type { EngineAddon, ModelHandle } from '../../engine/addon';
 import type { SaveFile } from '../../engine/weight-files';
 import { modelCard, type CardFacts, type ModelFacts } from './card';
+import { FACTS_FILE, factsFile } from './facts-file';
 import { STATIC } from '../folder/static-embedding';
 import { layoutFiles, moduleFolders, STATIC_FOLDER } from './layout';
 import { saveTarget } from './save-target';
@@ -35,7 +36,9 @@ export async function saveModel(
       await makeModuleFolders(opened, folder);
       await addon.saveModel(handle, weightTargets(opened, folder));
       // Asked now: the facts are those of the weights that were written, whatever a run that is on has made since.
-      await writeFile(join(folder, 'README.md'), modelCard(factsOf(opened), card()), { flag: 'wx' });
+      const [model, facts] = [factsOf(opened), card()];
+      await writeFile(join(folder, 'README.md'), modelCard(model, facts), { flag: 'wx' });
+      await writeFile(join(folder, FACTS_FILE), factsFile({ ...model, facts }), { flag: 'wx' });
     });
   } catch (error) {
     throw saveError(error, place);
@@ -70,6 +73,8 @@ export function weightTargets(opened: OpenedModel, folder: string, encoder = 'mo
 /** What the model card says of the model itself. */
 export function factsOf(opened: OpenedModel): ModelFacts {
   const { encoder, head } = opened.spec;
+  // All began with another model, where this one was saved before.
+  const { id, revision } = opened.saved ?? opened;
   const names = head.map((module) => {
     if (module.kind === 'pooling') return `Pooling (${module.modes.join(', ')})`;
     return module.kind === 'dense'
@@ -77,9 +82,9 @@ export function factsOf(opened: OpenedModel): ModelFacts {
       : 'Normalize';
   });
   return {
-    id: opened.id,
-    name: basename(opened.id),
-    revision: opened.revision,
+    id,
+    name: basename(id),
+    revision,
     architecture: encoder.architecture,
     modules: opened.architecture === STATIC ? ['StaticEmbedding', ...names.slice(1)] : ['Transformer', ...names],
     dimension: opened.dimension,

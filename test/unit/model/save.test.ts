@@ -20,7 +20,10 @@ const newTarget = () => join(temporaryFolder(), 'saved');
 const model = (name: string) => `sentence_transformers.models.${name}`;
 
 /** Files of the 2.x layout besides the tokenizer's vocabulary, by fixture. */
-const LAYOUT = ['README.md', 'config.json', 'config_sentence_transformers.json', 'model.safetensors', 'modules.json'];
+const LAYOUT = [
+  ...['README.md', 'config.json', 'config_sentence_transformers.json', 'model.safetensors', 'modules.json'],
+  'vectune_card.json',
+];
 const TOKENIZER = ['sentence_bert_config.json', 'special_tokens_map.json', 'tokenizer.json', 'tokenizer_config.json'];
 const DENSE = ['2_Dense', '2_Dense/config.json', '2_Dense/model.safetensors'];
 const MODULES: Record<(typeof CASES)[number], string[]> = {

@@ -1,6 +1,6 @@
 /** Variables that the code under test reads; machines where tests run may have them set. */
 const READ = [
-  ...['HF_ENDPOINT', 'HF_TOKEN', 'HF_HUB_OFFLINE', 'HF_HOME', 'HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE'],
+  ...['HF_ENDPOINT', 'HF_TOKEN', 'HF_TOKEN_PATH', 'HF_HUB_OFFLINE', 'HF_HOME', 'HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE'],
   ...['VECTUNE_CACHE', 'XDG_CACHE_HOME', 'PATH', 'HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'],
   ...['https_proxy', 'http_proxy', 'no_proxy'],
 ];

@@ -153,13 +153,21 @@ export class HubServer {
       this.repositories.get(id)!.visibility = asked.visibility;
       return json(response, { url: `${this.url}/${id}`, id });
     }
-    const [, id, action] =
-      /^\/(?:api\/models\/)?([^/]+\/[^/]+?)(?:\.git)?\/(preupload\/main|info\/lfs\/objects\/batch|commit\/main)$/.exec(
+    const [, id, action, branch] =
+      /^\/(?:api\/models\/)?([^/]+\/[^/]+?)(?:\.git)?\/(preupload|info\/lfs\/objects\/batch|commit|branch)(?:\/([^/]+))?$/.exec(
         request.path,
       ) ?? [];
     const repository = this.repositories.get(id ?? '');
     if (repository === undefined) return notFound(response, 'RepoNotFound', 'Repository not found');
-    if (action === 'preupload/main') {
+    const name = decodeURIComponent(branch ?? 'main');
+    if (action === 'branch') {
+      const { startingPoint } = JSON.parse(body.toString()) as { startingPoint?: string };
+      repository.references[name] = startingPoint ?? repository.references['main']!;
+      return void response.writeHead(200).end();
+    }
+    if (action !== 'info/lfs/objects/batch' && repository.references[name] === undefined)
+      return notFound(response, 'RevisionNotFound', `Invalid rev id: ${name}`);
+    if (action === 'preupload') {
       const { files } = JSON.parse(body.toString()) as { files: { path: string }[] };
       const mode = (path: string) => (isLarge(path) ? 'lfs' : 'regular');
       return json(response, {
@@ -174,13 +182,13 @@ export class HubServer {
         objects: objects.map((one) => ({ ...one, ...(this.storage.has(one.oid) ? {} : upload(one.oid)) })),
       });
     }
-    this.#commit(response, repository, body.toString());
+    this.#commit(response, repository, name, body.toString());
   }
 
-  #commit(response: ServerResponse, repository: Repository, lines: string): void {
+  #commit(response: ServerResponse, repository: Repository, branch: string, lines: string): void {
     type Line = { key: string; value: Record<string, string> };
     const steps = lines.split('\n').map((line) => JSON.parse(line) as Line);
-    const head = repository.references['main']!;
+    const head = repository.references[branch]!;
     const files = { ...repository.commits[head]! };
     for (const { key, value } of steps) {
       if (key === 'header' && (value['parentCommit'] ?? head) !== head)
@@ -196,7 +204,7 @@ export class HubServer {
     }
     const commit = commitOf(`${head} ${lines}`);
     repository.commits[commit] = files;
-    repository.references['main'] = commit;
+    repository.references[branch] = commit;
     json(response, { success: true, commitOid: commit, commitUrl: `${this.url}/commit/${commit}`, hookOutput: '' });
   }
 
