@@ -1,9 +1,6 @@
-<<<<<<< HEAD
 import type { NativeModelSpec } from '../engine/model-spec';
 import type { WeightFile } from '../engine/weight-files';
-=======
 import type { SavedCard } from './save/facts-file';
->>>>>>> 4802ce0 (A model that is opened again keeps its card; exports go beside their model; branches, the kept token, what the card says by flags)
 import type { Tokeniser } from '../tokenisation/tokeniser';
 import type { JsonObject } from '../system/json';
 import type { Architecture } from './architectures';

@@ -64,6 +64,8 @@ const FACTS: { [Name in keyof Omit<CardFacts, 'place' | 'examples'>]-?: Check } 
   share: isNumber,
   options: valuesOf(isSetting),
   earlierRuns: isNumber,
+  crossCheck: (value) => isObject(value) && isNumber(value['folds']) && isNumber(value['rows']),
+  gain: isText,
   metrics: listOf({ name: isText, before: isNumber, after: isNumber }),
   thresholds: listOf({ name: isText, from: isNumber }),
   merged: (value) =>
