@@ -68,6 +68,8 @@ const FACTS: { [Name in keyof Omit<CardFacts, 'place' | 'examples'>]-?: Check } 
   gain: isText,
   metrics: listOf({ name: isText, before: isNumber, after: isNumber }),
   thresholds: listOf({ name: isText, from: isNumber }),
+  prompts: (value) => Array.isArray(value) && value.length === 2 && value.every(isText),
+  searches: (value) => typeof value === 'boolean',
   merged: (value) =>
     isObject(value) && isText(value['method']) && listOf({ id: isText, share: isNumber })(value['models']),
   versions: valuesOf(isText),
