@@ -1,3 +1,4 @@
+import { NO_POSITIONS } from '../model/folder/static-embedding';
 import type { BareTexts } from '../model/prompts';
 import type { OpenedModel } from '../model/types';
 import type { LoadedModel } from './loaded-model';
@@ -10,9 +11,9 @@ export interface ModelInfo {
   architecture: OpenedModel['architecture'];
   /** Width of an embedding. */
   dimension: number;
-  /** The folder's limit in tokens, special tokens included. */
+  /** The folder's limit in tokens, special tokens included; Infinity where nothing bounds a text (static embeddings). */
   maxInputLength: number;
-  /** Most tokens of a text that `maxInputLength` may ask for, special tokens included. */
+  /** Most tokens of a text that `maxInputLength` may ask for, special tokens included; Infinity likewise. */
   positions: number;
   /** Numbers that the model is made of. */
   parameters: number;
@@ -34,11 +35,16 @@ export function modelInfo({ addon, handle, opened, embedder }: LoadedModel, bare
     id,
     architecture,
     dimension,
-    maxInputLength,
-    positions,
+    maxInputLength: bounded(maxInputLength),
+    positions: bounded(positions),
     parameters,
     device: embedder.device,
     prompts: { ...layout.prompts },
     notes: [...layout.notes, ...bareTexts.notes(opened)],
   };
+}
+
+/** What the engine counts to stands for no bound. */
+function bounded(tokens: number): number {
+  return tokens >= NO_POSITIONS ? Infinity : tokens;
 }

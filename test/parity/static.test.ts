@@ -77,7 +77,12 @@ describe('a model of a table of words', () => {
     expect(existsSync(join(saved, 'config.json'))).toBe(false);
     await using again = new TextVectorisation(saved, { device: 'cpu' });
     expect(await again.embed(['how many boats?', ''])).toEqual(after);
-    expect(await again.info()).toMatchObject({ architecture: 'static-embedding', dimension: before.length });
+    expect(await again.info()).toMatchObject({
+      architecture: 'static-embedding',
+      dimension: before.length,
+      maxInputLength: Infinity,
+      positions: Infinity,
+    });
   });
 
   test('dropout, which it has none of, and losses of hidden layers are refused', async () => {

@@ -3,7 +3,7 @@ import { afterPadding } from './roberta';
 
 export const camembert = {
   modelClass: 'CamembertModel',
-  otherClasses: ['RobertaModel', 'XLMRobertaModel'],
+  alike: 'positions behind the padding',
   tokenizerClass: 'CamembertTokenizer',
   writtenTokenizerClass: 'CamembertTokenizer',
   formerModule: 'CamemBERT',

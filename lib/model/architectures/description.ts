@@ -7,6 +7,8 @@ export interface Description {
   modelClass: string;
   /** Other classes of the same computation. */
   otherClasses?: readonly string[];
+  /** Architectures that say the same here are one computation: their classes stand for each other. */
+  alike?: string;
   /** Whether the model's code may come with it: the architecture is that code's too. */
   ownCode?: boolean;
   /** transformers 5's tokenizer class for folders that name none. */

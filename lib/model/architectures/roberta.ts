@@ -11,7 +11,7 @@ export function afterPadding(fields: Fields): Shape {
 
 export const roberta = {
   modelClass: 'RobertaModel',
-  otherClasses: ['CamembertModel', 'XLMRobertaModel'],
+  alike: 'positions behind the padding',
   tokenizerClass: 'RobertaTokenizer',
   writtenTokenizerClass: 'RobertaTokenizer',
   formerModule: 'RoBERTa',

@@ -3,7 +3,7 @@ import { afterPadding } from './roberta';
 
 export const xlmRoberta = {
   modelClass: 'XLMRobertaModel',
-  otherClasses: ['CamembertModel', 'RobertaModel'],
+  alike: 'positions behind the padding',
   tokenizerClass: 'XLMRobertaTokenizer',
   writtenTokenizerClass: 'XLMRobertaTokenizer',
   formerModule: 'XLMRoBERTa',

@@ -1,7 +1,7 @@
 import { ModelError } from '../../system/errors';
 import { isObject, type JsonObject } from '../../system/json';
 import { say } from '../../system/wording';
-import { describe, type Architecture } from '../architectures';
+import { ARCHITECTURE_NAMES, describe, type Architecture } from '../architectures';
 import { conversionCommand } from './weights';
 
 /** What config.json says of the class that its weights are of: "architectures" and "auto_map". */
@@ -49,7 +49,7 @@ export function refuseOtherTasks(config: JsonObject, file: string, root: string)
  * @throws ModelError ERR_UNKNOWN_ARCHITECTURE
  */
 export function refuseOtherClasses(config: JsonObject, architecture: Architecture, file: string): void {
-  const { modelClass, otherClasses = [], ownCode = false } = describe(architecture);
+  const { modelClass, otherClasses = [], alike, ownCode = false } = describe(architecture);
   const map = isObject(config['auto_map']) ? config['auto_map']['AutoModel'] : undefined;
   if (map !== undefined && map !== null && !ownCode) {
     throw new ModelError(
@@ -63,7 +63,8 @@ export function refuseOtherClasses(config: JsonObject, architecture: Architectur
     );
   }
   const found = classOf(config);
-  const known = [modelClass, ...otherClasses].map(classStem);
+  const same = alike === undefined ? [] : ARCHITECTURE_NAMES.map(describe).filter((other) => other.alike === alike);
+  const known = [modelClass, ...otherClasses, ...same.map((other) => other.modelClass)].map(classStem);
   if (found === undefined || known.includes(classStem(found))) return;
   throw new ModelError(
     'ERR_UNKNOWN_ARCHITECTURE',
