@@ -166,6 +166,8 @@ export { pairwiseSimilarities } from './evaluate/similarities';
 export type { SimilarityName } from './evaluate/similarities';
 export { evaluateSimilarity, similarityMetrics } from './evaluate/similarity';
 export type { SimilarityMetrics, SimilarityRow } from './evaluate/similarity';
+export { evaluateTeacherAgreement } from './evaluate/teacher';
+export type { TeacherMetrics, TeacherRow } from './evaluate/teacher';
 export { evaluateTriplet, tripletMetrics } from './evaluate/triplet';
 export type { TripletEvaluateOptions, TripletMetrics, TripletRow } from './evaluate/triplet';
 export type { DeviceMemory, SearchSimilarity } from './engine/addon';

@@ -15,6 +15,7 @@ const names: Record<string, string> = {
   knnAccuracy: 'accuracy of neighbours',
   silhouette: 'silhouette',
   map: 'MAP',
+  teacherAgreement: 'agreement with the teacher',
 };
 
 /** A measure as a person calls it. */

@@ -459,6 +459,8 @@ function contentOf(set: DataSet, row: number, textOf: TextOf): Pick<ChangedRow, 
       const [id] = relevantTo(set, row);
       return { texts: [set.queries[row]!.text], wanted: id === undefined ? null : textOf(row, id) };
     }
+    case 'teacher-agreement':
+      return { texts: [set.rows[row]!.text], wanted: null };
     case 'paraphrase-mining':
       return { texts: [set.texts[row]!.text], wanted: null };
   }

@@ -17,6 +17,7 @@ import type { RetrievalData, RetrievalText } from './retrieval';
 import type { SimilarityRow } from './similarity';
 import { tasksOf, type EvaluationTask } from './tasks';
 import type { TripletRow } from './triplet';
+import type { TeacherRow } from './teacher';
 import { inPieces, type Work } from './work';
 
 /** How data was understood. */
@@ -37,6 +38,7 @@ type Rows =
   | { form: 'reranking'; rows: readonly RerankingSample[] }
   | { form: 'classes'; rows: readonly ClassRow[] }
   | { form: 'retrieval'; data: RetrievalData; queries: readonly RetrievalText[] }
+  | { form: 'teacher-agreement'; rows: readonly TeacherRow[] }
   | { form: 'paraphrase-mining'; data: MiningData; texts: readonly MiningText[] };
 
 /** Data in the form that an evaluator takes. */
@@ -166,6 +168,8 @@ function* formed(task: EvaluationTask, data: TrainingData, notes: string[]): Wor
       return yield* amongTexts(data);
     case 'paraphrase-mining':
       return yield* duplicates(data);
+    case 'teacher-agreement':
+      return { form: task, ...(yield* taught(data)) };
   }
 }
 
@@ -277,6 +281,21 @@ function* amongTexts({ rows }: TrainingData): Work<Formed> {
     return { id, text };
   });
   return { form: 'retrieval', data: { queries, corpus: [...corpus.values()], relevant }, queries, sources };
+}
+
+/** Each text with its teacher's vector, which all texts of a row share. */
+function* taught({ rows, labels, labelWidth }: TrainingData): Work<{ rows: TeacherRow[]; sources: number[] }> {
+  const found: TeacherRow[] = [];
+  const sources: number[] = [];
+  for (const [i, texts] of rows.entries()) {
+    for (const text of texts) {
+      const vector = Float32Array.from({ length: labelWidth }, (_, at) => labels[i * labelWidth + at]!);
+      found.push({ text, vector });
+      sources.push(i);
+    }
+    if (i % AT_ONCE === 0) yield;
+  }
+  return { rows: found, sources };
 }
 
 /** All texts of the pairs, and which pairs of them mean the same: those with label 1, or all where there are no labels. */

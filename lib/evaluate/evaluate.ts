@@ -26,6 +26,7 @@ import { observeReranking, rerankingTable } from './reranking';
 import { observeRetrieval, retrievalTable } from './retrieval';
 import { observeSimilarity } from './similarity';
 import { evaluationTasks, type EvaluationTask } from './tasks';
+import { observeTeacherAgreement } from './teacher';
 import { observeTriplet, tripletTable } from './triplet';
 
 /** What is told. */
@@ -208,6 +209,8 @@ export async function observe(
       return (await observeClasses(model, set.rows, resolved)) as unknown as Observation<Measures>;
     case 'retrieval':
       return (await observeRetrieval(model, set.data, resolved)) as unknown as Observation<Measures>;
+    case 'teacher-agreement':
+      return (await observeTeacherAgreement(model, set.rows, resolved)) as unknown as Observation<Measures>;
     case 'paraphrase-mining':
       return (await observeParaphraseMining(model, set.data, resolved)) as unknown as Observation<Measures>;
   }

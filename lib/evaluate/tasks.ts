@@ -9,6 +9,7 @@ export const evaluationTasks = [
   'retrieval',
   'classes',
   'paraphrase-mining',
+  'teacher-agreement',
 ] as const;
 export type EvaluationTask = (typeof evaluationTasks)[number];
 
@@ -34,6 +35,7 @@ export function tasksOf(form: DataForm, width: number, positiveFirst: boolean): 
     case 'classes':
       return ['classes'];
     case 'vectors':
+      return ['teacher-agreement'];
     case 'classified-pairs':
       return [];
   }

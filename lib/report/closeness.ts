@@ -84,6 +84,7 @@ export function nearPairs(set: DataSet): NearPairs | null {
     }
     case 'similarity':
     case 'binary':
+    case 'teacher-agreement':
     case 'paraphrase-mining':
       return null;
   }

@@ -104,6 +104,7 @@ const kinds: Readonly<Record<Comparison['form'], RunComparison['kind']>> = {
   reranking: 'queries',
   classes: 'texts',
   'paraphrase-mining': 'texts',
+  'teacher-agreement': 'vectors',
 };
 
 /** What stands for each unit: of pairs the similarity, else what tells how well it is answered. */

@@ -233,7 +233,7 @@ test('columns are named as for training', async () => {
   await expect(of({ anchor: 'x', positive: 'none' })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
 });
 
-test('what was left out is told, and what no evaluator is for is refused', async () => {
+test('what was left out is told', async () => {
   const model = new Table({ q: [1, 0], r: [1, 0], p: [1, 0.1], n: [0, 1] });
   const some = write('a.csv', 'anchor,positive,negative\nq,p,n\nr,p,\n');
   expect(await evaluate(model, some, { intervals: false })).toMatchObject({
@@ -266,10 +266,6 @@ test('what was left out is told, and what no evaluator is for is refused', async
   const skipped = await evaluate(model, bad, { onBadRow: 'skip', intervals: false });
   expect(skipped).toMatchObject({ form: 'binary', count: 2 });
   expect(skipped.notes.join(' ')).toContain('1 row is left out');
-  const vectors = write('v.jsonl', jsonl({ text: 'q', vector: [1, 2] }));
-  await expect(evaluate(model, vectors)).rejects.toThrow(
-    /There is no evaluator for texts with a teacher's vector. They are to train on: finetune measures/,
-  );
   await expect(evaluate(model, some, { split: 'test' })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
 });
 
