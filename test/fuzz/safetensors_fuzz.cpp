@@ -180,7 +180,7 @@ FUZZ(weights, (std::vector<std::string>{dense_input()}),
   try {
     const auto read = read_weights({file_of(1, source)}, 1, table, flat.mutable_data_ptr<float>());
     const MemoryFile target;
-    write_weights(target.path(), 1, table, flat.const_data_ptr<float>(), read.unused, read.former_names);
+    write_weights(target.path(), 1, table, flat.const_data_ptr<float>(), nullptr, read.unused, read.former_names);
     at::Tensor again = at::empty({table.elements()}, at::TensorOptions().dtype(at::kFloat));
     read_weights({file_of(1, target)}, 1, table, again.mutable_data_ptr<float>());
     for (const auto& parameter : table.all()) {
