@@ -148,7 +148,7 @@ export interface EngineAddon {
   createModel(spec: NativeModelSpec, files: WeightFile[], seed: number): Promise<ModelHandle>;
   /** In the flat buffer's order. */
   parameters(model: ModelHandle): ParameterInfo[];
-  /** Writes safetensors with `{"format":"pt"}`: fp32 weights, and unused tensors bitwise as read. */
+  /** Writes safetensors with `{"format":"pt"}`: fp32 weights, a piece at a time where they are kept in bf16, and unused tensors bitwise as read. */
   saveModel(model: ModelHandle, files: SaveFile[]): Promise<void>;
   /** Checksum of all parameters, 16 hexadecimal digits. */
   fingerprint(model: ModelHandle): Promise<string>;

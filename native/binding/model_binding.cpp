@@ -1,10 +1,13 @@
 #include "model_binding.h"
 
+#include <algorithm>
+
 #include "arguments.h"
 #include "embed/embed.h"
 #include "environment.h"
 #include "files/fingerprint.h"
 #include "handles.h"
+#include "model/fp32_weights.h"
 #include "model/merge.h"
 #include "model/model.h"
 #include "register.h"
@@ -15,7 +18,7 @@ namespace vectune::binding {
 namespace {
 
 Napi::Value wrap_model(Napi::Env env, std::shared_ptr<Model>& model) {
-  const int64_t bytes = model->parameters().elements() * static_cast<int64_t>(sizeof(float));
+  const int64_t bytes = model->bytes();
   return Handle<Model>::wrap(env, std::move(model), bytes);
 }
 
@@ -63,9 +66,14 @@ Napi::Value fingerprint(const Napi::CallbackInfo& info) {
       .promise(
           info.Env(),
           [model = std::move(model)] {
+            constexpr int64_t kPiece = 1 << 20;
             Fingerprint all;
-            all.add(static_cast<const Model&>(*model).data(),
-                    sizeof(float) * static_cast<size_t>(model->parameters().elements()));
+            Fp32Weights weights(*model);
+            const int64_t elements = model->parameters().elements();
+            for (int64_t begin = 0; begin < elements; begin += kPiece) {
+              const int64_t some = std::min(kPiece, elements - begin);
+              all.add(weights.at(begin, some), sizeof(float) * static_cast<size_t>(some));
+            }
             return all.text();
           },
           [](Napi::Env env, std::string& text) { return Napi::String::New(env, text); });

@@ -105,6 +105,26 @@ export const engine = {
     },
   ],
 
+  'native/engine/model/model.cpp': [
+    {
+      guard: 'weights in bf16 stay so where they are saved',
+      from: 'half_ ? nullptr : data(), half_.get(), unused_, former_names_',
+      to: 'data(), nullptr, unused_, former_names_',
+      test: 'public/half-weights',
+      name: 'save writes the file of F32',
+    },
+  ],
+
+  'native/engine/train/training_layout.cpp': [
+    {
+      guard: 'frozen matrices stay in bf16',
+      from: 'if (!half || !half->is_half(begin) ||',
+      to: 'if (!half || elements > 0 ||',
+      test: 'public/half-weights',
+      name: 'a run in which all layers but the last are frozen',
+    },
+  ],
+
   'native/engine/train/trainer_state.cpp': [
     {
       guard: 'vocabulary of a state',

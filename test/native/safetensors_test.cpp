@@ -3,9 +3,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include "check.h"
 #include "files/json.h"
@@ -264,6 +266,32 @@ TEST(safetensors_round_trip_is_byte_identical) {
   for (const st::Entry& entry : first.entries()) {
     CHECK_EQ((reinterpret_cast<uintptr_t>(entry.data)) % static_cast<uintptr_t>(st::byte_size(entry.dtype)), 0u);
   }
+}
+
+TEST(safetensors_that_are_made_in_their_turn_are_those_that_are_there) {
+  const TemporaryFolder folder;
+  std::vector<float> wide(700'001);  // of more than two of the pieces that are made at once
+  for (size_t i = 0; i < wide.size(); ++i) wide[i] = static_cast<float>(i) / 3;
+  const std::vector<int64_t> shape{static_cast<int64_t>(wide.size())}, none{0};
+  const std::vector<int16_t> narrow{1, 2, 3};
+  int64_t most = 0;
+  const auto fill = [&](int64_t first, int64_t count, void* to) {
+    most = std::max(most, count);
+    std::copy_n(wide.data() + first, count, static_cast<float*>(to));
+  };
+  st::write(folder.file("there"), {{"narrow", st::Dtype::kI16, {3}, narrow.data()},
+                                   {"wide", st::Dtype::kF32, shape, wide.data()},
+                                   {"none", st::Dtype::kF32, none, nullptr}});
+  st::write(folder.file("made"), {{"narrow", st::Dtype::kI16, {3}, narrow.data()},
+                                  {"wide", st::Dtype::kF32, shape, nullptr, fill},
+                                  {"none", st::Dtype::kF32, none, nullptr, fill}});
+  const auto content = [&](const char* name) {
+    std::ifstream in(folder.file(name), std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  CHECK(content("made") == content("there"));
+  CHECK(most > 0);
+  CHECK(most < 300'000);
 }
 
 TEST(safetensors_writer_refuses_what_no_reader_would_take) {

@@ -63,6 +63,7 @@ template <typename T>
 void CpuBackend<T>::set_weights(const FlatView<const float>& fp32, const Matrices<T>& matrices) {
   weights_ = fp32;
   half_ = nullptr;
+  half_words_ = nullptr;
   matrices_ = &matrices;
 }
 
@@ -70,6 +71,9 @@ template <typename T>
 void CpuBackend<T>::set_weights(const HalfWeights& half, const Matrices<T>& matrices) {
   weights_ = {};
   half_ = &half;
+  const bool words = half.is_half(table_.word_embeddings);
+  half_words_ = words ? static_cast<const bf16*>(half.half(table_.word_embeddings)) : nullptr;
+  if (!words) weights_.words = half.fp32(table_.word_embeddings);
   matrices_ = &matrices;
 }
 
@@ -130,7 +134,7 @@ void CpuBackend<T>::embed(const NormAt& norm, const Dropout& dropout) {
   if (table_.relative_bias >= 0) lay_out_relative();
   if (!norm.exists()) {
     kernels::table().common.embedding_lookup(
-        {batch_.rows(), spec_.embedding_width(), weights_.words, word_scale(), a.y0, half_words()});
+        {batch_.rows(), spec_.embedding_width(), weights_.words, word_scale(), a.y0, half_words_});
     x_ = a.y0;
     return;
   }
@@ -138,7 +142,7 @@ void CpuBackend<T>::embed(const NormAt& norm, const Dropout& dropout) {
                                      table_.position_embeddings < 0 ? nullptr : vector(table_.position_embeddings),
                                      table_.type_embeddings < 0 ? nullptr : vector(table_.type_embeddings),
                                      vector(norm.weight), vector(norm.bias), spec_.layer_norm_eps, dropout, a.sum0,
-                                     a.stats0, a.embedded, copy_of(a.embedded_t), half_words()});
+                                     a.stats0, a.embedded, copy_of(a.embedded_t), half_words_});
   x_ = a.embedded;
   x_t_ = a.embedded_t;
 }

@@ -135,12 +135,9 @@ class CpuBackend final : public Backend {
   at::Tensor drelative_;            // [texts × heads × kRelativeBuckets]
   at::Tensor dbag_;                 // of a bag [texts × hidden]
 
-  const bf16* half_words() const {
-    return half_ ? static_cast<const bf16*>(half_->half(table_.word_embeddings)) : nullptr;
-  }
-
   FlatView<const float> weights_;
   const HalfWeights* half_ = nullptr;  // in its place
+  const bf16* half_words_ = nullptr;   // in place of `weights_.words`
   const Matrices<T>* matrices_ = nullptr;
   float* gradients_ = nullptr;
   const GradientPlaces* places_ = nullptr;

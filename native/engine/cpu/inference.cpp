@@ -5,12 +5,14 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "cpu/cpu_backend.h"
 #include "cpu/engine_info.h"
 #include "cpu/kernels.h"
 #include "cpu/packed_matrices.h"
 #include "cpu/quantised.h"
+#include "cpu/widened_linear.h"
 #include "nn/sentence_encoder.h"
 #include "runtime/errors.h"
 
@@ -50,41 +52,63 @@ class RoundedMatrices {
   PlainMatrices<bf16> matrices_;
 };
 
-/// The encoder's matrices where the model keeps them in bf16: no copy of any.
+/// The encoder's matrices where the model keeps them in bf16, no copy of any; those that it has in fp32 are rounded.
 class KeptMatrices final : public Matrices<bf16> {
  public:
   KeptMatrices(const ParameterTable& table, const HalfWeights& half) {
-    for (const LinearAt* l : table.linears())
-      add(std::make_unique<PlainLinear<bf16>>(static_cast<const bf16*>(half.half(l->weight)), l->in, l->out));
+    const auto linears = table.linears();
+    std::vector<bf16*> rounded(linears.size(), nullptr);
+    rounded_.carve([&](Arena::Carver& carver) {
+      for (const LinearAt* l : linears)
+        if (!half.is_half(l->weight)) rounded[l->number] = carver.take<bf16>(l->in * l->out);
+    });
+    for (const LinearAt* l : linears) {
+      bf16* const own = rounded[l->number];
+      if (own) kernels::table().common.to_bf16(own, half.fp32(l->weight), l->in * l->out);
+      add(std::make_unique<PlainLinear<bf16>>(own ? own : static_cast<const bf16*>(half.half(l->weight)), l->in,
+                                              l->out));
+    }
   }
+
+ private:
+  Arena rounded_;
 };
 
-/// The same where bf16 is not multiplied: each is made fp32, which changes no number, for the time of its product.
+/// In fp32 of a model that keeps them in bf16, as copies.
+class CopiedMatrices final : public Matrices<float> {
+ public:
+  CopiedMatrices(const ParameterTable& table, const HalfWeights& half) {
+    const auto linears = table.linears();
+    std::vector<float*> copies(linears.size());
+    copies_.carve([&](Arena::Carver& carver) {
+      for (const LinearAt* l : linears) copies[l->number] = carver.take<float>(l->in * l->out);
+    });
+    for (const LinearAt* l : linears) {
+      half.read(l->weight, l->in * l->out, copies[l->number]);
+      add(std::make_unique<PlainLinear<float>>(copies[l->number], l->in, l->out));
+    }
+  }
+
+ private:
+  Arena copies_;
+};
+
+/// The same without copies: each is made fp32, which changes no number, for the time of its product.
 class WidenedMatrices final : public Matrices<float> {
  public:
   WidenedMatrices(const ParameterTable& table, const HalfWeights& half) {
     int64_t largest = 0;
     for (const LinearAt* l : table.linears()) largest = std::max(largest, l->in * l->out);
     wide_.carve([&](Arena::Carver& carver) { carver.take<float>(largest); });
-    for (const LinearAt* l : table.linears())
-      add(std::make_unique<Widened>(static_cast<const bf16*>(half.half(l->weight)), l->in, l->out,
-                                    static_cast<float*>(wide_.data())));
+    for (const LinearAt* l : table.linears()) {
+      if (half.is_half(l->weight))
+        add(std::make_unique<WidenedLinear>(static_cast<const bf16*>(half.half(l->weight)), l->in, l->out,
+                                            static_cast<float*>(wide_.data())));
+      else add(std::make_unique<PlainLinear<float>>(half.fp32(l->weight), l->in, l->out));
+    }
   }
 
  private:
-  class Widened final : public Linear<float> {
-   public:
-    Widened(const bf16* half, int64_t in, int64_t out, float* wide)
-        : Linear<float>(in, out), half_(half), wide_(wide) {}
-    void forward(const float* x, float* y, int64_t rows, const LinearScratch& scratch) const override {
-      kernels::of<bf16>(kernels::table()).store(wide_, half_, in() * out(), false);
-      Gemm<float>::forward(x, wide_, y, rows, in(), out(), scratch.products);
-    }
-
-   private:
-    const bf16* half_;
-    float* wide_;
-  };
   Arena wide_;
 };
 
@@ -131,7 +155,8 @@ class CpuInference : public Inference {
   SentenceEncoder encoder_;
 };
 
-/// Packed where there is room for it; else the weights themselves do, more slowly.
+/// Packed where there is room for it; else the weights themselves do, more slowly. Of weights that the model keeps in
+/// bf16 the matrices are fp32 here and not there.
 class Fp32Inference final : public CpuInference<float> {
  public:
   using CpuInference::CpuInference;
@@ -139,18 +164,19 @@ class Fp32Inference final : public CpuInference<float> {
  private:
   const Matrices<float>& matrices(const Model& model) override {
     const ParameterTable& table = model.parameters();
-    packed_.follow(model.weights_version(), [&]() -> std::unique_ptr<Matrices<float>> {
-      if (PackedMatrices<float>::suits(table)) {
-        try {
-          return std::make_unique<PackedMatrices<float>>(table, model.data());
-        } catch (const c10::OutOfMemoryError&) {
-        }
+    matrices_.follow(model.weights_version(), [&]() -> std::unique_ptr<Matrices<float>> {
+      const HalfWeights* half = model.half();
+      try {
+        if (PackedMatrices<float>::suits(table)) return std::make_unique<PackedMatrices<float>>(model);
+        if (half) return std::make_unique<CopiedMatrices>(table, *half);
+      } catch (const c10::OutOfMemoryError&) {
       }
+      if (half) return std::make_unique<WidenedMatrices>(table, *half);
       return std::make_unique<PlainMatrices<float>>(table, model.data(), 0);
     });
-    return *packed_.get();
+    return *matrices_.get();
   }
-  Derived<Matrices<float>> packed_;
+  Derived<Matrices<float>> matrices_;
 };
 
 class Bf16Inference final : public CpuInference<bf16> {
@@ -165,8 +191,7 @@ class Bf16Inference final : public CpuInference<bf16> {
       return *kept_.get();
     }
     if (PackedMatrices<bf16>::suits(table)) {
-      packed_.follow(model.weights_version(),
-                     [&] { return std::make_unique<PackedMatrices<bf16>>(table, model.data()); });
+      packed_.follow(model.weights_version(), [&] { return std::make_unique<PackedMatrices<bf16>>(model); });
       return *packed_.get();
     }
     rounded_.follow(model.weights_version(), [&] { return std::make_unique<RoundedMatrices>(model); });
@@ -224,8 +249,7 @@ class Int8Inference final : public CpuInference<float> {
 
  private:
   const Matrices<float>& matrices(const Model& model) override {
-    quantised_.follow(model.weights_version(),
-                      [&] { return std::make_unique<QuantisedMatrices>(model.parameters(), model.data()); });
+    quantised_.follow(model.weights_version(), [&] { return std::make_unique<QuantisedMatrices>(model); });
     return *quantised_.get();
   }
   Derived<QuantisedMatrices> quantised_;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cpu/kernels.h"
+#include "model/fp32_weights.h"
 
 namespace vectune::cpu {
 
@@ -30,14 +31,16 @@ bool PackedMatrices<T>::suits(const ParameterTable& table) {
 }
 
 template <typename T>
-PackedMatrices<T>::PackedMatrices(const ParameterTable& table, const float* flat) {
-  const auto linears = table.linears();
+PackedMatrices<T>::PackedMatrices(const Model& model) {
+  const auto linears = model.parameters().linears();
   std::vector<T*> packed(linears.size());
   arena_.carve([&](Arena::Carver& carver) {
     for (const LinearAt* l : linears) packed[l->number] = carver.take<T>(kernels::packed_elements(l->in, l->out));
   });
+  Fp32Weights weights(model);
   if constexpr (std::is_same_v<T, float>) {
-    for (const LinearAt* l : linears) Gemm<T>::pack(flat + l->weight, l->in, l->out, packed[l->number]);
+    for (const LinearAt* l : linears)
+      Gemm<T>::pack(weights.at(l->weight, l->in * l->out), l->in, l->out, packed[l->number]);
   } else {
     int64_t largest = 0;
     for (const LinearAt* l : linears) largest = std::max(largest, l->in * l->out);
@@ -45,7 +48,7 @@ PackedMatrices<T>::PackedMatrices(const ParameterTable& table, const float* flat
     rounded.carve([&](Arena::Carver& carver) { carver.take<T>(largest); });
     T* const matrix = static_cast<T*>(rounded.data());
     for (const LinearAt* l : linears) {
-      kernels::table().common.to_bf16(matrix, flat + l->weight, l->in * l->out);
+      kernels::table().common.to_bf16(matrix, weights.at(l->weight, l->in * l->out), l->in * l->out);
       Gemm<T>::pack(matrix, l->in, l->out, packed[l->number]);
     }
   }

@@ -1,5 +1,6 @@
 #pragma once
 #include "cpu/linear.h"
+#include "model/model.h"
 #include "runtime/arena.h"
 
 namespace vectune::cpu {
@@ -8,8 +9,8 @@ namespace vectune::cpu {
 template <typename T>
 class PackedMatrices final : public Matrices<T> {
  public:
-  /// `flat` is the model's fp32 buffer in the table's layout; `suits` must hold.
-  PackedMatrices(const ParameterTable& table, const float* flat);
+  /// One matrix of the model after the other, which stays as it is; `suits` must hold.
+  explicit PackedMatrices(const Model& model);
 
   /// Whether this processor multiplies packed matrices of these dimensions.
   static bool suits(const ParameterTable& table);

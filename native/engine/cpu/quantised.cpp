@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cpu/kernels.h"
+#include "model/fp32_weights.h"
 
 namespace vectune::cpu {
 
@@ -14,9 +15,9 @@ void QuantisedLinear::forward(const float* x, float* y, int64_t rows, const Line
   k.int8_forward(scratch.quantised, scratch.scales, packed_, scales_, sums_, y, rows, in(), out());
 }
 
-QuantisedMatrices::QuantisedMatrices(const ParameterTable& table, const float* flat) {
+QuantisedMatrices::QuantisedMatrices(const Model& model) {
   const auto& kernels = kernels::table().common;
-  const auto linears = table.linears();
+  const auto linears = model.parameters().linears();
   std::vector<int8_t*> packed(linears.size());
   std::vector<float*> scales(linears.size()), sums(linears.size());
   int64_t largest = 0;
@@ -32,9 +33,11 @@ QuantisedMatrices::QuantisedMatrices(const ParameterTable& table, const float* f
   Arena by_rows;
   by_rows.carve([&](Arena::Carver& carver) { carver.take<int8_t>(largest); });
   auto* const q = static_cast<int8_t*>(by_rows.data());
+  Fp32Weights weights(model);
   for (size_t i = 0; i < linears.size(); ++i) {
     const LinearAt& linear = *linears[i];
-    kernels.quantise_weights(flat + linear.weight, linear.out, linear.in, q, scales[i], sums[i]);
+    kernels.quantise_weights(weights.at(linear.weight, linear.out * linear.in), linear.out, linear.in, q, scales[i],
+                             sums[i]);
     kernels.int8_pack(q, linear.in, linear.out, packed[i]);
     add(std::make_unique<QuantisedLinear>(packed[i], scales[i], sums[i], linear.in, linear.out));
   }

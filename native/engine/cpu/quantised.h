@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "cpu/linear.h"
+#include "model/model.h"
 #include "runtime/arena.h"
 
 namespace vectune::cpu {
@@ -23,8 +24,8 @@ class QuantisedLinear final : public Linear<float> {
 /// are quantised row by row as they come.
 class QuantisedMatrices final : public Matrices<float> {
  public:
-  /// `flat` is the model's buffer in the table's layout; `supported` must hold.
-  QuantisedMatrices(const ParameterTable& table, const float* flat);
+  /// One matrix of the model after the other, which stays as it is; `supported` must hold.
+  explicit QuantisedMatrices(const Model& model);
 
   /// Whether this processor multiplies int8 exactly.
   static bool supported();

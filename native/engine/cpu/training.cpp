@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <optional>
 
 #include "cpu/cpu_backend.h"
 #include "cpu/kernels.h"
+#include "cpu/widened_linear.h"
 #include "nn/sentence_encoder.h"
 #include "runtime/arena.h"
 #include "runtime/errors.h"
@@ -18,10 +20,41 @@ namespace vectune::cpu {
 
 namespace {
 
-/// The encoder's matrices in bf16, where products read them so: from `embeddings_end` to the end of the layers.
-/// Undefined in fp32.
+/// The encoder's matrices in bf16, where products read them so: of the layout what is from `embeddings_end` to the end
+/// of the layers. Undefined in fp32.
 struct MatrixCopies {
   at::Tensor flat;
+};
+
+/// The encoder's matrices in training: `weights` has those of the layout, from its `begin` on; frozen ones that the
+/// model keeps in bf16 are read where they are.
+template <typename T>
+class TrainingMatrices final : public Matrices<T> {
+ public:
+  TrainingMatrices(const ParameterTable& table, const TrainingLayout& layout, const T* weights, int64_t begin)
+      : kept_(layout.kept()) {
+    const auto linears = table.linears();
+    const auto kept = [&](const LinearAt* l) -> const bf16* {
+      const auto found = kept_.find(l->weight);
+      return found == kept_.end() ? nullptr : static_cast<const bf16*>(found->second.const_data_ptr());
+    };
+    if constexpr (std::is_same_v<T, float>) {
+      int64_t largest = 0;
+      for (const LinearAt* l : linears)
+        if (kept(l)) largest = std::max(largest, l->in * l->out);
+      if (largest > 0) wide_.carve([&](Arena::Carver& carver) { carver.take<float>(largest); });
+    }
+    for (const LinearAt* l : linears) {
+      const bf16* half = kept(l);
+      if (!half) this->add(std::make_unique<PlainLinear<T>>(weights + (layout.at(l->weight) - begin), l->in, l->out));
+      else if constexpr (std::is_same_v<T, bf16>) this->add(std::make_unique<PlainLinear<T>>(half, l->in, l->out));
+      else this->add(std::make_unique<WidenedLinear>(half, l->in, l->out, static_cast<float*>(wide_.data())));
+    }
+  }
+
+ private:
+  std::map<int64_t, at::Tensor> kept_;
+  Arena wide_;
 };
 
 /// The passes in compute precision T.
@@ -40,13 +73,13 @@ class CpuPasses final : public Passes {
   void weights_replaced(LiveState& state) override {
     const FlatView<const float> fp32 = c_.layout.view(state.weights.const_data_ptr<float>());
     if constexpr (std::is_same_v<T, float>) {
-      matrices_.emplace(c_.table, fp32.rest, fp32.rest_begin);
+      matrices_.emplace(c_.table, c_.layout, fp32.rest, c_.layout.at(fp32.rest_begin));
     } else {
       const int64_t begin = c_.layout.at(c_.table.embeddings_end), count = c_.layout.at(c_.table.layers_end()) - begin;
       if (!copies_.flat.defined()) copies_.flat = at::empty({count}, at::TensorOptions().dtype(at::kBFloat16));
       kernels::table().common.to_bf16(static_cast<bf16*>(copies_.flat.mutable_data_ptr()),
                                       state.weights.const_data_ptr<float>() + begin, count);
-      matrices_.emplace(c_.table, static_cast<const bf16*>(copies_.flat.const_data_ptr()), c_.table.embeddings_end);
+      matrices_.emplace(c_.table, c_.layout, static_cast<const bf16*>(copies_.flat.const_data_ptr()), begin);
     }
     backend_.set_weights(fp32, *matrices_);
     evaluation_backend_.set_weights(fp32, *matrices_);
@@ -106,7 +139,7 @@ class CpuPasses final : public Passes {
 
   TrainingContext c_;
   MatrixCopies copies_;
-  std::optional<PlainMatrices<T>> matrices_;
+  std::optional<TrainingMatrices<T>> matrices_;
   CpuBackend<T> backend_;
   SentenceEncoder encoder_;
   CpuBackend<T> evaluation_backend_;

@@ -251,7 +251,7 @@ void check_items(const std::vector<Item>& items) {
     if (elements < 0 || __builtin_add_overflow(total, elements * byte_size(item.dtype), &total)) {
       refuse("the number of bytes does not fit in 64 bits");
     }
-    if (elements > 0 && item.data == nullptr) refuse("it has no data");
+    if (elements > 0 && item.data == nullptr && !item.fill) refuse("it has no data");
   }
 }
 
@@ -271,6 +271,21 @@ void write_all(int fd, const void* data, size_t bytes, const std::function<void(
       left -= static_cast<size_t>(done);
     }
     bytes -= piece;
+  }
+}
+
+/// Bytes of a tensor that are made at once.
+constexpr int64_t kMade = 1 << 20;
+
+/// `made` has room for kMade bytes.
+void write_item(int fd, const Item& item, std::byte* made, const std::function<void(const void*, size_t)>& on_piece) {
+  const int64_t item_bytes = byte_size(item.dtype), elements = count(item.shape, item_bytes);
+  if (!item.fill) return write_all(fd, item.data, static_cast<size_t>(elements * item_bytes), on_piece);
+  for (int64_t first = 0; first < elements;) {
+    const int64_t some = std::min(elements - first, kMade / item_bytes);
+    item.fill(first, some, made);
+    write_all(fd, made, static_cast<size_t>(some * item_bytes), on_piece);
+    first += some;
   }
 }
 
@@ -396,6 +411,10 @@ void write(const std::string& path, const std::vector<Item>& items, const std::m
   unsigned char length[kPrefix];
   for (size_t i = 0; i < kPrefix; ++i) length[i] = static_cast<unsigned char>(header.size() >> (8 * i) & 0xFF);
 
+  const bool makes =
+      std::any_of(items.begin(), items.end(), [](const Item& item) { return static_cast<bool>(item.fill); });
+  std::vector<std::byte> made(makes ? kMade : 0);
+
   const auto fail = [&](const std::string& reason) {
     throw Error(ErrorCode::kFile, "Cannot write '" + path + "': " + reason + ".");
   };
@@ -404,10 +423,7 @@ void write(const std::string& path, const std::vector<Item>& items, const std::m
   try {
     write_all(file.fd, length, kPrefix, on_piece);
     write_all(file.fd, header.data(), header.size(), on_piece);
-    for (const Item* item : order) {
-      const int64_t item_bytes = byte_size(item->dtype);
-      write_all(file.fd, item->data, static_cast<size_t>(count(item->shape, item_bytes) * item_bytes), on_piece);
-    }
+    for (const Item* item : order) write_item(file.fd, *item, made.data(), on_piece);
     if (::fsync(file.fd) != 0) throw Error(ErrorCode::kFile, os_error());
     const int fd = file.fd;
     file.fd = -1;

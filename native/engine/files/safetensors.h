@@ -73,6 +73,8 @@ struct Item {
   Dtype dtype;
   std::vector<int64_t> shape;
   const void* data;
+  /// In place of `data`: makes `count` elements, from `first` on, when their turn comes.
+  std::function<void(int64_t first, int64_t count, void* to)> fill = {};
 };
 
 /// Writes the items, those with the widest elements first and otherwise in the order given, so that every

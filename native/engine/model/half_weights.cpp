@@ -5,11 +5,21 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <iterator>
 
+#include "runtime/arena.h"
 #include "runtime/thread_team.h"
 
 namespace vectune {
+
+namespace {
+
+bool in_bf16(const at::Tensor& values) { return values.scalar_type() == at::kBFloat16; }
+
+void widen_here(const c10::BFloat16* from, int64_t count, float* to) {
+  for (int64_t i = 0; i < count; ++i) to[i] = static_cast<float>(from[i]);
+}
+
+}  // namespace
 
 HalfWeights::HalfWeights(const ParameterTable& table) {
   struct Range {
@@ -30,12 +40,24 @@ HalfWeights::HalfWeights(const ParameterTable& table) {
   add(begin, table.elements(), at::kFloat);
 }
 
-const HalfWeights::Part& HalfWeights::part(int64_t offset) const {
-  return *std::prev(
-      std::upper_bound(parts_.begin(), parts_.end(), offset, [](int64_t at, const Part& p) { return at < p.begin; }));
+size_t HalfWeights::number_of(int64_t offset) const {
+  const auto after =
+      std::upper_bound(parts_.begin(), parts_.end(), offset, [](int64_t at, const Part& p) { return at < p.begin; });
+  return static_cast<size_t>(after - parts_.begin()) - 1;
 }
 
-bool HalfWeights::is_half(int64_t offset) const { return part(offset).values.scalar_type() == at::kBFloat16; }
+bool HalfWeights::is_half(int64_t offset) const { return in_bf16(part(offset).values); }
+
+size_t HalfWeights::kept_matrices() const {
+  return static_cast<size_t>(
+      std::count_if(parts_.begin(), parts_.end(), [](const Part& p) { return in_bf16(p.values); }));
+}
+
+int64_t HalfWeights::bytes() const {
+  int64_t sum = 0;
+  for (const Part& p : parts_) sum += static_cast<int64_t>(p.values.nbytes());
+  return sum;
+}
 
 void* HalfWeights::at(int64_t offset) {
   const Part& found = part(offset);
@@ -47,9 +69,29 @@ const float* HalfWeights::fp32(int64_t offset) const {
   return static_cast<const float*>(const_cast<HalfWeights*>(this)->at(offset));
 }
 
+void HalfWeights::read(int64_t begin, int64_t count, float* to) const {
+  constexpr int64_t kFew = 1 << 16;  // a row of a table is not worth waking the team for
+  for (int64_t done = 0; done < count;) {
+    const Part& p = part(begin + done);
+    const int64_t first = begin + done - p.begin, some = std::min(p.elements - first, count - done);
+    if (!in_bf16(p.values)) std::copy_n(p.values.const_data_ptr<float>() + first, some, to + done);
+    else if (some < kFew) widen_here(p.values.const_data_ptr<c10::BFloat16>() + first, some, to + done);
+    else vectune::widen(p.values.const_data_ptr<c10::BFloat16>() + first, some, to + done);
+    done += some;
+  }
+}
+
+void HalfWeights::make_fp32(int64_t offset) {
+  Part& p = parts_[number_of(offset)];
+  if (!in_bf16(p.values)) return;
+  at::Tensor wide = empty_floats(p.elements);
+  vectune::widen(p.values.const_data_ptr(), p.elements, wide.mutable_data_ptr<float>());
+  p.values = std::move(wide);
+}
+
 void HalfWeights::widen(float* flat) {
   for (Part& p : parts_) {
-    if (p.values.scalar_type() == at::kBFloat16) vectune::widen(p.values.const_data_ptr(), p.elements, flat + p.begin);
+    if (in_bf16(p.values)) vectune::widen(p.values.const_data_ptr(), p.elements, flat + p.begin);
     else std::copy_n(p.values.const_data_ptr<float>(), p.elements, flat + p.begin);
     p.values.reset();
   }
@@ -63,9 +105,7 @@ HalfWeights HalfWeights::clone() const {
 
 void widen(const void* half, int64_t count, float* to) {
   const auto* from = static_cast<const c10::BFloat16*>(half);
-  for_parts(count, [&](int64_t begin, int64_t end, int) {
-    for (int64_t i = begin; i < end; ++i) to[i] = static_cast<float>(from[i]);
-  });
+  for_parts(count, [&](int64_t begin, int64_t end, int) { widen_here(from + begin, end - begin, to + begin); });
 }
 
 }  // namespace vectune

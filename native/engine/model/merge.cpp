@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string>
 
+#include "model/fp32_weights.h"
 #include "runtime/errors.h"
 #include "runtime/thread_team.h"
 
@@ -100,21 +101,28 @@ std::shared_ptr<Model> merge(const std::vector<std::shared_ptr<const Model>>& mo
   if (models.empty() || shares.size() != models.size() || !none_below || std::abs(sum - 1) > 1e-6)
     throw Error(ErrorCode::kInvalidArgument, "Each model must have a share from 0, and the shares must add up to 1.");
   for (const auto& model : models) check_shapes(*model, *models.front());
-  auto merged = std::make_shared<Model>(*models.front());
+  auto merged = Model::in_shape_of(*models.front());
+  std::vector<Fp32Weights> weights;
+  for (const auto& model : models) weights.emplace_back(*model);
   const auto whole = std::find(shares.begin(), shares.end(), 1.0);
   for (const auto& parameter : merged->parameters().all()) {
-    std::vector<const float*> from;
-    for (const auto& model : models) from.push_back(model->data() + parameter.offset);
     float* to = merged->data() + parameter.offset;
-    if (whole != shares.end()) {
-      const float* source = from[static_cast<size_t>(whole - shares.begin())];
-      std::copy(source, source + parameter.elements, to);
+    const auto values = [&](int64_t begin, int64_t count) {
+      std::vector<const float*> from;
+      for (Fp32Weights& of_model : weights) from.push_back(of_model.at(parameter.offset + begin, count));
+      return from;
+    };
+    if (whole != shares.end() || merging == Merging::kLinear) {
+      constexpr int64_t kPiece = 1 << 20;
+      for (int64_t begin = 0; begin < parameter.elements; begin += kPiece) {
+        const int64_t some = std::min(kPiece, parameter.elements - begin);
+        const std::vector<const float*> from = values(begin, some);
+        if (whole == shares.end()) mix(to + begin, from, shares, 1, some);
+        else std::copy_n(from[static_cast<size_t>(whole - shares.begin())], some, to + begin);
+      }
       continue;
     }
-    if (merging == Merging::kLinear) {
-      mix(to, from, shares, 1, parameter.elements);
-      continue;
-    }
+    const std::vector<const float*> from = values(0, parameter.elements);
     const Shares factors = spherical(from, shares, parameter.elements);
     double rest = 0;
     for (const double factor : factors) rest += factor;

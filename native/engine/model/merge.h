@@ -11,8 +11,9 @@ namespace vectune {
 enum class Merging { kLinear, kSpherical };
 
 /// A model of the shape of the first, which all have: `shares` are from 0 and add up to 1. What all models agree in
-/// stays to the bit, as does a model whose share is 1. Tensors that no parameter claims are the first model's.
-/// Error(kInvalidArgument): a model of another shape. Engine thread.
+/// stays to the bit, as does a model whose share is 1. It is in fp32, and the models stay as they are
+/// kept. Tensors that no parameter claims are the first model's. Error(kInvalidArgument): a model of another shape.
+/// Engine thread.
 std::shared_ptr<Model> merge(const std::vector<std::shared_ptr<const Model>>& models, const std::vector<double>& shares,
                              Merging merging);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <set>
 
 #include "model/adapter.h"
 #include "runtime/arena.h"
@@ -28,14 +29,18 @@ void return_freed_memory() {
 #endif
 }
 
-/// Memory for all parameters. Systems promise more than they have and then end who uses it: what is beyond that is
-/// refused.
-at::Tensor parameters_buffer(int64_t elements) {
+/// Systems promise more than they have and then end who uses it: what is beyond that is refused.
+void check_memory(int64_t elements, const std::string& what) {
   const int64_t bytes = elements * static_cast<int64_t>(sizeof(float)), available = memory_budget::available();
   if (bytes > available)
-    throw Error(ErrorCode::kOutOfMemory, "The model's " + std::to_string(elements) + " parameters take " +
+    throw Error(ErrorCode::kOutOfMemory, what + std::to_string(elements) + " parameters take " +
                                              std::to_string(bytes / 1000000) + " MB, and there are " +
                                              std::to_string(available / 1000000) + " MB left.");
+}
+
+/// Memory for all parameters.
+at::Tensor parameters_buffer(int64_t elements) {
+  check_memory(elements, "The model's ");
   return empty_floats(elements);
 }
 
@@ -111,7 +116,44 @@ Model::Model(const Model& other)
   ++live_models;
 }
 
-const at::Tensor& Model::in_fp32() const {
+Model::Model(const Model& other, InShapeOf)
+    : spec_(other.spec_), table_(spec_), unused_(other.unused_), former_names_(other.former_names_) {
+  flat_ = parameters_buffer(table_.elements());
+  ++live_models;
+}
+
+std::shared_ptr<Model> Model::in_shape_of(const Model& other) {
+  return std::shared_ptr<Model>(new Model(other, InShapeOf{}));
+}
+
+void Model::make_fp32(const std::function<bool(const Parameter&)>& wanted) {
+  if (!half_) return;
+  std::set<int64_t> matrices;
+  int64_t elements = 0;
+  for (const Parameter& p : table_.all())
+    if (half_->is_half(p.offset) && wanted(p) && matrices.insert(half_->begin_of(p.offset)).second)
+      elements += half_->kept(p.offset).numel();
+  if (matrices.empty()) return;
+  if (matrices.size() == half_->kept_matrices()) return void(flat());
+  check_memory(elements, "The model's trained ");
+  ++weights_version_;  // who has places in the bf16 numbers looks for others
+  for (const int64_t offset : matrices) half_->make_fp32(offset);
+}
+
+float* Model::fp32(const Parameter& parameter) {
+  return half_ ? half_->fp32(parameter.offset) : data() + parameter.offset;
+}
+
+void Model::read(int64_t begin, int64_t count, float* to) const {
+  if (half_) half_->read(begin, count, to);
+  else std::copy_n(data() + begin, count, to);
+}
+
+int64_t Model::bytes() const {
+  return half_ ? half_->bytes() : static_cast<int64_t>(sizeof(float)) * table_.elements();
+}
+
+const at::Tensor& Model::flat() const {
   if (half_) {
     flat_ = parameters_buffer(table_.elements());
     half_->widen(flat_.mutable_data_ptr<float>());
@@ -126,7 +168,8 @@ Model::~Model() { --live_models; }
 int64_t Model::live() { return live_models; }
 
 void Model::save(const std::vector<ModuleFile>& files) const {
-  for (const auto& file : files) write_weights(file.path, file.module, table_, data(), unused_, former_names_);
+  for (const auto& file : files)
+    write_weights(file.path, file.module, table_, half_ ? nullptr : data(), half_.get(), unused_, former_names_);
 }
 
 }  // namespace vectune

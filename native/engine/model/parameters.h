@@ -41,14 +41,45 @@ struct LayerAt {
                                // that are shared have one range
 };
 
-/// A flat fp32 buffer in the ParameterTable's layout; the word embeddings may stand elsewhere (compact).
+/// Ranges of the ParameterTable's layout, rising, that a flat buffer does not have.
+class LeftOut {
+ public:
+  void add(int64_t begin, int64_t elements) {
+    ranges_.push_back({begin, begin + elements, elements_});
+    elements_ += elements;
+  }
+  /// Of all ranges together.
+  int64_t elements() const { return elements_; }
+  /// Of those before an offset.
+  int64_t before(int64_t offset) const {
+    for (auto range = ranges_.rbegin(); range != ranges_.rend(); ++range)
+      if (range->end <= offset) return range->before + range->end - range->begin;
+    return 0;
+  }
+  bool has(int64_t offset) const {
+    for (const Range& range : ranges_)
+      if (range.begin <= offset && offset < range.end) return true;
+    return false;
+  }
+
+ private:
+  struct Range {
+    int64_t begin, end, before;
+  };
+  std::vector<Range> ranges_;
+  int64_t elements_ = 0;
+};
+
+/// A flat fp32 buffer in the ParameterTable's layout; the word embeddings may stand elsewhere (compact), and matrices
+/// be left out.
 template <typename Float>
 struct FlatView {
   Float* words = nullptr;
   Float* rest = nullptr;  // what follows the word embeddings
   int64_t rest_begin = 0;
+  const LeftOut* left_out = nullptr;  // none where null
 
-  Float* at(int64_t offset) const { return rest + (offset - rest_begin); }
+  Float* at(int64_t offset) const { return rest + (offset - rest_begin - (left_out ? left_out->before(offset) : 0)); }
 };
 
 /// Layout of a model's flat parameter buffer: the word embeddings first (so that training can replace

@@ -250,7 +250,7 @@ std::vector<const Parameter*> parameters_of(const std::string& name, int module,
 }
 
 void write_weights(const std::string& path, int module, const ParameterTable& table, const float* flat,
-                   const std::vector<UnusedTensor>& unused, bool former_names) {
+                   const HalfWeights* half, const std::vector<UnusedTensor>& unused, bool former_names) {
   std::vector<safetensors::Item> items;
   const auto& all = table.all();
   for (size_t i = 0; i < all.size(); ++i) {
@@ -262,7 +262,13 @@ void write_weights(const std::string& path, int module, const ParameterTable& ta
     if (parts == 0) continue;  // it is in the tensor of the one before
     std::vector<const Parameter*> parameters;
     for (size_t part = 0; part < parts; ++part) parameters.push_back(&all[i + part]);
-    items.push_back({name, safetensors::Dtype::kF32, Stacked(parameters).shape, flat + all[i].offset});
+    const int64_t offset = all[i].offset;
+    safetensors::Item item{name, safetensors::Dtype::kF32, Stacked(parameters).shape, half ? nullptr : flat + offset};
+    if (half)
+      item.fill = [half, offset](int64_t first, int64_t count, void* to) {
+        half->read(offset + first, count, static_cast<float*>(to));
+      };
+    items.push_back(std::move(item));
   }
   if (items.empty())
     throw Error(ErrorCode::kInvalidArgument, "Module " + std::to_string(module) + " has no weights to save.");

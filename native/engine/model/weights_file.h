@@ -37,8 +37,9 @@ bool has_bf16_matrices(const std::vector<ModuleFile>& files, const ParameterTabl
 /// The parameters that a tensor of that name is, which stand one after the other; none where it is none of the model's.
 std::vector<const Parameter*> parameters_of(const std::string& name, int module, const ParameterTable& table);
 
-/// Writes one module's parameters (F32) and its unused tensors; the encoder's with `former_names` under these.
+/// Writes one module's parameters (F32) and its unused tensors; the encoder's with `former_names` under these. Those of
+/// `half`, in place of `flat`, are made fp32 piece by piece.
 void write_weights(const std::string& path, int module, const ParameterTable& table, const float* flat,
-                   const std::vector<UnusedTensor>& unused, bool former_names);
+                   const HalfWeights* half, const std::vector<UnusedTensor>& unused, bool former_names);
 
 }  // namespace vectune

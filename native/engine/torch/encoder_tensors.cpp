@@ -31,20 +31,9 @@ std::vector<Linear> dense_of(const Flat& flat, const ParameterTable& table) {
   return all;
 }
 
-}  // namespace
-
-EncoderTensors encoder_tensors(const FlatTensor& flat, const ParameterTable& table) { return tensors_of(flat, table); }
-EncoderTensors encoder_tensors(const GradientTensor& flat, const ParameterTable& table) {
-  return tensors_of(flat, table);
-}
-
-std::vector<Linear> dense_tensors(const FlatTensor& flat, const ParameterTable& table) { return dense_of(flat, table); }
-std::vector<Linear> dense_tensors(const GradientTensor& flat, const ParameterTable& table) {
-  return dense_of(flat, table);
-}
-
-EmbeddingTables embedding_tables(const at::Tensor& words, const FlatTensor& rest, const ParameterTable& table,
-                                 const EncoderSpec& spec) {
+template <typename Flat>
+EmbeddingTables tables_of(const at::Tensor& words, const Flat& rest, const ParameterTable& table,
+                          const EncoderSpec& spec) {
   EmbeddingTables tables{words, {}, {}, {}};
   if (table.position_embeddings >= 0)
     tables.positions = rest.matrix(table.position_embeddings, spec.positions, spec.embedding_width());
@@ -52,6 +41,33 @@ EmbeddingTables embedding_tables(const at::Tensor& words, const FlatTensor& rest
     tables.types = rest.matrix(table.type_embeddings, spec.type_vocab_size, spec.embedding_width());
   if (table.relative_bias >= 0) tables.relative = rest.matrix(table.relative_bias, kRelativeBuckets, spec.heads);
   return tables;
+}
+
+}  // namespace
+
+EncoderTensors encoder_tensors(const FlatTensor& flat, const ParameterTable& table) { return tensors_of(flat, table); }
+EncoderTensors encoder_tensors(const TrainingTensor& flat, const ParameterTable& table) {
+  return tensors_of(flat, table);
+}
+EncoderTensors encoder_tensors(const GradientTensor& flat, const ParameterTable& table) {
+  return tensors_of(flat, table);
+}
+
+std::vector<Linear> dense_tensors(const FlatTensor& flat, const ParameterTable& table) { return dense_of(flat, table); }
+std::vector<Linear> dense_tensors(const TrainingTensor& flat, const ParameterTable& table) {
+  return dense_of(flat, table);
+}
+std::vector<Linear> dense_tensors(const GradientTensor& flat, const ParameterTable& table) {
+  return dense_of(flat, table);
+}
+
+EmbeddingTables embedding_tables(const at::Tensor& words, const FlatTensor& rest, const ParameterTable& table,
+                                 const EncoderSpec& spec) {
+  return tables_of(words, rest, table, spec);
+}
+EmbeddingTables embedding_tables(const at::Tensor& words, const TrainingTensor& rest, const ParameterTable& table,
+                                 const EncoderSpec& spec) {
+  return tables_of(words, rest, table, spec);
 }
 
 EmbeddingTables embedding_tables(const GradientTensor& flat, int64_t words, const ParameterTable& table,

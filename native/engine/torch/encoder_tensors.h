@@ -2,12 +2,14 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <map>
 #include <vector>
 
 #include "model/parameters.h"
 #include "model/spec.h"
 #include "nn/gradient_places.h"
 #include "torch/linear.h"
+#include "train/training_layout.h"
 
 namespace vectune::device {
 
@@ -22,6 +24,19 @@ struct FlatTensor {
   }
 };
 
+/// The flat buffer of a TrainingLayout, and what it has not (TrainingLayout::kept) as the device has it.
+struct TrainingTensor {
+  at::Tensor flat;
+  const TrainingLayout& layout;
+  const std::map<int64_t, at::Tensor>& kept;
+
+  at::Tensor vector(int64_t offset, int64_t elements) const { return flat.narrow(0, layout.at(offset), elements); }
+  at::Tensor matrix(int64_t offset, int64_t rows, int64_t columns) const {
+    const auto found = kept.find(offset);
+    return (found == kept.end() ? vector(offset, rows * columns) : found->second).view({rows, columns});
+  }
+};
+
 struct Norm {
   at::Tensor weight, bias;  // the bias undefined where there is none
 };
@@ -33,6 +48,7 @@ struct EncoderTensors {
   std::vector<Norm> norms;      // by NormAt::number
 };
 EncoderTensors encoder_tensors(const FlatTensor& flat, const ParameterTable& table);
+EncoderTensors encoder_tensors(const TrainingTensor& flat, const ParameterTable& table);
 
 /// A flat buffer of gradients, or the part of one from `begin` on.
 struct GradientTensor {
@@ -53,6 +69,7 @@ EncoderTensors encoder_tensors(const GradientTensor& flat, const ParameterTable&
 
 /// The Dense modules, by their place in the head.
 std::vector<Linear> dense_tensors(const FlatTensor& flat, const ParameterTable& table);
+std::vector<Linear> dense_tensors(const TrainingTensor& flat, const ParameterTable& table);
 std::vector<Linear> dense_tensors(const GradientTensor& flat, const ParameterTable& table);
 
 struct EmbeddingTables {
@@ -61,6 +78,8 @@ struct EmbeddingTables {
 };
 /// `words` [rows × hidden] may be a compact table.
 EmbeddingTables embedding_tables(const at::Tensor& words, const FlatTensor& rest, const ParameterTable& table,
+                                 const EncoderSpec& spec);
+EmbeddingTables embedding_tables(const at::Tensor& words, const TrainingTensor& rest, const ParameterTable& table,
                                  const EncoderSpec& spec);
 /// `words`: rows of the word table.
 EmbeddingTables embedding_tables(const GradientTensor& flat, int64_t words, const ParameterTable& table,

@@ -1,5 +1,6 @@
 #include "torch/inference.h"
 
+#include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 
 #include <cstring>
@@ -91,16 +92,30 @@ class DeviceInference final : public Inference {
     const ParameterTable& table = model.parameters();
     const EncoderSpec& spec = model.spec().encoder;
     const int64_t head_begin = table.layers_end(), words = spec.vocab_size * spec.embedding_width();
-    const at::Tensor host = at::from_blob(const_cast<float*>(model.data()), {table.elements()}, at::kFloat);
     // Never a view of the model's own weights, which may change under a pass.
-    const FlatTensor all{host.to(place_.torch(), type_, /*non_blocking=*/false, /*copy=*/true), 0};
-    const at::Tensor tail =
-        host.narrow(0, head_begin, table.elements() - head_begin).to(place_.torch(), at::kFloat, false, true);
+    const FlatTensor all{sent(model), 0};
+    const HalfWeights* half = model.half();
+    const float* head = half ? half->fp32(head_begin) : model.data() + head_begin;
+    const at::Tensor tail = at::from_blob(const_cast<float*>(head), {table.elements() - head_begin}, at::kFloat)
+                                .to(place_.torch(), at::kFloat, /*non_blocking=*/false, /*copy=*/true);
     backend_.set_weights(
         {encoder_tensors(all, table),
          embedding_tables(all.flat.narrow(0, 0, words).view({spec.vocab_size, spec.embedding_width()}), all, table, spec),
          dense_tensors(FlatTensor{tail, head_begin}, table)});
     version_ = model.weights_version();
+  }
+
+  /// A copy of all weights on the device, in what is computed in.
+  at::Tensor sent(const Model& model) const {
+    const int64_t elements = model.parameters().elements();
+    const HalfWeights* half = model.half();
+    if (!half)
+      return at::from_blob(const_cast<float*>(model.data()), {elements}, at::kFloat)
+          .to(place_.torch(), type_, /*non_blocking=*/false, /*copy=*/true);
+    at::Tensor all = at::empty({elements}, at::TensorOptions().dtype(type_).device(place_.torch()));
+    half->for_each_part(
+        [&](int64_t begin, const at::Tensor& values) { all.narrow(0, begin, values.numel()).copy_(values); });
+    return all;
   }
 
   const Place place_;

@@ -25,17 +25,18 @@ void DevicePasses::guarded(const std::function<void()>& work) const {
 }
 
 void DevicePasses::weights_replaced(LiveState& state) {
-  shift_ = c_.layout.rest_begin() - c_.layout.words();
+  if (kept_.size() != c_.layout.kept().size())
+    for (const auto& [offset, half] : c_.layout.kept()) kept_.emplace(offset, half.to(c_.options.place.torch(), type_));
   if (type_ == at::kFloat) {
     compute_ = state.weights;
   } else {
     if (!compute_.defined()) compute_ = at::empty({c_.layout.elements()}, floats().dtype(type_));
     compute_.copy_(state.weights);
   }
-  const FlatTensor compute{compute_, shift_};
+  const TrainingTensor compute{compute_, c_.layout, kept_};
   backend_.set_weights({encoder_tensors(compute, c_.table),
                         embedding_tables(words_of(compute_), compute, c_.table, c_.spec.encoder),
-                        dense_tensors(FlatTensor{state.weights, shift_}, c_.table)});
+                        dense_tensors(TrainingTensor{state.weights, c_.layout, kept_}, c_.table)});
 }
 
 void DevicePasses::weights_changed(const LiveState& state) {

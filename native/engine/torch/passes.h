@@ -1,4 +1,5 @@
 #pragma once
+#include <map>
 #include <optional>
 
 #include "nn/sentence_encoder.h"
@@ -45,7 +46,7 @@ class DevicePasses final : public Passes {
   SentenceEncoder encoder_;
   DropoutPlan plan_;                     // of the last forward
   at::Tensor compute_, half_gradients_;  // all weights, and the encoder's gradients, in the compute type
-  int64_t shift_ = 0;                    // of the flat buffers (FlatTensor)
+  std::map<int64_t, at::Tensor> kept_;   // TrainingLayout's, on the device in the compute type
   bool has_gradients_ = false;           // the backend knows where they go
 };
 

@@ -37,7 +37,7 @@ struct Trainer::Impl {
         table(model->parameters()),
         vocabulary(fitting(*dataset, *model), spec.encoder.vocab_size),
         losses(options.losses, *dataset, spec.dimension(), spec.encoder.layers),
-        layout(table, spec.encoder, vocabulary, options.freeze, losses.parameters()),
+        layout(table, spec.encoder, vocabulary, options.freeze, losses.parameters(), model->half()),
         backend(make_training_backend({options, spec, table, *dataset, vocabulary, layout, live, cancelled})),
         step(*dataset, losses, *backend.passes, layout, live, {spec.encoder.layers, options.seed}) {
     const memory_budget::ScopedLimit limit(options.memory_limit);
@@ -239,14 +239,16 @@ struct Trainer::Impl {
     at::Tensor flat = empty_floats(layout.elements());
     const int64_t width = spec.encoder.embedding_width();
     float* to = flat.mutable_data_ptr<float>();
-    for (int64_t i = 0; i < vocabulary.size(); ++i)
-      std::memcpy(to + i * width, model->data() + vocabulary.id(i) * width, sizeof(float) * static_cast<size_t>(width));
-    std::memcpy(to + layout.words(), model->data() + layout.rest_begin(),
-                sizeof(float) * static_cast<size_t>(layout.of_model() - layout.words()));
+    for (int64_t i = 0; i < vocabulary.size(); ++i) model->read(vocabulary.id(i) * width, width, to + i * width);
+    for (const Parameter& parameter : table.all())
+      if (parameter.offset != table.word_embeddings && !layout.keeps(parameter))
+        model->read(parameter.offset, parameter.elements, to + layout.at(parameter.offset));
     return flat;
   }
 
   void commit() {
+    reserve_model();
+    const at::Tensor weights = on_host(live.weights);
     // Embedding rows that no text uses: the decay that AdamW would have given them since the last commit, then what
     // blends them as all else. The next commit takes the latter back.
     std::vector<float> factors;
@@ -257,7 +259,7 @@ struct Trainer::Impl {
       committed_blend = static_cast<float>((1 - share + share * all_decay) / all_decay);
       if (committed_blend != 1) factors.push_back(committed_blend);
     }
-    write_model(on_host(live.weights), factors);
+    write_model(weights, factors);
     committed_decay.insert(committed_decay.end(), factors.begin(), factors.end());
     live.unused_decay.clear();
     committed_step = live.steps;
@@ -266,12 +268,17 @@ struct Trainer::Impl {
 
   bool table_is_trained() const { return layout.trains(table.all().front()); }
 
-  /// `factors` multiply embedding rows that no text uses, one after the other.
+  /// What is frozen stays in the model as it is kept.
+  void reserve_model() {
+    model->make_fp32([&](const Parameter& parameter) { return layout.trains(parameter); });
+  }
+
+  /// `factors` multiply embedding rows that no text uses, one after the other. After `reserve_model` nothing can fail.
   void write_model(const at::Tensor& from, const std::vector<float>& factors) {
     const int64_t width = spec.encoder.embedding_width();
     const float* w = from.const_data_ptr<float>();
-    float* to = model->data();
     if (table_is_trained()) {
+      float* to = model->fp32(table.all().front());
       if (!factors.empty())
         for_each_on_team(spec.encoder.vocab_size, [&](int64_t id) {
           if (vocabulary.remap()[id] >= 0) return;
@@ -281,8 +288,9 @@ struct Trainer::Impl {
       for (int64_t i = 0; i < vocabulary.size(); ++i)
         std::memcpy(to + vocabulary.id(i) * width, w + i * width, sizeof(float) * static_cast<size_t>(width));
     }
-    std::memcpy(to + layout.rest_begin(), w + layout.words(),
-                sizeof(float) * static_cast<size_t>(layout.of_model() - layout.words()));
+    for (const Parameter& parameter : table.all())
+      if (parameter.offset != table.word_embeddings && layout.trains(parameter))
+        std::copy_n(w + layout.at(parameter.offset), parameter.elements, model->fp32(parameter));
     model->weights_changed();
   }
 
@@ -291,13 +299,14 @@ struct Trainer::Impl {
     return bytes == kNoLimit ? std::nullopt : std::optional<int64_t>(bytes);
   }
 
-  /// Names and places only.
+  /// Names and places only; none of what the model keeps in bf16, which stays as it was when training began.
   TrainerState empty_state() const {
     TrainerState state;
     for (const auto& parameter : table.all()) {
       const bool is_words = parameter.offset == table.word_embeddings;
       const int64_t width = spec.encoder.embedding_width();
       const int64_t moments = layout.gradient_at(parameter);
+      if (layout.keeps(parameter)) continue;
       if (is_words) state.parts.push_back({parameter.name, {vocabulary.size(), width}, 0, layout.words(), moments});
       else
         state.parts.push_back(
@@ -335,7 +344,8 @@ struct Trainer::Impl {
   void restore(const std::string& path, bool replay_decay) {
     const memory_budget::ScopedLimit limit(memory_limit());
     TrainerState from = empty_state();
-    from.read(path, layout.elements(), layout.gradients().elements());
+    from.read(path, layout.elements(), layout.gradients().elements(), [&] { return of_model(); });
+    if (from.committed_step >= 0) reserve_model();
     const at::Tensor w = at_work(from.weights), m = at_work(from.first_moments), v = at_work(from.second_moments);
     // Nothing from here on can fail.
     if (from.committed_step >= 0)

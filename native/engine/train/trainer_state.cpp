@@ -1,5 +1,6 @@
 #include "train/trainer_state.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "files/safetensors.h"
@@ -15,7 +16,7 @@ constexpr const char *kWeights = "weights.", *kFirst = "first_moments.", *kSecon
 
 class Reader {
  public:
-  explicit Reader(const std::string& path) : file_(path) {}
+  Reader(const std::string& path, const std::function<at::Tensor()>& of_model) : file_(path), of_model_(of_model) {}
 
   const safetensors::Entry& entry(const std::string& name, safetensors::Dtype dtype) const {
     const auto* found = file_.find(name);
@@ -41,6 +42,12 @@ class Reader {
     at::Tensor tensor = empty_floats(elements).zero_();
     for (const auto& part : parts) {
       if (part.*begin < 0 || (part.of_loss && !of_loss)) continue;
+      if (part.moments_begin < 0 && !has(prefix + part.name)) {
+        if (!frozen_.defined()) frozen_ = of_model_();
+        std::copy_n(frozen_.const_data_ptr<float>() + part.begin, part.elements,
+                    tensor.mutable_data_ptr<float>() + part.begin);
+        continue;
+      }
       const auto& found = entry(prefix + part.name, safetensors::Dtype::kF32);
       if (found.shape != part.shape) fail("the tensor '" + found.name + "' has another shape than the model's");
       std::memcpy(tensor.mutable_data_ptr<float>() + part.*begin, found.data, static_cast<size_t>(found.bytes));
@@ -54,6 +61,8 @@ class Reader {
 
  private:
   safetensors::File file_;
+  const std::function<at::Tensor()>& of_model_;
+  mutable at::Tensor frozen_;  // what the model has of it
 };
 
 }  // namespace
@@ -92,8 +101,9 @@ Fingerprint TrainerState::write(const std::string& path, void (*go_on)()) const 
   return fingerprint;
 }
 
-void TrainerState::read(const std::string& path, int64_t elements, int64_t moments) {
-  const Reader reader(path);
+void TrainerState::read(const std::string& path, int64_t elements, int64_t moments,
+                        const std::function<at::Tensor()>& of_model) {
+  const Reader reader(path, of_model);
   const auto counts = reader.list<int64_t>("counts", safetensors::Dtype::kI64);
   if (counts.size() != 2 || counts[0] < 0 || counts[1] < -1 || counts[1] > counts[0])
     reader.fail("its counts cannot be");

@@ -2,6 +2,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -39,9 +40,10 @@ struct TrainerState {
   /// Writes one safetensors file and flushes it to disk. Any thread; `go_on` is asked between pieces and may throw.
   Fingerprint write(const std::string& path, void (*go_on)()) const;
   /// Reads what `write` wrote for the same parts and vocabulary; `elements` are those of the weights, `moments` those
-  /// of each moment. Earlier versions wrote moments of what is not trained too: zeros, which are left alone.
-  /// Error(kSafetensors) tells what differs.
-  void read(const std::string& path, int64_t elements, int64_t moments);
+  /// of each moment. What is not trained may be missing, as it is of a model that kept it in bf16: then it is taken
+  /// from `of_model`, weights in the same layout. Earlier versions wrote moments of what is not trained too: zeros,
+  /// which are left alone. Error(kSafetensors) tells what differs.
+  void read(const std::string& path, int64_t elements, int64_t moments, const std::function<at::Tensor()>& of_model);
 };
 
 }  // namespace vectune

@@ -28,11 +28,10 @@ int64_t end_of_unit(const ParameterTable& table, const Parameter& first) {
 
 TrainingLayout::TrainingLayout(const ParameterTable& table, const EncoderSpec& spec,
                                const CompactVocabulary& vocabulary, const std::vector<std::string>& freeze,
-                               const std::vector<LossParameter>& of_loss)
+                               const std::vector<LossParameter>& of_loss, const HalfWeights* half)
     : freeze_(freeze) {
   words_ = vocabulary.size() * spec.embedding_width();
   rest_begin_ = spec.vocab_size * spec.embedding_width();
-  of_model_ = elements_ = words_ + table.elements() - rest_begin_;
 
   for (const auto& entry : freeze_)
     if (std::none_of(table.all().begin(), table.all().end(), [&](const auto& p) { return covers(entry, p.name); }))
@@ -40,18 +39,28 @@ TrainingLayout::TrainingLayout(const ParameterTable& table, const EncoderSpec& s
                                                    "' names no parameter and no module; the first parameters are '" +
                                                    table.all().front().name + "' and '" + table.all()[1].name + "'.");
 
+  const auto any_trained = [&](int64_t begin, int64_t end) {
+    return std::any_of(table.all().begin(), table.all().end(),
+                       [&](const Parameter& p) { return p.offset >= begin && p.offset < end && trains(p); });
+  };
+  for (const LinearAt* linear : table.linears()) {
+    const int64_t begin = linear->weight, elements = linear->in * linear->out;
+    if (!half || !half->is_half(begin) || any_trained(begin, begin + elements)) continue;
+    kept_.emplace(begin, half->kept(begin));
+    left_out_.add(begin, elements);
+  }
+  of_model_ = elements_ = words_ + table.elements() - rest_begin_ - left_out_.elements();
+
   wanted_ = {false,      false, false, false, false, false, std::vector<bool>(static_cast<size_t>(spec.layers), false),
              spec.layers};
   int64_t unit = 0, unit_end = 0, place = 0;  // of what one operation writes
+  int64_t segment_end = 0;                    // in the table
   for (const auto& parameter : table.all()) {
     const bool is_words = parameter.offset == table.word_embeddings;
     if (parameter.offset >= unit_end) {
       unit = parameter.offset;
       unit_end = end_of_unit(table, parameter);
-      const bool trained = std::any_of(table.all().begin(), table.all().end(), [&](const Parameter& p) {
-        return p.offset >= unit && p.offset < unit_end && trains(p);
-      });
-      if (trained) place = gradients_.add(unit, is_words ? words_ : unit_end - unit);
+      if (any_trained(unit, unit_end)) place = gradients_.add(unit, is_words ? words_ : unit_end - unit);
       if (parameter.offset < table.tables_end) gradients_.tables = gradients_.elements();
       if (parameter.offset < table.layers_end()) gradients_.encoder = gradients_.elements();
     }
@@ -61,11 +70,13 @@ TrainingLayout::TrainingLayout(const ParameterTable& table, const EncoderSpec& s
     gradient_at_.emplace(parameter.offset, gradient_begin);
     trainable_ += parameter.elements;
     optimised_ += elements;
-    if (!segments_.empty() && segments_.back().decays == parameter.decays &&
-        segments_.back().begin + segments_.back().elements == begin &&
+    // What is left out of the weights parts what it stands between: a sum over a segment is the same with it or
+    // without.
+    if (!segments_.empty() && segments_.back().decays == parameter.decays && segment_end == parameter.offset &&
         segments_.back().gradient_begin + segments_.back().elements == gradient_begin)
       segments_.back().elements += elements;
     else segments_.push_back({begin, elements, gradient_begin, parameter.decays});
+    segment_end = parameter.offset + parameter.elements;
 
     if (parameter.offset < table.embeddings_end) {
       wanted_.words |= is_words;
