@@ -1,6 +1,6 @@
 // npm run bench: vectune beside its peers, in turn on this machine; prints a table and writes .build/bench/results.json.
 //   npm run bench                         everything; takes more than an hour on two cores
-//   npm run bench -- --only training,single   some groups (training, distiluse, ranking, mining, encoders, embedding, single, start, lengths,
+//   npm run bench -- --only training,single   some groups (training, distiluse, ranking, mining, search, encoders, embedding, single, start, lengths,
 //                                         neighbour, eventLoop, blocks, scale, avx2)
 //   npm run bench -- --runs 3             runs of each work (default 5); the median counts
 //   npm run bench -- --full               100,000 pairs too

@@ -1,5 +1,5 @@
 // One piece of work by vectune through its public surface, in a process of its own: node vectune_work.mjs REQUEST.json
-// The request: kind ('finetune' | 'embed' | 'single' | 'callers' | 'start' | 'blocks' | 'mine'), model (folder), precision, threads (as
+// The request: kind ('finetune' | 'embed' | 'single' | 'callers' | 'start' | 'blocks' | 'mine' | 'search'), model (folder), precision, threads (as
 // OMP_NUM_THREADS), and pairs with scores or triplets, batchSize, stepSize (rows of a step, where they are not computed at
 // once), maxInputLength, or texts. Prints one JSON object.
 import { readFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { quantiles } from './quantiles.mjs';
 
 const request = JSON.parse(readFileSync(process.argv[2], 'utf8'));
-const { mineHardNegatives, TextVectorisation } = createRequire(import.meta.url)(
+const { mineHardNegatives, TextVectorisation, VectorIndex } = createRequire(import.meta.url)(
   fileURLToPath(new URL('../../dist/index.js', import.meta.url)),
 );
 const { model, precision, maxInputLength } = request;
@@ -133,6 +133,37 @@ const works = {
       },
     });
     return { seconds: (performance.now() - begin) / 1000, rows: report.rows };
+  },
+  /** Random bytes that are searched, and read once by the C library's memchr, which looks for what is not there. */
+  async search() {
+    const { vectors, queries, dimensions } = request;
+    let state = 1;
+    const bytes = (count) => {
+      const data = new Int8Array(count * dimensions);
+      for (let i = 0; i < data.length; ++i) {
+        state = (Math.imul(state, 1664525) + 1013904223) | 0;
+        data[i] = ((state >>> 16) % 255) - 127;
+      }
+      return { data, shape: [count, dimensions] };
+    };
+    const [corpus, asked] = [bytes(vectors), bytes(queries)];
+    const index = await VectorIndex.of(corpus, { similarity: 'dot' });
+    const best = async (work) => {
+      let least = Infinity;
+      for (let i = 0; i < 5; ++i) {
+        const begin = performance.now();
+        await work();
+        least = Math.min(least, (performance.now() - begin) / 1000);
+      }
+      return least;
+    };
+    const memory = Buffer.from(corpus.data.buffer);
+    const readSeconds = await best(() => {
+      if (memory.indexOf(128) !== -1) throw new Error('-128 is none of the bytes');
+    });
+    const searchSeconds = await best(() => index.search(asked, { topK: 10 }));
+    await index.dispose();
+    return { readSeconds, searchSeconds };
   },
   async start() {
     await tv.embed(request.texts[0]);

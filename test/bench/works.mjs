@@ -10,6 +10,7 @@ import { mining } from './works/mining.mjs';
 import { neighbour } from './works/neighbour.mjs';
 import { ranking } from './works/ranking.mjs';
 import { scale } from './works/scale.mjs';
+import { search } from './works/search.mjs';
 import { single } from './works/single.mjs';
 import { start } from './works/start.mjs';
 import { training } from './works/training.mjs';
@@ -19,6 +20,7 @@ export const groups = {
   distiluse,
   ranking,
   mining,
+  search,
   encoders,
   embedding,
   single,
