@@ -90,7 +90,8 @@ export async function embedInputs(
     metrics.queueing.observe(labels, ((begun ?? end) - tokenised) / 1000);
     metrics.inference.observe(labels, (end - (begun ?? end)) / 1000);
     metrics.duration.observe(labels, (end - start) / 1000);
-    for (let i = 0; i < count; ++i) metrics.inputLength.observe(labels, tokens.offsets[i + 1]! - tokens.offsets[i]!);
+    const lengths = metrics.inputLength.labels(labels);
+    for (let i = 0; i < count; ++i) lengths.observe(tokens.offsets[i + 1]! - tokens.offsets[i]!);
     metrics.succeeded.inc(method);
     metrics.embedded.inc(labels, count);
     await shape(vectors, request.normalize, signal);

@@ -102,8 +102,11 @@ test('names of hub repositories, a folder with = in its name, prompts by name of
   const more = ['--prompt', `${names[0]}=query`, 'passages=passage', '--dimensions', '8', 'plain=4'];
   const running = serve(['--model', ...names.map((name) => `${name}=${folder}`), ...more]);
   const url = await running.address;
-  await telling(running, /^Model "plain": lr=1e-5 has prompts \(query: 'who ', passage: 'the harbour: '\)/m);
-  expect(running.told.stderr.match(/has prompts/g)).toHaveLength(1);
+  await telling(
+    running,
+    /^Model "plain": lr=1e-5 was trained with a prompt before each text \(query: 'who ', passage: 'the harbour: '\)/m,
+  );
+  expect(running.told.stderr.match(/was trained with a prompt/g)).toHaveLength(1);
   expect(asFloats(await vectorOf(url, names[0]))).toEqual(await expected(folder, { prompt: 'query', dimensions: 8 }));
   expect(asFloats(await vectorOf(url, 'passages'))).toEqual(
     await expected(folder, { prompt: 'passage', dimensions: 8 }),
@@ -113,7 +116,7 @@ test('names of hub repositories, a folder with = in its name, prompts by name of
   const alone = serve(['--model', folder, '--prompt', 'query', '--max-input-length', '5']);
   const { body } = await get(`${await alone.address}/info`);
   expect(body).toMatchObject({ served_model_name: 'lr=1e-5', default_prompt: 'who ', max_input_length: 5 });
-  expect(alone.told.stderr).not.toMatch(/has prompts/);
+  expect(alone.told.stderr).not.toMatch(/was trained with a prompt/);
 }, 120_000);
 
 test('SIGHUP opens a model anew whose folder has changed, under all of its names; SIGTERM ends with 0', async () => {

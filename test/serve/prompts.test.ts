@@ -97,9 +97,13 @@ test('a model that has prompts and is served without is told of; with one, or wi
   const tv = servers.open(withPrompts());
   const notes = async (models: Parameters<typeof createServer>[0]) => (await servers.start(models)).server.notes;
   const told = expect.stringMatching(
-    /^mpnet-mean has prompts \(query: 'who ', passage: 'the harbour: '\), and a request that says neither prompt_name nor/,
+    /^mpnet-mean was trained with a prompt before each text \(query: 'who ', passage: 'the harbour: '\), and a request that says neither prompt_name nor/,
   );
   expect(await notes(tv)).toEqual([told]);
+  const other = servers.open(withPrompts({ prompts: { title: 'a title: ' } }));
+  expect(await notes(other)).toEqual([
+    expect.stringMatching(/^mpnet-mean has prompts \(title: 'a title: '\), and a request/),
+  ]);
   expect(await notes({ model: tv, prompt: 'query' })).toEqual([]);
   expect(await notes({ model: tv, prompt: '' })).toEqual([]);
   expect(await notes({ a: { model: tv, prompt: 'query' }, b: tv })).toEqual([
