@@ -98,10 +98,10 @@ class DeviceInference final : public Inference {
     const float* head = half ? half->fp32(head_begin) : model.data() + head_begin;
     const at::Tensor tail = at::from_blob(const_cast<float*>(head), {table.elements() - head_begin}, at::kFloat)
                                 .to(place_.torch(), at::kFloat, /*non_blocking=*/false, /*copy=*/true);
-    backend_.set_weights(
-        {encoder_tensors(all, table),
-         embedding_tables(all.flat.narrow(0, 0, words).view({spec.vocab_size, spec.embedding_width()}), all, table, spec),
-         dense_tensors(FlatTensor{tail, head_begin}, table)});
+    backend_.set_weights({encoder_tensors(all, table),
+                          embedding_tables(all.flat.narrow(0, 0, words).view({spec.vocab_size, spec.embedding_width()}),
+                                           all, table, spec),
+                          dense_tensors(FlatTensor{tail, head_begin}, table)});
     version_ = model.weights_version();
   }
 
