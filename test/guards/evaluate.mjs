@@ -95,6 +95,31 @@ export const evaluate = {
       test: 'evaluate/stopping',
       name: 'a vector with a number that is none is refused',
     },
+    {
+      guard: 'who knows no prompts gets texts that have them',
+      from: 'asked.map((text) => textOf(prompt) + text)',
+      to: 'asked',
+      test: 'evaluate/prompts',
+      name: 'by what a text is: queries, documents, and all others',
+    },
+  ],
+  'lib/evaluate/bootstrap.ts': [
+    {
+      guard: 'a few rows are not judged',
+      from: 'export const FEWEST = 5;',
+      to: 'export const FEWEST = 1;',
+      test: 'evaluate/compare',
+      name: 'too few rows are not judged',
+    },
+  ],
+  'lib/report/style.ts': [
+    {
+      guard: 'a long word of a row does not widen the page',
+      from: '.texts { overflow-wrap: anywhere; } ',
+      to: '',
+      test: 'report/browser',
+      name: 'at 1280 pixels, light',
+    },
   ],
   'lib/embed/endpoint.ts': [
     {
