@@ -45,6 +45,9 @@ const OTHERS: Record<string, string> = {
   WordEmbeddings: WORDS,
   WordWeights: WORDS,
   CNN: 'It is a network between the tokens and their pooling. Choose a model that has none.',
+  LayerNorm:
+    'It norms the pooled vectors by weights of its own (msmarco-roberta-base-ance-firstp). Choose a model without it, for ' +
+    'example multi-qa-mpnet-base-dot-v1.',
   LSTM: 'It is a network between the tokens and their pooling. Choose a model that has none.',
   WeightedLayerPooling: 'It mixes the layers of the encoder. Choose a model that takes the last one.',
   CLIPModel:
