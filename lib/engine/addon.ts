@@ -148,6 +148,8 @@ export interface EngineAddon {
   createModel(spec: NativeModelSpec, files: WeightFile[], seed: number): Promise<ModelHandle>;
   /** In the flat buffer's order. */
   parameters(model: ModelHandle): ParameterInfo[];
+  /** Names of the tensors of its files that no parameter claims, without the prefix of a model with a head. */
+  unusedTensors(model: ModelHandle): string[];
   /** Writes safetensors with `{"format":"pt"}`: fp32 weights, a piece at a time where they are kept in bf16, and unused tensors bitwise as read. */
   saveModel(model: ModelHandle, files: SaveFile[]): Promise<void>;
   /** Checksum of all parameters, 16 hexadecimal digits. */

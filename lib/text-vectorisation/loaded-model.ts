@@ -4,6 +4,7 @@ import type { EmbeddingPrecision, NativeDevice } from '../engine/compute';
 import { chooseDevice, choosePrecision } from '../engine/devices';
 import { loadEngine } from '../engine/load';
 import { openModel } from '../model/open';
+import { unclaimedNotes } from '../model/unclaimed-tensors';
 import type { ModelPreset, OpenedModel } from '../model/types';
 import { fromNative } from '../system/errors';
 import type { ResolvedOf } from '../system/option-table';
@@ -45,6 +46,7 @@ export async function loadModel(
   ]);
   const place = await choosePlace(options, addon);
   const handle = await addon.createModel(opened.spec, opened.weightFiles, 0);
+  opened.layout.notes.push(...unclaimedNotes(addon.unusedTensors(handle)));
   return { addon, handle, opened, embedder: new Embedder({ ...opened, addon, handle }, ...place) };
 }
 

@@ -52,6 +52,14 @@ Napi::Value parameters(const Napi::CallbackInfo& info) {
   return result;
 }
 
+Napi::Value unused_tensors(const Napi::CallbackInfo& info) {
+  const auto model = Handle<Model>::get(info, 0);
+  const auto& all = model->unused();
+  auto result = Napi::Array::New(info.Env(), all.size());
+  for (uint32_t i = 0; i < all.size(); ++i) result.Set(i, all[i].name);
+  return result;
+}
+
 Napi::Value save_model(const Napi::CallbackInfo& info) {
   auto model = Handle<Model>::get(info, 0);
   std::vector<ModuleFile> files = to_module_files(info[1], "files");
@@ -159,6 +167,7 @@ Napi::Value dispose_model(const Napi::CallbackInfo& info) {
 void export_model_functions(Napi::Object exports) {
   export_async_function<create_model>(exports, "createModel");
   export_function<parameters>(exports, "parameters");
+  export_function<unused_tensors>(exports, "unusedTensors");
   export_async_function<save_model>(exports, "saveModel");
   export_async_function<fingerprint>(exports, "fingerprint");
   export_async_function<embed>(exports, "embed");

@@ -49,6 +49,8 @@ class Model {
   void read(int64_t begin, int64_t count, float* to) const;
   /// Bytes of the weights as they are kept.
   int64_t bytes() const;
+  /// Tensors of the files that no parameter claims.
+  const std::vector<UnusedTensor>& unused() const { return unused_; }
   /// Most tokens that a text may have.
   int64_t longest_text() const { return spec_.encoder.positions - spec_.encoder.position_offset; }
 

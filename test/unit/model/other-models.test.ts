@@ -1,11 +1,13 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { TextVectorisation } from '../../../lib';
 import { openModel } from '../../../lib/model/open';
+import { unclaimedNotes } from '../../../lib/model/unclaimed-tensors';
 import { removeFolders, temporaryFolder } from '../native/support/folders';
 import { folderVectors } from './support/engine';
 import { changeModules, readModules } from './support/eras';
 import { copyFixture, fixtureFolder, readJson, setFields, writeJson } from './support/fixture';
+import { renameTensors } from './support/raw-safetensors';
 import { refuses, set } from './support/refuses';
 
 /** Folders that would open and give vectors that are not the model's: of other tasks, of other classes, of other modules. */
@@ -105,6 +107,42 @@ describe('a class', () => {
     const folder = copyFixture('bert-mean');
     setFields({ auto_map: { AutoModelForMaskedLM: 'modeling_own.OwnForMaskedLM' } }, folder, file);
     await openModel(folder);
+  });
+});
+
+describe('tensors that nothing is computed with', () => {
+  test('are told, but for the parts that most folders have left over', async () => {
+    const folder = copyFixture('bert-mean');
+    const without = new TextVectorisation(folder);
+    expect((await without.info()).notes).toEqual([]);
+    await without.dispose();
+    // A projection of ColBERT's, in a folder that names BertModel.
+    cpSync(join(copyFixture('bert-dense'), '2_Dense', 'model.safetensors'), join(folder, 'own.safetensors'));
+    cpSync(join(folder, 'model.safetensors'), join(folder, 'body.safetensors'));
+    renameTensors(join(folder, 'own.safetensors'), (name) =>
+      name.endsWith('weight') ? 'own_head.weight' : 'cls.bias',
+    );
+    const map = { 'own_head.weight': 'own.safetensors', 'cls.bias': 'own.safetensors', rest: 'body.safetensors' };
+    rmSync(join(folder, 'model.safetensors'));
+    writeJson({ weight_map: map }, folder, 'model.safetensors.index.json');
+    const tv = new TextVectorisation(folder);
+    expect((await tv.info()).notes).toEqual([
+      expect.stringMatching(/nothing is computed with own_head\.weight: the arch/),
+    ]);
+    expect(await tv.embed('rain')).toHaveLength(32);
+    await tv.dispose();
+  });
+  test('are counted where there are many', () => {
+    const names = Array.from({ length: 7 }, (_, i) => `experts.${i}.weight`);
+    expect(unclaimedNotes(names)).toEqual([expect.stringContaining('experts.4.weight and 2 more: ')]);
+    const known = [
+      'cls.predictions.bias',
+      'pooler.dense.weight',
+      'lm_head.weight',
+      'embeddings.position_ids',
+      'head.norm.weight',
+    ];
+    expect(unclaimedNotes([...known, 'encoder.layer.0.attention.rotary_emb.inv_freq'])).toEqual([]);
   });
 });
 
