@@ -5,7 +5,6 @@ import { InvalidArgumentError } from '../system/errors';
 import { option, say } from '../system/wording';
 import { TextVectorisation } from '../text-vectorisation';
 import type { TextVectorisationOptions } from '../text-vectorisation-options';
-import { cli } from './surface';
 
 /** A model that a command was given, and what frees it. */
 export interface AnyModel {
@@ -58,16 +57,14 @@ export function openAny(
     model,
     notes: async () => {
       const { notes } = await model.info();
-      return notes.map((note) =>
-        note.replace(
-          PROGRAMS_WORDS,
-          `give ${cli.option('prompt')}, or ${cli.option('queryPrompt')} and ${cli.option('corpusPrompt')}`,
-        ),
-      );
+      return notes.map((note) => inFlags.reduce((told, [words, flags]) => told.replace(words, flags), note));
     },
     dispose: () => model.dispose(),
   };
 }
 
-/** What `info().notes` advises a program. */
-const PROGRAMS_WORDS = 'use embedQueries and embedDocuments, or the option prompt';
+/** What `info().notes` advises a program, and the same in flags. */
+const inFlags: readonly (readonly [string, string])[] = [
+  ['use embedQueries and embedDocuments, or the option prompt', 'give --prompt, or --query-prompt and --corpus-prompt'],
+  ['put it before them', 'give it as --query-prompt'],
+];

@@ -59,7 +59,10 @@ test('evaluate and compare take columns of any form, and tell what they did not 
     form: 'retrieval',
     count: 6,
     understood: '6 pairs of anchor and positive; columns x, y',
-    notes: ['Not read: "z".'],
+    notes: [
+      'Not read: "z".',
+      'Queries were embedded as all texts are, as model has no prompts. If its authors name one for queries, give it as --query-prompt.',
+    ],
   });
   const none = await vectune(['evaluate', file, '--model', fixture('bert-mean'), '--columns', 'anchor=x,positive=w']);
   expect(none).toMatchObject({ code: 2, stdout: '' });
