@@ -35,7 +35,7 @@ import { engineRows, trainingRows } from './sets/engine-rows';
 import { searchedRows } from './searched-rows';
 import { checkSampler } from './sets/options';
 import { blends } from './share';
-import { readSets, type SetJob } from './sets/read';
+import { readSets, type ReadSets, type SetJob } from './sets/read';
 import { toldSettings } from './recipes/settings';
 import { dataEvent, lossOfSet, toldLosses } from './sets/told';
 import { amongAll, ofSet } from './sets/training-set';
@@ -64,6 +64,14 @@ const late = ({ type }: FinetuneEvent): boolean =>
 /** The event loop's turn: of half a million rows each of these steps takes some hundredths of a second. */
 const turn = (): Promise<void> => new Promise(setImmediate);
 
+/** The data, and that its report can be written: before hours of training, not after them. */
+async function alsoProved(page: RunReport | undefined, reading: Promise<ReadSets>): Promise<ReadSets> {
+  const [read, proved] = await Promise.allSettled([reading, page?.prove()]);
+  if (proved.status === 'rejected') throw proved.reason;
+  if (read.status === 'rejected') throw read.reason;
+  return read.value;
+}
+
 /** A run from data to report. Rejects with what `control` says where that stopped it. */
 export async function finetune(job: FinetuneJob, control: RunControl): Promise<FinetuneReport> {
   const { options } = job;
@@ -90,10 +98,10 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
   const started = performance.now();
   try {
     control.check();
-    // Before hours of training, not after them.
-    if (options.report !== null) page = await RunReport.open(options.report);
     checkSampler(options.multiDatasetSampler, job.sets.length);
-    const read = await readSets(job.sets, options, emit, control);
+    if (options.report !== null) page = new RunReport(options.report);
+    // Nothing is awaited before: lists may change after the call.
+    const read = await alsoProved(page, readSets(job.sets, options, emit, control));
     const { groups } = read;
     let { sets, settings } = read;
     checkBeforehand(options, settings, sets.length);

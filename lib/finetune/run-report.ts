@@ -47,14 +47,13 @@ export class RunReport {
   #best: AllMeasured | undefined;
   #begun = false;
 
-  private constructor(file: string) {
+  constructor(file: string) {
     this.#file = file;
   }
 
-  /** @throws FileError: the file cannot be written; nothing has been done yet */
-  static async open(file: string): Promise<RunReport> {
-    await AtomicFile.prove(file);
-    return new RunReport(file);
+  /** @throws FileError: the file cannot be written */
+  prove(): Promise<void> {
+    return AtomicFile.prove(this.#file);
   }
 
   /** Validation rows were measured; whether these weights are the best an event tells. */

@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import { balance, cosineSimilarity, AbortError, type FinetuneOptions, type TextPair } from '../../lib';
 import { loadEngine } from '../../lib/engine/load';
 import { CASES } from '../parity/cases';
+import { removeFolders, temporaryFolder } from '../unit/native/support/folders';
 import { bits, fixture, liveObjects, PROBE_TEXTS, relativeDistance, useModels } from './models';
 import { lists, scoredRows } from './rows';
 import { finish, rejection } from './runs';
@@ -8,6 +10,8 @@ import { finish, rejection } from './runs';
 /** Whatever a string holds is a text: it is embedded and trained on, and does no harm to the texts beside it. */
 
 const models = useModels();
+
+afterAll(removeFolders);
 
 const ODD_TEXTS: Record<string, string> = {
   empty: '',
@@ -314,6 +318,12 @@ describe('finetune', () => {
     changing.forEach((pair) => pair.fill(''));
     changing.length = 0;
     expect((await run).epochs[0]!.trainingLoss).toBe(plain.epochs[0]!.trainingLoss);
+    const again = pairs.map(([a, b]): [string, string] => [a, b]);
+    const reported = models
+      .open(fixture('bert-mean'))
+      .finetune(again, scores, { ...quick, report: join(temporaryFolder(), 'run.html') });
+    again.forEach((pair) => pair.fill(''));
+    expect((await reported).epochs[0]!.trainingLoss).toBe(plain.epochs[0]!.trainingLoss);
   });
 
   test('the scores 0 and 1 themselves, one pair, equal texts, many rows alike', async () => {

@@ -87,7 +87,13 @@ export async function readSets(
   control: RunControl,
 ): Promise<ReadSets> {
   const check = (): void => control.check();
-  for (const { name, measure } of jobs) await inSet(name, () => checkValidates(measure, options));
+  for (const { name, measure } of jobs) {
+    try {
+      checkValidates(measure, options);
+    } catch (error) {
+      throw errorOfSet(name, error);
+    }
+  }
   const datas: CollectedData[] = [];
   for (const job of jobs) datas.push(await inSet(job.name, () => learnt(job, emit, control.signal)));
   const groups = await groupTexts(datas.length === 1 ? datas[0]!.rows : datas.flatMap(({ rows }) => rows), check);
