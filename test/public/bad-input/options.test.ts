@@ -21,7 +21,7 @@ describe('options of finetune', () => {
     sampler: ['batch', 'no_duplicates', 1, null],
     recipe: ['best', 1, null],
     measure: ['f1', 1, null],
-    merge: [0, 1.1, '1', [], [1, 0], [NaN], null],
+    merge: [0, 1.1, '1', [], [1, -0.1], [NaN], null],
     folds: [0, 1.5, 101, '5', true, null],
     search: [1, true, null, {}, { minutes: 0 }, { minutes: '5' }],
     keep: ['', 1, null, {}, { data: 'rows.csv', margin: -0.1 }, { data: 1 }],
