@@ -150,8 +150,8 @@ export const evaluate = {
   'lib/finetune/run-report.ts': [
     {
       guard: 'a report that cannot be written is known before training',
-      from: 'await AtomicFile.prove(file);',
-      to: '',
+      from: 'return AtomicFile.prove(this.#file);',
+      to: 'return Promise.resolve();',
       test: 'report/finetune',
       name: 'a place that cannot be written is refused before anything is done',
     },
