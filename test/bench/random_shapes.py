@@ -14,7 +14,7 @@ from sentence_transformers.sentence_transformer.modules import Pooling, Transfor
 from transformers import AutoModel, ModernBertConfig, MPNetConfig, PreTrainedTokenizerFast, Qwen3Config, XLMRobertaConfig
 
 SHAPES = {
-    "mpnet-base": (MPNetConfig(vocab_size=30527, relative_attention_num_buckets=32), "mean"),
+    "mpnet-base": (MPNetConfig(vocab_size=30527, relative_attention_num_buckets=32, max_position_embeddings=514), "mean"),
     "modernbert-base": (
         ModernBertConfig(pad_token_id=0, cls_token_id=101, bos_token_id=101, sep_token_id=102, eos_token_id=102),
         "mean",
