@@ -1,7 +1,6 @@
 import {
   callback,
   choice,
-  custom,
   flag,
   integer,
   optional,
@@ -10,9 +9,9 @@ import {
   type Misnomers,
   type OptionsOf,
 } from './system/option-table';
-import { invalidOption } from './system/options';
 import { say, words } from './system/wording';
 import { deviceOption, memoryFractionOption } from './engine/devices';
+import { prompt } from './evaluate/options';
 import type { LibTorchEvent } from './libtorch/events';
 import { hubTable } from './model/fetch/hub-options';
 import type { ModelDownloadEvent } from './model/types';
@@ -92,19 +91,12 @@ export const embedTable = {
    * What is put before every text: the name of one of the model's prompts (`info().prompts`), or a text of your own, which
    * has a space or a colon in it; '' for nothing. Default: what the model's folder puts before every text, mostly nothing.
    */
-  prompt: optional(
-    custom<string>('text', (path, value) => {
-      if (typeof value === 'string') return value;
-      throw invalidOption(path, "the name of one of the model's prompts, or a text", value);
-    }),
-    undefined,
-    {
-      flag: '--prompt <name>',
-      help: "one of the model's prompts by its name, or a text that is put before every text",
-      unset: "the model's default, mostly none",
-      aliases: ['promptName', 'instruction'],
-    },
-  ),
+  prompt: optional(prompt, undefined, {
+    flag: '--prompt <name>',
+    help: "one of the model's prompts by its name, or a text that is put before every text",
+    unset: "the model's default, mostly none",
+    aliases: ['promptName', 'instruction'],
+  }),
   /**
    * How many numbers of each vector to give, from the first on, for models trained so that these are enough (Matryoshka).
    * Where the model gives vectors of length 1, the shorter ones have length 1 too. Default: all, or the folder's `truncate_dim`.

@@ -247,6 +247,17 @@ function refusal(file: string | undefined, message: Wording, remedy?: Wording): 
   return new InvalidArgumentError('ERR_INVALID_ARGUMENT', say`The rows: ${message}`, { remedy });
 }
 
+/** A column by its number, or by its name, as far as that is of use. */
+export function quotedColumn(name: string | number): string {
+  return typeof name === 'number' ? `number ${name}` : `"${name.length > 40 ? `${name.slice(0, 37)}...` : name}"`;
+}
+
+/** Columns by their names, as many as are of use. */
+export function listedColumns(names: readonly string[]): string {
+  const more = names.length > 30 ? ` and ${names.length - 30} more` : '';
+  return `${names.slice(0, 30).map(quotedColumn).join(', ')}${more}`;
+}
+
 function columnsError(
   file: string | undefined,
   names: readonly string[],
@@ -260,11 +271,6 @@ function columnsError(
     const remedy = say`Say which columns they are, as ${options(byNumber)}.`;
     return refusal(file, say`${message}The columns have numbers only, 0 to ${names.length - 1}.`, remedy);
   }
-  const listed = names
-    .slice(0, 30)
-    .map((name) => `"${name.length > 40 ? `${name.slice(0, 37)}...` : name}"`)
-    .join(', ');
-  const more = names.length > 30 ? ` and ${names.length - 30} more` : '';
   const settings = Object.keys(named).length === 0 ? undefined : options(named);
   const guessed = Object.values(named).some((name) => name !== placeholder);
   // Numbers or long texts, in place of names.
@@ -275,5 +281,5 @@ function columnsError(
       ? say` If the first row is data already, pass ${options({ 'file.header': false, ...byNumber })}, with the numbers of your columns.`
       : []),
   ];
-  return refusal(file, say`${message}The columns are: ${listed}${more}.`, remedy);
+  return refusal(file, say`${message}The columns are: ${listedColumns(names)}.`, remedy);
 }

@@ -165,9 +165,18 @@ const extensions: Record<string, DataFormat> = {
   '.parquet': 'parquet',
 };
 
+function extensionOf(file: string): string {
+  return extname(file.replace(/\.gz$/i, '')).toLowerCase();
+}
+
+/** The format that a file's name says, before .gz where it is packed; undefined where it says none. */
+export function formatByName(file: string): DataFormat | undefined {
+  return extensions[extensionOf(file)];
+}
+
 function formatOf(file: string): DataFormat {
-  const extension = extname(file.replace(/\.gz$/i, '')).toLowerCase();
-  const known = extensions[extension];
+  const extension = extensionOf(file);
+  const known = formatByName(file);
   if (known !== undefined) return known;
   const container = containerByExtension(extension);
   if (container !== undefined) {

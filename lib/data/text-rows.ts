@@ -1,15 +1,14 @@
-import { extname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { InvalidArgumentError } from '../system/errors';
 import { invalidOption, nearest, show } from '../system/options';
 import { choice, custom, optional } from '../system/option-table';
 import { option, options as settings, say } from '../system/wording';
-import { plainName } from './columns';
+import { plainName, quotedColumn as quoted, listedColumns } from './columns';
 import { isId } from './form-columns';
 import { titledText } from './formats/beir';
 import { tableError, type FilePlace, type Table } from './formats/table';
 import { openTable } from './read';
-import { readTable, resolveReadOptions } from './read-options';
+import { formatByName, readTable, resolveReadOptions } from './read-options';
 import { checkIsFile } from './text/text-source';
 import { readJsonValues, readTexts, type JsonValue } from './texts';
 
@@ -91,16 +90,6 @@ export interface TextRowsOptions {
   signal?: AbortSignal | undefined;
 }
 
-const OF_ENDING: Readonly<Record<string, TextFormat>> = {
-  '.csv': 'csv',
-  '.tsv': 'tsv',
-  '.tab': 'tsv',
-  '.jsonl': 'jsonl',
-  '.ndjson': 'jsonl',
-  '.json': 'json',
-  '.parquet': 'parquet',
-};
-
 /** What texts usually are called where they are not called text. */
 const USUAL = ['sentence', 'passage', 'document', 'content', 'body'];
 
@@ -120,7 +109,7 @@ export class TextRows {
    * @throws InvalidArgumentError ERR_DATA_FILE: the file, or no column that is known to hold texts; ERR_INVALID_OPTION
    */
   static async open(source: string | Readable, options: TextRowsOptions): Promise<TextRows> {
-    const format = options.inputFormat ?? (typeof source === 'string' ? formatOf(source) : 'lines');
+    const format = options.inputFormat ?? (typeof source === 'string' ? (formatByName(source) ?? 'lines') : 'lines');
     if (typeof source === 'string') await checkIsFile(source, 'a file of texts');
     checkOptions(format, options);
     if (format === 'lines') {
@@ -197,10 +186,6 @@ export class TextRows {
       throw error;
     }
   }
-}
-
-function formatOf(file: string): TextFormat {
-  return OF_ENDING[extname(file.replace(/\.gz$/i, '')).toLowerCase()] ?? 'lines';
 }
 
 /** Refuses what lines, or the format, have no use for. */
@@ -327,10 +312,6 @@ function mayFit(names: readonly string[], asked: Column | undefined): boolean {
   );
 }
 
-function quoted(name: Column): string {
-  return typeof name === 'number' ? `number ${name}` : `"${name.length > 40 ? `${name.slice(0, 37)}...` : name}"`;
-}
-
 /** The place of the texts by the names of columns; undefined where they do not say it. */
 function textAt(names: readonly string[], asked: Column | undefined): number | undefined {
   if (typeof asked === 'number') return asked < names.length ? asked : undefined;
@@ -352,10 +333,7 @@ function columnsOf(
   named: boolean,
 ): Columns<number> {
   const columns = named
-    ? `The columns are: ${names
-        .slice(0, 30)
-        .map(quoted)
-        .join(', ')}${names.length > 30 ? ` and ${names.length - 30} more` : ''}.`
+    ? `The columns are: ${listedColumns(names)}.`
     : `The columns have numbers only, 0 to ${names.length - 1}.`;
   const find = (path: string, asked: Column): number => {
     const found = textAt(names, asked);

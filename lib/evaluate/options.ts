@@ -63,7 +63,8 @@ const similarity = custom<SimilarityName | readonly SimilarityName[], readonly S
 const defaultIntervals: ResolvedIntervals | null = { samples: 1000, confidence: 0.95, seed: 1 };
 const defaultSimilarity: readonly SimilarityName[] = ['cosine'];
 
-const prompt = custom<string>('text', (path, value) => {
+/** What stands before a text, by name or by itself. */
+export const prompt = custom<string>('text', (path, value) => {
   if (typeof value === 'string') return value;
   throw invalidOption(path, "the name of one of the model's prompts, or a text", value);
 });
