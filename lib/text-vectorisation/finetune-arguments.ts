@@ -3,6 +3,7 @@ import { collectLists, collectRows, noSplit } from '../data/source';
 import type { DataSource } from '../data/training-row';
 import { EmbeddingsEndpoint } from '../embed/endpoint';
 import type { EmbeddingModel } from '../evaluate/embedding';
+import { checkValidates } from '../finetune/checks';
 import type { KeepReading } from '../finetune/keep';
 import { wantsPairClasses } from '../finetune/losses/fit';
 import type { FinetuneOptions } from '../finetune/options';
@@ -66,6 +67,7 @@ export class FinetuneArguments {
   /** The one set of a run. */
   #oneSet(options: ResolvedOptions, sources: Sources): SetJob {
     const { loss, sampler, measure } = options;
+    checkValidates(measure, options);
     const lists = this.#asLists
       ? listRows(this.#source, this.#second, wantsPairClasses(options), options.file)
       : undefined;
@@ -78,6 +80,7 @@ function severalSets(source: DataSets, options: ResolvedOptions, sources: Source
     const { name, loss, sampler, measure, data, labels, file } = set;
     const { recipe, onBadRow } = options;
     try {
+      checkValidates(measure, options);
       const lists = labels === undefined ? undefined : listRows(data, labels, wantsPairClasses({ loss, recipe }), file);
       return { name, loss, sampler, measure, ...reading(data, lists, { ...set, recipe, onBadRow }, sources) };
     } catch (error) {

@@ -3,7 +3,7 @@ import { countRepeats } from '../../data/repeats';
 import type { CollectedData } from '../../data/source';
 import { InvalidArgumentError, saidBy } from '../../system/errors';
 import { option, say } from '../../system/wording';
-import { checkDefined, checkMeasure, checkValidates } from '../checks';
+import { checkDefined, checkMeasure } from '../checks';
 import { whyUndefined } from '../defined-measure';
 import type { EventContent } from '../events';
 import type { ResolvedLoss } from '../losses/choice';
@@ -87,13 +87,6 @@ export async function readSets(
   control: RunControl,
 ): Promise<ReadSets> {
   const check = (): void => control.check();
-  for (const { name, measure } of jobs) {
-    try {
-      checkValidates(measure, options);
-    } catch (error) {
-      throw errorOfSet(name, error);
-    }
-  }
   const datas: CollectedData[] = [];
   for (const job of jobs) datas.push(await inSet(job.name, () => learnt(job, emit, control.signal)));
   const groups = await groupTexts(datas.length === 1 ? datas[0]!.rows : datas.flatMap(({ rows }) => rows), check);
