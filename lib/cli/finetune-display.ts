@@ -59,7 +59,7 @@ export class FinetuneDisplay {
       case 'teacher':
         // A line now and then, where there are many.
         if (event.done < event.texts && event.done % 20_480 !== 0) return;
-        return this.#lines(`teacher: ${event.done.toLocaleString('en')} of ${event.texts.toLocaleString('en')} texts`);
+        return this.#lines(`teacher: ${integer(event.done)} of ${integer(event.texts)} texts`);
       case 'trial-step':
         return this.#trialStep(event);
       case 'cross-check':

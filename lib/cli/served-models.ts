@@ -24,10 +24,9 @@ async function stampOf(folder: string): Promise<string | undefined> {
   const walk = async (path: string, depth: number): Promise<void> => {
     for (const name of (await readdir(path)).sort()) {
       const inside = join(path, name);
-      const { size, mtimeMs, ino } = await stat(inside);
-      const nested = depth < DEPTH && (await stat(inside)).isDirectory();
-      if (nested) await walk(inside, depth + 1);
-      else found.push(`${inside} ${size} ${mtimeMs} ${ino}`);
+      const entry = await stat(inside);
+      if (depth < DEPTH && entry.isDirectory()) await walk(inside, depth + 1);
+      else found.push(`${inside} ${entry.size} ${entry.mtimeMs} ${entry.ino}`);
     }
   };
   try {

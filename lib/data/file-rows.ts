@@ -43,9 +43,8 @@ export async function fileRows(
     ...resolveColumns(file, names, resolved.columns, table.names),
   });
   // What asks for the columns of two texts and a score by their names.
-  const asPairs = () => thrownBy(() => resolveColumns(file, names, resolved.columns, table.names));
   const unclear = (): unknown => {
-    const error = asPairs();
+    const error = thrownBy(pairsPlan);
     return Object.keys(resolved.columns).length === 0 && error !== undefined ? orOtherForms(error, names) : error;
   };
   try {

@@ -323,7 +323,10 @@ export async function differences(
       verdict: interval === null || atThreshold.has(name) ? null : verdictOf(interval),
     };
   }
-  const changes = await changed(await inPieces(first.goodness(), signal), await inPieces(second.goodness(), signal));
+  const changes = await mostChanged(
+    await inPieces(first.goodness(), signal),
+    await inPieces(second.goodness(), signal),
+  );
   return { measures, confidence: resamples?.confidence ?? null, ...changes };
 }
 
@@ -337,23 +340,8 @@ function* difference(a: Work<object | null>, b: Work<object | null>): Work<Measu
   );
 }
 
-/** The units that changed most each way, of as many as are measured at once. */
-export function mostChanged(a: Float64Array, b: Float64Array): { better: Change[]; worse: Change[] } {
-  const changes = Array.from(a, (value, unit) => ({ unit, change: b[unit]! - value }));
-  return {
-    better: most(
-      changes.filter(({ change }) => change > 0),
-      -1,
-    ),
-    worse: most(
-      changes.filter(({ change }) => change < 0),
-      1,
-    ),
-  };
-}
-
 /** The units that changed most each way; kept while walking through all. */
-async function changed(a: Float64Array, b: Float64Array): Promise<{ better: Change[]; worse: Change[] }> {
+export async function mostChanged(a: Float64Array, b: Float64Array): Promise<{ better: Change[]; worse: Change[] }> {
   let better: Change[] = [];
   let worse: Change[] = [];
   for (let unit = 0; unit < a.length; ++unit) {

@@ -139,19 +139,18 @@ class PairList {
  * The most similar pairs of all texts: of each text its `topK` nearest others, of all those the `maxPairs` most similar,
  * a pair once. By the engine where it is loaded.
  */
-export async function minePairs(
+async function minePairs(
   vectors: readonly Vector[],
   similarity: SimilarityName,
   topK: number,
   maxPairs: number,
-  signal?: AbortSignal,
+  signal: AbortSignal | undefined,
   /** Hears of the comparisons so far, of all vectors with all. */
-  onDone?: (comparisons: number) => void,
+  onDone: (comparisons: number) => void,
 ): Promise<MinedPairs> {
   const engine = searchEngine(similarity);
   if (engine === undefined) return inPieces(minePairsHere(vectors, similarity, topK, maxPairs, onDone), signal);
-  const search = { topK, maxPairs, signal, ...(onDone !== undefined && { onDone }) };
-  return searchedPairs(engine, VectorSource.of(vectors, 'The vectors'), search);
+  return searchedPairs(engine, VectorSource.of(vectors, 'The vectors'), { topK, maxPairs, signal, onDone });
 }
 
 /** How pairs are searched for. */
@@ -209,7 +208,7 @@ function* minePairsHere(
   similarity: SimilarityName,
   topK: number,
   maxPairs: number,
-  onDone?: (comparisons: number) => void,
+  onDone: (comparisons: number) => void,
 ): Work<MinedPairs> {
   const pairs = new PairList(vectors.length, maxPairs);
   for (let from = 0; from < vectors.length; from += QUERIES_AT_ONCE) {
@@ -221,7 +220,7 @@ function* minePairsHere(
       (a, b) => a - b,
       (query, document) => from + query === document,
     );
-    yield* search.add(vectors, 0, (done) => onDone?.(from * vectors.length + done));
+    yield* search.add(vectors, 0, (done) => onDone(from * vectors.length + done));
     for (let query = 0; query < part.length; ++query) {
       for (const hit of search.hits(query)) {
         if (hit.similarity <= pairs.least) break;

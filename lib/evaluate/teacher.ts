@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { isList } from '../data/cells';
 import { checkText } from '../data/validate';
 import type { Vector } from '../embed/similarity';
 import { InvalidArgumentError } from '../system/errors';
@@ -82,9 +83,7 @@ export async function observeTeacherAgreement(
 }
 
 function vectorOf(vector: unknown, row: number): Vector {
-  const list = vector as ArrayLike<unknown> | null | undefined;
-  const isList = Array.isArray(list) || (ArrayBuffer.isView(list) && !(list instanceof DataView));
-  if (isList && Array.from(list as ArrayLike<unknown>).every((one) => Number.isFinite(one))) return list as Vector;
+  if (isList(vector) && Array.from(vector).every((one) => Number.isFinite(one))) return vector as Vector;
   throw new InvalidArgumentError(
     'ERR_INVALID_ARGUMENT',
     `A teacher's vector must be a list of finite numbers, but that of row ${row} (counted from 0) is ${show(vector)}.`,

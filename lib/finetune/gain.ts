@@ -111,15 +111,13 @@ export async function gainOf(
   const [a, b] = turned ? [-found.a, -found.b] : [found.a, found.b];
   const interval =
     turned && found.interval !== null ? { low: -found.interval.high, high: -found.interval.low } : found.interval;
-  // Of fewer rows a bootstrap knows nothing.
-  const few = before.length < 5;
   return {
     measure,
     before: a,
     after: b,
     difference: b - a,
-    interval: few ? null : interval,
+    interval,
     confidence,
-    verdict: few ? null : found.verdict,
+    verdict: found.verdict,
   };
 }

@@ -11,7 +11,7 @@ export function nothingKeeps(epoch: number, keep: KeepSet, before: number, tried
     .filter(({ share }) => share > 0)
     .map(({ share, kept }) => `${kept?.toFixed(4) ?? 'none'} with ${share} of it`)
     .join(', ');
-  const name = keep.measure === 'spearman' ? 'Spearman' : 'average precision';
+  const name = measures[keep.measure].words;
   return {
     type: 'keep-failed',
     epoch,

@@ -5,6 +5,7 @@ import { AT_ONCE, type Turns } from '../system/turns';
 import { spearman } from '../evaluate/metrics/correlation';
 import type { EventContent } from './events';
 import type { RandomPairs } from './report';
+import { TELLING_PAIRS } from '../report/sections/drift';
 import type { TokenisedRows } from './tokens';
 import { fromText, toText } from './units';
 
@@ -13,8 +14,6 @@ const MOST_PAIRS = 512;
 const FEWEST_PAIRS = 64;
 /** Texts that they are made of, at most: embedding them is what it costs, and a text may be in several pairs. */
 const MOST_TEXTS = 256;
-/** Of fewer pairs a rank correlation says nothing that words could. */
-export const TELLING_PAIRS = 30;
 /** Texts of one call of the engine, so that others get their turn in between. */
 const TEXTS_AT_ONCE = 32;
 

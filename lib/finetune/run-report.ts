@@ -91,7 +91,7 @@ export class RunReport {
           folder: null,
           stopped,
           comparison,
-          changed: comparison === null ? changedOf(sets, before, after) : null,
+          changed: comparison === null ? await changedOf(sets, before, after) : null,
           closeness,
           unshown: comparison === null && closeness === null ? unshown(report, sets) : null,
           versions: { vectune: ADDON_VERSION, 'Node.js': process.versions.node },
@@ -138,11 +138,11 @@ async function comparisonOf(
 const ofPlace = (place: number): number => (place === 0 ? 0 : 1 / place);
 
 /** Of the rows of a run of one set that are no pairs with scores. */
-function changedOf(
+async function changedOf(
   sets: readonly ReportedSet[],
   before: AllMeasured | undefined,
   after: AllMeasured | undefined,
-): RunChanged | null {
+): Promise<RunChanged | null> {
   const [one, other] = [before?.shown?.[0]?.outcomes, after?.shown?.[0]?.outcomes];
   if (sets.length !== 1 || one === undefined || other === undefined) return null;
   const { data } = sets[0]!;
@@ -151,7 +151,7 @@ function changedOf(
   const good = ({ values }: Outcomes): Float64Array =>
     Float64Array.from(values, (value) => (ofQueries ? ofPlace(value) : value));
   const shown = (value: number): number | null => (ofQueries && value === 0 ? null : value);
-  const { better, worse } = changedRows(good(one), good(other), (i, change) => {
+  const { better, worse } = await changedRows(good(one), good(other), (i, change) => {
     const row = rows[i]!;
     const texts = data.rows[row]!;
     const answer = (of: Outcomes) => ({ place: shown(of.values[i]!), first: of.first?.[i] ?? null });

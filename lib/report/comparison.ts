@@ -121,12 +121,12 @@ function wantedOf(set: DataSet): number[] {
 }
 
 /** The rows that changed most, each way, by how well each is answered before and after. */
-export function changedRows(
+export async function changedRows(
   before: Float64Array,
   after: Float64Array,
   told: (at: number, change: number) => ComparedRow,
-): { better: ComparedRow[]; worse: ComparedRow[] } {
-  const { better, worse } = mostChanged(before, after);
+): Promise<{ better: ComparedRow[]; worse: ComparedRow[] }> {
+  const { better, worse } = await mostChanged(before, after);
   return {
     better: better.map(({ unit, change }) => told(unit, change)),
     worse: worse.map(({ unit, change }) => told(unit, change)),

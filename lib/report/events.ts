@@ -101,27 +101,27 @@ export class RunEvents {
         return;
       case 'restored':
         this.#restored(event);
-        if (typeof event['message'] === 'string') this.#notes.push(event['message']);
-        return;
+        return this.#tell(event);
       case 'keep-failed':
         this.#untaken ??= 'keep-failed';
-        if (typeof event['message'] === 'string') this.#notes.push(event['message']);
-        return;
+        return this.#tell(event);
       case 'gain-not-shown':
         this.#untaken = 'not-shown';
-        if (typeof event['message'] === 'string') this.#notes.push(event['message']);
-        return;
+        return this.#tell(event);
       case 'data-warning':
       case 'collapse':
       case 'out-of-memory':
-        if (typeof event['message'] === 'string') this.#notes.push(event['message']);
-        return;
+        return this.#tell(event);
       case 'search':
         return this.#search(event);
       case 'done':
         if (isObject(event['report'])) this.#report = event['report'];
         return;
     }
+  }
+
+  #tell({ message }: JsonObject): void {
+    if (typeof message === 'string') this.#notes.push(message);
   }
 
   /** The run goes on from a checkpoint: what the log has of it up to there belongs to it. */
