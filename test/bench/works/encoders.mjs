@@ -58,7 +58,9 @@ export async function encoders(c) {
           c.runs,
         );
         const count = request.pairs?.length ?? request.texts.length;
-        const [mine, its] = [ours, theirs].map((all) => spread(all, ({ seconds, stepsSeconds = seconds }) => count / stepsSeconds));
+        const [mine, its] = [ours, theirs].map((all) =>
+          spread(all, ({ seconds, stepsSeconds = seconds }) => count / stepsSeconds),
+        );
         const [peak, itsPeak] = [ours, theirs].map((all) => spread(all, ({ peakBytes }) => peakBytes).median);
         const ratio = mine.median / its.median;
         const goal = GOALS[what][precision];
