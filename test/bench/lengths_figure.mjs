@@ -1,4 +1,6 @@
 // The share of the bound by the length of texts, drawn as SVG from the figures of the group `lengths`.
+import { curve, drawing, key, line, text } from './svg.mjs';
+
 const WIDTH = 640;
 const HEIGHT = 400;
 const LEFT = 60;
@@ -18,10 +20,6 @@ export function lengthsFigure(figures, title, goal = 0.65) {
   const x = (tokens) =>
     LEFT + ((WIDTH - LEFT - RIGHT) * Math.log2(tokens / lengths[0])) / Math.log2(lengths.at(-1) / lengths[0]);
   const y = (share) => HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share;
-  const text = (at, content, rest = '') =>
-    `<text x="${at[0].toFixed(1)}" y="${at[1].toFixed(1)}" ${rest}>${content}</text>`;
-  const line = (from, to, rest) =>
-    `<line x1="${from[0].toFixed(1)}" y1="${from[1].toFixed(1)}" x2="${to[0].toFixed(1)}" y2="${to[1].toFixed(1)}" ${rest}/>`;
   const parts = [text([LEFT, 22], title, 'font-weight="bold"')];
   for (let percent = 0; percent <= 100; percent += 20) {
     parts.push(
@@ -40,23 +38,8 @@ export function lengthsFigure(figures, title, goal = 0.65) {
       .map((tokens) => figures.find((f) => f.tokens === tokens && f.precision === precision))
       .filter(Boolean)
       .map((f) => [x(f.tokens), y(f[kind])]);
-    parts.push(
-      `<polyline fill="none" stroke="${colour}" stroke-width="2" stroke-dasharray="${dash}" points="${points.map((p) => p.map((v) => v.toFixed(1)).join(',')).join(' ')}"/>`,
-    );
-    for (const [cx, cy] of points)
-      parts.push(`<circle cx="${cx.toFixed(1)}" cy="${cy.toFixed(1)}" r="3" fill="${colour}"/>`);
     const legend = HEIGHT - BOTTOM - 20 * (LINES.length - i);
-    parts.push(
-      line(
-        [WIDTH - RIGHT + 8, legend],
-        [WIDTH - RIGHT + 36, legend],
-        `stroke="${colour}" stroke-width="2" stroke-dasharray="${dash}"`,
-      ),
-      text([WIDTH - RIGHT + 42, legend + 4], `${kind}, ${precision}`),
-    );
+    parts.push(curve(points, colour, dash), key([WIDTH - RIGHT + 8, legend], `${kind}, ${precision}`, colour, dash));
   });
-  return (
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}" viewBox="0 0 ${WIDTH} ${HEIGHT}" ` +
-    `font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="white"/>${parts.join('\n')}</svg>\n`
-  );
+  return drawing(WIDTH, HEIGHT, parts);
 }
