@@ -4,7 +4,7 @@
 //                                         neighbour, eventLoop, blocks, scale, avx2)
 //   npm run bench -- --runs 3             runs of each work (default 5); the median counts
 //   npm run bench -- --full               100,000 pairs too
-//   npm run bench -- --only encoders --shapes mpnet-base,qwen3-0.6b   some shapes
+//   npm run bench -- --only encoders --shapes mpnet-base,qwen3-0.6b --what training   some shapes, training alone
 //   npm run bench -- --against ../other   the engine beside that of another built tree, nothing else
 //   npm run bench -- --profile            where a training step's time goes, nothing else
 import { createRequire } from 'node:module';
@@ -151,6 +151,7 @@ await runScript(async () => {
       runs: { type: 'string', default: '5' },
       full: { type: 'boolean' },
       shapes: { type: 'string' },
+      what: { type: 'string' },
       profile: { type: 'boolean' },
       against: { type: 'string' },
     },
@@ -219,6 +220,7 @@ await runScript(async () => {
     runs: Number(values.runs),
     full: values.full === true,
     shapes: values.shapes?.split(','),
+    what: values.what?.split(','),
     folder: FOLDER,
     figures: [],
     embedding: { kind: 'embed', model, threads: info.threads, texts, batchSize: 32 },

@@ -52,6 +52,7 @@ export async function encoders(c) {
   for (const shape of Object.keys(SHAPES).filter((name) => c.shapes === undefined || c.shapes.includes(name))) {
     for (const precision of c.precisions) {
       for (const [what, of, request] of worksOf(shape, c)) {
+        if (c.what !== undefined && !c.what.includes(what)) continue;
         const asked = { ...request, precision };
         const [ours, theirs] = await inTurn(
           [() => runWork('vectune', asked), () => runWork('sentenceTransformers', asked, { python: c.python })],
