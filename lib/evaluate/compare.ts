@@ -368,7 +368,7 @@ async function rowsOf(
   signal: AbortSignal | undefined,
 ): Promise<ChangedRow[]> {
   const { units, answers: asked } = before;
-  const answers = changes.map(({ unit }) => [asked?.[unit], after.answers?.[unit]] as const);
+  const answers = changes.map(({ unit }) => [asked?.(unit), after.answers?.(unit)] as const);
   const places = changes.map(({ unit }) => units?.[unit] ?? unit);
   const textOf = await answerTexts(set, places, answers.flat(), signal);
   return changes.map(({ change }, i) => {

@@ -69,8 +69,8 @@ export interface Observation<Metrics> {
   begun: number;
   /** The number of each unit in the data, where some of the data was left out. */
   units?: readonly number[];
-  /** Of each query, under the first similarity function. */
-  answers?: readonly Answer[];
+  /** Of a query by its unit, under the first similarity function; asked for the few that are shown. */
+  answers?: (unit: number) => Answer;
   /** What is worth knowing of the data, a sentence each. */
   notes?: readonly string[];
 }

@@ -170,5 +170,5 @@ export async function observeReranking(
       return [name, new Means<RerankingMetrics>('reranking', 'queries', `ndcg@${at}`, arrays)] as const;
     }),
   );
-  return { observed, embedder, begun, units, answers, withoutBoth };
+  return { observed, embedder, begun, units, answers: (unit) => answers[unit]!, withoutBoth };
 }

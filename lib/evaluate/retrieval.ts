@@ -248,7 +248,7 @@ export async function observeRetrieval(
 
   const observed = new Map<SimilarityName, Means<RetrievalMetrics>>();
   const [firstSearch] = searches.values();
-  const answers = await inPieces(answersOf(firstSearch!, ids, relevant), signal);
+  const answers = (unit: number): Answer => answerOf(firstSearch!.hits(unit), ids, relevant[unit]!);
   for (const [name, search] of searches) {
     const ranking = (query: number): string[] => search.hits(query).map(({ document }) => ids[document]!);
     observed.set(name, await inPieces(observedOf(ranking, relevant, cutoffs), signal));
@@ -267,20 +267,15 @@ export async function observeRetrieval(
   return { observed, embedder, begun, units, answers, facts, notes };
 }
 
-/** Where each query found what belongs to it, and what it found first. */
-function* answersOf(
-  search: BlockSearch,
+/** Where a query found what belongs to it, and what it found first. */
+function answerOf(
+  hits: ReturnType<BlockSearch['hits']>,
   ids: readonly string[],
-  relevant: readonly ReadonlySet<string>[],
-): Work<Answer[]> {
-  const answers: Answer[] = [];
-  for (const [query, wanted] of relevant.entries()) {
-    const hits = search.hits(query).map(({ document }) => ids[document]!);
-    const place = hits.findIndex((id) => wanted.has(id));
-    answers.push({ place: place < 0 ? null : place + 1, first: hits[0] ?? null });
-    if (query % AT_ONCE === 0) yield;
-  }
-  return answers;
+  relevant: ReadonlySet<string>,
+): Answer {
+  const found = hits.map(({ document }) => ids[document]!);
+  const place = found.findIndex((id) => relevant.has(id));
+  return { place: place < 0 ? null : place + 1, first: found[0] ?? null };
 }
 
 function isEmpty(ids: Iterable<string>): boolean {

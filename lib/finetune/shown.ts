@@ -1,5 +1,6 @@
 import type { Vector } from '../embed/similarity';
 import { cosineSimilarity } from '../embed/similarity';
+import { classPairs, nextOther, type PlacePair } from '../evaluate/others';
 import type { Work } from '../evaluate/work';
 import { textsOf, type ValidationRows } from './validation-rows';
 
@@ -32,8 +33,6 @@ export interface Outcomes {
 
 /** Rows that are shown at most. */
 const MOST_ROWS = 4096;
-/** Rows after one that are looked at for a text that does not belong to it. */
-const MOST_OTHERS = 8;
 
 /** Of anchors and positives, as far as there are rows whose positive does not belong to an anchor. */
 export function* anchorCloseness(
@@ -59,8 +58,11 @@ export function* anchorCloseness(
     apart.push(...similarities.subarray(at + 1, at + 1 + negatives.length));
     at += 1 + negatives.length;
     if (given.data.form === 'triplets') continue;
-    const others = Array.from({ length: MOST_OTHERS }, (_, k) => textsOf(given, rows[(i + k + 1) % rows.length]!)[1]);
-    const other = others.find((text) => text !== undefined && !belongs.get(anchor!)!.has(text));
+    const own = belongs.get(anchor!)!;
+    const other = nextOther(rows, i, (next) => {
+      const [, text] = textsOf(given, next);
+      return text === undefined || own.has(text) ? undefined : text;
+    });
     if (other !== undefined) apart.push(cosineSimilarity(vectors.get(anchor!)!, vectors.get(other)!));
   }
   return { together: Float32Array.from(together), apart: Float32Array.from(apart) };
@@ -70,23 +72,17 @@ export function* anchorCloseness(
 export function* classCloseness(given: ValidationRows, vectors: ReadonlyMap<number, Vector>): Work<Closeness> {
   const { data } = given;
   const rows = given.rows.subarray(0, MOST_ROWS);
-  const vectorOf = (row: number): Vector => vectors.get(textsOf(given, row)[0]!)!;
-  const last = new Map<number, number>();
-  const [together, apart]: [number[], number[]] = [[], []];
-  for (const [i, row] of rows.entries()) {
-    if (i % 256 === 255) yield;
-    const label = data.labels[row]!;
-    const before = last.get(label);
-    if (before !== undefined) together.push(cosineSimilarity(vectorOf(before), vectorOf(row)));
-    last.set(label, row);
-    for (let k = 1; k <= MOST_OTHERS; ++k) {
-      const other = rows[(i + k) % rows.length]!;
-      if (data.labels[other] === label) continue;
-      apart.push(cosineSimilarity(vectorOf(row), vectorOf(other)));
-      break;
+  const vectorOf = (place: number): Vector => vectors.get(textsOf(given, rows[place]!)[0]!)!;
+  const { together, apart } = classPairs(Array.from(rows, (row) => data.labels[row]!));
+  const cosines = function* (pairs: readonly PlacePair[]): Work<Float32Array> {
+    const found = new Float32Array(pairs.length);
+    for (const [i, [left, right]] of pairs.entries()) {
+      if (i % 256 === 255) yield;
+      found[i] = cosineSimilarity(vectorOf(left), vectorOf(right));
     }
-  }
-  return { together: Float32Array.from(together), apart: Float32Array.from(apart) };
+    return found;
+  };
+  return { together: yield* cosines(together), apart: yield* cosines(apart) };
 }
 
 /** Of each query with the candidate that the teacher finds best, and with the others. */

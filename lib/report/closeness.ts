@@ -1,14 +1,13 @@
 import { comparePairs } from '../evaluate/similarities';
 import type { DataSet } from '../evaluate/data-set';
 import type { BlockEmbedder, TextRole } from '../evaluate/embedding';
+import { classPairs, nextOther, type PlacePair } from '../evaluate/others';
 import { relevantIds } from '../evaluate/retrieval';
 import { inPieces } from '../evaluate/work';
 import type { RunCloseness } from './record';
 
 /** Pairs of each kind at most. */
 const MOST_PAIRS = 2048;
-/** Rows after one that are looked at for a text that does not belong to it. */
-const MOST_OTHERS = 8;
 
 type Pair = readonly [string, string];
 
@@ -46,11 +45,8 @@ export function nearPairs(set: DataSet): NearPairs | null {
         own: new Set([...relevantIds(set.data.relevant, id)].flatMap((one) => texts.get(one) ?? [])),
       }));
       const apart = queries.flatMap(({ text, own }, i): Pair[] => {
-        for (let k = 1; k <= MOST_OTHERS; ++k) {
-          const other = [...queries[(i + k) % queries.length]!.own].find((one) => one !== text && !own.has(one));
-          if (other !== undefined) return [[text, other]];
-        }
-        return [];
+        const other = nextOther(queries, i, (next) => [...next.own].find((one) => one !== text && !own.has(one)));
+        return other === undefined ? [] : [[text, other]];
       });
       return {
         together: queries.flatMap(({ text, own }) => [...own].slice(0, 1).map((one): Pair => [text, one])),
@@ -61,22 +57,11 @@ export function nearPairs(set: DataSet): NearPairs | null {
     }
     case 'classes': {
       const rows = set.rows.slice(0, MOST_PAIRS);
-      const last = new Map<string | number, string>();
-      const together = rows.flatMap(({ text, label }): Pair[] => {
-        const before = last.get(label);
-        last.set(label, text);
-        return before === undefined ? [] : [[before, text]];
-      });
-      const apart = rows.flatMap(({ text, label }, i): Pair[] => {
-        for (let k = 1; k <= MOST_OTHERS; ++k) {
-          const other = rows[(i + k) % rows.length]!;
-          if (other.label !== label) return [[text, other.text]];
-        }
-        return [];
-      });
+      const { together, apart } = classPairs(rows.map(({ label }) => label));
+      const pairOf = ([left, right]: PlacePair): Pair => [rows[left]!.text, rows[right]!.text];
       return {
-        together,
-        apart,
+        together: together.map(pairOf),
+        apart: apart.map(pairOf),
         togetherWith: 'texts of one class',
         apartFrom: 'texts of two classes',
         roles: ['text', 'text'],
