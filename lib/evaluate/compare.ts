@@ -1,6 +1,6 @@
 import type { LabelList, TextList } from '../data/lists';
 import { bootstrap, verdictOf, type Interval, type Verdict } from './bootstrap';
-import { hasCode, InvalidArgumentError, saidBy } from '../system/errors';
+import { InvalidArgumentError, rementioned } from '../system/errors';
 import {
   object,
   optional,
@@ -9,7 +9,7 @@ import {
   type OptionTable,
   type ResolvedOf,
 } from '../system/option-table';
-import { option, remention, say, type Wording } from '../system/wording';
+import { option, say } from '../system/wording';
 import { passed, type RowSource } from './collect';
 import type { DataSet } from './data-set';
 import type { EmbeddingModel } from './embedding';
@@ -215,19 +215,13 @@ async function ofSideOnly<T>(side: 'a' | 'b', resolved: ResolvedCompare, work: (
   try {
     return await work();
   } catch (error) {
-    if (!hasCode(error, 'ERR_INVALID_OPTION')) throw error;
+    if (!(error instanceof InvalidArgumentError) || error.code !== 'ERR_INVALID_OPTION') throw error;
     const own: Readonly<Record<string, unknown>> = resolved[side] ?? {};
-    const { said, remedy } = saidBy(error);
-    const named = (message: Wording): Wording =>
-      remention(message, (mention) =>
-        mention.type === 'option' && own[mention.path] !== undefined
-          ? { ...mention, path: `${side}.${mention.path}` }
-          : mention,
-      );
-    throw new InvalidArgumentError('ERR_INVALID_OPTION', named(said), {
-      remedy: remedy === undefined ? undefined : named(remedy),
-      cause: error,
-    });
+    throw rementioned(error, (mention) =>
+      mention.type === 'option' && own[mention.path] !== undefined
+        ? { ...mention, path: `${side}.${mention.path}` }
+        : mention,
+    );
   }
 }
 

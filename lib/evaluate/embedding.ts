@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
-import { hasCode, InvalidArgumentError, saidBy } from '../system/errors';
+import { InvalidArgumentError, rementioned } from '../system/errors';
 import { show } from '../system/options';
-import { option, remention, say, type Wording } from '../system/wording';
+import { option, say } from '../system/wording';
 import type { Vector } from '../embed/similarity';
 import { throwIfAborted } from './work';
 
@@ -195,16 +195,11 @@ function textOf({ option: path, text }: AskedPrompt): string {
 
 /** What a model says of its option `prompt`, of the option that it was given for. */
 function errorOfPrompt(error: unknown, { option: path }: AskedPrompt): unknown {
-  if (path === 'prompt' || !hasCode(error, 'ERR_INVALID_OPTION')) return error;
-  const { said, remedy } = saidBy(error);
-  const own = (message: Wording): Wording =>
-    remention(message, (mention) =>
-      mention.type === 'option' && mention.path === 'prompt' ? { ...mention, path } : mention,
-    );
-  return new InvalidArgumentError('ERR_INVALID_OPTION', own(said), {
-    remedy: remedy === undefined ? undefined : own(remedy),
-    cause: error,
-  });
+  if (path === 'prompt' || !(error instanceof InvalidArgumentError) || error.code !== 'ERR_INVALID_OPTION')
+    return error;
+  return rementioned(error, (mention) =>
+    mention.type === 'option' && mention.path === 'prompt' ? { ...mention, path } : mention,
+  );
 }
 
 /** How many elements a source has, where it says so. */

@@ -8,7 +8,7 @@ import { understood } from '../data/understood';
 import { cosineSimilarity, type Vector } from '../embed/similarity';
 import { binaryMetrics } from '../evaluate/metrics/classification';
 import { spearman } from '../evaluate/metrics/correlation';
-import { InvalidArgumentError, saidBy } from '../system/errors';
+import { InvalidArgumentError, rementioned } from '../system/errors';
 import {
   custom,
   numeric,
@@ -20,7 +20,7 @@ import {
   type OptionTable,
 } from '../system/option-table';
 import { invalidOption } from '../system/options';
-import { option, placeholder, remention, say, words, type Setting, type Wording } from '../system/wording';
+import { option, placeholder, say, words, type MentionChange, type Setting, type Wording } from '../system/wording';
 import type { TokenisedRows } from './tokens';
 
 /** Where the rows to keep may come from. */
@@ -173,27 +173,18 @@ function told(data: CollectedData): string[] {
 /** What is wrong with the rows to keep, in the words of the option: theirs are of the run's own data. */
 function errorOfKeep(error: unknown, { data }: ResolvedKeep): unknown {
   if (!(error instanceof InvalidArgumentError)) return error;
-  const { said, remedy } = saidBy(error);
-  const { row, file, line } = error;
   const own = /^(?:file|split)\b/;
   const source: Setting = { path: 'keep.data', value: typeof data === 'string' ? data : placeholder };
-  const reworded = (message: Wording): Wording =>
-    remention(message, (mention) => {
-      if (mention.type === 'option')
-        return own.test(mention.path) ? { ...mention, path: `keep.${mention.path}` } : mention;
-      if (!mention.settings.every(({ path }) => own.test(path))) return mention;
-      return {
-        ...mention,
-        settings: [source, ...mention.settings.map((one) => ({ ...one, path: `keep.${one.path}` }))],
-      };
-    });
-  return new InvalidArgumentError(error.code, say`${words('keep', '--keep')}: ${reworded(said)}`, {
-    row,
-    file,
-    line,
-    remedy: remedy === undefined ? undefined : reworded(remedy),
-    cause: error,
-  });
+  const change: MentionChange = (mention) => {
+    if (mention.type === 'option')
+      return own.test(mention.path) ? { ...mention, path: `keep.${mention.path}` } : mention;
+    if (!mention.settings.every(({ path }) => own.test(path))) return mention;
+    return {
+      ...mention,
+      settings: [source, ...mention.settings.map((one) => ({ ...one, path: `keep.${one.path}` }))],
+    };
+  };
+  return rementioned(error, change, say`${words('keep', '--keep')}: `);
 }
 
 /** What became of the rows to keep. */

@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { api, render, type Surface, type Wording } from './wording';
+import { api, remention, render, type MentionChange, type Surface, type Wording } from './wording';
 
 // Every error that vectune throws or rejects with. The class says what kind of trouble it is, `code` is stable and says
 // exactly which one; messages may change between versions, codes do not.
@@ -218,6 +218,23 @@ export function saidBy(error: VectuneError): { said: Wording; remedy: Wording | 
   const told = pieces.get(error);
   const said = told?.said ?? error.message;
   return { said: typeof said === 'string' ? [said] : said, remedy: told?.remedy };
+}
+
+/** The error with every mention of options in it changed, after some words of its own; that error is its cause. */
+export function rementioned(
+  error: InvalidArgumentError,
+  change: MentionChange,
+  before: Wording = [],
+): InvalidArgumentError {
+  const { said, remedy } = saidBy(error);
+  const { code, row, file, line } = error;
+  return new InvalidArgumentError(code, [...before, ...remention(said, change)], {
+    row,
+    file,
+    line,
+    remedy: remedy === undefined ? undefined : remention(remedy, change),
+    cause: error,
+  });
 }
 
 /** What the error says before its remedy, in a program's words. */

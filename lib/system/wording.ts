@@ -123,11 +123,11 @@ export function mentioning(text: string, ...paths: readonly string[]): Wording {
     .map((part) => (paths.includes(part) ? option(part) : part));
 }
 
+/** Gives a mention of options in place of another. */
+export type MentionChange = (mention: OptionMention | SettingsMention) => OptionMention | SettingsMention;
+
 /** The same message with every mention of options changed. */
-export function remention(
-  message: Wording,
-  change: (mention: OptionMention | SettingsMention) => OptionMention | SettingsMention,
-): Wording {
+export function remention(message: Wording, change: MentionChange): Wording {
   return message.map((part) => {
     if (typeof part === 'string') return part;
     if (part.type === 'option' || part.type === 'settings') return change(part);

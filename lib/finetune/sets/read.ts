@@ -1,7 +1,7 @@
 import { groupTexts, type Groups } from '../../data/groups';
 import { countRepeats } from '../../data/repeats';
 import type { CollectedData } from '../../data/source';
-import { InvalidArgumentError, saidBy } from '../../system/errors';
+import { InvalidArgumentError, rementioned } from '../../system/errors';
 import { option, say } from '../../system/wording';
 import { checkDefined, checkMeasure } from '../checks';
 import { whyUndefined } from '../defined-measure';
@@ -44,15 +44,7 @@ export interface ReadSets {
 /** An error of a set that has a name, with it. */
 export function errorOfSet(name: string | null, error: unknown): unknown {
   if (name === null || !(error instanceof InvalidArgumentError)) return error;
-  const { said, remedy } = saidBy(error);
-  const { row, file, line } = error;
-  return new InvalidArgumentError(error.code, say`Data set "${name}": ${said}`, {
-    row,
-    file,
-    line,
-    remedy,
-    cause: error,
-  });
+  return rementioned(error, (mention) => mention, say`Data set "${name}": `);
 }
 
 async function inSet<T>(name: string | null, work: () => T | Promise<T>): Promise<T> {
