@@ -1,13 +1,10 @@
 import type { Command } from 'commander';
 import { evaluate, type DataEvaluation, type EvaluateDataOptions } from '../evaluate/evaluate';
-import { AbortError } from '../system/errors';
 import { openAny } from './any-model';
-import { EvaluateDisplay } from './evaluate-display';
 import { addFlags, typedOptions } from './flags';
+import { interruptible } from './interruptible';
 import { measureName, notesOf, oneLine, shortNumber, unitsOf } from './measures';
 import { fixed, integer } from './numbers';
-import { DownloadDisplay } from './download-display';
-import { StopSignals } from './stop-signals';
 import { evaluateFlags, modelFlags } from './tables';
 import { requireFlags } from './usage';
 
@@ -50,41 +47,6 @@ async function run(data: string, flags: Flags, command: Command): Promise<void> 
       await dispose();
     }
   });
-}
-
-/** Runs with a display of progress, ends with what the work prints; a signal stops it. */
-export async function interruptible(
-  work: (
-    signal: AbortSignal,
-    onProgress: NonNullable<EvaluateDataOptions['onProgress']>,
-    onLoad: (event: Parameters<DownloadDisplay['show']>[0]) => void,
-  ) => Promise<string>,
-): Promise<void> {
-  const download = new DownloadDisplay();
-  const display = new EvaluateDisplay();
-  const stop = new StopSignals();
-  try {
-    const printed = await work(
-      stop.signal,
-      (event) => {
-        if (event.type === 'model-download') return download.show(event);
-        download.end();
-        display.show(event);
-      },
-      (event) => download.show(event),
-    );
-    display.end();
-    process.stdout.write(printed);
-  } catch (error) {
-    if (!stop.signal.aborted || !(error instanceof AbortError)) throw error;
-    display.end();
-    process.stderr.write('stopped\n');
-    process.exitCode = stop.exitCode;
-  } finally {
-    stop.release();
-    download.end();
-    display.end();
-  }
 }
 
 /** The measures, a line each, the one to go by first. */

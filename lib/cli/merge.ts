@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { checkSaveTarget } from '../model/save/save-target';
 import { merge, type MergeOptions } from '../merge';
-import { interruptible } from './evaluate';
 import { addFlags, toNumbers, typedOptions } from './flags';
+import { interruptible } from './interruptible';
 import { shortNumber } from './measures';
 import { quoted } from './surface';
 import { mergeFlags } from './tables';

@@ -5,15 +5,14 @@ import { readTexts } from '../data/texts';
 import { mineHardNegatives, type MinedRow } from '../mine/hard-negatives';
 import type { MineOptions } from '../mine/options';
 import type { MineReport, ScoreStatistics } from '../mine/report';
-import { AbortError, InvalidArgumentError } from '../system/errors';
+import { InvalidArgumentError } from '../system/errors';
 import { openAny } from './any-model';
 import { EvaluateDisplay } from './evaluate-display';
 import { addFlags, flagName, typedOptions } from './flags';
+import { interruptible } from './interruptible';
 import { shortNumber } from './measures';
 import { fixed, integer } from './numbers';
 import { Output } from './output';
-import { DownloadDisplay } from './download-display';
-import { StopSignals } from './stop-signals';
 import { entries, mineFlags, modelFlags } from './tables';
 import { requireFlags } from './usage';
 
@@ -54,50 +53,37 @@ export function registerMine(program: Command): void {
 
 async function mine(data: string, flags: Flags, command: Command): Promise<void> {
   const write = writerFor(flags.out);
-  const download = new DownloadDisplay();
   const display = new EvaluateDisplay(process.stderr, { text: 'texts', query: 'anchors', document: 'texts' });
-  const stop = new StopSignals();
-  const output = await Output.open(flags.out);
-  const { model, dispose } = openAny(flags.model, {
-    ...typedOptions(command, modelFlags),
-    onProgress: (event) => download.show(event),
-  });
-  try {
-    const { rows, report } = await mineHardNegatives(model, data, {
-      ...(typedOptions(command, mineFlags) as MineOptions),
-      ...(flags.corpus !== undefined && { corpus: textsOf(flags.corpus, await isBeir(data), stop.signal) }),
-      signal: stop.signal,
-      onProgress: (event) => {
-        if (event.type === 'model-download') return download.show(event);
-        download.end();
-        display.show(event);
-      },
-    });
-    display.end();
-    const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-    let reading = await output.write(write.head(columns));
-    for (let from = 0; reading && from < rows.length; from += ROWS_AT_ONCE) {
-      reading = await output.write(
-        rows
-          .slice(from, from + ROWS_AT_ONCE)
-          .map((row) => write.row(row, columns))
-          .join(''),
-      );
+  await interruptible(async (signal, onProgress, onLoad) => {
+    const { model, dispose } = openAny(flags.model, { ...typedOptions(command, modelFlags), onProgress: onLoad });
+    let output: Output | undefined;
+    try {
+      output = await Output.open(flags.out);
+      const { rows, report } = await mineHardNegatives(model, data, {
+        ...(typedOptions(command, mineFlags) as MineOptions),
+        ...(flags.corpus !== undefined && { corpus: textsOf(flags.corpus, await isBeir(data), signal) }),
+        signal,
+        onProgress,
+      });
+      display.end();
+      const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+      let reading = await output.write(write.head(columns));
+      for (let from = 0; reading && from < rows.length; from += ROWS_AT_ONCE) {
+        reading = await output.write(
+          rows
+            .slice(from, from + ROWS_AT_ONCE)
+            .map((row) => write.row(row, columns))
+            .join(''),
+        );
+      }
+      await output.finish();
+      process.stderr.write(describeMining(report, flags.out));
+      return '';
+    } finally {
+      await output?.release();
+      await dispose();
     }
-    await output.finish();
-    process.stderr.write(describeMining(report, flags.out));
-  } catch (error) {
-    if (!stop.signal.aborted || !(error instanceof AbortError)) throw error;
-    display.end();
-    process.stderr.write('stopped\n');
-    process.exitCode = stop.exitCode;
-  } finally {
-    stop.release();
-    await output.release();
-    download.end();
-    display.end();
-    await dispose();
-  }
+  }, display);
 }
 
 /** @param titles whether the positives have them, as those of a BEIR folder: a text must be the same to be known as one */

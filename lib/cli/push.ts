@@ -3,8 +3,8 @@ import type { PushFolderOptions } from '../push/options';
 import type { PushEvent } from '../push/events';
 import { pushFolder } from '../push/push';
 import { megabytes } from '../system/disk';
-import { interruptible } from './evaluate';
 import { addFlags, typedOptions } from './flags';
+import { interruptible } from './interruptible';
 import { pushFlags } from './tables';
 import { animates } from './terminal';
 

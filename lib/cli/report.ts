@@ -16,8 +16,9 @@ import type { RunComparison, RunRecord } from '../report/record';
 import { FileError, InvalidArgumentError } from '../system/errors';
 import { resolveTable } from '../system/option-table';
 import { isAddress, openAny } from './any-model';
-import { dataHelp, interruptible } from './evaluate';
+import { dataHelp } from './evaluate';
 import { addFlags, typedOptions } from './flags';
+import { interruptible } from './interruptible';
 import { writePage } from './run-page';
 import { comparedFlags, reportFlags } from './tables';
 
