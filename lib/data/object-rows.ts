@@ -32,7 +32,8 @@ export async function objectRows(
   let row = 0;
   let reader: FormReader | undefined;
   let members: Members | undefined;
-  const take = async (value: unknown): Promise<void> => {
+  // Nothing is awaited but after some thousand rows: objects may change after the call.
+  const take = (value: unknown): Promise<void> | undefined => {
     bad.read(() => {
       // One that is no object says nothing of those behind it.
       const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -43,7 +44,9 @@ export async function objectRows(
       }
       readObject(reader, members, value, { row });
     });
-    if (++row % ROWS_AT_ONCE !== 0) return;
+    return ++row % ROWS_AT_ONCE === 0 ? turn() : undefined;
+  };
+  const turn = async (): Promise<void> => {
     await new Promise(setImmediate);
     signal.throwIfAborted();
   };
@@ -51,7 +54,10 @@ export async function objectRows(
   if (typeof rows?.[Symbol.asyncIterator] === 'function') {
     for await (const one of untilAborted(rows as AsyncIterable<TrainingRow>, signal)) await take(one);
   } else if (typeof rows?.[Symbol.iterator] === 'function') {
-    for (const one of rows as Iterable<TrainingRow>) await take(one);
+    for (const one of Array.isArray(rows) ? rows.slice() : (rows as Iterable<TrainingRow>)) {
+      const pause = take(one);
+      if (pause !== undefined) await pause;
+    }
   } else {
     const { pairs, scores } = (rows ?? {}) as Partial<PairData>;
     throw new InvalidArgumentError(

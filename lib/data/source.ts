@@ -52,6 +52,11 @@ export interface SourceOptions {
   pairClasses?: boolean;
 }
 
+/** Whether rows are lists or objects of the caller's, which may change after the call: they are read from at once. */
+export function standsInMemory(source: unknown): boolean {
+  return typeof source === 'object' && source !== null && !(Symbol.asyncIterator in source);
+}
+
 /**
  * Reads a source to its end. `signal` stops it between rows, and the source's own iterator is closed then. The event loop
  * has its turn after some thousand rows. Errors of the source itself are passed on as they are.

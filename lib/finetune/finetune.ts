@@ -4,7 +4,9 @@ import { openCheckpoints } from './checkpoint/open';
 import { nothingToResume, restore, type FoundCheckpoint } from './checkpoint/restore';
 import { identityOf } from './checkpoint/run-identity';
 import type { TrainingData } from '../data/form';
+
 import { groupTexts } from '../data/groups';
+import { standsInMemory, type CollectedData } from '../data/source';
 import { hasCode } from '../system/errors';
 import type { DatasetHandle, EngineAddon, TrainerHandle } from '../engine/addon';
 import type { NativePrecision } from '../engine/compute';
@@ -64,12 +66,31 @@ const late = ({ type }: FinetuneEvent): boolean =>
 /** The event loop's turn: of half a million rows each of these steps takes some hundredths of a second. */
 const turn = (): Promise<void> => new Promise(setImmediate);
 
-/** The data, and that its report can be written: before hours of training, not after them. */
-async function alsoProved(page: RunReport | undefined, reading: Promise<ReadSets>): Promise<ReadSets> {
-  const [read, proved] = await Promise.allSettled([reading, page?.prove()]);
+/**
+ * The data and the rows to keep, and that the report can be written: before hours of training, not after them. Rows in
+ * memory are read from at once, before anything is awaited, as they may change after the call; what is to keep comes from
+ * elsewhere when all else has proved right.
+ */
+async function readAll(
+  page: RunReport | undefined,
+  readSets: () => Promise<ReadSets>,
+  keep: ResolvedOptions['keep'],
+  readKeep: (signal: AbortSignal) => Promise<CollectedData>,
+  signal: AbortSignal,
+): Promise<{ read: ReadSets; keep: (() => Promise<CollectedData>) | null }> {
+  const failed = new AbortController();
+  const stop = AbortSignal.any([signal, failed.signal]);
+  const reading = readSets();
+  const early = keep !== null && standsInMemory(keep.data) ? readKeep(stop) : undefined;
+  reading.catch(() => failed.abort());
+  const [read, proved, kept] = await Promise.allSettled([reading, page?.prove(), early]);
   if (proved.status === 'rejected') throw proved.reason;
   if (read.status === 'rejected') throw read.reason;
-  return read.value;
+  const later = (): Promise<CollectedData> => {
+    if (kept.status === 'rejected') return Promise.reject(kept.reason as Error);
+    return kept.value === undefined ? readKeep(signal) : Promise.resolve(kept.value);
+  };
+  return { read: read.value, keep: keep === null ? null : later };
 }
 
 /** A run from data to report. Rejects with what `control` says where that stopped it. */
@@ -100,16 +121,18 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
     control.check();
     checkSampler(options.multiDatasetSampler, job.sets.length);
     if (options.report !== null) page = new RunReport(options.report);
-    // Nothing is awaited before: lists may change after the call.
-    const read = await alsoProved(page, readSets(job.sets, options, emit, control));
+    const { read, keep: keepRows } = await readAll(
+      page,
+      () => readSets(job.sets, options, emit, control),
+      options.keep,
+      (signal) => readKeep(options.keep!, { ...options, hubFiles: job.hubFiles }, signal),
+      control.signal,
+    );
     const { groups } = read;
     let { sets, settings } = read;
     checkBeforehand(options, settings, sets.length);
     const check = (): void => control.check();
-    const keep =
-      options.keep === null
-        ? null
-        : await readKeep(options.keep, { ...options, hubFiles: job.hubFiles }, control.signal);
+    const keep = keepRows === null ? null : await keepRows();
     control.check();
     const model = await job.model();
     addon = model.addon;

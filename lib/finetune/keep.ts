@@ -153,7 +153,7 @@ async function collect(
   signal: AbortSignal,
 ): Promise<CollectedData> {
   if (labels !== undefined) return collectLists(listRows(data, labels, false, file), onBadRow, signal);
-  const files = await hubFiles?.(data, split, signal);
+  const files = typeof data === 'string' ? await hubFiles?.(data, split, signal) : undefined;
   return collectRows(data as DataSource, { file, onBadRow, split, files }, signal);
 }
 

@@ -11,7 +11,13 @@ export interface RetrievalQuality {
   mrr10: number;
   /** Normalised discounted cumulative gain of the first ten, from 0 to 1. */
   ndcg10: number;
-  /** Share of what belongs to a query that is among the first ten. */
+  /** Share of what belongs to a query that is put first. */
+  recall1: number;
+  /** Share of it that is among the first three. */
+  recall3: number;
+  /** Share of it that is among the first five. */
+  recall5: number;
+  /** Share of it that is among the first ten. */
   recall10: number;
   /** Share of queries whose nearest text belongs to them. */
   accuracy1: number;

@@ -24,7 +24,7 @@ export interface Measured {
 /** Neighbours that vote, and queries that are searched with at most: each meets every document. */
 const NEIGHBOURS = 5;
 const MOST_QUERIES = 4096;
-const cutoffs: Cutoffs = { accuracy: [1], precision: [], recall: [10], mrr: [10], ndcg: [10], map: [] };
+const cutoffs: Cutoffs = { accuracy: [1], precision: [], recall: [1, 3, 5, 10], mrr: [10], ndcg: [10], map: [] };
 
 /** The distinct texts that a measure of the rows' form needs the vectors of; none where similarities suffice. */
 export function neededTexts(given: ValidationRows): Int32Array {
@@ -111,7 +111,7 @@ function* retrieval(
   const units = new Float32Array(queries.length);
   const places = new Float32Array(queries.length);
   const first: string[] = [];
-  const sums = { mrr10: 0, ndcg10: 0, recall10: 0, accuracy1: 0 };
+  const sums = { mrr10: 0, ndcg10: 0, recall1: 0, recall3: 0, recall5: 0, recall10: 0, accuracy1: 0 };
   for (const [i, query] of queries.entries()) {
     const wanted = relevant.get(query)!;
     const hits = search.hits(i).map(({ document }) => documents[document]!);
@@ -122,6 +122,9 @@ function* retrieval(
     units[i] = one['mrr@10']!;
     sums.mrr10 += one['mrr@10']!;
     sums.ndcg10 += one['ndcg@10']!;
+    sums.recall1 += one['recall@1']!;
+    sums.recall3 += one['recall@3']!;
+    sums.recall5 += one['recall@5']!;
     sums.recall10 += one['recall@10']!;
     sums.accuracy1 += one['accuracy@1']!;
     if (i % 256 === 0) yield;
@@ -134,6 +137,9 @@ function* retrieval(
       retrieval: {
         mrr10: mean(sums.mrr10),
         ndcg10: mean(sums.ndcg10),
+        recall1: mean(sums.recall1),
+        recall3: mean(sums.recall3),
+        recall5: mean(sums.recall5),
         recall10: mean(sums.recall10),
         accuracy1: mean(sums.accuracy1),
         queries: queries.length,

@@ -1,5 +1,5 @@
 import { areTextRows, listRows, textRows, type LabelList, type ListRows, type TextList } from '../data/lists';
-import { collectLists, collectRows, noSplit } from '../data/source';
+import { collectLists, collectRows, noSplit, standsInMemory } from '../data/source';
 import type { DataSource } from '../data/training-row';
 import { EmbeddingsEndpoint } from '../embed/endpoint';
 import type { EmbeddingModel } from '../evaluate/embedding';
@@ -95,20 +95,21 @@ function reading(
   lists: ListRows | undefined,
   options: Pick<ResolvedOptions, 'recipe' | 'loss' | 'teacher' | 'teacherFile' | 'file' | 'split' | 'onBadRow'>,
   sources: Sources,
-): Pick<SetJob, 'data' | 'teacher'> {
+): Pick<SetJob, 'data' | 'atOnce' | 'teacher'> {
   const { teacher, teacherFile, onBadRow } = options;
   const rows = lists ?? (areTextRows(source) ? textRows(source, options.file) : undefined);
   if (rows !== undefined && options.split !== null) throw noSplit();
   if (rows === undefined) hubDataSet(source); // refuses a wrong name
+  const atOnce = standsInMemory(source);
   const data: SetJob['data'] = async (signal) => {
     if (teacher !== null && lists === undefined && areTextsAlone(source))
       return collectTexts(source, options.file, signal);
     if (rows !== undefined) return collectLists(rows, onBadRow, signal);
-    const files = await sources.hubFiles(source, options.split, signal);
+    const files = atOnce ? undefined : await sources.hubFiles(source, options.split, signal);
     const pairClasses = wantsPairClasses(options);
     return collectRows(source as DataSource, { ...options, files, pairClasses }, signal);
   };
-  return { data, teacher: teacher === null ? undefined : () => teacherOf(teacher, teacherFile, sources) };
+  return { data, atOnce, teacher: teacher === null ? undefined : () => teacherOf(teacher, teacherFile, sources) };
 }
 
 /** A teacher as it was named; one that is made here is freed after it has taught. */

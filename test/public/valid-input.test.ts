@@ -326,6 +326,47 @@ describe('finetune', () => {
     expect((await reported).epochs[0]!.trainingLoss).toBe(plain.epochs[0]!.trainingLoss);
   });
 
+  test('rows, several sets and rows to keep may change after the call', async () => {
+    const { pairs, scores } = lists(scoredRows(10));
+    const copied = () => pairs.map(([a, b]): [string, string] => [a, b]);
+    const objects = () => copied().map(([text1, text2], i) => ({ text1, text2, score: scores[i]! }));
+    const keepLists = () => ({ data: copied(), labels: [...scores] });
+    const run = async (data: unknown, more: FinetuneOptions, change: () => void) => {
+      const running = models.open(fixture('bert-mean')).finetune(data as never, { ...quick, ...more });
+      change();
+      const { epochs, kept } = await running;
+      return { loss: epochs[0]!.trainingLoss, kept };
+    };
+    const nothing = (): void => undefined;
+    const ruin = (rows: { text1: string }[]) => {
+      for (const row of rows) row.text1 = '';
+      rows.length = 1;
+    };
+    const rows = objects();
+    expect(await run(rows, {}, () => ruin(rows))).toEqual(await run(objects(), {}, nothing));
+    const sets = { one: { data: copied(), labels: [...scores] }, other: objects() };
+    const changeSets = (): void => {
+      sets.one.data.forEach((pair) => pair.fill(''));
+      sets.one.labels.fill(0);
+      ruin(sets.other);
+    };
+    const plainSets = { one: { data: copied(), labels: [...scores] }, other: objects() };
+    const later = { other: sets.other, one: sets.one };
+    expect(await run(later, {}, changeSets)).toEqual(
+      await run({ other: plainSets.other, one: plainSets.one }, {}, nothing),
+    );
+    const kept = await run(objects(), { keep: keepLists() }, nothing);
+    expect(kept.kept!.rows).toBe(10);
+    const keep = keepLists();
+    const changeKeep = (): void => {
+      keep.data.forEach((pair) => pair.fill(''));
+      keep.labels.fill(1);
+    };
+    expect(await run(objects(), { keep }, changeKeep)).toEqual(kept);
+    const keepRows = objects();
+    expect(await run(objects(), { keep: keepRows }, () => ruin(keepRows))).toEqual(kept);
+  });
+
   test('the scores 0 and 1 themselves, one pair, equal texts, many rows alike', async () => {
     const model = models.open(fixture('bert-mean'));
     const sameTexts: TextPair[] = [['the river', 'the river']];

@@ -27,6 +27,8 @@ export interface SetJob {
   name: string | null;
   /** Reads and checks them. */
   data: (signal: AbortSignal) => Promise<CollectedData>;
+  /** Whether they stand in memory, and are read from at once: they may change after the call. */
+  atOnce: boolean;
   loss: ResolvedLoss | null;
   sampler: Sampler | null;
   measure: MeasureName | null;
@@ -57,17 +59,40 @@ async function inSet<T>(name: string | null, work: () => T | Promise<T>): Promis
 
 /** The data, with the teacher's numbers where there is one. */
 async function learnt(
-  { data, teacher, loss }: SetJob,
+  { teacher, loss }: SetJob,
+  read: CollectedData,
   emit: (event: EventContent) => void,
   signal: AbortSignal,
 ): Promise<CollectedData> {
-  const read = await data(signal);
   if (teacher === undefined) return read;
   const { release, ...job } = teacher();
   try {
     return await taught(read, loss, job, emit, signal);
   } finally {
     await release();
+  }
+}
+
+/** The rows of the sets, one set after the other; those in memory are read from before anything is awaited. */
+async function collectSets(
+  jobs: readonly SetJob[],
+  emit: (event: EventContent) => void,
+  signal: AbortSignal,
+): Promise<CollectedData[]> {
+  const failed = new AbortController();
+  const stop = AbortSignal.any([signal, failed.signal]);
+  const begun = jobs.map(({ atOnce, data }) => (atOnce ? data(stop) : undefined));
+  // Each is awaited in its turn, or not at all where one before it failed.
+  const settled = Promise.allSettled(begun);
+  try {
+    const datas: CollectedData[] = [];
+    for (const [i, job] of jobs.entries())
+      datas.push(await inSet(job.name, async () => learnt(job, await (begun[i] ?? job.data(stop)), emit, signal)));
+    return datas;
+  } catch (error) {
+    failed.abort();
+    await settled;
+    throw error;
   }
 }
 
@@ -79,8 +104,7 @@ export async function readSets(
   control: RunControl,
 ): Promise<ReadSets> {
   const check = (): void => control.check();
-  const datas: CollectedData[] = [];
-  for (const job of jobs) datas.push(await inSet(job.name, () => learnt(job, emit, control.signal)));
+  const datas = await collectSets(jobs, emit, control.signal);
   const groups = await groupTexts(datas.length === 1 ? datas[0]!.rows : datas.flatMap(({ rows }) => rows), check);
   const sets: TrainingSet[] = [];
   let first = 0;

@@ -47,7 +47,17 @@ test('of other rows it is the mean over what was counted, and counts add up', ()
   const of = (queries: number, mrr10: number) => ({
     metrics: {
       ...validationMetrics(1, [], [], null),
-      retrieval: { mrr10, ndcg10: mrr10, recall10: 1, accuracy1: 0, queries, documents: 80 },
+      retrieval: {
+        mrr10,
+        ndcg10: mrr10,
+        recall1: 0,
+        recall3: 0,
+        recall5: 0.5,
+        recall10: 1,
+        accuracy1: 0,
+        queries,
+        documents: 80,
+      },
     },
     units: new Float32Array(queries).fill(mrr10),
   });

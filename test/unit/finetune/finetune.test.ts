@@ -28,7 +28,7 @@ function start(engine: FakeEngine, options: FinetuneOptions, rows = 100) {
   });
   const facts = { emptyTexts: 0, file: null, columns: [], skipped: 0, notes: [] };
   const data = async () => ({ ...pairs(rows), facts });
-  const sets = [{ name: null, data, loss: resolved.loss, sampler: null, measure: resolved.measure }];
+  const sets = [{ name: null, data, atOnce: true, loss: resolved.loss, sampler: null, measure: resolved.measure }];
   const job = { sets, model: async () => engine.model, options: resolved };
   const run = new FinetuneRun((control) => finetune(job, control));
   const of = <K extends FinetuneEvent['type']>(kind: K) =>
