@@ -9,7 +9,7 @@
 //   --infinity FOLDER       virtual environment of infinity-emb; default one in .build, made once
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -66,8 +66,8 @@ async function started(child, url, log) {
   }
 }
 
-function start(program, args, env = {}) {
-  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+function start(program, args, { env = {}, cwd } = {}) {
+  const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (data) => (output = (output + data.toString()).slice(-4000)));
@@ -104,12 +104,26 @@ async function infinityPython(folder = join(ROOT, '.build', 'bench', 'infinity')
   return python;
 }
 
+/**
+ * The model as optimum finds it in a folder of this machine: one graph, beside config.json (infinity-emb 0.0.78 names it by
+ * its path, optimum 2.1 looks for a bare name), and not the quantised one, which would be taken before it.
+ */
+async function onnxFolder(model) {
+  const exported = await onnxModel(await pythonPeer(), model);
+  const folder = join(ROOT, '.build', 'bench', 'optimum');
+  mkdirSync(folder, { recursive: true });
+  for (const name of readdirSync(exported).filter((one) => /\.(json|txt)$/.test(one)))
+    copyFileSync(join(exported, name), join(folder, name));
+  copyFileSync(join(exported, 'onnx', 'model.onnx'), join(folder, 'model.onnx'));
+  return folder;
+}
+
 async function infinity(engine, model, port, environment) {
   const python = await infinityPython(environment);
   const args = [
     'v2',
     '--model-id',
-    model,
+    '.',
     '--engine',
     engine,
     '--device',
@@ -121,9 +135,8 @@ async function infinity(engine, model, port, environment) {
   ];
   const more = ['--served-model-name', 'live', '--dtype', 'float32', '--no-bettertransformer', '--url-prefix', '/v1'];
   const made = start(join(python, '..', 'infinity_emb'), [...args, ...more], {
-    HF_HUB_OFFLINE: '1',
-    DO_NOT_TRACK: '1',
-    INFINITY_ANONYMOUS_USAGE_STATS: '0',
+    cwd: model,
+    env: { HF_HUB_OFFLINE: '1', DO_NOT_TRACK: '1', INFINITY_ANONYMOUS_USAGE_STATS: '0' },
   });
   const url = `http://127.0.0.1:${port}`;
   await started(made.child, url, made.log);
@@ -166,7 +179,7 @@ await runScript(async () => {
     let port = 18_080;
     servers.push(await vectune(model, port++));
     for (const engine of list(values.peers)) {
-      const folder = engine === 'optimum' ? await onnxModel(await pythonPeer(), model) : model;
+      const folder = engine === 'optimum' ? await onnxFolder(model) : model;
       servers.push(await infinity(engine, folder, port++, values.infinity && resolve(values.infinity)));
     }
     const rows = [];
