@@ -339,9 +339,9 @@ export class TextVectorisation {
   /**
    * Writes the model for other programs to run, as a folder that appears whole or not at all. 'onnx': onnx/model.onnx,
    * model_fp16.onnx, model_quantized.onnx (int8), each with encoder, pooling, Dense and Normalize inside, beside the files
-   * that transformers.js and sentence-transformers' ONNX backend look for. 'gguf': a file for llama.cpp, which runs models
-   * of BERT's kind with pooling mean, cls or last token and no Dense. docs/export.md tells inputs and outputs, and how exact
-   * each precision is. The weights are those of the moment, as of `save`, and pass through memory in pieces.
+   * that transformers.js and sentence-transformers' ONNX backend look for. 'gguf': a file for llama.cpp, which runs BERT
+   * and its like, ModernBERT, NomicBERT, Qwen2, Qwen3 and EmbeddingGemma with pooling mean, cls or last token and no Dense
+   * but EmbeddingGemma's. docs/export.md tells inputs and outputs, and how exact each precision is. The weights are those of the moment, as of `save`, and pass through memory in pieces.
    *
    * @param folder its parents are made; an earlier export that is there is replaced, a folder with a model's weights never
    * @throws InvalidArgumentError; ModelError ERR_EXPORT: the format cannot say the model, ERR_SAVE_TARGET:

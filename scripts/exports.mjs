@@ -29,6 +29,11 @@ const LONG_TEXT = Array.from({ length: 30 }, (_, i) => TINY_TEXTS[(i * 3) % 4]).
 const IN_TRANSFORMERS_JS = /^(?:modernbert|nomic_bert|gte|static|qwen3|gemma3_text)-/;
 const DISTILUSE_TEXTS = 300;
 const LLAMA_POSITIONS = 64;
+const LLAMA_ROOM = 16;
+/** Shapes that are run in llama.cpp too. */
+const IN_LLAMA = /^(?:ModernBERT|nomic)/;
+/** Tokenizers that llama.cpp's client runs as llama.cpp does. */
+const CUT_BY_LLAMA = /^(?:modernbert|nomic_bert|qwen2)-/;
 /** llama.cpp is given one text at a time. */
 const LLAMA_PAIRS = 300;
 
@@ -124,7 +129,7 @@ async function architectures(comparison) {
     const source = join(comparison.folder, 'models', name);
     cpSync(join(FIXTURES, name, 'model'), source, { recursive: true });
     // The long text as a whole.
-    if (/^modernbert-mean|^nomic|^gte|^qwen3|^gemma3/.test(name)) setLimit(source, 512);
+    if (/^modernbert-mean|^nomic|^gte|^qwen|^gemma3/.test(name)) setLimit(source, 512);
     const tv = new TextVectorisation(source);
     const opened = await openModel(source);
     const { ids, offsets } = await opened.tokeniser.encode(texts, opened.maxInputLength);
@@ -162,15 +167,19 @@ async function architectures(comparison) {
     });
     // llama.cpp's client wants room for more tokens than the others have positions for.
     if (gguf !== undefined && opened.positions >= LLAMA_POSITIONS) {
-      const work = {
-        kind: 'llama.cpp',
-        model: join(gguf.folder, gguf.files[0].path),
-        ids: rows.slice(0, TINY_TEXTS.length),
-      };
-      comparison.work(work, opened.dimension, (found) => {
-        const least = Math.min(...found.map((vector, i) => cosineSimilarity(vector, expected[i])));
-        comparison.line(`${name} (tiny), llama.cpp F32, cosine at least`, least, { least: 0.99999 });
-      });
+      const work = { kind: 'llama.cpp', model: join(gguf.folder, gguf.files[0].path) };
+      const compare = (what, which, given) =>
+        comparison.work({ ...work, ...given }, opened.dimension, (found) => {
+          const least = Math.min(...found.map((vector, i) => cosineSimilarity(vector, expected[which[i]])));
+          comparison.line(`${name} (tiny), llama.cpp F32${what}, cosine at least`, least, { least: 0.99999 });
+        });
+      const all = texts.map((_, i) => i);
+      const short = all.filter((i) => rows[i].length <= opened.positions - LLAMA_ROOM);
+      compare('', short, { ids: short.map((i) => rows[i]) });
+      if (CUT_BY_LLAMA.test(name)) {
+        const own = short.filter((i) => texts[i] !== '' && rows[i].length < opened.maxInputLength);
+        compare(', by its own tokens', own, { texts: own.map((i) => texts[i]) });
+      }
     }
     await tv.dispose();
   }
@@ -278,6 +287,17 @@ async function atSize(comparison, name, source, texts, precisions) {
   const rows = texts.map((_, i) => [...ids.subarray(offsets[i], offsets[i + 1])]);
   const expected = await tv.embed(texts);
   const { folder, files } = await comparison.export(tv, 'onnx', `sized-${name}`, precisions);
+  if (IN_LLAMA.test(name)) {
+    const gguf = await comparison.export(tv, 'gguf', `sized-gguf-${name}`, ['fp32', 'int8']);
+    gguf.files.forEach(({ path }, i) => {
+      const work = { kind: 'llama.cpp', model: join(gguf.folder, path), ids: rows };
+      comparison.work(work, opened.dimension, (found) => {
+        const least = Math.min(...found.map((vector, at) => cosineSimilarity(vector, expected[at])));
+        const what = `${name}'s shape, llama.cpp ${/-(\w+)\.gguf$/.exec(path)[1]}, cosine at least`;
+        comparison.line(what, least, { least: [0.99999, 0.99][i] });
+      });
+    });
+  }
   await tv.dispose();
   for (const { path } of files.filter(({ path }) => path.endsWith('.onnx'))) {
     const what = `${name}'s shape, onnxruntime ${/model_?(\w*)\./.exec(path)[1] || 'fp32'}`;

@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { PIECE, type Tensor } from './weights';
+import { PIECE, type Rows, type Tensor } from './weights';
 
 /** Numbers of fp32 in the forms that exported files have them in, piece by piece. */
 export type Pieces = AsyncIterable<Uint8Array>;
@@ -34,7 +34,7 @@ export function bytesOf(numbers: Float32Array | Uint16Array | Int8Array | Uint8A
   return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
 }
 
-export async function* asSingle(tensor: Tensor): Pieces {
+export async function* asSingle(tensor: Pick<Rows, 'pieces'>): Pieces {
   for await (const piece of tensor.pieces()) yield bytesOf(piece);
 }
 

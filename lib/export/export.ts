@@ -60,7 +60,7 @@ export async function exportModel(request: ExportRequest): Promise<ExportReport>
   const plan = planOf(opened.spec.encoder, format.name);
   const write = await format.prepare(opened, plan);
   const place = await saveTarget(request.target, format.replaces);
-  const report: ExportReport = { folder: place, files: [], notes: format.notes(opened) };
+  const report: ExportReport = { folder: place, files: [], notes: await format.notes(opened) };
   const check = () => {
     if (signal.aborted) throw new AbortError('ERR_ABORTED', 'The export was stopped.', { cause: signal.reason });
   };

@@ -35,5 +35,5 @@ export interface Format {
   /** Whether the modules behind the encoder keep their files, beside the format's own. */
   keepsModules: (opened: OpenedModel) => boolean;
   /** What it does otherwise than the model, for people to read. */
-  notes: (opened: OpenedModel) => string[];
+  notes: (opened: OpenedModel) => string[] | Promise<string[]>;
 }

@@ -60,6 +60,23 @@ export class Tensor {
   }
 }
 
+/** Numbers that are read row by row. */
+export type Rows = Pick<Tensor, 'shape' | 'elements' | 'pieces'>;
+
+/** Matrices of one width, one above the other. */
+export function stacked(matrices: readonly Tensor[]): Rows {
+  const [first, ...more] = matrices as [Tensor, ...Tensor[]];
+  if (more.length === 0) return first;
+  const sum = (of: (matrix: Tensor) => number) => matrices.reduce((all, matrix) => all + of(matrix), 0);
+  return {
+    shape: [sum(({ shape }) => shape[0]!), ...first.shape.slice(1)],
+    elements: sum(({ elements }) => elements),
+    async *pieces(width) {
+      for (const matrix of matrices) yield* matrix.pieces(width);
+    },
+  };
+}
+
 /** A safetensors file as the engine writes it: tensors by name, those of fp32. */
 export class Weights {
   readonly #file: FileHandle;

@@ -11,6 +11,7 @@ const { package: root, works } = JSON.parse(readFileSync(process.argv[2], 'utf8'
 const resolve = createRequire(join(root, 'package.json')).resolve;
 const load = (name) => import(pathToFileURL(resolve(name)));
 const AT_ONCE = 32;
+const MOST_TOKENS = 1024;
 
 const kinds = {
   /** The graph alone, on token ids. */
@@ -71,7 +72,8 @@ const kinds = {
     const { getLlama, LlamaLogLevel } = await load('node-llama-cpp');
     const llama = await getLlama({ gpu: false, build: 'never', logLevel: LlamaLogLevel.error });
     const opened = await llama.loadModel({ modelPath: model });
-    const context = await opened.createEmbeddingContext({ threads: 1 }); // its threads spin where others are at work
+    // Its threads spin where others are at work, and a context is as large as the model allows.
+    const context = await opened.createEmbeddingContext({ threads: 1, contextSize: { max: MOST_TOKENS } });
     const vectors = [];
     for (const text of ids ?? texts) vectors.push(...(await context.getEmbeddingFor(text)).vector);
     return vectors;

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { toHalf } from '../../lib/export/convert';
 import type { CaseName } from '../parity/cases';
 import { readTensors } from '../parity/safetensors';
 import { editJson, fixture, useModels } from '../public/models';
@@ -196,12 +197,230 @@ describe('qwen3-lasttoken', () => {
   );
 });
 
+test('qwen2-lasttoken has biases, and no norms of heads', async () => {
+  const { tensors, fields } = await exported(fixture('qwen2-lasttoken'));
+  const weights = readTensors(join(fixture('qwen2-lasttoken'), 'model.safetensors'));
+  for (const [mine, theirs] of [
+    ['attn_q', 'q_proj'],
+    ['attn_k', 'k_proj'],
+    ['attn_v', 'v_proj'],
+  ])
+    for (const part of ['weight', 'bias'])
+      expect(single(tensors.get(`blk.1.${mine}.${part}`)!.data)).toEqual([
+        ...weights.get(`layers.1.self_attn.${theirs}.${part}`)!.data,
+      ]);
+  expect(tensors.size).toBe(2 + 2 * 12);
+  expect(Object.fromEntries([...fields].filter(([name]) => name.startsWith('qwen2.')))).toMatchObject({
+    'qwen2.attention.head_count': 4,
+    'qwen2.attention.head_count_kv': 2,
+    'qwen2.attention.key_length': 4,
+    'qwen2.attention.causal': true,
+    'qwen2.rope.freq_base': 30,
+    'qwen2.pooling_type': 3,
+  });
+  expect(fields.get('general.architecture')).toBe('qwen2');
+  expect(fields.get('tokenizer.ggml.pre')).toBe('qwen2');
+});
+
+/** A copy of a fixture with another config.json. */
+function changedCopy(name: CaseName, change: (config: Record<string, unknown>) => void): string {
+  const folder = models.copy(name);
+  editJson(join(folder, 'config.json'), change);
+  return folder;
+}
+
+describe('modernbert-mean', () => {
+  const folder = fixture('modernbert-mean');
+  const changed = (change: Record<string, unknown>) =>
+    changedCopy('modernbert-mean', (config) => Object.assign(config, change));
+  const ropes = (whole: object, near: object) => ({
+    rope_parameters: { full_attention: whole, sliding_attention: near },
+  });
+
+  test('has its tensors under the names that llama.cpp looks for, the first layer without a norm before it', async () => {
+    const { tensors } = await exported(folder);
+    const weights = readTensors(join(folder, 'model.safetensors'));
+    const layer = {
+      attn_qkv: 'attn.Wqkv',
+      attn_output: 'attn.Wo',
+      ffn_norm: 'mlp_norm',
+      ffn_up: 'mlp.Wi',
+      ffn_down: 'mlp.Wo',
+    };
+    const expected = new Map([
+      ['token_embd', 'embeddings.tok_embeddings'],
+      ['token_embd_norm', 'embeddings.norm'],
+      ['output_norm', 'final_norm'],
+      ['blk.1.attn_norm', 'layers.1.attn_norm'],
+      ...[0, 1].flatMap((i) =>
+        Object.entries(layer).map(([mine, name]): [string, string] => [`blk.${i}.${mine}`, `layers.${i}.${name}`]),
+      ),
+    ]);
+    expect([...tensors.keys()].sort()).toEqual([...expected.keys()].map((name) => `${name}.weight`).sort());
+    for (const [mine, name] of expected)
+      expect(single(tensors.get(`${mine}.weight`)!.data)).toEqual([...weights.get(`${name}.weight`)!.data]);
+  });
+
+  test('is described with its window and both thetas', async () => {
+    const { fields } = await exported(changed({ local_attention: 20 }));
+    expect(Object.fromEntries([...fields].filter(([name]) => /^(general\.arch|modern-bert\.)/.test(name)))).toEqual({
+      'general.architecture': 'modern-bert',
+      'modern-bert.block_count': 2,
+      'modern-bert.context_length': 512,
+      'modern-bert.embedding_length': 16,
+      'modern-bert.feed_forward_length': 24,
+      'modern-bert.vocab_size': 298,
+      'modern-bert.hidden_activation': 'gelu',
+      'modern-bert.attention.head_count': 2,
+      'modern-bert.attention.layer_norm_epsilon': Math.fround(1e-5),
+      'modern-bert.attention.causal': false,
+      'modern-bert.attention.sliding_window': 20,
+      'modern-bert.attention.sliding_window_pattern': 2,
+      'modern-bert.rope.freq_base': 160_000,
+      'modern-bert.rope.freq_base_swa': 10_000,
+      'modern-bert.rope.scaling.type': 'none',
+      'modern-bert.pooling_type': 1,
+    });
+  });
+
+  test('says that all layers see all, with which gate, and that angles are divided', async () => {
+    const divided = { rope_type: 'linear', rope_theta: 50, factor: 2 };
+    const { fields } = await exported(
+      changed({
+        layer_types: ['full_attention', 'full_attention'],
+        hidden_activation: 'silu',
+        ...ropes(divided, { rope_type: 'default', rope_theta: 30 }),
+      }),
+    );
+    const own = (name: string) => fields.get(`modern-bert.${name}`);
+    expect(fields.has('modern-bert.attention.sliding_window')).toBe(false);
+    expect(own('hidden_activation')).toBe('silu');
+    expect(['type', 'factor'].map((name) => own(`rope.scaling.${name}`))).toEqual(['linear', 2]);
+    expect(own('rope.freq_base')).toBe(50);
+  });
+
+  test('has its tokenizer, whose runs of spaces are tokens', async () => {
+    const { fields } = await exported(folder);
+    const own = (name: string) => fields.get(`tokenizer.ggml.${name}`);
+    expect(['model', 'pre', 'add_bos_token', 'add_eos_token'].map(own)).toEqual(['gpt2', 'modern-bert', true, true]);
+    expect(
+      ['bos', 'eos', 'unknown', 'seperator', 'padding', 'cls', 'mask'].map((name) => own(`${name}_token_id`)),
+    ).toEqual([294, 295, 293, 295, 296, 294, 297]);
+    expect((own('tokens') as string[]).slice(290, 294)).toEqual(['  ', '   ', '|||IP_ADDRESS|||', '[UNK]']);
+    expect((own('token_type') as number[]).slice(289, 294)).toEqual([1, 4, 4, 4, 3]);
+    expect(own('merges')).toHaveLength(34);
+  });
+
+  test('llama.cpp leaves texts in their Unicode form, of which the notes tell', async () => {
+    const { notes } = await models.open(folder).export('gguf', models.path('out'));
+    expect(notes).toEqual([expect.stringMatching(/into the form NFC/)]);
+  });
+
+  test.each([
+    ['the first layer sees a window', /are not the first/, { layer_types: ['sliding_attention', 'full_attention'] }],
+    ['no layer sees all', /are not the first/, { layer_types: ['sliding_attention', 'sliding_attention'] }],
+    ['its activation is ReLU', /its activation is relu/, { hidden_activation: 'relu' }],
+    [
+      'windows alone have divided angles',
+      /are divided otherwise/,
+      ropes({ rope_type: 'default' }, { rope_type: 'linear', rope_theta: 30, factor: 2 }),
+    ],
+  ])('is refused where %s', async (_, message, change) => {
+    await expect(models.open(changed(change)).export('gguf', models.path('out'))).rejects.toThrow(message);
+  });
+
+  test('is refused where its tokenizer cuts no words', async () => {
+    const copy = models.copy('modernbert-mean');
+    editJson<{ pre_tokenizer: Record<string, unknown> }>(join(copy, 'tokenizer.json'), (json) => {
+      json.pre_tokenizer['use_regex'] = false;
+    });
+    await expect(models.open(copy).export('gguf', models.path('out'))).rejects.toThrow(/does not split texts as/);
+  });
+});
+
+describe('nomic_bert-mean', () => {
+  const folder = fixture('nomic_bert-mean');
+  const stackedParts = (i: number) => ['q_proj', 'k_proj', 'v_proj'].map((part) => `layers.${i}.self_attn.${part}`);
+
+  test('has its tensors under the names that llama.cpp looks for, queries, keys and values as one', async () => {
+    const { tensors } = await exported(folder);
+    const weights = readTensors(join(folder, 'model.safetensors'));
+    const numbers = (name: string) => [...weights.get(name)!.data];
+    const layer = {
+      'attn_output.weight': 'self_attn.o_proj.weight',
+      'attn_output_norm.weight': 'post_attention_layernorm.weight',
+      'attn_output_norm.bias': 'post_attention_layernorm.bias',
+      'ffn_up.weight': 'mlp.up_proj.weight',
+      'ffn_gate.weight': 'mlp.gate_proj.weight',
+      'ffn_down.weight': 'mlp.down_proj.weight',
+      'layer_output_norm.weight': 'post_mlp_layernorm.weight',
+      'layer_output_norm.bias': 'post_mlp_layernorm.bias',
+    };
+    const expected = new Map([
+      ['token_embd.weight', numbers('embeddings.word_embeddings.weight')],
+      ['token_types.weight', numbers('embeddings.token_type_embeddings.weight')],
+      ['token_embd_norm.weight', numbers('embeddings.LayerNorm.weight')],
+      ['token_embd_norm.bias', numbers('embeddings.LayerNorm.bias')],
+    ]);
+    for (const i of [0, 1]) {
+      expected.set(
+        `blk.${i}.attn_qkv.weight`,
+        stackedParts(i).flatMap((part) => numbers(`${part}.weight`)),
+      );
+      for (const [mine, name] of Object.entries(layer)) expected.set(`blk.${i}.${mine}`, numbers(`layers.${i}.${name}`));
+    }
+    expect([...tensors.keys()].sort()).toEqual([...expected.keys()].sort());
+    for (const [name, values] of expected) expect(single(tensors.get(name)!.data)).toEqual(values);
+    expect(tensors.get('blk.0.attn_qkv.weight')!.shape).toEqual([16, 48]);
+  });
+
+  test('the three are fp16 where matrices are', async () => {
+    const { tensors } = await exported(folder, 'fp16');
+    const weights = readTensors(join(folder, 'model.safetensors'));
+    const { type, data } = tensors.get('blk.1.attn_qkv.weight')!;
+    expect(type).toBe('F16');
+    const all = stackedParts(1).flatMap((part) => [...weights.get(`${part}.weight`)!.data]);
+    expect(data).toEqual(Buffer.from(toHalf(Float32Array.from(all)).buffer));
+  });
+
+  test('is described', async () => {
+    const { fields } = await exported(
+      changedCopy('nomic_bert-mean', (config) => {
+        config['rope_parameters'] = { rope_type: 'linear', rope_theta: 1000, factor: 4 };
+      }),
+    );
+    expect(Object.fromEntries([...fields].filter(([name]) => /^(general\.arch|nomic-bert\.)/.test(name)))).toEqual({
+      'general.architecture': 'nomic-bert',
+      'nomic-bert.block_count': 2,
+      'nomic-bert.context_length': 512,
+      'nomic-bert.embedding_length': 16,
+      'nomic-bert.feed_forward_length': 24,
+      'nomic-bert.attention.head_count': 2,
+      'nomic-bert.attention.layer_norm_epsilon': Math.fround(1e-12),
+      'nomic-bert.attention.causal': false,
+      'nomic-bert.rope.freq_base': 1000,
+      'nomic-bert.rope.scaling.type': 'linear',
+      'nomic-bert.rope.scaling.factor': 4,
+      'nomic-bert.pooling_type': 1,
+    });
+    expect(fields.get('tokenizer.ggml.model')).toBe('bert');
+    expect(fields.get('tokenizer.ggml.token_type_count')).toBe(2);
+  });
+
+  test('there is nothing that llama.cpp does otherwise', async () => {
+    expect((await models.open(folder).export('gguf', models.path('out'))).notes).toEqual([]);
+  });
+
+  test('is refused with another gate', async () => {
+    const other = changedCopy('nomic_bert-mean', (config) => {
+      config['hidden_act'] = 'gelu';
+    });
+    await expect(models.open(other).export('gguf', models.path('out'))).rejects.toThrow(/its activation is gelu, and/);
+  });
+});
+
 describe('gemma3_text-mean', () => {
-  function changed(change: (config: Record<string, unknown>) => void): string {
-    const folder = models.copy('gemma3_text-mean');
-    editJson(join(folder, 'config.json'), change);
-    return folder;
-  }
+  const changed = (change: (config: Record<string, unknown>) => void) => changedCopy('gemma3_text-mean', change);
 
   test('has its tensors under the names that llama.cpp looks for, the 1 and the scale of scores in its norms', async () => {
     const folder = fixture('gemma3_text-mean');
@@ -417,12 +636,12 @@ describe('precision', () => {
 describe('refused, with nothing written', () => {
   test.each([
     ['mpnet-mean', /llama\.cpp has no mpnet/],
-    ['modernbert-mean', /vectune writes BERT and its like, Qwen3 and EmbeddingGemma as GGUF, and no modernbert yet/],
+    ['modernbert-cls', /llama\.cpp runs no Dense/],
+    ['gte-mean', /llama\.cpp has no gte/],
     ['gemma3_text-lasttoken', /its tokens see none behind them/],
-    ['static-dense', /no static-embedding yet/],
+    ['static-dense', /llama\.cpp has no static-embedding/],
     ['albert-mean', /llama\.cpp has no albert whose embeddings have a width of their own/],
     ['electra-projected', /llama\.cpp has no electra whose embeddings have a width of their own/],
-    ['qwen2-lasttoken', /no qwen2 yet/],
     ['qwen3-mean', /some of its layers see a window of the text/],
     ['bert-dense', /its activation is ReLU/],
     ['distilbert-dense', /llama\.cpp runs no Dense/],

@@ -334,6 +334,27 @@ test('a model that is opened again has the card of its training', async () => {
   });
 });
 
+test('a model that came from the hub says so where it is saved, and keeps it', async () => {
+  const { commit } = await models.open(fixture('bert-mean')).push(REPO, there());
+  const fetched = models.open(REPO, { hubUrl: hub.url, cacheFolder: models.path('cache') });
+  const folder = await saved(fetched);
+  const card = readFileSync(join(folder, 'README.md'), 'utf8');
+  const from = `from [${REPO}](https://huggingface.co/${REPO}) (revision ${commit}).`;
+  expect(card).toContain(`\nbase_model: "${REPO}"\n`);
+  expect(card).toContain(`It was saved by vectune, unchanged, ${from}`);
+  expect(JSON.parse(readFileSync(join(folder, 'vectune_card.json'), 'utf8'))).toMatchObject({
+    id: REPO,
+    revision: commit,
+  });
+  const again = models.open(folder);
+  expect(readFileSync(join(await saved(again, 'again'), 'README.md'), 'utf8')).toBe(card);
+  const { folder: exported } = await again.export('gguf', models.path('gguf'));
+  expect(readFileSync(join(exported, 'README.md'), 'utf8')).toContain(`unchanged, ${from}`);
+  await finish(again, scoredRows(), { epochs: 1, learningRate: 1e-3, validationSplit: 0, precision: 'fp32' });
+  const trained = readFileSync(join(await saved(again, 'trained'), 'README.md'), 'utf8');
+  expect(trained).toContain(`It was fine-tuned with vectune ${from}`);
+});
+
 describe('the token', () => {
   test('goes to the hub alone, and stands in no message, event or error', async () => {
     const folder = await saved(models.open(fixture('bert-mean')));

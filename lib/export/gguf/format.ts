@@ -4,13 +4,15 @@ import { modelCard, promptLines, type ModelFacts } from '../../model/save/card';
 import { factsOf } from '../../model/save/save';
 import type { OpenedModel } from '../../model/types';
 import type { ExportJob, Format } from '../format';
-import type { EncoderPlan } from '../plans';
+import type { EncoderPlan, TransformerPlan } from '../plans';
 import { bert } from './bert';
 import { writeGguf, type Field } from './file';
 import { gemmaEmbedding } from './gemma-embedding';
 import { KINDS, refusal, type GgufModel } from './model';
-import { qwen3 } from './qwen3';
-import { tokenizerFields } from './tokenizer';
+import { modernBert } from './modernbert';
+import { nomicBert } from './nomic-bert';
+import { qwen } from './qwen';
+import { composes, tokenizerFields } from './tokenizer';
 
 /** One file for llama.cpp and what is built on it, and a model card. */
 export const GGUF: Format = {
@@ -27,30 +29,36 @@ export const GGUF: Format = {
     return (job) => write(job, model, new Map([...model.fields, ...tokenizer]));
   },
   keepsModules: () => false,
-  notes(opened) {
+  async notes(opened) {
     const notes: string[] = [];
     if (opened.dimension < opened.width)
       notes.push(`llama.cpp gives all ${opened.width} numbers of a vector; take the first ${opened.dimension}.`);
     if (!opened.layout.includePrompt)
       notes.push("The model's pooling leaves a prompt's tokens out, and llama.cpp's pools them too.");
-    if (opened.spec.encoder.architecture === 'qwen3')
+    if (await composes(opened))
       notes.push("llama.cpp takes texts as they come; the model's tokenizer brings them into the form NFC before.");
     return notes;
   },
+};
+
+/** Architectures that llama.cpp has beside BERT and its like. */
+const OWN: Readonly<Record<string, (opened: OpenedModel, plan: TransformerPlan) => GgufModel>> = {
+  modernbert: modernBert,
+  nomic_bert: nomicBert,
+  qwen2: qwen,
+  qwen3: qwen,
+  gemma3_text: gemmaEmbedding,
 };
 
 /** @throws ModelError ERR_EXPORT: there is none */
 function ggufModel(opened: OpenedModel, plan: EncoderPlan): GgufModel {
   const { architecture } = opened.spec.encoder;
   if (plan.kind === 'transformer') {
-    if (architecture === 'qwen3') return qwen3(opened, plan);
-    if (architecture === 'gemma3_text') return gemmaEmbedding(opened, plan);
+    const own = OWN[architecture];
+    if (own !== undefined) return own(opened, plan);
     if (plan.positions !== 'rotary') return bert(opened, plan);
   }
-  throw refusal(
-    opened,
-    `vectune writes BERT and its like, Qwen3 and EmbeddingGemma as GGUF, and no ${architecture} yet`,
-  );
+  throw refusal(opened, `llama.cpp has no ${architecture}`);
 }
 
 async function write(job: ExportJob, model: GgufModel, fields: ReadonlyMap<string, Field>): Promise<string[]> {

@@ -1,10 +1,10 @@
-import type { PoolingMode } from '../../engine/model-spec';
+import type { LayerAttention, PoolingMode } from '../../engine/model-spec';
 import { ModelError } from '../../system/errors';
 import type { OpenedModel } from '../../model/types';
 import { asHalf, asSingle, bytesOf, inBlocks, BLOCK, BLOCK_BYTES, type Pieces } from '../convert';
 import type { WeightsOf } from '../format';
 import type { ExportPrecision } from '../options';
-import type { Tensor, Weights } from '../weights';
+import { stacked, type Rows, type Weights } from '../weights';
 import type { Field, GgufTensor, TensorType } from './file';
 
 /** What llama.cpp's models have in common. Source: its gguf-py/gguf/constants.py. */
@@ -69,6 +69,16 @@ export function describe(
   ]);
 }
 
+/** How positions turn the heads. */
+export function ropeFields({ ropeTheta, ropeDivisor }: LayerAttention): Record<string, Field> {
+  return {
+    'rope.freq_base': { f32: ropeTheta },
+    ...(ropeDivisor === 1
+      ? {}
+      : { 'rope.scaling.type': { text: 'linear' }, 'rope.scaling.factor': { f32: ropeDivisor } }),
+  };
+}
+
 /** Tensors of a file under llama.cpp's names: matrices in its precision, norms and biases in fp32. */
 export class Tensors {
   readonly all: GgufTensor[] = [];
@@ -81,13 +91,14 @@ export class Tensors {
   }
 
   /** In fp32, whatever the precision. */
-  single(name: string, tensor: Tensor): void {
+  single(name: string, tensor: Rows): void {
     const bytes = 4 * tensor.elements;
     this.all.push({ name, shape: tensor.shape, type: 'F32', bytes, pieces: () => asSingle(tensor) });
   }
 
-  matrix(name: string, from: string, weights = this.#weights): void {
-    const tensor = weights.tensor(`${from}.weight`);
+  /** @param from a matrix, or several that become one, one above the other */
+  matrix(name: string, from: string | readonly string[], weights = this.#weights): void {
+    const tensor = stacked([from].flat().map((one) => weights.tensor(`${one}.weight`)));
     const [, columns] = tensor.shape as [number, number];
     // Rows that are not made of whole blocks stay fp16, as llama.cpp's own converter leaves them.
     const type = this.#wanted === 'Q8_0' && columns % BLOCK !== 0 ? 'F16' : this.#wanted;

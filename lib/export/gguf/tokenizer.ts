@@ -67,6 +67,12 @@ export async function tokenizerFields(model: OpenedModel): Promise<Map<string, F
   return fields;
 }
 
+/** Whether its tokenizer brings texts into the Unicode form NFC, which llama.cpp does not. */
+export async function composes(model: OpenedModel): Promise<boolean> {
+  const { run } = await model.tokeniser.ready();
+  return steps(run['normalizer'], 'normalizers').some(({ type }) => type === 'NFC');
+}
+
 /** Puts the fields of an algorithm; `run` is the whole tokenizer.json. */
 type Family = (model: OpenedModel, own: JsonObject, rows: Rows, put: Put, run: JsonObject) => void | Promise<void>;
 
@@ -207,15 +213,17 @@ function aroundTexts(
 function byteLevel(model: OpenedModel, own: JsonObject, { tokens, kinds }: Rows, put: Put, run: JsonObject): void {
   const split = steps(run['pre_tokenizer'], 'pretokenizers');
   const qwens = isQwens(run);
-  if (!qwens && (split.length !== 1 || split[0]!['type'] !== 'ByteLevel'))
+  if (!qwens && (split.length !== 1 || split[0]!['type'] !== 'ByteLevel' || split[0]!['use_regex'] === false))
     throw refusal(model, "it does not split texts as RoBERTa's or Qwen's does");
   if (split[0]!['add_prefix_space'] === true) throw refusal(model, 'it puts a space before each text');
-  // llama.cpp leaves texts as they are, which the export's notes say of Qwen's.
+  // llama.cpp leaves texts as they are, which the export's notes say.
   const normalizer = run['normalizer'];
-  if (isObject(normalizer) && !(qwens && normalizer['type'] === 'NFC'))
+  if (isObject(normalizer) && normalizer['type'] !== 'NFC')
     throw refusal(model, 'it changes texts before it splits them');
   put('model', { text: 'gpt2' });
-  put('pre', { text: qwens ? 'qwen2' : 'roberta-bpe' });
+  // llama.cpp splits texts alike by the last two.
+  const { architecture } = model.spec.encoder;
+  put('pre', { text: qwens ? 'qwen2' : architecture === 'modernbert' ? 'modern-bert' : 'roberta-bpe' });
   put('tokens', { texts: tokens });
   put('token_type', { i32s: kinds });
   const merges = own['merges'] as (string | [string, string])[];
