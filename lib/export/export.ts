@@ -13,7 +13,7 @@ import type { Format, WeightsOf } from './format';
 import { GGUF } from './gguf/format';
 import { ONNX } from './onnx/format';
 import type { ExportFormat, ExportPrecision } from './options';
-import { planOf } from './plans';
+import { planOf, type EncoderPlan } from './plans';
 import { Weights } from './weights';
 
 /** What was exported. */
@@ -76,7 +76,7 @@ export async function exportModel(request: ExportRequest): Promise<ExportReport>
       }));
       await request.addon.saveModel(request.handle, targets);
       const card = request.card();
-      const files = await withWeights(targets, (weights) =>
+      const files = await withWeights(targets, plan, (weights) =>
         write({
           ...request,
           plan,
@@ -99,11 +99,18 @@ export async function exportModel(request: ExportRequest): Promise<ExportReport>
   return report;
 }
 
-/** Does `work` with the weights of each module that were written. */
-async function withWeights<T>(files: readonly SaveFile[], work: (weights: WeightsOf) => Promise<T>): Promise<T> {
+/** Does `work` with the weights of each module that were written, those of the encoder under the plan's names. */
+async function withWeights<T>(
+  files: readonly SaveFile[],
+  plan: EncoderPlan,
+  work: (weights: WeightsOf) => Promise<T>,
+): Promise<T> {
+  const former = plan.kind === 'transformer' ? plan.former : undefined;
+
   const weights = new Map<'encoder' | number, Weights>();
   try {
-    for (const { module, path } of files) weights.set(module, await Weights.open(path));
+    for (const { module, path } of files)
+      weights.set(module, await Weights.open(path, module === 'encoder' ? former : undefined));
     return await work(weights);
   } finally {
     for (const one of weights.values()) await one.close();

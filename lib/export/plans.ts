@@ -2,6 +2,7 @@ import type { EncoderSpec } from '../engine/model-spec';
 import { STATIC } from '../model/folder/static-embedding';
 import { ModelError } from '../system/errors';
 import { say } from '../system/wording';
+import type { FormerNames } from './former-names';
 
 /**
  * What exporters know of an architecture by its name: how its tensors are called and what it computes otherwise than BERT.
@@ -49,6 +50,7 @@ export interface TensorNames {
 export interface TransformerPlan {
   kind: 'transformer';
   names: TensorNames;
+  former?: FormerNames;
   /**
    * Row of the position table: of the n-th token n, or of the n-th that is not the padding's that behind the padding's;
    * 'rotary': no table, queries and keys are turned.
@@ -223,8 +225,45 @@ const PLANS: Readonly<Record<string, EncoderPlan>> = {
     normsBefore: true,
     gate: 'first',
   },
-  nomic_bert: { kind: 'transformer', names: GATED_NAMES, positions: 'rotary', tokenTypes: true, gate: 'second' },
-  gte: { kind: 'transformer', names: GATED_NAMES, positions: 'rotary', tokenTypes: false, gate: 'second' },
+  nomic_bert: {
+    kind: 'transformer',
+    names: GATED_NAMES,
+    former: {
+      replace: [
+        ['encoder.layers.', 'layers.'],
+        ['emb_ln.', 'embeddings.LayerNorm.'],
+        ['attn.out_proj.', 'self_attn.o_proj.'],
+        ['mlp.fc11.', 'mlp.up_proj.'],
+        ['mlp.fc12.', 'mlp.gate_proj.'],
+        ['mlp.fc2.', 'mlp.down_proj.'],
+        ['norm1.', 'post_attention_layernorm.'],
+        ['norm2.', 'post_mlp_layernorm.'],
+      ],
+      joined: [['.attn.Wqkv.', ['.self_attn.q_proj.', '.self_attn.k_proj.', '.self_attn.v_proj.']]],
+    },
+    positions: 'rotary',
+    tokenTypes: true,
+    gate: 'second',
+  },
+  gte: {
+    kind: 'transformer',
+    names: GATED_NAMES,
+    former: {
+      replace: [
+        ['encoder.layer.', 'layers.'],
+        ['attention.o_proj.', 'self_attn.o_proj.'],
+        ['attn_ln.', 'post_attention_layernorm.'],
+        ['mlp_ln.', 'post_mlp_layernorm.'],
+      ],
+      joined: [
+        ['.attention.qkv_proj.', ['.self_attn.q_proj.', '.self_attn.k_proj.', '.self_attn.v_proj.']],
+        ['.mlp.up_gate_proj.', ['.mlp.up_proj.', '.mlp.gate_proj.']],
+      ],
+    },
+    positions: 'rotary',
+    tokenTypes: false,
+    gate: 'second',
+  },
   qwen2: { ...QWEN3, names: QWEN2_NAMES },
   qwen3: QWEN3,
   gemma3_text: {

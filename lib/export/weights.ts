@@ -1,6 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { isObject, parseJson } from '../system/json';
 import { NativeError } from '../system/errors';
+import { presentNames, type FormerNames } from './former-names';
 
 /** Numbers that are read, converted and written before the event loop gets its turn: a few milliseconds of work. */
 export const PIECE = 1 << 17;
@@ -87,7 +88,8 @@ export class Weights {
     this.#places = places;
   }
 
-  static async open(path: string): Promise<Weights> {
+  /** @param former names that the tensors may have in place of those that are asked for */
+  static async open(path: string, former: FormerNames = { replace: [], joined: [] }): Promise<Weights> {
     const file = await open(path, 'r');
     try {
       const head = Buffer.alloc(8);
@@ -99,7 +101,15 @@ export class Weights {
       for (const [name, entry] of Object.entries(parseJson(header.toString('utf8')) as object)) {
         if (!isObject(entry) || entry['dtype'] !== 'F32') continue;
         const { shape, data_offsets: offsets } = entry as { shape: number[]; data_offsets: [number, number] };
-        places.set(name, { shape, begin: 8 + bytes + offsets[0] });
+        const begin = 8 + bytes + offsets[0];
+        const names = presentNames(name, former);
+        const [rows, ...rest] = shape as [number, ...number[]];
+        const size = (offsets[1] - offsets[0]) / names.length;
+        for (const [i, part] of names.entries())
+          places.set(part, {
+            shape: names.length === 1 ? shape : [rows / names.length, ...rest],
+            begin: begin + i * size,
+          });
       }
       return new Weights(file, places);
     } catch (error) {

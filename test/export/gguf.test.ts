@@ -321,8 +321,8 @@ describe('modernbert-mean', () => {
     ['no layer sees all', /are not the first/, { layer_types: ['sliding_attention', 'sliding_attention'] }],
     ['its activation is ReLU', /its activation is relu/, { hidden_activation: 'relu' }],
     [
-      'windows alone have divided angles',
-      /are divided otherwise/,
+      'angles in windows are divided',
+      /the angles of its layers that see a window are divided/,
       ropes({ rope_type: 'default' }, { rope_type: 'linear', rope_theta: 30, factor: 2 }),
     ],
   ])('is refused where %s', async (_, message, change) => {
@@ -367,11 +367,33 @@ describe('nomic_bert-mean', () => {
         `blk.${i}.attn_qkv.weight`,
         stackedParts(i).flatMap((part) => numbers(`${part}.weight`)),
       );
-      for (const [mine, name] of Object.entries(layer)) expected.set(`blk.${i}.${mine}`, numbers(`layers.${i}.${name}`));
+      for (const [mine, name] of Object.entries(layer))
+        expected.set(`blk.${i}.${mine}`, numbers(`layers.${i}.${name}`));
     }
     expect([...tensors.keys()].sort()).toEqual([...expected.keys()].sort());
     for (const [name, values] of expected) expect(single(tensors.get(name)!.data)).toEqual(values);
     expect(tensors.get('blk.0.attn_qkv.weight')!.shape).toEqual([16, 48]);
+  });
+
+  test("has the same tensors by the names of its own repository's code", async () => {
+    const former = join(__dirname, '..', 'parity', 'fixtures', 'former', 'nomic_bert-mean');
+    const { tensors } = await exported(former);
+    const weights = readTensors(join(former, 'model.safetensors'));
+    const layer = {
+      'attn_qkv.weight': 'attn.Wqkv.weight',
+      'attn_output.weight': 'attn.out_proj.weight',
+      'attn_output_norm.bias': 'norm1.bias',
+      'ffn_up.weight': 'mlp.fc11.weight',
+      'ffn_gate.weight': 'mlp.fc12.weight',
+      'ffn_down.weight': 'mlp.fc2.weight',
+      'layer_output_norm.bias': 'norm2.bias',
+    };
+    const same = (mine: string, theirs: string) =>
+      expect([mine, single(tensors.get(mine)!.data)]).toEqual([mine, [...weights.get(theirs)!.data]]);
+    same('token_embd_norm.weight', 'emb_ln.weight');
+    for (const i of [0, 1])
+      for (const [mine, theirs] of Object.entries(layer)) same(`blk.${i}.${mine}`, `encoder.layers.${i}.${theirs}`);
+    expect(tensors.size).toBe(4 + 2 * 9);
   });
 
   test('the three are fp16 where matrices are', async () => {

@@ -95,6 +95,18 @@ describe.each([...CASES, ...STATIC_CASES])('%s', (name) => {
   });
 });
 
+test.each(['nomic_bert-mean', 'gte-mean'])(
+  "%s by the names of its own repository's code gives the same vectors",
+  async (name) => {
+    const folder = join(__dirname, '..', 'parity', 'fixtures', 'former', name);
+    const model = models.open(folder);
+    const { folder: out } = await model.export('onnx', models.path('out'));
+    const file = readOnnx(join(out, 'onnx', 'model.onnx'));
+    const { sentence_embedding } = runOnnx(file, await feeds(folder, file));
+    expect(difference(sentence_embedding!, await model.embed(TEXTS))).toBeLessThan(1e-5);
+  },
+);
+
 describe('what of a model only its configuration tells', () => {
   const DECODER = { use_bidirectional_attention: false };
   const LAST = { max_window_layers: 1, layer_types: ['full_attention', 'sliding_attention'] };

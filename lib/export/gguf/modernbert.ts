@@ -67,11 +67,8 @@ function attentionFields(model: OpenedModel): Record<string, Field> {
       model,
       'its layers that see the whole text are not the first and those at equal distances behind it, as those of llama.cpp are',
     );
-  if (near.ropeDivisor !== whole.ropeDivisor)
-    throw refusal(
-      model,
-      'the angles of its layers that see a window are divided otherwise than those of the others, and those of llama.cpp alike',
-    );
+  if (near.ropeDivisor !== 1)
+    throw refusal(model, 'the angles of its layers that see a window are divided, and those of llama.cpp are not');
   return {
     // To both sides together.
     'attention.sliding_window': { u32: 2 * near.window! },
