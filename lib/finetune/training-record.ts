@@ -6,13 +6,14 @@ import type { Gain } from './gain';
 import { gainWords } from './gain-words';
 import { KeptEpoch } from './kept';
 import { lossWords } from './losses/told';
-import { promptsLine, type PromptChoice } from './prompts';
+import { promptsLine } from './prompts';
 import type { FinetuneReport } from './report';
 import type { ValidationMetrics } from './metrics';
 import type { ResolvedOptions } from './resolved-options';
 import type { CardFacts } from '../model/save/card';
 import { ADDON_VERSION } from '../engine/load';
 import { measureTitle } from '../report/names';
+import { isSearched, usedPrompts } from '../report/prompts';
 
 function compared(before: ValidationMetrics, after: ValidationMetrics): NonNullable<CardFacts['metrics']> {
   return listedMeasures.flatMap(([name, of]) => {
@@ -48,16 +49,6 @@ function cardSettings({ settings }: Of<'summary'>): Record<string, string | numb
     merge: merge.join(', '),
     ...(folds > 1 && { folds }),
   };
-}
-
-/** What stood before a row's first text, and before its others; null of several data sets, each with its own. */
-function usedPrompts(prompts: PromptChoice | null): readonly [string, string] | null {
-  if (prompts === null) return null;
-  if (typeof prompts === 'string') return [prompts, prompts];
-  if (Object.values(prompts).some((one) => typeof one !== 'string')) return null;
-  const { text, text1, anchor, text2, positive, candidates } = prompts as Record<string, string>;
-  const first = text ?? text1 ?? anchor ?? '';
-  return [first, text ?? text2 ?? positive ?? candidates ?? ''];
 }
 
 /** What was to be kept and searched for, in a line each. */
@@ -163,10 +154,10 @@ export class TrainingRecord {
       const validated = sum(({ validationRows }) => validationRows);
       if (validated > 0) facts.validationPairs = validated;
     }
-    const used = this.#summary === undefined ? null : usedPrompts(this.#summary.settings.prompts);
-    if (used !== null) facts.prompts = used;
-    if (this.#data.length === 1 && ['positive-pairs', 'triplets', 'candidates'].includes(this.#data[0]!.form))
-      facts.searches = true;
+    const form = this.#data.length === 1 ? this.#data[0]!.form : null;
+    const [first, other] = usedPrompts(this.#summary?.settings.prompts, form);
+    if (first !== undefined || other !== undefined) facts.prompts = [first ?? '', other ?? ''];
+    if (isSearched(form)) facts.searches = true;
     const [before, after] = [this.#before, this.#after];
     if (after?.f1) {
       const of = { 'F1 of the same': after.f1, accuracy: after.accuracy };

@@ -32,8 +32,8 @@ export function turn(): Promise<void> {
   return new Promise(setImmediate);
 }
 
-/** By what it does: an array may come from another context of the virtual machine. */
-function isKind(value: unknown, kind: string): boolean {
+/** Whether a value is an array of a kind, as 'Float32Array'; by what it does: it may come from another context of the virtual machine. */
+export function isKind(value: unknown, kind: string): boolean {
   return ArrayBuffer.isView(value) && (value as Partial<Float32Array>)[Symbol.toStringTag] === kind;
 }
 

@@ -3,7 +3,7 @@ import { checkChoice } from '../system/options';
 import { optional, resolveTable, signal, type OptionsOf } from '../system/option-table';
 import type { Matrix } from '../embed/matrix';
 import { bitCodes, byteCodes, stepsOf } from './codes';
-import { checkFinite, floats, turn, type QuantizationRanges, type Vectors } from './matrix';
+import { checkFinite, floats, isKind, turn, type QuantizationRanges, type Vectors } from './matrix';
 import { calibration, checkOneRange, checkRangesWidth, ranges, rangesOf } from './ranges';
 
 /** What vectors are quantised to: a byte for each number, or a bit. */
@@ -123,7 +123,7 @@ export async function dequantize({ data, shape, ranges: used }: QuantizedVectors
   }
   const [count, width] = shape;
   if (count > 0) checkRangesWidth(used, width);
-  const offset = (data as Partial<Int8Array>)[Symbol.toStringTag] === 'Int8Array' ? 128 : 0;
+  const offset = isKind(data, 'Int8Array') ? 128 : 0;
   const steps = stepsOf(used);
   const numbers = new Float32Array(data.length);
   for (let i = 0; i < data.length; ++i) {

@@ -2,13 +2,12 @@ import { InvalidArgumentError } from '../system/errors';
 import { custom, optional, resolveTable, signal, type OptionsOf } from '../system/option-table';
 import { show } from '../system/options';
 import { atLengthOne } from './length-one';
-import { checkFinite, floats, type QuantizationRanges, type VectorSource, type Vectors } from './matrix';
+import { checkFinite, floats, isKind, type QuantizationRanges, type VectorSource, type Vectors } from './matrix';
 
 /** An option that is ranges. */
 export const ranges = custom<QuantizationRanges>('program', (path, value) => {
   const given = value as Partial<QuantizationRanges> | null;
-  const isList = (list: unknown): list is Float32Array =>
-    ArrayBuffer.isView(list) && (list as Partial<Float32Array>)[Symbol.toStringTag] === 'Float32Array';
+  const isList = (list: unknown): list is Float32Array => isKind(list, 'Float32Array');
   const fits =
     isList(given?.low) &&
     isList(given.high) &&

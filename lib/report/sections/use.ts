@@ -1,6 +1,7 @@
 import { html, type Html } from '../html';
 import { measuredOnShort } from '../measured-on';
-import type { RunPrompts, RunRecord } from '../record';
+import { isSearched, usedPrompts } from '../prompts';
+import type { RunRecord } from '../record';
 
 /** Code, and commands where the run was one, that use the model as it was trained: with its prompts, and the threshold. */
 export function use(record: RunRecord): Html {
@@ -17,21 +18,6 @@ ${inPython}</section>`
 ${inPython}</section>`;
 }
 
-const searched = new Set(['positive-pairs', 'triplets', 'candidates']);
-
-/** What stands before the first text of a row, and before the others; undefined where nothing does. */
-function promptsOf({ prompts, form }: RunRecord): readonly [string | undefined, string | undefined] {
-  if (prompts == null) return [undefined, undefined];
-  if (typeof prompts === 'string') return [prompts, prompts];
-  const of = (name: string): string | undefined => {
-    const text: RunPrompts | undefined = Object.hasOwn(prompts, name) ? prompts[name] : undefined;
-    return typeof text === 'string' ? text : undefined;
-  };
-  // By column, under the names that the form has for them; of several data sets each has its own, which are not told here.
-  if (searched.has(form ?? '')) return [of('anchor'), of('positive') ?? of('candidates')];
-  return form === 'classes' || form === 'vectors' ? [of('text'), of('text')] : [of('text1'), of('text2')];
-}
-
 function thresholdOf({ comparison }: RunRecord): number | null {
   return comparison?.kind === 'labels' ? (comparison.measures['f1Threshold']?.b ?? null) : null;
 }
@@ -40,7 +26,7 @@ const quoted = (text: string): string => JSON.stringify(text);
 const shell = (text: string): string => (/^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 
 function commandsOf(record: RunRecord, where: string): string {
-  const [first, other] = promptsOf(record);
+  const [first, other] = usedPrompts(record.prompts, record.form);
   const prompt = (text: string | undefined): string => (text === undefined ? '' : ` --prompt ${shell(text)}`);
   const embed = (text: string | undefined, ...texts: string[]): string =>
     `npx vectune embed --model ${shell(where)}${prompt(text)} ${texts.map((one) => `"${one}"`).join(' ')}`;
@@ -55,19 +41,19 @@ function commandsOf(record: RunRecord, where: string): string {
     ...(first === other
       ? [embed(first, 'one text', 'another text')]
       : [embed(first, 'a question'), embed(other, 'one answer', 'another answer')]),
-    `npx vectune evaluate rows-not-trained-on.csv --model ${shell(where)}${searched.has(record.form ?? '') || first === other ? asked : prompt(first)}`,
+    `npx vectune evaluate rows-not-trained-on.csv --model ${shell(where)}${isSearched(record.form) || first === other ? asked : prompt(first)}`,
   ].join('\n');
 }
 
 function typescript(record: RunRecord, where: string): string {
-  const [first, other] = promptsOf(record);
+  const [first, other] = usedPrompts(record.prompts, record.form);
   const option = (text: string | undefined): string => (text === undefined ? '' : `, { prompt: ${quoted(text)} }`);
   const save =
     record.folder === null && record.surface !== 'cli' ? `// after the run: await tv.save(${quoted(where)});\n` : '';
   const open = `import { TextVectorisation, cosineSimilarity } from 'vectune';
 
 ${save}const tv = new TextVectorisation(${quoted(where)});`;
-  if (searched.has(record.form ?? '')) {
+  if (isSearched(record.form)) {
     return `${open}
 const [question] = await tv.embed(['a question']${option(first)});
 const answers = await tv.embed(['one answer', 'another answer']${option(other)});
@@ -101,12 +87,12 @@ function rowsOf(record: RunRecord): string {
 }
 
 function python(record: RunRecord, where: string): string {
-  const [first, other] = promptsOf(record);
+  const [first, other] = usedPrompts(record.prompts, record.form);
   const option = (text: string | undefined): string => (text === undefined ? '' : `, prompt=${quoted(text)}`);
   const open = `from sentence_transformers import SentenceTransformer
 
 model = SentenceTransformer(${quoted(where)})`;
-  if (searched.has(record.form ?? '')) {
+  if (isSearched(record.form)) {
     return `${open}
 question = model.encode(["a question"]${option(first)})
 answers = model.encode(["one answer", "another answer"]${option(other)})
