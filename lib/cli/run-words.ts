@@ -6,7 +6,7 @@ import { lossName } from '../finetune/losses/told';
 import { measures, measureValue, type MeasureName } from '../finetune/measure';
 import type { ValidationMetrics } from '../finetune/metrics';
 import { optimizerPresets } from '../finetune/optimizer';
-import type { Outcome } from '../finetune/outcome';
+import type { Outcome } from '../report/outcome';
 import { driftWords } from '../finetune/random-pairs';
 import type { FinetuneReport } from '../finetune/report';
 import { messageFor, VectuneError } from '../system/errors';

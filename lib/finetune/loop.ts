@@ -1,5 +1,6 @@
 import { OutOfMemoryError, firstSentence, hasCode } from '../system/errors';
 import { option, say } from '../system/wording';
+import type { Outcome } from '../report/outcome';
 import { Batches } from './batches';
 import type { CrossCheck } from './cross-check';
 import { EarlyStopping } from './early-stopping';
@@ -7,7 +8,6 @@ import type { Gain } from './gain';
 import type { LoopRequest, LoopSet } from './loop-request';
 import { costOf, measureValue } from './measure';
 import { notDefined, notShown, nothingKeeps } from './not-taken';
-import type { Outcome } from './outcome';
 import type { Progress } from './progress';
 import type { EpochReport } from './report';
 import { runSteps } from './run-steps';

@@ -9,7 +9,7 @@ import type { SettingsSearchReport } from './settings-trials';
 import type { TriedShare } from './share';
 import type { DataForm } from '../data/form';
 import type { NativeLoss } from '../engine/training';
-import type { Outcome } from './outcome';
+import type { Outcome } from '../report/outcome';
 import type { ResolvedAdamW } from './optimizer';
 import type { ValidationMetrics } from './metrics';
 import type { ScheduleKind } from './schedule';

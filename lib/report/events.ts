@@ -1,5 +1,6 @@
 import { isObject, type JsonObject } from '../system/json';
 import { integer } from './numbers';
+import type { Outcome } from './outcome';
 import type {
   RunChanged,
   RunCloseness,
@@ -7,7 +8,6 @@ import type {
   RunEpoch,
   RunGain,
   RunKept,
-  RunOutcome,
   RunPrompts,
   RunRecord,
   RunSearch,
@@ -221,7 +221,7 @@ export class RunEvents {
   }
 
   /** As the report has it; of a log without one, by what was told of its epochs. */
-  #outcome(bestEpoch: number): RunOutcome {
+  #outcome(bestEpoch: number): Outcome {
     const told = outcomes.find((one) => one === this.#report?.['outcome']);
     return told ?? (bestEpoch > 0 ? 'taken' : (this.#untaken ?? 'not-better'));
   }
@@ -417,7 +417,7 @@ function crossCheckOf(told: unknown): NonNullable<RunRecord['crossCheck']> | nul
   return folds === null || rows === null ? null : { folds, rows };
 }
 
-const outcomes: readonly RunOutcome[] = ['taken', 'not-better', 'not-shown', 'keep-failed'];
+const outcomes: readonly Outcome[] = ['taken', 'not-better', 'not-shown', 'keep-failed'];
 
 const verdicts = ['better', 'worse', 'within noise'] as const satisfies readonly RunGain['verdict'][];
 

@@ -1,4 +1,5 @@
 import type { ChangedRow, MeasureDifference } from '../evaluate/compare';
+import type { Outcome } from './outcome';
 
 /** Everything that a report shows. Plain data: it survives JSON. */
 export interface RunRecord {
@@ -54,15 +55,12 @@ export interface RunRecord {
   /** Of a small set: rows that were measured, in so many parts, each under a model that had not seen it; null else. Absent in earlier records. */
   crossCheck?: { folds: number; rows: number } | null;
   /** Whether the model has trained weights, or else why it is as it was. Absent in earlier records. */
-  outcome?: RunOutcome;
+  outcome?: Outcome;
   /** How far similarities of random pairs of the data's texts moved; null where it was not measured. */
   drift: RunDrift | null;
   /** What is worth knowing, a sentence each. */
   notes: string[];
 }
-
-/** 'not-shown': better, by no more than chance; 'keep-failed': no share keeps the rows to keep. */
-export type RunOutcome = 'taken' | 'not-better' | 'not-shown' | 'keep-failed';
 
 export interface RunStep {
   /** Since training began, from 1. */

@@ -1,10 +1,11 @@
 import { html, type Html } from '../html';
 import { integer, measure, signed } from '../numbers';
 import { measureWords } from '../names';
-import type { RunKept, RunOutcome } from '../record';
+import type { Outcome } from '../outcome';
+import type { RunKept } from '../record';
 
 /** What became of the rows that the model had to go on being good at. */
-export function kept({ measure: name, rows, before, after, margin, bound }: RunKept, outcome: RunOutcome): Html {
+export function kept({ measure: name, rows, before, after, margin, bound }: RunKept, outcome: Outcome): Html {
   const known = before !== null && after !== null;
   const held = !known
     ? 'It could not be measured.'

@@ -6,7 +6,7 @@ import { fetchDataSet, hubDataSet, parquetFiles } from '../../../lib/model/fetch
 import { removeFolders, temporaryFolder } from '../native/support/folders';
 import { useCleanEnvironment } from './support/environment';
 import { fixtureFolder } from './support/fixture';
-import { HubServer } from './support/hub-server';
+import { cacheFolder, hub, useOwnHub } from './support/own-hub';
 import { rejection } from '../../public/runs';
 
 /** Data sets of the hub, by their Parquet files: fetched once, from one commit, and trained on. */
@@ -28,13 +28,7 @@ const FILES = {
   'data/test-00000-of-00001.parquet': first,
 };
 
-let hub: HubServer;
-let cacheFolder: string;
-beforeEach(async () => {
-  hub = await HubServer.start();
-  cacheFolder = temporaryFolder();
-});
-afterEach(() => hub.stop());
+useOwnHub();
 
 async function read(source: string, { split, offline }: { split?: string; offline?: boolean } = {}) {
   const { signal } = new AbortController();

@@ -10,7 +10,8 @@ import { openModel, type OpenOptions } from '../../../lib/model/open';
 import { removeFolders, temporaryFolder } from '../native/support/folders';
 import { useCleanEnvironment } from './support/environment';
 import { fixtureFolder } from './support/fixture';
-import { filesBelow, HubServer, type Fault, type Files } from './support/hub-server';
+import { filesBelow, type Fault, type Files } from './support/hub-server';
+import { cacheFolder, hub, useOwnHub } from './support/own-hub';
 import { rejection } from './support/rejection';
 
 /** What a hub, a proxy or a network says beside the model is told as what it is; a busy hub is asked again. */
@@ -21,14 +22,8 @@ afterAll(removeFolders);
 const ID = 'owner/tiny';
 const FILES = filesBelow(fixtureFolder('bert-dense'));
 
-let hub: HubServer;
-let cacheFolder: string;
-beforeEach(async () => {
-  hub = await HubServer.start();
-  hub.add(ID, FILES);
-  cacheFolder = temporaryFolder();
-});
-afterEach(() => hub.stop());
+useOwnHub();
+beforeEach(() => void hub.add(ID, FILES));
 
 const place = () => cachedModelFolder(cacheFolder, ID, 'main');
 const fetchModel = (more: object = {}) =>

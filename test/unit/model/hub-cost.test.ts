@@ -6,7 +6,8 @@ import { removeFolders, temporaryFolder } from '../native/support/folders';
 import { folderVectors, vectorsOf } from './support/engine';
 import { useCleanEnvironment } from './support/environment';
 import { fixtureFolder } from './support/fixture';
-import { filesBelow, HubServer, type Files } from './support/hub-server';
+import { filesBelow, type Files } from './support/hub-server';
+import { cacheFolder, hub, useOwnHub } from './support/own-hub';
 import { rejection } from './support/rejection';
 
 /** Of a model that cannot be used no weights are fetched; of one that can, all that its index names. */
@@ -15,13 +16,7 @@ useCleanEnvironment();
 afterAll(removeFolders);
 
 const ID = 'owner/tiny';
-let hub: HubServer;
-let cacheFolder: string;
-beforeEach(async () => {
-  hub = await HubServer.start();
-  cacheFolder = temporaryFolder();
-});
-afterEach(() => hub.stop());
+useOwnHub();
 
 const open = (options: OpenOptions = {}) => openModel(ID, { cacheFolder, hubUrl: hub.url, ...options });
 const tiny = (): Files => filesBelow(fixtureFolder('bert-dense'));

@@ -5,11 +5,12 @@ import { cachedModelFolder } from '../../../lib/model/fetch/cache';
 import { fetchFromHub } from '../../../lib/model/fetch/hub';
 import { openModel, type OpenOptions } from '../../../lib/model/open';
 import type { ModelDownloadEvent, OpenedModel } from '../../../lib/model/types';
-import { removeFolders, temporaryFolder } from '../native/support/folders';
+import { removeFolders } from '../native/support/folders';
 import { folderVectors, vectorsOf } from './support/engine';
 import { useCleanEnvironment } from './support/environment';
 import { fixtureFolder, readJson, sha256, treeOf, writeJson } from './support/fixture';
-import { filesBelow, HubServer, notFound, type Fault, type Files, type HubRequest } from './support/hub-server';
+import { filesBelow, notFound, type Fault, type Files, type HubRequest } from './support/hub-server';
+import { cacheFolder, hub, useOwnHub } from './support/own-hub';
 import { rejection } from './support/rejection';
 
 /** Models are fetched whole, from one commit, once; whatever goes wrong leaves nothing behind. */
@@ -21,13 +22,7 @@ const ID = 'owner/tiny';
 const FILES = filesBelow(fixtureFolder('bert-dense'));
 const WEIGHTS = 'model.safetensors';
 
-let hub: HubServer;
-let cacheFolder: string;
-beforeEach(async () => {
-  hub = await HubServer.start();
-  cacheFolder = temporaryFolder();
-});
-afterEach(() => hub.stop());
+useOwnHub();
 
 const open = (options: OpenOptions = {}) => openModel(ID, { cacheFolder, hubUrl: hub.url, ...options });
 const fetchModel = (

@@ -12,7 +12,8 @@ import { folderVectors, vectorsOf } from './support/engine';
 import { useCleanEnvironment } from './support/environment';
 import { FakePip, pinned, WHEEL_FILE, wheelOf } from './support/fake-pip';
 import { copyFixture, fixtureFolder } from './support/fixture';
-import { filesBelow, HubServer, type Files } from './support/hub-server';
+import { filesBelow, type Files } from './support/hub-server';
+import { cacheFolder, hub, useOwnHub } from './support/own-hub';
 import { rejection } from './support/rejection';
 
 /** Where a model is looked for: a folder, the cache, the hub, a preset's wheel, in this order. */
@@ -20,13 +21,7 @@ import { rejection } from './support/rejection';
 useCleanEnvironment();
 afterAll(removeFolders);
 
-let hub: HubServer;
-let cacheFolder: string;
-beforeEach(async () => {
-  hub = await HubServer.start();
-  cacheFolder = temporaryFolder();
-});
-afterEach(() => hub.stop());
+useOwnHub();
 
 const asked = () => [...new Set(hub.requests.map(({ path }) => path.replace(/\/(revision|tree|resolve)\/.*/, '')))];
 
