@@ -75,7 +75,7 @@ export function toLossOption(typed: string, before: Record<string, unknown> = {}
 }
 
 /** A name, or JSON of a loss with its options. */
-export function toLoss(typed: string): string | Record<string, unknown> {
+function toLoss(typed: string): string | Record<string, unknown> {
   if (!/^\s*[{[]/.test(typed)) return typed;
   try {
     const loss: unknown = JSON.parse(typed);

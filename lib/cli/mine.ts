@@ -128,7 +128,7 @@ function writerFor(file: string | undefined): RowWriter {
 }
 
 /** What was found and what was dropped, and why. */
-export function describeMining(report: MineReport, out: string | undefined): string {
+function describeMining(report: MineReport, out: string | undefined): string {
   const { pairs, anchors, corpus, rows, positive, negative, difference, dropped, missing, possible, notes } = report;
   const line = (name: string, ...cells: string[]) =>
     `${name.padEnd(8)}${cells.map((cell) => cell.padStart(12)).join('')}`;

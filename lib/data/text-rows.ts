@@ -15,7 +15,7 @@ import { readJsonValues, readTexts, type JsonValue } from './texts';
 /** Texts with their ids, from lines, JSON and the columns of tables: what is embedded and is no data to train on. */
 
 /** How a file holds texts: 'lines' one in each, the others as data files. */
-export const TEXT_FORMATS = ['lines', 'csv', 'tsv', 'jsonl', 'json', 'parquet'] as const;
+const TEXT_FORMATS = ['lines', 'csv', 'tsv', 'jsonl', 'json', 'parquet'] as const;
 /** A format of texts. */
 export type TextFormat = (typeof TEXT_FORMATS)[number];
 

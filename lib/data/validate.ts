@@ -26,7 +26,7 @@ export function checkText(value: unknown, name: string, place: RowPlace): string
   );
 }
 
-export function checkScore(value: unknown, place: RowPlace): number {
+function checkScore(value: unknown, place: RowPlace): number {
   if (typeof value === 'number' && value >= 0 && value <= 1) return value;
   throw new InvalidArgumentError(
     'ERR_SCORE_RANGE',

@@ -6,7 +6,7 @@ import { custom, integer, optional, resolveTable, text, type OptionsOf } from '.
 import { proxiedFetch } from '../system/proxy';
 import { option, say } from '../system/wording';
 
-export const endpointTable = {
+const endpointTable = {
   /** Name that the server knows the model by. Default: the address's fragment, else the only one that the server lists. */
   model: optional(text(), undefined),
   /** Sent as a bearer token. Default: VECTUNE_API_KEY, else OPENAI_API_KEY, else none. */

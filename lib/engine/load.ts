@@ -212,7 +212,7 @@ export async function open(choice: Choice): Promise<Loaded> {
 }
 
 /** Two LibTorch in one process share symbols and crash; the second is not opened. */
-export async function refuseForeign(loader: LoaderAddon, libDir: string): Promise<void> {
+async function refuseForeign(loader: LoaderAddon, libDir: string): Promise<void> {
   for (const path of loader.mapped()) {
     const folder = dirname(await realpath(path).catch(() => path));
     if (folder !== libDir) throw conflict(`vectune was about to load the one in ${libDir}`, path);

@@ -6,7 +6,7 @@ import type { ExportEvent } from './events';
 export const EXPORT_FORMATS = ['onnx', 'gguf'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
-export const EXPORT_PRECISIONS = ['fp32', 'fp16', 'int8'] as const;
+const EXPORT_PRECISIONS = ['fp32', 'fp16', 'int8'] as const;
 export type ExportPrecision = (typeof EXPORT_PRECISIONS)[number];
 
 const precisions = custom<ExportPrecision | readonly ExportPrecision[], ExportPrecision[]>(

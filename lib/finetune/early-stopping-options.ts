@@ -2,7 +2,7 @@ import { custom, integer, numeric, optional, resolveTable, type OptionsOf } from
 import { invalidOption } from '../system/options';
 import { option, say } from '../system/wording';
 
-export const earlyStoppingTable = {
+const earlyStoppingTable = {
   /** Epochs without improvement after which training ends, from 1. Default 1. */
   patience: optional(integer(1), 1, {
     flag: '--patience <epochs>',

@@ -109,7 +109,7 @@ async function embedInto(texts: Map<number, Float32Array>, request: ThresholdReq
 }
 
 /** The threshold t of the least mean of log(1 + e^(-±scale (cosine - t))), to a thousandth; the loss is convex in t. */
-export function leastLogisticLoss(similarities: readonly number[], labels: readonly number[], scale = SCALE): number {
+function leastLogisticLoss(similarities: readonly number[], labels: readonly number[], scale = SCALE): number {
   let [low, high] = [-1, 1];
   while (high - low > 5e-4) {
     const middle = (low + high) / 2;

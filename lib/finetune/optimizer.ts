@@ -10,7 +10,7 @@ export type OptimizerPreset = 'notebook' | 'torch';
 const below1 = numeric('a number from 0 to below 1', (n) => n >= 0 && n < 1);
 const from0 = numeric('a number from 0', (n) => n >= 0);
 
-export const adamWTable = {
+const adamWTable = {
   /** Decay of the gradient's running mean, from 0 to below 1. Default 0.9. */
   beta1: optional(below1, 0.9, { aliases: ['adamBeta1'] }),
   /** Decay of the squared gradient's running mean, from 0 to below 1. Default 0.999. */

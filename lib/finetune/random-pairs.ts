@@ -22,7 +22,7 @@ const TEXTS_AT_ONCE = 32;
  * duplicates it goes 0.68 of the way in one epoch and 0.99 in twenty, with 380 duplicates and 20 others 0.32; with labelled
  * Quora rows and graded STSb rows it goes none of it, and with the help desk of `npm start` 0.15.
  */
-export const COLLAPSE_BOUND = 0.25;
+const COLLAPSE_BOUND = 0.25;
 
 /**
  * Pairs of different texts of training rows that no row has together, one behind the other, drawn by the seed alone: of any

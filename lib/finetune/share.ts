@@ -16,7 +16,7 @@ export interface ShareCost {
 }
 
 /** Of the gain of the best share, as much is kept at least. */
-export const KEPT_GAIN = 0.9;
+const KEPT_GAIN = 0.9;
 
 /**
  * Of the shares that keep what must be kept the least one with nine tenths of the gain of the best: what is between base and

@@ -86,7 +86,7 @@ export async function incompleteInstall(folder: string): Promise<string | undefi
   return undefined;
 }
 
-export async function readMarker(folder: string): Promise<InstallMarker | undefined> {
+async function readMarker(folder: string): Promise<InstallMarker | undefined> {
   try {
     const marker = JSON.parse(await readFile(join(folder, MARKER_FILE), 'utf8')) as Partial<InstallMarker> | null;
     const whole = typeof marker?.version === 'string' && isObject(marker.libraries);

@@ -13,15 +13,7 @@ import type { ModelPreset, OpenedModel } from './types';
 
 export type OpenOptions = ResolveOptions;
 
-export const OPEN_OPTIONS = [
-  'cacheFolder',
-  'hubUrl',
-  'revision',
-  'accessToken',
-  'offline',
-  'onProgress',
-  'signal',
-] as const;
+const OPEN_OPTIONS = ['cacheFolder', 'hubUrl', 'revision', 'accessToken', 'offline', 'onProgress', 'signal'] as const;
 
 /**
  * Finds a model (a folder, a hub id or a preset), fetching it where needed, and reads everything but its weights. Of a

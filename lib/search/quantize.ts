@@ -11,7 +11,7 @@ export type QuantizedPrecision = 'int8' | 'uint8' | 'binary' | 'ubinary';
 
 const stop = { aliases: ['abortSignal', 'abortController', 'controller'] };
 
-export const quantizeTable = {
+const quantizeTable = {
   /** Of 'int8' and 'uint8': as `quantizationRanges` gives them. Default: those of `calibration`. */
   ranges: optional(ranges, undefined),
   /** Of 'int8' and 'uint8': vectors whose ranges are taken; a hundred or more. Default: the vectors themselves. */

@@ -10,7 +10,7 @@ import {
   type SearchHit,
 } from './vector-index';
 
-export const semanticSearchTable = {
+const semanticSearchTable = {
   ...indexTable,
   ...searchTable,
   /** Is told while the search goes on, and, of 'int8', where many numbers of the corpus lie outside the ranges. */

@@ -6,7 +6,7 @@ import { DownloadError } from './errors';
 const OVERHEAD = 1.05;
 
 /** Bytes that this user may still write where `path` lies or will lie; undefined where the system does not tell. */
-export async function freeBytes(path: string): Promise<number | undefined> {
+async function freeBytes(path: string): Promise<number | undefined> {
   for (let place = path; ; place = dirname(place)) {
     try {
       const { bavail, bsize } = await statfs(place);

@@ -20,7 +20,7 @@ export type Field =
   | { u8s: Uint8Array };
 
 /** ggml's types of tensors. */
-export const TENSOR_TYPES = { F32: 0, F16: 1, Q8_0: 8 } as const;
+const TENSOR_TYPES = { F32: 0, F16: 1, Q8_0: 8 } as const;
 export type TensorType = keyof typeof TENSOR_TYPES;
 
 export interface GgufTensor {

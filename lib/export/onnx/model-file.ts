@@ -8,7 +8,7 @@ const IR_VERSION = 8;
 const OPSET = 17;
 
 /** What one file of protocol buffers may have, and a little less. */
-export const MOST_INLINE = 2_000_000_000;
+const MOST_INLINE = 2_000_000_000;
 /** Smaller constants stay in the graph: shapes are worked out from them. */
 const LEAST_EXTERNAL = 1024;
 /** So that a file can be mapped. */

@@ -34,7 +34,7 @@ export async function listCheckpoints(folder: string): Promise<string[]> {
 }
 
 /** A system's error as ours; the engine's keep their class. */
-export function asFileError(error: unknown, doing: string, file: string): VectuneError {
+function asFileError(error: unknown, doing: string, file: string): VectuneError {
   if (error instanceof VectuneError) return error;
   const failure = fromNative(error);
   if (failure instanceof VectuneError) return failure;

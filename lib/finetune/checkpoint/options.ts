@@ -14,7 +14,7 @@ import { invalidOption } from '../../system/options';
 import { InvalidArgumentError } from '../../system/errors';
 import { option, say, words } from '../../system/wording';
 
-export const checkpointTable = {
+const checkpointTable = {
   /** Folder of this run's checkpoints, and of nothing else; it is made where it is missing. One run at a time may write. */
   folder: required(text('the path of a folder'), {
     flag: '--checkpoint <folder>',

@@ -16,7 +16,7 @@ import type { ResolvedOptions } from '../resolved-options';
 /** Where the rows of a set may come from: a path, rows of objects, or rows of texts. */
 export type SetSource = DataSource | readonly string[] | readonly (readonly string[])[];
 
-export const setTable = {
+const setTable = {
   /** A file, a BEIR folder or a data set of the hub, rows of objects, or rows of texts, as `finetune` takes them. */
   data: required(
     custom<SetSource, SetSource>('program', (path, value) => {

@@ -6,14 +6,7 @@ import { Fields, readJsonObject, type JsonObject } from '../../system/json';
 import type { FolderModule } from './modules';
 
 /** In the order in which several modes are concatenated. */
-export const POOLING_MODES: readonly PoolingMode[] = [
-  'cls',
-  'max',
-  'mean',
-  'mean_sqrt_len',
-  'weightedmean',
-  'lasttoken',
-];
+const POOLING_MODES: readonly PoolingMode[] = ['cls', 'max', 'mean', 'mean_sqrt_len', 'weightedmean', 'lasttoken'];
 
 /** Keys up to 5.3 (each a boolean), in the order of concatenation, and the names of 5.4 and later. */
 const OLD_POOLING_KEYS: Record<string, string> = {
@@ -121,7 +114,7 @@ function missing(file: string): ModelError {
 }
 
 /** Pooling's config.json, old keys and new. Without any mode it is the mean, as in sentence-transformers. */
-export function readPooling(
+function readPooling(
   config: JsonObject,
   file: string,
   width: number,

@@ -62,7 +62,7 @@ export function histograms(
 }
 
 /** Share of the values in each bin. */
-export function binShares(values: readonly number[], [low, high]: readonly [number, number]): number[] {
+function binShares(values: readonly number[], [low, high]: readonly [number, number]): number[] {
   const counts = new Array<number>(BINS).fill(0);
   for (const value of values) {
     const bin = Math.floor(((value - low) / (high - low)) * BINS);

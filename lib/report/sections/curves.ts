@@ -99,7 +99,7 @@ function ends(values: readonly number[]): string {
 }
 
 /** Each step's mean with its neighbours. */
-export function smoothed(steps: readonly RunStep[]): (readonly [number, number])[] {
+function smoothed(steps: readonly RunStep[]): (readonly [number, number])[] {
   const reach = Math.floor((steps.length * SMOOTHED) / 2);
   return steps.map(({ epoch }, i) => {
     const near = steps.slice(Math.max(0, i - reach), i + reach + 1);
