@@ -126,7 +126,6 @@ export async function held<T>(work: () => Promise<T>, { place, holding, release,
 }
 
 async function tokenise(model: ServedModel, request: EmbedRequest): Promise<TokenisedTexts> {
-  const { maxInputLength } = model;
   const { tokeniser } = model.loaded.opened;
   const { inputs, param, truncate, side, signal } = request;
   if (inputs.ids !== undefined) {
@@ -138,12 +137,15 @@ async function tokenise(model: ServedModel, request: EmbedRequest): Promise<Toke
   }
   const prompt = promptOf(model, request.prompt);
   const texts = prompt === '' ? inputs.texts : inputs.texts.map((text) => prompt + text);
+  const { kind } = request.prompt;
+  const maxInputLength = model.lengthOf(kind);
   const tokens = await tokeniser.encodeLimited(texts, maxInputLength, side, signal);
   const [cut] = tokens.cut;
   if (!truncate && cut !== undefined) {
     throw new HttpError(
       'invalid',
-      `${inputs.single ? param : `${param}[${cut}]`} has more than the ${maxInputLength} tokens that the model takes.`,
+      `${inputs.single ? param : `${param}[${cut}]`} has more than the ${maxInputLength} tokens that the model takes` +
+        `${maxInputLength === model.maxInputLength ? '' : ` of a ${kind}`}.`,
       { param, code: 'context_length_exceeded' },
     );
   }

@@ -1,4 +1,4 @@
-import { unservedPromptNote } from '../model/prompts';
+import { kindLength, unservedPromptNote, type TextKind } from '../model/prompts';
 import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
 import { ofModel, TextVectorisation } from '../text-vectorisation';
@@ -14,8 +14,10 @@ export class ServedModel {
   readonly prompt: string;
   /** Numbers of a vector where a request does not say. */
   readonly dimensions: number;
-  /** Most tokens of a text. */
+  /** Most tokens of a text of no kind. */
   readonly maxInputLength: number;
+  /** What it is served with goes before the folder's limits of queries and documents. */
+  readonly #limited: boolean;
   /** What people should know of how it is served. */
   readonly notes: readonly string[];
 
@@ -32,6 +34,7 @@ export class ServedModel {
     this.prompt = prompt;
     this.dimensions = dimensions;
     this.maxInputLength = maxInputLength;
+    this.#limited = given.maxInputLength !== null;
     const without = prompt === '' && given.prompt === undefined ? unservedPromptNote(opened) : undefined;
     this.notes = [...opened.layout.notes, ...(without === undefined ? [] : [without])];
   }
@@ -40,6 +43,12 @@ export class ServedModel {
   static async load(name: string | undefined, given: GivenModel): Promise<ServedModel> {
     const loaded = await ofModel.loaded(given.model, 'serve');
     return new ServedModel(name ?? loaded.opened.id, given, loaded, Math.floor(Date.now() / 1000));
+  }
+
+  /** Most tokens of a text of a kind, as `embedQueries` and `embedDocuments` have it. */
+  lengthOf(kind: TextKind | null | undefined): number {
+    const own = this.#limited ? null : kindLength(this.loaded.opened, kind ?? undefined);
+    return own ?? this.maxInputLength;
   }
 
   /** To be released when its vectors are there. */

@@ -73,6 +73,32 @@ test('one model under two names, each with its prompt: clients choose by the nam
   expect(await ask('plain', ids)).toMatchObject({ status: 400, body: { error: { param: 'input_type' } } });
 });
 
+test('input_type cuts by the limits that the folder has of queries and documents, as embedQueries and embedDocuments do', async () => {
+  const folder = withPrompts();
+  setFields({ query_length: 5, document_length: 8 }, folder, 'sentence_bert_config.json');
+  const tv = servers.open(folder);
+  const { url } = await servers.start({ own: tv, given: { model: tv, maxInputLength: 7 } });
+  const input = ['the old stone bridge and the river that runs past the mill', 'rain'];
+  const ask = async (model: string, more: object = {}) =>
+    vectors(await post(`${url}/v1/embeddings`, { model, input, encoding_format: 'float', ...more }));
+  const query = bits(await tv.embedQueries(input)),
+    document = bits(await tv.embedDocuments(input));
+  expect(query).not.toBe(bits(await tv.embed(input, { prompt: 'query' })));
+  expect(document).not.toBe(bits(await tv.embed(input, { prompt: 'passage' })));
+  expect(await ask('own', { input_type: 'query' })).toBe(query);
+  for (const input_type of ['document', 'passage']) expect(await ask('own', { input_type })).toBe(document);
+  expect(await ask('own')).toBe(bits(await tv.embed(input, { prompt: '' })));
+  // An own limit goes before the folder's, in both.
+  expect(await ask('given', { input_type: 'query' })).toBe(bits(await tv.embedQueries(input, { maxInputLength: 7 })));
+
+  const strict = await servers.start(tv, { truncate: false });
+  const refused = await post(`${strict.url}/v1/embeddings`, { input, input_type: 'query' });
+  expect(refused).toMatchObject({
+    status: 400,
+    body: { error: { code: 'context_length_exceeded', message: expect.stringMatching(/more than the 5 tokens .* of a query/) } },
+  });
+});
+
 test('/tokenize puts before a text what /embed does: the ids of one give the vector of the other', async () => {
   const tv = servers.open(withPrompts({ default_prompt_name: 'query' }));
   const { url } = await servers.start(tv);
