@@ -122,7 +122,7 @@ async function architectures(comparison) {
   const { TextVectorisation, cosineSimilarity } = comparison.vectune;
   const { openModel } = require(join(DIST, 'model', 'open.js'));
   const names = readdirSync(FIXTURES).filter((name) =>
-    /-(mean|cls|lasttoken|dense|residual|unigram|model2vec)$/.test(name),
+    /-(mean|cls|lasttoken|dense|residual|layer-norm|unigram|model2vec)$/.test(name),
   );
   const texts = [...TINY_TEXTS, LONG_TEXT];
   for (const name of names) {

@@ -76,6 +76,8 @@ export type HeadSpec =
       /** Adds what comes in, through a matrix `residual.weight` where the widths differ. */
       residual?: boolean;
     }
+  /** Of vectors that are `dimension` wide, with a weight and a bias (torch.nn.LayerNorm, eps 1e-5). */
+  | { kind: 'layer_norm'; dimension: number }
   | { kind: 'normalize' };
 
 export interface NativeModelSpec {

@@ -2,7 +2,7 @@
 
 /**
  * A file to read for one module, which may have several; a safetensors file unless it says where its tensors are. `module` is 'encoder' or the index into `head` of a
- * Dense. Names may carry the prefix of a model with a head (`bert.`, `roberta.`, …) and old `gamma`/`beta`.
+ * Dense or LayerNorm. Names may carry the prefix of a model with a head (`bert.`, `roberta.`, …) and old `gamma`/`beta`.
  */
 export interface WeightFile {
   path: string;
@@ -34,7 +34,7 @@ export interface TensorPlace {
 }
 
 export interface ParameterInfo {
-  /** Hugging Face's name without prefix; a Dense's are `head.{index}.linear.weight` and `.bias`. */
+  /** Hugging Face's name without prefix; a Dense's are `head.{index}.linear.weight` and `.bias`, a LayerNorm's `head.{index}.norm.weight` and `.bias`. */
   name: string;
   shape: number[];
 }

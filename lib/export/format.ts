@@ -5,7 +5,7 @@ import type { EncoderPlan } from './plans';
 import type { ExportPrecision } from './options';
 import type { Weights } from './weights';
 
-/** Weights of each module: the encoder's, and of a Dense by its index in the head. */
+/** Weights of each module: the encoder's, and of a Dense or LayerNorm by its index in the head. */
 export type WeightsOf = ReadonlyMap<'encoder' | number, Weights>;
 
 export interface ExportJob {

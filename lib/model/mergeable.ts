@@ -5,6 +5,7 @@ import { isObject } from '../system/json';
 import { say } from '../system/wording';
 import type { HeadSpec } from '../engine/model-spec';
 import type { ReadyTokenizer } from '../tokenisation/tokenizer-json';
+import { MODULE_CLASSES } from './save/layout';
 import type { OpenedModel } from './types';
 
 /** What a model computes and reads, as far as merging depends on it. */
@@ -16,14 +17,13 @@ export type MergeableModel = Pick<OpenedModel, 'id' | 'spec' | 'defaultPrompt'> 
 /** Dropout is of training alone. */
 const ofTraining = new Set(['hiddenDropout', 'attentionDropout']);
 
-const kinds = { pooling: 'Pooling', dense: 'Dense', normalize: 'Normalize' } as const;
-
 /** A module with all that it is made of, as `Dense (inFeatures 32, outFeatures 16, bias true, activation "tanh")`. */
 function moduleWords(module: HeadSpec | undefined): string {
   if (module === undefined) return 'no module';
   const { kind, ...made } = module;
   const parts = Object.entries(made).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
-  return parts.length === 0 ? kinds[kind] : `${kinds[kind]} (${parts.join(', ')})`;
+  const name = MODULE_CLASSES[kind];
+  return parts.length === 0 ? name : `${name} (${parts.join(', ')})`;
 }
 
 /** The vocabulary of a tokenizer.json as ids by token, whatever its algorithm. */

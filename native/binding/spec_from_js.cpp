@@ -105,15 +105,18 @@ DenseSpec to_dense_spec(Fields& fields) {
 }
 
 HeadSpec to_head_spec(const Napi::Value& value, const std::string& what) {
-  enum class Module { kPooling, kDense, kNormalize };
+  enum class Module { kPooling, kDense, kNormalize, kLayerNorm };
   Fields fields(value, what);
   HeadSpec spec;
-  switch (to_choice<Module>(
-      fields["kind"], fields.path("kind"),
-      {{"pooling", Module::kPooling}, {"dense", Module::kDense}, {"normalize", Module::kNormalize}})) {
+  switch (to_choice<Module>(fields["kind"], fields.path("kind"),
+                            {{"pooling", Module::kPooling},
+                             {"dense", Module::kDense},
+                             {"normalize", Module::kNormalize},
+                             {"layer_norm", Module::kLayerNorm}})) {
     case Module::kPooling: spec = to_pooling_spec(fields); break;
     case Module::kDense: spec = to_dense_spec(fields); break;
     case Module::kNormalize: spec = NormalizeSpec{}; break;
+    case Module::kLayerNorm: spec = LayerNormSpec{fields.integer("dimension", 1, kLargestSize)}; break;
   }
   fields.finish();
   return spec;

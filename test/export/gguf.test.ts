@@ -668,6 +668,7 @@ describe('refused, with nothing written', () => {
     ['bert-dense', /its activation is ReLU/],
     ['distilbert-dense', /llama\.cpp runs no Dense/],
     ['bert-residual', /llama\.cpp runs no Dense/],
+    ['roberta-layer-norm', /llama\.cpp runs no Dense/],
   ] as const)('%s', async (name, message) => {
     const out = models.path('out');
     await expect(models.open(fixture(name)).export('gguf', out)).rejects.toMatchObject({

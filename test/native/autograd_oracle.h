@@ -239,6 +239,9 @@ class Forward {
           x = x + (dense->in_features == dense->out_features
                        ? in
                        : at::matmul(p("head." + std::to_string(i) + ".residual.weight"), in));
+      } else if (const auto* norm = std::get_if<LayerNormSpec>(&spec_.head[i])) {
+        const std::string name = "head." + std::to_string(i) + ".norm";
+        x = at::layer_norm(x, at::IntArrayRef{norm->dimension}, p(name + ".weight"), p(name + ".bias"), 1e-5);
       } else {
         x = x / at::norm(x).clamp_min(1e-12);
       }

@@ -81,6 +81,14 @@ TEST(device_gradients_of_every_pooling_and_dense_are_autograds) {
       {DenseSpec{48, 48, true, DenseActivation::kSilu, true}, DenseSpec{48, 7, false, DenseActivation::kTanh, true}},
       {kWeightedMean, kLastToken}));
 }
+TEST(device_gradients_of_layer_norms_of_the_head_are_autograds) {
+  for (const int64_t micro_batch : {1, 100})
+    compare_with_autograd(spec_of("bert",
+                                  {LayerNormSpec{48}, DenseSpec{48, 7, true, DenseActivation::kTanh}, LayerNormSpec{7},
+                                   NormalizeSpec{}},
+                                  {PoolingMode::kCls, PoolingMode::kMean}),
+                          micro_batch);
+}
 TEST(device_gradients_of_mpnet_are_autograds) {
   compare_with_autograd(spec_of("mpnet", {}, {PoolingMode::kMean}));
   compare_with_autograd(spec_of("mpnet", {NormalizeSpec{}}, {PoolingMode::kMean}, 2, 32, 520), 100,

@@ -18,6 +18,7 @@ export const CASES = [
   'roberta-mean',
   'roberta-dense',
   'bert-residual',
+  'roberta-layer-norm',
   'bert-unigram',
   'xlm-roberta-mean',
   'camembert-mean',

@@ -65,6 +65,7 @@ class Case:
     tokenizer: str = ""  # "unigram": XLM-R's in place of the architecture's own
     positions: int = POSITIONS
     dense: list = field(default_factory=list)
+    layer_norm: bool = False
     normalize: bool = False
     own: dict = field(default_factory=dict)  # of the configuration
 
@@ -100,6 +101,18 @@ CASES = [
         intermediate=24,
         pooling=("weightedmean", "lasttoken"),
         dense=[Dense(32, SILU, bias=False, residual=True), Dense(12, ELU, residual=True)],
+    ),
+    # As msmarco-roberta-base-ance-firstp has it.
+    Case(
+        "roberta-layer-norm",
+        "roberta",
+        seed=2,
+        hidden=16,
+        heads=2,
+        intermediate=24,
+        pooling=("cls",),
+        dense=[Dense(20, IDENTITY)],
+        layer_norm=True,
     ),
     # A body of BERT with XLM-R's tokenizer: the pad token is 1 there and 0 in config.json, and positions begin at 0.
     Case("bert-unigram", "bert", seed=1, hidden=16, heads=2, intermediate=24, tokenizer="unigram", positions=LONG_POSITIONS),
@@ -715,7 +728,7 @@ def make_folder(case: Case, folder: Path) -> None:
 
 
 def write_head(case: Case, folder: Path, modules: list, width: int, generator: torch.Generator) -> None:
-    """Dense and Normalize behind the modules that there are, and the two files that name them."""
+    """Dense, LayerNorm and Normalize behind the modules that there are, and the two files that name them."""
     for dense in case.dense:
         path = f"{len(modules)}_Dense"
         modules.append((path, "Dense"))
@@ -739,6 +752,16 @@ def write_head(case: Case, folder: Path, modules: list, width: int, generator: t
             | ({"use_residual": True} if dense.residual else {}),
         )
         width = dense.out_features
+    if case.layer_norm:
+        path = f"{len(modules)}_LayerNorm"
+        modules.append((path, "LayerNorm"))
+        (folder / path).mkdir()
+        norm = torch.nn.LayerNorm(width)
+        for name, parameter in norm.named_parameters():
+            values = torch.randn(parameter.shape, generator=generator) * case.std
+            parameter.data.copy_(1 + values if name == "weight" else values)
+        write_tensors({f"norm.{name}": parameter.data for name, parameter in norm.named_parameters()}, folder / path / "model.safetensors")
+        write_json(folder / path / "config.json", {"dimension": width})
     if case.normalize:  # its folder was empty in the 2.x layout; git keeps no empty folder, and no reader needs it
         modules.append((f"{len(modules)}_Normalize", "Normalize"))
     write_json(

@@ -95,7 +95,12 @@ test('input_type cuts by the limits that the folder has of queries and documents
   const refused = await post(`${strict.url}/v1/embeddings`, { input, input_type: 'query' });
   expect(refused).toMatchObject({
     status: 400,
-    body: { error: { code: 'context_length_exceeded', message: expect.stringMatching(/more than the 5 tokens .* of a query/) } },
+    body: {
+      error: {
+        code: 'context_length_exceeded',
+        message: expect.stringMatching(/more than the 5 tokens .* of a query/),
+      },
+    },
   });
 });
 

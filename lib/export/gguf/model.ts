@@ -46,6 +46,8 @@ export function describe(
   const [pooling, ...rest] = head;
   if (!runsDense && rest.some(({ kind }) => kind === 'dense'))
     throw refusal(model, 'llama.cpp runs no Dense behind the pooling');
+  if (rest.some(({ kind }) => kind === 'layer_norm'))
+    throw refusal(model, 'llama.cpp runs no LayerNorm behind the pooling');
   const modes = pooling?.kind === 'pooling' ? pooling.modes : [];
   const kind = modes.length === 1 ? POOLINGS[modes[0]!] : undefined;
   if (kind === undefined)

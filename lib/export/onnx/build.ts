@@ -8,6 +8,9 @@ import { dense, normalise, pooling } from './head';
 import { encoderInputs } from './inputs';
 import { ModuleWeights } from './numbers';
 
+/** torch.nn.LayerNorm's. */
+const LAYER_NORM_EPSILON = 1e-5;
+
 /**
  * The whole model as one graph. Inputs `input_ids`, `attention_mask` and, where the model has them, `token_type_ids`, int64
  * [batch × sequence]; outputs `last_hidden_state` [batch × sequence × hidden] and `sentence_embedding` [batch × dimension],
@@ -29,7 +32,10 @@ export function buildGraph(
   spec.head.forEach((module, i) => {
     if (module.kind === 'pooling') x = pooling(graph, module.modes, hidden, inputs.mask);
     else if (module.kind === 'normalize') x = normalise(graph, x);
-    else x = dense(new ModuleWeights(graph, weights.get(i)!, 'fp32', `head.${i}.`), module, x);
+    else {
+      const own = new ModuleWeights(graph, weights.get(i)!, 'fp32', `head.${i}.`);
+      x = module.kind === 'dense' ? dense(own, module, x) : own.norm('norm', x, LAYER_NORM_EPSILON);
+    }
   });
   if (model.dimension < model.width) {
     const [from, to, axis] = [[0], [model.dimension], [1]].map((values) => graph.integers(values));

@@ -3,7 +3,7 @@ import { activate } from './activations';
 import type { Graph, Value } from './graph';
 import type { ModuleWeights } from './numbers';
 
-/** Pooling, Dense and Normalize, in fp32 whatever the encoder's precision: they cost nothing. */
+/** Pooling, Dense and Normalize (a LayerNorm is ModuleWeights.norm), in fp32 whatever the encoder's precision: they cost nothing. */
 
 /** The order in which vectors of several poolings stand side by side. */
 const MODES: readonly PoolingMode[] = ['cls', 'max', 'mean', 'mean_sqrt_len', 'weightedmean', 'lasttoken'];

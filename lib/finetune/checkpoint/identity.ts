@@ -30,7 +30,7 @@ export interface Computation {
 export interface RunIdentity {
   /**
    * `before`: checksum of the weights that training began with; `computes`: what is done with them (shape, heads,
-   * activations, eps, dropout, pooling, Dense, Normalize). Checkpoints of versions that did not ask for it lack that.
+   * activations, eps, dropout, pooling, Dense, LayerNorm, Normalize). Checkpoints of versions that did not ask for it lack that.
    */
   model: { id: string; before: string; computes?: Computation };
   data: { rows: number; sha256: string };

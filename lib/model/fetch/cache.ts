@@ -64,7 +64,7 @@ export async function lackingWeights(folder: string): Promise<string | undefined
   const list = await readJson(join(folder, 'modules.json')).catch(() => undefined);
   const modules = Array.isArray(list) ? (list as unknown[]).filter(isObject) : [];
   const paths = modules
-    .filter(({ type }) => /\.(?:Transformer|StaticEmbedding|Dense)$/.test(String(type)))
+    .filter(({ type }) => /\.(?:Transformer|StaticEmbedding|Dense|LayerNorm)$/.test(String(type)))
     .map(({ path }) => (typeof path === 'string' ? path : ''));
   for (const path of modules.length === 0 ? [''] : paths) {
     const found = await Promise.all(WEIGHTS.map((name) => isFile(join(folder, path, name))));

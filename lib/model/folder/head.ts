@@ -57,8 +57,8 @@ function denseActivation(path: string): DenseActivation | undefined {
 
 export interface FolderHead {
   head: HeadSpec[];
-  /** Folder of each Dense's weights, by its index in `head`. */
-  denseFolders: Map<number, string>;
+  /** Folder of the weights of each module that has some, by its index in `head`. */
+  weightFolders: Map<number, string>;
   includePrompt: boolean;
   /** Width of the final embedding. */
   dimension: number;
@@ -70,7 +70,7 @@ export async function readHead(
   width: number,
   first: readonly HeadSpec[] = [],
 ): Promise<FolderHead> {
-  const result: FolderHead = { head: [...first], denseFolders: new Map(), includePrompt: true, dimension: width };
+  const result: FolderHead = { head: [...first], weightFolders: new Map(), includePrompt: true, dimension: width };
   for (const module of modules) {
     const file = join(module.folder, 'config.json');
     const config = await readJsonObject(file);
@@ -86,11 +86,16 @@ export async function readHead(
       case 'dense': {
         if (config === undefined) throw missing(file);
         const dense = readDense(config, file, result.dimension);
-        result.denseFolders.set(result.head.length, module.folder);
+        result.weightFolders.set(result.head.length, module.folder);
         result.head.push(dense);
         result.dimension = dense.outFeatures;
         break;
       }
+      case 'layer_norm':
+        if (config === undefined) throw missing(file);
+        result.weightFolders.set(result.head.length, module.folder);
+        result.head.push(readLayerNorm(config, file, result.dimension));
+        break;
       case 'normalize': // its folder may be absent, and was empty before 6.0
         checkNames(new Fields(config ?? {}, file));
         result.head.push({ kind: 'normalize' });
@@ -195,6 +200,19 @@ export function readDense(config: JsonObject, file: string, width: number): Head
     activation,
     ...(fields.boolean('use_residual', false) ? { residual: true } : {}),
   };
+}
+
+/** LayerNorm's config.json, which is the same in every era. */
+export function readLayerNorm(config: JsonObject, file: string, width: number): HeadSpec & { kind: 'layer_norm' } {
+  const dimension = new Fields(config, file).integer('dimension', 1);
+  if (dimension !== width) {
+    throw new ModelError(
+      'ERR_MODEL_FOLDER',
+      `${file}: "dimension" is ${dimension}, but the module before gives vectors of width ${width}.`,
+      { file },
+    );
+  }
+  return { kind: 'layer_norm', dimension };
 }
 
 /** From 5.4 a module may read and write another vector than the text's; vectune has only that one. */

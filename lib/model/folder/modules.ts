@@ -7,7 +7,7 @@ import { say } from '../../system/wording';
 import { ARCHITECTURES } from '../architectures';
 import { readModelConfig } from './sentence-config';
 
-export type ModuleKind = 'transformer' | 'static' | 'pooling' | 'dense' | 'normalize' | 'dropout';
+export type ModuleKind = 'transformer' | 'static' | 'pooling' | 'dense' | 'layer_norm' | 'normalize' | 'dropout';
 
 /** One entry of modules.json. */
 export interface FolderModule {
@@ -26,6 +26,7 @@ const KINDS: Record<string, ModuleKind> = {
   StaticEmbedding: 'static',
   Pooling: 'pooling',
   Dense: 'dense',
+  LayerNorm: 'layer_norm',
   Normalize: 'normalize',
   Dropout: 'dropout',
 };
@@ -45,9 +46,6 @@ const OTHERS: Record<string, string> = {
   WordEmbeddings: WORDS,
   WordWeights: WORDS,
   CNN: 'It is a network between the tokens and their pooling. Choose a model that has none.',
-  LayerNorm:
-    'It norms the pooled vectors by weights of its own (msmarco-roberta-base-ance-firstp). Choose a model without it, for ' +
-    'example multi-qa-mpnet-base-dot-v1.',
   LSTM: 'It is a network between the tokens and their pooling. Choose a model that has none.',
   WeightedLayerPooling: 'It mixes the layers of the encoder. Choose a model that takes the last one.',
   CLIPModel:
@@ -105,7 +103,7 @@ export async function readModules(folder: string): Promise<FolderModule[] | unde
       throw new ModelError(
         'ERR_UNKNOWN_MODULE',
         `${file} names the module "${type}"; vectune has Transformer, StaticEmbedding, ` +
-          'Pooling, Dense and Normalize of sentence-transformers.',
+          'Pooling, Dense, LayerNorm, Normalize and Dropout of sentence-transformers.',
         { file, remedy: say`${aboutModule(type)}` },
       );
     }
@@ -134,7 +132,7 @@ function isBelow(path: string): boolean {
   return !isAbsolute(path) && path.split(sep)[0] !== '..';
 }
 
-const AFTER_POOLING: readonly ModuleKind[] = ['dense', 'normalize', 'dropout'];
+const AFTER_POOLING: readonly ModuleKind[] = ['dense', 'layer_norm', 'normalize', 'dropout'];
 
 function checkOrder(modules: readonly FolderModule[], file: string): void {
   const kinds = modules.map((module) => module.kind);
@@ -145,7 +143,7 @@ function checkOrder(modules: readonly FolderModule[], file: string): void {
   throw new ModelError(
     'ERR_UNKNOWN_MODULE',
     `${file} orders its modules ${kinds.join(', ')}; vectune runs a Transformer, ` +
-      'then a Pooling, or a StaticEmbedding, then any number of Dense and Normalize.',
+      'then a Pooling, or a StaticEmbedding, then any number of Dense, LayerNorm and Normalize.',
     { file },
   );
 }

@@ -86,7 +86,7 @@ async function read(
     if (find === undefined) return undefined;
     return readStatic(root, id, about, root, async (width) => ({
       head: [MEAN, ...(normalised ? [{ kind: 'normalize' as const }] : [])],
-      denseFolders: new Map(),
+      weightFolders: new Map(),
       includePrompt: true,
       dimension: width,
     }));
@@ -113,7 +113,7 @@ async function read(
         last ? "the last token's vector" : 'the mean of the token vectors'
       } as pooling, as sentence-transformers does.`,
     );
-    head = { head: [last ? LAST : MEAN], denseFolders: new Map(), includePrompt: true, dimension: encoder.hiddenSize };
+    head = { head: [last ? LAST : MEAN], weightFolders: new Map(), includePrompt: true, dimension: encoder.hiddenSize };
   } else {
     head = await readHead(modules.slice(1), encoder.hiddenSize);
   }
@@ -258,7 +258,7 @@ async function readEncoderConfig(folder: string, named: boolean): Promise<{ conf
 }
 
 async function weightFiles(root: string, encoderFolder: string, head: FolderHead): Promise<WeightFile[]> {
-  const modules: [WeightFile['module'], string][] = [['encoder', encoderFolder], ...head.denseFolders];
+  const modules: [WeightFile['module'], string][] = [['encoder', encoderFolder], ...head.weightFolders];
   const files = await Promise.all(
     modules.map(async ([module, folder]) => (await findWeights(folder, root)).map((file) => ({ ...file, module }))),
   );

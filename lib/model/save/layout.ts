@@ -15,10 +15,17 @@ import type { OpenedModel } from '../types';
 /** Folder of the table of a model without an encoder, as sentence-transformers names it. */
 export const STATIC_FOLDER = '0_StaticEmbedding';
 
+/** sentence-transformers' class of each module. */
+export const MODULE_CLASSES = {
+  pooling: 'Pooling',
+  dense: 'Dense',
+  layer_norm: 'LayerNorm',
+  normalize: 'Normalize',
+} as const satisfies Record<HeadSpec['kind'], string>;
+
 /** Folder of each module of the head, by its index: `1_Pooling`, `2_Dense`, … */
 export function moduleFolders(head: readonly HeadSpec[]): string[] {
-  const names = { pooling: 'Pooling', dense: 'Dense', normalize: 'Normalize' };
-  return head.map((module, i) => `${i + 1}_${names[module.kind]}`);
+  return head.map((module, i) => `${i + 1}_${MODULE_CLASSES[module.kind]}`);
 }
 
 /** Content of each file by its path in the folder. */
@@ -48,6 +55,7 @@ export async function layoutFiles(model: OpenedModel): Promise<Map<string, strin
   });
   spec.head.forEach((module, i) => {
     if (module.kind === 'dense') put(`${folders[i]}/config.json`, dense(module));
+    if (module.kind === 'layer_norm') put(`${folders[i]}/config.json`, { dimension: module.dimension });
   });
   if (isStatic) {
     files.set(`${STATIC_FOLDER}/tokenizer.json`, layout.tokenizerFiles.get('tokenizer.json')!);

@@ -7,7 +7,7 @@ import type { SaveFile } from '../../engine/weight-files';
 import { modelCard, type CardFacts, type ModelFacts } from './card';
 import { FACTS_FILE, factsFile } from './facts-file';
 import { STATIC } from '../folder/static-embedding';
-import { layoutFiles, moduleFolders, STATIC_FOLDER } from './layout';
+import { layoutFiles, MODULE_CLASSES, moduleFolders, STATIC_FOLDER } from './layout';
 import { saveTarget } from './save-target';
 import type { OpenedModel } from '../types';
 import { systemReason } from '../../system/system-error';
@@ -64,7 +64,8 @@ export function weightTargets(opened: OpenedModel, folder: string, encoder = 'mo
   const own = opened.architecture === STATIC ? join(folder, STATIC_FOLDER) : folder;
   const targets: SaveFile[] = [{ path: join(own, encoder), module: 'encoder' }];
   moduleFolders(opened.spec.head).forEach((name, module) => {
-    if (opened.spec.head[module]!.kind === 'dense')
+    const { kind } = opened.spec.head[module]!;
+    if (kind === 'dense' || kind === 'layer_norm')
       targets.push({ path: join(folder, name, 'model.safetensors'), module });
   });
   return targets;
@@ -79,7 +80,7 @@ export function factsOf(opened: OpenedModel): ModelFacts {
     if (module.kind === 'pooling') return `Pooling (${module.modes.join(', ')})`;
     return module.kind === 'dense'
       ? `Dense (${module.inFeatures} to ${module.outFeatures}, ${module.activation})`
-      : 'Normalize';
+      : MODULE_CLASSES[module.kind];
   });
   return {
     id,

@@ -506,6 +506,27 @@ at::Tensor CpuBackend<T>::dense_backward(const LinearAt& at, const at::Tensor& g
 }
 
 template <typename T>
+Backend::NormVectors CpuBackend<T>::module_norm(const NormAt& at) {
+  const auto view = [&](int64_t offset) {
+    return at::from_blob(const_cast<float*>(vector(offset)), {at.width}, at::kFloat);
+  };
+  return {view(at.weight), view(at.bias)};
+}
+
+template <typename T>
+void CpuBackend<T>::module_norm_gradients(const NormAt& at, const NormVectors& gradients, bool again) {
+  const auto store = [&](int64_t offset, const at::Tensor& gradient) {
+    float* const to = gradient_of(offset);
+    const float* const from = gradient.const_data_ptr<float>();
+    if (!to) return;
+    if (!add_ && !again) std::memset(to, 0, sizeof(float) * static_cast<size_t>(at.width));
+    for (int64_t c = 0; c < at.width; ++c) to[c] += from[c];
+  };
+  store(at.weight, gradients.weight);
+  store(at.bias, gradients.bias);
+}
+
+template <typename T>
 at::Tensor CpuBackend<T>::hidden_states() const {
   if (bag()) {
     const int64_t rows = batch_.rows().rows, hidden = spec_.hidden_size;

@@ -61,6 +61,8 @@ class CpuBackend final : public Backend {
   void pool_backward(const std::vector<PoolingMode>& modes, const at::Tensor& gradient, size_t number) override;
   at::Tensor dense(const LinearAt& at, const at::Tensor& x) override;
   at::Tensor dense_backward(const LinearAt& at, const at::Tensor& gradient, const at::Tensor& x, bool again) override;
+  NormVectors module_norm(const NormAt& at) override;
+  void module_norm_gradients(const NormAt& at, const NormVectors& gradients, bool again) override;
   at::Tensor hidden_states() const override;
   void release() override;
 

@@ -71,7 +71,7 @@ Model::Model(ModelSpec spec, const std::vector<ModuleFile>& files)
   else flat_ = parameters_buffer(table_.elements());
   std::vector<int> modules{ModuleFile::kEncoder};
   for (size_t i = 0; i < spec_.head.size(); ++i)
-    if (table_.head[i].out > 0) modules.push_back(static_cast<int>(i));
+    if (table_.has_parameters(i)) modules.push_back(static_cast<int>(i));
   for (const int module : modules) {
     const std::vector<ModuleFile> own = of_module(module);
     if (own.empty())
@@ -98,8 +98,9 @@ Model::Model(ModelSpec spec, uint32_t seed) : spec_(std::move(spec)), table_((sp
     if (parameter.shape.size() == 2) {
       fill_normal(x, parameter.elements, 0.02f, stream);
     } else {
-      const bool is_norm_weight = !parameter.decays && parameter.name.ends_with("weight");
-      std::fill(x, x + parameter.elements, is_norm_weight && !table_.architecture().norms_add_one ? 1.0f : 0.0f);
+      const bool is_norm_weight = !parameter.decays && parameter.name.ends_with("weight"),
+                 adds_one = table_.architecture().norms_add_one && parameter.module == ModuleFile::kEncoder;
+      std::fill(x, x + parameter.elements, is_norm_weight && !adds_one ? 1.0f : 0.0f);
     }
   }
   ++live_models;

@@ -89,9 +89,11 @@ ParameterTable::ParameterTable(const ModelSpec& spec) : architecture_(spec.encod
 
   for (size_t i = 0; i < spec.head.size(); ++i) {
     LinearAt at, around;
+    NormAt norm_at{-1, -1, i};
+    const std::string prefix = "head." + std::to_string(i) + ".";
+    const int module = static_cast<int>(i);
     if (const auto* dense = std::get_if<DenseSpec>(&spec.head[i])) {
-      const std::string prefix = "head." + std::to_string(i) + ".", name = prefix + "linear";
-      const int module = static_cast<int>(i);
+      const std::string name = prefix + "linear";
       at = {0, -1, dense->in_features, dense->out_features, i};
       at.weight = add(name + ".weight", module, {dense->out_features, dense->in_features}, true);
       if (dense->bias) at.bias = add(name + ".bias", module, {dense->out_features}, false);
@@ -100,8 +102,14 @@ ParameterTable::ParameterTable(const ModelSpec& spec) : architecture_(spec.encod
         around.weight = add(prefix + "residual.weight", module, {dense->out_features, dense->in_features}, true);
       }
     }
+    if (const auto* norm = std::get_if<LayerNormSpec>(&spec.head[i])) {
+      norm_at.width = norm->dimension;
+      norm_at.weight = add(prefix + "norm.weight", module, {norm->dimension}, false);
+      norm_at.bias = add(prefix + "norm.bias", module, {norm->dimension}, false);
+    }
     head.push_back(at);
     residual.push_back(around);
+    module_norms.push_back(norm_at);
   }
 }
 

@@ -10,7 +10,7 @@ namespace vectune {
 
 /// One named parameter: a view [offset, offset + elements) of the flat buffer.
 struct Parameter {
-  std::string name;  // Hugging Face's, without prefix; a Dense's are "head.{i}.linear.weight"
+  std::string name;  // Hugging Face's, without prefix; of the head "head.{i}.linear.weight", "head.{i}.norm.weight"
   int module;        // ModuleFile::kEncoder or the head's index
   std::vector<int64_t> shape;
   int64_t offset;
@@ -25,7 +25,7 @@ struct LinearAt {
 };
 struct NormAt {
   int64_t weight = 0, bias = 0;  // −1 where there is none
-  size_t number = 0;             // among ParameterTable::norms
+  size_t number = 0;             // among ParameterTable::norms, or in the head
   int64_t width = 0;
   bool exists() const { return weight >= 0; }
 };
@@ -108,8 +108,11 @@ class ParameterTable {
   /// Those that have parameters of their own.
   size_t own_layers() const { return architecture_->shares_layers ? 1 : layers.size(); }
   NormAt final_norm{-1, -1};
-  std::vector<LinearAt> head;      // per head module; empty (out = 0) where it has no parameters
-  std::vector<LinearAt> residual;  // the matrix of a Dense's residual, likewise; numbered behind those of `head`
+  std::vector<LinearAt> head;        // per head module; empty (out = 0) where it is no Dense
+  std::vector<LinearAt> residual;    // the matrix of a Dense's residual, likewise; numbered behind those of `head`
+  std::vector<NormAt> module_norms;  // per head module; none where it is no LayerNorm
+  /// Whether a module of the head has parameters.
+  bool has_parameters(size_t module) const { return head[module].out > 0 || module_norms[module].exists(); }
 
  private:
   int64_t add(const std::string& name, int module, std::vector<int64_t> shape, bool decays);

@@ -133,6 +133,9 @@ void ModelSpec::validate() const {
                   static_cast<double>(dense->out_features);
       require_countable();
       vector = dense->out_features;
+    } else if (const auto* norm = std::get_if<LayerNormSpec>(&head[i])) {
+      require(norm->dimension == vector, where + ": dimension must be the width before it, " + std::to_string(vector) +
+                                             ", found " + std::to_string(norm->dimension));
     }
   }
 }

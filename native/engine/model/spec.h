@@ -79,7 +79,10 @@ struct DenseSpec {
   bool residual = false;
 };
 struct NormalizeSpec {};
-using HeadSpec = std::variant<PoolingSpec, DenseSpec, NormalizeSpec>;
+struct LayerNormSpec {
+  int64_t dimension = 0;
+};
+using HeadSpec = std::variant<PoolingSpec, DenseSpec, NormalizeSpec, LayerNormSpec>;
 
 /// What the tensors of an adapter's file do to parameters that other files have (Hu et al. 2021).
 struct Adapter {
@@ -93,7 +96,7 @@ struct Adapter {
   std::vector<std::pair<std::string, std::string>> replaced;  // W, and the tensor that stands in its place
 };
 
-/// Which module a file belongs to: the encoder, or the Dense at that index of the head.
+/// Which module a file belongs to: the encoder, or the Dense or LayerNorm at that index of the head.
 struct ModuleFile {
   static constexpr int kEncoder = -1;
   int module = kEncoder;

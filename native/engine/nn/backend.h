@@ -100,6 +100,15 @@ class Backend {
   virtual at::Tensor dense_backward(const LinearAt& at, const at::Tensor& gradient, const at::Tensor& x,
                                     bool again) = 0;
 
+  /// What a LayerNorm of the head multiplies by and adds, fp32 [width]; or the gradients of these.
+  struct NormVectors {
+    at::Tensor weight, bias;
+  };
+  /// Good until weights are given again; not to be written to.
+  virtual NormVectors module_norm(const NormAt& at) = 0;
+  /// Takes the gradients of what is trained. `again`: it was called in this backward pass before.
+  virtual void module_norm_gradients(const NormAt& at, const NormVectors& gradients, bool again) = 0;
+
   /// The stream as it stands, fp32 [tokens × hidden] on the processor: good until the next operation.
   virtual at::Tensor hidden_states() const = 0;
   /// Gives all buffers of passes back.

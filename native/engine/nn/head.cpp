@@ -10,6 +10,8 @@
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/mish.h>
 #include <ATen/ops/mish_backward.h>
+#include <ATen/ops/native_layer_norm.h>
+#include <ATen/ops/native_layer_norm_backward.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/sigmoid_backward.h>
@@ -22,6 +24,8 @@
 #include <ATen/ops/tanh_backward.h>
 #include <ATen/ops/threshold_backward.h>
 
+#include <tuple>
+
 #include "runtime/alone.h"
 
 namespace vectune {
@@ -29,6 +33,7 @@ namespace vectune {
 namespace {
 
 constexpr double kNormalizeEps = 1e-12;  // torch.nn.functional.normalize
+constexpr double kLayerNormEps = 1e-5;   // torch.nn.LayerNorm
 
 // torch.nn.LeakyReLU's slope and torch.nn.SELU's two numbers.
 constexpr double kSlope = 0.01, kSeluAlpha = 1.6732632423543772848170429916717,
@@ -83,7 +88,8 @@ at::Tensor Head::forward() {
   pooled_ = backend_.pool(modes(), number_);
   at::Tensor x = pooled_;
   for (size_t i = 1; i < spec_.head.size(); ++i) {
-    Step step{x, {}, {}, {}};
+    Step step;
+    step.in = x;
     if (const auto* dense = std::get_if<DenseSpec>(&spec_.head[i])) {
       step.before = backend_.dense(table_.head[i], x);
       const at::Tensor around = !dense->residual             ? at::Tensor()
@@ -92,10 +98,15 @@ at::Tensor Head::forward() {
       const Alone alone;
       step.activated = activate(dense->activation, step.before);
       step.out = around.defined() ? step.activated + around : step.activated;
+    } else if (const NormAt& norm = table_.module_norms[i]; norm.exists()) {
+      const auto [weight, bias] = backend_.module_norm(norm);
+      const Alone alone;
+      std::tie(step.out, step.mean, step.scale) =
+          at::native_layer_norm(x, at::IntArrayRef{norm.width}, weight, bias, kLayerNormEps);
     } else {
       const Alone alone;
-      step.before = scale_of(x);
-      step.out = x * step.before;
+      step.scale = scale_of(x);
+      step.out = x * step.scale;
     }
     x = step.out;
     steps_.push_back(std::move(step));
@@ -121,11 +132,21 @@ void Head::backward(at::Tensor d) {
         const Alone alone;
         d = through + around;
       }
+    } else if (const NormAt& norm = table_.module_norms[i]; norm.exists()) {
+      const auto [weight, bias] = backend_.module_norm(norm);
+      Backend::NormVectors gradients;
+      {
+        const Alone alone;
+        std::tie(d, gradients.weight, gradients.bias) =
+            at::native_layer_norm_backward(d.contiguous(), step.in, at::IntArrayRef{norm.width}, step.mean, step.scale,
+                                           weight, bias, {true, true, true});
+      }
+      backend_.module_norm_gradients(norm, gradients, number_ > 0);
     } else {
       // y = x/|x|:  dx = (dy − y·(y·dy))/|x|
       const Alone alone;
       const at::Tensor dot = at::sum(step.out.to(at::kDouble) * d, at::IntArrayRef{1}, true).to(at::kFloat);
-      d = (d - step.out * dot) * step.before;
+      d = (d - step.out * dot) * step.scale;
     }
   }
   backend_.pool_backward(modes(), d, number_);
@@ -140,7 +161,7 @@ int64_t Head::bytes() const {
   const auto of = [](const at::Tensor& t) { return t.defined() ? static_cast<int64_t>(t.nbytes()) : 0; };
   int64_t sum = of(pooled_);
   for (const Step& step : steps_)
-    sum += of(step.before) + (step.out.is_same(step.before) ? 0 : of(step.out)) +
+    sum += of(step.before) + of(step.mean) + of(step.scale) + (step.out.is_same(step.before) ? 0 : of(step.out)) +
            (step.activated.is_same(step.out) || step.activated.is_same(step.before) ? 0 : of(step.activated));
   return sum;
 }

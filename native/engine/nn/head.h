@@ -7,8 +7,8 @@
 
 namespace vectune {
 
-/// What follows the encoder: pooling, then Dense and Normalize modules in their order, in fp32. A pass may have
-/// several, of the hidden states of several layers: `number` 0 is that of the last one.
+/// What follows the encoder: pooling, then Dense, LayerNorm and Normalize modules in their order, in fp32. A pass may
+/// have several, of the hidden states of several layers: `number` 0 is that of the last one.
 class Head {
  public:
   Head(const ModelSpec& spec, const ParameterTable& table, Backend& backend, size_t number = 0)
@@ -18,8 +18,8 @@ class Head {
   at::Tensor forward();
   /// Output of the pooling of the last forward [texts × pooled width].
   const at::Tensor& pooled() const { return pooled_; }
-  /// From the gradient of the vectors to that of the stream; the gradients of Dense modules go where the backend was
-  /// told. That of 0 comes first.
+  /// From the gradient of the vectors to that of the stream; the gradients of the modules' parameters go where the
+  /// backend was told. That of 0 comes first.
   void backward(at::Tensor gradient);
   /// Forgets what forward left for backward.
   void release();
@@ -27,8 +27,11 @@ class Head {
 
  private:
   struct Step {
-    at::Tensor in, before, out;  // before: what a Dense's activation saw, or 1/|in|
-    at::Tensor activated;        // what it made of it; `out` where nothing is added
+    at::Tensor in, out;
+    at::Tensor before;     // what a Dense's activation saw
+    at::Tensor activated;  // what it made of it; `out` where nothing is added
+    at::Tensor mean;       // of a LayerNorm's rows
+    at::Tensor scale;      // 1/σ of a LayerNorm's rows, 1/|in| of a Normalize's
   };
   const std::vector<PoolingMode>& modes() const { return std::get<PoolingSpec>(spec_.head.front()).modes; }
 

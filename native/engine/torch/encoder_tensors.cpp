@@ -20,14 +20,18 @@ EncoderTensors tensors_of(const Flat& flat, const ParameterTable& table) {
 }
 
 template <typename Flat>
-std::vector<Linear> dense_of(const Flat& flat, const ParameterTable& table) {
-  std::vector<Linear> all(table.head.size() + table.residual.size());
+HeadTensors head_of(const Flat& flat, const ParameterTable& table) {
+  HeadTensors all;
+  all.linears.resize(table.head.size() + table.residual.size());
+  all.norms.resize(table.module_norms.size());
   for (const auto* linears : {&table.head, &table.residual})
     for (const LinearAt& at : *linears) {
       if (at.out == 0) continue;
-      all[at.number].weight = flat.matrix(at.weight, at.out, at.in);
-      if (at.bias >= 0) all[at.number].bias = flat.vector(at.bias, at.out);
+      all.linears[at.number].weight = flat.matrix(at.weight, at.out, at.in);
+      if (at.bias >= 0) all.linears[at.number].bias = flat.vector(at.bias, at.out);
     }
+  for (const NormAt& at : table.module_norms)
+    if (at.exists()) all.norms[at.number] = {flat.vector(at.weight, at.width), flat.vector(at.bias, at.width)};
   return all;
 }
 
@@ -53,13 +57,9 @@ EncoderTensors encoder_tensors(const GradientTensor& flat, const ParameterTable&
   return tensors_of(flat, table);
 }
 
-std::vector<Linear> dense_tensors(const FlatTensor& flat, const ParameterTable& table) { return dense_of(flat, table); }
-std::vector<Linear> dense_tensors(const TrainingTensor& flat, const ParameterTable& table) {
-  return dense_of(flat, table);
-}
-std::vector<Linear> dense_tensors(const GradientTensor& flat, const ParameterTable& table) {
-  return dense_of(flat, table);
-}
+HeadTensors head_tensors(const FlatTensor& flat, const ParameterTable& table) { return head_of(flat, table); }
+HeadTensors head_tensors(const TrainingTensor& flat, const ParameterTable& table) { return head_of(flat, table); }
+HeadTensors head_tensors(const GradientTensor& flat, const ParameterTable& table) { return head_of(flat, table); }
 
 EmbeddingTables embedding_tables(const at::Tensor& words, const FlatTensor& rest, const ParameterTable& table,
                                  const EncoderSpec& spec) {

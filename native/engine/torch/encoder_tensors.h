@@ -67,10 +67,14 @@ struct GradientTensor {
 };
 EncoderTensors encoder_tensors(const GradientTensor& flat, const ParameterTable& table);
 
-/// The Dense modules, by their place in the head.
-std::vector<Linear> dense_tensors(const FlatTensor& flat, const ParameterTable& table);
-std::vector<Linear> dense_tensors(const TrainingTensor& flat, const ParameterTable& table);
-std::vector<Linear> dense_tensors(const GradientTensor& flat, const ParameterTable& table);
+/// What the modules of the head have, likewise; by their numbers there.
+struct HeadTensors {
+  std::vector<Linear> linears;  // of Dense modules, then of their residuals
+  std::vector<Norm> norms;      // of LayerNorm modules
+};
+HeadTensors head_tensors(const FlatTensor& flat, const ParameterTable& table);
+HeadTensors head_tensors(const TrainingTensor& flat, const ParameterTable& table);
+HeadTensors head_tensors(const GradientTensor& flat, const ParameterTable& table);
 
 struct EmbeddingTables {
   at::Tensor words;

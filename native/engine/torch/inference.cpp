@@ -101,7 +101,7 @@ class DeviceInference final : public Inference {
     backend_.set_weights({encoder_tensors(all, table),
                           embedding_tables(all.flat.narrow(0, 0, words).view({spec.vocab_size, spec.embedding_width()}),
                                            all, table, spec),
-                          dense_tensors(FlatTensor{tail, head_begin}, table)});
+                          head_tensors(FlatTensor{tail, head_begin}, table)});
     version_ = model.weights_version();
   }
 

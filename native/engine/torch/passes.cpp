@@ -36,7 +36,7 @@ void DevicePasses::weights_replaced(LiveState& state) {
   const TrainingTensor compute{compute_, c_.layout, kept_};
   backend_.set_weights({encoder_tensors(compute, c_.table),
                         embedding_tables(words_of(compute_), compute, c_.table, c_.spec.encoder),
-                        dense_tensors(TrainingTensor{state.weights, c_.layout, kept_}, c_.table)});
+                        head_tensors(TrainingTensor{state.weights, c_.layout, kept_}, c_.table)});
 }
 
 void DevicePasses::weights_changed(const LiveState& state) {
@@ -67,7 +67,7 @@ void DevicePasses::reserve_gradients(LiveState& state) {
   const GradientTensor compute = type_ == at::kFloat ? flat : GradientTensor{half_gradients_, places, places.tables};
   backend_.set_gradients({encoder_tensors(compute, c_.table),
                           embedding_tables(flat, c_.vocabulary.size(), c_.table, c_.spec.encoder),
-                          dense_tensors(flat, c_.table)});
+                          head_tensors(flat, c_.table)});
   has_gradients_ = true;
 }
 

@@ -471,13 +471,24 @@ void TorchBackend::pool_backward(const std::vector<PoolingMode>& modes, const at
 }
 
 at::Tensor TorchBackend::dense(const LinearAt& at, const at::Tensor& x) {
-  const Linear& dense = weights_.head[at.number];
+  const Linear& dense = weights_.head.linears[at.number];
   return at.bias >= 0 ? dense.forward(x) : at::mm(x, dense.weight.t());
 }
 
 at::Tensor TorchBackend::dense_backward(const LinearAt& at, const at::Tensor& d, const at::Tensor& x, bool again) {
-  gradients_.head[at.number].store(d, x, add_to_head_ || again);
-  return weights_.head[at.number].input_gradient(d);
+  gradients_.head.linears[at.number].store(d, x, add_to_head_ || again);
+  return weights_.head.linears[at.number].input_gradient(d);
+}
+
+Backend::NormVectors TorchBackend::module_norm(const NormAt& at) {
+  const Norm& norm = weights_.head.norms[at.number];
+  return {norm.weight, norm.bias};
+}
+
+void TorchBackend::module_norm_gradients(const NormAt& at, const NormVectors& gradients, bool again) {
+  const Norm& to = gradients_.head.norms[at.number];
+  store(to.weight, gradients.weight, add_to_head_ || again);
+  store(to.bias, gradients.bias, add_to_head_ || again);
 }
 
 at::Tensor TorchBackend::hidden_states() const {

@@ -20,9 +20,9 @@ class TorchBackend final : public Backend {
   TorchBackend(const ModelSpec& spec, const ParameterTable& table, const Place& place, at::ScalarType type);
 
   struct Parameters {
-    EncoderTensors encoder;    // in the compute type
-    EmbeddingTables tables;    // of weights in the compute type, of gradients in fp32
-    std::vector<Linear> head;  // the Dense modules and their residuals, fp32: by LinearAt::number
+    EncoderTensors encoder;  // in the compute type
+    EmbeddingTables tables;  // of weights in the compute type, of gradients in fp32
+    HeadTensors head;        // fp32
   };
   /// What operations read, until it is given again.
   void set_weights(Parameters weights) { weights_ = std::move(weights); }
@@ -63,6 +63,8 @@ class TorchBackend final : public Backend {
   void pool_backward(const std::vector<PoolingMode>& modes, const at::Tensor& gradient, size_t number) override;
   at::Tensor dense(const LinearAt& at, const at::Tensor& x) override;
   at::Tensor dense_backward(const LinearAt& at, const at::Tensor& gradient, const at::Tensor& x, bool again) override;
+  NormVectors module_norm(const NormAt& at) override;
+  void module_norm_gradients(const NormAt& at, const NormVectors& gradients, bool again) override;
   at::Tensor hidden_states() const override;
   /// Of activations; what the allocator caches stays with it.
   void release() override;

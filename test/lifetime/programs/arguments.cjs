@@ -258,6 +258,21 @@ function misfits({ model, dataset, trainer, vectors }) {
     ['createTrainer', 'everything frozen', [model, dataset, { ...trainerOptions, freeze: ['embeddings', 'encoder'] }]],
     ['createTrainer', 'a limit of one byte', [model, dataset, { ...trainerOptions, memoryLimit: 1 }]],
     ['createModel', 'no head', [{ ...spec(), head: [] }, [], 1]],
+    [
+      'createModel',
+      'a LayerNorm of another width',
+      [
+        {
+          ...spec(),
+          head: [
+            { kind: 'pooling', modes: ['mean'] },
+            { kind: 'layer_norm', dimension: 31 },
+          ],
+        },
+        [],
+        1,
+      ],
+    ],
     ['createModel', 'no pooling first', [{ ...spec(), head: [{ kind: 'normalize' }] }, [], 1]],
     ['createModel', 'heads that do not divide the width', [sized({ heads: 3 }), [], 1]],
     ['createModel', 'no layers', [sized({ layers: 0 }), [], 1]],

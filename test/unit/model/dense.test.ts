@@ -1,8 +1,8 @@
-import { readDense } from '../../../lib/model/folder/head';
+import { readDense, readLayerNorm } from '../../../lib/model/folder/head';
 import { readEncoderSpec } from '../../../lib/model/folder/encoder-config';
 import { ModelError } from '../../../lib/system/errors';
 
-/** A Dense's configuration, field by field as sentence-transformers 6.2 reads it. */
+/** The configuration of a Dense and of a LayerNorm, field by field as sentence-transformers 6.2 reads it. */
 
 const dense = (fields: object) => readDense({ in_features: 4, out_features: 3, ...fields }, '/d/config.json', 4);
 
@@ -41,6 +41,13 @@ test('a bias that is null is none, as None is in Python', () => {
 test('a name of the output that is null is that of the input', () => {
   expect(dense({ module_output_name: null })).toMatchObject({ kind: 'dense' });
   expect(() => dense({ module_input_name: null })).toThrow('"module_input_name" must be a string, found null');
+});
+
+test('a LayerNorm is of the width before it', () => {
+  const norm = (fields: object) => readLayerNorm({ ...fields }, '/d/config.json', 4);
+  expect(norm({ dimension: 4 })).toEqual({ kind: 'layer_norm', dimension: 4 });
+  expect(() => norm({ dimension: 5 })).toThrow('"dimension" is 5, but the module before gives vectors of width 4');
+  expect(() => norm({})).toThrow('/d/config.json');
 });
 
 test.each(['hidden_act', 'layer_norm_eps', 'hidden_dropout_prob', 'max_position_embeddings', 'type_vocab_size'])(

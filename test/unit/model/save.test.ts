@@ -34,6 +34,7 @@ const MODULES: Record<(typeof CASES)[number], string[]> = {
   'roberta-mean': [],
   'roberta-dense': [...DENSE, '3_Dense', '3_Dense/config.json', '3_Dense/model.safetensors', '4_Normalize'],
   'bert-residual': [...DENSE, '3_Dense', '3_Dense/config.json', '3_Dense/model.safetensors'],
+  'roberta-layer-norm': [...DENSE, '3_LayerNorm', '3_LayerNorm/config.json', '3_LayerNorm/model.safetensors'],
   'bert-unigram': [],
   'xlm-roberta-mean': [],
   'camembert-mean': [],

@@ -53,6 +53,7 @@ const NEW_TYPES: Record<string, string> = {
   Transformer: 'sentence_transformers.base.modules.transformer.Transformer',
   Pooling: 'sentence_transformers.sentence_transformer.modules.pooling.Pooling',
   Dense: 'sentence_transformers.base.modules.dense.Dense',
+  LayerNorm: 'sentence_transformers.sentence_transformer.modules.layer_norm.LayerNorm',
 };
 
 /** The names that 5.4 and later give to pooling modes, in the order of concatenation. */
