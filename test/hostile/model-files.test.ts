@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync 
 import { totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fromNative, InvalidArgumentError, ModelError, VectuneError } from '../../lib/system/errors';
+import { openModel } from '../../lib/model/open';
 import { readFolder } from '../../lib/model/folder/read';
 import { isModelFile } from '../../lib/model/fetch/hub';
 import { loadEngine } from '../../lib/engine/load';
@@ -11,7 +12,7 @@ import type { EngineAddon } from '../../lib/engine/addon';
 import { ARCHITECTURES, type Architecture } from '../../lib/model/architectures';
 import { copyFixture, fixtureFolder } from '../unit/model/support/fixture';
 import { readParts, writeParts } from '../unit/model/support/raw-safetensors';
-import { removeFolders } from '../unit/native/support/folders';
+import { removeFolders, temporaryFolder } from '../unit/native/support/folders';
 import { changedJson, damaged, PATIENCE_MS, tries } from './property';
 
 /**
@@ -233,6 +234,28 @@ test('a weights file of few bytes on disk that says it has more than there is me
   await expect(engine.createModel(spec, weightFiles, 0)).rejects.toMatchObject({
     code: 'ERR_OUT_OF_MEMORY',
     message: expect.stringContaining("its tensors that are not the model's take"),
+  });
+});
+
+test('an adapter of few bytes on disk whose rank takes more than there is memory', async () => {
+  const folder = temporaryFolder();
+  const base = copyFixture('bert-mean');
+  const fields = { peft_type: 'LORA', base_model_name_or_path: base, r: 2, lora_alpha: 3, bias: 'none' };
+  writeFileSync(join(folder, 'adapter_config.json'), JSON.stringify(fields));
+  const file = join(folder, 'adapter_model.safetensors');
+  const rank = Math.ceil(moreThanIsLeft() / 4 / 64);
+  const bytes = rank * 32 * 4;
+  const module = 'base_model.model.encoder.layer.0.attention.self.query';
+  const header: Parameters<typeof writeParts>[1] = {
+    [`${module}.lora_A.weight`]: { dtype: 'F32', shape: [rank, 32], data_offsets: [0, bytes] },
+    [`${module}.lora_B.weight`]: { dtype: 'F32', shape: [32, rank], data_offsets: [bytes, 2 * bytes] },
+  };
+  writeParts(file, header, Buffer.alloc(0));
+  truncateSync(file, statSync(file).size + 2 * bytes);
+  const { spec, weightFiles } = await openModel(folder);
+  await expect(engine.createModel(spec, weightFiles, 0)).rejects.toMatchObject({
+    code: 'ERR_OUT_OF_MEMORY',
+    message: expect.stringContaining("the matrices for 'encoder.layer.0.attention.self.query.weight' take"),
   });
 });
 

@@ -8,9 +8,12 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <initializer_list>
+#include <memory>
 
 #include "model/weights_file.h"
 #include "runtime/errors.h"
+#include "runtime/memory_budget.h"
 
 namespace vectune {
 
@@ -31,12 +34,14 @@ class Merge {
 
   void update(const Adapter::Update& update) const {
     const Target target = target_of(update.target, update.a);
-    const at::Tensor a = tensor(update.a), b = tensor(update.b);
+    const safetensors::Entry &of_a = entry(update.a), &of_b = entry(update.b);
     const int64_t in = update.transposed ? target.rows : target.width,
                   out = update.transposed ? target.width : target.rows;
-    const int64_t rank = a.dim() == 2 ? a.size(0) : 0;
-    require_shape(update.a, a, {rank, in}, update.target);
-    require_shape(update.b, b, {out, rank}, update.target);
+    const int64_t rank = of_a.shape.size() == 2 ? of_a.shape.front() : 0;
+    require_shape(of_a, {rank, in}, update.target);
+    require_shape(of_b, {out, rank}, update.target);
+    require_memory({&of_a, &of_b}, update.target);
+    const at::Tensor a = tensor(of_a), b = tensor(of_b);
     each_block(target, [&](at::Tensor rows, int64_t begin) {
       // Of (B·A)ᵀ = Aᵀ·Bᵀ the rows are A's columns.
       const int64_t count = rows.size(0);
@@ -47,9 +52,9 @@ class Merge {
 
   void replace(const std::string& name, const std::string& with) const {
     const Target target = target_of(name, with);
-    const at::Tensor values = tensor(with);
-    require_shape(with, values, target.shape, name);
-    const at::Tensor all = values.reshape({target.rows, target.width});
+    const safetensors::Entry& values = entry(with);
+    require_shape(values, target.shape, name);
+    const at::Tensor all = tensor(values).reshape({target.rows, target.width});
     each_block(target, [&](at::Tensor rows, int64_t begin) { rows.copy_(all.narrow(0, begin, rows.size(0))); });
   }
 
@@ -73,26 +78,47 @@ class Merge {
     return target;
   }
 
-  at::Tensor tensor(const std::string& name) const {
-    const safetensors::Entry* entry = opened_->find(name);
-    if (!entry) fail(name, "is not there");
+  const safetensors::Entry& entry(const std::string& name) const {
+    const safetensors::Entry* found = opened_->find(name);
+    if (!found) fail(name, "is not there");
+    return *found;
+  }
+
+  at::Tensor tensor(const safetensors::Entry& entry) const {
     at::ScalarType type;
-    switch (entry->dtype) {
+    switch (entry.dtype) {
       case safetensors::Dtype::kF32: type = at::kFloat; break;
       case safetensors::Dtype::kF16: type = at::kHalf; break;
       case safetensors::Dtype::kBf16: type = at::kBFloat16; break;
-      default: fail(name, "must be F32, F16 or BF16; found " + std::string(safetensors::name(entry->dtype)));
+      default: fail(entry.name, "must be F32, F16 or BF16; found " + std::string(safetensors::name(entry.dtype)));
     }
-    at::Tensor values = at::empty(entry->shape, at::TensorOptions().dtype(type));  // the file's may be unaligned
-    if (entry->bytes > 0) std::memcpy(values.mutable_data_ptr(), entry->data, static_cast<size_t>(entry->bytes));
+    at::Tensor values = at::empty(entry.shape, at::TensorOptions().dtype(type));  // the file's may be unaligned
+    if (entry.bytes > 0) std::memcpy(values.mutable_data_ptr(), entry.data, static_cast<size_t>(entry.bytes));
     return values.to(at::kFloat);
   }
 
-  void require_shape(const std::string& name, const at::Tensor& values, const std::vector<int64_t>& shape,
+  void require_shape(const safetensors::Entry& entry, const std::vector<int64_t>& shape,
                      const std::string& target) const {
-    if (values.sizes() == at::IntArrayRef(shape)) return;
-    fail(name, "must have shape " + safetensors::text_of(shape) + " for '" + target + "'; found " +
-                   safetensors::text_of(values.sizes().vec()));
+    if (entry.shape == shape) return;
+    fail(entry.name, "must have shape " + safetensors::text_of(shape) + " for '" + target + "'; found " +
+                         safetensors::text_of(entry.shape));
+  }
+
+  /// A rank may be any, and a file with holes costs its maker nothing: copying it must not take what the machine has
+  /// not.
+  void require_memory(std::initializer_list<const safetensors::Entry*> entries, const std::string& target) const {
+    double sum = 0;
+    for (const safetensors::Entry* entry : entries) {
+      double elements = 1;
+      for (const int64_t size : entry->shape) elements *= static_cast<double>(size);
+      sum +=
+          elements * sizeof(float) + (entry->dtype == safetensors::Dtype::kF32 ? 0 : static_cast<double>(entry->bytes));
+    }
+    const int64_t available = memory_budget::available();
+    if (sum <= static_cast<double>(available)) return;
+    throw Error(ErrorCode::kOutOfMemory, opened_->path() + ": the matrices for '" + target + "' take " +
+                                             std::to_string(static_cast<int64_t>(std::min(sum / 1e6, 9e18))) +
+                                             " MB, and there are " + std::to_string(available / 1000000) + " MB left.");
   }
 
   /// Rows of a target in fp32, to be changed where they are.
