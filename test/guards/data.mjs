@@ -130,8 +130,8 @@ export const data = {
   'lib/data/object-rows.ts': [
     {
       guard: 'a turn between two pieces of rows',
-      from: 'if (++row % ROWS_AT_ONCE !== 0) return;',
-      to: 'if (++row >= 0) return;',
+      from: 'return ++row % ROWS_AT_ONCE === 0 ? turn() : undefined;',
+      to: 'return ++row < 0 ? turn() : undefined;',
       test: 'unit/data/forms',
       name: 'lists, iterables and async iterables',
     },

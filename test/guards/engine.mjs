@@ -13,8 +13,8 @@ export const engine = {
   'native/engine/model/adapter.cpp': [
     {
       guard: 'matrices of an adapter have the shape of what they change',
-      from: 'if (values.sizes() == at::IntArrayRef(shape)) return;',
-      to: 'if (values.dim() > 0 || values.sizes() == at::IntArrayRef(shape)) return;',
+      from: 'if (entry.shape == shape) return;',
+      to: 'if (!entry.shape.empty() || entry.shape == shape) return;',
       test: 'unit/model/adapter',
       name: 'refused: matrices of another base',
     },

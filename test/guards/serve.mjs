@@ -23,6 +23,15 @@ export const serve = {
       name: 'an accepted request gives its tokens back',
     },
   ],
+  'lib/serve/embed-inputs.ts': [
+    {
+      guard: "the folder's limits of queries and documents",
+      from: 'const maxInputLength = model.lengthOf(kind);',
+      to: 'const { maxInputLength } = model;',
+      test: 'serve/prompts',
+      name: 'input_type cuts by the limits',
+    },
+  ],
   'lib/serve/held-bytes.ts': [
     {
       guard: 'no more bytes than there is room for',
