@@ -1,5 +1,5 @@
 import { embedFileTable } from '../embed/embed-file';
-import { compareTable } from '../evaluate/compare';
+import { compareTable, ofSide } from '../evaluate/compare';
 import { evaluateDataTable } from '../evaluate/evaluate';
 import { exportTable } from '../export/options';
 import { mergeTable } from '../merge';
@@ -42,19 +42,11 @@ export const compareFlags = compareTable;
 /** The options that `vectune compare` and `vectune report` give to both models. */
 export const comparedFlags = { precision, device, memoryFraction };
 /** Those that `vectune compare` gives to one of them. */
-const ofSide = (side: 'a' | 'b') =>
-  optional(
-    object({
-      precision: {
-        ...precision,
-        flag: `--${side}-precision <kind>`,
-        help: `of ${side}: compute precision`,
-        unset: 'as --precision',
-      },
-    }),
-    undefined,
-  );
-export const sideFlags = { a: ofSide('a'), b: ofSide('b') };
+const sideTable = { precision: { ...precision, help: 'compute precision' } };
+export const sideFlags = {
+  a: optional(object(ofSide('a', sideTable)), undefined),
+  b: optional(object(ofSide('b', sideTable)), undefined),
+};
 
 /** The options that `vectune report` gives to both models and to the reading of the data. */
 const { similarity: _, ...reported } = evaluateDataTable;

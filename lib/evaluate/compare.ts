@@ -124,7 +124,7 @@ const isThreshold = (name: string): boolean => /threshold$/i.test(name);
 const atThreshold = new Set(['precision', 'recall']);
 
 /** A table whose flags are of one side: `--a-dimensions`. */
-function ofSide<const Table extends OptionTable>(side: 'a' | 'b', table: Table): Table {
+export function ofSide<const Table extends OptionTable>(side: 'a' | 'b', table: Table): Table {
   const entries = Object.entries(table).map(([name, entry]) => {
     const { flag, help, aliases: _, ...rest } = entry;
     const own = flag === undefined ? {} : { flag: flag.replace('--', `--${side}-`), help: `of ${side}: ${help}` };
