@@ -106,7 +106,6 @@ async function withWeights<T>(
   work: (weights: WeightsOf) => Promise<T>,
 ): Promise<T> {
   const former = plan.kind === 'transformer' ? plan.former : undefined;
-
   const weights = new Map<'encoder' | number, Weights>();
   try {
     for (const { module, path } of files)

@@ -206,3 +206,21 @@ export function checkFinite(numbers: SearchNumbers, { name, width }: VectorSourc
     { row },
   );
 }
+
+/** The largest sum of squares at which no product goes beyond fp32. */
+const MOST_SQUARES = (2 - 2 ** -23) * 2 ** 127;
+
+/** Refuses a vector whose products would not be finite, as the engine does. `first` is the number of the first of these. */
+export function checkLengths(numbers: SearchNumbers, { name, width }: VectorSource, first: number): void {
+  for (let from = 0; from < numbers.length; from += width) {
+    let squares = 0;
+    for (let i = from; i < from + width; ++i) squares += numbers[i]! ** 2;
+    if (squares <= MOST_SQUARES) continue;
+    const row = first + from / width;
+    throw new InvalidArgumentError(
+      'ERR_INVALID_ARGUMENT',
+      `${name} must have finite products, but vector ${row} (counted from 0) is longer than 1.8e19.`,
+      { row },
+    );
+  }
+}

@@ -11,11 +11,19 @@ import {
   optional,
   resolveTable,
   signal,
+  signalNames,
   type OptionsOf,
   type ResolvedOf,
 } from '../system/option-table';
 import { CodedVectors } from './coded-vectors';
-import { checkSameRanges, VectorSource, type QuantizationRanges, type Vectors } from './matrix';
+import {
+  checkFinite,
+  checkLengths,
+  checkSameRanges,
+  VectorSource,
+  type QuantizationRanges,
+  type Vectors,
+} from './matrix';
 import { NativeVectors } from './native-vectors';
 import { Quantizer, type IndexPrecision } from './quantizer';
 import { calibration, checkOneRange, ranges } from './ranges';
@@ -60,7 +68,6 @@ const CLIPPED_SHARE = 0.01;
 const MOST_HITS = 2 ** 31 - 1;
 
 export const progressNames = { aliases: ['callback', 'progress', 'onEvent', 'showProgressBar'] };
-const stop = { aliases: ['abortSignal', 'abortController', 'controller'] };
 const similarity = { aliases: ['scoreFunction', 'similarityFunction', 'metric', 'distance'] };
 
 export const indexTable = {
@@ -83,7 +90,7 @@ export const indexTable = {
   /** Is told, of 'int8', where many numbers of what is added lie outside the ranges. */
   onProgress: optional(callback<(event: ClippedEvent) => void>(), undefined, progressNames),
   /** Stops between small pieces; the promise rejects with an AbortError. */
-  signal: optional(signal, undefined, stop),
+  signal: optional(signal, undefined, signalNames),
 };
 
 export const searchTable = {
@@ -107,7 +114,7 @@ export const searchTable = {
   /** Is told while the search goes on. */
   onProgress: optional(callback<(event: SearchEvent) => void>(), undefined, progressNames),
   /** Stops between small pieces; the promise rejects with an AbortError. */
-  signal: optional(signal, undefined, stop),
+  signal: optional(signal, undefined, signalNames),
 };
 
 /** Options of `VectorIndex.of`. */
@@ -245,9 +252,14 @@ export class VectorIndex {
       this.#checkAlive();
     };
     if (this.#coded === undefined) {
-      for await (const { numbers } of source.pieces()) {
+      for await (const { first, numbers } of source.pieces()) {
         check();
-        await this.#vectors!.append(numbers);
+        await this.#vectors!.append(numbers).catch((error: unknown) => {
+          // The engine counts from the first vector of the index.
+          checkFinite(numbers, source, first);
+          checkLengths(numbers, source, first);
+          throw error;
+        });
       }
       return;
     }

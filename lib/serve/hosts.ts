@@ -6,7 +6,7 @@ export function isLoopback(address: string): boolean {
   return /^(?:::ffff:)?127\./.test(address) || address === '::1';
 }
 
-/** The host of a Host header: without its port, in small letters. */
+/** The host of a Host header: without its port, in small letters; '' of what is none. */
 function hostOf(header: string): string {
   const [, bracketed, plain = ''] = /^(?:\[([^\]]*)\]|([^:]*))(?::\d*)?$/.exec(header.trim()) ?? [];
   return (bracketed ?? plain).toLowerCase().replace(/\.$/, '');
@@ -21,7 +21,8 @@ export class Hosts {
 
   /** @param names others than this machine's own; '*' is every one */
   constructor(names: readonly string[]) {
-    this.#names = new Set(names.map(hostOf));
+    // An address that stands alone is none of a header; it is answered to by its form.
+    this.#names = new Set(names.map(hostOf).filter((name) => name !== ''));
   }
 
   /** @throws HttpError 403 for a name that is not one of them; addresses, and names that lead nowhere but to this machine, are. */

@@ -93,6 +93,25 @@ test('more hits than vectors, no vectors, no queries, a threshold', async () => 
   expect(await semanticSearch([], corpus)).toEqual([]);
 });
 
+test('what is added and not finite is refused by its number in the call, whatever the index holds', async () => {
+  const index = await VectorIndex.of([
+    [1, 2],
+    [3, 4],
+  ]);
+  for (const [wrong, message] of [
+    [NaN, 'vector 1 (counted from 0) has NaN at place 0'],
+    [3e30, 'vector 1 (counted from 0) is longer than 1.8e19'],
+  ] as const) {
+    const adding = index.add([
+      [5, 6],
+      [wrong, 1],
+    ]);
+    await expect(adding).rejects.toThrow(message);
+    await expect(adding).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT', row: 1 });
+  }
+  await index.dispose();
+});
+
 test('what is no vector, not finite, of another width or type is refused by its number', async () => {
   const good = [[1, 2]];
   const refused = async (queries: unknown, corpus: unknown, code: string, message: string | RegExp) => {
@@ -111,7 +130,7 @@ test('what is no vector, not finite, of another width or type is refused by its 
       [NaN, 1],
     ],
     invalid,
-    'Vector 1 (counted from 0) has NaN at place 0',
+    'vector 1 (counted from 0) has NaN at place 0',
   );
   await refused(
     good,
@@ -120,7 +139,7 @@ test('what is no vector, not finite, of another width or type is refused by its 
       [1, -Infinity],
     ],
     invalid,
-    'an infinite number at place 1',
+    'vector 1 (counted from 0) has -Infinity at place 1',
   );
   await refused(
     good,
@@ -129,7 +148,7 @@ test('what is no vector, not finite, of another width or type is refused by its 
       [3e30, 1],
     ],
     invalid,
-    'longer than 1.8e19',
+    'vector 1 (counted from 0) is longer than 1.8e19',
   );
   await refused(
     [

@@ -412,9 +412,9 @@ test('an unkeyed server of this machine answers to no other name, so that none c
     expect(text).toMatch(/"code":"host_not_allowed"/);
   }
   expect(server.notes).toEqual([]);
-  const named = await servers.start(undefined, { allowedHosts: ['Proxy.example'] });
+  const named = await servers.start(undefined, { allowedHosts: ['Proxy.example', '::1'] });
   expect((await ask(named.url, 'proxy.example:8443')).status).toBe(200);
-  expect((await ask(named.url, 'evil.example')).status).toBe(403);
+  for (const host of ['evil.example', 'evil.example:1:2']) expect((await ask(named.url, host)).status).toBe(403);
   const keyed = await servers.start(undefined, { apiKeys: ['open-sesame'] });
   expect((await ask(keyed.url, 'proxy.example')).status).toBe(401);
   const any = await servers.start(undefined, { allowedHosts: ['*'] });

@@ -30,7 +30,7 @@ export function turnOf(
   });
   const rows = graph.cast(graph.op('Unsqueeze', [places, graph.integers([1])]), 'float32');
   const angles = graph.op('Mul', [rows, graph.numbers(frequencies)]);
-  const [cosines, sines] = ['Cos', 'Sin'].map((type) => graph.op(type, [angles]));
+  const [cosines, sines] = ['Cos', 'Sin'].map((name) => graph.op(name, [angles]));
   const wide = (halves: Value[]) => {
     const whole = graph.op('Concat', halves, { axis: { int: -1 } });
     const typed = type === 'float32' ? whole : graph.cast(whole, type);
