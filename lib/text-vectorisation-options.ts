@@ -5,6 +5,7 @@ import {
   integer,
   optional,
   signal,
+  signalNames,
   text,
   type Misnomers,
   type OptionsOf,
@@ -80,7 +81,7 @@ export const textVectorisationTable = {
     aliases: ['callback', 'progress', 'onEvent', 'progressCallback'],
   }),
   /** Stops the fetching; what waits for the model then rejects with an AbortError. */
-  signal: optional(signal, undefined, { aliases: ['abortSignal', 'abortController', 'controller'] }),
+  signal: optional(signal, undefined, signalNames),
 };
 
 /** Options of `TextVectorisation`: which model and LibTorch, and where from. */
@@ -115,7 +116,7 @@ export const embedTable = {
     aliases: ['maxSeqLength', 'maxSequenceLength', 'maxLength', 'modelMaxLength', 'maxTokens'],
   }),
   /** Stops between pieces of some hundred texts; the promise rejects with an AbortError. */
-  signal: optional(signal, undefined, { aliases: ['abortSignal', 'abortController', 'controller'] }),
+  signal: optional(signal, undefined, signalNames),
 };
 
 /** Options of `embed`. */

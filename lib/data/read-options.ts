@@ -8,6 +8,7 @@ import {
   optional,
   resolveTable,
   signal,
+  signalNames,
   type Check,
   type OptionsOf,
   type ResolvedOf,
@@ -119,7 +120,7 @@ export const readTable = {
     unset: 'yes and no, duplicate and not duplicate, and their like are known',
   }),
   /** Stops the reading between two pieces. */
-  signal: optional(signal, undefined),
+  signal: optional(signal, undefined, signalNames),
 };
 
 /**

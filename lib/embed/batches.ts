@@ -9,6 +9,7 @@ import {
   optional,
   resolveTable,
   signal,
+  signalNames,
   type OptionsOf,
 } from '../system/option-table';
 import { show } from '../system/options';
@@ -74,7 +75,7 @@ export const batchesTable = {
   /** Is told after each batch. */
   onProgress: optional(callback<(event: BatchEvent) => void>(), undefined),
   /** Stops between batches, and the model within one; the iteration throws an AbortError. */
-  signal: optional(signal, undefined),
+  signal: optional(signal, undefined, signalNames),
 };
 
 /** Options of `embedBatches` and `embedMatrix`. */

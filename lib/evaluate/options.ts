@@ -6,6 +6,7 @@ import {
   optional,
   resolveTable,
   signal,
+  signalNames,
   type OptionsOf,
   type ResolvedOf,
 } from '../system/option-table';
@@ -146,7 +147,7 @@ export const evaluateTable = {
     aliases: ['callback', 'progress', 'onEvent', 'showProgressBar'],
   }),
   /** Stops between small pieces; the promise rejects with an AbortError. */
-  signal: optional(signal, undefined, { aliases: ['abortSignal', 'abortController', 'controller'] }),
+  signal: optional(signal, undefined, signalNames),
 };
 
 /** Options that all evaluators have. */

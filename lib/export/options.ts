@@ -1,5 +1,5 @@
 import { invalidOption } from '../system/options';
-import { callback, custom, optional, signal, type OptionsOf } from '../system/option-table';
+import { callback, custom, optional, signal, signalNames, type OptionsOf } from '../system/option-table';
 import type { ExportEvent } from './events';
 
 /** Forms in which other programs run a model. */
@@ -35,7 +35,7 @@ export const exportTable = {
     aliases: ['callback', 'progress', 'onEvent', 'progressCallback'],
   }),
   /** Stops between small pieces; the promise rejects with an AbortError, and nothing is left of the export. */
-  signal: optional(signal, undefined, { aliases: ['abortSignal', 'abortController', 'controller'] }),
+  signal: optional(signal, undefined, signalNames),
 };
 
 /** Options of `export`. */

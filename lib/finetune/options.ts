@@ -7,6 +7,7 @@ import {
   numeric,
   optional,
   signal,
+  signalNames,
   text,
   type OptionsOf,
 } from '../system/option-table';
@@ -421,7 +422,7 @@ export const finetuneTable = {
     aliases: ['reportFile', 'html', 'reportPath'],
   }),
   /** Stops the run within one step. */
-  signal: optional(signal, undefined, { aliases: ['abortSignal', 'abortController', 'controller'] }),
+  signal: optional(signal, undefined, signalNames),
   /**
    * Is called with each event. If it throws, or returns a promise that rejects, the run stops and rejects
    * with that error; the model keeps its best weights so far.

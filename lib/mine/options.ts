@@ -12,6 +12,7 @@ import {
   numeric,
   optional,
   signal,
+  signalNames,
   text,
   type OptionsOf,
   type ResolvedOf,
@@ -128,7 +129,7 @@ export const mineTable = {
   /** Is told while a data set of the hub is fetched, and while texts are embedded and compared. */
   onProgress: optional(callback<(event: EvaluateEvent | ModelDownloadEvent) => void>(), undefined),
   /** Stops between small pieces; the promise rejects with an AbortError. */
-  signal: optional(signal, undefined),
+  signal: optional(signal, undefined, signalNames),
 };
 
 /** Options of `mineHardNegatives`. */

@@ -14,6 +14,7 @@ import {
   optional,
   resolveTable,
   signal,
+  signalNames,
   type OptionsOf,
   type ResolvedOf,
 } from '../system/option-table';
@@ -37,7 +38,7 @@ const paraphraseTable = {
   /** Is told while texts are embedded, and while each is compared with every other. */
   onProgress: optional(callback<(event: EmbeddingEvent | SearchEvent) => void>(), undefined),
   /** Stops between small pieces; the promise rejects with an AbortError. */
-  signal: optional(signal, undefined),
+  signal: optional(signal, undefined, signalNames),
 };
 
 /** Options of `paraphraseMining`. */

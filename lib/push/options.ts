@@ -1,4 +1,14 @@
-import { callback, choice, custom, flag, optional, signal, text, type OptionsOf } from '../system/option-table';
+import {
+  callback,
+  choice,
+  custom,
+  flag,
+  optional,
+  signal,
+  signalNames,
+  text,
+  type OptionsOf,
+} from '../system/option-table';
 import { invalidOption } from '../system/options';
 import type { PushEvent } from './events';
 
@@ -63,7 +73,7 @@ export const pushTable = {
     aliases: ['callback', 'progress', 'onEvent', 'progressCallback'],
   }),
   /** Stops the push; the promise rejects with an AbortError, and no commit is made. */
-  signal: optional(signal, undefined, { aliases: ['abortSignal', 'abortController', 'controller'] }),
+  signal: optional(signal, undefined, signalNames),
 };
 
 export const addTable = {

@@ -6,13 +6,14 @@ import {
   optional,
   resolveTable,
   signal,
+  signalNames,
   type OptionsOf,
   type ResolvedOf,
 } from '../system/option-table';
 import { turn, VectorSource, type Vectors } from './matrix';
 import { NativeVectors } from './native-vectors';
 import { stopped } from './stopped';
-import type { SearchEvent } from './vector-index';
+import { progressNames, type SearchEvent } from './vector-index';
 
 const communityTable = {
   /** Least cosine of a member with the community's centre, -1 to 1. Default 0.75. */
@@ -23,9 +24,9 @@ const communityTable = {
   /** Fewest members of a community, the centre included. Default 10. */
   minCommunitySize: optional(integer(1), 10, { aliases: ['minSize', 'minimumSize'] }),
   /** Is told while vectors are compared. */
-  onProgress: optional(callback<(event: SearchEvent) => void>(), undefined),
+  onProgress: optional(callback<(event: SearchEvent) => void>(), undefined, progressNames),
   /** Stops between small pieces; the promise rejects with an AbortError. */
-  signal: optional(signal, undefined),
+  signal: optional(signal, undefined, signalNames),
 };
 
 /** Options of `communityDetection`. */

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from '../system/errors';
 import { checkChoice } from '../system/options';
-import { optional, resolveTable, signal, type OptionsOf } from '../system/option-table';
+import { optional, resolveTable, signal, signalNames, type OptionsOf } from '../system/option-table';
 import type { Matrix } from '../embed/matrix';
 import { bitCodes, byteCodes, stepsOf } from './codes';
 import { checkFinite, floats, isKind, turn, type QuantizationRanges, type Vectors } from './matrix';
@@ -9,15 +9,13 @@ import { calibration, checkOneRange, checkRangesWidth, ranges, rangesOf } from '
 /** What vectors are quantised to: a byte for each number, or a bit. */
 export type QuantizedPrecision = 'int8' | 'uint8' | 'binary' | 'ubinary';
 
-const stop = { aliases: ['abortSignal', 'abortController', 'controller'] };
-
 const quantizeTable = {
   /** Of 'int8' and 'uint8': as `quantizationRanges` gives them. Default: those of `calibration`. */
   ranges: optional(ranges, undefined),
   /** Of 'int8' and 'uint8': vectors whose ranges are taken; a hundred or more. Default: the vectors themselves. */
   calibration: optional(calibration, undefined, { aliases: ['calibrationEmbeddings'] }),
   /** Stops between small pieces; the promise rejects with an AbortError. */
-  signal: optional(signal, undefined, stop),
+  signal: optional(signal, undefined, signalNames),
 };
 
 /** Options of `quantize`. */

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '../system/errors';
-import { custom, optional, resolveTable, signal, type OptionsOf } from '../system/option-table';
+import { custom, optional, resolveTable, signal, signalNames, type OptionsOf } from '../system/option-table';
 import { show } from '../system/options';
 import { atLengthOne } from './length-one';
 import { checkFinite, floats, isKind, type QuantizationRanges, type VectorSource, type Vectors } from './matrix';
@@ -45,7 +45,7 @@ export function checkRangesWidth({ low, high }: QuantizationRanges, width: numbe
 
 const rangesTable = {
   /** Stops between small pieces; the promise rejects with an AbortError. */
-  signal: optional(signal, undefined, { aliases: ['abortSignal', 'abortController', 'controller'] }),
+  signal: optional(signal, undefined, signalNames),
 };
 
 /** Options of `quantizationRanges`. */

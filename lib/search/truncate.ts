@@ -1,6 +1,6 @@
 import type { Matrix } from '../embed/matrix';
 import type { Vector } from '../embed/similarity';
-import { flag, optional, resolveTable, signal, type OptionsOf } from '../system/option-table';
+import { flag, optional, resolveTable, signal, signalNames, type OptionsOf } from '../system/option-table';
 import { checkInteger } from '../system/options';
 import { floats, turn } from './matrix';
 
@@ -8,7 +8,7 @@ const truncateTable = {
   /** Whether what is left is brought to length 1. Default false, as in sentence-transformers. */
   normalize: optional(flag, false, { aliases: ['normalizeEmbeddings', 'normalise'] }),
   /** Stops between small pieces; the promise rejects with an AbortError. */
-  signal: optional(signal, undefined, { aliases: ['abortSignal', 'abortController', 'controller'] }),
+  signal: optional(signal, undefined, signalNames),
 };
 
 /** Options of `truncate`. */

@@ -145,6 +145,8 @@ export function text(expected = 'a text that is not empty'): Check<string> {
 }
 
 export const signal: Check<AbortSignal> = { typed: 'program', check: checkSignal };
+/** What an option `signal` is called elsewhere. */
+export const signalNames = { aliases: ['abortSignal', 'abortController', 'controller'] } as const;
 
 export function callback<T>(): Check<T> {
   return { typed: 'program', check: (path, value) => checkFunction<T>(path, value) };
