@@ -142,6 +142,8 @@ export { evaluateClasses } from './evaluate/classes';
 export type { ClassEvaluateOptions, ClassMetrics, ClassRow } from './evaluate/classes';
 export type { EmbeddingModel, ModelEmbedOptions, TextRole } from './evaluate/embedding';
 export type { Evaluation } from './evaluate/evaluation';
+export { evaluateLabelAccuracy } from './evaluate/label-accuracy';
+export type { LabelAccuracyMetrics, LabelAccuracyOptions, PairClassRow } from './evaluate/label-accuracy';
 export { binaryMetrics } from './evaluate/metrics/classification';
 export type { BinaryMetrics } from './evaluate/metrics/classification';
 export type { Cutoffs, RetrievalMetrics } from './evaluate/metrics/ranking';

@@ -7,7 +7,7 @@ import { isAddress, openAny, type AnyModel } from './any-model';
 import { dataHelp } from './evaluate';
 import { addFlags, typedOptions } from './flags';
 import { interruptible } from './interruptible';
-import { measureName, notesOf, oneLine, shortNumber, unitsOf } from './measures';
+import { comparedBy, measureName, notesOf, oneLine, shortNumber, unitsOf } from './measures';
 import { fixed, integer, signed } from './numbers';
 import { comparedFlags, compareFlags, sideFlags } from './tables';
 
@@ -92,7 +92,7 @@ export function describeComparison(a: string, b: string, found: Comparison): str
   const cost = (name: string, of: (which: 'a' | 'b') => string): string =>
     `${name.padEnd(width)}${of('a').padStart(9)}${of('b').padStart(9)}`;
   return [
-    `${integer(found.count)} ${unitsOf(found)}, ${found.similarity}`,
+    `${integer(found.count)} ${unitsOf(found)}, ${comparedBy(found)}`,
     oneLine(found.understood, 500),
     `a: ${a}`,
     `b: ${b}`,

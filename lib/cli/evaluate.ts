@@ -3,7 +3,7 @@ import { evaluate, type DataEvaluation, type EvaluateDataOptions } from '../eval
 import { openAny } from './any-model';
 import { addFlags, typedOptions } from './flags';
 import { interruptible } from './interruptible';
-import { measureName, notesOf, oneLine, shortNumber, unitsOf } from './measures';
+import { comparedBy, measureName, notesOf, oneLine, shortNumber, unitsOf } from './measures';
 import { fixed, integer } from './numbers';
 import { evaluateFlags, modelFlags } from './tables';
 import { requireFlags } from './usage';
@@ -61,7 +61,7 @@ export function describe(model: string, found: DataEvaluation): string {
     return `${measureName(name).padEnd(width)}${fixed(metrics[name] ?? null).padStart(8)}${bounds}`;
   });
   return [
-    `${integer(found.count)} ${unitsOf(found)}: ${model}, ${found.similarity}, ${found.dimensions} dimensions`,
+    `${integer(found.count)} ${unitsOf(found)}: ${model}, ${comparedBy(found)}, ${found.dimensions} dimensions`,
     oneLine(found.understood, 500),
     '',
     `${' '.repeat(width)}${'value'.padStart(8)}${head}`,

@@ -13,6 +13,7 @@ const names: Record<string, string> = {
   accuracyThreshold: 'best accuracy from similarity',
   threshold: 'best F1 from similarity',
   knnAccuracy: 'accuracy of neighbours',
+  labelAccuracy: 'accuracy of classes',
   silhouette: 'silhouette',
   map: 'MAP',
   teacherAgreement: 'agreement with the teacher',
@@ -29,8 +30,14 @@ export function unitsOf({ form, unit }: Pick<Evaluation<object>, 'form' | 'unit'
   if (form === 'similarity') return 'pairs with scores';
   if (form === 'binary') return 'pairs with labels';
   if (form === 'classes') return 'texts with classes';
+  if (form === 'label-accuracy') return 'pairs with classes';
   if (form === 'reranking') return 'queries with candidates';
   return unit;
+}
+
+/** How vectors were compared, in words. */
+export function comparedBy({ form, similarity }: Pick<Evaluation<object>, 'form' | 'similarity'>): string {
+  return form === 'label-accuracy' ? 'a linear classifier' : similarity;
 }
 
 /** What is worth knowing of the data, below an empty line. */

@@ -41,6 +41,8 @@ export interface CollectOptions {
   usual?: readonly string[] | undefined;
   /** Where data sets of the hub are fetched from and kept; what is left out is as the environment says. */
   hub?: HubPlace | undefined;
+  /** Whether a label of two texts is one of several classes. Default false. */
+  pairClasses?: boolean | undefined;
   /** Is told while a data set of the hub is fetched. */
   onProgress?: ((event: ModelDownloadEvent) => void) | undefined;
   signal?: AbortSignal | undefined;
@@ -56,13 +58,13 @@ export async function collect(
   labels: LabelList | undefined,
   options: CollectOptions,
 ): Promise<CollectedData> {
-  const { file, split, usual, onBadRow, hub, onProgress } = options;
+  const { file, split, usual, onBadRow, hub, pairClasses = false, onProgress } = options;
   const signal = options.signal ?? new AbortController().signal;
   throwIfAborted(options.signal);
   try {
     const rows = labels === undefined && areTextRows(source) ? textRows(source, file) : undefined;
     const lists =
-      rows ?? (labels !== undefined || listOfLists(source) ? listRows(source, labels, false, file) : undefined);
+      rows ?? (labels !== undefined || listOfLists(source) ? listRows(source, labels, pairClasses, file) : undefined);
     if (lists !== undefined) {
       if (split !== undefined) throw noSplit();
       return await collectLists(lists, onBadRow, signal);
@@ -78,7 +80,11 @@ export async function collect(
       named === null
         ? undefined
         : await fetchDataSet(named, split, { ...hub, environment: process.env, usual, onProgress, signal });
-    return await collectRows(source as DataSource, { file, onBadRow, split: split ?? null, files }, signal);
+    return await collectRows(
+      source as DataSource,
+      { file, onBadRow, split: split ?? null, files, pairClasses },
+      signal,
+    );
   } catch (error) {
     throwIfAborted(options.signal);
     throw error;

@@ -54,7 +54,8 @@ export interface ChangedRow {
   row: number;
   /**
    * How much better the second model answers it: of places among all rows for pairs, of the distance between the positive's
-   * and the negative's similarity for triplets, of the silhouette for texts with classes, of the primary measure else.
+   * and the negative's similarity for triplets, of the silhouette for texts with classes, of the own class's
+   * probability for pairs with classes, of the primary measure else.
    */
   change: number;
   /** Its texts: what is compared or searched with. */
@@ -435,6 +436,10 @@ function contentOf(set: DataSet, row: number, textOf: TextOf): Pick<ChangedRow, 
     }
     case 'reranking':
       return { texts: [set.rows[row]!.query], wanted: textOf(row, 0) };
+    case 'label-accuracy': {
+      const { text1, text2, label } = set.rows[row]!;
+      return { texts: [text1, text2], wanted: label };
+    }
     case 'classes':
       return { texts: [set.rows[row]!.text], wanted: set.rows[row]!.label };
     case 'retrieval': {

@@ -7,10 +7,11 @@ import { notAFile } from '../data/source';
 import { understood } from '../data/understood';
 import type { HubPlace } from '../model/fetch/hub-options';
 import { InvalidArgumentError } from '../system/errors';
-import { option, say, words } from '../system/wording';
+import { option, say } from '../system/wording';
 import type { BinaryRow } from './binary';
 import type { ClassRow } from './classes';
 import { collect, type CollectOptions, type RowSource } from './collect';
+import type { PairClassRow } from './label-accuracy';
 import type { MiningData, MiningText } from './paraphrase-mining';
 import type { RerankingSample } from './reranking';
 import type { RetrievalData, RetrievalText } from './retrieval';
@@ -36,6 +37,7 @@ type Rows =
   | { form: 'binary'; rows: readonly BinaryRow[] }
   | { form: 'triplet'; rows: readonly TripletRow[] }
   | { form: 'reranking'; rows: readonly RerankingSample[] }
+  | { form: 'label-accuracy'; rows: readonly PairClassRow[] }
   | { form: 'classes'; rows: readonly ClassRow[] }
   | { form: 'retrieval'; data: RetrievalData; queries: readonly RetrievalText[] }
   | { form: 'teacher-agreement'; rows: readonly TeacherRow[] }
@@ -87,7 +89,16 @@ export async function openDataSet(
     }
     return openFolder(source, options);
   }
-  const data = await collect(source, labels, { file, split, usual: usualSplits, onBadRow, hub, onProgress, signal });
+  const data = await collect(source, labels, {
+    file,
+    split,
+    usual: usualSplits,
+    onBadRow,
+    hub,
+    pairClasses: task === 'label-accuracy',
+    onProgress,
+    signal,
+  });
   const name = typeof source === 'string' ? source : undefined;
   const chosen = taskOf(data, task, name);
   const notes = [...data.facts.notes];
@@ -122,12 +133,6 @@ async function openFolder(folder: string, options: DataSetOptions): Promise<Data
 function taskOf(data: TrainingData, task: EvaluationTask | undefined, file: string | undefined): EvaluationTask {
   const { form } = data;
   const tasks = tasksOf(form, widths(data.rows).most, data.positiveFirst === true);
-  if (tasks.length === 0) {
-    throw new InvalidArgumentError('ERR_INVALID_ARGUMENT', `There is no evaluator for ${formWords[form]}.`, {
-      file,
-      remedy: say`They are to train on: ${words('finetune', 'vectune finetune')} measures how far the model agrees with them.`,
-    });
-  }
   if (task === undefined) return tasks[0]!;
   if (tasks.includes(task)) return task;
   throw notMeasuredSo(task, tasks, `${formWords[form]} are`, file);
@@ -163,6 +168,15 @@ function* formed(task: EvaluationTask, data: TrainingData, notes: string[]): Wor
     case 'classes': {
       const { rows, labels, classes } = data;
       return { form: task, rows: yield* each(rows, ([text], i) => ({ text: text!, label: classes![labels[i]!]! })) };
+    }
+    case 'label-accuracy': {
+      const { rows, labels } = data;
+      const pair = ([text1, text2]: readonly string[], i: number) => ({
+        text1: text1!,
+        text2: text2!,
+        label: labels[i]!,
+      });
+      return { form: task, rows: yield* each(rows, pair) };
     }
     case 'retrieval':
       return yield* amongTexts(data);

@@ -21,6 +21,7 @@ import type { EmbeddingModel } from './embedding';
 import { evaluation, withoutIntervals, type Evaluation, type Observation } from './evaluation';
 import type { EvaluateEvent } from './events';
 import { evaluateTable } from './options';
+import { labelAccuracyTable, observeLabelAccuracy } from './label-accuracy';
 import { miningTable, observeParaphraseMining } from './paraphrase-mining';
 import { observeReranking, rerankingTable } from './reranking';
 import { observeRetrieval, retrievalTable } from './retrieval';
@@ -50,7 +51,7 @@ export const evaluateDataTable = {
   onBadRow: onBadRowOption,
   /**
    * By which evaluator, where rows of the form can be measured by several (docs/evaluate.md): pairs with label 0/1 also as
-   * 'paraphrase-mining' or 'similarity', anchors and positives as 'paraphrase-mining', rows with negatives as 'triplet',
+   * 'paraphrase-mining' or 'similarity', pairs with one of several classes as 'label-accuracy', anchors and positives as 'paraphrase-mining', rows with negatives as 'triplet',
    * 'reranking' or 'retrieval'. Default: the form's own.
    */
   task: optional(choice(...evaluationTasks), undefined, {
@@ -73,6 +74,12 @@ export const evaluateDataTable = {
   at: { ...rerankingTable.at, flag: '--at <n>', help: 'of reranking: places that MRR and nDCG look at' },
   /** Of classes: neighbours that vote. Default 5. */
   k: { ...classTable.k, flag: '--k <n>', help: 'of classes: neighbours that vote' },
+  /** Of label-accuracy: parts of the pairs, each measured by a classifier that was fitted on the others. Default 5. */
+  parts: {
+    ...labelAccuracyTable.parts,
+    flag: '--parts <n>',
+    help: 'of label-accuracy: parts of the pairs, each measured by a classifier fitted on the others',
+  },
   /** Of paraphrase mining: nearest texts of each text that may be its duplicates. Default 100. */
   topK: {
     ...miningTable.topK,
@@ -108,6 +115,7 @@ const ownOptions: Partial<Record<keyof EvaluateDataOptions, EvaluationTask>> = {
   ignoreSameId: 'retrieval',
   at: 'reranking',
   k: 'classes',
+  parts: 'label-accuracy',
   topK: 'paraphrase-mining',
   maxPairs: 'paraphrase-mining',
   transitive: 'paraphrase-mining',
@@ -187,6 +195,13 @@ export async function openFor(
       say`${option(name)} is an option of ${task}, but the data (${set.understood}) is measured by ${set.form}.`,
     );
   }
+  if (set.form === 'label-accuracy' && options?.similarity !== undefined) {
+    throw new InvalidArgumentError(
+      'ERR_INVALID_OPTION',
+      say`${option('similarity')} tells how vectors are compared, but label-accuracy has a classifier of them.`,
+      { remedy: say`Leave it out.` },
+    );
+  }
   return set;
 }
 
@@ -211,6 +226,8 @@ export async function observe(
       return (await observeRetrieval(model, set.data, resolved)) as unknown as Observation<Measures>;
     case 'teacher-agreement':
       return (await observeTeacherAgreement(model, set.rows, resolved)) as unknown as Observation<Measures>;
+    case 'label-accuracy':
+      return (await observeLabelAccuracy(model, set.rows, resolved)) as unknown as Observation<Measures>;
     case 'paraphrase-mining':
       return (await observeParaphraseMining(model, set.data, resolved)) as unknown as Observation<Measures>;
   }

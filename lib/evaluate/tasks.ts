@@ -10,12 +10,12 @@ export const evaluationTasks = [
   'classes',
   'paraphrase-mining',
   'teacher-agreement',
+  'label-accuracy',
 ] as const;
 export type EvaluationTask = (typeof evaluationTasks)[number];
 
 /**
- * How rows of a form can be measured, the evaluator that is taken unless another is asked for first; none where there is
- * none for them.
+ * How rows of a form can be measured, the evaluator that is taken unless another is asked for first.
  *
  * @param width most texts of a row
  * @param positiveFirst whether the first of a query's candidates is known to belong to it
@@ -25,7 +25,7 @@ export function tasksOf(form: DataForm, width: number, positiveFirst: boolean): 
     case 'scored-pairs':
       return ['similarity'];
     case 'labelled-pairs':
-      return ['binary', 'similarity', 'paraphrase-mining'];
+      return ['binary', 'similarity', 'paraphrase-mining', 'label-accuracy'];
     case 'positive-pairs':
       return ['retrieval', 'paraphrase-mining'];
     case 'candidates':
@@ -37,6 +37,6 @@ export function tasksOf(form: DataForm, width: number, positiveFirst: boolean): 
     case 'vectors':
       return ['teacher-agreement'];
     case 'classified-pairs':
-      return [];
+      return ['label-accuracy'];
   }
 }

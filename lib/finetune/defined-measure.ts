@@ -1,4 +1,5 @@
 import type { TrainingData } from '../data/form';
+import { MOST_CLASSES } from '../evaluate/label-classifier';
 import type { MeasureName } from './measure';
 import { twoValues } from './metrics';
 import { margins } from './quality';
@@ -16,6 +17,10 @@ export function whyUndefined(measure: MeasureName, data: TrainingData): string |
       return data.form !== 'candidates' || marginsDiffer(data)
         ? undefined
         : 'the teacher finds every candidate as near as the others';
+    case 'labelAccuracy': {
+      const classes = new Set(Array.from(data.labels));
+      return classes.size > MOST_CLASSES ? `they have ${classes.size} classes, more than ${MOST_CLASSES}` : undefined;
+    }
     case 'mrr10':
     case 'knnAccuracy':
     case 'loss':

@@ -1,6 +1,6 @@
 import { rowFamilies } from '../data/families';
 import type { TrainingData } from '../data/form';
-import { Random, Stream } from '../data/random';
+import { foldsOf } from '../data/folds';
 import { hasCode } from '../system/errors';
 import { inTurns } from '../system/turns';
 import { pooled, type CrossChecked, type Part } from './cross-check';
@@ -10,22 +10,6 @@ import type { Split } from './split';
 import { checkRows } from './training-rows';
 import { toldStep, trial, type TrialGround } from './trial';
 import { toText } from './units';
-
-/** The training rows in `count` parts, by the seed; rows that share a text are in one. Parts may be empty. */
-export function foldsOf(rows: Int32Array, families: Int32Array, count: number, seed: number): Int32Array[] {
-  const folds: number[][] = Array.from({ length: count }, () => []);
-  const members = new Map<number, number[]>();
-  for (const row of Random.of(seed, Stream.Folds).shuffle(rows.slice())) {
-    const family = members.get(families[row]!);
-    if (family === undefined) members.set(families[row]!, [row]);
-    else family.push(row);
-  }
-  for (const family of members.values()) {
-    const least = folds.reduce((a, b) => (b.length < a.length ? b : a));
-    least.push(...family);
-  }
-  return folds.map((fold) => Int32Array.from(fold).sort());
-}
 
 /** Trains without each part of the training rows in turn; of parts without which nothing can be trained on nothing is measured. */
 export async function crossCheck(

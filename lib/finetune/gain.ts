@@ -59,6 +59,7 @@ async function observed(
       return { of: means(measure, units), name: measure };
     case 'mrr10':
     case 'knnAccuracy':
+    case 'labelAccuracy':
       return { of: means(measure, units), name: measure };
     case 'loss': {
       const lossOf = loss === undefined ? null : rowLosses(loss);

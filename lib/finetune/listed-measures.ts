@@ -22,6 +22,7 @@ export const listedMeasures: readonly (readonly [
   ['recall10', (m) => m.retrieval?.recall10],
   ['accuracy1', (m) => m.retrieval?.accuracy1],
   ['knnAccuracy', (m) => m.knnAccuracy],
+  ['labelAccuracy', (m) => m.labelAccuracy],
   ['silhouette', (m) => m.silhouette],
   ['teacherAgreement', (m) => m.teacherAgreement],
   ['average', (m) => m.average],

@@ -12,6 +12,7 @@ export type MeasureName =
   | 'spearman'
   | 'mrr10'
   | 'knnAccuracy'
+  | 'labelAccuracy'
   | 'teacherAgreement'
   | 'average';
 
@@ -29,6 +30,7 @@ export const measures: Readonly<Record<MeasureName, Measure>> = {
   spearman: { words: 'Spearman', of: (m) => m.spearman },
   mrr10: { words: 'MRR@10', of: (m) => m.retrieval?.mrr10 },
   knnAccuracy: { words: 'accuracy of neighbours', of: (m) => m.knnAccuracy },
+  labelAccuracy: { words: 'accuracy of classes', of: (m) => m.labelAccuracy },
   teacherAgreement: { words: 'agreement with the teacher', of: (m) => m.teacherAgreement },
   average: { words: "mean of the sets' measures", of: (m) => m.average },
 };
@@ -47,7 +49,7 @@ export function measuresOf(form: DataForm): MeasureName[] {
     case 'triplets':
       return ['mrr10', 'loss'];
     case 'classified-pairs':
-      return ['loss'];
+      return ['labelAccuracy', 'loss'];
     case 'classes':
       return ['knnAccuracy', 'loss'];
     case 'vectors':

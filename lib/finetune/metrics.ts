@@ -70,6 +70,12 @@ export interface ValidationMetrics {
    * training rows; from 0 to 1. Absent for other data.
    */
   knnAccuracy?: number;
+  /**
+   * Of pairs with classes: share of pairs whose class is found by a linear classifier of both vectors and their difference,
+   * fitted on up to 2,000 training rows under the same weights; of up to 4,096 validation rows, from 0 to 1. Absent for
+   * other data.
+   */
+  labelAccuracy?: number;
   /** Of classes: mean silhouette under cosine distance among the same, from -1 to 1. Absent for other data. */
   silhouette?: number;
   /**

@@ -187,7 +187,8 @@ export const finetuneTable = {
   /**
    * What the best epoch, early stopping and the share of the trained weights go by: 'loss', or a measure of the validation
    * rows: 'averagePrecision' (labels), 'spearman' (scores), 'mrr10' (positives and triplets: MRR@10 among their texts and
-   * those of training rows, 2,000 rows in all), 'knnAccuracy' (classes: among as many), 'teacherAgreement'. One that rows of
+   * those of training rows, 2,000 rows in all), 'knnAccuracy' (classes: among as many), 'labelAccuracy' (pairs
+   * with classes: by a classifier fitted on up to 2,000 training rows), 'teacherAgreement'. One that rows of
    * this form cannot have is refused; where it is not defined on the validation rows the loss stands in, and the event
    * 'data-warning' tells. Default: the recipe's.
    */

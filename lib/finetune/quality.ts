@@ -2,6 +2,7 @@ import { isPairs } from '../data/form';
 import type { Vector } from '../embed/similarity';
 import { cosineSimilarity } from '../embed/similarity';
 import { neighbourVotes } from '../evaluate/classes';
+import { judged } from '../evaluate/label-classifier';
 import { spearman } from '../evaluate/metrics/correlation';
 import { rankingMetrics, type Cutoffs } from '../evaluate/metrics/ranking';
 import { silhouettes } from '../evaluate/metrics/silhouette';
@@ -29,8 +30,13 @@ const cutoffs: Cutoffs = { accuracy: [1], precision: [], recall: [1, 3, 5, 10], 
 /** The distinct texts that a measure of the rows' form needs the vectors of; none where similarities suffice. */
 export function neededTexts(given: ValidationRows): Int32Array {
   const { form } = given.data;
-  if (isPairs(form) || form === 'classified-pairs' || form === 'candidates') return new Int32Array(0);
+  if (isPairs(form) || form === 'candidates') return new Int32Array(0);
   const needed = new Set<number>();
+  if (form === 'classified-pairs') {
+    const { fitted, measured } = classifiedRows(given);
+    for (const row of [...fitted, ...measured]) for (const text of textsOf(given, row)) needed.add(text);
+    return Int32Array.from(needed);
+  }
   for (const row of given.rows) for (const text of textsOf(given, row)) needed.add(text);
   if (given.data.otherSpace)
     for (const row of given.rows) for (const text of textsOf(given, after(given, row))) needed.add(text);
@@ -61,6 +67,8 @@ export async function qualityOf(
       const { outcomes, ...found } = await inPieces(classes(given, vectors), signal);
       return { ...found, shown: { closeness: await inPieces(classCloseness(given, vectors), signal), outcomes } };
     }
+    case 'classified-pairs':
+      return inPieces(pairClasses(given, vectors), signal);
     case 'vectors':
       return given.data.otherSpace ? teachersSimilarities(given, vectors) : teachersVectors(given, vectors);
     case 'candidates': {
@@ -179,6 +187,39 @@ function* classes(
     metrics: { knnAccuracy: mean(votes), silhouette: mean(silhouette) },
     units: Float32Array.from(votes),
     outcomes,
+  };
+}
+
+/** Training rows that a classifier is fitted on, and validation rows that it judges, evenly spaced where there are many. */
+function classifiedRows({ rows, among }: ValidationRows): { fitted: Int32Array; measured: Int32Array } {
+  const own = new Set(rows);
+  const count = Math.min(rows.length, MOST_QUERIES);
+  return {
+    fitted: (among ?? new Int32Array(0)).filter((row) => !own.has(row)),
+    measured: Int32Array.from({ length: count }, (_, i) => rows[Math.floor((i * rows.length) / count)]!),
+  };
+}
+
+/** Of each pair whether a classifier that is fitted on training rows, as their vectors are now, finds its class. */
+function* pairClasses(
+  given: ValidationRows,
+  vectors: ReadonlyMap<number, Vector>,
+): Work<{ metrics: Partial<ValidationMetrics>; units: Float32Array; shown?: Shown }> {
+  const { fitted, measured } = classifiedRows(given);
+  const of = (rows: Int32Array) => ({
+    pairs: Array.from(rows, (row) => {
+      const [u, v] = textsOf(given, row);
+      return [vectors.get(u!)!, vectors.get(v!)!] as const;
+    }),
+    labels: Array.from(rows, (row) => given.data.labels[row]!),
+  });
+  const found = measured.length === 0 ? null : yield* judged(of(fitted), of(measured));
+  if (found === null) return { metrics: {}, units: new Float32Array(0) };
+  const { right, probability } = found;
+  return {
+    metrics: { labelAccuracy: right.reduce((sum, one) => sum + one, 0) / right.length },
+    units: Float32Array.from(right),
+    shown: { outcomes: { kind: 'pairs', rows: measured, values: Float32Array.from(probability) } },
   };
 }
 

@@ -159,7 +159,13 @@ async function changedOf(
       row,
       change,
       texts: ofQueries ? [texts[0]!] : [...texts],
-      wanted: ofQueries ? texts[1]! : kind === 'texts' ? (data.classes?.[data.labels[row]!] ?? null) : null,
+      wanted: ofQueries
+        ? texts[1]!
+        : kind === 'texts'
+          ? (data.classes?.[data.labels[row]!] ?? null)
+          : kind === 'pairs'
+            ? data.labels[row]!
+            : null,
       before: shown(one.values[i]!),
       after: shown(other.values[i]!),
       ...(ofQueries && { answers: { a: answer(one), b: answer(other) } }),

@@ -22,9 +22,10 @@ export interface Closeness {
 export interface Outcomes {
   /**
    * Which number stands for a row: of 'queries' the place of the first text that belongs to it, 0 where none of ten does;
-   * of 'texts' with classes the silhouette; of 'vectors' the cosine with the teacher's.
+   * of 'texts' with classes the silhouette; of 'vectors' the cosine with the teacher's; of 'pairs' with classes how likely their
+   * class is held to be.
    */
-  kind: 'queries' | 'texts' | 'vectors';
+  kind: 'queries' | 'texts' | 'vectors' | 'pairs';
   rows: Int32Array;
   values: Float32Array;
   /** Of queries: the text that was put first; '' where there is none. */

@@ -70,6 +70,7 @@ export function nearPairs(set: DataSet): NearPairs | null {
     case 'similarity':
     case 'binary':
     case 'teacher-agreement':
+    case 'label-accuracy':
     case 'paraphrase-mining':
       return null;
   }

@@ -105,6 +105,7 @@ const kinds: Readonly<Record<Comparison['form'], RunComparison['kind']>> = {
   classes: 'texts',
   'paraphrase-mining': 'texts',
   'teacher-agreement': 'vectors',
+  'label-accuracy': 'pairs',
 };
 
 /** What stands for each unit: of pairs the similarity, else what tells how well it is answered. */

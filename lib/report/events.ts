@@ -426,7 +426,15 @@ function primaryOf(report: JsonObject, epochs: readonly RunEpoch[]): string {
   const first = epochs[0]?.measures ?? {};
   const told = report['measure'];
   if (typeof told === 'string' && told in first) return told;
-  const known = ['average', 'averagePrecision', 'mrr10', 'spearman', 'knnAccuracy', 'teacherAgreement'];
+  const known = [
+    'average',
+    'averagePrecision',
+    'mrr10',
+    'spearman',
+    'knnAccuracy',
+    'labelAccuracy',
+    'teacherAgreement',
+  ];
   return known.find((name) => typeof first[name] === 'number') ?? 'loss';
 }
 

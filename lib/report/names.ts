@@ -13,6 +13,7 @@ const titles: Record<string, string> = {
   accuracyThreshold: 'Threshold of best accuracy',
   mcc: "Matthews' correlation at best F1",
   knnAccuracy: 'Accuracy of neighbours',
+  labelAccuracy: 'Accuracy of classes',
   silhouette: 'Silhouette',
   map: 'MAP',
   mrr10: 'MRR@10',

@@ -141,9 +141,10 @@ export interface RunKept {
 export interface RunChanged {
   /**
    * What they are: pairs with labels 0 and 1 or scores, by their similarity; queries, by the place of the first text that
-   * belongs to them; triplets; texts with classes, by the silhouette; texts with a teacher's vector, by the cosine with it.
+   * belongs to them; triplets; texts with classes, by the silhouette; texts with a teacher's vector, by the cosine with
+   * it; pairs with classes, by how likely a classifier holds their class to be.
    */
-  kind: 'labels' | 'scores' | 'queries' | 'triplets' | 'texts' | 'vectors';
+  kind: 'labels' | 'scores' | 'queries' | 'triplets' | 'texts' | 'vectors' | 'pairs';
   better: ComparedRow[];
   worse: ComparedRow[];
 }

@@ -25,8 +25,10 @@ from sentence_transformers.sentence_transformer.evaluation import (
     TripletEvaluator,
 )
 from sentence_transformers.util.similarity import SimilarityFunction
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import silhouette_samples, silhouette_score
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
 
 FIXTURES = Path(__file__).parent / "fixtures"
 NAMES = ["cosine", "dot", "euclidean", "manhattan"]
@@ -223,6 +225,30 @@ def classes(generator, k):
     }
 
 
+def label_accuracy(generator):
+    """A softmax classifier of u, v and |u - v| fitted on the first pairs; the penalty weighs as many rows as there are numbers."""
+    classes, fitted, count = 3, 90, 150
+    table = random_vectors(generator, [f"{side}{i}" for i in range(count) for side in "ab"])
+    u, v = (numpy.array([table[f"{side}{i}"] for i in range(count)], dtype=numpy.float32) for side in "ab")
+    features = numpy.concatenate([u, v, numpy.abs(u - v)], axis=1).astype(numpy.float64)
+    asked = features @ generator.normal(size=(features.shape[1], classes)) + 2 * generator.normal(size=(count, classes))
+    labels = asked.argmax(axis=1)
+    scaler = StandardScaler().fit(features[:fitted])
+    model = LogisticRegression(C=1 / features.shape[1], tol=1e-12, max_iter=100_000)
+    model.fit(scaler.transform(features[:fitted]), labels[:fitted])
+    others = scaler.transform(features[fitted:])
+    return {
+        "vectors": table,
+        "labels": plain(labels.tolist()),
+        "fitted": fitted,
+        "expected": {
+            "weights": plain(model.coef_.tolist()),
+            "probabilities": plain(model.predict_proba(others).tolist()),
+            "right": plain((model.predict(others) == labels[fitted:]).astype(int).tolist()),
+        },
+    }
+
+
 def main():
     FIXTURES.mkdir(exist_ok=True)
     generator = numpy.random.default_rng(22)
@@ -248,6 +274,7 @@ def main():
         ]
         + [mining(generator, tied_vectors, False, 100, 500000)],
     )
+    write("label-accuracy", [label_accuracy(numpy.random.default_rng(23))])
     write("classes", [classes(generator, k) for k in (1, 5)])
     versions = {
         "python": platform.python_version(),

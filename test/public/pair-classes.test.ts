@@ -26,7 +26,7 @@ const words = ['entailment', 'neutral', 'contradiction'];
 
 test('premise, hypothesis and 0, 1, 2 are classes for softmax, and a classifier is trained beside the model', async () => {
   const model = models.open(fixture('bert-mean'));
-  const { of, report } = await finish(model, rows, options);
+  const { of, report } = await finish(model, rows, { ...options, measure: 'loss' });
   expect(of('data')).toMatchObject([{ form: 'classified-pairs' }]);
   expect(of('data')[0]!.understood).toMatch(
     /^60 pairs with one of 3 classes: \d+ of 0, \d+ of 1, \d+ of 2; columns premise, hypothesis, label$/,
@@ -49,6 +49,34 @@ test('premise, hypothesis and 0, 1, 2 are classes for softmax, and a classifier 
   expect(weights(folder).filter((name) => /classifier/.test(name))).toEqual([]);
   const again = models.open(folder);
   expect(bits(await again.embed(PROBE_TEXTS))).toBe(bits(await model.embed(PROBE_TEXTS)));
+});
+
+test('a run goes by how many classes a linear classifier finds, fitted on training rows, before training in the same way', async () => {
+  const model = models.open(fixture('bert-mean'));
+  const { of, report } = await finish(model, rows, { ...options, folds: 1, epochs: 6, learningRate: 1e-3 });
+  const [before, ...after] = of('validation').map(({ metrics }) => metrics.labelAccuracy!);
+  const validation = report.rows.validation;
+  for (const accuracy of [before!, ...after]) {
+    // Right pairs of those that validate.
+    expect(accuracy * validation).toBeCloseTo(Math.round(accuracy * validation), 6);
+    expect(accuracy >= 0 && accuracy <= 1).toBe(true);
+  }
+  expect(report.before!.labelAccuracy).toBe(before);
+  expect(report.after!.labelAccuracy).toBe(report.bestEpoch === 0 ? before : after[report.bestEpoch - 1]);
+  expect(report.after!.labelAccuracy!).toBeGreaterThanOrEqual(before!);
+  if (report.bestEpoch > 0) expect(report.after!.labelAccuracy!).toBe(Math.max(...after));
+  expect(report.gain).toMatchObject({ measure: 'labelAccuracy', before: expect.closeTo(before!, 6) });
+  expect(report.gain!.verdict).not.toBeNull();
+  // The same seed gives the same measures.
+  const again = await finish(models.open(fixture('bert-mean')), rows, {
+    ...options,
+    folds: 1,
+    epochs: 6,
+    learningRate: 1e-3,
+  });
+  expect(again.report.after).toEqual(report.after);
+  const few = await finish(models.open(fixture('bert-mean')), rows, { ...options, epochs: 1 });
+  expect(few.report).toMatchObject({ measure: 'labelAccuracy', crossCheck: { folds: 5 } });
 });
 
 test('what it learns: texts of one topic come together', async () => {

@@ -403,7 +403,10 @@ test('positives of the validation rows are searched for among those of the train
     .filter(({ score }) => score === 1)
     .map(({ text1, text2 }) => [text1, text2]);
   const report = await models.open(MODEL).finetune(positives, { ...fp32, folds: 1, epochs: 1 });
-  const { documents, queries } = report.after!.retrieval!;
+  const { documents, queries, recall1, recall3, recall5, recall10, accuracy1 } = report.after!.retrieval!;
+  expect([recall1, recall3, recall5, recall10]).toEqual([recall1, recall3, recall5, recall10].sort((a, b) => a - b));
+  expect(recall1).toBeLessThanOrEqual(accuracy1);
+  expect(recall10).toBeGreaterThan(0);
   expect(queries).toBeLessThanOrEqual(report.rows.validation);
   expect(documents).toBeGreaterThan(report.rows.training);
 });

@@ -195,18 +195,18 @@ test('a fitted threshold can be asked for by name, in a set too', async () => {
   expect(report.sets!.pairs!.loss).toEqual({ name: 'logistic', threshold: expect.any(Number), scale: 5 });
 });
 
-test('where a set has no measure but its loss, all go by their losses', async () => {
+test('pairs with classes have a measure of their own, and a set that goes by its loss is refused beside others', async () => {
   const related = pairs
     .slice(0, 12)
     .map(({ text1, text2 }, i) => ({ premise: text1, hypothesis: text2, label: i % 3 }));
   const mixed: DataSets = { questions, related: { data: related, loss: 'softmax' } };
   const { report } = await finish(models.open(fixture('bert-mean')), mixed, { ...options, epochs: 1 });
   expect(report).toMatchObject({
-    measure: 'loss',
-    sets: { questions: { measure: 'loss' }, related: { form: 'classified-pairs', measure: 'loss' } },
+    measure: 'average',
+    sets: { questions: { measure: 'mrr10' }, related: { form: 'classified-pairs', measure: 'labelAccuracy' } },
   });
   expect(report.before!.loss).toBeGreaterThan(0);
-  const asked: DataSets = { ...mixed, questions: { data: questions, measure: 'mrr10' } };
+  const asked: DataSets = { questions, related: { data: related, loss: 'softmax', measure: 'loss' } };
   const { run } = start(models.open(fixture('bert-mean')), asked, options);
   expect(((await rejection(run)) as Error).message).toMatch(/is the loss for "related" alone/);
 });

@@ -1,4 +1,4 @@
-import { course, noneOfBase } from './course';
+import { course, foldsOf, noneOfBase } from './course';
 import type { RecipeEntry } from './recipe';
 
 /** Pairs with one of several classes, such as premise and hypothesis: as sentence-transformers trains on NLI. */
@@ -6,14 +6,15 @@ export const pairClasses: RecipeEntry = {
   about:
     'pairs with one of several classes: a classifier of both vectors and their difference, trained beside the model',
   forms: ['classified-pairs'],
-  of: ({ trainingRows }) => ({
+  of: ({ data, trainingRows }) => ({
     ...course,
     loss: 'softmax',
     effectiveBatchSize: 16,
     learningRate: 2e-5,
     epochs: trainingRows < 10_000 ? 4 : 1,
     merge: noneOfBase,
-    measure: 'loss',
-    folds: 1,
+    // Other rows come here by the recipe's name and a loss of their own.
+    measure: data.form === 'classified-pairs' ? 'labelAccuracy' : 'loss',
+    folds: foldsOf(trainingRows),
   }),
 };

@@ -28,6 +28,11 @@ const kinds: Readonly<Record<RunChanged['kind'], Kind>> = {
     value: '',
     by: 'By the silhouette: how much nearer a text is to its own class than to the next, from -1 to 1.',
   },
+  pairs: {
+    wanted: 'class',
+    value: '',
+    by: 'By how likely a classifier of their vectors, fitted on other rows, holds their class to be, from 0 to 1.',
+  },
   vectors: { value: '', by: "By the cosine with the teacher's vector." },
 };
 

@@ -1,6 +1,6 @@
 import type { TrainingData } from '../../../lib/data/form';
 import { CrossCheck, pooled, type CrossChecked } from '../../../lib/finetune/cross-check';
-import { foldsOf } from '../../../lib/finetune/folds';
+import { foldsOf } from '../../../lib/data/folds';
 import { validationMetrics } from '../../../lib/finetune/metrics';
 import { toText } from '../../../lib/finetune/units';
 
