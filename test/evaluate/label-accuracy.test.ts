@@ -31,7 +31,7 @@ test('its weights too; numbers that are the same in all rows have the weight 0',
   const values = new Float32Array(fitted * width);
   pairs.slice(0, fitted).forEach(([u, v], row) => {
     const difference = Array.from(u, (one, i) => Math.abs(Math.fround(one - v[i]!)));
-    values.set([...u, ...v, ...difference, 0.1], row * width);
+    values.set([...Array.from(u), ...Array.from(v), ...difference, 0.1], row * width);
   });
   const penalty = (width - 1) / fitted;
   const classifier = atOnce(LinearClassifier.fit({ values, width }, labels.slice(0, fitted), 3, penalty))!;
