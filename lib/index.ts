@@ -124,13 +124,12 @@ export { evaluateBinary } from './evaluate/binary';
 export type { BinaryRow } from './evaluate/binary';
 export type { Interval, Verdict } from './evaluate/bootstrap';
 export { compare } from './evaluate/compare';
+export type { ChangedRow, RowAnswer } from './evaluate/changed-rows';
+export type { MeasureDifference } from './evaluate/differences';
 export type {
-  ChangedRow,
   CompareOptions,
   Comparison,
-  MeasureDifference,
   ModelCost,
-  RowAnswer,
 } from './evaluate/compare';
 export { evaluate } from './evaluate/evaluate';
 export type { DataEvaluation, EvaluateDataOptions, Measures } from './evaluate/evaluate';

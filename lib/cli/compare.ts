@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { compare, type ChangedRow, type CompareOptions, type Comparison, type RowAnswer } from '../evaluate/compare';
+import type { ChangedRow, RowAnswer } from '../evaluate/changed-rows';
+import { compare, type CompareOptions, type Comparison } from '../evaluate/compare';
 import { InvalidArgumentError } from '../system/errors';
 import { option, say } from '../system/wording';
 import type { TextVectorisationOptions } from '../text-vectorisation-options';

@@ -1,6 +1,6 @@
 import { BinaryObserved } from '../evaluate/binary';
 import type { Interval, Verdict } from '../evaluate/bootstrap';
-import { differences, type Resampled } from '../evaluate/compare';
+import { differences, type Resampled } from '../evaluate/differences';
 import { Means } from '../evaluate/evaluation';
 import { SimilarityObserved } from '../evaluate/similarity';
 import type { NativeLoss } from '../engine/training';

@@ -1,13 +1,7 @@
 import { BinaryObserved } from '../evaluate/binary';
-import {
-  type compared,
-  differences,
-  mostChanged,
-  type Change,
-  type ChangedRow,
-  type Comparison,
-  type Resampled,
-} from '../evaluate/compare';
+import type { ChangedRow } from '../evaluate/changed-rows';
+import type { compared, Comparison } from '../evaluate/compare';
+import { differences, mostChanged, type Change, type Resampled } from '../evaluate/differences';
 import type { ResolvedIntervals } from '../evaluate/options';
 import { SimilarityObserved } from '../evaluate/similarity';
 import type { Observation } from '../evaluate/evaluation';

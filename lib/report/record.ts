@@ -1,4 +1,5 @@
-import type { ChangedRow, MeasureDifference } from '../evaluate/compare';
+import type { ChangedRow } from '../evaluate/changed-rows';
+import type { MeasureDifference } from '../evaluate/differences';
 import type { Outcome } from './outcome';
 
 /** Everything that a report shows. Plain data: it survives JSON. */
