@@ -110,6 +110,15 @@ function checkFiles(root, files, faults) {
     checkMap(root, file, present, faults);
   }
   for (const other of missing) faults.push(`${other} is missing`);
+  for (const file of files.filter((name) => /\.m(?:js|ts)$/.test(name))) checkEndings(root, file, present, faults);
+}
+
+/** An ES module, and its types, name files by their endings: what is named without is not found, and its types are \`any\`. */
+function checkEndings(root, file, present, faults) {
+  const code = readFileSync(join(root, file), 'utf8');
+  for (const [, , named] of code.matchAll(/(?:\bfrom |\bimport ?\(?)(['"])(\.[^'"]*)\1/g)) {
+    if (!present.has(posix.join(posix.dirname(file), named))) faults.push(`${file} names ${named}, which is not there`);
+  }
 }
 
 /** A compiled file names its own map, and a map nothing but its source, which is in the package. */

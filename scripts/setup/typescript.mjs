@@ -76,13 +76,22 @@ function removeOrphans(folder) {
  * module by itself, but not those that are re-exported.
  */
 function writeModules() {
+  const entries = new Set();
   for (const { import: esm, require: cjs } of Object.values(packageJson().exports)) {
     if (esm === undefined) continue;
     const [commonJs, module] = [join(ROOT, cjs.default), join(ROOT, esm.default)];
+    for (const file of [module, typesOf(module)]) entries.add(file);
     if (OF_ITS_OWN.includes(basename(commonJs, '.js'))) writeOwnModule(commonJs, module);
     else writeModule(commonJs, module);
   }
+  // An entry that is no more would still be imported by its path.
+  for (const entry of readdirSync(DIST, { recursive: true, withFileTypes: true })) {
+    const file = join(entry.parentPath ?? entry.path, entry.name);
+    if (/\.m(?:js|ts)$/.test(file) && !entries.has(file)) rmSync(file);
+  }
 }
+
+const typesOf = (module) => module.replace(/\.mjs$/, '.d.mts');
 
 /** Entries with a class that extends one of another package: as an ES module it must extend that of the ES module there. */
 const OF_ITS_OWN = ['langchain'];
@@ -96,12 +105,12 @@ function writeOwnModule(commonJs, module) {
   writeFileSync(module, withEndings(ts.transpileModule(source, { compilerOptions }).outputText));
   const types = readFileSync(commonJs.replace(/\.js$/, '.d.ts'), 'utf8');
   const own = withEndings(types.replace(/^\/\/# sourceMappingURL.*$/m, ''));
-  writeFileSync(module.replace(/\.mjs$/, '.d.mts'), `${own.trimEnd()}\n`);
+  writeFileSync(typesOf(module), `${own.trimEnd()}\n`);
 }
 
 /** An ES module names the files that it imports by their endings. */
 function withEndings(code) {
-  return code.replaceAll(/ from '(\.[^']*)'/g, " from '$1.js'");
+  return code.replaceAll(/( from |\bimport\()(['"])(\.[^'"]*)\2/g, '$1$2$3.js$2');
 }
 
 function writeModule(commonJs, module) {
@@ -111,5 +120,5 @@ function writeModule(commonJs, module) {
   const beside = `./${basename(commonJs)}`;
   writeFileSync(module, [`import vectune from '${beside}';`, '', ...lines, ''].join('\n'));
   // For `import`, as the .d.ts is for `require`.
-  writeFileSync(module.replace(/\.mjs$/, '.d.mts'), `export * from '${beside}';\n`);
+  writeFileSync(typesOf(module), `export * from '${beside}';\n`);
 }

@@ -152,6 +152,14 @@ const BAD = {
   'an install script': [() => manifest((it) => (it.scripts = { postinstall: 'true' })), /has the script postinstall/],
   'no word on node-gyp': [() => manifest((it) => delete it.gypfile), /"gypfile": false/],
   'an entry that is not there': [() => rmSync(join(root, 'dist', 'index.d.mts')), /index\.d\.mts, which is not there/],
+  'a type of an ES module that names no file': [
+    () =>
+      appendFileSync(
+        join(root, 'dist', 'langchain.d.mts'),
+        "\nexport type It = import('./system/option-table').Typed;\n",
+      ),
+    /langchain\.d\.mts names \.\/system\/option-table, which is not there/,
+  ],
   'no engine': [
     () => rmSync(join(root, 'dist', 'addons', `engine-${versions[0]}`), { recursive: true }),
     /engine-\d+\.\d+\.\d+ for linux-\w+ is missing/,
