@@ -165,7 +165,7 @@ describe('a module', () => {
         change: named(2, type),
         code,
         file,
-        message: new RegExp(`"${type}".*Transformer, StaticEmbedding, Pooling, Dense and Normalize`),
+        message: new RegExp(`"${type}".*Transformer, StaticEmbedding, Pooling, Dense, LayerNorm, Normalize and Dropout`),
       }),
     ),
     {
