@@ -58,11 +58,11 @@ TEST(gradients_of_every_pooling_and_dense_are_autograds) {
 }
 TEST(gradients_of_layer_norms_of_the_head_are_autograds) {
   for (const int64_t micro_batch : {1, 100})
-    compare_with_autograd(spec_of("bert",
-                                  {LayerNormSpec{48}, DenseSpec{48, 7, true, DenseActivation::kTanh}, LayerNormSpec{7},
-                                   NormalizeSpec{}},
-                                  {PoolingMode::kCls, PoolingMode::kMean}),
-                          0.0f, micro_batch, kLengths);
+    compare_with_autograd(
+        spec_of("bert",
+                {LayerNormSpec{48}, DenseSpec{48, 7, true, DenseActivation::kTanh}, LayerNormSpec{7}, NormalizeSpec{}},
+                {PoolingMode::kCls, PoolingMode::kMean}),
+        0.0f, micro_batch, kLengths);
 }
 TEST(gradients_of_mpnet_are_autograds) {
   compare_with_autograd(spec_of("mpnet", {}, {PoolingMode::kMean}), 0.0f, 100, kLengths);
