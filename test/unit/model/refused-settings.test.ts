@@ -165,7 +165,9 @@ describe('a module', () => {
         change: named(2, type),
         code,
         file,
-        message: new RegExp(`"${type}".*Transformer, StaticEmbedding, Pooling, Dense, LayerNorm, Normalize and Dropout`),
+        message: new RegExp(
+          `"${type}".*Transformer, StaticEmbedding, Pooling, Dense, LayerNorm, Normalize and Dropout`,
+        ),
       }),
     ),
     {
