@@ -4,6 +4,7 @@ import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
 import { integer, optional, resolveTable, type OptionsOf, type ResolvedOf } from '../system/option-table';
 import type { Vector } from '../embed/similarity';
+import { ClassNumbers } from './class-numbers';
 import { blocks, BLOCK_TEXTS, lengthOf, type EmbeddingModel } from './embedding';
 import { embedderOf, evaluation, Means, type Evaluation, type Observation } from './evaluation';
 import { evaluateTable } from './options';
@@ -97,35 +98,27 @@ export async function observeClasses(
   const begun = performance.now();
   const embedder = embedderOf(model, resolved, 'classes');
   embedder.expect('text', lengthOf(rows));
-  const numbers = new Map<string | number, number>();
-  const classes: number[] = [];
+  const numbers = new ClassNumbers();
+  const classes = numbers.ofRows;
   const vectors: Vector[] = [];
   for await (const block of blocks(rows, BLOCK_TEXTS)) {
     const texts = block.map((element) => {
       const row = classes.length;
       const { text, label } = asObject(element, '{ text, label }', row);
-      if (typeof label !== 'string' && typeof label !== 'number') {
-        throw new InvalidArgumentError(
-          'ERR_INVALID_ARGUMENT',
-          `A label must be a string or a number, but that of row ${row} (counted from 0) is ${show(label)}.`,
-          { row },
-        );
-      }
-      if (!numbers.has(label)) numbers.set(label, numbers.size);
-      classes.push(numbers.get(label)!);
+      numbers.add(label);
       return checkText(text, 'text', { row });
     });
     for (const vector of await embedder.embed(texts, 'text')) vectors.push(vector);
   }
   if (classes.length < 2) throw tooFew('texts with classes', 2, classes.length);
-  if (numbers.size < 2) {
+  if (numbers.count < 2) {
     throw new InvalidArgumentError(
       'ERR_SINGLE_CLASS',
-      `All ${classes.length} texts are of the class ${show([...numbers.keys()][0])}, so that there is nothing to tell apart. ` +
+      `All ${classes.length} texts are of the class ${show(numbers.first)}, so that there is nothing to tell apart. ` +
         'Add texts of other classes.',
     );
   }
-  const silhouette = await inPieces(silhouettes(vectors, classes, numbers.size), resolved.signal);
+  const silhouette = await inPieces(silhouettes(vectors, classes, numbers.count), resolved.signal);
   const observed = new Map<SimilarityName, Means<ClassMetrics>>();
   for (const name of resolved.similarity) {
     const told = (done: number): void => resolved.onProgress?.({ type: 'searching', done, total: vectors.length ** 2 });

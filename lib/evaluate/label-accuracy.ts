@@ -9,6 +9,7 @@ import { integer, optional, resolveTable, type OptionsOf, type ResolvedOf } from
 import { show } from '../system/options';
 import { option, say } from '../system/wording';
 import { inTurns } from '../system/turns';
+import { ClassNumbers } from './class-numbers';
 import { blocks, BLOCK_TEXTS, lengthOf, type EmbeddingModel } from './embedding';
 import { embedderOf, evaluation, Means, type Evaluation, type Observation } from './evaluation';
 import { judged, MOST_CLASSES, type VectorPair } from './label-classifier';
@@ -78,23 +79,15 @@ export async function observeLabelAccuracy(
   const embedder = embedderOf(model, { ...resolved, similarity: ['cosine'] }, 'label-accuracy');
   const expected = lengthOf(rows);
   embedder.expect('text', expected === null ? null : 2 * expected);
-  const numbers = new Map<string | number, number>();
-  const labels: number[] = [];
+  const classes = new ClassNumbers();
+  const labels = classes.ofRows;
   const texts: (readonly [string, string])[] = [];
   const pairs: VectorPair[] = [];
   for await (const block of blocks(rows, BLOCK_TEXTS / 2)) {
     const own = block.map((element): readonly [string, string] => {
       const row = labels.length;
       const { text1, text2, label } = asObject(element, '{ text1, text2, label }', row);
-      if (typeof label !== 'string' && typeof label !== 'number') {
-        throw new InvalidArgumentError(
-          'ERR_INVALID_ARGUMENT',
-          `A label must be a string or a number, but that of row ${row} (counted from 0) is ${show(label)}.`,
-          { row },
-        );
-      }
-      if (!numbers.has(label)) numbers.set(label, numbers.size);
-      labels.push(numbers.get(label)!);
+      classes.add(label);
       return [checkText(text1, 'text1', { row }), checkText(text2, 'text2', { row })];
     });
     const vectors = await embedder.embed(own.flat(), 'text');
@@ -104,7 +97,7 @@ export async function observeLabelAccuracy(
     });
   }
   if (labels.length < 2) throw tooFew('pairs with classes', 2, labels.length);
-  checkClasses(numbers, labels.length);
+  checkClasses(classes);
   const check = (): void => throwIfAborted(signal);
   const { folds, together } = await dividedPairs(texts, parts, check);
   const found = { labelAccuracy: new Float64Array(labels.length), probability: new Float64Array(labels.length) };
@@ -147,18 +140,18 @@ export async function observeLabelAccuracy(
   return { observed: new Map([['cosine', measured]]), embedder, begun, notes };
 }
 
-function checkClasses(classes: ReadonlyMap<string | number, number>, pairs: number): void {
-  if (classes.size < 2) {
+function checkClasses(classes: ClassNumbers): void {
+  if (classes.count < 2) {
     throw new InvalidArgumentError(
       'ERR_SINGLE_CLASS',
-      `All ${pairs} pairs are of the class ${show([...classes.keys()][0])}, so that there is nothing to tell apart.`,
+      `All ${classes.ofRows.length} pairs are of the class ${show(classes.first)}, so that there is nothing to tell apart.`,
       { remedy: say`Add pairs of other classes.` },
     );
   }
-  if (classes.size <= MOST_CLASSES) return;
+  if (classes.count <= MOST_CLASSES) return;
   throw new InvalidArgumentError(
     'ERR_INVALID_ARGUMENT',
-    `The pairs have ${classes.size} classes, but label-accuracy takes at most ${MOST_CLASSES}.`,
+    `The pairs have ${classes.count} classes, but label-accuracy takes at most ${MOST_CLASSES}.`,
     { remedy: say`Where the label is a score, evaluate with ${option('task', 'similarity')}.` },
   );
 }
@@ -171,10 +164,10 @@ function mostFrequent(labels: readonly number[]): string {
   return `The most frequent class has ${(100 * share).toFixed(1)} % of the pairs.`;
 }
 
-/** At most as many of the rows, evenly spaced. */
-export function evenly<T>(rows: readonly T[], most: number): T[] {
-  if (rows.length <= most) return [...rows];
-  return Array.from({ length: most }, (_, i) => rows[Math.floor((i * rows.length) / most)]!);
+/** At most as many of the rows' numbers, evenly spaced. */
+export function evenly(rows: ArrayLike<number>, most: number): Int32Array {
+  const count = Math.min(rows.length, most);
+  return Int32Array.from({ length: count }, (_, i) => rows[Math.floor((i * rows.length) / count)]!);
 }
 
 /**

@@ -2,6 +2,7 @@ import { isPairs } from '../data/form';
 import type { Vector } from '../embed/similarity';
 import { cosineSimilarity } from '../embed/similarity';
 import { neighbourVotes } from '../evaluate/classes';
+import { evenly } from '../evaluate/label-accuracy';
 import { judged } from '../evaluate/label-classifier';
 import { spearman } from '../evaluate/metrics/correlation';
 import { rankingMetrics, type Cutoffs } from '../evaluate/metrics/ranking';
@@ -193,10 +194,9 @@ function* classes(
 /** Training rows that a classifier is fitted on, and validation rows that it judges, evenly spaced where there are many. */
 function classifiedRows({ rows, among }: ValidationRows): { fitted: Int32Array; measured: Int32Array } {
   const own = new Set(rows);
-  const count = Math.min(rows.length, MOST_QUERIES);
   return {
     fitted: (among ?? new Int32Array(0)).filter((row) => !own.has(row)),
-    measured: Int32Array.from({ length: count }, (_, i) => rows[Math.floor((i * rows.length) / count)]!),
+    measured: evenly(rows, MOST_QUERIES),
   };
 }
 
