@@ -17,8 +17,9 @@ struct Shape {
 /// Around the borders of tiles (8 rows, 48 columns), of vectors, of few rows (48) and of the depth that weight
 /// gradients take at a time (1,024 rows); and at random.
 std::vector<Shape> shapes(Random& random) {
-  std::vector<Shape> all{{1, 384, 1152}, {13, 384, 384}, {48, 64, 100}, {49, 64, 100}, {40, 1536, 52}, {1030, 18, 50},
-                         {1024, 32, 96}, {8, 16, 48},    {7, 2, 2},     {64, 48, 16},  {65, 96, 17},   {480, 98, 146}};
+  std::vector<Shape> all{{1, 384, 1152}, {13, 384, 384}, {48, 64, 100},  {49, 64, 100}, {40, 1536, 52},
+                         {1030, 18, 50}, {1024, 32, 96}, {8, 16, 48},    {7, 2, 2},     {64, 48, 16},
+                         {65, 96, 17},   {480, 98, 146}, {70, 520, 1030}};
   for (int i = 0; i < 20; ++i) all.push_back({random.whole(1, 150), random.whole(1, 200), random.whole(1, 200)});
   return all;
 }
@@ -104,7 +105,7 @@ void products(const Shape& s, Random& random) {
     check_product<T>(name_of<T>(accumulate ? "weight gradient added" : "weight gradient", s),
                      accumulate ? plus(weights, dw) : weights, accumulate ? dw : nothing(out * in),
                      [&](const auto& p, float* to, int64_t team) {
-                       auto space = scratch(p.weight_gradient_scratch(rows, out, team));
+                       auto space = scratch(p.weight_gradient_scratch(rows, in, out, team));
                        p.weight_gradient(dy.data(), x.data(), to, rows, in, out, accumulate, space.data());
                      });
 }

@@ -220,7 +220,7 @@ class Watched final : public Loss {
 };
 
 /// 256 pairs of texts of 1 to 24 tokens, every eighth of which shares its first text with the one before.
-std::shared_ptr<Dataset> many_pairs(int64_t vocab) {
+std::shared_ptr<Dataset> many_pairs(int64_t vocab, const std::vector<float>& scores = {}) {
   std::vector<int> lengths;
   for (int i = 0; i < 512; ++i) lengths.push_back(1 + i * 7 % 24);
   const auto apart = dataset_of(lengths, vocab);
@@ -230,8 +230,10 @@ std::shared_ptr<Dataset> many_pairs(int64_t vocab) {
     columns.insert(columns.end(), {2 * first, 2 * row + 1});
     offsets.push_back(2 * (row + 1));
   }
-  return std::make_shared<Dataset>(PackedTexts{apart->ids(), apart->tokens(), apart->offsets(), apart->texts()},
-                                   PackedRows{columns.data(), 512, offsets.data(), 256}, PackedLabels{nullptr, 0});
+  return std::make_shared<Dataset>(
+      PackedTexts{apart->ids(), apart->tokens(), apart->offsets(), apart->texts()},
+      PackedRows{columns.data(), 512, offsets.data(), 256},
+      PackedLabels{scores.empty() ? nullptr : scores.data(), static_cast<int64_t>(scores.size())});
 }
 
 std::vector<int32_t> first_rows(int32_t count) {
@@ -264,6 +266,41 @@ TEST(ranking_of_256_rows_has_the_same_gradient_whatever_is_computed_at_once) {
     CHECK(gradients(spec, data, options, rows, MicroBatch(256, int64_t{1} << 40), &loss) == whole);
     CHECK(gradients(spec, data, options, rows, MicroBatch(256, 1), &loss) ==
           gradients(spec, data, options, rows, 1, &loss));
+  }
+}
+
+TEST(a_separable_loss_takes_the_memory_of_enough_tokens_however_many_a_step_has) {
+  const ModelSpec spec = spec_with_dense();
+  std::vector<float> scores;
+  for (int i = 0; i < 256; ++i) scores.push_back(static_cast<float>(i % 5) / 4);
+  const auto data = many_pairs(spec.encoder.vocab_size, scores);
+  const auto rows = first_rows(256);
+  int64_t tokens = 0;
+  const auto rows_of_step = [&](const char* loss, MicroBatch micro_batch) {
+    TrainerOptions options = options_of(Place{}, Precision::kFp32, 0.2f);
+    options.losses = {{loss, {}}};
+    return EngineThread::instance().run([&] {
+      Trainer trainer(lively_model(spec), data, options);
+      tokens = trainer.step(rows.data(), 256, micro_batch, 1e-3, 0).tokens;
+      return trainer.stats().workspace_rows;
+    });
+  };
+  const int64_t parts = rows_of_step("cosine-mse", 256), rounding = 16;
+  CHECK(tokens > 5000);
+  CHECK(parts <= 1536 + rounding);
+  CHECK(parts > 1000);  // in as few parts as can be
+  CHECK(rows_of_step("cosent", 256) >= 5000);
+  // What is asked for is not exceeded.
+  CHECK(rows_of_step("cosine-mse", MicroBatch(256, 500)) <= 500 + rounding);
+  CHECK(rows_of_step("cosine-mse", 8) <= 8 * 48 + rounding);
+
+  for (const float dropout : {0.0f, 0.2f}) {
+    TrainerOptions options = options_of(Place{}, Precision::kFp32, dropout);
+    double loss = 0, one_by_one_loss = 0;
+    const auto enough = gradients(spec, data, options, rows, 256, &loss);
+    const auto one_by_one = gradients(spec, data, options, rows, 1, &one_by_one_loss);
+    CHECK(relative_distance(enough, one_by_one) < 1e-6);
+    CHECK(std::abs(loss - one_by_one_loss) < 1e-6 * one_by_one_loss);
   }
 }
 

@@ -160,7 +160,7 @@ void Gemm<T>::weight_gradient(const T* dy, const T* x, float* dw, int64_t rows, 
   const profile::Scope scope(profile::kGemmBackward);
   if (const auto* own = own_products<T>(rows, in))
     return own->weight_gradient(dy, x, dw, rows, in, out, accumulate,
-                                scratch.template take<T>(own->weight_gradient_scratch(rows, out, threads())));
+                                scratch.template take<T>(own->weight_gradient_scratch(rows, in, out, threads())));
   if constexpr (std::is_same_v<T, float>) {
     multiply(matrix(dy, rows, out).t(), matrix(x, rows, in), matrix(dw, out, in), accumulate);
   } else {

@@ -392,7 +392,7 @@ struct Products {
   void (*weight_gradient)(const T* dy, const T* x, float* dw, int64_t rows, int64_t in, int64_t out, bool accumulate,
                           void* scratch);
   /// Elements of its scratch.
-  int64_t (*weight_gradient_scratch)(int64_t rows, int64_t out, int64_t threads);
+  int64_t (*weight_gradient_scratch)(int64_t rows, int64_t in, int64_t out, int64_t threads);
 };
 
 /// What a number of rows is best a multiple of; columns that a product copies at a time; rows that weight_gradient

@@ -123,6 +123,8 @@ class CpuPasses final : public Passes {
     note_workspace();
   }
 
+  int64_t enough_tokens() const override { return kEnoughTokens; }
+
   /// More than any product takes beside its operands: a copy of all three.
   std::optional<int64_t> momentary_bytes() const override {
     const int64_t hidden = c_.spec.encoder.hidden_size, inner = c_.spec.encoder.intermediate_size,
@@ -133,6 +135,8 @@ class CpuPasses final : public Passes {
 
  private:
   using Use = typename CpuBackend<T>::Use;
+
+  static constexpr int64_t kEnoughTokens = 1536;
 
   void note_workspace() { note({backend_.rows(), backend_.bytes() + encoder_.head_bytes(), backend_.growths()}); }
   Cancel cancel() const { return {&c_.cancelled}; }

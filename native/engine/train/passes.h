@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "train/live_state.h"
+#include "train/micro_batch.h"
 
 namespace vectune {
 
@@ -51,6 +52,8 @@ class Passes {
   Workspace workspace() const { return {rows_, bytes_, growths_}; }
   /// Bytes that a product may take for a moment beside what stands; none where allocations are not counted so exactly.
   virtual std::optional<int64_t> momentary_bytes() const { return std::nullopt; }
+  /// From so many tokens on, more at once take more memory and no less time.
+  virtual int64_t enough_tokens() const { return MicroBatch::kAnyTokens; }
 
   /// A small tensor of the host where the passes compute, without waiting for it.
   virtual at::Tensor send(const at::Tensor& tensor) const { return tensor; }

@@ -73,9 +73,10 @@ Step::Result Step::gradients(const Request& request) {
 Step::Result Step::part_by_part(const Request& request) {
   const Loss& loss = loss_of(request.rows[0]);
   const std::vector<int64_t> layers = layers_of_step(loss);
+  const MicroBatch micro_batch = loss.separable() ? enough_of(request) : request.micro_batch;
   Result result{{}, 0};
   for (int64_t first = 0, some = 0; first < request.count; first += some) {
-    some = at_once(request.rows + first, request.count - first, request.micro_batch);
+    some = at_once(request.rows + first, request.count - first, micro_batch);
     const GroupBatch batch(dataset_, request.rows + first, some, request.repeats);
     result.tokens += batch.tokens;
     const LossRows rows = rows_of(batch, request.count, layers);
@@ -88,13 +89,33 @@ Step::Result Step::part_by_part(const Request& request) {
   return result;
 }
 
+MicroBatch Step::enough_of(const Request& request) const {
+  MicroBatch enough = request.micro_batch;
+  int64_t tokens = 0, longest = 0;
+  for (int64_t row = 0; row < request.count; ++row) {
+    const int64_t of_row = tokens_of(request.rows[row]);
+    tokens += of_row;
+    longest = std::max(longest, of_row);
+  }
+  const int64_t most = passes_.enough_tokens();
+  if (tokens <= most) return enough;
+  const int64_t parts = (tokens + most - 1) / most;
+  enough.tokens = std::min({enough.tokens, most, tokens / parts + longest - 1});
+  return enough;
+}
+
+int64_t Step::tokens_of(int32_t row) const {
+  int64_t tokens = 0;
+  for (const int32_t text : dataset_.columns(row)) tokens += dataset_.length(text);
+  return tokens;
+}
+
 int64_t Step::at_once(const int32_t* rows, int64_t count, const MicroBatch& micro_batch) const {
   const int64_t most = std::min(micro_batch.rows, count);
   if (micro_batch.tokens == MicroBatch::kAnyTokens) return most;
   int64_t tokens = 0;
   for (int64_t row = 0; row < most; ++row) {
-    // As often as rows name them: what no batch with texts in common exceeds.
-    for (const int32_t text : dataset_.columns(rows[row])) tokens += dataset_.length(text);
+    tokens += tokens_of(rows[row]);
     if (tokens > micro_batch.tokens && row > 0) return row;
   }
   return most;

@@ -73,6 +73,11 @@ class Step {
     std::span<const int32_t> texts;
   };
   std::vector<Part> parts_of(const GroupBatch& batch, const int32_t* rows, const MicroBatch& micro_batch) const;
+  /// What is computed at once of a step whose loss is separable: no more than is enough, and about as much in each
+  /// part.
+  MicroBatch enough_of(const Request& request) const;
+  /// As often as a row names them: what no batch with texts in common exceeds.
+  int64_t tokens_of(int32_t row) const;
   /// How many of the rows are computed at once, from the first.
   int64_t at_once(const int32_t* rows, int64_t count, const MicroBatch& micro_batch) const;
   /// `each(part)` gives the vectors of its texts.

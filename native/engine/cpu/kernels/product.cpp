@@ -270,15 +270,18 @@ void input_gradient(const T* dy, const T* w, C* dx, int64_t rows, int64_t in, in
   multiply<false>(Rows<T>{dy, out}, w, in, dx, rows, in, out, accumulate, static_cast<T*>(scratch));
 }
 
-/// Whether a weight's gradient is made from dyᵀ: pairs of rows lie apart in dy, and several narrow tiles would each
-/// read every line of dy that they share, all of them in a few sets of the cache.
+/// Whether a weight's gradient is made from dyᵀ: pairs of rows lie apart in dy, several narrow tiles would each read
+/// every line of dy that they share, and the rows of a wide one lie in a few sets of the cache. Few columns of x are
+/// not worth it.
 template <typename T>
-constexpr bool kTransposes = kInWord<T> > 1 || kPanel < kProductPanel;
+constexpr bool transposes(int64_t in, int64_t out) {
+  return kInWord<T> > 1 || kPanel < kProductPanel || (out >= 1024 && in >= 512);
+}
 
 template <typename T>
-int64_t weight_gradient_scratch(int64_t rows, int64_t out, int64_t threads) {
+int64_t weight_gradient_scratch(int64_t rows, int64_t in, int64_t out, int64_t threads) {
   const int64_t depth = std::min(rows, kProductDepth);
-  return product_panels(depth, threads) + (kTransposes<T> ? out * transposed_row(depth) : 0);
+  return product_panels(depth, threads) + (transposes<T>(in, out) ? out * transposed_row(depth) : 0);
 }
 
 template <typename T>
@@ -286,20 +289,20 @@ void weight_gradient(const T* dy, const T* x, float* dw, int64_t rows, int64_t i
                      void* scratch) {
   const int64_t most = std::min(kProductDepth, rows);
   T* const transposed = static_cast<T*>(scratch);
-  T* const panels = transposed + (kTransposes<T> ? out * transposed_row(most) : 0);
+  T* const panels = transposed + (transposes<T>(in, out) ? out * transposed_row(most) : 0);
   for (int64_t first = 0; first < rows; first += most) {
     const int64_t depth = std::min(most, rows - first);
     const auto add = [&](auto dy_t) {
       multiply<false>(dy_t, x + first * in, in, dw, out, in, depth, accumulate || first > 0, panels);
     };
-    if constexpr (kTransposes<T>) {
+    if (transposes<T>(in, out)) {
       const int64_t row = transposed_row(depth), words = depth / kInWord<T>;
       // by rows, as they were written: they are in the thread's cache
       for_parts((words + kLanes - 1) / kLanes, [&](int64_t begin, int64_t end, int) {
         transpose_words(dy + first * out, out, depth, begin * kLanes, std::min(words, end * kLanes), transposed, row);
       });
       add(Rows<T>{transposed, row});
-    } else {
+    } else if constexpr (kInWord<T> == 1) {
       add(Transposed{dy + first * out, out});
     }
   }
