@@ -1,3 +1,4 @@
+import { hubIdOf } from '../model/fetch/resolve';
 import { kindLength, unservedPromptNote, type TextKind } from '../model/prompts';
 import { InvalidArgumentError } from '../system/errors';
 import { show } from '../system/options';
@@ -96,8 +97,10 @@ export class ServedModels {
     return [...this.#byName.values()];
   }
 
+  /** The model of a name as it is, else of the hub id that is meant by it where a model is opened (`all-MiniLM-L6-v2`). */
   get(name: string | null | undefined): ServedModel | undefined {
-    return name === null || name === undefined ? this.all[0] : this.#byName.get(name);
+    if (name === null || name === undefined) return this.all[0];
+    return this.#byName.get(name) ?? this.#byName.get(hubIdOf(name));
   }
 
   /** @throws InvalidArgumentError: there is one of the name */
@@ -122,13 +125,13 @@ export class ServedModels {
         `"${name}" is the server's only model: add another one first, or close the server.`,
       );
     }
-    this.#byName.delete(name);
+    this.#byName.delete(model.name);
     return model;
   }
 
   /** @throws InvalidArgumentError: there is none of the name */
   must(name: string): ServedModel {
-    const model = this.#byName.get(name);
+    const model = this.get(name);
     if (model !== undefined) return model;
     const names = this.all.map((one) => `"${one.name}"`).join(', ');
     throw new InvalidArgumentError('ERR_INVALID_ARGUMENT', `The server has no model "${name}". It has: ${names}.`);

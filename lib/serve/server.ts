@@ -124,10 +124,10 @@ export class VectuneServer {
    */
   async swap(name: string, model: TextVectorisation | ModelToServe): Promise<TextVectorisation> {
     this.#mustBeOpen();
-    this.#models.must(name);
-    const next = await ServedModel.load(name, checkModel(name, model));
+    const served = this.#models.must(name).name;
+    const next = await ServedModel.load(served, checkModel(name, model));
     this.#mustBeOpen();
-    if (this.#models.must(name).tv === next.tv) {
+    if (this.#models.must(served).tv === next.tv) {
       throw new InvalidArgumentError(
         'ERR_INVALID_ARGUMENT',
         `This model is served as "${name}" already: whoever disposed of the old one would dispose of it. Make another TextVectorisation.`,

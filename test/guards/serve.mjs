@@ -106,6 +106,13 @@ export const serve = {
       test: 'serve/traffic',
       name: 'a swap waits for requests',
     },
+    {
+      guard: 'a model answers to the name that was typed for it',
+      from: '?? this.#byName.get(hubIdOf(name))',
+      to: '',
+      test: 'serve/endpoints',
+      name: 'a model without a name of its own answers to its hub id',
+    },
   ],
   'lib/serve/server.ts': [
     {

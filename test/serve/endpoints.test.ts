@@ -1,12 +1,16 @@
+import { cpSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import OpenAI from 'openai';
 import { cosineSimilarity } from '../../lib';
-import { bits } from '../public/models';
+import { bits, fixture } from '../public/models';
+import { temporaryFolder, removeFolders } from '../unit/native/support/folders';
 import { get, post, useServers } from './servers';
 
 /** Each endpoint, by HTTP, with its numbers beside those of `embed`. */
 
 const servers = useServers();
+afterAll(removeFolders);
 const TEXTS = ['the old stone bridge', 'rain fell on the boats', 'nobody remembers'];
 
 function unit(vector: Float32Array): Float32Array {
@@ -49,6 +53,29 @@ test('/v1/embeddings: a text, texts, token ids of both; float and base64; dimens
 
   const short = await post(`${url}/v1/embeddings`, { model: 'tuned', input: TEXTS[0], dimensions: 4 });
   near(short.body.data[0].embedding, unit(expected[0]!.slice(0, 4)));
+});
+
+test('a model without a name of its own answers to its hub id, with or without sentence-transformers as the owner', async () => {
+  const folder = join(temporaryFolder(), 'models--sentence-transformers--tiny-bert', 'snapshots', '0123abc');
+  cpSync(fixture('bert-mean'), folder, { recursive: true });
+  const { url, server } = await servers.start(servers.open(folder));
+  expect(server.models).toEqual(['sentence-transformers/tiny-bert']);
+  const embed = (model: string) => post(`${url}/v1/embeddings`, { model, input: TEXTS });
+  const whole = await embed('sentence-transformers/tiny-bert');
+  expect(await embed('tiny-bert')).toMatchObject({ status: 200, body: whole.body });
+  expect(whole.body.model).toBe('sentence-transformers/tiny-bert');
+  expect((await get(`${url}/v1/models/tiny-bert`)).body.id).toBe('sentence-transformers/tiny-bert');
+  for (const other of ['other/tiny-bert', 'bert', '']) expect((await embed(other)).status).toBe(404);
+  // It is swapped and taken out by either, and a name that is another model's own goes before.
+  await server.swap('tiny-bert', servers.open(folder));
+  expect(server.models).toEqual(['sentence-transformers/tiny-bert']);
+  await server.add('tiny-bert', servers.model('roberta-mean'));
+  expect((await embed('tiny-bert')).body.model).toBe('tiny-bert');
+  await server.remove('tiny-bert');
+  expect(await embed('tiny-bert')).toMatchObject({ status: 200, body: whole.body });
+  await server.add('more', servers.model());
+  await server.remove('tiny-bert');
+  expect(server.models).toEqual(['more']);
 });
 
 test("the openai package's own client, with its default base64", async () => {

@@ -109,6 +109,11 @@ async function ofFolder(folder: string): Promise<ResolvedModel> {
 /** …/models--owner--name/snapshots/commit */
 const SNAPSHOT = /[\\/]models--(?:([^\\/]+?)--)?([^\\/]+)[\\/]snapshots[\\/]([^\\/]+)$/;
 
+/** A hub id as it may be typed, whole: a name without an owner is one of sentence-transformers'. */
+export function hubIdOf(typed: string): string {
+  return typed.includes('/') ? typed : `sentence-transformers/${typed}`;
+}
+
 function named(source: string | ModelPreset): { id: string; wheel: ModelWheel | undefined } {
   if (typeof source === 'object' && source !== null && typeof source.id === 'string' && isHubId(source.id)) {
     return { id: source.id, wheel: source.wheel };
@@ -119,7 +124,7 @@ function named(source: string | ModelPreset): { id: string; wheel: ModelWheel | 
       'A model is given as a folder, a hub id or one of the constants ' + `in \`models\`, but is ${show(source)}.`,
     );
   }
-  const id = source.includes('/') ? source : `sentence-transformers/${source}`;
+  const id = hubIdOf(source);
   const preset = presetOf(id);
   return { id: preset?.id ?? id, wheel: preset?.wheel };
 }
