@@ -82,9 +82,10 @@ export type {
 export type { DataEvent, DataWarningEvent, TeacherEvent } from './finetune/events/data';
 export type { DoneEvent, ReportEvent, ReportFailedEvent } from './finetune/events/end';
 export type { CheckpointOptions } from './finetune/checkpoint/options';
+export type { Outcome } from './report/outcome';
 export type { RandomPairs } from './finetune/report';
 export type { Gain } from './finetune/gain';
-export type { KeepOptions, KeptReport } from './finetune/keep';
+export type { KeepOptions, KeepSource, KeptReport } from './finetune/keep';
 export type { MeasureName } from './finetune/measure';
 export type { PromptChoice } from './finetune/prompts';
 export type { RunSettings, ToldSettings } from './finetune/recipes/settings';
@@ -94,7 +95,14 @@ export type { SettingsSearchOptions } from './finetune/settings-search-options';
 export type { TriedShare } from './finetune/share';
 export type { CheckpointReport, EpochReport, FinetuneReport, SetReport } from './finetune/report';
 export type { FinetuneRun, FinetuneStatus } from './finetune/run';
-export type { AdaptiveLayerLoss, LossChoice, LossName, MatryoshkaLoss, SumLoss } from './finetune/losses/choice';
+export type {
+  AdaptiveLayerLoss,
+  LossChoice,
+  LossName,
+  MatryoshkaLoss,
+  SumLoss,
+  WeightedLoss,
+} from './finetune/losses/choice';
 export type { Sampler, SimpleLoss, SimpleLossName } from './finetune/losses/table';
 export type { LossAndGradient, LossBatch, OwnLoss } from './finetune/own-loss';
 export type { RetrievalQuality, ThresholdMetric, ValidationMetrics } from './finetune/metrics';
@@ -116,6 +124,7 @@ export type { SemanticSearchOptions } from './search/semantic-search';
 export { VectorIndex } from './search/vector-index';
 export type { ClippedEvent, IndexOptions, SearchEvent, SearchHit, SearchOptions } from './search/vector-index';
 export type { QuantizationRanges, Vectors } from './search/matrix';
+export type { IndexPrecision } from './search/quantizer';
 export { mineHardNegatives } from './mine/hard-negatives';
 export type { MinedNegatives, MinedRow } from './mine/hard-negatives';
 export type { MineOptions } from './mine/options';

@@ -1,5 +1,6 @@
 // npm run lint: form and faults of all code, as `npm test` checks them.
-//   npm run lint          Biome, types of the tests, clang-format, clang-tidy on the files without LibTorch's headers
+//   npm run lint          Biome, types of the tests, docstrings, clang-format, clang-tidy on the files without LibTorch's
+//                         headers
 //   npm run lint:native   clang-tidy on every C++ file, with its static analyser: some ten minutes the first time,
 //                         then what changed
 //   npm run format        writes the form instead

@@ -61,8 +61,11 @@ export const textRowsTable = {
 
 /** How tables are read: as `file` of those that read data. */
 export const textTableTable = {
+  /** Whether the first row names the columns. Default: true, unless all columns are numbers. */
   header: readTable.header,
+  /** Whether a field may stand in double quotes. Default: true. */
   quoting: readTable.quoting,
+  /** What separates fields, one character. Default: as the first rows show. */
   delimiter: readTable.delimiter,
 };
 
@@ -82,7 +85,16 @@ export interface TextRowsOptions {
   idColumn?: Column | undefined;
   titleColumn?: Column | undefined;
   /** Of CSV and TSV. */
-  file?: { header?: boolean | undefined; quoting?: boolean | undefined; delimiter?: string | undefined } | undefined;
+  file?:
+    | {
+        /** Whether the first row names the columns. Default: true, unless all columns are numbers. */
+        header?: boolean | undefined;
+        /** Whether a field may stand in double quotes. Default: true. */
+        quoting?: boolean | undefined;
+        /** What separates fields, one character. Default: as the first rows show. */
+        delimiter?: string | undefined;
+      }
+    | undefined;
   /** As `checkEncoding` gave it. Default: as the byte order mark says, else UTF-8. */
   encoding?: string | undefined;
   /** Is told the bytes of each piece of text that was read, packed as they lie. */

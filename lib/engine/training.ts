@@ -4,6 +4,7 @@ import type { NativeDevice, NativePrecision } from './compute';
 
 /** A loss by its name, and its options. One that is not known, or has no such option, is refused. */
 export interface NativeLoss {
+  /** As in the table of losses. */
   name: string;
   [option: string]: unknown;
 }

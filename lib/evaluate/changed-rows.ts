@@ -23,7 +23,12 @@ export interface ChangedRow {
   /** Its score, label or class; of a query a text that belongs to it; null where it has none. */
   wanted: number | string | null;
   /** Of a query: how each model answered it. Absent else. */
-  answers?: { a: RowAnswer; b: RowAnswer };
+  answers?: {
+    /** By the first model. */
+    a: RowAnswer;
+    /** By the second. */
+    b: RowAnswer;
+  };
 }
 
 /** How a model answered a query. */

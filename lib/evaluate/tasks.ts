@@ -12,6 +12,7 @@ export const evaluationTasks = [
   'teacher-agreement',
   'label-accuracy',
 ] as const;
+/** What is measured: see the evaluator of that name. */
 export type EvaluationTask = (typeof evaluationTasks)[number];
 
 /**

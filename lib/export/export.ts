@@ -21,7 +21,12 @@ export interface ExportReport {
   /** The folder's absolute path. */
   folder: string;
   /** Graphs and weights, by their paths in the folder. */
-  files: { path: string; bytes: number }[];
+  files: {
+    /** Below the folder, with `/`. */
+    path: string;
+    /** Its size. */
+    bytes: number;
+  }[];
   /** What the export does otherwise than the model, for people to read. */
   notes: string[];
 }

@@ -4,9 +4,11 @@ import type { ExportEvent } from './events';
 
 /** Forms in which other programs run a model. */
 export const EXPORT_FORMATS = ['onnx', 'gguf'] as const;
+/** 'onnx' or 'gguf'. */
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
 const EXPORT_PRECISIONS = ['fp32', 'fp16', 'int8'] as const;
+/** In what weights are written. */
 export type ExportPrecision = (typeof EXPORT_PRECISIONS)[number];
 
 const precisions = custom<ExportPrecision | readonly ExportPrecision[], ExportPrecision[]>(

@@ -116,7 +116,12 @@ export interface FinetuneReport {
    * Of a small set: how many rows were measured, in how many parts, each under a model that had not seen it; `before`,
    * `after`, `gain` and the epochs' measures are of those. null where the validation rows alone were measured.
    */
-  crossCheck: { folds: number; rows: number } | null;
+  crossCheck: {
+    /** Parts that took turns. */
+    folds: number;
+    /** Rows of all parts together. */
+    rows: number;
+  } | null;
   /** The trials that chose learning rate and batch; null without the option `search`. */
   search: SettingsSearchReport | null;
   /** The rows to keep; null without the option `keep`. */

@@ -77,7 +77,12 @@ export interface ModelPreset {
   /** Limit in tokens, special tokens included; Infinity where there is none. */
   maxInputLength: number;
   /** What it was trained to have before texts, by kind of text; {} where nothing. */
-  prompts?: Readonly<{ query?: string; document?: string }>;
+  prompts?: Readonly<{
+    /** Before a text that is searched with. */
+    query?: string;
+    /** Before one that is searched in. */
+    document?: string;
+  }>;
   /** `model_type` of its config.json. Of models that many use, as are the four fields that follow. */
   modelType?: string;
   /** Numbers that it is made of. */
@@ -111,7 +116,10 @@ export interface ModelWheel extends WheelFile {
   /** Path inside this wheel of the first part of a zip archive, where the folder is in one. */
   part?: string;
   /** The wheels of the parts that follow, in their order. */
-  rest?: readonly (WheelFile & { part: string })[];
+  rest?: readonly (WheelFile & {
+    /** Path inside that wheel. */
+    part: string;
+  })[];
 }
 
 /** How far the fetching of a model is. */

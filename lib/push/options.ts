@@ -14,7 +14,9 @@ import type { PushEvent } from './events';
 
 /** A text and others that a hub's page compares it with. */
 export interface PushExample {
+  /** What the others are compared with. */
   text: string;
+  /** One or more. */
   others: readonly string[];
 }
 

@@ -25,7 +25,12 @@ export interface PushReport {
   /** The commit that holds the model. */
   commit: string;
   /** What the repository holds of the folder, by paths. */
-  files: { path: string; bytes: number }[];
+  files: {
+    /** Below the folder, with `/`. */
+    path: string;
+    /** Its size. */
+    bytes: number;
+  }[];
   /** Paths of files of a model before it, which are gone from the new commit. */
   removed: string[];
 }

@@ -18,7 +18,10 @@ export interface QuantizationRanges {
  */
 export type Vectors =
   | readonly Vector[]
-  | (Matrix<Float32Array | Int8Array> & { readonly ranges?: QuantizationRanges | undefined });
+  | (Matrix<Float32Array | Int8Array> & {
+      /** What int8 numbers stand between. */
+      readonly ranges?: QuantizationRanges | undefined;
+    });
 
 /** What an engine searches. */
 export type SearchType = 'fp32' | 'int8' | 'bits';

@@ -24,6 +24,9 @@ export const CHECKS = {
     return failure([require.resolve('typescript/bin/tsc'), '-p', join(ROOT, 'test'), ...kept]);
   },
 
+  'docstrings of the public surface (typedoc)': () =>
+    failure([join(require.resolve('typedoc/package.json'), '..', 'bin', 'typedoc'), '--emit', 'none']),
+
   'form of C++ (clang-format)': async () => {
     const { code, output } = await run(await clangTool('clang-format'), [
       '--dry-run',

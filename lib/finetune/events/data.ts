@@ -8,7 +8,14 @@ export interface DataEvent {
   /** @deprecated The same as `type`, which tells events apart; goes with the next version. */
   kind: 'data';
   /** Of several data sets: which one; each is told of by an event of its own, in their order. null of one data set. */
-  set: { name: string; number: number; of: number } | null;
+  set: {
+    /** Its name among the data sets. */
+    name: string;
+    /** From 1. */
+    number: number;
+    /** How many there are. */
+    of: number;
+  } | null;
   /** What the rows are; the loss follows from it, unless the option `loss` says it. */
   form: DataForm;
   /** How the data was understood, in a line: «4,000 pairs with label 0/1: 1,512 ones; columns question1, question2, is_duplicate». */

@@ -8,6 +8,7 @@ import { losses, number, type SimpleLoss, type SimpleLossName } from './table';
 
 /** Any loss at several lengths of the vectors, so that they may be cut. */
 export interface MatryoshkaLoss {
+  /** Always 'matryoshka'. */
   name: 'matryoshka';
   /** The loss that each length is trained with. */
   loss: LossChoice;
@@ -17,15 +18,25 @@ export interface MatryoshkaLoss {
   matryoshka_weights?: readonly number[];
 }
 
+/** A loss of a sum, and how much it counts. */
+export interface WeightedLoss {
+  /** Any but 'adaptive-layer' and a loss of one's own. */
+  loss: LossChoice;
+  /** What its value and its gradient are multiplied by. */
+  weight: number;
+}
+
 /** Several losses of the same rows, added up. */
 export interface SumLoss {
+  /** Always 'sum'. */
   name: 'sum';
-  /** A weight of 1 where none is given. */
-  losses: readonly (LossChoice | { loss: LossChoice; weight: number })[];
+  /** One or more; a weight of 1 where none is given. */
+  losses: readonly (LossChoice | WeightedLoss)[];
 }
 
 /** Any loss at hidden layers too, so that a model may be cut to its first layers. */
 export interface AdaptiveLayerLoss {
+  /** Always 'adaptive-layer'. */
   name: 'adaptive-layer';
   /** The loss that each layer is trained with. */
   loss: LossChoice;
@@ -45,6 +56,7 @@ export interface AdaptiveLayerLoss {
 
 /** What is trained: a name, or an object with a name and options, or a loss of one's own. */
 export type LossChoice = SimpleLossName | SimpleLoss | MatryoshkaLoss | AdaptiveLayerLoss | SumLoss;
+/** What `loss` and `{ name }` may be. */
 export type LossName = SimpleLossName | 'matryoshka' | 'adaptive-layer' | 'sum';
 
 /** A loss after checks: what it asks of the data, and what the engine is told. */

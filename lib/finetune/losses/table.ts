@@ -6,6 +6,7 @@ import { option, say } from '../../system/wording';
 
 /** How rows come together in batches: see order.ts. */
 export const samplers = ['any', 'no-duplicates', 'by-class'] as const;
+/** How rows come together in batches: 'any' as they come, 'no-duplicates' no text twice, 'by-class' several of each class. */
 export type Sampler = (typeof samplers)[number];
 
 interface LossEntry<Table extends OptionTable> {
@@ -290,7 +291,10 @@ export type SimpleLossName = keyof typeof table;
 
 /** A loss of one formula with its options, under sentence-transformers' names. */
 export type SimpleLoss = {
-  [Name in SimpleLossName]: { name: Name } & OptionsOf<(typeof table)[Name]['options']>;
+  [Name in SimpleLossName]: {
+    /** Its name. */
+    name: Name;
+  } & OptionsOf<(typeof table)[Name]['options']>;
 }[SimpleLossName];
 
 /** Every loss of one formula by its name; the engine has each under the same name. */

@@ -8,16 +8,31 @@ import type { ScheduleKind } from '../schedule';
 /** How a run trains and what it goes by, where the options do not say it. */
 export interface Recipe {
   name: RecipeName;
+  /** What is made small. */
   loss: LossChoice;
   /** How rows come together in batches. Default: as the loss wants them. */
   sampler?: Sampler;
   /** Rows of one optimiser step; null leaves it to the batch-size finder, up to 32. */
   effectiveBatchSize: number | null;
+  /** The highest, after the warm-up. */
   learningRate: number;
+  /** What the rate does after the warm-up. */
   schedule: ScheduleKind;
-  warmup: { steps: number } | { ratio: number };
+  /** Steps, or the share of all steps, in which the rate rises from 0. */
+  warmup:
+    | {
+        /** How many. */
+        steps: number;
+      }
+    | {
+        /** From 0 to 1. */
+        ratio: number;
+      };
+  /** AdamW's numbers. */
   optimizer: Readonly<ResolvedAdamW>;
+  /** Gradients of a larger norm are made this long; null leaves them. */
   maxGradientNorm: number | null;
+  /** Passes over the training rows, at most. */
   epochs: number;
   /** Epochs without improvement after which training ends; null trains them all. */
   patience: number | null;
@@ -27,6 +42,7 @@ export interface Recipe {
    * keeps what must be kept. [1] is training as it is.
    */
   merge: { shares: readonly number[]; keeping: readonly number[]; unmeasured: number };
+  /** What epoch and share are chosen by. */
   measure: MeasureName;
   /** Parts of the rows that take turns to be measured by models that have not seen them; 1: the validation rows alone. */
   folds: number;
@@ -40,6 +56,7 @@ export interface RecipeFacts {
 
 /** 'auto' takes the one of the data's form. */
 export const recipeNames = ['notebook', 'labels', 'scores', 'positives', 'classes', 'pair-classes', 'teacher'] as const;
+/** A recipe by its name: docs/recipes.md. */
 export type RecipeName = (typeof recipeNames)[number];
 
 /** A recipe, and what it is for. */

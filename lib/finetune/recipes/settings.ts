@@ -5,12 +5,19 @@ import type { Recipe, RecipeName } from './recipe';
 
 /** What a run does: what its options say, and the recipe where they do not. */
 export interface RunSettings extends Omit<Recipe, 'name' | 'loss' | 'sampler' | 'patience' | 'merge'> {
+  /** The one that was taken. */
   recipe: RecipeName;
   /** Its thresholds are yet to be fitted, where it has such; null of several sets, each of which has its own. */
   loss: ResolvedLoss | null;
   /** How rows come together in batches; of several sets each by its name. */
   sampler: Sampler | Readonly<Record<string, Sampler>>;
-  earlyStopping: { patience: number; minDelta: number } | null;
+  /** When training ends before its last epoch; null: never. */
+  earlyStopping: {
+    /** Epochs without improvement. */
+    patience: number;
+    /** What counts as one, at least. */
+    minDelta: number;
+  } | null;
   /** Shares to choose from on the validation rows; of one there is no choice. */
   merge: readonly number[];
 }

@@ -2,6 +2,7 @@ import { Random, Stream } from '../../data/random';
 
 /** How several sets take turns, as sentence-transformers' MultiDatasetBatchSamplers. */
 export const multiDatasetSamplers = ['proportional', 'round-robin'] as const;
+/** 'proportional': every batch of every set once; 'round-robin': one of each in turn, until a set has no more. */
 export type MultiDatasetSampler = (typeof multiDatasetSamplers)[number];
 
 /** Seed of what is drawn for a set alone; that of the first is the run's. */
