@@ -16,6 +16,13 @@ test.each([
   ['torch.nn.modules.activation.ReLU', 'relu'],
   ['torch.nn.GELU', 'gelu'],
   ['torch.nn.modules.GELU', 'gelu'],
+  ['torch.nn.modules.activation.Sigmoid', 'sigmoid'],
+  ['torch.nn.modules.activation.SiLU', 'silu'],
+  ['torch.nn.modules.activation.LeakyReLU', 'leaky_relu'],
+  ['torch.nn.modules.activation.ELU', 'elu'],
+  ['torch.nn.modules.activation.SELU', 'selu'],
+  ['torch.nn.modules.activation.Softplus', 'softplus'],
+  ['torch.nn.modules.activation.Mish', 'mish'],
 ])('the activation %p is %s', (path, activation) => {
   expect(dense(path === undefined ? {} : { activation_function: path })).toMatchObject({ activation });
 });
