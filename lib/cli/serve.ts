@@ -34,8 +34,9 @@ export function registerServe(program: Command): void {
     .option('--log-requests', 'a line of JSON on standard output for every request')
     .addHelpText(
       'after',
-      '\nKeys that requests must bring: VECTUNE_API_KEYS=key1,key2. Ctrl-C or SIGTERM: answers what was accepted, and ends with 0.' +
-        '\nSIGHUP: opens the models anew whose folders have changed; no request is dropped.',
+      '\nKeys that requests must bring: VECTUNE_API_KEYS=key1,key2.' +
+        '\nCtrl-C or SIGTERM: answers what was accepted, and ends with 0.' +
+        '\nSIGHUP: opens anew the models whose folders have changed; drops no request.',
     )
     .action(serve);
 }

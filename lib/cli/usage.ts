@@ -25,6 +25,8 @@ export function tellUsage(command: Command, { table, misnomers }: FlagNames = { 
   command.exitOverride((error) => {
     process.exit(error.exitCode === 0 ? 0 : MISUSED);
   });
+  // Descriptions are wrapped beside the longest flags of `serve` too, in a terminal of 80 columns.
+  command.configureHelp({ minWidthToWrap: 24 });
   command.configureOutput({
     outputError(text, write) {
       const [what = '', suggested] = text

@@ -151,6 +151,15 @@ test.each<[string, string[], string, string]>([
   expect(code).toBe(2);
 });
 
+test('the help of every command fits in 80 columns, but for a single word', async () => {
+  const names = [...(await vectune(['--help'])).stdout.matchAll(/^ {2}([a-z]+) (?:\[|<| )/gm)].map(([, name]) => name!);
+  expect(names).toEqual(expect.arrayContaining(['finetune', 'embed', 'serve', 'doctor']));
+  for (const args of [[], ...names.map((name) => [name])]) {
+    const { stdout } = await vectune([...args, '--help']);
+    expect(stdout.split('\n').filter((line) => line.length > 80 && /\s/.test(line.trim()))).toEqual([]);
+  }
+}, 60_000);
+
 test('--help is for the standard output, ends with 0 and tells the exit codes', async () => {
   const whole = await vectune(['--help']);
   expect(whole).toMatchObject({ code: 0, stderr: '' });
