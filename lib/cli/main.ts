@@ -44,7 +44,7 @@ async function main(): Promise<void> {
     .version(ADDON_VERSION)
     .addHelpText(
       'after',
-      '\nExit codes: 0 done, 1 failed, 2 what was typed cannot be meant,' + '\n130 ended by Ctrl-C, 143 by SIGTERM.',
+      '\nExit codes: 0 done, 1 failed, 2 what was typed cannot be meant,\n130 ended by Ctrl-C, 143 by SIGTERM.',
     );
   registerFinetune(program);
   registerEmbed(program);

@@ -85,16 +85,7 @@ export interface TextRowsOptions {
   idColumn?: Column | undefined;
   titleColumn?: Column | undefined;
   /** Of CSV and TSV. */
-  file?:
-    | {
-        /** Whether the first row names the columns. Default: true, unless all columns are numbers. */
-        header?: boolean | undefined;
-        /** Whether a field may stand in double quotes. Default: true. */
-        quoting?: boolean | undefined;
-        /** What separates fields, one character. Default: as the first rows show. */
-        delimiter?: string | undefined;
-      }
-    | undefined;
+  file?: { header?: boolean | undefined; quoting?: boolean | undefined; delimiter?: string | undefined } | undefined;
   /** As `checkEncoding` gave it. Default: as the byte order mark says, else UTF-8. */
   encoding?: string | undefined;
   /** Is told the bytes of each piece of text that was read, packed as they lie. */

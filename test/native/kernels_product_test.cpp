@@ -19,7 +19,7 @@ struct Shape {
 std::vector<Shape> shapes(Random& random) {
   std::vector<Shape> all{{1, 384, 1152}, {13, 384, 384}, {48, 64, 100},  {49, 64, 100}, {40, 1536, 52},
                          {1030, 18, 50}, {1024, 32, 96}, {8, 16, 48},    {7, 2, 2},     {64, 48, 16},
-                         {65, 96, 17},   {480, 98, 146}, {70, 520, 1030}};
+                         {65, 96, 17},   {480, 98, 146}, {70, 770, 1030}};
   for (int i = 0; i < 20; ++i) all.push_back({random.whole(1, 150), random.whole(1, 200), random.whole(1, 200)});
   return all;
 }

@@ -275,7 +275,7 @@ void input_gradient(const T* dy, const T* w, C* dx, int64_t rows, int64_t in, in
 /// not worth it.
 template <typename T>
 constexpr bool transposes(int64_t in, int64_t out) {
-  return kInWord<T> > 1 || kPanel < kProductPanel || (out >= 1024 && in >= 512);
+  return kInWord<T> > 1 || kPanel < kProductPanel || (out >= 1024 && in >= 768);
 }
 
 template <typename T>
