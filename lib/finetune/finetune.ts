@@ -224,6 +224,8 @@ export async function finetune(job: FinetuneJob, control: RunControl): Promise<F
       maxGradientNorm: settings.maxGradientNorm,
       freeze: frozen,
       memoryLimit,
+      // Sums over parts are rounded otherwise than the notebook's job always was.
+      wholeSteps: settings.recipe === 'notebook',
       keepBase: blends(settings.merge),
     };
     const multiDatasetSampler = options.multiDatasetSampler ?? 'proportional';

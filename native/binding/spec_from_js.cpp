@@ -255,6 +255,7 @@ TrainerOptions to_trainer_options(const Napi::Value& value) {
     options.freeze.push_back(to_string(freeze.Get(i), fields.path("freeze[" + std::to_string(i) + "]")));
   }
   if (!fields.is_null("memoryLimit")) options.memory_limit = fields.integer("memoryLimit", 1, kLargestInteger);
+  if (!fields["wholeSteps"].IsUndefined()) options.whole_steps = fields.boolean("wholeSteps");
   if (!fields["keepBase"].IsUndefined()) options.keep_base = fields.boolean("keepBase");
   fields.finish();
   return options;

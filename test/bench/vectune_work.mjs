@@ -37,6 +37,17 @@ async function blocksOf(work) {
   return { longestMs: delay.max / 1e6, p999Ms: delay.percentile(99.9) / 1e6 };
 }
 
+/** The loss and the optimiser that the peer has, all steps alike. */
+const asThePeer = {
+  loss: 'cosine-mse',
+  optimizer: 'notebook',
+  schedule: 'constant',
+  warmup: { steps: 0 },
+  maxGradientNorm: null,
+  merge: 1,
+  folds: 1,
+};
+
 const works = {
   /** How long the caller's event loop stands still: while the model is loaded, in `embed`, in `finetune`. */
   async blocks() {
@@ -45,7 +56,7 @@ const works = {
     const embed = await blocksOf(() => tv.embed(texts));
     const finetune = await blocksOf(() =>
       tv.finetune(pairs, scores, {
-        recipe: 'notebook', // the loss and optimiser that the peer has
+        ...asThePeer,
         maxInputLength,
         precision,
         batchSize,
@@ -65,7 +76,7 @@ const works = {
     let [first, last] = [NaN, NaN];
     const begin = performance.now();
     const options = {
-      recipe: 'notebook',
+      ...asThePeer,
       maxInputLength,
       precision,
       batchSize,

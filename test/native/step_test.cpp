@@ -276,9 +276,10 @@ TEST(a_separable_loss_takes_the_memory_of_enough_tokens_however_many_a_step_has)
   const auto data = many_pairs(spec.encoder.vocab_size, scores);
   const auto rows = first_rows(256);
   int64_t tokens = 0;
-  const auto rows_of_step = [&](const char* loss, MicroBatch micro_batch) {
+  const auto rows_of_step = [&](const char* loss, MicroBatch micro_batch, bool whole = false) {
     TrainerOptions options = options_of(Place{}, Precision::kFp32, 0.2f);
     options.losses = {{loss, {}}};
+    options.whole_steps = whole;
     return EngineThread::instance().run([&] {
       Trainer trainer(lively_model(spec), data, options);
       tokens = trainer.step(rows.data(), 256, micro_batch, 1e-3, 0).tokens;
@@ -290,6 +291,8 @@ TEST(a_separable_loss_takes_the_memory_of_enough_tokens_however_many_a_step_has)
   CHECK(parts <= 1536 + rounding);
   CHECK(parts > 1000);  // in as few parts as can be
   CHECK(rows_of_step("cosent", 256) >= 5000);
+  CHECK(rows_of_step("cosine-mse", 256, true) >= 5000);
+  CHECK(rows_of_step("cosine-mse", 8, true) <= 8 * 48 + rounding);
   // What is asked for is not exceeded.
   CHECK(rows_of_step("cosine-mse", MicroBatch(256, 500)) <= 500 + rounding);
   CHECK(rows_of_step("cosine-mse", 8) <= 8 * 48 + rounding);

@@ -73,7 +73,7 @@ Step::Result Step::gradients(const Request& request) {
 Step::Result Step::part_by_part(const Request& request) {
   const Loss& loss = loss_of(request.rows[0]);
   const std::vector<int64_t> layers = layers_of_step(loss);
-  const MicroBatch micro_batch = loss.separable() ? enough_of(request) : request.micro_batch;
+  const MicroBatch micro_batch = loss.separable() && !of_.whole ? enough_of(request) : request.micro_batch;
   Result result{{}, 0};
   for (int64_t first = 0, some = 0; first < request.count; first += some) {
     some = at_once(request.rows + first, request.count - first, micro_batch);

@@ -28,6 +28,7 @@ class Step {
   struct Of {
     int64_t layers;  // of the encoder
     uint32_t seed;   // of the run
+    bool whole;      // computed at once where the micro-batch allows it
   };
   Step(const Dataset& dataset, const SetLosses& losses, Passes& passes, const TrainingLayout& layout, LiveState& state,
        Of of)

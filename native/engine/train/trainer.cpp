@@ -39,7 +39,8 @@ struct Trainer::Impl {
         losses(options.losses, *dataset, spec.dimension(), spec.encoder.layers),
         layout(table, spec.encoder, vocabulary, options.freeze, losses.parameters(), model->half()),
         backend(make_training_backend({options, spec, table, *dataset, vocabulary, layout, live, cancelled})),
-        step(*dataset, losses, *backend.passes, layout, live, {spec.encoder.layers, options.seed}) {
+        step(*dataset, losses, *backend.passes, layout, live,
+             {spec.encoder.layers, options.seed, options.whole_steps}) {
     const memory_budget::ScopedLimit limit(options.memory_limit);
     live.weights = of_model();
     draw_loss_parameters(layout, options.seed, live.weights.mutable_data_ptr<float>());

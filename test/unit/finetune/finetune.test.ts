@@ -194,6 +194,7 @@ test('options reach the engine', async () => {
     device: 'cpu',
     precision: 'bf16',
     loss: { name: 'cosine-mse' },
+    wholeSteps: true,
     keepBase: false,
     seed: 11,
     dropout: 0,
