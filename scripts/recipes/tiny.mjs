@@ -14,21 +14,57 @@ const HELD_OUT = 500;
 /** Draws whose 95 % interval lies below 0 by chance, of 20: more than these are found once in a hundred times. */
 export const BY_CHANCE = (draws) => Math.ceil(0.025 * draws + 2.33 * Math.sqrt(0.025 * 0.975 * draws));
 
-/** Of each form: the rows to draw from, those to measure with, and the measure. */
-export function forms(data) {
-  const tests = testsOf(data, false);
-  const quora = data.quora.slice(0, QUORA_TRAINING);
-  const texts = (rows) => rows.flatMap(({ topic, text1, text2 }) => [text1, text2].map((text) => ({ text, topic })));
-  const desk = texts(readPairs().training).map(({ text, topic }) => ({ text, label: topic }));
-  // Every other text: both sets have all of the topics.
-  const [learnt, held] = [0, 1].map((side) => desk.filter((_, i) => i % 2 === side));
-  return {
-    labels: { pool: quora, held: tests.quora, measure: 'averagePrecision' },
-    scores: { pool: data.stsb('train'), held: tests.sts, measure: 'spearman' },
-    positives: { pool: positivesOf(quora), held: positivesOf(tests.quora), measure: 'mrr@10' },
-    classes: { pool: learnt, held, measure: 'knnAccuracy' },
-  };
-}
+/** Each text once. */
+const textsOf = (rows) => [...new Set(rows.flatMap(({ text1, text2 }) => [text1, text2]))];
+
+/** Each form by its name: the rows to draw from, those to measure with, and the measure; what training and comparing ask for. */
+const FORMS = {
+  labels: (data, tests) => ({ pool: quoraOf(data), held: tests.quora, measure: 'averagePrecision' }),
+  scores: (data, tests) => ({ pool: data.stsb('train'), held: tests.sts, measure: 'spearman' }),
+  positives: (data, tests) => ({ pool: positivesOf(quoraOf(data)), held: positivesOf(tests.quora), measure: 'mrr@10' }),
+  /** Duplicates with the nearest question that is none. */
+  async triplets(data, tests, { vectune, untrained }) {
+    const mined = async (rows) =>
+      (await vectune.mineHardNegatives(untrained, positivesOf(rows), { numNegatives: 1, relativeMargin: 0.05 })).rows;
+    return { pool: await mined(quoraOf(data)), held: await mined(tests.quora), measure: 'accuracy' };
+  },
+  classes() {
+    const of = (rows) =>
+      rows.flatMap(({ topic, text1, text2 }) => [text1, text2].map((text) => ({ text, label: topic })));
+    const desk = of(readPairs().training);
+    // Every other text: both sets have all of the topics.
+    const [pool, held] = [0, 1].map((side) => desk.filter((_, i) => i % 2 === side));
+    return { pool, held, measure: 'knnAccuracy' };
+  },
+  /** The STS Benchmark's pairs in three classes. */
+  'pair-classes'(data, tests) {
+    const of = (rows) =>
+      rows.map(({ text1, text2, score }) => ({
+        text1,
+        text2,
+        label: score < 0.4 ? 'other' : score < 0.8 ? 'near' : 'same',
+      }));
+    const asked = [{ loss: 'softmax' }, { task: 'label-accuracy' }];
+    return { pool: of(data.stsb('train')), held: of(tests.sts), measure: 'labelAccuracy', asked };
+  },
+  /** Vectors of the model as the STS Benchmark's training rows make it by default. */
+  async teacher(data, tests, { vectune, model }) {
+    const teacher = new vectune.TextVectorisation(model, { precision: 'auto' });
+    try {
+      await teacher.finetune(data.stsb('train'), { seed: 1, maxInputLength: MAX_INPUT_LENGTH });
+      const of = async (texts) => {
+        const vectors = await teacher.embed(texts, { maxInputLength: MAX_INPUT_LENGTH });
+        return texts.map((text, i) => ({ text, vector: Array.from(vectors[i]) }));
+      };
+      const held = textsOf(tests.quora).slice(0, HELD_OUT);
+      return { pool: await of(textsOf(quoraOf(data))), held: await of(held), measure: 'teacherAgreement' };
+    } finally {
+      await teacher.dispose();
+    }
+  },
+};
+
+const quoraOf = ({ quora }) => quora.slice(0, QUORA_TRAINING);
 
 /** Rows drawn from a pool by a seed, in an order of its own. */
 function drawn(pool, count, seed) {
@@ -48,8 +84,14 @@ export async function tiny(vectune, model, data, { draws, sizes, names, options,
   const untrained = remembering(base);
   let good = true;
   try {
-    for (const [form, { pool, held, measure }] of Object.entries(forms(data))) {
+    for (const [form, rowsOf] of Object.entries(FORMS)) {
       if (names.length > 0 && !names.includes(form)) continue;
+      const {
+        pool,
+        held,
+        measure,
+        asked = [{}, {}],
+      } = await rowsOf(data, testsOf(data, false), { vectune, model, untrained });
       const file = join(folder, `${form}.jsonl`);
       writeFileSync(
         file,
@@ -64,13 +106,19 @@ export async function tiny(vectune, model, data, { draws, sizes, names, options,
           const tv = new vectune.TextVectorisation(model, { precision: 'auto' });
           try {
             const rows = drawn(pool, size, 1000 * size + draw);
-            const report = await tv.finetune(rows, { ...options, seed: draw, maxInputLength: MAX_INPUT_LENGTH });
+            const report = await tv.finetune(rows, {
+              ...options,
+              ...asked[0],
+              seed: draw,
+              maxInputLength: MAX_INPUT_LENGTH,
+            });
             const { share, bestEpoch, seconds, gain } = report;
             const kept = bestEpoch === 0;
             // What was not changed is as it was.
             const { difference, interval, verdict } = kept
               ? { difference: 0, interval: null, verdict: 'within noise' }
-              : (await vectune.compare(untrained, tv, file, { maxInputLength: MAX_INPUT_LENGTH })).measures[measure];
+              : (await vectune.compare(untrained, tv, file, { ...asked[1], maxInputLength: MAX_INPUT_LENGTH }))
+                  .measures[measure];
             found.push({ difference, verdict, share, seconds, gain });
             log({ set: 'tiny', form, size, draw, difference, interval, verdict, share, bestEpoch, seconds, gain });
           } catch (error) {

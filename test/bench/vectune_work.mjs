@@ -42,8 +42,8 @@ const asThePeer = {
   loss: 'cosine-mse',
   optimizer: 'notebook',
   schedule: 'constant',
-  warmup: { steps: 0 },
-  maxGradientNorm: null,
+  warmupSteps: 0,
+  maxGradientNorm: 'none',
   merge: 1,
   folds: 1,
 };

@@ -27,12 +27,8 @@ std::string simd_name(kernels::SimdLevel level) {
 }  // namespace
 
 bool processor_has_bf16() {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  return kernels::simd_level() == kernels::SimdLevel::kAvx512Bf16 || __builtin_cpu_supports("amx-bf16");
-#else
-  return false;
-#endif
+  // Whatever has AMX has these too; what limits LibTorch's kernels limits both.
+  return kernels::simd_level() == kernels::SimdLevel::kAvx512Bf16;
 }
 
 // One byte each for major, minor and patch stand at the top: 0x020b0000… is 2.11.0.

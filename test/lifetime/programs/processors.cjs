@@ -15,7 +15,7 @@ async function main() {
   const report = await tv.finetune(
     pairs,
     pairs.map((_, i) => i % 2),
-    { epochs: 1, seed: 1 },
+    { epochs: 1, seed: 1, loss: 'cosine-mse' },
   );
   const { simd, gemm, bf16 } = (await loadEngine()).info();
   await tv.dispose();
