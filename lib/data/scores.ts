@@ -158,6 +158,6 @@ export class ScoreColumn {
     }
     if (typeof text !== 'string' || text === '' || /\d/.test(text) || /^[+-]?(nan|inf|infinity|null|none)$/i.test(text))
       return undefined;
-    return say`If they are two words, say which stands for 0 and which for 1 with ${option('file.labels')}, as ${option('file.labels', ['different', 'same'])}.`;
+    return say`If they are two words, say which stands for 0 and which for 1 with ${option('file.labels')}, as ${option('file.labels', ['different', 'same'])}. Pairs of several classes are for the loss 'softmax' and the task 'label-accuracy'.`;
   }
 }
