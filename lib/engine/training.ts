@@ -38,7 +38,7 @@ export interface TrainerOptions {
   freeze: string[];
   /** Bytes the engine may hold while this trainer works; null is the process-wide limit. */
   memoryLimit: number | null;
-  /** Computes a step at once where it may, though parts would take less memory and no more time. Default false. */
+  /** No parts of a step but those that `microBatch` asks for, whatever memory they would save. Default false. */
   wholeSteps?: boolean;
   /** Holds the weights that training begins with, for `blend`. Default false. */
   keepBase?: boolean;

@@ -21,9 +21,8 @@ struct TrainerOptions {
   std::optional<double> max_gradient_norm;
   std::vector<std::string> freeze;
   std::optional<int64_t> memory_limit;
-  bool whole_steps =
-      false;               // computes a step at once where it may, though parts would take less memory and no more time
-  bool keep_base = false;  // holds the weights that training begins with, for `Trainer::blend`
+  bool whole_steps = false;  // no parts but those that the micro-batch asks for, whatever memory they would save
+  bool keep_base = false;    // holds the weights that training begins with, for `Trainer::blend`
 };
 
 }  // namespace vectune

@@ -227,6 +227,12 @@ test('options reach the engine', async () => {
   ]);
 });
 
+test('steps are whole by the recipe of the notebook alone', async () => {
+  const engine = new FakeEngine();
+  await start(engine, { epochs: 1, recipe: 'scores', loss: 'cosine-mse', merge: 1, measure: 'loss' }).run;
+  expect(engine.trainerOptions).toMatchObject({ wholeSteps: false });
+});
+
 describe('out of memory', () => {
   test("the finder's size is used, and the step still has all its rows", async () => {
     const engine = new FakeEngine();
