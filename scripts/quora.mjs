@@ -97,11 +97,13 @@ async function underLimit(vectune) {
   console.log(`\nEffective batch 256 under a memory limit of ${(MEMORY_LIMIT / 1e6).toFixed(0)} MB, fp32, one epoch.`);
   let failed = false;
   const onProgress = (event) => {
-    failed ||= event.type === 'finder' && event.outcome === 'failed' && event.batchSize === 256;
+    failed ||= event.type === 'out-of-memory' && event.batchSize === 256;
     print(event);
   };
   const ordered = await miniLm(vectune, {
     effectiveBatchSize: 256,
+    // Not looked for: the finder ends before it where trials would take long.
+    batchSize: 256,
     memoryLimit: MEMORY_LIMIT,
     precision: 'fp32',
     epochs: 1,
