@@ -8,7 +8,7 @@ import { testData } from '../reference/test-data.mjs';
 const DEVELOPMENT_TOPICS = 4;
 
 /** Rows of Quora that labels, and what belongs together, are taken from; those from 9,000 on are measured with. */
-export const QUORA_TRAINING = 4000;
+const QUORA_TRAINING = 4000;
 const QUORA_DEVELOPMENT = [4000, 6000];
 const QUORA_TEST = 9000;
 

@@ -3,9 +3,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readPairs } from '../quickstart/data.mjs';
+import { readPairs, textsOf } from '../quickstart/data.mjs';
 import { MAX_INPUT_LENGTH, remembering } from './measure.mjs';
-import { positivesOf, QUORA_TRAINING, testsOf } from './sets.mjs';
+import { positivesOf, SETS, testsOf } from './sets.mjs';
 
 export const SIZES = [8, 32, 100];
 /** Rows that are measured with, at most. */
@@ -14,19 +14,22 @@ const HELD_OUT = 500;
 /** Draws whose 95 % interval lies below 0 by chance, of 20: more than these are found once in a hundred times. */
 export const BY_CHANCE = (draws) => Math.ceil(0.025 * draws + 2.33 * Math.sqrt(0.025 * 0.975 * draws));
 
-/** Each text once. */
-const textsOf = (rows) => [...new Set(rows.flatMap(({ text1, text2 }) => [text1, text2]))];
+const eachText = (rows) => [...new Set(textsOf(rows))];
 
-/** Each form by its name: the rows to draw from, those to measure with, and the measure; what training and comparing ask for. */
+/** Each form by its name: the rows to draw from, those to measure with, and the measure; options that the form wants. */
 const FORMS = {
-  labels: (data, tests) => ({ pool: quoraOf(data), held: tests.quora, measure: 'averagePrecision' }),
-  scores: (data, tests) => ({ pool: data.stsb('train'), held: tests.sts, measure: 'spearman' }),
-  positives: (data, tests) => ({ pool: positivesOf(quoraOf(data)), held: positivesOf(tests.quora), measure: 'mrr@10' }),
+  labels: (data, tests) => ({ pool: labelled(data), held: tests.quora, measure: 'averagePrecision' }),
+  scores: (data, tests) => ({ pool: scored(data), held: tests.sts, measure: 'spearman' }),
+  positives: (data, tests) => ({ pool: SETS.positives.rows(data), held: positivesOf(tests.quora), measure: 'mrr@10' }),
   /** Duplicates with the nearest question that is none. */
   async triplets(data, tests, { vectune, untrained }) {
-    const mined = async (rows) =>
-      (await vectune.mineHardNegatives(untrained, positivesOf(rows), { numNegatives: 1, relativeMargin: 0.05 })).rows;
-    return { pool: await mined(quoraOf(data)), held: await mined(tests.quora), measure: 'accuracy' };
+    const options = { numNegatives: 1, relativeMargin: 0.05, maxInputLength: MAX_INPUT_LENGTH };
+    const mined = async (positives) => (await vectune.mineHardNegatives(untrained, positives, options)).rows;
+    return {
+      pool: await mined(SETS.positives.rows(data)),
+      held: await mined(positivesOf(tests.quora)),
+      measure: 'accuracy',
+    };
   },
   classes() {
     const of = (rows) =>
@@ -44,27 +47,28 @@ const FORMS = {
         text2,
         label: score < 0.4 ? 'other' : score < 0.8 ? 'near' : 'same',
       }));
-    const asked = [{ loss: 'softmax' }, { task: 'label-accuracy' }];
-    return { pool: of(data.stsb('train')), held: of(tests.sts), measure: 'labelAccuracy', asked };
+    const wants = { training: { loss: 'softmax' }, comparing: { task: 'label-accuracy' } };
+    return { pool: of(scored(data)), held: of(tests.sts), measure: 'labelAccuracy', ...wants };
   },
   /** Vectors of the model as the STS Benchmark's training rows make it by default. */
   async teacher(data, tests, { vectune, model }) {
     const teacher = new vectune.TextVectorisation(model, { precision: 'auto' });
     try {
-      await teacher.finetune(data.stsb('train'), { seed: 1, maxInputLength: MAX_INPUT_LENGTH });
+      await teacher.finetune(scored(data), { seed: 1, maxInputLength: MAX_INPUT_LENGTH });
       const of = async (texts) => {
         const vectors = await teacher.embed(texts, { maxInputLength: MAX_INPUT_LENGTH });
         return texts.map((text, i) => ({ text, vector: Array.from(vectors[i]) }));
       };
-      const held = textsOf(tests.quora).slice(0, HELD_OUT);
-      return { pool: await of(textsOf(quoraOf(data))), held: await of(held), measure: 'teacherAgreement' };
+      const held = eachText(tests.quora).slice(0, HELD_OUT);
+      return { pool: await of(eachText(labelled(data))), held: await of(held), measure: 'teacherAgreement' };
     } finally {
       await teacher.dispose();
     }
   },
 };
 
-const quoraOf = ({ quora }) => quora.slice(0, QUORA_TRAINING);
+const labelled = SETS['quora-4000'].rows;
+const scored = SETS.stsb.rows;
 
 /** Rows drawn from a pool by a seed, in an order of its own. */
 function drawn(pool, count, seed) {
@@ -90,7 +94,8 @@ export async function tiny(vectune, model, data, { draws, sizes, names, options,
         pool,
         held,
         measure,
-        asked = [{}, {}],
+        training = {},
+        comparing = {},
       } = await rowsOf(data, testsOf(data, false), { vectune, model, untrained });
       const file = join(folder, `${form}.jsonl`);
       writeFileSync(
@@ -108,7 +113,7 @@ export async function tiny(vectune, model, data, { draws, sizes, names, options,
             const rows = drawn(pool, size, 1000 * size + draw);
             const report = await tv.finetune(rows, {
               ...options,
-              ...asked[0],
+              ...training,
               seed: draw,
               maxInputLength: MAX_INPUT_LENGTH,
             });
@@ -117,7 +122,7 @@ export async function tiny(vectune, model, data, { draws, sizes, names, options,
             // What was not changed is as it was.
             const { difference, interval, verdict } = kept
               ? { difference: 0, interval: null, verdict: 'within noise' }
-              : (await vectune.compare(untrained, tv, file, { ...asked[1], maxInputLength: MAX_INPUT_LENGTH }))
+              : (await vectune.compare(untrained, tv, file, { ...comparing, maxInputLength: MAX_INPUT_LENGTH }))
                   .measures[measure];
             found.push({ difference, verdict, share, seconds, gain });
             log({ set: 'tiny', form, size, draw, difference, interval, verdict, share, bestEpoch, seconds, gain });
